@@ -1,0 +1,215 @@
+// Package intent holds the Intent, the one thing that stage 1 hands to stage 2, and its wire form.
+//
+// An intent is one delivery that a rule wants for one target. It is durable in <prefix>.intents, and it is
+// self-contained: stage 2 can plan, merge, render and send it without the rule file that made it, so a held
+// intent keeps the revision that made it. The exception is a profile intent, which carries the changed fields:
+// tag rules and changed() pushes are decided in stage 2, where the profile table is.
+package intent
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/notifier/notifier/internal/event"
+)
+
+// Version of the wire form; a reader refuses what is newer.
+const Version = 1
+
+// MaxBytes bounds one encoded intent, so that a ledger transaction can never be too large to commit (design.md 3.8).
+const MaxBytes = 64 << 10
+
+// ID is topic/partition/offset/rule/target.
+type ID string
+
+// MakeID builds the id of an intent.
+func MakeID(p event.Position, rule, target string) ID {
+	return ID(p.Topic + "/" + strconv.FormatInt(int64(p.Partition), 10) + "/" + strconv.FormatInt(p.Offset, 10) + "/" + rule + "/" + target)
+}
+
+// Action is what a rule does.
+type Action string
+
+const (
+	Tags      Action = "tags"
+	Push      Action = "push"
+	Broadcast Action = "broadcast"
+)
+
+// Everyone is the target of an intent for an audience.
+const Everyone = "*"
+
+// EventRef names the event an intent comes from.
+type EventRef struct {
+	ID        string    `json:"id"`
+	Type      string    `json:"type"`
+	Time      time.Time `json:"time"`
+	Topic     string    `json:"topic"`
+	Partition int32     `json:"partition"`
+	Offset    int64     `json:"offset"`
+}
+
+// Intent is one delivery a rule wants for one target.
+type Intent struct {
+	V       int      `json:"v"`
+	ID      ID       `json:"id"`
+	Event   EventRef `json:"event"`
+	Rule    string   `json:"rule"` // "tags" for profile intents
+	RuleSet string   `json:"rule_set"`
+	Account string   `json:"account"`
+	Target  string   `json:"target"` // user id, or "*" for an audience
+	Action  Action   `json:"action"`
+	Shadow  bool     `json:"shadow,omitempty"`
+	Class   string   `json:"class,omitempty"` // marketing | service
+
+	Profile  *Profile  `json:"profile,omitempty"`  // action tags
+	Audience *Audience `json:"audience,omitempty"` // action broadcast
+	Content  *Content  `json:"content,omitempty"`  // rendered; with Merge: the templates, rendered when the merge closes
+	Merge    *Merge    `json:"merge,omitempty"`
+	Policy   Policy    `json:"policy,omitzero"`
+}
+
+// Profile is what a profile event says of a user.
+type Profile struct {
+	Version int64            `json:"ver"`            // newer wins, see event.Event.Version
+	Gone    bool             `json:"gone,omitempty"` // the user is gone: clear the tags and the entry
+	Fields  map[string]Value `json:"fields"`         // only the fields the event speaks of; a snapshot speaks of all it declares
+}
+
+// Value is a field's value in the profile table. The zero Value means absent (cleared), which is not the same as unknown.
+type Value struct {
+	Type event.Type `json:"t,omitempty"`
+	Str  string     `json:"s,omitempty"`
+	List []string   `json:"l,omitempty"`
+}
+
+// Audience is whom a broadcast reaches. Exactly one of Everyone, Online or a filter.
+type Audience struct {
+	Everyone bool     `json:"everyone,omitempty"`
+	Online   bool     `json:"online,omitempty"`
+	AllOf    []string `json:"all_of,omitempty"`
+	AnyOf    []string `json:"any_of,omitempty"`
+	NoneOf   []string `json:"none_of,omitempty"`
+	Package  string   `json:"package,omitempty"`
+}
+
+// Key is the audience as text, equal for equal audiences: part of a merge key.
+func (a *Audience) Key() string {
+	switch {
+	case a == nil:
+		return ""
+	case a.Everyone:
+		return "everyone"
+	case a.Online:
+		return "online"
+	}
+	return fmt.Sprintf("all=%s any=%s none=%s package=%s", strings.Join(a.AllOf, ","), strings.Join(a.AnyOf, ","), strings.Join(a.NoneOf, ","), a.Package)
+}
+
+// Content is the neutral text of a notification. A vendor package maps it to its own fields.
+type Content struct {
+	Title     string            `json:"title,omitempty"`
+	Body      string            `json:"body,omitempty"`
+	Link      string            `json:"link,omitempty"`
+	Image     string            `json:"image,omitempty"`
+	Group     string            `json:"group,omitempty"`
+	Badge     *int              `json:"badge,omitempty"`
+	Data      map[string]string `json:"data,omitempty"`
+	Platforms []string          `json:"platforms,omitempty"`
+	Message   *Message          `json:"message,omitempty"`
+	RongCloud json.RawMessage   `json:"rongcloud,omitempty"` // vendor extras, checked at load
+}
+
+// Message makes a push or broadcast an in-app message with its notification.
+type Message struct {
+	From    string            `json:"from,omitempty"` // "" is the account's sender
+	Type    string            `json:"type"`           // objectName
+	Content map[string]string `json:"content"`
+	Extra   string            `json:"extra,omitempty"`
+}
+
+// Keep says which trigger's values a merged text uses when it names none.
+type Keep string
+
+const (
+	KeepLatest Keep = "latest"
+	KeepFirst  Keep = "first"
+	KeepList   Keep = "list"
+)
+
+// Merge makes several triggers one request.
+type Merge struct {
+	Key  string         `json:"key"`            // rule + recipient or audience + `by`; the account is implied
+	Wait time.Duration  `json:"wait,omitempty"` // from the first trigger; 0: only while the lane has no slot
+	Keep Keep           `json:"keep"`
+	One  *One           `json:"one,omitempty"`  // the text for a single trigger
+	Vars map[string]any `json:"vars,omitempty"` // this trigger's field values: string, or []any of strings
+}
+
+// One is the text used when a merge held a single trigger.
+type One struct {
+	Title string `json:"title,omitempty"`
+	Body  string `json:"body,omitempty"`
+}
+
+// Priority orders the queue; it passes no gate.
+type Priority int8
+
+const (
+	Low Priority = iota - 1
+	Normal
+	High
+	Urgent
+)
+
+// Policy is what stage 2 obeys for the intent.
+type Policy struct {
+	Priority Priority  `json:"priority,omitempty"`
+	Expire   time.Time `json:"expire,omitzero"` // zero: never
+	PerUser  []Cap     `json:"per_user,omitempty"`
+	Quiet    []Quiet   `json:"quiet,omitempty"`
+	DropOn   bool      `json:"drop_quiet,omitempty"` // when_quiet: drop
+	Approval *Approval `json:"approval,omitempty"`
+	NoCaps   bool      `json:"no_caps,omitempty"` // per_user: none, also above the settings' user_limits
+}
+
+// Cap is a limit of sends to one user.
+type Cap struct {
+	N    int           `json:"n"`
+	In   time.Duration `json:"in,omitempty"`  // rolling
+	Each string        `json:"per,omitempty"` // calendar: day | week | month, in the settings' zone
+}
+
+// Quiet is a time of day, in minutes from midnight in the settings' zone, half-open; From > To wraps over midnight.
+type Quiet struct {
+	From     int   `json:"from"`
+	To       int   `json:"to"`
+	Weekdays uint8 `json:"days,omitempty"` // bit 0 is Sunday; 0 is every day
+}
+
+// Approval holds a request until people approve it.
+type Approval struct {
+	People int           `json:"people"`
+	Within time.Duration `json:"within"`
+}
+
+// Encode gives the wire form.
+func (in *Intent) Encode() ([]byte, error) {
+	in.V = Version
+	return json.Marshal(in)
+}
+
+// Decode reads the wire form.
+func Decode(b []byte) (*Intent, error) {
+	in := new(Intent)
+	if err := json.Unmarshal(b, in); err != nil {
+		return nil, fmt.Errorf("decode intent: %w", err)
+	}
+	if in.V < 1 || in.V > Version {
+		return nil, fmt.Errorf("decode intent %s: wire version %d, this binary reads 1 to %d", in.ID, in.V, Version)
+	}
+	return in, nil
+}
