@@ -1,0 +1,102 @@
+// Package diag finds and shows mistakes in YAML files: rule files and notifier.yaml go through the same engine.
+//
+// It has two halves. Parse turns a file into a tree of Nodes whose accessors collect a Diagnostic with a position
+// for each mistake instead of stopping at the first one. WriteText, WriteJSON and WriteGitHub show a List.
+//
+// A text is always taken as it is written in the source, never as YAML's bool, number or date. The package reads
+// no files, knows nothing of rules or settings and keeps no state.
+package diag
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Text is a sentence in both languages of the project. An empty ZH falls back to EN.
+type Text struct {
+	EN string `json:"en"`
+	ZH string `json:"zh"`
+}
+
+// In gives the text in one language, or both with a dot between them.
+func (t Text) In(l Lang) string {
+	switch {
+	case t.ZH == "" || t.ZH == t.EN || l == EN:
+		return t.EN
+	case l == ZH:
+		return t.ZH
+	}
+	return t.EN + " · " + t.ZH
+}
+
+// Lang is the language of the output.
+type Lang string
+
+// The languages of --lang.
+const (
+	EN   Lang = "en"
+	ZH   Lang = "zh"
+	Both Lang = "both"
+)
+
+// Severity says whether a finding stops the file from taking effect.
+type Severity string
+
+const (
+	Error   Severity = "error"
+	Warning Severity = "warning"
+)
+
+// Diagnostic is one finding. Line and Column count from 1, columns in runes; Line 0 means the whole file, File ""
+// the whole set. EndColumn is the first column behind the marked text.
+type Diagnostic struct {
+	Code      string   `json:"code"`
+	Severity  Severity `json:"severity"`
+	File      string   `json:"file"`
+	Line      int      `json:"line"`
+	Column    int      `json:"column"`
+	EndColumn int      `json:"end_column"`
+	Message   Text     `json:"message"`
+	Hint      Text     `json:"-"`              // the cure, behind the caret
+	Note      Text     `json:"-"`              // what is possible here, on a line of its own
+	Fix       string   `json:"fix,omitempty"`  // what to write instead of the marked text
+	Rule      string   `json:"rule,omitempty"` // the rule it stands in
+
+	source string // the line it stands in
+}
+
+// List is the findings of a run.
+type List []Diagnostic
+
+// Sorted gives the findings by file, line, column and code, each once. What concerns the whole set comes last.
+func (l List) Sorted() List {
+	out := slices.Clone(l)
+	slices.SortStableFunc(out, func(a, b Diagnostic) int {
+		if (a.File == "") != (b.File == "") {
+			if a.File == "" {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
+			cmp.Compare(a.Code, b.Code), cmp.Compare(a.Message.EN, b.Message.EN))
+	})
+	return slices.CompactFunc(out, func(a, b Diagnostic) bool {
+		return a.File == b.File && a.Line == b.Line && a.Column == b.Column && a.Code == b.Code && a.Message == b.Message
+	})
+}
+
+// Errors counts what stops the files from taking effect.
+func (l List) Errors() int { return l.count(Error) }
+
+// Warnings counts what does not.
+func (l List) Warnings() int { return l.count(Warning) }
+
+func (l List) count(s Severity) (n int) {
+	for _, d := range l {
+		if d.Severity == s {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,340 @@
+package diag
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml/token"
+)
+
+// Kind is the shape of a Node.
+type Kind uint8
+
+const (
+	invalid  Kind = iota // already reported: every accessor gives zero and stays silent
+	Scalar               // Text
+	Sequence             // Items
+	Mapping              // Fields
+)
+
+type style uint8
+
+const (
+	plain style = iota
+	single
+	double
+	block
+)
+
+// Node is one value of a file. All methods may be called on nil, which stands for a key that is not there: they
+// return zero and false, and report nothing.
+type Node struct {
+	Kind         Kind
+	Line, Column int
+	Text         string // of a scalar, as written, without quotation marks
+	Fields       []Field
+	Items        []*Node
+
+	doc   *Doc
+	style style
+	end   int
+}
+
+// Field is one entry of a mapping.
+type Field struct{ Key, Value *Node }
+
+// Quoted reports whether a scalar stands in quotation marks.
+func (n *Node) Quoted() bool { return n != nil && (n.style == single || n.style == double) }
+
+func (n *Node) place(t *token.Token) {
+	n.Line, n.Column = t.Position.Line, max(1, t.Position.Column)
+	n.end = n.Column + 1
+}
+
+// raw gives the source line from the node on.
+func (n *Node) raw() []rune {
+	if n.Line < 1 || n.Line > len(n.doc.lines) {
+		return nil
+	}
+	r := []rune(n.doc.lines[n.Line-1])
+	return r[min(n.Column-1, len(r)):]
+}
+
+// endColumn is the first column behind a scalar; of one over several lines, behind its first line.
+func (n *Node) endColumn() int {
+	raw := n.raw()
+	if n.style == plain {
+		text, _, _ := strings.Cut(n.Text, "\n")
+		return n.Column + min(utf8.RuneCountInString(text), len(raw))
+	}
+	_, cols := n.columns()
+	return cols[len(cols)-1] + 1
+}
+
+// columns maps each rune of a quoted scalar's text to its column; the last entry is the closing mark.
+func (n *Node) columns() (text []rune, cols []int) {
+	raw := n.raw()
+	i := 1
+	for i < len(raw) {
+		step := 1
+		switch {
+		case n.style == double && raw[i] == '"':
+			return text, append(cols, n.Column+i)
+		case n.style == double && raw[i] == '\\' && i+1 < len(raw):
+			step = map[rune]int{'x': 4, 'u': 6, 'U': 10}[raw[i+1]]
+			if step == 0 {
+				step = 2
+			}
+		case n.style == single && raw[i] == '\'':
+			if i+1 >= len(raw) || raw[i+1] != '\'' {
+				return text, append(cols, n.Column+i)
+			}
+			step = 2
+		}
+		text, cols = append(text, raw[i]), append(cols, n.Column+i)
+		i += step
+	}
+	return text, append(cols, n.Column+len(raw)-1)
+}
+
+// span gives the columns of runes [from, to) of a scalar's text, as far as the first source line goes.
+func (n *Node) span(from, to int) (int, int) {
+	switch n.style {
+	case block:
+		return n.Column, n.end
+	case plain:
+		return min(n.Column+from, n.end), max(min(n.Column+to, n.end), min(n.Column+from, n.end)+1)
+	}
+	_, cols := n.columns()
+	at := func(i int) int { return cols[min(max(i, 0), len(cols)-1)] }
+	return at(from), max(at(to), at(from)+1)
+}
+
+// Error reports a mistake in the whole node. The returned finding may be completed until the next one is reported.
+func (n *Node) Error(code string, msg, hint Text) *Diagnostic {
+	return n.doc.at(n.Line, n.Column, n.end, code, Error, msg, hint)
+}
+
+// Warn is Error for what does not stop the file.
+func (n *Node) Warn(code string, msg, hint Text) *Diagnostic {
+	return n.doc.at(n.Line, n.Column, n.end, code, Warning, msg, hint)
+}
+
+// ErrorAt reports a mistake in runes [from, to) of a scalar's text.
+func (n *Node) ErrorAt(from, to int, code string, msg, hint Text) *Diagnostic {
+	a, b := n.span(from, to)
+	return n.doc.at(n.Line, a, b, code, Error, msg, hint)
+}
+
+// WarnAt is ErrorAt for what does not stop the file.
+func (n *Node) WarnAt(from, to int, code string, msg, hint Text) *Diagnostic {
+	d := n.ErrorAt(from, to, code, msg, hint)
+	d.Severity = Warning
+	return d
+}
+
+func (n *Node) wrong(en, zh string) {
+	if n.Kind == invalid {
+		return
+	}
+	have := map[Kind]Text{Scalar: {"a single value", "一个值"}, Sequence: {"a list", "列表"}, Mapping: {"a mapping", "一组配置项"}}[n.Kind]
+	n.Error("N111", Text{"expected " + en + ", this is " + have.EN, "这里应为" + zh + "，现在是" + have.ZH}, Text{})
+}
+
+// Keys checks that a mapping has no key but the known ones. It reports whether the node is a mapping.
+func (n *Node) Keys(known ...string) bool {
+	if !n.IsMapping() {
+		return false
+	}
+	for _, f := range n.Fields {
+		if f.Key.Kind == Scalar && !slices.Contains(known, f.Key.Text) {
+			hint, fix := DidYouMean(f.Key.Text, known)
+			d := f.Key.Error("N101", Text{"unknown key `" + f.Key.Text + "`", "没有 `" + f.Key.Text + "` 这个配置项"}, hint)
+			if d.Fix = fix; fix == "" {
+				d.Note = OneOf("keys", "可用配置项", known)
+			}
+		}
+	}
+	return true
+}
+
+// IsMapping reports whether the node is a mapping, and says so when it is something else.
+func (n *Node) IsMapping() bool {
+	if n == nil {
+		return false
+	}
+	if n.Kind != Mapping {
+		n.wrong("a mapping (`key: value`)", "一组配置项（`key: value`）")
+		return false
+	}
+	return true
+}
+
+// Get gives the value of a key, nil when it is not there.
+func (n *Node) Get(key string) *Node {
+	if n == nil {
+		return nil
+	}
+	for _, f := range n.Fields {
+		if f.Key.Text == key {
+			return f.Value
+		}
+	}
+	return nil
+}
+
+// Key gives the node of the key itself, for a finding about it; nil when it is not there.
+func (n *Node) Key(key string) *Node {
+	if n == nil {
+		return nil
+	}
+	for _, f := range n.Fields {
+		if f.Key.Text == key {
+			return f.Key
+		}
+	}
+	return nil
+}
+
+// Need is Get for a required key: its absence is reported at the mapping.
+func (n *Node) Need(key string) *Node {
+	v := n.Get(key)
+	if v == nil && n != nil && n.Kind == Mapping {
+		n.Error("N114", Text{"`" + key + "` is missing", "缺少 `" + key + "`"}, Text{"add `" + key + ": ...`", "请加上 `" + key + ": ...`"})
+	}
+	return v
+}
+
+// String gives a scalar's text as it is written.
+func (n *Node) String() (string, bool) {
+	if n == nil {
+		return "", false
+	}
+	if n.Kind != Scalar {
+		n.wrong("a text", "文字")
+		return "", false
+	}
+	return n.Text, true
+}
+
+// Enum gives one of the allowed words.
+func (n *Node) Enum(allowed ...string) (string, bool) {
+	s, ok := n.String()
+	if !ok {
+		return "", false
+	}
+	if !slices.Contains(allowed, s) {
+		hint, fix := DidYouMean(s, allowed)
+		if fix == "" {
+			hint = Text{"one of " + strings.Join(allowed, ", "), "可选：" + strings.Join(allowed, "、")}
+		}
+		n.Error("N112", Text{"`" + s + "` is not possible here", "这里不能写 `" + s + "`"}, hint).Fix = fix
+		return "", false
+	}
+	return s, true
+}
+
+// Int gives a whole number in [lo, hi].
+func (n *Node) Int(lo, hi int64) (int64, bool) {
+	s, ok := n.String()
+	if !ok {
+		return 0, false
+	}
+	v, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || v < lo || v > hi {
+		n.Error("N112", Text{fmt.Sprintf("`%s` is not a whole number from %d to %d", s, lo, hi), fmt.Sprintf("`%s` 不是 %d 到 %d 之间的整数", s, lo, hi)}, Text{})
+		return 0, false
+	}
+	return v, true
+}
+
+// Bool gives true or false; YAML's other spellings (yes, on) are errors that say so.
+func (n *Node) Bool() (bool, bool) {
+	s, ok := n.String()
+	if !ok {
+		return false, false
+	}
+	if s != "true" && s != "false" {
+		n.Error("N112", Text{"`" + s + "` is neither true nor false", "`" + s + "` 不是 true 或 false"}, Text{"write true or false", "请写 true 或 false"})
+		return false, false
+	}
+	return s == "true", true
+}
+
+// Duration gives a length of time in [lo, hi]: 90s, 10m, 24h, 7d, 1h30m.
+func (n *Node) Duration(lo, hi time.Duration) (time.Duration, bool) {
+	s, ok := n.String()
+	if !ok {
+		return 0, false
+	}
+	v, err := ParseDuration(s)
+	if err != nil {
+		n.Error("N112", Text{"`" + s + "` is not a length of time", "`" + s + "` 不是一段时间"}, Text{"like 90s, 10m, 24h or 7d", "例如 90s、10m、24h、7d"})
+		return 0, false
+	}
+	if v < lo || v > hi {
+		n.Error("N112", Text{fmt.Sprintf("`%s` is outside %s to %s", s, FormatDuration(lo), FormatDuration(hi)), fmt.Sprintf("`%s` 超出范围：%s 到 %s", s, FormatDuration(lo), FormatDuration(hi))}, Text{})
+		return 0, false
+	}
+	return v, true
+}
+
+// ParseDuration is time.ParseDuration that also knows days.
+func ParseDuration(s string) (time.Duration, error) {
+	if days, rest, ok := strings.Cut(s, "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 16)
+		if err != nil {
+			return 0, fmt.Errorf("parse duration %q: days are a whole number", s)
+		}
+		d := time.Duration(n) * 24 * time.Hour
+		if rest == "" {
+			return d, nil
+		}
+		r, err := time.ParseDuration(rest)
+		if err != nil || r < 0 {
+			return 0, fmt.Errorf("parse duration %q", s)
+		}
+		return d + r, nil
+	}
+	return time.ParseDuration(s)
+}
+
+// FormatDuration writes a duration without zero parts, 24h rather than 24h0m0s.
+func FormatDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// List gives the items of a list; a single value counts as a list of one.
+func (n *Node) List() []*Node {
+	switch {
+	case n == nil || n.Kind == invalid:
+		return nil
+	case n.Kind == Sequence:
+		return n.Items
+	}
+	return []*Node{n}
+}
+
+// Strings gives a list of texts; a single text counts as a list of one.
+func (n *Node) Strings() ([]string, bool) {
+	var out []string
+	for _, it := range n.List() {
+		s, ok := it.String()
+		if !ok {
+			return nil, false
+		}
+		out = append(out, s)
+	}
+	return out, n != nil && n.Kind != invalid
+}

@@ -1,0 +1,334 @@
+package diag
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// What a file may be at most, checked before the parser sees it: the parser recurses, and a Go stack that is used up
+// cannot be recovered from.
+const (
+	maxBytes   = 256 << 10
+	maxNesting = 64
+)
+
+// Doc is one file on its way in: its tree and the findings so far.
+type Doc struct {
+	File string
+	Root *Node // nil when the file could not be read at all
+	List List
+
+	lines []string
+	rule  string
+}
+
+// SetRule names the rule that the following findings stand in; "" for none.
+func (d *Doc) SetRule(name string) { d.rule = name }
+
+// Parse reads one YAML file. It never fails: what is wrong is in the List of the Doc, and Root is nil when nothing
+// could be made of the file.
+func Parse(file string, src []byte) *Doc {
+	d := &Doc{File: file}
+	if len(src) > maxBytes {
+		d.whole("N108", Text{fmt.Sprintf("the file has %d bytes, the most is %d", len(src), maxBytes), fmt.Sprintf("文件有 %d 字节，最多 %d", len(src), maxBytes)},
+			Text{"split it into several files", "拆成几个文件"})
+		return d
+	}
+	if !utf8.Valid(src) {
+		d.whole("N107", Text{"the file is not UTF-8", "文件不是 UTF-8 编码"}, Text{"save it as UTF-8", "另存为 UTF-8"})
+		return d
+	}
+	text := strings.ReplaceAll(string(src), "\r\n", "\n")
+	d.lines = strings.Split(text, "\n")
+	if strings.HasPrefix(text, "\ufeff") {
+		d.at(1, 1, 2, "N107", Error, Text{"the file begins with a byte order mark", "文件开头有 BOM 标记"}, Text{"save it as UTF-8 without BOM", "另存为「UTF-8 无 BOM」"})
+		return d
+	}
+	if d.indentation() {
+		return d
+	}
+	d.build(text)
+	return d
+}
+
+// build scans, refuses what the format does not have, parses and converts. A panic of the YAML library becomes a finding.
+func (d *Doc) build(text string) {
+	defer func() {
+		if r := recover(); r != nil {
+			d.Root = nil
+			d.whole("N100", Text{fmt.Sprintf("the file cannot be read as YAML: %v", r), fmt.Sprintf("文件不是正确的 YAML：%v", r)}, Text{})
+		}
+	}()
+	tokens := lexer.Tokenize(text)
+	if d.refuse(tokens) {
+		return
+	}
+	f, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		d.syntax(err)
+		return
+	}
+	for _, doc := range f.Docs {
+		if doc.Body == nil {
+			continue
+		}
+		if d.Root != nil {
+			p := doc.Body.GetToken().Position
+			d.at(p.Line, 1, 0, "N108", Error, Text{"a second document: what follows `---` would be ignored", "文件里有第二个文档，`---` 之后的内容会被忽略"},
+				Text{"put it into a file of its own", "把它放进另一个文件"})
+			return
+		}
+		d.Root = d.convert(doc.Body)
+	}
+	if d.Root == nil {
+		d.whole("N104", Text{"the file is empty", "文件是空的"}, Text{})
+	}
+}
+
+// indentation finds the white space that looks like indentation and is none.
+func (d *Doc) indentation() (bad bool) {
+	for i, l := range d.lines {
+		for col, r := range []rune(l) {
+			if r == '\t' || r == '\u3000' || r == '\u00a0' {
+				what := map[rune]Text{'\t': {"a tab as indentation", "缩进里有制表符（Tab）"}, '\u3000': {"a full-width space as indentation", "缩进里有全角空格"},
+					'\u00a0': {"a no-break space as indentation", "缩进里有不换行空格"}}[r]
+				d.at(i+1, col+1, col+2, "N106", Error, what, Text{"use spaces, two for each level", "请用半角空格，每层两个"})
+				bad = true
+				break
+			}
+			if r != ' ' {
+				break
+			}
+		}
+	}
+	return bad
+}
+
+var (
+	wideColon = regexp.MustCompile(`^\s*([A-Za-z_][\w-]*)\s*：`)
+	blockLead = regexp.MustCompile(`^[ ]*((-|\?) +)*`)
+)
+
+// refuse looks at the tokens for what the format does not have and for marks that are not what they seem.
+func (d *Doc) refuse(tokens token.Tokens) (bad bool) {
+	for i, l := range d.lines {
+		lead := blockLead.FindString(l)
+		if len(lead) > 4*maxNesting || strings.Count(lead, "-")+strings.Count(lead, "?") > maxNesting {
+			d.at(i+1, 1, 0, "N108", Error, Text{"nested too deeply", "嵌套太深"}, Text{})
+			return true
+		}
+	}
+	depth := 0
+	for _, t := range tokens {
+		p := t.Position
+		var what Text
+		switch t.Type {
+		case token.SequenceStartType, token.MappingStartType:
+			if depth++; depth > maxNesting {
+				d.at(p.Line, p.Column, p.Column+1, "N108", Error, Text{"nested too deeply", "嵌套太深"}, Text{})
+				return true
+			}
+		case token.SequenceEndType, token.MappingEndType:
+			depth--
+		case token.AnchorType, token.AliasType:
+			what = Text{"anchors and aliases (`&`, `*`) are not part of the format", "不支持锚点和别名（`&`、`*`）"}
+		case token.TagType:
+			what = Text{"a tag: `!` at the beginning loads as nothing", "`!` 开头会被 YAML 当作标签，内容会丢失"}
+		case token.MergeKeyType:
+			what = Text{"merge keys (`<<`) are not part of the format", "不支持合并键（`<<`）"}
+		case token.DirectiveType:
+			what = Text{"a text must not begin with `%`", "文字不能以 `%` 开头"}
+		case token.StringType:
+			first := t.Prev == nil || t.Prev.Type != token.MappingValueType || t.Prev.Position.Line != p.Line
+			for i, line := range strings.Split(strings.Trim(t.Origin, " \n"), "\n") {
+				if m := wideColon.FindStringSubmatch(line); m != nil && (first || i > 0) {
+					if l, col := p.Line+i, 0; l <= len(d.lines) {
+						if col = d.find(l, m[1]) + utf8.RuneCountInString(strings.TrimLeft(m[0], " ")) - 1; col > 0 {
+							d.at(l, col, col+1, "N103", Error, Text{"a full-width colon `：`", "这里是全角冒号 `：`"}, Text{"write `" + m[1] + ": `", "改成半角冒号加空格：`" + m[1] + ": `"}).Fix = ": "
+							bad = true
+						}
+					}
+				}
+			}
+		case token.CommentType:
+			if q := t.Prev; q != nil && q.Type == token.StringType && q.Position.Line == p.Line && !strings.HasPrefix(t.Value, " ") && t.Value != "" && !strings.HasPrefix(t.Value, "#") {
+				d.at(p.Line, p.Column, 0, "N113", Warning, Text{"the text ends before ` #`: the rest is a comment", "` #` 之后是注释，文字到这里就断了"},
+					Text{"put the text in double quotes, or a space behind `#`", "文字请加双引号；如果是注释，`#` 后面加空格"})
+			}
+		}
+		if what.EN != "" {
+			d.at(p.Line, p.Column, p.Column+utf8.RuneCountInString(t.Value), "N105", Error, what, Text{"put the text in double quotes", "文字请加双引号"})
+			bad = true
+		}
+	}
+	return bad
+}
+
+// find gives the column of a word in a line, or 1.
+func (d *Doc) find(line int, word string) int {
+	l := d.lines[line-1]
+	if i := strings.Index(l, word); i >= 0 {
+		return utf8.RuneCountInString(l[:i]) + 1
+	}
+	return 1
+}
+
+// syntax turns the library's one error into a finding that names the likely cause.
+func (d *Doc) syntax(err error) {
+	line, col := 0, 0
+	msg := err.Error()
+	if e, ok := err.(interface {
+		GetToken() *token.Token
+		GetMessage() string
+	}); ok {
+		msg = e.GetMessage()
+		if t := e.GetToken(); t != nil && t.Position != nil {
+			line, col = t.Position.Line, t.Position.Column
+		}
+	}
+	if line < 1 || line > len(d.lines) {
+		d.whole("N100", Text{"not valid YAML: " + msg, "不是正确的 YAML：" + msg}, Text{})
+		return
+	}
+	src := d.lines[line-1]
+	// The library complains about the first word it cannot place, often the line behind the cause.
+	for l := line; l >= max(1, line-1); l-- {
+		if i := strings.IndexAny(d.lines[l-1], "：，"); i >= 0 && !quotedAt(d.lines[l-1], i) {
+			c := utf8.RuneCountInString(d.lines[l-1][:i]) + 1
+			if strings.HasPrefix(d.lines[l-1][i:], "：") {
+				d.at(l, c, c+1, "N103", Error, Text{"a full-width colon `：`", "这里是全角冒号 `：`"}, Text{"write `: `", "改成半角冒号加空格 `: `"}).Fix = ": "
+			} else {
+				d.at(l, c, c+1, "N103", Error, Text{"a full-width comma `，`", "这里是全角逗号 `，`"}, Text{"write `, `", "改成半角逗号加空格 `, `"}).Fix = ", "
+			}
+			return
+		}
+	}
+	out := d.at(line, col, col+1, "N100", Error, Text{"not valid YAML: " + msg, "不是正确的 YAML：" + msg}, Text{})
+	switch {
+	case strings.Contains(msg, "mapping value is not allowed"):
+		out.Hint = Text{"a text with `: ` in it needs double quotes; check the indentation too", "文字里有 `: ` 时要加双引号；也请检查缩进"}
+	case strings.Contains(msg, "reserved character"), strings.Contains(msg, "directive"):
+		out.Hint = Text{"put the text in double quotes", "文字请加双引号"}
+	case strings.Contains(src, "${"):
+		out.Hint = Text{"a text with `${...}` inside `{}` or `[]` needs double quotes", "`{}` 或 `[]` 里带 `${...}` 的文字要加双引号"}
+	case strings.Contains(msg, "quoted text"):
+		out.Hint = Text{"the closing quotation mark is missing", "缺少右引号"}
+	}
+}
+
+// quotedAt reports whether byte i of a line stands between ASCII quotation marks, roughly.
+func quotedAt(line string, i int) bool {
+	return strings.Count(line[:i], `"`)%2 == 1 || strings.Count(line[:i], `'`)%2 == 1
+}
+
+func (d *Doc) whole(code string, msg, hint Text) {
+	d.List = append(d.List, Diagnostic{Code: code, Severity: Error, File: d.File, Message: msg, Hint: hint, Rule: d.rule})
+}
+
+// at adds a finding at a place; to 0 is the end of the line. The pointer is good until the next finding.
+func (d *Doc) at(line, from, to int, code string, sev Severity, msg, hint Text) *Diagnostic {
+	out := Diagnostic{Code: code, Severity: sev, File: d.File, Line: line, Column: from, EndColumn: to, Message: msg, Hint: hint, Rule: d.rule}
+	if line >= 1 && line <= len(d.lines) {
+		out.source = strings.TrimRight(d.lines[line-1], " ")
+		if to == 0 {
+			out.EndColumn = max(utf8.RuneCountInString(out.source)+1, from)
+		}
+	}
+	d.List = append(d.List, out)
+	return &d.List[len(d.List)-1]
+}
+
+// convert makes our tree of the library's.
+func (d *Doc) convert(n ast.Node) *Node {
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		out := d.node(n, Mapping)
+		if len(n.Values) > 0 && !n.IsFlowStyle {
+			out.place(n.Values[0].Key.GetToken())
+		}
+		for _, v := range n.Values {
+			d.entry(out, v)
+		}
+		return out
+	case *ast.MappingValueNode:
+		out := d.node(n, Mapping)
+		out.place(n.Key.GetToken())
+		d.entry(out, n)
+		return out
+	case *ast.SequenceNode:
+		out := d.node(n, Sequence)
+		for _, v := range n.Values {
+			out.Items = append(out.Items, d.convert(v))
+		}
+		return out
+	case *ast.NullNode:
+		out := d.node(n, invalid)
+		if n.Token.Type == token.ImplicitNullType {
+			d.at(out.Line, out.Column, out.Column+1, "N104", Error, Text{"nothing is written here", "这里没有内容"}, Text{"write a value or remove the key", "请填写内容，或删掉这个配置项"})
+		} else {
+			d.at(out.Line, out.Column, out.Column+utf8.RuneCountInString(n.Token.Value), "N104", Error, Text{"`" + n.Token.Value + "` means nothing to YAML", "`" + n.Token.Value + "` 在 YAML 里表示“空”"}, Text{"write a value, or put the word in double quotes", "请填写内容；如果是文字，请加双引号"})
+		}
+		return out
+	case *ast.LiteralNode:
+		out := d.node(n, Scalar)
+		out.Text, out.style = strings.TrimRight(n.Value.Value, "\n"), block
+		return out
+	case ast.ScalarNode:
+		out := d.node(n, Scalar)
+		out.Text = n.GetToken().Value
+		switch n.GetToken().Type {
+		case token.DoubleQuoteType:
+			out.style = double
+		case token.SingleQuoteType:
+			out.style = single
+		}
+		out.end = out.endColumn()
+		return out
+	}
+	out := d.node(n, invalid)
+	d.at(out.Line, out.Column, out.end, "N105", Error, Text{"this YAML is not part of the format", "不支持这种 YAML 写法"}, Text{})
+	return out
+}
+
+func (d *Doc) entry(out *Node, v *ast.MappingValueNode) {
+	k := &Node{Kind: Scalar, doc: d}
+	k.place(v.Key.GetToken())
+	k.Text = v.Key.GetToken().Value
+	if sc, ok := v.Key.(ast.ScalarNode); ok {
+		switch sc.GetToken().Type {
+		case token.DoubleQuoteType:
+			k.style = double
+		case token.SingleQuoteType:
+			k.style = single
+		}
+	} else {
+		k.Kind = invalid
+		d.at(k.Line, k.Column, k.Column+1, "N105", Error, Text{"a key must be a plain word", "配置项必须是一个普通的词"}, Text{})
+	}
+	k.end = k.endColumn()
+	val := d.convert(v.Value)
+	if val.Kind == invalid && val.Line == k.Line && val.Column <= k.end {
+		val.Line, val.Column = k.Line, k.Column
+	}
+	for i := range out.Fields {
+		if out.Fields[i].Key.Text == k.Text {
+			first := out.Fields[i].Key
+			d.at(k.Line, k.Column, k.end, "N102", Error, Text{fmt.Sprintf("`%s` is written twice, first in line %d", k.Text, first.Line), fmt.Sprintf("`%s` 写了两次，第一次在第 %d 行", k.Text, first.Line)}, Text{"keep one of them", "只保留一个"})
+			return
+		}
+	}
+	out.Fields = append(out.Fields, Field{k, val})
+}
+
+func (d *Doc) node(n ast.Node, k Kind) *Node {
+	out := &Node{Kind: k, doc: d}
+	out.place(n.GetToken())
+	return out
+}
