@@ -1,0 +1,93 @@
+package ledger
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/notifier/notifier/internal/intent"
+)
+
+// FateKind is what became of an intent.
+type FateKind string
+
+const (
+	Sent        FateKind = "SENT"
+	Coalesced   FateKind = "COALESCED"
+	Suppressed  FateKind = "SUPPRESSED"
+	Dead        FateKind = "DEAD"
+	FateUnknown FateKind = "UNKNOWN"
+)
+
+// FateKinds is every kind, in the order listings use.
+var FateKinds = []FateKind{Sent, Coalesced, Suppressed, Dead, FateUnknown}
+
+// Reason is the closed set of reasons of SUPPRESSED and DEAD (design.md 2); it doubles as a metric label.
+type Reason string
+
+const (
+	ReasonNone         Reason = ""
+	Duplicate          Reason = "duplicate"
+	Stale              Reason = "stale"
+	Unchanged          Reason = "unchanged"
+	Expired            Reason = "expired"
+	Capped             Reason = "capped"
+	Repeated           Reason = "repeated"
+	QuietHours         Reason = "quiet"
+	NoQuota            Reason = "no-quota"
+	ShadowMode         Reason = "shadow"
+	Canary             Reason = "canary"
+	Blocked            Reason = "blocked"
+	OptedOut           Reason = "opted-out"
+	NotApproved        Reason = "not-approved"
+	Cancelled          Reason = "cancelled"
+	Killed             Reason = "killed"
+	SupersededByRule   Reason = "superseded-by-rule-change"
+	Undecodable        Reason = "undecodable"
+	TooLarge           Reason = "too-large"
+	BadField           Reason = "bad-field"
+	RenderError        Reason = "render-error"
+	RejectedByVendor   Reason = "rejected-by-vendor"
+	SkippedByOperator  Reason = "skipped-by-operator"
+	ReasonCallNotTaken Reason = "not-sent" // only on a resolution
+)
+
+// Fate is the record of <prefix>.fates, key = event id.
+type Fate struct {
+	V        int             `json:"v"`
+	Intent   intent.ID       `json:"intent"`
+	Event    intent.EventRef `json:"event"`
+	Rule     string          `json:"rule"`
+	RuleSet  string          `json:"rule_set"`
+	User     string          `json:"user"`
+	Account  string          `json:"account"`
+	Lane     string          `json:"lane,omitempty"`
+	Action   intent.Action   `json:"action"`
+	Message  bool            `json:"message,omitempty"` // an in-app message with its notification
+	Fate     FateKind        `json:"fate"`
+	Reason   Reason          `json:"reason,omitempty"`
+	Detail   string          `json:"detail,omitempty"`
+	Into     intent.ID       `json:"into,omitempty"`
+	Attempt  string          `json:"attempt,omitempty"`
+	VendorID string          `json:"vendor_id,omitempty"`
+	Code     int             `json:"code,omitempty"`
+	Resolves FateKind        `json:"resolves,omitempty"` // UNKNOWN: this record corrects the first
+	Kind     string          `json:"kind,omitempty"`     // operator: the effect of a command
+	By       string          `json:"by,omitempty"`
+	Why      string          `json:"why,omitempty"`
+	At       time.Time       `json:"at"`
+}
+
+// NewFate fills what an intent says of itself.
+func NewFate(in *intent.Intent, kind FateKind, reason Reason, at time.Time) Fate {
+	return Fate{V: Version, Intent: in.ID, Event: in.Event, Rule: in.Rule, RuleSet: in.RuleSet, User: in.Target, Account: in.Account,
+		Action: in.Action, Message: in.Content != nil && in.Content.Message != nil, Fate: kind, Reason: reason, At: at.UTC()}
+}
+
+// Encode gives the wire form.
+func (f Fate) Encode() []byte {
+	b, err := json.Marshal(f)
+	if err != nil { // a struct of strings, numbers and times cannot fail
+		panic("encode fate: " + err.Error())
+	}
+	return b
+}

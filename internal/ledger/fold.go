@@ -1,0 +1,140 @@
+package ledger
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/notifier/notifier/internal/tagsync"
+)
+
+// State is what the records of one ledger partition add up to.
+type State struct {
+	Genesis  *Genesis
+	Owner    *Owner // the last one written, ours excluded by the take-over
+	Position Position
+	Pending  map[string]*Pending      // by intent id
+	Attempts map[string]*Attempt      // by attempt id
+	Users    map[string]*tagsync.User // by account/user
+	Taken    map[string]*Taken        // by account/scope/user
+	Seen     map[string]Seen          // by hash
+	Pauses   map[string]Pause         // by scope
+	Lanes    map[string]LaneState
+	Records  int // records read, tombstones included
+}
+
+// NewState gives an empty State.
+func NewState() *State {
+	return &State{Pending: map[string]*Pending{}, Attempts: map[string]*Attempt{}, Users: map[string]*tagsync.User{}, Taken: map[string]*Taken{},
+		Seen: map[string]Seen{}, Pauses: map[string]Pause{}, Lanes: map[string]LaneState{}}
+}
+
+// ErrNewer means that a newer release wrote the ledger: this one must not own the partition.
+var ErrNewer = errors.New("ledger record of a newer version")
+
+// Apply folds one record in. It fails on a key or value it cannot read: a ledger that is not understood must not be acted on.
+func (s *State) Apply(key string, value []byte) error {
+	s.Records++
+	kind, rest, _ := strings.Cut(key, "/")
+	switch kind {
+	case "g":
+		return one(value, &s.Genesis, func(g *Genesis) int { return g.V })
+	case "o":
+		return one(value, &s.Owner, func(o *Owner) int { return o.V })
+	case "s":
+		if value == nil {
+			s.Position = Position{}
+			return nil
+		}
+		return decode(key, value, &s.Position)
+	case "p":
+		return into(s.Pending, key, rest, value)
+	case "a":
+		return into(s.Attempts, key, rest, value)
+	case "u":
+		return into(s.Users, key, rest, value)
+	case "c":
+		return into(s.Taken, key, rest, value)
+	case "d":
+		return plain(s.Seen, key, rest, value)
+	case "x":
+		return plain(s.Pauses, key, rest, value)
+	case "l":
+		return plain(s.Lanes, key, rest, value)
+	}
+	return fmt.Errorf("read ledger: unknown key %q: %w", key, ErrNewer)
+}
+
+func one[T any](value []byte, dst **T, version func(*T) int) error {
+	if value == nil {
+		*dst = nil
+		return nil
+	}
+	x := new(T)
+	if err := decode("", value, x); err != nil {
+		return err
+	}
+	if v := version(x); v > Version {
+		return fmt.Errorf("read ledger: version %d, this binary reads up to %d: %w", v, Version, ErrNewer)
+	}
+	*dst = x
+	return nil
+}
+
+func into[T any](m map[string]*T, key, rest string, value []byte) error {
+	if value == nil {
+		delete(m, rest)
+		return nil
+	}
+	x := new(T)
+	if err := decode(key, value, x); err != nil {
+		return err
+	}
+	m[rest] = x
+	return nil
+}
+
+func plain[T any](m map[string]T, key, rest string, value []byte) error {
+	if value == nil {
+		delete(m, rest)
+		return nil
+	}
+	var x T
+	if err := decode(key, value, &x); err != nil {
+		return err
+	}
+	m[rest] = x
+	return nil
+}
+
+func decode(key string, value []byte, x any) error {
+	if err := json.Unmarshal(value, x); err != nil {
+		return fmt.Errorf("read ledger: record %q: %w", key, err)
+	}
+	return nil
+}
+
+// Keys of the records.
+func PendingKey(id string) string              { return "p/" + id }
+func AttemptKey(id string) string              { return "a/" + id }
+func UserKey(account, user string) string      { return "u/" + account + "/" + user }
+func TakenKey(account, scope, u string) string { return "c/" + account + "/" + scope + "/" + u }
+func SeenKey(hash string) string               { return "d/" + hash }
+func PauseKey(scope string) string             { return "x/" + scope }
+func LaneKey(account, lane string) string      { return "l/" + account + "/" + lane }
+
+const (
+	genesisKey  = "g"
+	ownerKey    = "o"
+	positionKey = "s"
+)
+
+// Balanced says whether the partition's books hold: intents taken in = fates given + pending.
+func (s *State) Balanced() bool {
+	return s.Position.Intents == s.Position.Fates+int64(len(s.Pending))
+}
+
+// Clock is the latest broker time the ledger knows of.
+func (s *State) Clock() time.Time { return s.Position.Clock }

@@ -1,0 +1,189 @@
+package ledger
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// HaltError means that the ledger does not belong to what stands beside it: nothing may be sent from this partition until
+// a human has looked (design.md 3.3). It is not cured by trying again.
+type HaltError struct {
+	Partition int32
+	What      string
+	Cure      string
+}
+
+func (e *HaltError) Error() string {
+	return fmt.Sprintf("partition %d is stopped: %s; %s", e.Partition, e.What, e.Cure)
+}
+
+// Taken-over partition.
+type TakenOver struct {
+	Writer *Writer
+	State  *State
+	Broker time.Time // the broker's clock at the second owner record
+	Local  time.Time // this machine's clock (with monotonic reading) when that was known
+	Took   time.Duration
+	New    bool // no genesis was there: the first commit writes it
+}
+
+// TakeOver makes this process the owner of a ledger partition (design.md 3.1): both transactional ids are initialised, which
+// aborts and locks out every earlier owner, then the owner record is written twice, once through each id, and the ledger
+// is read up to the second. Whatever an earlier owner ever committed stands before it. Nothing may be sent before this returns.
+func TakeOver(ctx context.Context, opt Options) (_ *TakenOver, err error) {
+	began := time.Now()
+	w := &Writer{opt: opt, nonce: nonce(opt.Instance), at: map[string]int{}}
+	defer func() {
+		if err != nil {
+			w.Close()
+		}
+	}()
+	for i := range w.cl {
+		if w.cl[i], err = w.client(i); err != nil {
+			return nil, fmt.Errorf("take over partition %d: %w", opt.Partition, err)
+		}
+		if _, _, err := w.cl[i].ProducerID(ctx); err != nil {
+			return nil, fmt.Errorf("take over partition %d: initialise transactional id %d: %w", opt.Partition, i, err)
+		}
+	}
+	for i := range w.cl {
+		w.Put(ownerKey, Owner{V: Version, Instance: opt.Instance, Nonce: w.nonce, Round: i + 1, At: time.Now().UTC()})
+		if err := w.commit(ctx, w.cl[i]); err != nil {
+			return nil, fmt.Errorf("take over partition %d: owner record %d: %w", opt.Partition, i+1, err)
+		}
+	}
+	local := time.Now()
+	broker, err := w.AppendTime(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("take over partition %d: %w", opt.Partition, err)
+	}
+	st, err := restore(ctx, opt, w.nonce)
+	if err != nil {
+		return nil, fmt.Errorf("take over partition %d: %w", opt.Partition, err)
+	}
+	t := &TakenOver{Writer: w, State: st, Broker: broker, Local: local}
+	if err := t.checkGenesis(ctx); err != nil {
+		return nil, err
+	}
+	t.Took = time.Since(began)
+	return t, nil
+}
+
+func nonce(instance string) string { return instance + "-" + rand.Text()[:12] }
+
+// restore reads the partition from its start up to our own second owner record. Any fetch error fails it: a state with a
+// hole is worse than none.
+func restore(ctx context.Context, opt Options, nonce string) (*State, error) {
+	cl, err := kgo.NewClient(append(slices.Clone(opt.Kafka),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{opt.Topics.Ledger: {opt.Partition: kgo.NewOffset().AtStart()}}),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		kgo.FetchMaxWait(100*time.Millisecond), kgo.MaxDecompressBatchBytes(16<<20))...)
+	if err != nil {
+		return nil, fmt.Errorf("restore: %w", err)
+	}
+	defer cl.Close()
+	st := NewState()
+	for {
+		fs := cl.PollFetches(ctx)
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("restore: %w", context.Cause(ctx))
+		}
+		var bad error
+		fs.EachError(func(t string, p int32, err error) { bad = errors.Join(bad, fmt.Errorf("read %s[%d]: %w", t, p, err)) })
+		if bad != nil {
+			return nil, fmt.Errorf("restore: %w", bad)
+		}
+		done := false
+		for it := fs.RecordIter(); !it.Done() && !done; {
+			r := it.Next()
+			prev := st.Owner
+			if err := st.Apply(string(r.Key), r.Value); err != nil {
+				return nil, fmt.Errorf("restore: offset %d: %w", r.Offset, err)
+			}
+			if string(r.Key) == ownerKey && st.Owner != nil && st.Owner.Nonce == nonce {
+				done = st.Owner.Round == 2
+				st.Owner = prev // ours is not a predecessor
+			}
+		}
+		if done {
+			return st, nil
+		}
+	}
+}
+
+// checkGenesis compares the ledger with the topics beside it (design.md 3.3).
+func (t *TakenOver) checkGenesis(ctx context.Context) error {
+	opt, p := t.Writer.opt, t.Writer.opt.Partition
+	adm := kadm.NewClient(t.Writer.cl[0])
+	topics, err := adm.ListTopics(ctx, opt.Topics.Intents, opt.Topics.Ledger)
+	if err != nil {
+		return fmt.Errorf("take over partition %d: list topics: %w", p, err)
+	}
+	intents, ledger := topics[opt.Topics.Intents], topics[opt.Topics.Ledger]
+	if err := errors.Join(intents.Err, ledger.Err); err != nil {
+		return fmt.Errorf("take over partition %d: list topics: %w", p, err)
+	}
+	start, err := adm.ListStartOffsets(ctx, opt.Topics.Intents)
+	if err != nil {
+		return fmt.Errorf("take over partition %d: start of %s: %w", p, opt.Topics.Intents, err)
+	}
+	end, err := adm.ListEndOffsets(ctx, opt.Topics.Intents)
+	if err != nil {
+		return fmt.Errorf("take over partition %d: end of %s: %w", p, opt.Topics.Intents, err)
+	}
+	lo, _ := start.Lookup(opt.Topics.Intents, p)
+	hi, ok := end.Lookup(opt.Topics.Intents, p)
+	if !ok || hi.Err != nil || lo.Err != nil {
+		return fmt.Errorf("take over partition %d: offsets of %s: %w", p, opt.Topics.Intents, errors.Join(lo.Err, hi.Err))
+	}
+	const cure = "nothing is sent from it; see docs/runbook.md#stopped-partition"
+	halt := func(f string, a ...any) error { return &HaltError{p, fmt.Sprintf(f, a...), cure} }
+	g, st := t.State.Genesis, t.State
+	if g == nil {
+		if hi.Offset > 0 {
+			return halt("the ledger has no genesis record but %s[%d] has held %d offsets: the ledger was lost or is another one", opt.Topics.Intents, p, hi.Offset)
+		}
+		if len(st.Pending)+len(st.Attempts)+len(st.Users) > 0 {
+			return halt("the ledger holds records but no genesis record")
+		}
+		id := ""
+		if opt.Incarnate != nil {
+			id = opt.Incarnate()
+		} else {
+			id = rand.Text()[:6]
+		}
+		st.Genesis = &Genesis{V: Version, Partitions: len(intents.Partitions), IntentsID: intents.ID.String(), LedgerID: ledger.ID.String(), Incarnation: id, At: t.Broker.UTC()}
+		t.New = true
+		return nil
+	}
+	switch {
+	case g.Partitions != len(intents.Partitions) || g.Partitions != len(ledger.Partitions):
+		return halt("the ledger was made for %d partitions, now %s has %d and %s has %d: accounts would move to partitions that do not know their quota",
+			g.Partitions, opt.Topics.Intents, len(intents.Partitions), opt.Topics.Ledger, len(ledger.Partitions))
+	case g.IntentsID != intents.ID.String():
+		return halt("%s was deleted and made again since the ledger began", opt.Topics.Intents)
+	case g.LedgerID != ledger.ID.String():
+		return halt("%s is not the topic this ledger began in", opt.Topics.Ledger)
+	case st.Position.Next > hi.Offset:
+		return halt("the ledger stands at offset %d of %s[%d], which ends at %d: intents were lost", st.Position.Next, opt.Topics.Intents, p, hi.Offset)
+	case st.Position.Next < lo.Offset:
+		return halt("the ledger stands at offset %d of %s[%d], which begins at %d: unread intents were deleted", st.Position.Next, opt.Topics.Intents, p, lo.Offset)
+	}
+	return nil
+}
+
+// GenesisKey is the key of a partition's genesis copy on the control topic, where stage 1 waits for it.
+func GenesisKey(partition int32) string { return fmt.Sprintf("genesis/%d", partition) }
+
+// WriteGenesis buffers the genesis record and its copy for stage 1: part of the first commit of a new ledger.
+func (w *Writer) WriteGenesis(g *Genesis) {
+	w.Put(genesisKey, g)
+	w.Answer(GenesisKey(w.opt.Partition), g)
+}

@@ -1,0 +1,200 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Options say which ledger partition, and how to reach it.
+type Options struct {
+	Kafka     []kgo.Opt // brokers, dialer, TLS, SASL
+	Topics    Topics
+	TxnSuffix string // embedded broker only: differs at every boot (design.md 8)
+	Instance  string
+	Partition int32
+	Incarnate func() string // names a new ledger; nil: from the clock
+}
+
+// Topics are the names of our own topics.
+type Topics struct {
+	Prefix                                string
+	Intents, Ledger, Fates, Dead, Control string
+}
+
+// TopicsOf gives the names under a prefix.
+func TopicsOf(prefix string) Topics {
+	return Topics{prefix, prefix + ".intents", prefix + ".ledger", prefix + ".fates", prefix + ".dead", prefix + ".control"}
+}
+
+// ErrLost means that this process does not own the partition any more, or cannot know. Nothing may be sent, and the
+// partition comes back only through a new take-over: the state in memory may hold what was never committed.
+var ErrLost = errors.New("ledger ownership lost")
+
+// Writer writes one ledger partition as its only owner. It is not safe for concurrent use: one actor holds it.
+//
+// Two transactional ids are used in turn, because a broker makes the next transaction of one id wait for the last
+// markers (about 20 ms against 1 ms). Both belong to the partition, so a take-over fences both.
+type Writer struct {
+	opt   Options
+	cl    [2]*kgo.Client
+	turn  int
+	nonce string
+	buf   []*kgo.Record
+	at    map[string]int // ledger key -> place in buf: the last write of a key in a transaction wins
+	lost  bool
+}
+
+// Nonce names this ownership.
+func (w *Writer) Nonce() string { return w.nonce }
+
+// Put writes a ledger record in the next Commit.
+func (w *Writer) Put(key string, v any) {
+	b, err := json.Marshal(v)
+	if err != nil { // our own record types always marshal
+		panic("encode ledger record " + key + ": " + err.Error())
+	}
+	w.put(key, b)
+}
+
+// Delete writes a tombstone in the next Commit.
+func (w *Writer) Delete(key string) { w.put(key, nil) }
+
+func (w *Writer) put(key string, value []byte) {
+	if i, ok := w.at[key]; ok {
+		w.buf[i].Value = value
+		return
+	}
+	w.at[key] = len(w.buf)
+	w.buf = append(w.buf, &kgo.Record{Topic: w.opt.Topics.Ledger, Partition: w.opt.Partition, Key: []byte(key), Value: value})
+}
+
+// Fate records a fate in the next Commit.
+func (w *Writer) Fate(f Fate) {
+	w.buf = append(w.buf, &kgo.Record{Topic: w.opt.Topics.Fates, Key: []byte(f.Event.ID), Value: f.Encode()})
+}
+
+// Answer writes a record to the control topic in the next Commit.
+func (w *Writer) Answer(key string, v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("encode answer " + key + ": " + err.Error())
+	}
+	w.buf = append(w.buf, &kgo.Record{Topic: w.opt.Topics.Control, Key: []byte(key), Value: b})
+}
+
+// Pending reports whether the next Commit would write anything.
+func (w *Writer) Dirty() bool { return len(w.buf) > 0 }
+
+// Commit writes everything buffered, and the position, in ONE transaction. Any error is ErrLost (design.md 3.8): nothing
+// goes through the other id afterwards and the buffer is not replayed.
+func (w *Writer) Commit(ctx context.Context, pos Position) error {
+	if w.lost {
+		return ErrLost
+	}
+	w.Put(positionKey, pos)
+	w.turn++
+	if err := w.commit(ctx, w.cl[w.turn%2]); err != nil {
+		w.lost = true
+		return fmt.Errorf("%w: commit partition %d: %w", ErrLost, w.opt.Partition, err)
+	}
+	return nil
+}
+
+func (w *Writer) commit(ctx context.Context, cl *kgo.Client) error {
+	if err := cl.BeginTransaction(); err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	promise := kgo.AbortingFirstErrPromise(cl)
+	for _, r := range w.buf {
+		cl.Produce(ctx, r, promise.Promise())
+	}
+	if err := cl.Flush(ctx); err != nil {
+		return fmt.Errorf("flush: %w", err)
+	}
+	// kgo may turn a commit into an abort and return nil when a produce failed: check every promise before the end.
+	if err := promise.Err(); err != nil {
+		return fmt.Errorf("produce: %w", err)
+	}
+	if err := cl.EndTransaction(ctx, kgo.TryCommit); err != nil {
+		return fmt.Errorf("end: %w", err)
+	}
+	w.buf = w.buf[:0]
+	clear(w.at)
+	return nil
+}
+
+// AppendTime is the broker's clock at the last append to the ledger partition (LogAppendTime, ListOffsets -3, KIP-734):
+// asked after a commit it bounds the skew of this machine's clock.
+func (w *Writer) AppendTime(ctx context.Context) (time.Time, error) {
+	return appendTime(ctx, w.cl[0], w.opt.Topics.Ledger, w.opt.Partition)
+}
+
+func appendTime(ctx context.Context, cl *kgo.Client, topic string, partition int32) (time.Time, error) {
+	offs, err := kadm.NewClient(cl).ListMaxTimestampOffsets(ctx, topic)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("ask the broker's time: %w", err)
+	}
+	o, ok := offs.Lookup(topic, partition)
+	if !ok || o.Err != nil {
+		return time.Time{}, fmt.Errorf("ask the broker's time of %s[%d]: %w", topic, partition, o.Err)
+	}
+	return time.UnixMilli(o.Timestamp), nil
+}
+
+// Trim deletes intents below an offset (design.md 3, Topics): the ledger has them.
+func (w *Writer) Trim(ctx context.Context, below int64) error {
+	var os kadm.Offsets
+	os.Add(kadm.Offset{Topic: w.opt.Topics.Intents, Partition: w.opt.Partition, At: below})
+	rs, err := kadm.NewClient(w.cl[0]).DeleteRecords(ctx, os)
+	if err != nil {
+		return fmt.Errorf("trim %s[%d] below %d: %w", w.opt.Topics.Intents, w.opt.Partition, below, err)
+	}
+	return rs.Error()
+}
+
+// Release says that nothing of ours is in flight: the next owner needs no hold. Then it closes the writer.
+func (w *Writer) Release(ctx context.Context, pos Position, at time.Time) error {
+	defer w.Close()
+	w.Put(ownerKey, Owner{V: Version, Instance: w.opt.Instance, Nonce: w.nonce, Round: 2, At: at.UTC(), Released: true})
+	return w.Commit(ctx, pos)
+}
+
+// Close drops the connections. Without Release the next owner treats the open attempts as ambiguous.
+func (w *Writer) Close() {
+	for _, cl := range w.cl {
+		if cl != nil {
+			cl.Close()
+		}
+	}
+}
+
+func (w *Writer) client(i int) (*kgo.Client, error) {
+	return kgo.NewClient(append(slices.Clone(w.opt.Kafka),
+		kgo.TransactionalID(w.opt.Topics.Prefix+"-dispatch-"+strconv.Itoa(int(w.opt.Partition))+"-"+strconv.Itoa(i)+w.opt.TxnSuffix),
+		kgo.TransactionTimeout(time.Minute), // long is harmless: a take-over aborts what is open at once
+		kgo.ConcurrentTransactionsBackoff(time.Millisecond),
+		kgo.ProducerLinger(0),
+		kgo.RecordPartitioner(kgo.BasicConsistentPartitioner(func(topic string) func(*kgo.Record, int) int {
+			if topic == w.opt.Topics.Ledger {
+				return func(r *kgo.Record, _ int) int { return int(r.Partition) }
+			}
+			return func(r *kgo.Record, n int) int { return HashPartition(r.Key, n) }
+		})),
+	)...)
+}
+
+// HashPartition places a key on one of n partitions, the same way in every release.
+func HashPartition(key []byte, n int) int {
+	h := fnv.New64a()
+	_, _ = h.Write(key)
+	return int(h.Sum64() % uint64(n))
+}
