@@ -60,6 +60,7 @@ type Intent struct {
 	Rule    string   `json:"rule"` // "tags" for profile intents
 	RuleSet string   `json:"rule_set"`
 	Account string   `json:"account"`
+	Key     string   `json:"key"`    // the account's identity, vendor:AppKey; set by stage 1
 	Target  string   `json:"target"` // user id, or "*" for an audience
 	Action  Action   `json:"action"`
 	Shadow  bool     `json:"shadow,omitempty"`
