@@ -1,0 +1,199 @@
+// Package broker runs a real Apache Kafka on this machine for a test: one node or three, on free ports, from the
+// jars that Maven fetches.
+//
+// A Cluster is up when every node answers a metadata request that lists all of them. Kill is SIGKILL of one node;
+// Start brings it back on the same ports with the same data. Several clusters may run side by side.
+package broker
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/notifier/notifier/test/kafka/proc"
+)
+
+// Cluster is a running Kafka.
+type Cluster struct {
+	lib   string
+	nodes []*node
+}
+
+type node struct {
+	id               int
+	port, controller int
+	dir, data        string
+	proc             *proc.Process // nil while it is down
+}
+
+// Start runs a cluster of n nodes (1 or 3) with data and logs under dir, and waits until it is ready.
+// On an error nothing is left running.
+func Start(ctx context.Context, lib, dir string, n int) (*Cluster, error) {
+	c := &Cluster{lib: lib}
+	ports, err := freePorts(2 * n)
+	if err != nil {
+		return nil, fmt.Errorf("start kafka: %w", err)
+	}
+	for i := range n {
+		d := filepath.Join(dir, fmt.Sprintf("node-%d", i+1))
+		c.nodes = append(c.nodes, &node{id: i + 1, port: ports[2*i], controller: ports[2*i+1], dir: d, data: filepath.Join(d, "data")})
+	}
+	id := make([]byte, 16)
+	_, _ = rand.Read(id) // never fails, see its documentation
+	for _, n := range c.nodes {
+		if err := c.format(ctx, n, base64.RawURLEncoding.EncodeToString(id)); err != nil {
+			return nil, err
+		}
+	}
+	for i := range c.nodes {
+		if err := c.start(i); err != nil {
+			c.Stop()
+			return nil, err
+		}
+	}
+	if err := c.ready(ctx, n); err != nil {
+		c.Stop()
+		return nil, err
+	}
+	return c, nil
+}
+
+// Brokers are the seed addresses.
+func (c *Cluster) Brokers() []string {
+	var out []string
+	for _, n := range c.nodes {
+		out = append(out, fmt.Sprintf("127.0.0.1:%d", n.port))
+	}
+	return out
+}
+
+// Nodes is how many nodes the cluster has, up or down.
+func (c *Cluster) Nodes() int { return len(c.nodes) }
+
+// Kill ends node i (from 0) with SIGKILL.
+func (c *Cluster) Kill(i int) {
+	if p := c.nodes[i].proc; p != nil {
+		p.Kill()
+		c.nodes[i].proc = nil
+	}
+}
+
+// Restart brings node i back after Kill and waits until all nodes are members again.
+func (c *Cluster) Restart(ctx context.Context, i int) error {
+	if err := c.start(i); err != nil {
+		return err
+	}
+	return c.ready(ctx, len(c.nodes))
+}
+
+// Stop ends all nodes. Their data is of no further use, so nobody waits for an orderly shutdown.
+func (c *Cluster) Stop() {
+	for i := range c.nodes {
+		c.Kill(i)
+	}
+}
+
+func (c *Cluster) format(ctx context.Context, n *node, cluster string) error {
+	if err := os.MkdirAll(n.dir, 0o755); err != nil {
+		return fmt.Errorf("format kafka node %d: %w", n.id, err)
+	}
+	if err := os.WriteFile(filepath.Join(n.dir, "server.properties"), []byte(c.properties(n)), 0o644); err != nil {
+		return fmt.Errorf("format kafka node %d: %w", n.id, err)
+	}
+	if err := os.WriteFile(filepath.Join(n.dir, "log4j2.properties"), log4j, 0o644); err != nil {
+		return fmt.Errorf("format kafka node %d: %w", n.id, err)
+	}
+	args := append(c.java(n), "kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", filepath.Join(n.dir, "server.properties"))
+	if out, err := exec.CommandContext(ctx, "java", args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("format kafka node %d: %w\n%s", n.id, err, out)
+	}
+	return nil
+}
+
+// java gives the arguments before the main class. Little heap and a quick compiler: nodes, two daemons and the
+// tests share one machine.
+func (c *Cluster) java(n *node) []string {
+	return []string{"-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true",
+		"-Dlog4j2.configurationFile=" + filepath.Join(n.dir, "log4j2.properties"), "-cp", filepath.Join(c.lib, "*")}
+}
+
+func (c *Cluster) start(i int) error {
+	n := c.nodes[i]
+	p, err := proc.Start(proc.Options{
+		Name: fmt.Sprintf("kafka node %d", n.id),
+		Path: "java",
+		Args: append(c.java(n), "kafka.Kafka", filepath.Join(n.dir, "server.properties")),
+		Log:  filepath.Join(n.dir, "log"),
+	})
+	if err != nil {
+		return err
+	}
+	n.proc = p
+	return nil
+}
+
+// ready polls until want nodes are registered brokers, which in KRaft includes an elected controller.
+func (c *Cluster) ready(ctx context.Context, want int) error {
+	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
+	defer cancel()
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers()...), kgo.MetadataMinAge(100*time.Millisecond))
+	if err != nil {
+		return fmt.Errorf("start kafka: %w", err)
+	}
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	var last error
+	for {
+		attempt, stop := context.WithTimeout(ctx, 3*time.Second)
+		brokers, err := admin.ListBrokers(attempt)
+		stop()
+		if err == nil && len(brokers) >= want {
+			return nil
+		}
+		if last = err; err == nil {
+			last = fmt.Errorf("%d of %d brokers registered", len(brokers), want)
+		}
+		for _, n := range c.nodes {
+			if n.proc == nil {
+				continue
+			}
+			select {
+			case <-n.proc.Done():
+				return fmt.Errorf("kafka node %d ended while starting\n%s", n.id, n.proc.Tail())
+			default:
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return errors.Join(fmt.Errorf("kafka was not ready in time: %w", last), errors.New(c.nodes[0].proc.Tail()))
+		}
+	}
+}
+
+// freePorts asks the system for n ports that nobody listens on. Another process may take one before the broker
+// binds it; then the broker's log says so and the run fails, which is rare enough.
+func freePorts(n int) ([]int, error) {
+	var ports []int
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("find a free port: %w", err)
+		}
+		defer l.Close() // all stay open until the last is found, so that they differ
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	}
+	return ports, nil
+}
