@@ -1,6 +1,10 @@
 package event
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"time"
+)
 
 // Kind says what an event is for.
 type Kind string
@@ -62,6 +66,53 @@ type Field struct {
 	Default            *Value
 	Required           bool
 }
+
+// NewSpec completes an entry with the index of its names and aliases.
+func NewSpec(s Spec) *Spec {
+	s.index = make(map[string]int, 2*len(s.Fields))
+	for i, f := range s.Fields {
+		s.index[f.Name] = i
+	}
+	for i, f := range s.Fields {
+		if _, taken := s.index[f.Alias]; f.Alias != "" && !taken {
+			s.index[f.Alias] = i
+		}
+	}
+	return &s
+}
+
+// DefaultMaxBytes bounds a record's value unless the settings say otherwise (events.max_bytes).
+const DefaultMaxBytes = 1 << 20
+
+// Catalogue is the known events. It does not change once it is built.
+type Catalogue struct {
+	Specs    []*Spec // in the order of the file
+	MaxBytes int     // of a record's value; more is too-large
+
+	topics map[string][]*Spec
+	names  map[string]*Spec
+}
+
+// NewCatalogue indexes entries by name and topic; maxBytes 0 is DefaultMaxBytes.
+func NewCatalogue(specs []*Spec, maxBytes int) *Catalogue {
+	if maxBytes <= 0 {
+		maxBytes = DefaultMaxBytes
+	}
+	c := &Catalogue{Specs: specs, MaxBytes: maxBytes, topics: map[string][]*Spec{}, names: map[string]*Spec{}}
+	for _, s := range specs {
+		c.names[s.Name] = s
+		for _, t := range s.Topics {
+			c.topics[t] = append(c.topics[t], s)
+		}
+	}
+	return c
+}
+
+// Spec gives an entry by name, nil when there is none.
+func (c *Catalogue) Spec(name string) *Spec { return c.names[name] }
+
+// Topics gives the topics to read, sorted.
+func (c *Catalogue) Topics() []string { return slices.Sorted(maps.Keys(c.topics)) }
 
 // Index returns the place of a field, by name or alias.
 func (s *Spec) Index(name string) (int, bool) {
