@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/notifier/notifier/internal/sandbox"
+	"github.com/spf13/cobra"
+)
+
+// newSandboxCmd is `notifier sandbox`: the vendor's local server.
+func newSandboxCmd() *cobra.Command {
+	var (
+		o             sandbox.Options
+		vendor, clock string
+		apps          []string
+	)
+	cmd := &cobra.Command{
+		Use:   "sandbox",
+		Short: "the vendor's local server: enforces its contract, keeps a journal, injects faults",
+		Long: `A local server that behaves as the vendor's contract says, quotas included.
+When it listens it prints one JSON line with its addresses on stdout, and runs
+until SIGINT or SIGTERM. Loopback only. Steer it under /_sbx/ on either host:
+reset, clock, journal, tags, faults, stats.`,
+		Example: `  notifier sandbox
+  notifier sandbox --addr 127.0.0.1:18080 --log arrivals.jsonl
+  notifier sandbox --clock fixed --lenient --app rongcloud:my-key:my-secret
+  curl -s -X POST -d '{"kind":"reset_after","path":"/push.json"}' http://127.0.0.1:18080/_sbx/faults`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if vendor != "rongcloud" {
+				return fmt.Errorf("--vendor %s: this sandbox serves rongcloud only", vendor)
+			}
+			if clock != "real" && clock != "fixed" {
+				return fmt.Errorf("--clock %s: must be real or fixed", clock)
+			}
+			o.FixedClock = clock == "fixed"
+			for _, text := range apps {
+				app, err := parseSandboxApp(text)
+				if err != nil {
+					return err
+				}
+				o.Apps = append(o.Apps, app)
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
+			return runSandbox(ctx, cmd, o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.Addr, "addr", "127.0.0.1:0", "loopback address of the primary host; the backup host takes the next port")
+	f.StringVar(&vendor, "vendor", "rongcloud", "which vendor to serve: rongcloud")
+	f.BoolVar(&o.Lenient, "lenient", false, "accept what production evidently accepts: seconds, any nonce, booleans as strings, unknown fields")
+	f.StringVar(&clock, "clock", "real", "real: the machine's; fixed: stands at 2026-01-01T00:00:00Z until told")
+	f.StringVar(&o.Log, "log", "", "append one JSON line per arrival, synced before the answer")
+	f.Int64Var(&o.Seed, "seed", 0, "seed of ids and of faults with a probability")
+	f.StringArrayVar(&apps, "app", nil, "an account, rongcloud:KEY:SECRET; repeatable (default "+sandbox.DefaultKey+")")
+	return cmd
+}
+
+func runSandbox(ctx context.Context, cmd *cobra.Command, o sandbox.Options) error {
+	s, err := sandbox.Start(ctx, o)
+	if err != nil {
+		return err
+	}
+	if err := json.NewEncoder(cmd.OutOrStdout()).Encode(s.Ready()); err != nil {
+		return errors.Join(fmt.Errorf("print the ready line: %w", err), s.Close())
+	}
+	return s.Wait()
+}
+
+// parseSandboxApp reads VENDOR:KEY:SECRET; the secret may hold colons. Errors do
+// not repeat the secret.
+func parseSandboxApp(text string) (sandbox.App, error) {
+	parts := strings.SplitN(text, ":", 3)
+	if len(parts) != 3 {
+		return sandbox.App{}, errors.New("--app: must be rongcloud:KEY:SECRET")
+	}
+	return sandbox.App{Vendor: parts[0], Key: parts[1], Secret: parts[2]}, nil
+}

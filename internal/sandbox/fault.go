@@ -1,0 +1,316 @@
+package sandbox
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Fault is one armed disturbance. Empty selectors match everything; the first
+// armed fault that matches a call meets it.
+type Fault struct {
+	Vendor string `json:"vendor"` // rongcloud or ""
+	Host   string `json:"host"`   // primary, backup, * or ""
+	Path   string `json:"path"`   // exact path, * or ""
+	Lane   string `json:"lane"`   // tag, tag-batch, tag-get, broadcast, online, user, recall, push-plus or ""
+
+	Kind        string  `json:"kind"`
+	Times       int     `json:"times"`       // calls it meets; 0 = 1, below 0 = until disarmed
+	Probability float64 `json:"probability"` // of meeting a call that matches; 0 = 1
+	DelayMS     int64   `json:"delay_ms"`    // machine time; meaning depends on the kind
+
+	HTTP     int    `json:"http"`     // answer, code, http_5xx, redirect
+	Status   int    `json:"status"`   // synonym of http
+	Code     int    `json:"code"`     // code: the vendor code
+	Body     string `json:"body"`     // answer: the whole body; code: the errorMessage
+	Location string `json:"location"` // redirect: where to; "" = the other host
+}
+
+// armed is a fault with what is left of it.
+type armed struct {
+	Fault
+	left int // below 0 = no end
+}
+
+// faultKind is how a fault treats a call. A kind that executes runs the pipeline
+// first, in late's case last, and disturbs only what the client sees.
+type faultKind func(s *Server, w http.ResponseWriter, r *http.Request, a *arrival, f Fault)
+
+var faultKinds = map[string]faultKind{
+	// Not executed.
+	"answer": func(s *Server, w http.ResponseWriter, _ *http.Request, a *arrival, f Fault) {
+		s.refuseWith(w, a, answer{status: or(f.HTTP, 500), body: []byte(f.Body)})
+	},
+	"code": func(s *Server, w http.ResponseWriter, _ *http.Request, a *arrival, f Fault) {
+		code := or(f.Code, 1000)
+		text := f.Body
+		if text == "" {
+			text = "injected"
+		}
+		s.refuseWith(w, a, answer{status: or(f.HTTP, httpStatus(code)), body: mustText(reply{Code: code, ErrorMessage: text, URL: a.path})})
+	},
+	"http_5xx": func(s *Server, w http.ResponseWriter, _ *http.Request, a *arrival, f Fault) {
+		s.refuseWith(w, a, answer{status: or(f.HTTP, 502), contentType: "text/html", body: []byte("<html>bad gateway</html>")})
+	},
+	"redirect": func(s *Server, w http.ResponseWriter, _ *http.Request, a *arrival, f Fault) {
+		to := f.Location
+		if to == "" {
+			to = s.otherHost(a.host) + a.path
+		}
+		status := f.HTTP
+		if status/100 != 3 {
+			status = http.StatusFound
+		}
+		s.refuseWith(w, a, answer{status: status, location: to, contentType: "text/html", body: []byte("<html>moved</html>")})
+	},
+	"reset_before": func(s *Server, w http.ResponseWriter, _ *http.Request, a *arrival, _ Fault) {
+		s.record(a, 0, nil)
+		reset(w)
+	},
+	"stall": func(s *Server, w http.ResponseWriter, r *http.Request, a *arrival, f Fault) {
+		s.record(a, 0, nil)
+		hold(a, r.Context(), f.DelayMS)
+		reset(w)
+	},
+
+	// Executed.
+	"answer_after": func(s *Server, w http.ResponseWriter, _ *http.Request, a *arrival, f Fault) {
+		if _, err := s.process(a); err != nil {
+			reset(w)
+			return
+		}
+		send(w, answer{status: or(f.HTTP, 500), body: []byte(f.Body)})
+	},
+	"reset_after": func(s *Server, w http.ResponseWriter, _ *http.Request, a *arrival, _ Fault) {
+		_, _ = s.process(a)
+		reset(w)
+	},
+	"timeout_after": func(s *Server, w http.ResponseWriter, r *http.Request, a *arrival, f Fault) {
+		out, err := s.process(a)
+		if err != nil || hold(a, r.Context(), f.DelayMS) != elapsed {
+			reset(w)
+			return
+		}
+		send(w, out)
+	},
+	"late": func(s *Server, w http.ResponseWriter, r *http.Request, a *arrival, f Fault) {
+		why := hold(a, r.Context(), 0) // until the client has given up
+		if why == clientLeft && f.DelayMS > 0 {
+			why = hold(a, nil, f.DelayMS)
+		}
+		if why == worldEnded {
+			s.record(a, 0, nil)
+		} else {
+			_, _ = s.process(a)
+		}
+		reset(w)
+	},
+	"stall_after": func(s *Server, w http.ResponseWriter, r *http.Request, a *arrival, f Fault) {
+		if out, err := s.process(a); err == nil {
+			sendHalf(w, out)
+			hold(a, r.Context(), f.DelayMS)
+		}
+		reset(w)
+	},
+	"truncate": func(s *Server, w http.ResponseWriter, _ *http.Request, a *arrival, _ Fault) {
+		if out, err := s.process(a); err == nil {
+			sendHalf(w, out)
+		}
+		hangUp(w)
+	},
+	"drip": func(s *Server, w http.ResponseWriter, r *http.Request, a *arrival, f Fault) {
+		out, err := s.process(a)
+		if err != nil {
+			reset(w)
+			return
+		}
+		out.writeHead(w)
+		for i := range out.body {
+			if hold(a, r.Context(), or(f.DelayMS, 100)) != elapsed {
+				reset(w)
+				return
+			}
+			if _, err := w.Write(out.body[i : i+1]); err != nil {
+				return
+			}
+			flush(w)
+		}
+	},
+}
+
+// kindRefuse closes a listener; it acts when armed, not on calls.
+const kindRefuse = "refuse"
+
+// check completes a fault and says what is wrong with it.
+func (f *Fault) check() error {
+	if f.HTTP == 0 {
+		f.HTTP = f.Status
+	}
+	kinds := append(slices.Collect(maps.Keys(faultKinds)), kindRefuse)
+	slices.Sort(kinds)
+	switch {
+	case f.Vendor != "" && f.Vendor != "rongcloud":
+		return fmt.Errorf("fault vendor %q: this sandbox serves rongcloud only", f.Vendor)
+	case !slices.Contains([]string{"", "*", "primary", "backup"}, f.Host):
+		return fmt.Errorf("fault host %q: must be primary, backup or *", f.Host)
+	case f.Path != "" && f.Path != "*" && endpoints[f.Path] == nil:
+		return fmt.Errorf("fault path %q: not an endpoint of this vendor; use * for all", f.Path)
+	case f.Lane != "" && !slices.Contains(knownLanes(), f.Lane):
+		return fmt.Errorf("fault lane %q: must be one of %s", f.Lane, strings.Join(knownLanes(), ", "))
+	case !slices.Contains(kinds, f.Kind):
+		return fmt.Errorf("fault kind %q: must be one of %s", f.Kind, strings.Join(kinds, ", "))
+	case f.Probability < 0 || f.Probability > 1:
+		return fmt.Errorf("fault probability %v: must lie in 0..1", f.Probability)
+	case f.DelayMS < 0:
+		return fmt.Errorf("fault delay_ms %d: must not be negative", f.DelayMS)
+	case f.HTTP != 0 && (f.HTTP < 200 || f.HTTP > 599):
+		return fmt.Errorf("fault http %d: must lie in 200..599", f.HTTP)
+	}
+	return nil
+}
+
+// meet finds the fault for a call and takes one from its times; the caller holds
+// Server.mu.
+func (w *world) meet(host, path string) (Fault, bool) {
+	lane := ""
+	if point := endpoints[path]; point != nil {
+		lane = point.lane
+	}
+	fits := func(want, got string) bool { return want == "" || want == "*" || want == got }
+	for _, f := range w.faults {
+		if f.left == 0 || !fits(f.Host, host) || !fits(f.Path, path) || !fits(f.Lane, lane) {
+			continue
+		}
+		if f.Probability > 0 && f.Probability < 1 && w.luck.Float64() >= f.Probability {
+			continue
+		}
+		f.left--
+		return f.Fault, true
+	}
+	return Fault{}, false
+}
+
+// held says why a wait ended.
+type held int
+
+const (
+	elapsed    held = iota // the delay is over
+	clientLeft             // nobody reads the answer any more
+	worldEnded             // reset or Close
+)
+
+// hold waits until the delay has passed (0 = never), the client leaves (nil = not
+// watched), or the world of the call ends.
+func hold(a *arrival, client context.Context, delayMS int64) held {
+	var delay <-chan time.Time
+	if delayMS > 0 {
+		timer := time.NewTimer(time.Duration(delayMS) * time.Millisecond)
+		defer timer.Stop()
+		delay = timer.C
+	}
+	var left <-chan struct{}
+	if client != nil {
+		left = client.Done()
+	}
+	select {
+	case <-left:
+		return clientLeft
+	case <-a.world.ctx.Done():
+		return worldEnded
+	case <-delay:
+		return elapsed
+	}
+}
+
+// reset drops the connection so that the client sees "connection reset by peer"
+// where the network can say so.
+func reset(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	if tcp, ok := conn.(interface{ SetLinger(int) error }); ok {
+		_ = tcp.SetLinger(0)
+	}
+	_ = conn.Close()
+}
+
+// hangUp closes the connection in order: the client sees an early end.
+func hangUp(w http.ResponseWriter) {
+	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+		_ = conn.Close()
+	}
+}
+
+// answer is a response ready to be written.
+type answer struct {
+	status      int
+	contentType string // "" = application/json
+	location    string
+	body        []byte
+}
+
+func (a answer) writeHead(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json; charset=utf-8")
+	if a.contentType != "" {
+		h.Set("Content-Type", a.contentType)
+	}
+	if a.location != "" {
+		h.Set("Location", a.location)
+	}
+	h.Set("Content-Length", fmt.Sprint(len(a.body)))
+	w.WriteHeader(a.status)
+	flush(w)
+}
+
+func send(w http.ResponseWriter, a answer) {
+	h := w.Header()
+	if a.contentType == "" {
+		a.contentType = "application/json; charset=utf-8"
+	}
+	h.Set("Content-Type", a.contentType)
+	if a.location != "" {
+		h.Set("Location", a.location)
+	}
+	w.WriteHeader(a.status)
+	_, _ = w.Write(a.body)
+}
+
+// sendHalf promises the whole body and writes half of it.
+func sendHalf(w http.ResponseWriter, a answer) {
+	a.writeHead(w)
+	_, _ = w.Write(a.body[:len(a.body)/2])
+	flush(w)
+}
+
+func flush(w http.ResponseWriter) { _ = http.NewResponseController(w).Flush() }
+
+func or[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}
+
+// codeOf reads the vendor code out of an answer, a number or digits in a string;
+// 0 if it has none.
+func codeOf(body []byte) int {
+	var number struct{ Code int }
+	if json.Unmarshal(body, &number) == nil {
+		return number.Code
+	}
+	var text struct {
+		Code int `json:"code,string"`
+	}
+	if json.Unmarshal(body, &text) == nil {
+		return text.Code
+	}
+	return 0
+}
