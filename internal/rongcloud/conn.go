@@ -1,0 +1,159 @@
+package rongcloud
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// maxUses: the vendor wants fewer than 80 requests a connection, since long-lived ones defeat its load balancing.
+	maxUses = 79
+	// maxAge: idle below 55 s (an older page: life below 60 s). Counting from the dial keeps both.
+	maxAge = 50 * time.Second
+	// maxBody bounds an answer's body; the longest documented one, tags of 50 users, is about 50 KiB.
+	maxBody = 64 << 10
+	// maxRead bounds what is read of one exchange: body, header and the framing of chunks.
+	maxRead = maxBody + 32<<10
+)
+
+var errTooLarge = fmt.Errorf("the answer is longer than %d KiB", maxBody>>10)
+
+// conn is one HTTP/1.1 connection, used by one call at a time.
+type conn struct {
+	net.Conn            // TLS, or raw itself
+	raw      *countConn // below TLS
+	host     *host
+	limit    *io.LimitedReader
+	reader   *bufio.Reader
+	born     time.Time
+	uses     int
+	timer    *time.Timer // closes it when idle and too old; owned by the pool
+}
+
+func newConn(h *host, top net.Conn, raw *countConn) *conn {
+	limit := &io.LimitedReader{R: top}
+	return &conn{Conn: top, raw: raw, host: h, limit: limit, reader: bufio.NewReader(limit), born: time.Now()}
+}
+
+// countConn counts what was handed to the kernel, so that TLS cannot hide a half-written record.
+type countConn struct {
+	net.Conn
+	written atomic.Int64
+}
+
+func (c *countConn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	c.written.Add(int64(n))
+	return n, err
+}
+
+// abort drops the connection and what the kernel still holds of the request: linger 0 sends a reset instead of
+// delivering it after we gave up (design.md 3.5).
+func (k *conn) abort() { k.raw.abort() }
+
+func (c *countConn) abort() {
+	if l, ok := c.Conn.(interface{ SetLinger(int) error }); ok {
+		_ = l.SetLinger(0)
+	}
+	_ = c.Conn.Close()
+}
+
+// exchange writes one request and reads its whole answer before the context's deadline. sent: a byte may have left.
+// When it returns an error the connection is gone.
+func (k *conn) exchange(ctx context.Context, req *http.Request) (resp *http.Response, body []byte, sent bool, err error) {
+	stop := context.AfterFunc(ctx, k.abort)
+	defer func() {
+		// A stop that comes too late means that abort runs: the answer stands, the connection does not.
+		if !stop() || err != nil || resp.Close || k.reader.Buffered() > 0 {
+			k.uses = maxUses
+			k.abort()
+		}
+	}()
+	deadline, _ := ctx.Deadline()
+	if err := k.SetDeadline(deadline); err != nil {
+		return nil, nil, false, err
+	}
+	setUserTimeout(k.raw.Conn, time.Until(deadline))
+	k.uses++
+	k.limit.N = maxRead
+
+	var wire bytes.Buffer
+	if err := req.Write(&wire); err != nil {
+		return nil, nil, false, fmt.Errorf("write request: %w", err)
+	}
+	// The last look at the clocks before the first byte. A process that was stopped in between has passed its
+	// deadline without the context's timer having fired yet.
+	if err := expired(ctx, deadline); err != nil {
+		return nil, nil, false, err
+	}
+	before := k.raw.written.Load()
+	n, writeErr := k.Write(wire.Bytes())
+	sent = n > 0 || k.raw.written.Load() > before
+	if writeErr != nil && !sent {
+		return nil, nil, false, fmt.Errorf("write request: %w", writeErr)
+	}
+	// After a broken write an answer may still be there: a server that refuses early need not read everything.
+	resp, body, err = k.read(req)
+	if err != nil {
+		if writeErr != nil {
+			err = writeErr
+		}
+		if ctx.Err() != nil {
+			err = errors.Join(context.Cause(ctx), err)
+		}
+		return nil, nil, sent, fmt.Errorf("no complete answer: %w", err)
+	}
+	return resp, body, true, nil
+}
+
+// read takes the answer, past interim ones.
+func (k *conn) read(req *http.Request) (*http.Response, []byte, error) {
+	for {
+		resp, err := http.ReadResponse(k.reader, req)
+		if err != nil {
+			return nil, nil, k.tooLarge(err)
+		}
+		if resp.StatusCode < 200 && resp.StatusCode != http.StatusSwitchingProtocols {
+			continue
+		}
+		body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+		if err == nil && len(body) > maxBody {
+			err = errTooLarge
+		}
+		if err != nil {
+			return nil, nil, k.tooLarge(err)
+		}
+		return resp, body, nil
+	}
+}
+
+// tooLarge names the limit when it, and not the far side, ended the reading.
+func (k *conn) tooLarge(err error) error {
+	if k.limit.N <= 0 {
+		return errTooLarge
+	}
+	return err
+}
+
+// reusable: another request may follow.
+func (k *conn) reusable() bool { return k.uses < maxUses && time.Since(k.born) < maxAge }
+
+// expired is the context's end judged by the clocks themselves, the monotonic and the wall one; a wall clock that was
+// set forward past the deadline counts, since the charge is dated by it (design.md 3.4).
+func expired(ctx context.Context, deadline time.Time) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if now := time.Now(); !now.Before(deadline) || !now.Round(0).Before(deadline.Round(0)) {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
