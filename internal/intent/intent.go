@@ -71,6 +71,9 @@ type Intent struct {
 	Content  *Content  `json:"content,omitempty"`  // rendered; with Merge: the templates, rendered when the merge closes
 	Merge    *Merge    `json:"merge,omitempty"`
 	Policy   Policy    `json:"policy,omitzero"`
+
+	Dead       string `json:"dead,omitempty"` // render-error: the rule matched but its text or audience cannot be made; stage 2 records the fate
+	DeadDetail string `json:"dead_detail,omitempty"`
 }
 
 // Profile is what a profile event says of a user.
