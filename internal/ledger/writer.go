@@ -51,6 +51,8 @@ type Writer struct {
 	buf   []*kgo.Record
 	at    map[string]int // ledger key -> place in buf: the last write of a key in a transaction wins
 	lost  bool
+
+	touched bool
 }
 
 // Nonce names this ownership.
@@ -91,8 +93,11 @@ func (w *Writer) Answer(key string, v any) {
 	w.buf = append(w.buf, &kgo.Record{Topic: w.opt.Topics.Control, Key: []byte(key), Value: b})
 }
 
-// Pending reports whether the next Commit would write anything.
-func (w *Writer) Dirty() bool { return len(w.buf) > 0 }
+// Touch makes the next Commit write, if only the position.
+func (w *Writer) Touch() { w.touched = true }
+
+// Dirty reports whether the next Commit would write anything.
+func (w *Writer) Dirty() bool { return len(w.buf) > 0 || w.touched }
 
 // Commit writes everything buffered, and the position, in ONE transaction. Any error is ErrLost (design.md 3.8): nothing
 // goes through the other id afterwards and the buffer is not replayed.
@@ -101,6 +106,7 @@ func (w *Writer) Commit(ctx context.Context, pos Position) error {
 		return ErrLost
 	}
 	w.Put(positionKey, pos)
+	w.touched = false
 	w.turn++
 	if err := w.commit(ctx, w.cl[w.turn%2]); err != nil {
 		w.lost = true

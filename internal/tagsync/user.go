@@ -32,9 +32,15 @@ type User struct {
 
 // Change is what one profile event did to a row.
 type Change struct {
-	Stale   bool                    // every field it speaks of already has a newer stamp
-	Touched bool                    // at least one stamp or value changed: the row must be written
-	Before  map[string]intent.Value // the former values of the fields that got another value; only fields that were known
+	Stale   bool              // every field it speaks of already has a newer stamp
+	Touched bool              // at least one stamp or value changed: the row must be written
+	Before  map[string]Former // the fields that got another value, or their first one
+}
+
+// Former is a field before a change. Known is false at a first sight.
+type Former struct {
+	Value intent.Value
+	Known bool
 }
 
 // Apply folds a profile event in. Fields with an older or equal stamp are taken over, the others stay.
@@ -50,11 +56,11 @@ func (u *User) Apply(p *intent.Profile, offset int64) Change {
 			continue
 		}
 		c.Stale, c.Touched = false, true
-		if known && !equal(old.Value, v) {
+		if !known || !equal(old.Value, v) {
 			if c.Before == nil {
-				c.Before = map[string]intent.Value{}
+				c.Before = map[string]Former{}
 			}
-			c.Before[name] = old.Value
+			c.Before[name] = Former{old.Value, known}
 		}
 		if u.Fields == nil {
 			u.Fields = map[string]Field{}
@@ -101,10 +107,10 @@ func (u *User) Get(name string) (v intent.Value, known bool) {
 }
 
 // Overlay reads the row as it was before a Change.
-func (u *User) Overlay(before map[string]intent.Value) func(string) (intent.Value, bool) {
+func (u *User) Overlay(before map[string]Former) func(string) (intent.Value, bool) {
 	return func(name string) (intent.Value, bool) {
-		if v, ok := before[name]; ok {
-			return v, true
+		if f, ok := before[name]; ok {
+			return f.Value, f.Known
 		}
 		return u.Get(name)
 	}

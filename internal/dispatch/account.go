@@ -1,0 +1,99 @@
+package dispatch
+
+import (
+	"context"
+	"time"
+
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/quota"
+)
+
+// Account is one vendor application as the actor sees it.
+type Account struct {
+	Name   string // of the settings; for people
+	Key    string // identity, vendor:AppKey
+	Vendor Vendor
+	Lanes  map[string]Policy
+
+	Timeout       time.Duration // of one call, body included
+	TagDelay      time.Duration // the longest time a changed set may wait to be batched
+	MaxPushes     int           // pending; 0: 1,000,000
+	MaxBroadcasts int           // pending; 0: 10,000
+}
+
+// Policy is what a lane allows.
+type Policy struct {
+	PerSecond  int           // calls or receivers in any 1.2 s; 0: Limits rule
+	Limits     []quota.Limit // scarce lanes
+	MaxBatch   int           // users in one call
+	Parallel   int           // calls in flight
+	Audiences  bool          // carries broadcasts
+	Endpoint   string        // of the tag lanes; elsewhere the route says it
+	Repeatable bool          // an ambiguous call may be made again
+	Late       time.Duration // how long after notAfter an ambiguous call may still arrive and is charged
+}
+
+// Lane names that the planner knows by their work. A vendor may have others.
+const (
+	LaneTag      = "tag"       // one user a call
+	LaneTagBatch = "tag-batch" // one set for many users
+)
+
+// window is how long a call counts in a lane that is limited per second: the vendor's second and an allowance for the way
+// (design.md 3, Quota).
+const window = 1200 * time.Millisecond
+
+// Vendor makes calls for one account. Implementations are safe for concurrent use.
+type Vendor interface {
+	// Route says which endpoint and lane an intent takes; an error means that no endpoint can do it.
+	Route(*intent.Intent) (Route, error)
+	// Send makes one call and says what is known of it. It ends by ctx's deadline.
+	Send(ctx context.Context, c *Call) Outcome
+	// Probe makes one harmless read-only call: is the vendor there, and are the credentials good?
+	Probe(ctx context.Context, id string) Outcome
+	// ValidUser reports why the vendor would refuse a user id.
+	ValidUser(id string) error
+}
+
+// Route is where an intent goes.
+type Route struct {
+	Lane     string
+	Endpoint string
+	Users    bool // named users, who can be grouped in one call; otherwise an audience
+}
+
+// Call is one HTTP call as the planner describes it.
+type Call struct {
+	ID       string // X-Request-ID is <ID>-<try>
+	Endpoint string
+	Users    []string
+	Tags     []string // tag calls: the whole set
+	Content  *intent.Content
+	Audience *intent.Audience
+	First    intent.ID // of the first member: seeds what the vendor may use to drop repeats
+}
+
+// Class says what is known of a call; the values are metric labels (metrics.md).
+type Class string
+
+const (
+	ClassOK         Class = "ok"
+	ClassPermanent  Class = "permanent"   // refused for what is in it, not done
+	ClassConfig     Class = "config"      // refused for who we are, not done
+	ClassRetryLater Class = "retry_later" // refused for now, not done
+	ClassRetrySafe  Class = "retry_safe"  // unclear, but repeating is harmless
+	ClassNotSent    Class = "not_sent"    // certainly never left
+	ClassUnknown    Class = "unknown"     // may have been done
+)
+
+// Classes is every Class, for metrics that exist from the start.
+var Classes = []Class{ClassOK, ClassPermanent, ClassConfig, ClassRetryLater, ClassRetrySafe, ClassNotSent, ClassUnknown}
+
+// Outcome is what a Vendor knows of a call afterwards.
+type Outcome struct {
+	Class    Class
+	Code     int    // the vendor's own code, 0 if none came
+	VendorID string // the vendor's id of the message, if any
+	Detail   string // for people: never a secret, never a body
+	Invalid  bool   // with ClassPermanent: we refused to build it, nothing left
+}

@@ -1,0 +1,409 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
+
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
+)
+
+// actor owns one partition: its ledger, its accounts, their quota. Everything in it belongs to the goroutine of run,
+// except inbox, results and the channels.
+type actor struct {
+	opt *Options
+	p   int32
+	log *zap.Logger
+
+	w      *ledger.Writer
+	clock  *clock
+	pos    ledger.Position
+	gen    *ledger.Genesis
+	isNew  bool // the genesis record is not written yet
+	timers *timers
+
+	accounts map[string]*account // by identity
+	items    map[string]*item    // every intent without a fate
+	calls    map[string]*call    // in flight, ours and those a predecessor left open
+	kept     map[string]*ledger.Attempt
+	seen     map[string]time.Time
+	seenOld  [2][]seenEntry // users, broadcasts: in the order they expire
+	taken    map[string]*ledger.Taken
+	pauses   map[string]ledger.Pause
+	stray    map[string]*item // intents for an account the settings do not have
+
+	inbox    inbox
+	results  chan result
+	quit     chan struct{} // closed: resolve what is in flight, release, end
+	done     chan struct{}
+	ctx      context.Context // cancelled: somebody else owns the partition, stop calls now
+	lose     context.CancelCauseFunc
+	failed   func(error)
+	stopping bool
+	flying   int // calls of ours in flight
+	wg       sync.WaitGroup
+
+	wake      time.Time // when anything may become possible, decided by plan
+	lastClock time.Time // local time of the last skew measurement
+	lastSweep time.Time
+	lastBeat  time.Time
+	behind    [2]int64 // positions at the last two beats, a day ago at least: what lies below the first may be deleted
+	began     time.Time
+}
+
+type seenEntry struct {
+	hash  string
+	until time.Time
+}
+
+// inbox is where the poll loop leaves records, so that it never waits for an actor (design.md 3.9).
+type inbox struct {
+	mu       sync.Mutex
+	records  []*kgo.Record
+	commands []command
+	wake     chan struct{}
+	short    int
+	onShort  func() // the partition's fetching was paused: resume it when fewer than short records wait
+}
+
+func (b *inbox) poke() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// put returns how many records wait.
+func (b *inbox) put(rs []*kgo.Record) int {
+	b.mu.Lock()
+	b.records = append(b.records, rs...)
+	n := len(b.records)
+	b.mu.Unlock()
+	b.poke()
+	return n
+}
+
+func (b *inbox) command(c command) {
+	b.mu.Lock()
+	b.commands = append(b.commands, c)
+	b.mu.Unlock()
+	b.poke()
+}
+
+// maxTurn bounds the records of one turn, and so the size of a transaction and the wait of everything else.
+const maxTurn = 5000
+
+func (b *inbox) take() ([]*kgo.Record, []command) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := min(len(b.records), maxTurn)
+	rs, cs := b.records[:n:n], b.commands
+	b.records, b.commands = b.records[n:], nil
+	if len(b.records) > 0 {
+		b.poke()
+	} else {
+		b.records = nil
+	}
+	if b.onShort != nil && len(b.records) < b.short {
+		b.onShort()
+		b.onShort = nil
+	}
+	return rs, cs
+}
+
+func newActor(opt *Options, p int32, t *ledger.TakenOver, failed func(error)) *actor {
+	now := time.Now()
+	a := &actor{opt: opt, p: p, log: opt.Log.With(zap.Int32("partition", p)), w: t.Writer, clock: newClock(t.Broker, t.Local, t.State.Clock()), pos: t.State.Position,
+		gen: t.State.Genesis, isNew: t.New, timers: newTimers(), accounts: map[string]*account{}, items: map[string]*item{}, calls: map[string]*call{},
+		kept: map[string]*ledger.Attempt{}, seen: map[string]time.Time{}, taken: t.State.Taken, pauses: t.State.Pauses, stray: map[string]*item{},
+		inbox: inbox{wake: make(chan struct{}, 1)}, results: make(chan result, 8192), quit: make(chan struct{}), done: make(chan struct{}), failed: failed,
+		lastClock: now, lastSweep: now, lastBeat: now, began: now}
+	a.ctx, a.lose = context.WithCancelCause(context.Background())
+	for _, ac := range opt.Accounts {
+		if ledger.HashPartition([]byte(ac.Key), a.gen.Partitions) == int(p) {
+			a.accounts[ac.Key] = newAccount(ac, now)
+		}
+	}
+	a.restore(t.State)
+	return a
+}
+
+// run is the actor's life: one iteration is apply, plan, commit, act.
+func (a *actor) run() {
+	defer close(a.done)
+	defer a.wg.Wait() // calls end with a.ctx or by their own deadline
+	defer a.lose(nil)
+	for {
+		if !a.wait() {
+			a.w.Close()
+			return
+		}
+		a.apply()
+		if a.stopping && a.flying == 0 {
+			a.release()
+			return
+		}
+		var calls []*call
+		if !a.stopping {
+			calls = a.plan()
+		}
+		began := time.Now()
+		if !a.commit() {
+			return
+		}
+		a.act(a.vetted(calls, began))
+	}
+}
+
+// wait returns when there is something to do; false when the partition was lost.
+func (a *actor) wait() bool {
+	d := time.Hour
+	if !a.stopping {
+		if at, ok := a.timers.next(); ok {
+			d = min(d, at.Sub(a.clock.now()))
+		}
+		if !a.wake.IsZero() {
+			d = min(d, a.wake.Sub(a.clock.now()))
+		}
+		d = min(d, time.Until(a.nextChore()))
+	}
+	if a.ctx.Err() != nil {
+		return false
+	}
+	t := time.NewTimer(max(0, d))
+	defer t.Stop()
+	quit := a.quit
+	if a.stopping {
+		quit = nil
+	}
+	select {
+	case <-a.inbox.wake:
+	case r := <-a.results:
+		a.resolve(r)
+	case <-quit:
+		a.stopping = true
+	case <-a.ctx.Done():
+		return false
+	case <-t.C:
+	}
+	return true
+}
+
+// apply takes into memory everything that is ready: outcomes first, since they free what is planned next.
+func (a *actor) apply() {
+	for more := true; more; {
+		select {
+		case r := <-a.results:
+			a.resolve(r)
+		default:
+			more = false
+		}
+	}
+	if a.stopping {
+		return // what is not taken in stays in Kafka: the position does not pass it
+	}
+	records, commands := a.inbox.take()
+	for _, c := range commands {
+		a.obey(c)
+	}
+	for _, r := range records {
+		a.intake(r)
+	}
+	now := a.clock.now()
+	for {
+		k, ok := a.timers.pop(now)
+		if !ok {
+			break
+		}
+		a.fire(k)
+	}
+	a.chores()
+}
+
+// commit writes what this turn decided. A failure means that the partition is not ours any more (FENCED).
+func (a *actor) commit() bool {
+	if a.isNew {
+		a.w.WriteGenesis(a.gen)
+		a.isNew = false
+	}
+	if !a.w.Dirty() {
+		return true
+	}
+	a.pos.Clock = a.clock.now().UTC()
+	ctx, cancel := context.WithTimeout(a.ctx, 20*time.Second)
+	defer cancel()
+	began := time.Now()
+	err := a.w.Commit(ctx, a.pos)
+	a.opt.Metrics.commitSeconds.WithLabelValues(partLabel(a.p)).Observe(time.Since(began).Seconds())
+	if err != nil {
+		a.lose(err)
+		a.w.Close()
+		a.failed(fmt.Errorf("partition %d: %w", a.p, err))
+		return false
+	}
+	if time.Since(a.lastClock) > 30*time.Second {
+		a.measure(began, time.Now())
+	}
+	return true
+}
+
+// measure asks the broker when the last append happened.
+func (a *actor) measure(began, ended time.Time) bool {
+	ctx, cancel := context.WithTimeout(a.ctx, 5*time.Second)
+	defer cancel()
+	at, err := a.w.AppendTime(ctx)
+	if err != nil {
+		a.log.Warn("clock skew unknown: the broker did not tell its time", zap.Error(err))
+		return false
+	}
+	a.lastClock = time.Now()
+	was := a.clock.bounded()
+	a.clock.measure(at, began, ended)
+	a.opt.Metrics.skew.Set(a.clock.skew.Seconds())
+	if was && !a.clock.bounded() {
+		a.log.Error("clock skew above 2 s: scarce lanes are closed, mend NTP on this machine or the broker", zap.Duration("skew", a.clock.skew))
+	}
+	return true
+}
+
+// vetted drops the scarce calls whose own commit does not prove that the clocks agree (design.md 3.7): they certainly do not
+// leave, so their charge is given back. The others go.
+func (a *actor) vetted(calls []*call, began time.Time) []*call {
+	scarce := false
+	for _, c := range calls {
+		scarce = scarce || c.lane.scarce()
+	}
+	if !scarce {
+		return calls
+	}
+	proven := a.measure(began, time.Now()) && a.clock.bounded()
+	out := calls[:0]
+	for _, c := range calls {
+		if c.lane.scarce() && !proven {
+			a.results <- result{c, Outcome{Class: ClassNotSent, Detail: "clock skew not bounded at the commit of the attempt"}}
+			continue
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// act lets the calls leave: their attempts are committed (ATTEMPT-FIRST).
+func (a *actor) act(calls []*call) {
+	for _, c := range calls {
+		a.wg.Go(func() { a.results <- result{c, c.send(a.ctx)} })
+	}
+}
+
+// release writes that nothing is in flight and lets go.
+func (a *actor) release() {
+	ctx, cancel := context.WithTimeout(a.ctx, 2*time.Second)
+	defer cancel()
+	if a.isNew {
+		a.w.WriteGenesis(a.gen)
+	}
+	a.pos.Clock = a.clock.now().UTC()
+	if err := a.w.Release(ctx, a.pos, a.pos.Clock); err != nil {
+		a.log.Warn("the ledger could not be released: the next owner will check the open attempts", zap.Error(err))
+		return
+	}
+	a.log.Info("partition released", zap.Int("pending", len(a.items)), zap.Int64("next", a.pos.Next))
+}
+
+// stop ends the actor; clean lets calls in flight end and releases the ledger.
+func (a *actor) stop(clean bool) {
+	if !clean {
+		a.lose(errors.New("partition lost"))
+	}
+	select {
+	case <-a.quit:
+	default:
+		close(a.quit)
+	}
+}
+
+// fate writes what became of an intent and removes it, in the same transaction (ONE-FATE).
+func (a *actor) fate(it *item, kind ledger.FateKind, reason ledger.Reason, fill func(*ledger.Fate)) {
+	f := ledger.NewFate(it.p.Intent, kind, reason, a.clock.now())
+	if it.route.Lane != "" && it.ac != nil {
+		f.Lane = it.ac.Name + "/" + it.route.Lane
+	}
+	if fill != nil {
+		fill(&f)
+	}
+	a.forget(it)
+	a.w.Delete(ledger.PendingKey(it.id()))
+	a.record(f)
+}
+
+// record writes the fate of an intent that has no pending record.
+func (a *actor) record(f ledger.Fate) {
+	a.w.Fate(f)
+	a.pos.Fates++
+	a.opt.Metrics.fate(f)
+}
+
+// forget takes an item out of every index in memory.
+func (a *actor) forget(it *item) {
+	id := it.id()
+	a.timers.stop(wakeItem, id)
+	a.timers.stop(expireItem, id)
+	delete(a.items, id)
+	delete(a.stray, id)
+	if it.ac != nil {
+		it.ac.forget(it)
+	}
+	a.setState(it, gone)
+}
+
+// setState moves an item between the states and keeps the counts.
+func (a *actor) setState(it *item, s state) {
+	if it.state == s {
+		return
+	}
+	lane := "none"
+	if it.ac != nil {
+		lane = it.ac.Name + "/" + it.route.Lane
+	}
+	if it.state != gone {
+		a.opt.Metrics.pending.WithLabelValues(lane, string(it.state)).Dec()
+	}
+	if s != gone {
+		a.opt.Metrics.pending.WithLabelValues(lane, string(s)).Inc()
+	}
+	it.state = s
+}
+
+// keep writes an item's pending record.
+func (a *actor) keep(it *item) { a.w.Put(ledger.PendingKey(it.id()), it.p) }
+
+// add makes an item of a pending record and indexes it.
+func (a *actor) add(ac *account, p *ledger.Pending, r Route) *item {
+	it := &item{p: p, ac: ac, route: r}
+	a.items[it.id()] = it
+	if at := it.expire(); !at.IsZero() && p.Intent.Action != intent.Tags {
+		a.timers.set(expireItem, it.id(), at)
+	}
+	return it
+}
+
+// whenShort calls f once fewer than n records wait.
+func (b *inbox) whenShort(n int, f func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.short, b.onShort = n, f
+}
+
+// retire takes the actor's gauges back: another process tells them now.
+func (a *actor) retire() {
+	a.opt.Metrics.owned.WithLabelValues(partLabel(a.p)).Set(0)
+	for _, it := range a.items {
+		a.setState(it, gone)
+	}
+}

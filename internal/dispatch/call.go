@@ -1,0 +1,316 @@
+package dispatch
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/quota"
+)
+
+// call is an attempt in flight: ours, or one that a predecessor left open.
+type call struct {
+	attempt  *ledger.Attempt
+	lane     *lane
+	items    []*item
+	users    []string // tag calls: every user in it, also those without an intent (a rewrite)
+	set      []string
+	vendor   *Call
+	deadline time.Time // local, with monotonic reading
+	pace     quota.ID
+	began    time.Time // the earliest take-in of its members, for event_to_call
+}
+
+// result is a call's outcome on its way back to the actor; a nil call is a probe of lane.
+type result struct {
+	call    *call
+	outcome Outcome
+}
+
+// send makes the call, unless its time is over: the process may have been frozen since the commit. Both clocks are asked,
+// because the monotonic one stands still while a machine sleeps and the wall clock may step (design.md 3.4).
+func (c *call) send(ctx context.Context) Outcome {
+	now := time.Now()
+	if !now.Before(c.deadline) || !now.Round(0).Before(c.deadline.Round(0)) {
+		return Outcome{Class: ClassNotSent, Detail: "the attempt's time was over before it could start"}
+	}
+	if ctx.Err() != nil {
+		return Outcome{Class: ClassNotSent, Detail: "the partition was lost before the call could start"}
+	}
+	ctx, cancel := context.WithDeadline(ctx, c.deadline)
+	defer cancel()
+	return c.lane.ac.Vendor.Send(ctx, c.vendor)
+}
+
+// start makes an attempt of a call: in the ledger now, on the wire after the commit.
+func (a *actor) start(l *lane, v *Call, items []*item, users []string, set []string, weight int) *call {
+	now, local := a.clock.now(), time.Now()
+	a.pos.AttemptSeq++
+	v.ID = fmt.Sprintf("%s-%d-%d", a.gen.Incarnation, a.p, a.pos.AttemptSeq)
+	c := &call{lane: l, items: items, users: users, set: set, vendor: v, deadline: local.Add(l.ac.Timeout)}
+	c.attempt = &ledger.Attempt{V: ledger.Version, ID: v.ID, Account: l.ac.Key, Lane: l.name, Endpoint: v.Endpoint, Owner: a.w.Nonce(), State: ledger.Started,
+		At: now.UTC(), NotAfter: now.Add(l.ac.Timeout).UTC(), Weight: weight, Users: users, Set: set}
+	for i, it := range items {
+		c.attempt.Members = append(c.attempt.Members, it.p.Intent.ID)
+		if i == 0 {
+			v.First = it.p.Intent.ID
+			c.attempt.Rule = it.p.Intent.Rule
+			if it.p.Intent.Content != nil {
+				c.attempt.Title = it.p.Intent.Content.Title
+			}
+		}
+		a.setState(it, inFlight)
+		a.opt.Metrics.eventToCall.WithLabelValues(string(it.p.Intent.Action)).Observe(now.Sub(it.p.At).Seconds())
+	}
+	l.running++
+	l.trial = false // a trial is one call
+	if l.pacer != nil {
+		c.pace, _ = l.pacer.Start(local, c.deadline, weight)
+	} else {
+		a.kept[v.ID] = c.attempt
+	}
+	for _, u := range users {
+		l.ac.busy[u] = c
+	}
+	a.calls[v.ID] = c
+	a.flying++
+	a.w.Put(ledger.AttemptKey(v.ID), c.attempt)
+	return c
+}
+
+// resolve books a call's outcome.
+func (a *actor) resolve(r result) {
+	if r.call == nil {
+		return
+	}
+	c, o, l := r.call, r.outcome, r.call.lane
+	if c.vendor == nil { // a probe
+		a.probed(l, o)
+		return
+	}
+	a.flying--
+	a.settle(c, o)
+}
+
+// settle books what became of an attempt, ours or a predecessor's.
+func (a *actor) settle(c *call, o Outcome) {
+	l, at := c.lane, c.attempt
+	now := a.clock.now()
+	l.running--
+	delete(a.calls, at.ID)
+	for _, u := range c.users {
+		delete(l.ac.busy, u)
+	}
+	if l.pacer != nil && o.Class != ClassUnknown && o.Class != ClassRetrySafe {
+		l.pacer.Done(c.pace, time.Now()) // an unclear one counts until its notAfter
+	}
+	m := a.opt.Metrics
+	m.calls.WithLabelValues(l.full(), string(o.Class)).Inc()
+	m.callSeconds.WithLabelValues(l.full()).Observe(max(0, now.Sub(at.At).Seconds()))
+	at.Code, at.VendorID, at.Detail, at.Until = o.Code, o.VendorID, o.Detail, now.UTC()
+	if o.Class != ClassOK {
+		a.log.Warn("vendor call not accepted", attemptField(at.ID), laneField(l.full()), ruleField(at.Rule), zap.String("class", string(o.Class)), zap.Int("code", o.Code), zap.Int("members", len(c.items)), detailField(o.Detail))
+	} else {
+		a.log.Debug("vendor call accepted", attemptField(at.ID), laneField(l.full()), ruleField(at.Rule), zap.Int("members", len(c.items)))
+	}
+	switch o.Class {
+	case ClassOK:
+		at.State = ledger.OK
+		m.lastSent.WithLabelValues(l.full()).Set(float64(now.Unix()))
+		a.open(l)
+		a.sent(c, o)
+	case ClassPermanent:
+		at.State = ledger.Refused
+		if o.Invalid {
+			at.State = ledger.NotSent
+		}
+		a.open(l)
+		a.refused(c, o)
+	case ClassConfig:
+		at.State = ledger.Refused
+		a.misconfigured(l, o)
+		a.back(c)
+	case ClassRetryLater:
+		at.State = ledger.Refused
+		a.later(l, o)
+		a.back(c)
+	case ClassNotSent:
+		at.State = ledger.NotSent
+		a.pause(l)
+		a.back(c)
+	default:
+		at.State = ledger.Unknown
+		at.Until = at.NotAfter.Add(l.Late)
+		a.unclear(c, o)
+	}
+	a.store(c)
+}
+
+// store writes or deletes the attempt's record: scarce ones are kept while they count, unknown ones until a human decides.
+func (a *actor) store(c *call) {
+	at := c.attempt
+	human := at.State == ledger.Unknown && !c.lane.Repeatable
+	if at.State == ledger.NotSent || !human && !c.lane.scarce() {
+		delete(a.kept, at.ID)
+		a.w.Delete(ledger.AttemptKey(at.ID))
+		return
+	}
+	a.kept[at.ID] = at
+	a.w.Put(ledger.AttemptKey(at.ID), at)
+}
+
+// sent gives the members their fate.
+func (a *actor) sent(c *call, o Outcome) {
+	for _, it := range c.items {
+		a.fate(it, ledger.Sent, ledger.ReasonNone, func(f *ledger.Fate) {
+			f.Attempt, f.VendorID, f.Code = c.attempt.ID, o.VendorID, o.Code
+		})
+	}
+	if c.users != nil {
+		a.acknowledged(c)
+	}
+}
+
+// refused splits a refused call until the culprits are alone (design.md 3.12); who is alone is DEAD.
+func (a *actor) refused(c *call, o Outcome) {
+	if c.users != nil {
+		a.refusedTags(c, o)
+		return
+	}
+	a.giveBackCaps(c)
+	if len(c.items) > 1 {
+		h := len(c.items) / 2
+		for _, it := range c.items {
+			a.setState(it, queued)
+		}
+		c.lane.halves = append(c.lane.halves, c.items[:h:h], c.items[h:])
+		return
+	}
+	for _, it := range c.items {
+		a.dead(it, c, o)
+	}
+}
+
+func (a *actor) dead(it *item, c *call, o Outcome) {
+	reason := ledger.RejectedByVendor
+	if o.Invalid {
+		reason = ledger.BadField
+	}
+	a.fate(it, ledger.Dead, reason, func(f *ledger.Fate) { f.Attempt, f.Code, f.Detail = c.attempt.ID, o.Code, o.Detail })
+}
+
+// back puts the members of a call that was certainly not done where they came from.
+func (a *actor) back(c *call) {
+	if c.users != nil {
+		a.backTags(c)
+		return
+	}
+	a.giveBackCaps(c)
+	for _, it := range c.items {
+		a.gate(it)
+	}
+}
+
+// unclear handles an ambiguous outcome.
+func (a *actor) unclear(c *call, o Outcome) {
+	l, at := c.lane, c.attempt
+	l.unclear++
+	if l.Repeatable {
+		a.unclearTags(c)
+		a.pause(l)
+		return
+	}
+	for _, it := range c.items { // AT-MOST-ONCE
+		in := it.p.Intent
+		a.fate(it, ledger.FateUnknown, ledger.ReasonNone, func(f *ledger.Fate) {
+			f.Attempt, f.Code, f.Detail = at.ID, o.Code, o.Detail
+			at.Affected = append(at.Affected, *f)
+		})
+		a.log.Error("outcome unknown: counted as used, never repeated; decide with `notifier attempts resolve`", attemptField(at.ID), laneField(l.full()), ruleField(in.Rule), zap.String("event", in.Event.ID), intentField(in.ID))
+	}
+	at.Members = nil
+	if l.unclear >= 3 {
+		a.close(l, "breaker", fmt.Sprintf("%d ambiguous outcomes in a row, the last: %s", l.unclear, o.Detail))
+	}
+}
+
+// misconfigured closes the lane, or the account when it is the credentials that are refused.
+func (a *actor) misconfigured(l *lane, o Outcome) {
+	if serviceCode(o.Code) {
+		a.close(l, "service", o.Detail)
+		return
+	}
+	for _, x := range l.ac.lanes {
+		a.close(x, "credentials", o.Detail)
+	}
+}
+
+// serviceCode reports whether a refusal is about one endpoint's service and not about who we are (rongcloud.md 3: 1007, 1009, 404).
+func serviceCode(code int) bool { return code == 1007 || code == 1009 || code == 404 }
+
+// later obeys a refusal for now. On a scarce lane it means that somebody else uses our quota: our books said it was free
+// (design.md 3, Quota). The hour counts as full, and after a second refusal the day too.
+func (a *actor) later(l *lane, o Outcome) {
+	now := a.clock.now()
+	if !l.scarce() {
+		l.notBefore = now.Add(window)
+		return
+	}
+	l.unclear++
+	a.log.Error("the vendor says that the quota is used, our ledger says that it is free: somebody else uses this App Key", laneField(l.full()), detailField(o.Detail))
+	charges := a.charges(l)
+	for i, u := range quota.Used(l.Limits, charges, now, l.span(), l.guard()) {
+		if i > 0 && l.unclear < 2 {
+			break
+		}
+		for n := u.Limit.N - u.Used; n > 0; n-- {
+			a.external(l, now, o.Detail)
+		}
+	}
+}
+
+// external charges a call that was not ours.
+func (a *actor) external(l *lane, now time.Time, why string) {
+	a.pos.AttemptSeq++
+	at := &ledger.Attempt{V: ledger.Version, ID: fmt.Sprintf("%s-%d-%d", a.gen.Incarnation, a.p, a.pos.AttemptSeq), Account: l.ac.Key, Lane: l.name, Owner: a.w.Nonce(),
+		State: ledger.External, At: now.UTC(), NotAfter: now.UTC(), Until: now.UTC(), Weight: 1, Detail: why}
+	a.kept[at.ID] = at
+	a.w.Put(ledger.AttemptKey(at.ID), at)
+}
+
+// pause lets a lane wait after a call that did not get through; the pause doubles while it goes on.
+func (a *actor) pause(l *lane) {
+	l.backoff = min(max(2*l.backoff, 250*time.Millisecond), 30*time.Second)
+	l.notBefore = a.clock.now().Add(l.backoff)
+}
+
+// probe asks the vendor something harmless on behalf of a closed lane.
+func (a *actor) probe(l *lane) {
+	l.probing = true
+	a.pos.AttemptSeq++
+	id := fmt.Sprintf("%s-%d-p%d", a.gen.Incarnation, a.p, a.pos.AttemptSeq)
+	a.wg.Go(func() {
+		ctx, cancel := context.WithTimeout(a.ctx, l.ac.Timeout)
+		defer cancel()
+		a.results <- result{&call{lane: l}, l.ac.Vendor.Probe(ctx, id)}
+	})
+}
+
+func (a *actor) probed(l *lane, o Outcome) {
+	l.probing = false
+	if l.closed == nil {
+		return
+	}
+	if o.Class != ClassOK {
+		a.close(l, l.closed.Reason, o.Detail)
+		return
+	}
+	if l.Repeatable || l.closed.Reason == "credentials" {
+		a.open(l)
+		return
+	}
+	l.trial = true
+}

@@ -1,0 +1,108 @@
+package dispatch
+
+import (
+	"context"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/quota"
+)
+
+const (
+	sweepEvery = time.Minute
+	beatEvery  = 12 * time.Hour      // both transactional ids are used: Kafka forgets one after 7 days (design.md 8)
+	keepScarce = 48 * time.Hour      // scarce attempts, for the windows and for `notifier quota`
+	keepTaken  = 32 * 24 * time.Hour // the longest cap is a month
+
+)
+
+func (a *actor) nextChore() time.Time {
+	if t := a.lastBeat.Add(beatEvery); t.Before(a.lastSweep.Add(sweepEvery)) {
+		return t
+	}
+	return a.lastSweep.Add(sweepEvery)
+}
+
+// chores forgets what no longer counts, once a minute.
+func (a *actor) chores() {
+	if time.Since(a.lastSweep) < sweepEvery {
+		return
+	}
+	a.lastSweep = time.Now()
+	now := a.clock.now()
+	for i := range a.seenOld {
+		q := a.seenOld[i]
+		for len(q) > 0 && !q[0].until.After(now) {
+			if until, ok := a.seen[q[0].hash]; ok && !until.After(now) {
+				delete(a.seen, q[0].hash)
+				a.w.Delete(ledger.SeenKey(q[0].hash))
+			}
+			q = q[1:]
+		}
+		a.seenOld[i] = q
+	}
+	for id, at := range a.kept {
+		switch at.State {
+		case ledger.Started, ledger.Unknown:
+		default:
+			if now.Sub(at.Until) > keepScarce {
+				delete(a.kept, id)
+				a.w.Delete(ledger.AttemptKey(id))
+			}
+		}
+	}
+	for id, t := range a.taken {
+		if len(t.At) == 0 || now.Sub(t.At[len(t.At)-1]) > keepTaken {
+			delete(a.taken, id)
+			a.w.Delete("c/" + id)
+		}
+	}
+	if books := a.pos.Intents - a.pos.Fates - int64(len(a.items)); books != 0 {
+		a.opt.Metrics.unbalanced.Set(float64(books))
+		a.log.Error("the books do not balance: intents taken in minus fates minus pending", zap.Int64("difference", books))
+	}
+	a.gauges(now)
+	if time.Since(a.lastBeat) >= beatEvery {
+		a.beat()
+	}
+}
+
+// beat uses both transactional ids, so that Kafka does not forget one in a quiet week, and trims the intents topic.
+func (a *actor) beat() {
+	a.lastBeat = time.Now()
+	a.w.Touch()
+	if !a.commit() {
+		return
+	}
+	a.w.Touch()
+	below := a.behind[0]
+	a.behind = [2]int64{a.behind[1], a.pos.Next}
+	if below == 0 {
+		return
+	}
+	a.wg.Go(func() {
+		ctx, cancel := context.WithTimeout(a.ctx, 10*time.Second)
+		defer cancel()
+		if err := a.w.Trim(ctx, below); err != nil {
+			a.log.Warn("intents that were taken in a day ago could not be deleted: give Delete on the topic, or watch its size", zap.Error(err))
+		}
+	})
+}
+
+// gauges tells the scarce lanes' quota.
+func (a *actor) gauges(now time.Time) {
+	m := a.opt.Metrics
+	for _, ac := range a.accounts {
+		for _, l := range ac.lanes {
+			if !l.scarce() {
+				continue
+			}
+			for _, u := range quota.Used(l.Limits, a.charges(l), now, l.span(), l.guard()) {
+				m.quotaUsed.WithLabelValues(l.full(), u.Limit.String(), "own").Set(float64(u.Used))
+			}
+			m.quotaNext.WithLabelValues(l.full()).Set(float64(a.slot(l, 1, now).Unix()))
+		}
+	}
+}

@@ -1,0 +1,155 @@
+package dispatch
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
+)
+
+// command is a Command with its offset on the control topic.
+type command struct {
+	ledger.Command
+	offset int64
+}
+
+func decodeCommand(b []byte, c *ledger.Command) error {
+	if err := json.Unmarshal(b, c); err != nil {
+		return fmt.Errorf("decode command: %w", err)
+	}
+	if c.V < 1 || c.V > ledger.Version {
+		return fmt.Errorf("command %s has version %d, this binary reads up to %d", c.ID, c.V, ledger.Version)
+	}
+	return nil
+}
+
+// obey applies a command once: the position record remembers the offset in the same transaction as the effect.
+func (a *actor) obey(c command) {
+	if c.offset < a.pos.Control {
+		return
+	}
+	a.pos.Control = c.offset + 1
+	a.w.Touch()
+	ans := ledger.Answer{V: ledger.Version, ID: c.ID, Partition: a.p, Instance: a.opt.Instance, OK: true, At: a.clock.now().UTC()}
+	switch c.Cmd {
+	case ledger.CmdPause:
+		a.pauseScope(c, &ans)
+	case ledger.CmdResume:
+		a.resumeScope(c, &ans)
+	case ledger.CmdResolve:
+		if !a.resolveAttempt(c, &ans) {
+			return // another partition's attempt
+		}
+	default:
+		ans.OK, ans.Text = false, fmt.Sprintf("this release does not know the command %q", c.Cmd)
+	}
+	a.log.Info("command", zap.String("cmd", c.Cmd), zap.String("target", c.Target), zap.String("by", c.By), zap.String("why", c.Why), zap.Bool("ok", ans.OK), zap.String("answer", ans.Text))
+	a.w.Answer(ledger.AnswerKey(c.ID, a.p), ans)
+}
+
+func (a *actor) pauseScope(c command, ans *ledger.Answer) {
+	p := ledger.Pause{By: c.By, Why: c.Why, At: c.At, ID: c.ID}
+	a.pauses[c.Target] = p
+	a.w.Put(ledger.PauseKey(c.Target), p)
+	for _, it := range a.items {
+		if it.state == queued && it.p.Intent.Profile == nil && a.pausedItem(it) {
+			it.ac.lanes[it.route.Lane].remove(it)
+			a.setState(it, paused)
+		}
+	}
+	for _, cl := range a.calls {
+		if a.pausedLane(cl.lane) || len(cl.items) > 0 && a.pausedRule(cl.items[0].p.Intent) {
+			ans.Flying++
+		}
+	}
+	a.holds()
+	ans.Text = "paused"
+}
+
+func (a *actor) resumeScope(c command, ans *ledger.Answer) {
+	if _, ok := a.pauses[c.Target]; !ok {
+		ans.Text = "was not paused"
+		return
+	}
+	delete(a.pauses, c.Target)
+	a.w.Delete(ledger.PauseKey(c.Target))
+	n := 0
+	for _, it := range a.items {
+		if it.state == paused && it.ac != nil && it.ac.lanes[it.route.Lane] != nil && !a.pausedItem(it) {
+			a.gate(it)
+			n++
+		}
+	}
+	a.holds()
+	ans.Text = fmt.Sprintf("resumed, %d intents go on", n)
+}
+
+// holds tells the operator's pauses of lanes.
+func (a *actor) holds() {
+	for _, ac := range a.accounts {
+		for _, l := range ac.lanes {
+			v := 0.0
+			if a.pausedLane(l) {
+				v = 1
+			}
+			a.opt.Metrics.held.WithLabelValues(l.full(), "operator").Set(v)
+		}
+	}
+}
+
+// pausedLane reports whether an operator holds a whole lane.
+func (a *actor) pausedLane(l *lane) bool {
+	if len(a.pauses) == 0 {
+		return false
+	}
+	has := func(scope string) bool { _, ok := a.pauses[scope]; return ok }
+	return has("all") || has("account/"+l.ac.Name) || has("lane/"+l.full()) || l.Audiences && has("broadcasts")
+}
+
+func (a *actor) pausedRule(in *intent.Intent) bool {
+	_, ok := a.pauses["rule/"+in.Rule]
+	return ok
+}
+
+func (a *actor) pausedItem(it *item) bool {
+	return a.pausedRule(it.p.Intent) || a.pausedLane(it.ac.lanes[it.route.Lane])
+}
+
+// resolveAttempt records a human's word on an UNKNOWN attempt. The charge stays either way: the vendor may have counted it.
+func (a *actor) resolveAttempt(c command, ans *ledger.Answer) bool {
+	if !strings.HasPrefix(c.Target, fmt.Sprintf("%s-%d-", a.gen.Incarnation, a.p)) {
+		return false
+	}
+	at := a.kept[c.Target]
+	if at == nil || at.State != ledger.Unknown {
+		ans.OK, ans.Refused = false, true
+		ans.Text = "no such attempt without outcome"
+		if at != nil {
+			ans.Text = "the attempt is " + string(at.State)
+		}
+		return true
+	}
+	kind, reason := ledger.Sent, ledger.ReasonNone
+	if c.Args["as"] == "not-sent" {
+		kind, reason = ledger.Suppressed, ledger.Cancelled
+	}
+	now := a.clock.now().UTC()
+	for _, f := range at.Affected {
+		f.Fate, f.Reason, f.Resolves, f.Kind, f.By, f.Why, f.At = kind, reason, ledger.FateUnknown, "operator", c.By, c.Why, now
+		a.w.Fate(f)
+		a.pos.Resolutions++
+	}
+	ans.Text = fmt.Sprintf("%d intents are %s now", len(at.Affected), kind)
+	at.State, at.By, at.Why, at.Detail, at.Affected = ledger.Resolved, c.By, c.Why, "resolved as "+c.Args["as"], nil
+	if ac := a.accounts[at.Account]; ac != nil && ac.lanes[at.Lane] != nil && ac.lanes[at.Lane].scarce() {
+		a.w.Put(ledger.AttemptKey(at.ID), at)
+	} else {
+		delete(a.kept, at.ID)
+		a.w.Delete(ledger.AttemptKey(at.ID))
+	}
+	return true
+}

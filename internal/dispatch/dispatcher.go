@@ -1,0 +1,320 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
+
+	"github.com/notifier/notifier/internal/ledger"
+)
+
+// Dispatcher runs an actor for each partition of <prefix>.intents that the group gives to this process.
+type Dispatcher struct {
+	opt Options
+	log *zap.Logger
+
+	mu       sync.Mutex // guards all below
+	actors   map[int32]*actor
+	halted   map[int32]*ledger.HaltError
+	commands map[string]command // the control topic's commands by key, for actors that come later
+	ready    bool               // the first assignment was taken over
+}
+
+// ErrInstanceTaken means that another process uses our instance name. Going on would throw the two out in turn.
+var ErrInstanceTaken = errors.New("another process uses this kafka.instance name")
+
+// New makes a Dispatcher; Run starts it.
+func New(opt Options) *Dispatcher {
+	if opt.SessionTimeout == 0 {
+		opt.SessionTimeout = 10 * time.Second
+	}
+	if opt.FetchMaxWait == 0 {
+		opt.FetchMaxWait = 500 * time.Millisecond
+	}
+	if opt.DuplicatesUsers == 0 {
+		opt.DuplicatesUsers = 24 * time.Hour
+	}
+	if opt.DuplicatesBroadcasts == 0 {
+		opt.DuplicatesBroadcasts = 720 * time.Hour
+	}
+	d := &Dispatcher{opt: opt, log: opt.Log, actors: map[int32]*actor{}, halted: map[int32]*ledger.HaltError{}, commands: map[string]command{}}
+	for _, ac := range opt.Accounts {
+		opt.Metrics.lanes(ac)
+	}
+	return d
+}
+
+// Run works until ctx ends, then resolves what is in flight and releases the ledger. A partition whose ledger cannot be
+// written is left and comes back through a new membership (design.md 3.8).
+func (d *Dispatcher) Run(ctx context.Context) error {
+	backoff := 250 * time.Millisecond
+	for {
+		began := time.Now()
+		err := d.member(ctx)
+		if ctx.Err() != nil || errors.Is(err, ErrInstanceTaken) {
+			return err
+		}
+		d.log.Warn("left the dispatch group, coming back as a new member", zap.Error(err), zap.Duration("in", backoff))
+		if time.Since(began) > time.Minute {
+			backoff = 250 * time.Millisecond
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(backoff):
+		}
+		backoff = min(2*backoff, 10*time.Second)
+	}
+}
+
+// member is one membership of the group.
+func (d *Dispatcher) member(ctx context.Context) error {
+	o := &d.opt
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	group := o.Topics.Prefix + "-dispatch"
+	topic := o.Topics.Intents
+	cl, err := kgo.NewClient(append(slices.Clone(o.Kafka),
+		kgo.ConsumerGroup(group), kgo.InstanceID(o.Instance), kgo.ConsumeTopics(topic), kgo.Balancers(kgo.CooperativeStickyBalancer()),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
+		kgo.SessionTimeout(o.SessionTimeout), kgo.HeartbeatInterval(o.SessionTimeout/5), kgo.RebalanceTimeout(o.SessionTimeout+10*time.Second),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()), kgo.FetchMaxWait(o.FetchMaxWait), kgo.MaxDecompressBatchBytes(16<<20),
+		kgo.AdjustFetchOffsetsFn(func(ctx context.Context, m map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+			return m, d.assigned(ctx, m[topic], fail)
+		}),
+		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { d.drop(m[topic], true) }),
+		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { d.drop(m[topic], false) }),
+	)...)
+	if err != nil {
+		return fmt.Errorf("dispatch: %w", err)
+	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	ctlCtx, stopControl := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopControl()
+	wg.Go(func() {
+		if err := d.control(ctlCtx); err != nil && ctlCtx.Err() == nil {
+			fail(err)
+		}
+	})
+	for ctx.Err() == nil {
+		fs := cl.PollRecords(ctx, 20000)
+		if fs.IsClientClosed() {
+			break
+		}
+		fs.EachError(func(t string, p int32, err error) {
+			switch {
+			case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+			case errors.Is(err, kerr.FencedInstanceID):
+				fail(fmt.Errorf("%w: %q", ErrInstanceTaken, o.Instance))
+			case errors.Is(err, kerr.OffsetOutOfRange):
+				d.park(p, fmt.Sprintf("the ledger's position in %s[%d] is not in the log any more", t, p), "offset")
+			default:
+				d.log.Warn("reading intents", zap.String("topic", t), zap.Int32("partition", p), zap.Error(err))
+			}
+		})
+		fs.EachPartition(func(p kgo.FetchTopicPartition) { d.deliver(cl, p) })
+		cl.AllowRebalance()
+	}
+	cause := context.Cause(ctx)
+	// Leaving resolves what is in flight and releases; the poll loop is over, so no rebalance waits for us.
+	d.drop(d.owned(), true)
+	if !errors.Is(cause, ErrInstanceTaken) {
+		d.leave(cl, group)
+	}
+	cl.CloseAllowingRebalance()
+	return cause
+}
+
+// leave tells the group that a static member goes for good, so that others take its partitions at once.
+func (d *Dispatcher) leave(cl *kgo.Client, group string) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if _, err := kadm.NewClient(cl).LeaveGroup(ctx, kadm.LeaveGroup(group).Reason("shutdown").InstanceIDs(d.opt.Instance)); err != nil {
+		d.log.Warn("could not leave the dispatch group: others wait for the session time-out", zap.Error(err))
+	}
+}
+
+// assigned takes over the partitions that the group gave us and sets their offsets from the ledger: the group's own offsets are
+// never trusted (design.md 3.2). A stopped partition is kept without an actor.
+func (d *Dispatcher) assigned(ctx context.Context, m map[int32]kgo.Offset, fail context.CancelCauseFunc) error {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var errs []error
+	for _, p := range slices.Sorted(maps.Keys(m)) {
+		wg.Go(func() {
+			next, err := d.takeOver(ctx, p, func(err error) { fail(err) })
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				errs = append(errs, err)
+				return
+			}
+			m[p] = kgo.NewOffset().At(next).WithEpoch(-1)
+		})
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		fail(err)
+		return err
+	}
+	d.mu.Lock()
+	d.ready = true
+	d.mu.Unlock()
+	return nil
+}
+
+func (d *Dispatcher) takeOver(ctx context.Context, p int32, failed func(error)) (next int64, err error) {
+	o := &d.opt
+	t, err := ledger.TakeOver(ctx, ledger.Options{Kafka: o.Kafka, Topics: o.Topics, TxnSuffix: o.TxnSuffix, Instance: o.Instance, Partition: p})
+	if halt, ok := errors.AsType[*ledger.HaltError](err); ok {
+		d.park(p, halt.What, "genesis")
+		d.mu.Lock()
+		d.halted[p] = halt
+		d.mu.Unlock()
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	a := newActor(o, p, t, failed)
+	prev := "nobody"
+	if t.State.Owner != nil {
+		prev = t.State.Owner.Instance
+	}
+	d.log.Info("partition owned", zap.Int32("partition", p), zap.String("before", prev), zap.Int("records", t.State.Records), zap.Int("pending", len(t.State.Pending)),
+		zap.Int("users", len(t.State.Users)), zap.Int64("next", t.State.Position.Next), zap.Duration("took", t.Took))
+	d.mu.Lock()
+	for _, c := range d.commands {
+		a.inbox.commands = append(a.inbox.commands, c)
+	}
+	slices.SortFunc(a.inbox.commands, func(x, y command) int { return int(x.offset - y.offset) })
+	d.actors[p] = a
+	delete(d.halted, p)
+	d.mu.Unlock()
+	o.Metrics.owned.WithLabelValues(partLabel(p)).Set(1)
+	a.w.Touch() // the genesis of a new ledger is written at once: stage 1 waits for it
+	a.inbox.poke()
+	go a.run() // drop and Run wait for a.done
+	return t.State.Position.Next, nil
+}
+
+// park says that a partition stays without an actor until a human has looked.
+func (d *Dispatcher) park(p int32, what, reason string) {
+	d.opt.Metrics.parked.WithLabelValues(partLabel(p), reason).Set(1)
+	d.log.Error("partition stopped, nothing is sent from it", zap.Int32("partition", p), zap.String("what", what))
+}
+
+// pauseAt bounds what waits for an actor; its partition is not fetched until it has caught up.
+const pauseAt = 100_000
+
+func (d *Dispatcher) deliver(cl *kgo.Client, p kgo.FetchTopicPartition) {
+	if len(p.Records) == 0 {
+		return
+	}
+	d.mu.Lock()
+	a := d.actors[p.Partition]
+	d.mu.Unlock()
+	if a == nil {
+		return // a stopped partition; the ledger's position has not moved, so nothing is lost
+	}
+	if a.inbox.put(p.Records) < pauseAt {
+		return
+	}
+	part := map[string][]int32{p.Topic: {p.Partition}}
+	cl.PauseFetchPartitions(part)
+	a.inbox.whenShort(pauseAt/2, func() { cl.ResumeFetchPartitions(part) })
+}
+
+func (d *Dispatcher) owned() []int32 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Sorted(maps.Keys(d.actors))
+}
+
+// drop ends actors and waits for them. clean: calls in flight may end, the ledger is released; otherwise somebody else may own the
+// partitions already and calls stop now.
+func (d *Dispatcher) drop(ps []int32, clean bool) {
+	var wg sync.WaitGroup
+	for _, p := range ps {
+		d.mu.Lock()
+		a := d.actors[p]
+		delete(d.actors, p)
+		delete(d.halted, p)
+		d.mu.Unlock()
+		if a == nil {
+			continue
+		}
+		a.stop(clean)
+		wg.Go(func() {
+			<-a.done
+			a.retire()
+		})
+	}
+	wg.Wait()
+}
+
+// control follows the control topic and hands every command to every actor; an actor skips what its position has passed.
+func (d *Dispatcher) control(ctx context.Context) error {
+	cl, err := kgo.NewClient(append(slices.Clone(d.opt.Kafka), kgo.ConsumeTopics(d.opt.Topics.Control), kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxWait(d.opt.FetchMaxWait))...)
+	if err != nil {
+		return fmt.Errorf("follow the control topic: %w", err)
+	}
+	defer cl.Close()
+	for {
+		fs := cl.PollFetches(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		fs.EachError(func(t string, p int32, err error) {
+			d.log.Warn("reading commands", zap.String("topic", t), zap.Error(err))
+		})
+		fs.EachRecord(func(r *kgo.Record) {
+			if !ledger.IsCommand(string(r.Key)) || r.Value == nil {
+				return
+			}
+			c := command{offset: r.Offset}
+			if err := decodeCommand(r.Value, &c.Command); err != nil {
+				d.log.Error("a command cannot be read and is passed over", zap.Int64("offset", r.Offset), zap.Error(err))
+				return
+			}
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.commands[string(r.Key)] = c
+			for _, a := range d.actors {
+				a.inbox.command(c)
+			}
+		})
+	}
+}
+
+// Status is what /readyz and `status` tell of this process.
+type Status struct {
+	Ready  bool             `json:"ready"`
+	Owned  []int32          `json:"owned"`
+	Halted map[int32]string `json:"halted,omitempty"`
+}
+
+// Status reports which partitions this process owns and which are stopped.
+func (d *Dispatcher) Status() Status {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := Status{Ready: d.ready, Owned: slices.Sorted(maps.Keys(d.actors))}
+	for p, h := range d.halted {
+		if s.Halted == nil {
+			s.Halted = map[int32]string{}
+		}
+		s.Halted[p] = h.What
+	}
+	return s
+}

@@ -1,0 +1,15 @@
+package dispatch
+
+import (
+	"go.uber.org/zap"
+
+	"github.com/notifier/notifier/internal/intent"
+)
+
+// The keys of stage 2's log fields, in one place.
+func laneField(v string) zap.Field      { return zap.String("lane", v) }
+func reasonField(v string) zap.Field    { return zap.String("reason", v) }
+func detailField(v string) zap.Field    { return zap.String("detail", v) }
+func attemptField(v string) zap.Field   { return zap.String("attempt", v) }
+func ruleField(v string) zap.Field      { return zap.String("rule", v) }
+func intentField(v intent.ID) zap.Field { return zap.String("intent", string(v)) }

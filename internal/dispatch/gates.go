@@ -1,0 +1,273 @@
+package dispatch
+
+import (
+	"time"
+
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
+)
+
+// gate sends an item to the first gate that holds it, in the one order printed everywhere (rules-format.md 5): merge →
+// approval → quiet → consent → caps → quota. What the last gates say is asked again when the call leaves, see admitted.
+func (a *actor) gate(it *item) {
+	now := a.clock.now()
+	in := it.p.Intent
+	id := it.id()
+	if at := it.expire(); !at.IsZero() && !at.After(now) {
+		a.expired(it)
+		return
+	}
+	if m := it.p.Merged; m != nil {
+		if m.Closes.After(now) {
+			a.setState(it, merging)
+			a.timers.set(wakeItem, id, m.Closes)
+			return
+		}
+		if !a.closeMerge(it) {
+			return
+		}
+	}
+	if ap := in.Policy.Approval; ap != nil {
+		until := it.p.At.Add(ap.Within)
+		if !until.After(now) {
+			a.fate(it, ledger.Suppressed, ledger.NotApproved, nil)
+			return
+		}
+		a.setState(it, approval)
+		a.timers.set(wakeItem, id, until)
+		return
+	}
+	if until := quietUntil(in.Policy.Quiet, now, a.opt.Zone); until.After(now) {
+		if in.Policy.DropOn {
+			a.fate(it, ledger.Suppressed, ledger.QuietHours, nil)
+			return
+		}
+		a.setState(it, quiet)
+		a.timers.set(wakeItem, id, until)
+		return
+	}
+	if a.pausedItem(it) {
+		a.setState(it, paused)
+		return
+	}
+	a.enqueue(it)
+}
+
+// enqueue lets an item wait for a slot of its lane.
+func (a *actor) enqueue(it *item) {
+	l := it.ac.lanes[it.route.Lane]
+	a.setState(it, queued)
+	if it.route.Users {
+		l.queue.add(it)
+		return
+	}
+	if m := it.p.Intent.Merge; m != nil { // while no slot is free a newer request of the same key replaces the older
+		for _, o := range l.casts {
+			if o.p.Intent.Merge == nil || o.p.Intent.Merge.Key != m.Key {
+				continue
+			}
+			older, newer := o, it
+			if older.p.Seq > newer.p.Seq {
+				older, newer = newer, older
+			}
+			if m.Keep == intent.KeepFirst {
+				older, newer = newer, older // the first stays
+			}
+			into := newer.p.Intent.ID
+			a.fate(older, ledger.Coalesced, ledger.ReasonNone, func(f *ledger.Fate) { f.Into = into })
+			if newer == o {
+				return
+			}
+			break
+		}
+	}
+	l.casts = append(l.casts, it)
+}
+
+// admitted asks the gates that count when the call leaves. An item that does not pass has its fate, or waits elsewhere.
+func (a *actor) admitted(it *item, now time.Time) bool {
+	in := it.p.Intent
+	if at := it.expire(); !at.IsZero() && !at.After(now) {
+		a.expired(it)
+		return false
+	}
+	if a.pausedRule(in) || quietUntil(in.Policy.Quiet, now, a.opt.Zone).After(now) {
+		a.gate(it)
+		return false
+	}
+	if in.Action != intent.Push {
+		return true
+	}
+	if r := a.consent(it); r != ledger.ReasonNone {
+		a.fate(it, ledger.Suppressed, r, nil)
+		return false
+	}
+	if !a.capsAllow(it, now) {
+		a.fate(it, ledger.Suppressed, ledger.Capped, nil)
+		return false
+	}
+	return true
+}
+
+func (a *actor) expired(it *item) {
+	a.opt.Metrics.expired.WithLabelValues(it.p.Intent.Rule, string(it.state)).Inc()
+	waited := string(it.state)
+	a.fate(it, ledger.Suppressed, ledger.Expired, func(f *ledger.Fate) {
+		if waited != "" {
+			f.Detail = "while it waited for " + waited
+		}
+	})
+}
+
+// consent asks the profile table whether the user may be sent to. Consent that was never given is not consent.
+func (a *actor) consent(it *item) ledger.Reason {
+	c, u := a.opt.Consent, it.ac.users[it.p.Intent.Target]
+	if c.Never != "" {
+		if v, _ := u.Get(c.Never); v.Str == "true" {
+			return ledger.Blocked
+		}
+	}
+	if c.Marketing != "" && it.p.Intent.Class == "marketing" {
+		if v, _ := u.Get(c.Marketing); v.Str != "true" {
+			return ledger.OptedOut
+		}
+	}
+	return ledger.ReasonNone
+}
+
+// quietUntil is when the quiet hours that hold now end; not after now when none hold.
+func quietUntil(qs []intent.Quiet, now time.Time, zone *time.Location) time.Time {
+	until := now
+	t := now.In(zone)
+	minute := t.Hour()*60 + t.Minute()
+	y, m, d := t.Date()
+	for _, q := range qs {
+		day := int(t.Weekday()) // of the day on which these quiet hours began
+		var in bool
+		end := d
+		if q.From < q.To {
+			in = minute >= q.From && minute < q.To
+		} else { // wraps over midnight
+			switch {
+			case minute >= q.From:
+				in, end = true, d+1
+			case minute < q.To:
+				in, day = true, (day+6)%7
+			}
+		}
+		if !in || q.Weekdays != 0 && q.Weekdays&(1<<day) == 0 {
+			continue
+		}
+		if e := time.Date(y, m, end, q.To/60, q.To%60, 0, 0, zone); e.After(until) {
+			until = e
+		}
+	}
+	return until
+}
+
+// scopedCap is one limit of sends to a user, under the key that counts it.
+type scopedCap struct {
+	intent.Cap
+	scope string
+}
+
+func (a *actor) caps(in *intent.Intent) []scopedCap {
+	var out []scopedCap
+	for _, c := range in.Policy.PerUser {
+		out = append(out, scopedCap{c, "rule/" + in.Rule})
+	}
+	if c, ok := a.opt.ClassCaps[in.Class]; ok && !in.Policy.NoCaps {
+		out = append(out, scopedCap{c, "class/" + in.Class})
+	}
+	return out
+}
+
+func (a *actor) capsAllow(it *item, now time.Time) bool {
+	in := it.p.Intent
+	for _, c := range a.caps(in) {
+		t := a.taken[takenID(it.ac.Key, c.scope, in.Target)]
+		if t == nil {
+			continue
+		}
+		since := capStart(c.Cap, now, a.opt.Zone)
+		n := 0
+		for _, at := range t.At {
+			if at.After(since) {
+				n++
+			}
+		}
+		if n >= c.N {
+			return false
+		}
+	}
+	return true
+}
+
+// capStart is the beginning of the window that counts now.
+func capStart(c intent.Cap, now time.Time, zone *time.Location) time.Time {
+	t := now.In(zone)
+	y, m, d := t.Date()
+	midnight := func(d int) time.Time { return time.Date(y, m, d, 0, 0, 0, 0, zone).Add(-1) }
+	switch c.Each {
+	case "day":
+		return midnight(d)
+	case "week": // begins on Monday
+		return midnight(d - (int(t.Weekday())+6)%7)
+	case "month":
+		return midnight(1)
+	}
+	return now.Add(-c.In)
+}
+
+// takeCaps counts a send: when the call leaves, given back if it certainly did not happen, kept if unknown.
+func (a *actor) takeCaps(it *item, now time.Time) {
+	in := it.p.Intent
+	done := map[string]bool{}
+	for _, c := range a.caps(in) {
+		id := takenID(it.ac.Key, c.scope, in.Target)
+		if done[id] {
+			continue
+		}
+		done[id] = true
+		t := a.taken[id]
+		if t == nil {
+			t = &ledger.Taken{}
+			a.taken[id] = t
+		}
+		t.At = append(t.At, now.UTC())
+		if over := len(t.At) - maxTaken; over > 0 {
+			t.At = t.At[over:]
+		}
+		a.w.Put("c/"+id, t)
+	}
+}
+
+// maxTaken bounds the times kept for one user and scope; no cap asks for more.
+const maxTaken = 200
+
+func (a *actor) giveBackCaps(c *call) {
+	for _, it := range c.items {
+		in := it.p.Intent
+		for _, cp := range a.caps(in) {
+			id := takenID(it.ac.Key, cp.scope, in.Target)
+			t := a.taken[id]
+			if t == nil {
+				continue
+			}
+			for i, at := range t.At {
+				if at.Equal(c.attempt.At) {
+					t.At = append(t.At[:i:i], t.At[i+1:]...)
+					break
+				}
+			}
+			if len(t.At) == 0 {
+				delete(a.taken, id)
+				a.w.Delete("c/" + id)
+			} else {
+				a.w.Put("c/"+id, t)
+			}
+		}
+	}
+}
+
+func takenID(account, scope, user string) string { return account + "/" + scope + "/" + user }

@@ -1,0 +1,211 @@
+package dispatch
+
+import (
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
+
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/tagsync"
+)
+
+// intake takes one record of <prefix>.intents into memory. Offsets below the ledger's position were taken in before.
+func (a *actor) intake(r *kgo.Record) {
+	if r.Offset < a.pos.Next {
+		return
+	}
+	a.pos.Next = r.Offset + 1
+	in, err := intent.Decode(r.Value)
+	if err != nil { // only another program can have written it
+		a.log.Error("record of intents cannot be read and has no fate", zap.String("topic", r.Topic), zap.Int64("offset", r.Offset), zap.Error(err))
+		return
+	}
+	a.admit(in, r.Offset)
+}
+
+// admit takes in one intent, from the topic or derived from a profile event. It ends in a fate or in a pending record.
+func (a *actor) admit(in *intent.Intent, offset int64) {
+	now := a.clock.now()
+	a.pos.Intents++
+	a.opt.Metrics.intents.WithLabelValues(string(in.Action)).Inc()
+	p := &ledger.Pending{Intent: in, Seq: offset, At: now.UTC()}
+	ac := a.accounts[in.Key]
+	if ac == nil {
+		a.strand(p)
+		return
+	}
+	if in.Profile != nil {
+		a.profile(ac, p)
+		return
+	}
+	final := func(kind ledger.FateKind, reason ledger.Reason, detail string) {
+		f := ledger.NewFate(in, kind, reason, now)
+		f.Detail = detail
+		a.record(f)
+	}
+	if in.Dead != "" {
+		final(ledger.Dead, ledger.Reason(in.Dead), in.DeadDetail)
+		return
+	}
+	if in.Shadow {
+		final(ledger.Suppressed, ledger.ShadowMode, "")
+		return
+	}
+	if in.Action == intent.Push {
+		if err := ac.Vendor.ValidUser(in.Target); err != nil {
+			final(ledger.Dead, ledger.BadField, err.Error())
+			return
+		}
+	}
+	route, err := ac.Vendor.Route(in)
+	if err != nil {
+		final(ledger.Dead, ledger.RenderError, err.Error())
+		return
+	}
+	hash := seenHash(in)
+	if until, ok := a.seen[hash]; ok && until.After(now) {
+		final(ledger.Suppressed, ledger.Duplicate, "")
+		return
+	}
+	a.remember(hash, in, now)
+	if at := in.Policy.Expire; !at.IsZero() && !at.After(now) {
+		final(ledger.Suppressed, ledger.Expired, "before it was taken in")
+		return
+	}
+	if in.Merge != nil {
+		if head := ac.merges[in.Merge.Key]; head != nil && head.p.Merged.Closes.After(now) {
+			a.merge(head, in)
+			final2 := ledger.NewFate(in, ledger.Coalesced, ledger.ReasonNone, now)
+			final2.Into = head.p.Intent.ID
+			a.record(final2)
+			return
+		}
+		p.Merged = &ledger.Merged{Count: 1, Items: []map[string]any{in.Merge.Vars}, Closes: now.Add(in.Merge.Wait).UTC()}
+	}
+	it := a.add(ac, p, route)
+	if p.Merged != nil {
+		ac.merges[in.Merge.Key] = it
+	}
+	b := ac.backlog(it)
+	b.add(it)
+	a.keep(it)
+	if b.n > b.max {
+		if v := b.victim(); v != nil {
+			a.log.Error("too many pending: the least urgent gives way", ruleField(v.p.Intent.Rule), intentField(v.p.Intent.ID), zap.Int("max", b.max))
+			a.fate(v, ledger.Suppressed, ledger.NoQuota, func(f *ledger.Fate) { f.Detail = "too many pending" })
+			if v == it {
+				return
+			}
+		}
+	}
+	a.gate(it)
+}
+
+// strand keeps an intent whose account the settings do not have: the account was renamed or removed. Nothing is lost, and the
+// log says what to do.
+func (a *actor) strand(p *ledger.Pending) {
+	it := a.add(nil, p, Route{})
+	a.stray[it.id()] = it
+	a.timers.stop(expireItem, it.id())
+	a.keep(it)
+	a.setState(it, paused)
+	if len(a.stray) == 1 {
+		a.log.Error("intents wait for an account that the settings do not have: put it back in notifier.yaml", zap.String("account", p.Intent.Account), zap.String("identity", p.Intent.Key))
+	}
+}
+
+// remember writes the duplicate key, in the transaction that takes the intent in.
+func (a *actor) remember(hash string, in *intent.Intent, now time.Time) {
+	class, horizon := 0, a.opt.DuplicatesUsers
+	if in.Target == intent.Everyone {
+		class, horizon = 1, a.opt.DuplicatesBroadcasts
+	}
+	until := now.Add(horizon).UTC()
+	a.seen[hash] = until
+	a.seenOld[class] = append(a.seenOld[class], seenEntry{hash, until})
+	a.w.Put(ledger.SeenKey(hash), ledger.Seen{Until: until})
+}
+
+// merge adds a trigger to an open merge. One pending record stands for all of them, whatever their number: the first and the
+// latest trigger and up to MaxMerged in all are kept, and the count.
+func (a *actor) merge(head *item, in *intent.Intent) {
+	m := head.p.Merged
+	m.Count++
+	if len(m.Items) < ledger.MaxMerged {
+		m.Items = append(m.Items, in.Merge.Vars)
+	} else {
+		m.Items[len(m.Items)-1] = in.Merge.Vars
+	}
+	if in.Merge.Keep != intent.KeepFirst { // the latest trigger's texts, as its revision of the rule has them
+		merged := *head.p.Intent
+		merged.Content, merged.Merge, merged.RuleSet = in.Content, in.Merge, in.RuleSet
+		head.p.Intent = &merged
+	}
+	a.keep(head)
+}
+
+// closeMerge renders the merged text; from here on it does not change and later triggers begin a new merge.
+func (a *actor) closeMerge(it *item) bool {
+	in, m := it.p.Intent, it.p.Merged
+	if it.ac.merges[in.Merge.Key] == it {
+		delete(it.ac.merges, in.Merge.Key)
+	}
+	c, err := a.opt.Render(in.Content, in.Merge, m.Items, m.Count)
+	if err != nil {
+		a.fate(it, ledger.Dead, ledger.RenderError, func(f *ledger.Fate) { f.Detail = err.Error() })
+		return false
+	}
+	closed := *in
+	closed.Content = c
+	key := *in.Merge
+	key.Vars = nil
+	closed.Merge = &key
+	it.p.Intent, it.p.Merged = &closed, nil
+	a.keep(it)
+	return true
+}
+
+// profile takes in what a profile event says of a user: the table, the tags and the pushes that follow.
+func (a *actor) profile(ac *account, p *ledger.Pending) {
+	in := p.Intent
+	user := in.Target
+	it := a.add(ac, p, Route{Lane: LaneTag, Users: true})
+	if err := ac.Vendor.ValidUser(user); err != nil {
+		a.fate(it, ledger.Dead, ledger.BadField, func(f *ledger.Fate) { f.Detail = err.Error() })
+		return
+	}
+	u := ac.users[user]
+	fresh := u == nil
+	if fresh {
+		u = &tagsync.User{}
+	}
+	ch := u.Apply(in.Profile, p.Seq)
+	if ch.Stale {
+		a.fate(it, ledger.Suppressed, ledger.Stale, nil)
+		return
+	}
+	if fresh {
+		ac.users[user] = u
+		a.opt.Metrics.users.WithLabelValues(ac.Name).Set(float64(len(ac.users)))
+	}
+	if ch.Touched {
+		a.w.Put(ledger.UserKey(ac.Key, user), u)
+	}
+	if old := ac.asked[user]; old != nil { // newest wins
+		a.fate(old, ledger.Coalesced, ledger.ReasonNone, func(f *ledger.Fate) { f.Into = in.ID })
+	}
+	ac.asked[user] = it
+	a.setState(it, queued)
+	a.retag(ac, user)
+	if it.state != gone {
+		a.keep(it)
+	}
+	if !in.Profile.Gone && len(ch.Before) > 0 {
+		for _, push := range a.opt.Rules().ProfilePushes(in, u.Overlay(ch.Before), u.Get) {
+			push.Key = in.Key
+			a.admit(push, p.Seq)
+		}
+	}
+}

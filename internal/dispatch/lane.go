@@ -1,0 +1,243 @@
+package dispatch
+
+import (
+	"time"
+
+	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/quota"
+	"github.com/notifier/notifier/internal/tagsync"
+)
+
+// account is an Account with what its actor knows of it.
+type account struct {
+	*Account
+	lanes  map[string]*lane
+	users  map[string]*tagsync.User
+	groups *tagsync.Groups
+	asked  map[string]*item // user -> the profile intent that waits for its tags to be sent
+	busy   map[string]*call // user -> the tag call in flight (ONE-IN-FLIGHT)
+	refuse []refused        // tag batches to be split
+	merges map[string]*item // open merges by key
+	pushes backlog
+	casts  backlog
+}
+
+// refused is a batch of users whose set the vendor refused: sent again in halves until the culprit is alone (design.md 3.12).
+type refused struct {
+	users []string
+	set   []string
+}
+
+func newAccount(a *Account, now time.Time) *account {
+	ac := &account{Account: a, lanes: map[string]*lane{}, users: map[string]*tagsync.User{}, asked: map[string]*item{}, busy: map[string]*call{}, merges: map[string]*item{}}
+	ac.pushes.max, ac.casts.max = a.MaxPushes, a.MaxBroadcasts
+	if ac.pushes.max == 0 {
+		ac.pushes.max = 1_000_000
+	}
+	if ac.casts.max == 0 {
+		ac.casts.max = 10_000
+	}
+	batch := 1
+	for name, pol := range a.Lanes {
+		l := &lane{name: name, ac: ac, Policy: pol, queue: newPushQueue()}
+		if pol.PerSecond > 0 {
+			l.pacer = quota.NewPacer(pol.PerSecond, window, now)
+		}
+		ac.lanes[name] = l
+		if name == LaneTagBatch {
+			batch = pol.MaxBatch
+		}
+	}
+	ac.groups = tagsync.NewGroups(batch)
+	return ac
+}
+
+// forget takes an item out of the account's indexes.
+func (ac *account) forget(it *item) {
+	if l := ac.lanes[it.route.Lane]; l != nil {
+		l.remove(it)
+	}
+	in := it.p.Intent
+	if in.Merge != nil && ac.merges[in.Merge.Key] == it {
+		delete(ac.merges, in.Merge.Key)
+	}
+	if ac.asked[in.Target] == it {
+		delete(ac.asked, in.Target)
+	}
+	if b := ac.backlog(it); b != nil {
+		b.n--
+		b.compact()
+	}
+}
+
+// backlog is the bounded class an item belongs to; profile intents have none: they only change the user table.
+func (ac *account) backlog(it *item) *backlog {
+	switch {
+	case it.p.Intent.Profile != nil:
+		return nil
+	case it.route.Users:
+		return &ac.pushes
+	}
+	return &ac.casts
+}
+
+// lane is one bucket of the vendor's limits.
+type lane struct {
+	Policy
+	name    string
+	ac      *account
+	pacer   *quota.Pacer
+	running int
+	queue   *pushQueue // named users
+	casts   []*item    // audiences, unordered: a scarce lane holds few
+	halves  [][]*item  // refused calls, split: each goes alone, first
+
+	closed    *ledger.LaneState
+	probing   bool
+	trial     bool // after a probe: one call may pass
+	unclear   int  // ambiguous outcomes in a row
+	backoff   time.Duration
+	notBefore time.Time // pause after a refusal for now, or while a predecessor's call may arrive
+}
+
+func (l *lane) scarce() bool  { return len(l.Limits) > 0 }
+func (l *lane) full() string  { return l.ac.Name + "/" + l.name }
+func (l *lane) waiting() bool { return l.queue.n > 0 || len(l.casts) > 0 || len(l.halves) > 0 }
+
+func (l *lane) remove(it *item) {
+	l.queue.remove(it)
+	for i, o := range l.casts {
+		if o == it {
+			l.casts[i] = l.casts[len(l.casts)-1]
+			l.casts[len(l.casts)-1] = nil
+			l.casts = l.casts[:len(l.casts)-1]
+			break
+		}
+	}
+}
+
+// guard widens the windows of scarce lanes: the request's time-out and two clocks each up to maxSkew off (design.md 3, Quota).
+func (l *lane) guard() time.Duration { return l.ac.Timeout + 2*maxSkew }
+
+// span is how long after its start a call may arrive.
+func (l *lane) span() time.Duration { return l.ac.Timeout + l.Late }
+
+// charges are the lane's attempts as the quota counts them.
+func (a *actor) charges(l *lane) []quota.Charge {
+	var out []quota.Charge
+	for _, at := range a.kept {
+		if at.Account != l.ac.Key || at.Lane != l.name || at.State == ledger.NotSent {
+			continue
+		}
+		to := at.Until
+		if to.IsZero() {
+			to = at.NotAfter.Add(l.Late)
+		}
+		out = append(out, quota.Charge{From: at.At, To: to, Weight: at.Weight})
+	}
+	return out
+}
+
+// slot is the earliest time at which a call of this weight may start, in the actor's time.
+func (a *actor) slot(l *lane, weight int, now time.Time) time.Time {
+	at := now
+	if l.notBefore.After(at) {
+		at = l.notBefore
+	}
+	var free time.Time
+	var err error
+	if l.pacer != nil {
+		local := time.Now()
+		free, err = l.pacer.At(local, weight)
+		free = now.Add(free.Sub(local))
+	} else {
+		free, err = quota.Free(l.Limits, a.charges(l), weight, now, l.span(), l.guard())
+	}
+	if err != nil { // heavier than the limit: MaxBatch keeps it out; a limit of 0 means never
+		return now.Add(time.Hour)
+	}
+	if free.After(at) {
+		at = free
+	}
+	return at
+}
+
+// holdReasons are the labels of notifier_lane_held.
+var holdReasons = []string{"credentials", "service", "breaker", "clock", "takeover", "operator"}
+
+// Pauses between two tries of a closed lane.
+const (
+	firstPause = 15 * time.Second
+	maxPause   = 10 * time.Minute
+)
+
+// close stops a lane until a probe or a trial succeeds; the pause doubles each time it fails.
+func (a *actor) close(l *lane, reason, detail string) {
+	now := a.clock.now()
+	st := ledger.LaneState{Reason: reason, Detail: detail, Since: now.UTC()}
+	pause := firstPause
+	if l.closed != nil {
+		st.Since = l.closed.Since
+		pause = min(2*time.Duration(l.closed.Pause)*time.Millisecond, maxPause)
+	} else {
+		a.opt.Metrics.held.WithLabelValues(l.full(), reason).Set(1)
+		a.log.Error("lane closed: its intents are kept", laneField(l.full()), reasonField(reason), detailField(detail))
+	}
+	st.Pause, st.Retry = pause.Milliseconds(), now.Add(pause).UTC()
+	l.closed, l.trial, l.probing = &st, false, false
+	a.w.Put(ledger.LaneKey(l.ac.Key, l.name), st)
+}
+
+// open lets a lane send again.
+func (a *actor) open(l *lane) {
+	l.unclear, l.backoff, l.trial = 0, 0, false
+	if l.closed == nil {
+		return
+	}
+	a.opt.Metrics.held.WithLabelValues(l.full(), l.closed.Reason).Set(0)
+	a.log.Info("lane open again", laneField(l.full()), reasonField(l.closed.Reason))
+	l.closed = nil
+	a.w.Delete(ledger.LaneKey(l.ac.Key, l.name))
+}
+
+// ready reports whether a lane may start a call, its slot apart; at is when to look again otherwise (zero: something else wakes us).
+func (a *actor) ready(l *lane, now time.Time) (ok bool, at time.Time) {
+	parallel := l.Parallel
+	if l.closed != nil {
+		if l.running > 0 {
+			return false, time.Time{}
+		}
+		if !l.trial {
+			if l.probing {
+				return false, time.Time{}
+			}
+			if now.Before(l.closed.Retry) {
+				return false, l.closed.Retry
+			}
+			if l.closed.Reason == "service" {
+				l.trial = true // a read-only call says nothing of a service: the next call is the trial
+			} else {
+				a.probe(l)
+				return false, time.Time{}
+			}
+		}
+		parallel = 1
+	}
+	if l.scarce() && !a.clock.bounded() {
+		a.opt.Metrics.held.WithLabelValues(l.full(), "clock").Set(1)
+		return false, now.Add(10 * time.Second)
+	}
+	if l.scarce() {
+		a.opt.Metrics.held.WithLabelValues(l.full(), "clock").Set(0)
+	}
+	if a.pausedLane(l) {
+		return false, time.Time{}
+	}
+	if l.running >= parallel {
+		return false, time.Time{}
+	}
+	if l.notBefore.After(now) {
+		return false, l.notBefore
+	}
+	return true, time.Time{}
+}

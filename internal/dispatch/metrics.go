@@ -1,0 +1,113 @@
+package dispatch
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/notifier/notifier/internal/ledger"
+)
+
+// Metrics are stage 2's series of metrics.md. They exist at zero from the start, as far as their labels are known.
+type Metrics struct {
+	fates         *prometheus.CounterVec
+	pending       *prometheus.GaugeVec
+	expired       *prometheus.CounterVec
+	calls         *prometheus.CounterVec
+	callSeconds   *prometheus.HistogramVec
+	eventToCall   *prometheus.HistogramVec
+	quotaUsed     *prometheus.GaugeVec
+	quotaLimit    *prometheus.GaugeVec
+	quotaNext     *prometheus.GaugeVec
+	held          *prometheus.GaugeVec
+	owned         *prometheus.GaugeVec
+	parked        *prometheus.GaugeVec
+	commitSeconds *prometheus.HistogramVec
+	users         *prometheus.GaugeVec
+	skew          prometheus.Gauge
+	unbalanced    prometheus.Gauge
+	lastSent      *prometheus.GaugeVec
+	approvals     *prometheus.GaugeVec
+	intents       *prometheus.CounterVec
+}
+
+// NewMetrics registers the series.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+		reg.MustRegister(v)
+		return v
+	}
+	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		v := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
+		reg.MustRegister(v)
+		return v
+	}
+	histogram := func(name, help string, labels ...string) *prometheus.HistogramVec {
+		v := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 6, 15, 60, 300, 3600}}, labels)
+		reg.MustRegister(v)
+		return v
+	}
+	m := &Metrics{
+		fates:         counter("notifier_fates_total", "What became of intents.", "rule", "fate", "reason"),
+		pending:       gauge("notifier_pending", "Intents without a fate.", "lane", "state"),
+		expired:       counter("notifier_intents_expired_total", "Intents that expired, by what they waited for.", "rule", "waiting_for"),
+		calls:         counter("notifier_vendor_calls_total", "Vendor calls by outcome.", "lane", "class"),
+		callSeconds:   histogram("notifier_vendor_call_seconds", "Duration of vendor calls.", "lane"),
+		eventToCall:   histogram("notifier_event_to_call_seconds", "From the event's record in stage 2 to the start of its call.", "action"),
+		quotaUsed:     gauge("notifier_quota_used", "Slots used in a scarce window.", "lane", "window", "source"),
+		quotaLimit:    gauge("notifier_quota_limit", "Slots of a scarce window.", "lane", "window"),
+		quotaNext:     gauge("notifier_quota_next_slot_timestamp_seconds", "When the next slot opens.", "lane"),
+		held:          gauge("notifier_lane_held", "1 while a lane sends nothing.", "lane", "reason"),
+		owned:         gauge("notifier_partition_owned", "1 for the partitions this process owns.", "partition"),
+		parked:        gauge("notifier_partition_parked", "1 for partitions that are stopped until a human looks.", "partition", "reason"),
+		commitSeconds: histogram("notifier_ledger_commit_seconds", "Duration of ledger transactions.", "partition"),
+		users:         gauge("notifier_users_known", "Rows of the profile table.", "account"),
+		lastSent:      gauge("notifier_last_sent_timestamp_seconds", "When a lane last had a call accepted.", "lane"),
+		approvals:     gauge("notifier_approvals_waiting", "Requests that wait for approval.", "account"),
+		intents:       counter("notifier_intents_total", "Intents taken in.", "action"),
+		skew:          prometheus.NewGauge(prometheus.GaugeOpts{Name: "notifier_clock_skew_seconds", Help: "This machine's clock minus the broker's."}),
+		unbalanced:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "notifier_books_unbalanced", Help: "Intents taken in minus fates minus pending: anything but 0 pages."}),
+	}
+	reg.MustRegister(m.skew, m.unbalanced)
+	for _, a := range []string{"tags", "push", "broadcast"} {
+		m.intents.WithLabelValues(a)
+		m.eventToCall.WithLabelValues(a)
+	}
+	return m
+}
+
+// lanes makes the series of an account's lanes.
+func (m *Metrics) lanes(ac *Account) {
+	m.users.WithLabelValues(ac.Name)
+	m.approvals.WithLabelValues(ac.Name)
+	for name, pol := range ac.Lanes {
+		lane := ac.Name + "/" + name
+		for _, s := range States {
+			m.pending.WithLabelValues(lane, string(s))
+		}
+		for _, c := range Classes {
+			m.calls.WithLabelValues(lane, string(c))
+		}
+		for _, r := range holdReasons {
+			m.held.WithLabelValues(lane, r)
+		}
+		m.callSeconds.WithLabelValues(lane)
+		m.lastSent.WithLabelValues(lane)
+		if len(pol.Limits) > 0 {
+			m.quotaNext.WithLabelValues(lane)
+			for _, l := range pol.Limits {
+				m.quotaLimit.WithLabelValues(lane, l.String()).Set(float64(l.N))
+				for _, s := range []string{"own", "unknown", "external"} {
+					m.quotaUsed.WithLabelValues(lane, l.String(), s)
+				}
+			}
+		}
+	}
+}
+
+func (m *Metrics) fate(f ledger.Fate) {
+	m.fates.WithLabelValues(f.Rule, string(f.Fate), string(f.Reason)).Inc()
+}
+
+func partLabel(p int32) string { return strconv.Itoa(int(p)) }

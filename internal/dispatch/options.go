@@ -1,0 +1,50 @@
+package dispatch
+
+import (
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
+
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
+)
+
+// Rules is what stage 2 asks of the rule files that are live now. It is called from several actors at once.
+type Rules interface {
+	// Tags gives the set a user deserves in an account; get reads the profile table, current is what the vendor has.
+	Tags(account string, get func(string) (intent.Value, bool), current []string) []string
+	// ProfilePushes gives the intents of the push rules on a profile event.
+	ProfilePushes(in *intent.Intent, before, after func(string) (intent.Value, bool)) []*intent.Intent
+}
+
+// Render fills the texts of a closed merge; it needs no rule file.
+type Render func(c *intent.Content, m *intent.Merge, items []map[string]any, count int) (*intent.Content, error)
+
+// Consent names the profile fields that allow or forbid pushes; "" asks nothing.
+type Consent struct {
+	Never     string // true: nothing is sent to the user
+	Marketing string // not true: no marketing is sent to the user; unknown counts as not given
+}
+
+// Options are what a Dispatcher needs.
+type Options struct {
+	Kafka     []kgo.Opt
+	Topics    ledger.Topics
+	TxnSuffix string
+	Instance  string
+	Accounts  []*Account
+	Rules     func() Rules // the live rule set
+	Render    Render
+	Zone      *time.Location
+	Consent   Consent
+	ClassCaps map[string]intent.Cap // user_limits, by class
+
+	DuplicatesUsers      time.Duration // horizon of the duplicate table; 0: 24 h
+	DuplicatesBroadcasts time.Duration // 0: 720 h
+
+	SessionTimeout time.Duration // 0: 10 s
+	FetchMaxWait   time.Duration // 0: 500 ms
+	Metrics        *Metrics
+	Log            *zap.Logger
+}

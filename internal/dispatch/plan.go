@@ -1,0 +1,112 @@
+package dispatch
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// plan decides which calls may start now and when to look again.
+func (a *actor) plan() (calls []*call) {
+	now := a.clock.now()
+	a.wake = time.Time{}
+	for _, key := range slices.Sorted(maps.Keys(a.accounts)) {
+		ac := a.accounts[key]
+		calls = append(calls, a.planTags(ac, now)...)
+		for _, name := range slices.Sorted(maps.Keys(ac.lanes)) {
+			if name == LaneTag || name == LaneTagBatch {
+				continue
+			}
+			calls = append(calls, a.planLane(ac.lanes[name], now)...)
+		}
+	}
+	return calls
+}
+
+// wakeAt makes the actor look again at a time.
+func (a *actor) wakeAt(at time.Time) {
+	if !at.IsZero() && (a.wake.IsZero() || at.Before(a.wake)) {
+		a.wake = at
+	}
+}
+
+// free reports whether a call of this weight may start in a lane now; if not, it sees to it that the actor looks again.
+func (a *actor) free(l *lane, weight int, now time.Time) bool {
+	ok, at := a.ready(l, now)
+	if ok {
+		if at = a.slot(l, weight, now); !at.After(now) {
+			return true
+		}
+	}
+	a.wakeAt(at)
+	return false
+}
+
+// planLane starts what a lane's slots allow: refused halves first, then named users by priority and age, then audiences.
+func (a *actor) planLane(l *lane, now time.Time) (calls []*call) {
+	for l.waiting() {
+		items, stop := a.next(l, now)
+		if stop {
+			return calls
+		}
+		if len(items) > 0 {
+			calls = append(calls, a.startItems(l, items, now))
+		}
+	}
+	return calls
+}
+
+// next takes the items of the lane's next call out of the queue. It may take none (they did not pass the last gates); stop is
+// true when nothing may start now.
+func (a *actor) next(l *lane, now time.Time) (items []*item, stop bool) {
+	switch {
+	case len(l.halves) > 0:
+		if !a.free(l, len(l.halves[0]), now) {
+			return nil, true
+		}
+		items, l.halves = l.halves[0], l.halves[1:]
+	case l.queue.n > 0:
+		g := l.queue.top()
+		n := min(g.n, l.MaxBatch)
+		if !a.free(l, n, now) {
+			return nil, true
+		}
+		items = l.queue.take(g, n)
+	default:
+		if !a.free(l, 1, now) {
+			return nil, true
+		}
+		best := l.casts[0]
+		for _, it := range l.casts[1:] {
+			if it.before(best) {
+				best = it
+			}
+		}
+		l.remove(best)
+		items = []*item{best}
+	}
+	pass := items[:0:0]
+	for _, it := range items {
+		if it.state != gone && a.admitted(it, now) {
+			pass = append(pass, it)
+		}
+	}
+	return pass, false
+}
+
+func (a *actor) startItems(l *lane, items []*item, now time.Time) *call {
+	in := items[0].p.Intent
+	v := &Call{Endpoint: items[0].route.Endpoint, Content: in.Content, Audience: in.Audience}
+	weight := 1
+	if items[0].route.Users {
+		weight = len(items)
+		for _, it := range items {
+			v.Users = append(v.Users, it.p.Intent.Target)
+		}
+	}
+	c := a.start(l, v, items, nil, nil, weight)
+	for _, it := range items {
+		a.takeCaps(it, c.attempt.At)
+	}
+	return c
+}

@@ -1,0 +1,207 @@
+package dispatch
+
+import (
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
+)
+
+// restore builds the memory from what the ledger holds. It writes nothing: a take-over that is cancelled now has changed nothing.
+func (a *actor) restore(st *ledger.State) {
+	now := a.clock.now()
+	for hash, s := range st.Seen {
+		a.seen[hash] = s.Until
+		class := 0
+		if s.Until.Sub(now) > a.opt.DuplicatesUsers { // at worst it waits in the other queue a little longer
+			class = 1
+		}
+		a.seenOld[class] = append(a.seenOld[class], seenEntry{hash, s.Until})
+	}
+	for i := range a.seenOld {
+		slices.SortFunc(a.seenOld[i], func(x, y seenEntry) int { return x.until.Compare(y.until) })
+	}
+	for key, u := range st.Users {
+		ac, user := a.accountOf(key)
+		if ac == nil {
+			continue // the account is not in the settings; its rows stay in the ledger
+		}
+		ac.users[user] = u
+		if !u.RewriteAt.IsZero() {
+			a.timers.set(wakeUser, ac.Key+"\x00"+user, u.RewriteAt)
+		}
+	}
+	for key, l := range st.Lanes {
+		if ac, name := a.accountOf(key); ac != nil && ac.lanes[name] != nil {
+			ac.lanes[name].closed = &l
+			a.opt.Metrics.held.WithLabelValues(ac.lanes[name].full(), l.Reason).Set(1)
+		}
+	}
+	open := a.restoreItems(st, now)
+	a.restoreAttempts(st, now, open)
+	for _, ac := range a.accounts {
+		a.opt.Metrics.lanes(ac.Account)
+		a.opt.Metrics.users.WithLabelValues(ac.Name).Set(float64(len(ac.users)))
+		for user := range ac.asked {
+			a.retagLater(ac, user)
+		}
+	}
+}
+
+// accountOf splits account/rest; an identity holds no slash.
+func (a *actor) accountOf(key string) (*account, string) {
+	for i := range len(key) {
+		if key[i] == '/' {
+			return a.accounts[key[:i]], key[i+1:]
+		}
+	}
+	return nil, ""
+}
+
+// restoreItems indexes the pending intents, in the order they came in; those in an open attempt are returned by id.
+func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*item {
+	inOpen := map[intent.ID]bool{}
+	for _, at := range st.Attempts {
+		if at.State == ledger.Started {
+			for _, id := range at.Members {
+				inOpen[id] = true
+			}
+		}
+	}
+	pend := make([]*ledger.Pending, 0, len(st.Pending))
+	for _, p := range st.Pending {
+		pend = append(pend, p)
+	}
+	slices.SortFunc(pend, func(x, y *ledger.Pending) int { return int(x.Seq - y.Seq) })
+	held := map[intent.ID]*item{}
+	for _, p := range pend {
+		in := p.Intent
+		ac := a.accounts[in.Key]
+		if ac == nil {
+			it := a.add(nil, p, Route{})
+			a.timers.stop(expireItem, it.id())
+			a.stray[it.id()] = it
+			a.setState(it, paused)
+			continue
+		}
+		route := Route{Lane: LaneTag, Users: true}
+		if in.Profile == nil {
+			var err error
+			if route, err = ac.Vendor.Route(in); err != nil { // a service was switched off since: it waits where it cannot be sent
+				a.log.Error("a pending intent has no route any more", intentField(in.ID), zap.Error(err))
+				it := a.add(ac, p, Route{Lane: "none"})
+				a.setState(it, paused)
+				continue
+			}
+		}
+		it := a.add(ac, p, route)
+		if b := ac.backlog(it); b != nil {
+			b.add(it)
+		}
+		switch {
+		case inOpen[in.ID]:
+			held[in.ID] = it
+			a.setState(it, inFlight)
+		case in.Profile != nil:
+			ac.asked[in.Target] = it
+			a.setState(it, queued)
+		default:
+			if p.Merged != nil {
+				ac.merges[in.Merge.Key] = it
+			}
+			a.setState(it, queued)
+			a.timers.set(wakeItem, it.id(), now) // its gates are asked in the first turn
+		}
+	}
+	return held
+}
+
+// restoreAttempts takes over what predecessors charged and left open. What an open attempt touches is held until that call can no
+// longer start or arrive; everything else starts at once (design.md 3.6).
+func (a *actor) restoreAttempts(st *ledger.State, now time.Time, held map[intent.ID]*item) {
+	for id, at := range st.Attempts {
+		a.kept[id] = at
+		ac := a.accounts[at.Account]
+		if at.State != ledger.Started || ac == nil {
+			continue
+		}
+		l := ac.lanes[at.Lane]
+		if l == nil {
+			continue
+		}
+		c := &call{attempt: at, lane: l, users: at.Users, set: at.Set, vendor: &Call{ID: id, Endpoint: at.Endpoint, Tags: at.Set}}
+		for _, m := range at.Members {
+			if it := held[m]; it != nil {
+				c.items = append(c.items, it)
+			}
+		}
+		for _, u := range at.Users {
+			ac.busy[u] = c
+		}
+		l.running++
+		a.calls[id] = c
+		settle := at.NotAfter // repeatable: it cannot start any more; that it may arrive late is what the rewrite is for
+		switch {
+		case l.scarce():
+			settle = at.NotAfter.Add(lateHold)
+		case !l.Repeatable:
+			settle = at.NotAfter.Add(window)
+			if settle.After(l.notBefore) {
+				l.notBefore = settle
+			}
+		}
+		if l.pacer != nil {
+			l.pacer.Hold(time.Now().Add(at.NotAfter.Sub(now)), at.Weight)
+		}
+		a.timers.set(settleCall, id, settle)
+		a.log.Warn("a predecessor left a call open: what it touches is held", attemptField(id), laneField(l.full()), zap.Time("until", settle), zap.Int("members", len(c.items)))
+	}
+}
+
+// lateHold is how long after its notAfter a predecessor's call in a scarce lane is still waited for before it is UNKNOWN.
+const lateHold = 60 * time.Second
+
+// retagLater asks retag in the first turn, when writing is allowed.
+func (a *actor) retagLater(ac *account, user string) {
+	a.timers.set(wakeUser, ac.Key+"\x00"+user, a.clock.now())
+}
+
+// fire handles a timer.
+func (a *actor) fire(k timerKey) {
+	switch k.kind {
+	case wakeItem:
+		if it := a.items[k.key]; it != nil && it.state != inFlight && it.ac != nil {
+			a.gate(it)
+		}
+	case expireItem:
+		if it := a.items[k.key]; it != nil && it.state != inFlight {
+			a.expired(it)
+		}
+	case wakeUser:
+		for i := range len(k.key) {
+			if k.key[i] != 0 {
+				continue
+			}
+			ac, user := a.accounts[k.key[:i]], k.key[i+1:]
+			if ac == nil {
+				return
+			}
+			if u := ac.users[user]; u != nil && u.RewriteAt.After(a.clock.now()) {
+				a.timers.set(wakeUser, k.key, u.RewriteAt)
+			}
+			a.retag(ac, user)
+			return
+		}
+	case settleCall:
+		if c := a.calls[k.key]; c != nil {
+			class := ClassUnknown
+			if c.lane.Repeatable {
+				class = ClassRetrySafe
+			}
+			a.settle(c, Outcome{Class: class, Detail: "the process that made the call ended before its outcome was known"})
+		}
+	}
+}

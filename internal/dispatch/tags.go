@@ -1,0 +1,241 @@
+package dispatch
+
+import (
+	"slices"
+	"time"
+
+	"github.com/notifier/notifier/internal/ledger"
+)
+
+// retag decides what a user's tags need: nothing, or a place in a group. It is asked whenever the row, the vendor's set or the
+// call in flight changed. "Unchanged" is judged against what the vendor will have: while a call is in flight that is not known,
+// so the decision waits for its outcome (design.md 3.11).
+func (a *actor) retag(ac *account, user string) {
+	u := ac.users[user]
+	if u == nil || ac.busy[user] != nil {
+		return
+	}
+	it := ac.asked[user]
+	rewrite := !u.RewriteAt.IsZero() && !u.RewriteAt.After(a.clock.now())
+	if it == nil && !rewrite {
+		ac.groups.Remove(user)
+		return
+	}
+	want := a.wanted(ac, user)
+	never := u.Acked == nil && u.RewriteAt.IsZero() // we never gave this user a set: an empty one changes nothing of ours
+	if !rewrite && (u.Acked != nil && slices.Equal(u.Acked, want) || never && len(want) == 0) {
+		ac.groups.Remove(user)
+		if it != nil {
+			a.fate(it, ledger.Suppressed, ledger.Unchanged, nil)
+		}
+		a.dropGone(ac, user)
+		return
+	}
+	deadline := a.clock.now()
+	if it != nil && !rewrite {
+		deadline = it.p.At.Add(ac.TagDelay)
+	}
+	ac.groups.Add(user, want, deadline)
+}
+
+// wanted is the set a user deserves now.
+func (a *actor) wanted(ac *account, user string) []string {
+	u := ac.users[user]
+	if u.Gone {
+		return []string{}
+	}
+	want := a.opt.Rules().Tags(ac.Name, u.Get, u.Acked)
+	if want == nil {
+		want = []string{}
+	}
+	return want
+}
+
+// dropGone removes the row of a user who is gone and whose tags are cleared.
+func (a *actor) dropGone(ac *account, user string) {
+	if u := ac.users[user]; u == nil || !u.Gone || !u.RewriteAt.IsZero() {
+		return
+	}
+	delete(ac.users, user)
+	a.w.Delete(ledger.UserKey(ac.Key, user))
+	a.opt.Metrics.users.WithLabelValues(ac.Name).Set(float64(len(ac.users)))
+}
+
+// smallGroup is how many users of a group may go one by one while the batch lane has no slot. More wait for a batch: ten
+// batches a second beat a hundred singles.
+const smallGroup = 3
+
+// planTags starts the tag calls that are due: one user a call, or one set for many, so that both lanes work.
+func (a *actor) planTags(ac *account, now time.Time) (calls []*call) {
+	single, batch := ac.lanes[LaneTag], ac.lanes[LaneTagBatch]
+	if single == nil || batch == nil {
+		return nil
+	}
+	for len(ac.refuse) > 0 {
+		r := ac.refuse[0]
+		c, ok := a.tagCall(ac, pick(len(r.users) == 1, single, batch), r.users, r.set, now)
+		if !ok {
+			break
+		}
+		ac.refuse = ac.refuse[1:]
+		if c != nil {
+			calls = append(calls, c)
+		}
+	}
+	for {
+		key, n, ok := ac.groups.Due(now)
+		if !ok {
+			if at, any := ac.groups.NextDeadline(); any {
+				a.wakeAt(at)
+			}
+			return calls
+		}
+		l := pick(n == 1, single, batch)
+		if !a.free(l, 1, now) {
+			other := pick(n == 1, batch, single)
+			if n > smallGroup || !a.free(other, 1, now) {
+				return calls
+			}
+			l = other
+		}
+		users, set := ac.groups.Take(key, l.MaxBatch)
+		c, ok := a.tagCall(ac, l, users, set, now)
+		if !ok { // free said yes: only the bookkeeping of the pacer can differ
+			for _, u := range users {
+				a.retag(ac, u)
+			}
+			return calls
+		}
+		if c != nil {
+			calls = append(calls, c)
+		}
+	}
+}
+
+func pick(first bool, a, b *lane) *lane {
+	if first {
+		return a
+	}
+	return b
+}
+
+// tagCall starts one call for those of the users who still want exactly this set; the others are decided again. ok is false when
+// the lane has no slot.
+func (a *actor) tagCall(ac *account, l *lane, users, set []string, now time.Time) (c *call, ok bool) {
+	if !a.free(l, 1, now) {
+		return nil, false
+	}
+	var sending []string
+	var items []*item
+	for _, user := range users {
+		u := ac.users[user]
+		if u == nil || ac.busy[user] != nil {
+			continue
+		}
+		if !slices.Equal(a.wanted(ac, user), set) {
+			a.retag(ac, user)
+			continue
+		}
+		ac.groups.Remove(user)
+		sending = append(sending, user)
+		if it := ac.asked[user]; it != nil {
+			items = append(items, it)
+			delete(ac.asked, user) // in flight: a newer event does not replace it any more
+		}
+	}
+	if len(sending) == 0 {
+		return nil, true
+	}
+	for _, it := range items {
+		a.setState(it, gone) // leaves the counts of the lane it was thought to take
+		it.route = Route{Lane: l.name, Endpoint: l.Endpoint, Users: true}
+	}
+	return a.start(l, &Call{Endpoint: l.Endpoint, Users: sending, Tags: set}, items, sending, set, 1), true
+}
+
+// acknowledged books that the vendor has a set.
+func (a *actor) acknowledged(c *call) {
+	ac := c.lane.ac
+	for _, user := range c.users {
+		u := ac.users[user]
+		if u == nil {
+			continue
+		}
+		if u.RewriteAt.IsZero() || !c.attempt.At.Before(u.RewriteAt) {
+			u.Acked, u.RewriteAt = c.set, time.Time{}
+			a.timers.stop(wakeUser, ac.Key+"\x00"+user)
+		} else {
+			u.Acked = nil // an earlier ambiguous call may still arrive and undo this one
+		}
+		a.w.Put(ledger.UserKey(ac.Key, user), u)
+		a.dropGone(ac, user)
+	}
+	for _, user := range c.users {
+		a.retag(ac, user)
+	}
+}
+
+// unclearTags books an ambiguous tag call: what the vendor has is not known, the set is sent again at once, and once more when
+// the ambiguous call can no longer arrive (NEWEST-WINS, design.md 3.5).
+func (a *actor) unclearTags(c *call) {
+	ac := c.lane.ac
+	rewrite := c.attempt.NotAfter.Add(c.lane.Late)
+	for _, user := range c.users {
+		u := ac.users[user]
+		if u == nil {
+			continue
+		}
+		u.Acked = nil
+		if rewrite.After(u.RewriteAt) {
+			u.RewriteAt = rewrite.UTC()
+		}
+		a.w.Put(ledger.UserKey(ac.Key, user), u)
+		a.timers.set(wakeUser, ac.Key+"\x00"+user, u.RewriteAt)
+	}
+	a.backTags(c)
+}
+
+// backTags lets the members of a tag call ask again; a newer event of the same user replaces the one that was in flight.
+func (a *actor) backTags(c *call) {
+	ac := c.lane.ac
+	for _, it := range c.items {
+		user := it.p.Intent.Target
+		if newer := ac.asked[user]; newer != nil {
+			into := newer.p.Intent.ID
+			a.fate(it, ledger.Coalesced, ledger.ReasonNone, func(f *ledger.Fate) { f.Into = into })
+			continue
+		}
+		ac.asked[user] = it
+		a.setState(it, queued)
+	}
+	for _, user := range c.users {
+		a.retag(ac, user)
+	}
+}
+
+// refusedTags splits a refused batch; a user alone is DEAD, and the row stays as it is until the next event.
+func (a *actor) refusedTags(c *call, o Outcome) {
+	ac := c.lane.ac
+	if len(c.users) == 1 {
+		for _, it := range c.items {
+			a.dead(it, c, o)
+		}
+		if u := ac.users[c.users[0]]; u != nil && !u.RewriteAt.IsZero() && !u.RewriteAt.After(a.clock.now()) {
+			u.RewriteAt = time.Time{} // a rewrite that the vendor refuses cannot be mended by repeating it
+			a.w.Put(ledger.UserKey(ac.Key, c.users[0]), u)
+		}
+		a.retag(ac, c.users[0])
+		return
+	}
+	for _, it := range c.items {
+		if ac.asked[it.p.Intent.Target] == nil {
+			ac.asked[it.p.Intent.Target] = it
+			a.setState(it, queued)
+		} else {
+			into := ac.asked[it.p.Intent.Target].p.Intent.ID
+			a.fate(it, ledger.Coalesced, ledger.ReasonNone, func(f *ledger.Fate) { f.Into = into })
+		}
+	}
+	h := len(c.users) / 2
+	ac.refuse = append(ac.refuse, refused{c.users[:h:h], c.set}, refused{c.users[h:], c.set})
+}

@@ -1,0 +1,79 @@
+package dispatch
+
+import (
+	"container/heap"
+	"time"
+)
+
+// timers wakes things by key. A key has one time; setting another replaces it. Entries that were replaced stay in the heap
+// until they surface.
+type timers struct {
+	heap timerHeap
+	at   map[timerKey]time.Time
+}
+
+type timerKey struct {
+	kind timerKind
+	key  string
+}
+
+type timerKind uint8
+
+const (
+	wakeItem   timerKind = iota // an intent: its merge closes, its quiet hours or its approval end
+	expireItem                  // an intent's expire
+	wakeUser                    // account + user: an ambiguous call can no longer arrive
+	settleCall                  // an attempt of a predecessor can no longer arrive
+)
+
+func newTimers() *timers { return &timers{at: map[timerKey]time.Time{}} }
+
+func (t *timers) set(kind timerKind, key string, at time.Time) {
+	k := timerKey{kind, key}
+	if old, ok := t.at[k]; ok && old.Equal(at) {
+		return
+	}
+	t.at[k] = at
+	heap.Push(&t.heap, timer{at, k})
+}
+
+func (t *timers) stop(kind timerKind, key string) { delete(t.at, timerKey{kind, key}) }
+
+// next is when the next key wakes.
+func (t *timers) next() (time.Time, bool) {
+	for len(t.heap) > 0 {
+		if at, ok := t.at[t.heap[0].key]; ok && at.Equal(t.heap[0].at) {
+			return at, true
+		}
+		heap.Pop(&t.heap)
+	}
+	return time.Time{}, false
+}
+
+// pop takes one key whose time has come.
+func (t *timers) pop(now time.Time) (timerKey, bool) {
+	if at, ok := t.next(); !ok || at.After(now) {
+		return timerKey{}, false
+	}
+	e := heap.Pop(&t.heap).(timer)
+	delete(t.at, e.key)
+	return e.key, true
+}
+
+type timer struct {
+	at  time.Time
+	key timerKey
+}
+
+type timerHeap []timer
+
+func (h timerHeap) Len() int           { return len(h) }
+func (h timerHeap) Less(i, j int) bool { return h[i].at.Before(h[j].at) }
+func (h timerHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *timerHeap) Push(x any)        { *h = append(*h, x.(timer)) }
+func (h *timerHeap) Pop() any {
+	old := *h
+	e := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return e
+}

@@ -1,0 +1,53 @@
+package ledger
+
+import (
+	"fmt"
+	"time"
+)
+
+// Command is a record of <prefix>.control: something that changes state. The owner executes it, once, and answers there
+// (design.md 3, Commands and point 13).
+type Command struct {
+	V      int               `json:"v"`
+	ID     string            `json:"id"`
+	Cmd    string            `json:"cmd"`    // pause, resume, attempts-resolve
+	Target string            `json:"target"` // scope or attempt id
+	Args   map[string]string `json:"args,omitempty"`
+	Expect string            `json:"expect,omitempty"` // the state the command was typed for
+	By     string            `json:"by"`
+	Why    string            `json:"why"`
+	At     time.Time         `json:"at"`
+}
+
+// The commands.
+const (
+	CmdPause   = "pause"
+	CmdResume  = "resume"
+	CmdResolve = "attempts-resolve"
+)
+
+// Key is the record's key: command + target, so that compaction keeps the last of each.
+func (c Command) Key() string { return commandPrefix + c.Cmd + "/" + c.Target }
+
+const commandPrefix = "cmd/"
+
+// IsCommand reports whether a key of the control topic is a command's.
+func IsCommand(key string) bool {
+	return len(key) > len(commandPrefix) && key[:len(commandPrefix)] == commandPrefix
+}
+
+// Answer is what one partition's owner says of a command.
+type Answer struct {
+	V         int       `json:"v"`
+	ID        string    `json:"id"` // of the command
+	Partition int32     `json:"partition"`
+	Instance  string    `json:"instance"`
+	OK        bool      `json:"ok"`
+	Refused   bool      `json:"refused,omitempty"` // the state was not the one expected
+	Text      string    `json:"text"`
+	Flying    int       `json:"flying,omitempty"` // pause: calls that had left already
+	At        time.Time `json:"at"`
+}
+
+// AnswerKey is the key of an answer.
+func AnswerKey(id string, partition int32) string { return fmt.Sprintf("answer/%s/%d", id, partition) }
