@@ -149,7 +149,7 @@ var endpoints = map[string]*endpoint{
 		check: object(
 			req("fromUserId", userID),
 			req("messageUID", someText),
-			req("sentTime", matching(`^[0-9]{13}$`, "a time in milliseconds, 13 digits")), // A-24
+			req("sentTime", matching(`^[0-9]{12,13}$`, "a time in milliseconds, 13 digits")), // A-24; 12 before September 2001
 			opt("isAdmin", digitFlag),
 			opt("isDelete", digitFlag),
 			opt("extra", anyText),

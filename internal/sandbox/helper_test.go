@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/twmb/franz-go/pkg/kfake"
 )
 
 const (
@@ -34,15 +36,30 @@ func start(t *testing.T, o Options) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	transport := &http.Transport{}
+	client := newClient()
 	t.Cleanup(func() {
-		transport.CloseIdleConnections()
+		client.CloseIdleConnections()
 		if err := s.Close(); err != nil {
 			t.Errorf("Close: %v", err)
 		}
 	})
-	noRedirects := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &bench{Server: s, t: t, client: &http.Client{Transport: transport, CheckRedirect: noRedirects}}
+	return &bench{Server: s, t: t, client: client}
+}
+
+// newClient follows no redirects, as nobody should who signs requests.
+func newClient() *http.Client {
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &http.Client{Transport: &http.Transport{}, CheckRedirect: stay}
+}
+
+// startVirtual is start on an in-memory network, for use inside a synctest bubble.
+func startVirtual(t *testing.T, o Options) *bench {
+	t.Helper()
+	network := &kfake.VirtualNetwork{}
+	o.Addr, o.Listen = "localhost:7001", network.Listen
+	b := start(t, o)
+	b.client.Transport.(*http.Transport).DialContext = network.DialContext
+	return b
 }
 
 // request is a call signed afresh, at the server's time, for the default app.

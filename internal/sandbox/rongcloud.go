@@ -185,8 +185,8 @@ func (w *world) headerFault(a *arrival, now int64) string {
 		return "Timestamp is not a number"
 	case w.setup.Lenient && len(stamp) == 10:
 		ms *= 1000 // every official SDK sends seconds
-	case len(stamp) != 13:
-		return "Timestamp must be 13 digits, milliseconds"
+	case len(stamp) != len(strconv.FormatInt(now, 10)): // 13 until the year 2286, 12 in a test's virtual year 2000
+		return "Timestamp must be milliseconds, 13 digits"
 	}
 	if off := now - ms; max(off, -off) > w.setup.Switches.SkewMS {
 		return "Timestamp is " + strconv.FormatInt(off, 10) + " ms behind this server's clock"

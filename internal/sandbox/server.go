@@ -253,9 +253,8 @@ func (s *Server) serve(h *host, w http.ResponseWriter, r *http.Request) {
 
 // serveVendor reads a call, lets a fault have it or executes it.
 func (s *Server) serveVendor(h *host, w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	tooLarge := new(http.MaxBytesError)
-	if err != nil && !errors.As(err, &tooLarge) { // the client left within its request: nothing arrived
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err != nil { // the client left within its request: nothing arrived
 		reset(w)
 		return
 	}
@@ -271,7 +270,8 @@ func (s *Server) serveVendor(h *host, w http.ResponseWriter, r *http.Request) {
 	f, met := s.world.meet(h.name, a.path)
 	s.mu.Unlock()
 
-	if err != nil {
+	if len(a.body) > maxBody {
+		a.body = a.body[:0] // not worth the journal's memory
 		s.refuseWith(w, a, answer{status: 400, body: mustText(reply{Code: codeTooLong, ErrorMessage: "HTTP body too large", URL: a.path})})
 		return
 	}
