@@ -266,12 +266,38 @@ func TestResetAndCloseDropCallsThatAFaultHolds(t *testing.T) {
 				if err != nil || strings.Contains(string(log), `"executed":true`) {
 					t.Errorf("log %q, %v", log, err)
 				}
-				if end == "close" && strings.Count(string(log), "\n") != 1 {
-					t.Errorf("log %q, want the arrival, not executed", log)
+				if want := map[string]int{"reset": 0, "close": 1}[end]; strings.Count(string(log), "\n") != want || len(b.Journal(0)) != want {
+					t.Errorf("log %q, journal %v; want %d entries, not executed", log, b.Journal(0), want)
 				}
 			})
 		})
 	}
+}
+
+func TestResetFreesAStalledClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := startVirtual(t, Options{})
+		b.arm(`{"kind":"stall"}`)
+		r := b.request(t.Context(), b.Ready().Primary, setTag, jsonType, setTagBox)
+		failed := make(chan error, 1)
+		go func() {
+			_, err := b.client.Do(r)
+			failed <- err
+		}()
+		synctest.Wait()
+		if err := b.Reset(b.StartSetup()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		select {
+		case err := <-failed:
+			if err == nil {
+				t.Error("a stalled call was answered")
+			}
+		default:
+			t.Error("the client still waits after a reset")
+		}
+	})
 }
 
 func TestFaultRefuseClosesOneHostUntilDisarmed(t *testing.T) {

@@ -123,6 +123,7 @@ func TestReceiversAreTheWeight(t *testing.T) {
 		call("/push/user.json", jsonType, users(41), 1008)
 		call("/push/user.json", jsonType, users(40), 200)
 		call("/message/system/publish.json", formType, system, map[bool]int{false: 200, true: 1008}[shared])
+		call("/message/system/publish.json", formType, system, 1008)
 		b.AdvanceClock(1000)
 		call("/push/user.json", jsonType, users(100), 200)
 		st := b.Stats().RongCloud

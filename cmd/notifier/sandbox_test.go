@@ -1,0 +1,76 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/notifier/notifier/internal/sandbox"
+)
+
+func TestSandboxPrintsOneReadyLineAndEndsCleanly(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	out, in := io.Pipe()
+	cmd := newSandboxCmd()
+	cmd.SetArgs([]string{"--clock", "fixed"})
+	cmd.SetOut(in)
+	result := make(chan error, 1)
+	go func() {
+		result <- cmd.ExecuteContext(ctx)
+		_ = in.Close()
+	}()
+
+	var ready sandbox.Ready
+	lines := json.NewDecoder(out)
+	if err := lines.Decode(&ready); err != nil {
+		t.Fatal(err)
+	}
+	for _, base := range []string{ready.Control, ready.Backup + "/_sbx"} {
+		resp, err := http.Get(base + "/clock")
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if string(body) != `{"rongcloud":1767225600000}` {
+			t.Errorf("%s/clock answers %s", base, body)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+	cancel()
+	if err := <-result; err != nil {
+		t.Errorf("ended with %v", err)
+	}
+	rest, _ := io.ReadAll(io.MultiReader(lines.Buffered(), out))
+	if text := strings.TrimSpace(string(rest)); text != "" {
+		t.Errorf("more than one line on stdout: %q", text)
+	}
+}
+
+func TestSandboxRefusesWrongFlags(t *testing.T) {
+	for _, c := range []struct{ args, want string }{
+		{"--vendor both", "--vendor both: this sandbox serves rongcloud only"},
+		{"--vendor getui", "--vendor getui"},
+		{"--clock slow", "must be real or fixed"},
+		{"--app rongcloud:key", "must be rongcloud:KEY:SECRET"},
+		{"--app getui:id:key:secret", "rongcloud only"},
+		{"--addr 0.0.0.0:0", "loopback only"},
+		{"more", "unknown command"},
+	} {
+		cmd := newSandboxCmd()
+		cmd.SetArgs(strings.Fields(c.args))
+		var out bytes.Buffer
+		cmd.SetOut(&out)
+		cmd.SetErr(&out)
+		if err := cmd.Execute(); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want it to say %q", c.args, err, c.want)
+		} else if strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: the error shows the secret: %v", c.args, err)
+		}
+	}
+}
