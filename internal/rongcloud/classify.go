@@ -11,7 +11,7 @@ import (
 // verdict is what an answer says.
 type verdict struct {
 	class       Class
-	code        int // 0: none understood
+	code        int    // 0: none understood
 	message     string // as it came; for an answer that is no envelope, the body
 	unavailable bool
 }
@@ -105,7 +105,7 @@ func envelope(body []byte) (code int, message string, ok bool) {
 		raw = raw[1 : len(raw)-1]
 	}
 	code, err := strconv.Atoi(raw)
-	if err != nil {
+	if err != nil || strconv.Itoa(code) != raw { // "+200" and "0200" are no codes
 		return 0, "", false
 	}
 	_ = json.Unmarshal(m["errorMessage"], &message) // absent or no text: no message

@@ -224,7 +224,7 @@ func (c *Client) connect(ctx context.Context, h *host, fresh bool) (k *conn, use
 // causeOf adds why a context ended to the error that its end caused.
 func causeOf(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
-		return errors.Join(cause, err)
+		return fmt.Errorf("%w (%w)", cause, err)
 	}
 	return err
 }

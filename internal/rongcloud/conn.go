@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -79,7 +78,7 @@ func (k *conn) exchange(ctx context.Context, req *http.Request) (resp *http.Resp
 	}()
 	deadline, _ := ctx.Deadline()
 	if err := k.SetDeadline(deadline); err != nil {
-		return nil, nil, false, err
+		return nil, nil, false, fmt.Errorf("write request: %w", err)
 	}
 	setUserTimeout(k.raw.Conn, time.Until(deadline))
 	k.uses++
@@ -106,8 +105,8 @@ func (k *conn) exchange(ctx context.Context, req *http.Request) (resp *http.Resp
 		if writeErr != nil {
 			err = writeErr
 		}
-		if ctx.Err() != nil {
-			err = errors.Join(context.Cause(ctx), err)
+		if over := expired(ctx, deadline); over != nil {
+			err = fmt.Errorf("%w (%w)", over, err)
 		}
 		return nil, nil, sent, fmt.Errorf("no complete answer: %w", err)
 	}
