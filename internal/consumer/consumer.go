@@ -1,0 +1,239 @@
+// Package consumer is stage 1: it reads the domain events of the catalogue's topics, evaluates the rules, and writes intents
+// and dead letters exactly once, in one Kafka transaction with the offsets it has read.
+//
+// It keeps no state, so any number of instances may run. A record that cannot be decoded becomes a dead letter and never
+// stops the line. What becomes of an intent is stage 2's business (package dispatch).
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
+
+	"github.com/notifier/notifier/internal/event"
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
+)
+
+// Rules are the live rule files as stage 1 sees them.
+type Rules interface {
+	Topics() []string
+	Decode(event.Record) ([]event.Event, error)
+	Evaluate(*event.Event) []*intent.Intent
+}
+
+// Start is where a NEW group begins; it never applies to a topic the group has read before.
+type Start struct {
+	Set      bool // false: a new group is an error, nobody decided
+	Earliest bool
+	At       time.Time // else latest
+}
+
+func (s Start) offset() kgo.Offset {
+	switch {
+	case s.Earliest:
+		return kgo.NewOffset().AtStart()
+	case !s.At.IsZero():
+		return kgo.NewOffset().AfterMilli(s.At.UnixMilli())
+	}
+	return kgo.NewOffset().AtEnd()
+}
+
+// Options are what a Consumer needs.
+type Options struct {
+	Kafka     []kgo.Opt
+	Topics    ledger.Topics
+	TxnSuffix string
+	Instance  string
+	Rules     func() Rules
+	Accounts  map[string]string // name -> identity, vendor:AppKey
+	Start     Start
+	KeepDead  bool // dead letters keep the record, not only its position
+
+	SessionTimeout time.Duration // 0: 10 s
+	FetchMaxWait   time.Duration // 0: 500 ms
+	Metrics        *Metrics
+	Log            *zap.Logger
+}
+
+// Consumer is stage 1 of one process.
+type Consumer struct {
+	opt Options
+	log *zap.Logger
+}
+
+// Errors that trying again does not cure.
+var (
+	ErrInstanceTaken = errors.New("another process uses this kafka.instance name")
+	ErrNoStart       = errors.New("kafka.start is not set and the group is new")
+)
+
+// maxPoll bounds the records of one transaction: 5 s of work at the slowest, half the transaction's time-out.
+const maxPoll = 5000
+
+// txnTimeout bounds how long a frozen instance's open transaction holds back everybody's read_committed reading.
+const txnTimeout = 10 * time.Second
+
+// New makes a Consumer; Run starts it.
+func New(opt Options) *Consumer {
+	if opt.SessionTimeout == 0 {
+		opt.SessionTimeout = 10 * time.Second
+	}
+	if opt.FetchMaxWait == 0 {
+		opt.FetchMaxWait = 500 * time.Millisecond
+	}
+	return &Consumer{opt: opt, log: opt.Log}
+}
+
+func (c *Consumer) group() string { return c.opt.Topics.Prefix + "-evaluate" }
+
+// Run works until ctx ends; the transaction that is open then is finished. It returns an error only when trying again is useless.
+func (c *Consumer) Run(ctx context.Context) error {
+	backoff := 250 * time.Millisecond
+	for {
+		began := time.Now()
+		err := c.session(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if errors.Is(err, ErrInstanceTaken) || errors.Is(err, ErrNoStart) {
+			return err
+		}
+		if time.Since(began) > time.Minute {
+			backoff = 250 * time.Millisecond
+		}
+		c.log.Warn("evaluation begins anew", zap.Error(err), zap.Duration("in", backoff))
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(backoff):
+		}
+		backoff = min(2*backoff, 10*time.Second)
+	}
+}
+
+// session is one membership of the group. A fatal transactional error needs a new one.
+func (c *Consumer) session(ctx context.Context) error {
+	parts, err := c.waitGenesis(ctx)
+	if err != nil {
+		return err
+	}
+	known, err := c.begin(ctx)
+	if err != nil {
+		return err
+	}
+	o := &c.opt
+	s, err := kgo.NewGroupTransactSession(append(slices.Clone(o.Kafka),
+		kgo.TransactionalID(o.Topics.Prefix+"-evaluate-"+o.Instance+o.TxnSuffix), kgo.TransactionTimeout(txnTimeout),
+		kgo.ConsumerGroup(c.group()), kgo.InstanceID(o.Instance), kgo.ConsumeTopics(o.Rules().Topics()...), kgo.Balancers(kgo.CooperativeStickyBalancer()),
+		kgo.SessionTimeout(o.SessionTimeout), kgo.HeartbeatInterval(o.SessionTimeout/5), kgo.RebalanceTimeout(o.SessionTimeout+5*time.Second),
+		kgo.ConcurrentTransactionsBackoff(time.Millisecond), kgo.ProducerLinger(0), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.RequireStableFetchOffsets(),
+		kgo.ConsumeStartOffset(o.Start.offset()), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		kgo.FetchMaxWait(o.FetchMaxWait), kgo.MaxDecompressBatchBytes(16<<20),
+		kgo.AdjustFetchOffsetsFn(func(_ context.Context, m map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+			for topic, ps := range m {
+				for p, at := range ps {
+					if at.EpochOffset().Offset < 0 && known[topic] {
+						ps[p] = kgo.NewOffset().AtStart() // a partition added to a topic we read already: all of it is new
+					}
+				}
+			}
+			return m, nil
+		}),
+		kgo.RecordPartitioner(kgo.BasicConsistentPartitioner(func(topic string) func(*kgo.Record, int) int {
+			if topic == o.Topics.Intents {
+				return func(r *kgo.Record, _ int) int { return int(r.Partition) }
+			}
+			return func(r *kgo.Record, n int) int { return ledger.HashPartition(r.Key, n) }
+		})),
+	)...)
+	if err != nil {
+		return fmt.Errorf("evaluate: %w", err)
+	}
+	defer s.Close()
+	for ctx.Err() == nil {
+		s.Client().AddConsumeTopics(o.Rules().Topics()...) // a reload may bring new ones; known ones are passed over
+		fs := s.PollRecords(ctx, maxPoll)
+		if err := c.fetchErrors(fs); err != nil {
+			return err
+		}
+		if fs.NumRecords() == 0 {
+			continue
+		}
+		if err := c.transaction(ctx, s, fs, parts); err != nil {
+			return err
+		}
+	}
+	c.leave(s.Client())
+	return nil
+}
+
+func (c *Consumer) fetchErrors(fs kgo.Fetches) (fatal error) {
+	fs.EachError(func(t string, p int32, err error) {
+		switch {
+		case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		case errors.Is(err, kerr.FencedInstanceID):
+			fatal = fmt.Errorf("%w: %q", ErrInstanceTaken, c.opt.Instance)
+		case errors.Is(err, kerr.UnknownTopicOrPartition):
+			c.log.Warn("a topic of the catalogue does not exist: its events are read once it does", zap.String("topic", t))
+		case errors.Is(err, kerr.OffsetOutOfRange):
+			c.opt.Metrics.lost.WithLabelValues(t).Inc()
+			c.log.Error("the group's offset is not in the log: this partition is stopped, nothing is skipped by itself", zap.String("topic", t), zap.Int32("partition", p), zap.Error(err))
+		default:
+			c.log.Warn("reading events", zap.String("topic", t), zap.Int32("partition", p), zap.Error(err))
+		}
+	})
+	return fatal
+}
+
+// transaction evaluates what was polled and commits intents, dead letters and offsets together.
+func (c *Consumer) transaction(ctx context.Context, s *kgo.GroupTransactSession, fs kgo.Fetches, parts int) error {
+	began := time.Now()
+	if err := s.Begin(); err != nil {
+		return fmt.Errorf("evaluate: begin: %w", err)
+	}
+	promise := kgo.AbortingFirstErrPromise(s.Client())
+	var n counts
+	fs.EachRecord(func(r *kgo.Record) {
+		for _, out := range c.evaluate(r, parts, &n) {
+			s.Produce(ctx, out, promise.Promise())
+		}
+	})
+	// On shutdown the open transaction is finished, not torn.
+	ec, cancel := context.WithTimeout(context.WithoutCancel(ctx), txnTimeout)
+	defer cancel()
+	perr := s.Client().Flush(ec)
+	if perr == nil {
+		perr = promise.Err()
+	}
+	committed, err := s.End(ec, kgo.TransactionEndTry(perr == nil))
+	if perr != nil && errors.Is(perr, kerr.ProducerFenced) || errors.Is(err, kerr.FencedInstanceID) {
+		return fmt.Errorf("evaluate: %w", errors.Join(perr, err))
+	}
+	if err != nil {
+		return fmt.Errorf("evaluate: end: %w", errors.Join(perr, err))
+	}
+	if !committed {
+		c.log.Info("transaction aborted, its records are read again", zap.NamedError("produce", perr))
+		return nil
+	}
+	c.opt.Metrics.add(&n)
+	c.opt.Metrics.txnSeconds.Observe(time.Since(began).Seconds())
+	return nil
+}
+
+// leave tells the group that a static member goes for good.
+func (c *Consumer) leave(cl *kgo.Client) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if _, err := kadm.NewClient(cl).LeaveGroup(ctx, kadm.LeaveGroup(c.group()).Reason("shutdown").InstanceIDs(c.opt.Instance)); err != nil {
+		c.log.Warn("could not leave the evaluate group: others wait for the session time-out", zap.Error(err))
+	}
+}

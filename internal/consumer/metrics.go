@@ -1,0 +1,64 @@
+package consumer
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Metrics are stage 1's series of metrics.md.
+type Metrics struct {
+	events     *prometheus.CounterVec
+	matches    *prometheus.CounterVec
+	lost       *prometheus.CounterVec
+	txnSeconds prometheus.Histogram
+}
+
+// NewMetrics registers the series; events are the catalogue's names, which exist at zero from the start.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		events:     prometheus.NewCounterVec(prometheus.CounterOpts{Name: "notifier_events_total", Help: "Events read, by what became of them."}, []string{"event", "result"}),
+		matches:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "notifier_rule_matches_total", Help: "Intents a rule made."}, []string{"rule"}),
+		lost:       prometheus.NewCounterVec(prometheus.CounterOpts{Name: "notifier_offsets_lost_total", Help: "Times that a committed offset was not in the log any more."}, []string{"topic"}),
+		txnSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "notifier_evaluate_transaction_seconds", Help: "Duration of stage 1's transactions.", Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}}),
+	}
+	reg.MustRegister(m.events, m.matches, m.lost, m.txnSeconds)
+	return m
+}
+
+// Known makes the series of a rule set's events and rules.
+func (m *Metrics) Known(events, rules []string) {
+	for _, e := range append([]string{""}, events...) {
+		for _, r := range []string{"matched", "no_match", "ignored", "dead"} {
+			m.events.WithLabelValues(e, r)
+		}
+	}
+	for _, r := range rules {
+		m.matches.WithLabelValues(r)
+	}
+}
+
+// counts are a transaction's counts, added once it is committed: an aborted one is read again.
+type counts struct {
+	events  map[[2]string]int
+	matches map[string]int
+}
+
+func (n *counts) add(event, result string) {
+	if n.events == nil {
+		n.events = map[[2]string]int{}
+	}
+	n.events[[2]string{event, result}]++
+}
+
+func (n *counts) match(rule string) {
+	if n.matches == nil {
+		n.matches = map[string]int{}
+	}
+	n.matches[rule]++
+}
+
+func (m *Metrics) add(n *counts) {
+	for k, v := range n.events {
+		m.events.WithLabelValues(k[0], k[1]).Add(float64(v))
+	}
+	for k, v := range n.matches {
+		m.matches.WithLabelValues(k).Add(float64(v))
+	}
+}
