@@ -36,7 +36,7 @@ func ParseExtras(raw json.RawMessage) (Extras, error) {
 		return Extras{}, invalid("rongcloud", "%v", err)
 	}
 	return x, first(
-		flag("rongcloud.forceShowPushContent", x.ForceShowPushContent),
+		zeroOne("rongcloud.forceShowPushContent", x.ForceShowPushContent),
 		x.IOS.validate("rongcloud.ios"),
 		x.Android.validate("rongcloud.android"),
 		x.HarmonyOS.validate("rongcloud.harmonyOS"),

@@ -162,8 +162,8 @@ func httpsURL(field, s string) error {
 	return text(field, s, maxShortBytes)
 }
 
-// flag checks a 0/1 number; nil is absent.
-func flag(field string, n *int) error {
+// zeroOne checks a 0/1 number; nil is absent.
+func zeroOne(field string, n *int) error {
 	if n != nil && *n != 0 && *n != 1 {
 		return invalid(field, "%d; want 0 or 1", *n)
 	}

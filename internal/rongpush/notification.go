@@ -131,7 +131,7 @@ func (n Notification) validate(at, textName string) error {
 	return first(
 		text(at+".title", n.Title, MaxTitle),
 		text(at+"."+textName, n.Text, MaxText),
-		flag(at+".forceShowPushContent", n.ForceShowPushContent),
+		zeroOne(at+".forceShowPushContent", n.ForceShowPushContent),
 		n.IOS.validate(at+".ios"),
 		n.Android.validate(at+".android"),
 		n.HarmonyOS.validate(at+".harmonyOS"),
@@ -151,7 +151,7 @@ func (n *IOS) validate(at string) error {
 	return first(
 		text(at+".title", n.Title, MaxTitle),
 		text(at+".alert", n.Alert, MaxText),
-		flag(at+".contentAvailable", n.ContentAvailable),
+		zeroOne(at+".contentAvailable", n.ContentAvailable),
 		text(at+".thread-id", n.ThreadID, maxShortBytes),
 		text(at+".apns-collapse-id", n.CollapseID, maxShortBytes),
 		text(at+".category", n.Category, maxShortBytes),

@@ -93,7 +93,7 @@ func (r SystemMessage) Body() ([]byte, string, error) {
 	if err := pushFields(&f, r.PushContent, r.PushData, r.ContentAvailable, r.PushExt); err != nil {
 		return nil, "", err
 	}
-	if err := first(flag("isPersisted", r.IsPersisted), flag("isCounted", r.IsCounted)); err != nil {
+	if err := first(zeroOne("isPersisted", r.IsPersisted), zeroOne("isCounted", r.IsCounted)); err != nil {
 		return nil, "", err
 	}
 	if c := r.Count; c != nil && (*c < 0 || *c > MaxBadge || len(users) > 1) {
@@ -124,7 +124,7 @@ func publish(f *form, from string, users []string, m Message) error {
 
 // pushFields writes the push that goes with a message.
 func pushFields(f *form, content, data string, contentAvailable *int, ext *PushExt) error {
-	if err := first(text("pushContent", content, MaxText), text("pushData", data, maxPushDataUnits), flag("contentAvailable", contentAvailable)); err != nil {
+	if err := first(text("pushContent", content, MaxText), text("pushData", data, maxPushDataUnits), zeroOne("contentAvailable", contentAvailable)); err != nil {
 		return err
 	}
 	f.opt("pushContent", content)

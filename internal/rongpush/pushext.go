@@ -119,7 +119,7 @@ func (p PushExt) validate() error {
 		return invalid("pushExt.templateId", "has no effect beside a title")
 	}
 	err := first(text("pushExt.title", p.Title, MaxTitle), text("pushExt.templateId", p.TemplateID, maxShortBytes),
-		flag("pushExt.forceShowPushContent", p.ForceShowPushContent))
+		zeroOne("pushExt.forceShowPushContent", p.ForceShowPushContent))
 	if v := p.MI; v != nil {
 		err = first(err, text(at+".MI.channelId", v.ChannelID, maxShortBytes), text(at+".MI.large_icon_uri", v.LargeIconURI, maxShortBytes))
 	}
