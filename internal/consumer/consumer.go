@@ -158,8 +158,12 @@ func (c *Consumer) session(ctx context.Context) error {
 		return fmt.Errorf("evaluate: %w", err)
 	}
 	defer s.Close()
+	topics := o.Rules().Topics()
 	for ctx.Err() == nil {
-		s.Client().AddConsumeTopics(o.Rules().Topics()...) // a reload may bring new ones; known ones are passed over
+		if now := o.Rules().Topics(); !slices.Equal(now, topics) { // a reload brought others; records of those that went are ignored
+			s.Client().AddConsumeTopics(now...)
+			topics = now
+		}
 		fs := s.PollRecords(ctx, maxPoll)
 		if err := c.fetchErrors(fs); err != nil {
 			return err

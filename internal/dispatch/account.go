@@ -23,7 +23,8 @@ type Account struct {
 
 // Policy is what a lane allows.
 type Policy struct {
-	PerSecond  int           // calls or receivers in any 1.2 s; 0: Limits rule
+	Rate       int           // calls or receivers in any Window, paced; 0: Limits rule
+	Window     time.Duration // of Rate; 0: 1.2 s, the vendor's second and an allowance for the way
 	Limits     []quota.Limit // scarce lanes
 	MaxBatch   int           // users in one call
 	Parallel   int           // calls in flight
@@ -39,9 +40,9 @@ const (
 	LaneTagBatch = "tag-batch" // one set for many users
 )
 
-// window is how long a call counts in a lane that is limited per second: the vendor's second and an allowance for the way
+// second is how long a call counts in a lane that is limited per second: the vendor's second and an allowance for the way
 // (design.md 3, Quota).
-const window = 1200 * time.Millisecond
+const second = 1200 * time.Millisecond
 
 // Vendor makes calls for one account. Implementations are safe for concurrent use.
 type Vendor interface {

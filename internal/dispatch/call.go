@@ -256,7 +256,7 @@ func serviceCode(code int) bool { return code == 1007 || code == 1009 || code ==
 func (a *actor) later(l *lane, o Outcome) {
 	now := a.clock.now()
 	if !l.scarce() {
-		l.notBefore = now.Add(window)
+		l.notBefore = now.Add(l.Window)
 		return
 	}
 	l.unclear++

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -82,7 +83,7 @@ func (a *actor) admit(in *intent.Intent, offset int64) {
 			a.record(final2)
 			return
 		}
-		p.Merged = &ledger.Merged{Count: 1, Items: []map[string]any{in.Merge.Vars}, Closes: now.Add(in.Merge.Wait).UTC()}
+		p.Merged = &ledger.Merged{Count: 1, Items: []map[string]any{in.Merge.Vars}, Bytes: varsSize(in), Closes: now.Add(in.Merge.Wait).UTC()}
 	}
 	it := a.add(ac, p, route)
 	if p.Merged != nil {
@@ -133,10 +134,12 @@ func (a *actor) remember(hash string, in *intent.Intent, now time.Time) {
 func (a *actor) merge(head *item, in *intent.Intent) {
 	m := head.p.Merged
 	m.Count++
-	if len(m.Items) < ledger.MaxMerged {
+	size := varsSize(in)
+	if len(m.Items) < ledger.MaxMerged && m.Bytes+size <= ledger.MaxMergedBytes {
 		m.Items = append(m.Items, in.Merge.Vars)
-	} else {
-		m.Items[len(m.Items)-1] = in.Merge.Vars
+		m.Bytes += size
+	} else if last := len(m.Items) - 1; last > 0 {
+		m.Items[last] = in.Merge.Vars // an intent is at most 64 KiB, so a replaced one cannot make the record too large
 	}
 	if in.Merge.Keep != intent.KeepFirst { // the latest trigger's texts, as its revision of the rule has them
 		merged := *head.p.Intent
@@ -144,6 +147,14 @@ func (a *actor) merge(head *item, in *intent.Intent) {
 		head.p.Intent = &merged
 	}
 	a.keep(head)
+}
+
+func varsSize(in *intent.Intent) int {
+	b, err := json.Marshal(in.Merge.Vars)
+	if err != nil { // strings and lists of strings, decoded from JSON
+		return ledger.MaxMergedBytes
+	}
+	return len(b)
 }
 
 // closeMerge renders the merged text; from here on it does not change and later triggers begin a new merge.

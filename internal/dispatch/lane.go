@@ -40,8 +40,11 @@ func newAccount(a *Account, now time.Time) *account {
 	batch := 1
 	for name, pol := range a.Lanes {
 		l := &lane{name: name, ac: ac, Policy: pol, queue: newPushQueue()}
-		if pol.PerSecond > 0 {
-			l.pacer = quota.NewPacer(pol.PerSecond, window, now)
+		if l.Window == 0 {
+			l.Window = second
+		}
+		if pol.Rate > 0 {
+			l.pacer = quota.NewPacer(pol.Rate, l.Window, now)
 		}
 		ac.lanes[name] = l
 		if name == LaneTagBatch {

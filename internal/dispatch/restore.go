@@ -148,7 +148,7 @@ func (a *actor) restoreAttempts(st *ledger.State, now time.Time, held map[intent
 		case l.scarce():
 			settle = at.NotAfter.Add(lateHold)
 		case !l.Repeatable:
-			settle = at.NotAfter.Add(window)
+			settle = at.NotAfter.Add(l.Window)
 			if settle.After(l.notBefore) {
 				l.notBefore = settle
 			}

@@ -52,6 +52,7 @@ type Pending struct {
 type Merged struct {
 	Count  int              `json:"count"`
 	Items  []map[string]any `json:"items"` // oldest first, at most MaxMerged, the last is the latest
+	Bytes  int              `json:"bytes"` // of Items as JSON, at most MaxMergedBytes
 	Closes time.Time        `json:"closes"`
 }
 
@@ -123,3 +124,6 @@ type LaneState struct {
 
 // MaxMerged bounds the triggers a merge keeps in full; the count goes on (design.md 3.8).
 const MaxMerged = 20
+
+// MaxMergedBytes bounds them by size: a ledger record must fit into a batch.
+const MaxMergedBytes = 256 << 10

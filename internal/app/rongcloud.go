@@ -1,0 +1,233 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/notifier/notifier/internal/dispatch"
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/quota"
+	"github.com/notifier/notifier/internal/rongcloud"
+	"github.com/notifier/notifier/internal/rongpush"
+)
+
+// rongAccount is one RongCloud App Key as the dispatcher's Vendor: design.md 4's column for this vendor, and what the neutral
+// keys of a rule become there.
+type rongAccount struct {
+	client        *rongcloud.Client
+	sender        string   // fromUserId of messages
+	platforms     []string // of audiences
+	allowEveryone bool
+	broadcast     bool // the account has the broadcast service
+}
+
+// Route implements dispatch.Vendor.
+func (r *rongAccount) Route(in *intent.Intent) (dispatch.Route, error) {
+	message := in.Content != nil && in.Content.Message != nil
+	switch a := in.Audience; {
+	case in.Action == intent.Push && message:
+		return dispatch.Route{Lane: "user", Endpoint: rongpush.SystemPublish.Path, Users: true}, nil
+	case in.Action == intent.Push:
+		return dispatch.Route{Lane: "user", Endpoint: rongpush.PushUser.Path, Users: true}, nil
+	case in.Action != intent.Broadcast || a == nil:
+		return dispatch.Route{}, fmt.Errorf("action %q without an audience has no endpoint", in.Action)
+	case !r.broadcast:
+		return dispatch.Route{}, errors.New("the account has services.broadcast: false")
+	case len(a.NoneOf) > 0:
+		return dispatch.Route{}, errors.New("RongCloud has no none_of for audiences")
+	case a.Online && message:
+		return dispatch.Route{Lane: "online", Endpoint: rongpush.OnlineMessage.Path}, nil
+	case a.Online:
+		return dispatch.Route{}, errors.New("RongCloud reaches online users only with a message")
+	case a.Everyone && message:
+		return dispatch.Route{Lane: "broadcast", Endpoint: rongpush.BroadcastMessage.Path}, nil
+	}
+	return dispatch.Route{Lane: "broadcast", Endpoint: rongpush.Push.Path}, nil
+}
+
+// ValidUser implements dispatch.Vendor.
+func (r *rongAccount) ValidUser(id string) error { return rongpush.ValidUserID(id) }
+
+// Probe implements dispatch.Vendor by reading the tags of a user that need not exist.
+func (r *rongAccount) Probe(ctx context.Context, id string) dispatch.Outcome {
+	_, err := rongpush.Send(ctx, r.client, id, rongpush.GetTags{Users: []string{"notifier-probe"}})
+	return outcome(nil, err)
+}
+
+// Send implements dispatch.Vendor.
+func (r *rongAccount) Send(ctx context.Context, c *dispatch.Call) dispatch.Outcome {
+	req, err := r.request(c)
+	if err != nil {
+		return dispatch.Outcome{Class: dispatch.ClassPermanent, Invalid: true, Detail: err.Error()}
+	}
+	return outcome(rongpush.Send(ctx, r.client, c.ID, req))
+}
+
+// request builds the vendor's request of a call.
+func (r *rongAccount) request(c *dispatch.Call) (rongpush.Request, error) {
+	switch c.Endpoint {
+	case rongpush.TagSet.Path:
+		return rongpush.SetTags{User: c.Users[0], Tags: c.Tags}, nil
+	case rongpush.TagBatchSet.Path:
+		return rongpush.BatchSetTags{Users: c.Users, Tags: c.Tags}, nil
+	}
+	n, err := notification(c.Content)
+	if err != nil {
+		return nil, err
+	}
+	if c.Endpoint == rongpush.PushUser.Path {
+		return rongpush.PushUsers{Users: c.Users, Notification: n}, nil
+	}
+	if c.Endpoint == rongpush.Push.Path {
+		b := rongpush.Broadcast{Audience: audience(c.Audience), AllowEveryone: r.allowEveryone, Platforms: r.platforms, Notification: n}
+		if len(c.Content.Platforms) > 0 {
+			b.Platforms = c.Content.Platforms
+		}
+		if c.Content.Message != nil {
+			m, err := r.message(c.Content.Message)
+			if err != nil {
+				return nil, err
+			}
+			b.From, b.Message = r.from(c.Content.Message), &m
+		}
+		return b, nil
+	}
+	m, err := r.message(c.Content.Message)
+	if err != nil {
+		return nil, err
+	}
+	from := r.from(c.Content.Message)
+	if c.Endpoint == rongpush.OnlineMessage.Path {
+		return rongpush.OnlineBroadcast{Intent: c.First, From: from, AllowEveryone: r.allowEveryone, Message: m}, nil
+	}
+	ext, err := pushExt(n)
+	if err != nil {
+		return nil, err
+	}
+	switch c.Endpoint {
+	case rongpush.SystemPublish.Path:
+		return rongpush.SystemMessage{Intent: c.First, From: from, Users: c.Users, Message: m, PushContent: n.Text, PushExt: ext}, nil
+	case rongpush.BroadcastMessage.Path:
+		return rongpush.MessageBroadcast{Intent: c.First, From: from, AllowEveryone: r.allowEveryone, Message: m, PushContent: n.Text, PushExt: ext}, nil
+	}
+	return nil, fmt.Errorf("no request for endpoint %s", c.Endpoint)
+}
+
+func (r *rongAccount) message(m *intent.Message) (rongpush.Message, error) {
+	return rongpush.NewMessage(m.Type, m.Content, m.Extra)
+}
+
+func (r *rongAccount) from(m *intent.Message) string {
+	if m.From != "" {
+		return m.From
+	}
+	return r.sender
+}
+
+// pushExt is what of a notification a message endpoint can carry. link and data travel in the message's own content or extra,
+// which the rule writes, so the app's extras are left out here.
+func pushExt(n rongpush.Notification) (*rongpush.PushExt, error) {
+	if n.IOS != nil {
+		ios := *n.IOS
+		ios.Extras, ios.Badge = nil, nil
+		n.IOS = &ios
+	}
+	if n.Android != nil {
+		android := *n.Android
+		android.Extras = nil
+		n.Android = &android
+	}
+	return n.PushExt()
+}
+
+// notification maps the neutral keys: link and data to the extras of both platforms, image to the vendors that show one, group to
+// the iOS thread, badge to iOS; the rule's own rongcloud block wins.
+func notification(c *intent.Content) (rongpush.Notification, error) {
+	n := rongpush.Notification{Title: c.Title, Text: c.Body}
+	extras := maps.Clone(c.Data)
+	if c.Link != "" {
+		if extras == nil {
+			extras = map[string]string{}
+		}
+		extras["link"] = c.Link
+	}
+	if extras != nil || c.Badge != nil || c.Group != "" || c.Image != "" {
+		n.IOS = &rongpush.IOS{Badge: c.Badge, ThreadID: c.Group, RichMediaURI: c.Image, Extras: extras}
+	}
+	if extras != nil || c.Image != "" {
+		n.Android = &rongpush.Android{Extras: extras}
+		if c.Image != "" {
+			n.Android.HW = &rongpush.Huawei{Image: c.Image}
+			n.Android.Honor = &rongpush.Honor{Image: c.Image}
+			n.Android.FCM = &rongpush.FCM{ImageURL: c.Image}
+		}
+	}
+	x, err := rongpush.ParseExtras(c.RongCloud)
+	if err != nil {
+		return n, err
+	}
+	return x.Apply(n), nil
+}
+
+func audience(a *intent.Audience) rongpush.Audience {
+	if a.Everyone {
+		return rongpush.All{}
+	}
+	return rongpush.Filter{AllOf: a.AllOf, AnyOf: a.AnyOf, Package: a.Package}
+}
+
+// outcome says in the dispatcher's words what is known of a call.
+func outcome(ans *rongcloud.Answer, err error) dispatch.Outcome {
+	if err == nil {
+		o := dispatch.Outcome{Class: dispatch.ClassOK, Code: 200}
+		if ans != nil {
+			rc := rongpush.ParseReceipt(ans.Body)
+			if o.VendorID = rc.ID; o.VendorID == "" {
+				o.VendorID = rc.MessageUID
+			}
+		}
+		return o
+	}
+	if inv, ok := errors.AsType[*rongpush.InvalidError](err); ok {
+		return dispatch.Outcome{Class: dispatch.ClassPermanent, Invalid: true, Detail: inv.Error()}
+	}
+	if re, ok := errors.AsType[*rongcloud.Error](err); ok {
+		return dispatch.Outcome{Class: dispatch.Class(re.Class), Code: re.Code, Detail: re.Error()}
+	}
+	return dispatch.Outcome{Class: dispatch.ClassUnknown, Detail: err.Error()}
+}
+
+// rongQuota is an account's broadcast quota.
+type rongQuota struct {
+	Hour, Day int
+	Rolling   bool // the day as a rolling 24 h: stricter
+	Zones     []*time.Location
+}
+
+// rongLanes is the lane table of RongCloud (rongcloud.md 6).
+func rongLanes(q rongQuota, late time.Duration) map[string]dispatch.Policy {
+	scarce := []quota.Limit{{N: q.Hour, Window: time.Hour}}
+	if q.Rolling {
+		scarce = append(scarce, quota.Limit{N: q.Day, Window: 24 * time.Hour})
+	} else {
+		for _, z := range q.Zones {
+			scarce = append(scarce, quota.Limit{N: q.Day, Day: true, Zone: z})
+		}
+	}
+	return map[string]dispatch.Policy{
+		dispatch.LaneTag:      {Rate: 100, MaxBatch: 1, Parallel: 32, Repeatable: true, Late: late, Endpoint: rongpush.TagSet.Path},
+		dispatch.LaneTagBatch: {Rate: 10, MaxBatch: rongpush.MaxBatchUsers, Parallel: 4, Repeatable: true, Late: late, Endpoint: rongpush.TagBatchSet.Path},
+		"user":                {Rate: 100, MaxBatch: rongpush.MaxPushUsers, Parallel: 16, Late: late},
+		"broadcast":           {Limits: scarce, MaxBatch: 1, Parallel: 1, Late: lateScarce, Audiences: true},
+		"online":              {Rate: 60, Window: 62 * time.Second, MaxBatch: 1, Parallel: 1, Late: late, Audiences: true},
+	}
+}
+
+// How long an ambiguous call may still arrive (design.md 3.5).
+const (
+	late       = 60 * time.Second
+	lateScarce = 5 * time.Minute
+)

@@ -1,0 +1,154 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
+
+	"github.com/notifier/notifier/internal/ledger"
+)
+
+// topic is one of our own topics: how it is made, and what must hold of it whoever made it.
+type topic struct {
+	name       string
+	partitions int
+	exact      bool              // the partition count must be this one
+	make       map[string]string // settings of a new topic
+	must       map[string]string // settings without which the promise does not hold
+}
+
+// ownTopics is design.md 3, Topics.
+func ownTopics(t ledger.Topics, partitions, brokers int) []topic {
+	durable := map[string]string{}
+	if brokers >= 3 {
+		durable["min.insync.replicas"] = "2"
+	}
+	with := func(kv ...string) map[string]string {
+		m := maps.Clone(durable)
+		for i := 0; i < len(kv); i += 2 {
+			m[kv[i]] = kv[i+1]
+		}
+		return m
+	}
+	day := 24 * 60 * 60 * 1000
+	return []topic{
+		{t.Intents, partitions, true, with("retention.ms", "-1"), map[string]string{"retention.ms": "-1", "cleanup.policy": "delete"}},
+		{t.Ledger, partitions, true, with("cleanup.policy", "compact", "message.timestamp.type", "LogAppendTime", "retention.ms", "-1", "segment.bytes", strconv.Itoa(32<<20), "segment.ms", "600000",
+			"min.cleanable.dirty.ratio", "0.1", "delete.retention.ms", "3600000"), map[string]string{"cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime", "retention.ms": "-1"}},
+		{t.Fates, partitions, false, with("retention.ms", strconv.Itoa(30*day)), nil},
+		{t.Dead, 1, false, with("retention.ms", strconv.Itoa(14*day)), nil},
+		{t.Control, 1, false, with("cleanup.policy", "compact", "retention.ms", "-1"), map[string]string{"cleanup.policy": "compact"}},
+	}
+}
+
+// TopicError is a topic of ours that is missing or set so that the promise would not hold.
+type TopicError struct{ Problems []string }
+
+func (e *TopicError) Error() string {
+	return "the topics are not as they must be:\n  " + strings.Join(e.Problems, "\n  ")
+}
+
+// ensureTopics makes the topics that are missing and checks those that exist. Without the right to make or to describe topics it
+// uses what is there, and says what it could not check.
+func ensureTopics(ctx context.Context, cl *kgo.Client, t ledger.Topics, partitions, replication int, log *zap.Logger) error {
+	adm := kadm.NewClient(cl)
+	meta, err := adm.BrokerMetadata(ctx)
+	if err != nil {
+		return fmt.Errorf("ask the cluster for its brokers: %w", err)
+	}
+	brokers := len(meta.Brokers)
+	if replication > brokers {
+		log.Warn("fewer brokers than kafka.replication: new topics get one copy a broker", zap.Int("brokers", brokers), zap.Int("replication", replication))
+		replication = brokers
+	}
+	own := ownTopics(t, partitions, min(brokers, replication))
+	names := make([]string, len(own))
+	for i, o := range own {
+		names[i] = o.name
+	}
+	var problems []string
+	have, err := adm.ListTopics(ctx, names...)
+	if err != nil {
+		return fmt.Errorf("list topics: %w", err)
+	}
+	for _, o := range own {
+		if d, ok := have[o.name]; ok && d.Err == nil {
+			continue
+		}
+		configs := map[string]*string{}
+		for k, v := range o.make {
+			configs[k] = kadm.StringPtr(v)
+		}
+		_, err := adm.CreateTopic(ctx, int32(o.partitions), int16(replication), configs, o.name)
+		switch {
+		case err == nil:
+			log.Info("topic made", zap.String("topic", o.name), zap.Int("partitions", o.partitions), zap.Int("replication", replication))
+		case errors.Is(err, kerr.TopicAlreadyExists): // another instance, at the same moment
+		case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed):
+			problems = append(problems, fmt.Sprintf("%s does not exist and we have no right to make it: make it with %d partitions and %s", o.name, o.partitions, settingsText(o.make)))
+		default:
+			problems = append(problems, fmt.Sprintf("%s cannot be made: %v", o.name, err))
+		}
+	}
+	if len(problems) > 0 {
+		return &TopicError{problems}
+	}
+	have, err = adm.ListTopics(ctx, names...)
+	if err != nil {
+		return fmt.Errorf("list topics: %w", err)
+	}
+	for _, o := range own {
+		if n := len(have[o.name].Partitions); o.exact && n != o.partitions && have[o.name].Err == nil {
+			problems = append(problems, fmt.Sprintf("%s has %d partitions, kafka.partitions is %d: set kafka.partitions to what the topic has", o.name, n, o.partitions))
+		}
+		problems = append(problems, checkSettings(ctx, adm, o, log)...)
+	}
+	if len(problems) > 0 {
+		return &TopicError{problems}
+	}
+	return nil
+}
+
+func checkSettings(ctx context.Context, adm *kadm.Client, o topic, log *zap.Logger) (problems []string) {
+	if len(o.must) == 0 {
+		return nil
+	}
+	rcs, err := adm.DescribeTopicConfigs(ctx, o.name)
+	if err == nil {
+		var rc kadm.ResourceConfig
+		if rc, err = rcs.On(o.name, nil); err == nil {
+			err = rc.Err
+		}
+		if err == nil {
+			is := map[string]string{}
+			for _, c := range rc.Configs {
+				is[c.Key] = c.MaybeValue()
+			}
+			for _, k := range slices.Sorted(maps.Keys(o.must)) {
+				if is[k] != o.must[k] {
+					problems = append(problems, fmt.Sprintf("%s has %s=%s, it must be %s", o.name, k, is[k], o.must[k]))
+				}
+			}
+			return problems
+		}
+	}
+	log.Warn("the settings of a topic could not be checked", zap.String("topic", o.name), zap.String("must_have", settingsText(o.must)), zap.Error(err))
+	return nil
+}
+
+func settingsText(m map[string]string) string {
+	var out []string
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		out = append(out, k+"="+m[k])
+	}
+	return strings.Join(out, " ")
+}
