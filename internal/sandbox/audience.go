@@ -9,13 +9,13 @@ import (
 // audience with is_to_all reaches everybody whatever stands beside it, and named
 // users beat every other criterion.
 type Effective struct {
-	Mode      string            // all, users, filter, online
-	Platforms []string          // all and filter; nil when the endpoint has none
-	Users     []string          // users
-	TagAnd    []string          // filter: every one is set
-	TagOr     []string          // filter: at least one is set
-	TagItems  []json.RawMessage // filter of /push/custom.json, as sent
-	Package   string            // filter; empty = any
+	Mode      string            `json:"mode"`      // all, users, filter, online
+	Platforms []string          `json:"platforms"` // all and filter; nil when the endpoint has none
+	Users     []string          `json:"users"`     // users
+	TagAnd    []string          `json:"tag_and"`   // filter: every one is set
+	TagOr     []string          `json:"tag_or"`    // filter: at least one is set
+	TagItems  []json.RawMessage `json:"tag_items"` // filter of /push/custom.json, as sent
+	Package   string            `json:"package"`   // filter; empty = any
 }
 
 // MarshalJSON writes the parts that the mode has, as the vendor cases show them.

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,7 +29,7 @@ var controls = map[string]func(*Server, *http.Request, []byte) (any, error){
 	"GET clock":  func(s *Server, _ *http.Request, _ []byte) (any, error) { return clockAnswer{s.Clock()}, nil },
 	"POST clock": (*Server).moveClock,
 	"GET journal": func(s *Server, r *http.Request, _ []byte) (any, error) {
-		since, err := strconv.ParseInt(or(r.URL.Query().Get("since"), "0"), 10, 64)
+		since, err := strconv.ParseInt(cmp.Or(r.URL.Query().Get("since"), "0"), 10, 64)
 		if err != nil {
 			return nil, fmt.Errorf("since %q: must be a seq, a whole number", r.URL.Query().Get("since"))
 		}
@@ -248,7 +249,7 @@ func (s *Server) Arm(f Fault) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.world.faults = slices.DeleteFunc(s.world.faults, func(a *armed) bool { return a.left == 0 })
-	s.world.faults = append(s.world.faults, &armed{f, or(f.Times, 1)})
+	s.world.faults = append(s.world.faults, &armed{f, cmp.Or(f.Times, 1)})
 	return nil
 }
 

@@ -209,7 +209,7 @@ func pushJSON(lenient bool, at string, v any) *refusal {
 func templateFields(_ bool, _ string, v any) *refusal {
 	m, _ := v.(map[string]any)
 	users := stringsOf(m, "toUserId")
-	for _, name := range []string{"values", "pushContent", "pushData", "pushExt"} {
+	for _, name := range []string{"values", "pushContent", "pushData"} {
 		items, present := m[name].([]any)
 		if present && len(items) != len(users) {
 			return wrong(name, "has %d items beside %d receivers in toUserId", len(items), len(users))

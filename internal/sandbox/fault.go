@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,7 +13,25 @@ import (
 )
 
 // Fault is one armed disturbance. Empty selectors match everything; the first
-// armed fault that matches a call meets it.
+// armed fault that matches a call meets it. What is not executed costs no quota.
+//
+//	not executed
+//	  answer        the given http and body
+//	  code          the given vendor code, with its documented HTTP status unless http is given
+//	  http_5xx      HTML, as a gateway sends it; 502 unless http is given
+//	  redirect      302, or the given 3xx, to location
+//	  reset_before  connection reset
+//	  stall         silence for delay_ms (0 = until the client leaves), then reset
+//	  refuse        the listener is closed until disarmed, or for delay_ms; times and probability
+//	                do not apply. The control calls of that host are gone as well: use the other's
+//	executed
+//	  answer_after  then the given http and body instead of the answer
+//	  reset_after   then reset
+//	  timeout_after the answer is held back for delay_ms (0 = until the client leaves)
+//	  late          executed delay_ms after the client has given up
+//	  stall_after   headers and half the body, then silence as with stall
+//	  truncate      headers and half the body, then the connection ends
+//	  drip          the body one byte each delay_ms (0 = 100)
 type Fault struct {
 	Vendor string `json:"vendor"` // rongcloud or ""
 	Host   string `json:"host"`   // primary, backup, * or ""
@@ -44,18 +63,18 @@ type faultKind func(s *Server, w http.ResponseWriter, r *http.Request, a *arriva
 var faultKinds = map[string]faultKind{
 	// Not executed.
 	"answer": func(s *Server, w http.ResponseWriter, _ *http.Request, a *arrival, f Fault) {
-		s.refuseWith(w, a, answer{status: or(f.HTTP, 500), body: []byte(f.Body)})
+		s.refuseWith(w, a, answer{status: cmp.Or(f.HTTP, 500), body: []byte(f.Body)})
 	},
 	"code": func(s *Server, w http.ResponseWriter, _ *http.Request, a *arrival, f Fault) {
-		code := or(f.Code, 1000)
+		code := cmp.Or(f.Code, 1000)
 		text := f.Body
 		if text == "" {
 			text = "injected"
 		}
-		s.refuseWith(w, a, answer{status: or(f.HTTP, httpStatus(code)), body: mustText(reply{Code: code, ErrorMessage: text, URL: a.path})})
+		s.refuseWith(w, a, answer{status: cmp.Or(f.HTTP, httpStatus(code)), body: mustText(reply{Code: code, ErrorMessage: text, URL: a.path})})
 	},
 	"http_5xx": func(s *Server, w http.ResponseWriter, _ *http.Request, a *arrival, f Fault) {
-		s.refuseWith(w, a, answer{status: or(f.HTTP, 502), contentType: "text/html", body: []byte("<html>bad gateway</html>")})
+		s.refuseWith(w, a, answer{status: cmp.Or(f.HTTP, 502), contentType: "text/html", body: []byte("<html>bad gateway</html>")})
 	},
 	"redirect": func(s *Server, w http.ResponseWriter, _ *http.Request, a *arrival, f Fault) {
 		to := f.Location
@@ -84,7 +103,7 @@ var faultKinds = map[string]faultKind{
 			reset(w)
 			return
 		}
-		send(w, answer{status: or(f.HTTP, 500), body: []byte(f.Body)})
+		send(w, answer{status: cmp.Or(f.HTTP, 500), body: []byte(f.Body)})
 	},
 	"reset_after": func(s *Server, w http.ResponseWriter, _ *http.Request, a *arrival, _ Fault) {
 		_, _ = s.process(a)
@@ -131,7 +150,7 @@ var faultKinds = map[string]faultKind{
 		}
 		out.writeHead(w)
 		for i := range out.body {
-			if hold(a, r.Context(), or(f.DelayMS, 100)) != elapsed {
+			if hold(a, r.Context(), cmp.Or(f.DelayMS, 100)) != elapsed {
 				reset(w)
 				return
 			}
@@ -217,14 +236,18 @@ func hold(a *arrival, client context.Context, delayMS int64) held {
 	if client != nil {
 		left = client.Done()
 	}
+	why := worldEnded
 	select {
-	case <-left:
-		return clientLeft
 	case <-a.world.ctx.Done():
-		return worldEnded
+	case <-left:
+		why = clientLeft
 	case <-delay:
-		return elapsed
+		why = elapsed
 	}
+	if a.world.ctx.Err() != nil { // Close also takes the clients away: the world's end comes first
+		return worldEnded
+	}
+	return why
 }
 
 // reset drops the connection so that the client sees "connection reset by peer"
@@ -290,14 +313,6 @@ func sendHalf(w http.ResponseWriter, a answer) {
 }
 
 func flush(w http.ResponseWriter) { _ = http.NewResponseController(w).Flush() }
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
-}
 
 // codeOf reads the vendor code out of an answer, a number or digits in a string;
 // 0 if it has none.

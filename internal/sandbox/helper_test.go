@@ -69,14 +69,19 @@ func (b *bench) request(ctx context.Context, base, path, contentType, body strin
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	b.sign(r)
+	r.Header.Set("Content-Type", contentType)
+	return r
+}
+
+// sign puts fresh signing headers on a request.
+func (b *bench) sign(r *http.Request) {
 	b.nonce++
 	nonce, stamp := strconv.Itoa(b.nonce), strconv.FormatInt(b.Clock(), 10)
 	r.Header.Set("App-Key", DefaultKey)
 	r.Header.Set("Nonce", nonce)
 	r.Header.Set("Timestamp", stamp)
 	r.Header.Set("Signature", sign(DefaultSecret, nonce, stamp))
-	r.Header.Set("Content-Type", contentType)
-	return r
 }
 
 // send makes a call and returns status and body.

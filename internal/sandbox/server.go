@@ -34,7 +34,7 @@ type Options struct {
 	Addr       string // of the primary, a loopback address; port 0 = any. The backup takes the next port, or any
 	Lenient    bool
 	FixedClock bool   // the clock stands at 2026-01-01T00:00:00Z until it is told
-	Log        string // path of the synced log, "" = none
+	Log        string // path of the synced log, "" = none; appended to, a reset only starts seq again
 	Seed       int64  // of ids and of faults with a probability
 	Apps       []App  // nil = the default app
 	Services   *Services
@@ -141,9 +141,9 @@ func checkApps(apps []App) error {
 	return nil
 }
 
-// addresses returns where primary and backup listen. Real addresses must be
-// loopback: whoever holds the app's secret can do everything here.
-func addresses(addr string, real bool) ([2]string, error) {
+// addresses returns where primary and backup listen. On a real network they must
+// be loopback: whoever reaches the control calls can do everything here.
+func addresses(addr string, loopback bool) ([2]string, error) {
 	addr = cmp.Or(addr, "127.0.0.1:0")
 	name, portText, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -153,7 +153,7 @@ func addresses(addr string, real bool) ([2]string, error) {
 	if err != nil || port < 0 || port > 65534 {
 		return [2]string{}, fmt.Errorf("address %q: port must lie in 0..65534", addr)
 	}
-	if ip := net.ParseIP(name); real && name != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if ip := net.ParseIP(name); loopback && name != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return [2]string{}, fmt.Errorf("address %q: the sandbox listens on loopback only, such as 127.0.0.1:0", addr)
 	}
 	backup := 0

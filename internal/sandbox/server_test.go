@@ -101,6 +101,7 @@ func TestLogHasEveryArrivalInOrder(t *testing.T) {
 		})
 	}
 	calls.Wait()
+	b.post(pushPath, jsonType, pushBox)
 
 	raw, err := os.ReadFile(path)
 	if err != nil {
@@ -117,8 +118,8 @@ func TestLogHasEveryArrivalInOrder(t *testing.T) {
 		}
 		logged = append(logged, e)
 	}
-	if len(logged) != 24 {
-		t.Fatalf("%d lines, want 24", len(logged))
+	if len(logged) != 25 {
+		t.Fatalf("%d lines, want 25", len(logged))
 	}
 	if diff := cmp.Diff(b.Journal(0), logged); diff != "" {
 		t.Errorf("log differs from journal (-journal +log):\n%s", diff)
