@@ -1,0 +1,18 @@
+// Package embedded runs a Kafka broker inside this process: franz-go's kfake, for the demo, tests and trying
+// notifier out without a cluster. It is not for production, and nothing in it is called that.
+//
+// What it adds to kfake: a lock on the data directory (kfake has none, two of them would destroy it), the same
+// port at the next start and a file that tells it, and a stop at the first write that fails. kfake itself logs
+// such a failure and goes on: offsets, producer states and the marker of a commit are then acknowledged and
+// gone after the next start. Here the connections are cut before that answer leaves, so a client sees an
+// error, never a success that was not written ([Broker.Err]).
+//
+// What it takes away: kfake's cleaner compacts past the last stable offset, where a committed value can
+// vanish, and applies a retention that no topic asked for. It never runs here, so a data directory only grows.
+//
+// Limits, on purpose: one broker, no replication, no TLS, no authentication, loopback only. Writes are in the
+// page cache, not synced: a killed process loses nothing, a killed machine may lose the last seconds. After
+// SIGKILL with an open transaction kfake hides part of what the same transactional id commits next, so every
+// transactional id must end with [Broker.TxnSuffix], which differs at every start. Classic consumer groups may
+// get two leaders in one rebalance: use KIP-848 groups, or one instance.
+package embedded
