@@ -3,7 +3,6 @@ package sandbox
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -149,6 +148,7 @@ var faultKinds = map[string]faultKind{
 			return
 		}
 		out.writeHead(w)
+		flush(w)
 		for i := range out.body {
 			if hold(a, r.Context(), cmp.Or(f.DelayMS, 100)) != elapsed {
 				reset(w)
@@ -248,84 +248,4 @@ func hold(a *arrival, client context.Context, delayMS int64) held {
 		return worldEnded
 	}
 	return why
-}
-
-// reset drops the connection so that the client sees "connection reset by peer"
-// where the network can say so.
-func reset(w http.ResponseWriter) {
-	conn, _, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		return
-	}
-	if tcp, ok := conn.(interface{ SetLinger(int) error }); ok {
-		_ = tcp.SetLinger(0)
-	}
-	_ = conn.Close()
-}
-
-// hangUp closes the connection in order: the client sees an early end.
-func hangUp(w http.ResponseWriter) {
-	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
-		_ = conn.Close()
-	}
-}
-
-// answer is a response ready to be written.
-type answer struct {
-	status      int
-	contentType string // "" = application/json
-	location    string
-	body        []byte
-}
-
-func (a answer) writeHead(w http.ResponseWriter) {
-	h := w.Header()
-	h.Set("Content-Type", "application/json; charset=utf-8")
-	if a.contentType != "" {
-		h.Set("Content-Type", a.contentType)
-	}
-	if a.location != "" {
-		h.Set("Location", a.location)
-	}
-	h.Set("Content-Length", fmt.Sprint(len(a.body)))
-	w.WriteHeader(a.status)
-	flush(w)
-}
-
-func send(w http.ResponseWriter, a answer) {
-	h := w.Header()
-	if a.contentType == "" {
-		a.contentType = "application/json; charset=utf-8"
-	}
-	h.Set("Content-Type", a.contentType)
-	if a.location != "" {
-		h.Set("Location", a.location)
-	}
-	w.WriteHeader(a.status)
-	_, _ = w.Write(a.body)
-}
-
-// sendHalf promises the whole body and writes half of it.
-func sendHalf(w http.ResponseWriter, a answer) {
-	a.writeHead(w)
-	_, _ = w.Write(a.body[:len(a.body)/2])
-	flush(w)
-}
-
-func flush(w http.ResponseWriter) { _ = http.NewResponseController(w).Flush() }
-
-// codeOf reads the vendor code out of an answer, a number or digits in a string;
-// 0 if it has none.
-func codeOf(body []byte) int {
-	var number struct{ Code int }
-	if json.Unmarshal(body, &number) == nil {
-		return number.Code
-	}
-	var text struct {
-		Code int `json:"code,string"`
-	}
-	if json.Unmarshal(body, &text) == nil {
-		return text.Code
-	}
-	return 0
 }
