@@ -8,13 +8,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/notifier/notifier/test/kafka/broker"
+	"github.com/notifier/notifier/test/kafka/feed"
 	"github.com/notifier/notifier/test/kafka/fleet"
 	"github.com/notifier/notifier/test/kafka/payloads"
 )
@@ -139,6 +142,21 @@ func makeTopic(t *testing.T, client *kgo.Client, topic string, partitions int32,
 	t.Helper()
 	if _, err := kadm.NewClient(client).CreateTopic(t.Context(), partitions, replicas, configs, topic); err != nil {
 		t.Fatalf("create topic %s: %v", topic, err)
+	}
+}
+
+// feedTopics makes the input topics, unless another test has.
+func feedTopics(t *testing.T, client *kgo.Client) {
+	t.Helper()
+	most := strconv.Itoa(feed.MaxRecord)
+	got, err := kadm.NewClient(client).CreateTopics(t.Context(), 6, int16(shared.cluster.Nodes()), map[string]*string{"max.message.bytes": &most}, feed.Topics()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range got.Sorted() {
+		if c.Err != nil && !errors.Is(c.Err, kerr.TopicAlreadyExists) {
+			t.Fatalf("create topic %s: %v", c.Topic, c.Err)
+		}
 	}
 }
 

@@ -31,8 +31,11 @@ type Input struct {
 // Report is the outcome. Problems is empty when all is well; each begins with its kind and a colon.
 type Report struct {
 	Events, Quiet, Intents, Dead int
-	Fates                        map[string]int // by fate and reason
+	Wants                        map[string]int // intents that the input demands, by rule
+	DeadFor                      map[string]int // dead letters, by reason
+	Fates                        map[string]int // by action, fate and reason
 	Calls                        map[string]int // executed, by path
+	Faults                       map[string]int // arrivals that a fault met, by kind
 	Pending                      int            // broadcasts that wait for a slot
 	Problems                     []string
 }
@@ -41,9 +44,12 @@ type Report struct {
 func (r *Report) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d records: %d nothing to do, %d dead letters; %d intents, %d pending broadcasts\n", r.Events, r.Quiet, r.Dead, r.Intents, r.Pending)
-	for _, m := range []map[string]int{r.Fates, r.Calls} {
-		for _, k := range slices.Sorted(maps.Keys(m)) {
-			fmt.Fprintf(&b, "  %6d %s\n", m[k], k)
+	for _, part := range []struct {
+		name string
+		m    map[string]int
+	}{{"intent of rule", r.Wants}, {"dead letter", r.DeadFor}, {"fate", r.Fates}, {"call", r.Calls}, {"fault", r.Faults}} {
+		for _, k := range slices.Sorted(maps.Keys(part.m)) {
+			fmt.Fprintf(&b, "  %6d %s %s\n", part.m[k], part.name, k)
 		}
 	}
 	fmt.Fprintf(&b, "%d problems\n", len(r.Problems))
@@ -55,6 +61,28 @@ func (r *Report) String() string {
 		fmt.Fprintf(&b, "  %s\n", p)
 	}
 	return b.String()
+}
+
+// Forecast counts the intents that an input demands, by rule, and the dead letters, by reason.
+func Forecast(events []Record, start time.Time) (wants, dead map[string]int) {
+	x := expect(Input{Events: events, Start: start})
+	wants, dead = map[string]int{}, map[string]int{}
+	for _, w := range x.wants {
+		wants[w.rule]++
+	}
+	for _, reason := range x.dead {
+		dead[reason]++
+	}
+	return wants, dead
+}
+
+// Rules are the names of all rules that make intents; "tags" stands for the tag rules.
+func Rules() []string {
+	out := []string{"tags"}
+	for _, r := range rules {
+		out = append(out, r.name)
+	}
+	return out
 }
 
 // checker is one audit under way.
@@ -75,15 +103,19 @@ func (c *checker) problem(format string, args ...any) {
 // Check audits a run that has ended: the input is consumed, the vendor healthy, the time for stragglers over. An
 // error means that something could not be read, and nothing is said about the run.
 func Check(in Input) (*Report, error) {
-	c := &checker{Report: &Report{Fates: map[string]int{}, Calls: map[string]int{}}, in: in, x: expect(in),
-		intents: map[string]intentRecord{}, fates: map[string]*fate{}, got: map[string]int{}}
+	c := &checker{Report: &Report{Wants: map[string]int{}, DeadFor: map[string]int{}, Fates: map[string]int{}, Calls: map[string]int{}, Faults: map[string]int{}},
+		in: in, x: expect(in), intents: map[string]intentRecord{}, fates: map[string]*fate{}, got: map[string]int{}}
 	calls, err := readJournal(in.Journal)
 	if err != nil {
 		return nil, err
 	}
 	for _, one := range calls {
-		if one.Seq > in.Skip {
-			c.calls = append(c.calls, one)
+		if one.Seq <= in.Skip {
+			continue
+		}
+		c.calls = append(c.calls, one)
+		if one.Fault != "" {
+			c.Faults[one.Fault]++
 		}
 	}
 	intents, err := decodeAll[intentRecord]("intents", in.Intents)
@@ -111,6 +143,7 @@ func (c *checker) checkDead() {
 	seen := map[string]bool{}
 	for _, r := range c.in.Dead {
 		place, reason := deadPlace(r), r.Headers["n-reason"]
+		c.DeadFor[reason]++
 		want, ok := c.x.dead[place]
 		switch {
 		case seen[place]:
@@ -188,6 +221,7 @@ func (c *checker) checkFates(list []fate) {
 		c.Fates[name]++
 	}
 	for k, w := range c.x.wants {
+		c.Wants[w.rule]++
 		f := c.fates[k]
 		if _, ok := c.intents[k]; !ok {
 			continue // missing altogether, already said

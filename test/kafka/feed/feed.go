@@ -182,7 +182,7 @@ func (g *generator) fresh(e payloads.Example, at time.Time) []byte {
 		}
 		return []byte(`"login":"` + who[old] + `"`)
 	})
-	out = ids.ReplaceAllFunc(out, func(m []byte) []byte { return append(m, strconv.Itoa(1000 + g.n%9000)[1:]...) })
+	out = ids.ReplaceAllFunc(out, func(m []byte) []byte { return fmt.Appendf(nil, "%s%03d", m, g.n%1000) })
 	return times.ReplaceAll(out, []byte(`"$1":"`+at.UTC().Format(time.RFC3339)+`"`))
 }
 

@@ -57,6 +57,12 @@ func (d *Daemon) Start() error {
 	return nil
 }
 
+// Settings is the path of the instance's settings file.
+func (d *Daemon) Settings() string { return d.settings }
+
+// Environ is the environment in which the settings file is complete: the test's own and the accounts' secrets.
+func (d *Daemon) Environ() []string { return append(os.Environ(), d.env...) }
+
 // Ready waits until /readyz answers 200: the instance's partitions are restored.
 func (d *Daemon) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)

@@ -11,6 +11,7 @@ type Settings struct {
 	Prefix      string
 	Partitions  int // of intents and ledger; 0: 4
 	Replication int
+	Start       string // kafka.start; "": earliest
 	Rules       string // absolute path
 	Hosts       []string
 	Accounts    []Account
@@ -28,6 +29,10 @@ func (s Settings) yaml(instance, admin string) string {
 	if partitions == 0 {
 		partitions = 4
 	}
+	start := s.Start
+	if start == "" {
+		start = "earliest"
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `version: 1
 timezone: Asia/Shanghai
@@ -36,13 +41,13 @@ kafka:
   prefix: %s
   partitions: %d
   replication: %d
-  start: earliest
+  start: %s
   instance: %s
 rules: %s
 admin: {listen: "%s"}
 log: {level: info, format: json}
 accounts:
-`, quoted(s.Brokers), s.Prefix, partitions, s.Replication, instance, s.Rules, admin)
+`, quoted(s.Brokers), s.Prefix, partitions, s.Replication, start, instance, s.Rules, admin)
 	for _, a := range s.Accounts {
 		fmt.Fprintf(&b, `  %s:
     vendor: rongcloud
