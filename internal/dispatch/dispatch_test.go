@@ -1,0 +1,219 @@
+package dispatch
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
+)
+
+func TestPushesWithEqualContentShareACall(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.produce(b.intent("e1", "r", "u1", intent.Push), b.intent("e2", "r", "u2", intent.Push), b.intent("e1", "r", "u1", intent.Push), b.intent("e3", "r", "bad!", intent.Push))
+	b.start(b.account(), nil)
+	got := kinds(b.fates(4))
+	if d := cmp.Diff([]string{"e1 SENT", "e1 SUPPRESSED(duplicate)", "e2 SENT", "e3 DEAD(bad-field)"}, got); d != "" {
+		t.Error(d)
+	}
+	if calls := b.vendor.seen(); len(calls) != 1 || len(calls[0].Users) != 2 {
+		t.Errorf("calls %+v, want one for two users", calls)
+	}
+	b.state("balanced books", func(st *ledger.State) bool { return st.Balanced() && st.Position.Intents == 4 && len(st.Attempts) == 0 })
+}
+
+func TestTagsNewestWinsAndUnchangedIsNotSent(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ac := b.account()
+	b.produce(b.profile("p1", "u1", 10, map[string]string{"city": "bj"}), b.profile("p2", "u1", 20, map[string]string{"city": "sh"}), b.profile("p3", "u1", 15, map[string]string{"city": "gz"}),
+		b.profile("p4", "u2", 1, map[string]string{"city": "sh"}), b.profile("p5", "u3", 1, map[string]string{"name": "x"}))
+	b.start(ac, nil)
+	if d := cmp.Diff([]string{"p1 COALESCED", "p2 SENT", "p3 SUPPRESSED(stale)", "p4 SENT", "p5 SUPPRESSED(unchanged)"}, kinds(b.fates(5))); d != "" {
+		t.Error(d)
+	}
+	b.produce(b.profile("p6", "u1", 30, map[string]string{"city": "sh"}))
+	if got := kinds(b.fates(6)); got[5] != "p6 SUPPRESSED(unchanged)" {
+		t.Error(got)
+	}
+	calls := b.vendor.seen()
+	if len(calls) != 1 || len(calls[0].Users) != 2 || calls[0].Tags[0] != "city_sh" {
+		t.Errorf("calls %+v, want one batch of two users with city_sh", calls)
+	}
+}
+
+func TestAmbiguousTagCallIsRepeatedAndWrittenOnceMoreWhenItCanNoLongerArrive(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.vendor.answer = func(n int, c *Call) Outcome {
+		if n == 1 {
+			return Outcome{Class: ClassRetrySafe, Detail: "reset"}
+		}
+		return Outcome{Class: ClassOK, Code: 200}
+	}
+	ac := b.account()
+	ac.Timeout = 200 * time.Millisecond
+	b.start(ac, nil)
+	b.produce(b.profile("p1", "u1", 10, map[string]string{"city": "bj"}))
+	if d := cmp.Diff([]string{"p1 SENT"}, kinds(b.fates(1))); d != "" {
+		t.Error(d)
+	}
+	b.state("acknowledged after the rewrite", func(st *ledger.State) bool {
+		u := st.Users["stub:k/u1"]
+		return u != nil && len(u.Acked) == 1 && u.RewriteAt.IsZero()
+	})
+	if n := len(b.vendor.seen()); n != 3 {
+		t.Errorf("%d calls, want 3: the ambiguous one, its repeat, and one after it can no longer arrive", n)
+	}
+}
+
+func TestAmbiguousPushIsUnknownAndNeverRepeated(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.vendor.answer = func(int, *Call) Outcome { return Outcome{Class: ClassUnknown, Detail: "time-out"} }
+	stop := b.start(b.account(), nil)
+	b.produce(b.intent("e1", "r", "u1", intent.Push))
+	if d := cmp.Diff([]string{"e1 UNKNOWN"}, kinds(b.fates(1))); d != "" {
+		t.Error(d)
+	}
+	stop()
+	b.start(b.account(), nil)
+	b.produce(b.intent("e1", "r", "u1", intent.Push), b.intent("e2", "r", "u2", intent.Push))
+	b.fates(3)
+	if n := len(b.vendor.seen()); n != 2 {
+		t.Errorf("%d calls, want 2: one for each event", n)
+	}
+	st := b.state("an attempt kept for a human", func(st *ledger.State) bool { return len(st.Attempts) == 2 })
+	for _, at := range st.Attempts {
+		if at.State != ledger.Unknown || len(at.Affected) != 1 {
+			t.Errorf("attempt %+v", at)
+		}
+	}
+}
+
+func TestRefusedCallIsSplitUntilTheCulpritIsAlone(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.vendor.answer = func(_ int, c *Call) Outcome {
+		for _, u := range c.Users {
+			if u == "u3" {
+				return Outcome{Class: ClassPermanent, Code: 1002}
+			}
+		}
+		return Outcome{Class: ClassOK, Code: 200}
+	}
+	var ins []*intent.Intent
+	for _, u := range []string{"u1", "u2", "u3", "u4", "u5"} {
+		ins = append(ins, b.intent("e-"+u, "r", u, intent.Push))
+	}
+	b.produce(ins...)
+	for _, u := range []string{"u1", "u2", "u3", "u4"} {
+		b.produce(b.profile("p-"+u, u, 1, map[string]string{"city": "bj"}))
+	}
+	b.start(b.account(), nil)
+	want := []string{"e-u1 SENT", "e-u2 SENT", "e-u3 DEAD(rejected-by-vendor)", "e-u4 SENT", "e-u5 SENT", "p-u1 SENT", "p-u2 SENT", "p-u3 DEAD(rejected-by-vendor)", "p-u4 SENT"}
+	if d := cmp.Diff(want, kinds(b.fates(9))); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestScarceLaneSendsWhatItsWindowAllowsByPriority(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	var ins []*intent.Intent
+	for _, id := range []string{"b1", "b2", "b3"} {
+		ins = append(ins, b.intent(id, "r", "*", intent.Broadcast))
+	}
+	ins[2].Policy.Priority = intent.Urgent
+	b.produce(ins...)
+	stop := b.start(b.account(), nil)
+	if d := cmp.Diff([]string{"b1 SENT", "b3 SENT"}, kinds(b.fates(2))); d != "" {
+		t.Error(d)
+	}
+	stop()
+	b.start(b.account(), nil) // a new owner remembers the charges
+	b.produce(b.intent("b4", "r", "*", intent.Broadcast))
+	b.state("b2 and b4 wait", func(st *ledger.State) bool { return len(st.Pending) == 2 && st.Position.Intents == 4 })
+	if n := len(b.vendor.seen()); n != 2 {
+		t.Errorf("%d calls, want 2", n)
+	}
+}
+
+func TestMergedTriggersAreOneRequest(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	for _, x := range []string{"1", "2", "3"} {
+		in := b.intent("m"+x, "likes", "u1", intent.Push)
+		in.Merge = &intent.Merge{Key: "likes/u1", Wait: 300 * time.Millisecond, Keep: intent.KeepLatest, Vars: map[string]any{"x": x}}
+		b.produce(in)
+	}
+	b.start(b.account(), nil)
+	fs := b.fates(3)
+	if d := cmp.Diff([]string{"m1 SENT", "m2 COALESCED", "m3 COALESCED"}, kinds(fs)); d != "" {
+		t.Error(d)
+	}
+	for _, f := range fs {
+		if f.Fate == ledger.Coalesced && f.Into != "t/0/1/likes/u1" {
+			t.Errorf("coalesced into %q", f.Into)
+		}
+	}
+	if calls := b.vendor.seen(); len(calls) != 1 || calls[0].Content.Body != "hello 3 first=1 last=3" {
+		t.Errorf("calls %+v", calls)
+	}
+}
+
+func TestGates(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	old := b.intent("old", "r", "u1", intent.Push)
+	old.Policy.Expire = time.Now().Add(-time.Minute)
+	shadow := b.intent("shadow", "r", "u1", intent.Push)
+	shadow.Shadow = true
+	dead := b.intent("dead", "r", "u1", intent.Push)
+	dead.Dead, dead.DeadDetail = "render-error", "empty tag"
+	quiet := b.intent("quiet", "r", "u1", intent.Push)
+	quiet.Policy.Quiet, quiet.Policy.DropOn = []intent.Quiet{{From: 0, To: 24*60 - 1}, {From: 12 * 60, To: 11 * 60}}, true
+	cap1, cap2 := b.intent("cap1", "capped", "u9", intent.Push), b.intent("cap2", "capped", "u9", intent.Push)
+	for _, in := range []*intent.Intent{cap1, cap2} {
+		in.Policy.PerUser = []intent.Cap{{N: 1, In: time.Hour}}
+	}
+	market := b.intent("market", "r", "u2", intent.Push)
+	market.Class = "marketing"
+	blocked := b.intent("blocked", "r", "u3", intent.Push)
+	b.produce(b.profile("p3", "u3", 1, map[string]string{"blocked": "true"}))
+	b.produce(old, shadow, dead, quiet, cap1, cap2, market, blocked)
+	b.start(b.account(), func(o *Options) { o.Consent = Consent{Never: "blocked", Marketing: "push_ok"} })
+	want := []string{"blocked SUPPRESSED(blocked)", "cap1 SENT", "cap2 SUPPRESSED(capped)", "dead DEAD(render-error)", "market SUPPRESSED(opted-out)", "old SUPPRESSED(expired)",
+		"p3 SUPPRESSED(unchanged)", "quiet SUPPRESSED(quiet)", "shadow SUPPRESSED(shadow)"}
+	if d := cmp.Diff(want, kinds(b.fates(9))); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestChangedFieldMakesAPush(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.produce(b.profile("p1", "u1", 1, map[string]string{"level": "normal"}), b.profile("p2", "u1", 2, map[string]string{"level": "vip"}))
+	b.start(b.account(), nil)
+	fs := b.fates(3)
+	if d := cmp.Diff([]string{"p1 SUPPRESSED(unchanged)", "p2 SENT", "p2 SUPPRESSED(unchanged)"}, kinds(fs)); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestWrongCredentialsKeepTheIntents(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.vendor.answer = func(int, *Call) Outcome { return Outcome{Class: ClassConfig, Code: 1004, Detail: "signature"} }
+	b.start(b.account(), nil)
+	b.produce(b.intent("e1", "r", "u1", intent.Push), b.intent("b1", "r", "*", intent.Broadcast), b.profile("p1", "u1", 1, map[string]string{"city": "bj"}))
+	st := b.state("all lanes closed", func(st *ledger.State) bool { return len(st.Lanes) == 4 && len(st.Pending) == 3 })
+	for k, l := range st.Lanes {
+		if l.Reason != "credentials" {
+			t.Errorf("lane %s: %+v", k, l)
+		}
+	}
+}
