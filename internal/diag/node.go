@@ -50,6 +50,9 @@ type Field struct{ Key, Value *Node }
 // Quoted reports whether a scalar stands in quotation marks.
 func (n *Node) Quoted() bool { return n != nil && (n.style == single || n.style == double) }
 
+// File is the name of the file the node stands in.
+func (n *Node) File() string { return n.doc.File }
+
 func (n *Node) place(t *token.Token) {
 	n.Line, n.Column = t.Position.Line, max(1, t.Position.Column)
 	n.end = n.Column + 1

@@ -159,7 +159,7 @@ func (d *Doc) refuse(tokens token.Tokens) (bad bool) {
 			}
 		case token.CommentType:
 			if q := t.Prev; q != nil && q.Type == token.StringType && q.Position.Line == p.Line && !strings.HasPrefix(t.Value, " ") && t.Value != "" && !strings.HasPrefix(t.Value, "#") {
-				d.at(p.Line, p.Column, 0, "N113", Warning, Text{"the text ends before ` #`: the rest is a comment", "` #` 之后是注释，文字到这里就断了"},
+				d.at(p.Line, p.Column, 0, "W113", Warning, Text{"the text ends before ` #`: the rest is a comment", "` #` 之后是注释，文字到这里就断了"},
 					Text{"put the text in double quotes, or a space behind `#`", "文字请加双引号；如果是注释，`#` 后面加空格"})
 			}
 		}

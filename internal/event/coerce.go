@@ -260,3 +260,16 @@ func parseTime(r gjson.Result, layout string, zone *time.Location) (time.Time, b
 func goodYear(t time.Time) bool {
 	return t.Year() >= 1 && t.UTC().Year() <= 9999 && t.UTC().Year() >= 1
 }
+
+// Parse reads a value of a type from a text, as the loader does with `default`; a list is one item, or none when empty.
+func Parse(t Type, s string) (Value, bool) {
+	if t == List {
+		v := Value{State: Known, Type: List}
+		if s != "" {
+			v.List = []string{s}
+		}
+		return v, true
+	}
+	v := coerce(&Field{Type: t}, text(s))
+	return v, v.OK()
+}

@@ -42,6 +42,9 @@ const (
 // Everyone is the target of an intent for an audience.
 const Everyone = "*"
 
+// RenderError is the reason of an intent whose text or audience cannot be rendered.
+const RenderError = "render-error"
+
 // EventRef names the event an intent comes from.
 type EventRef struct {
 	ID        string    `json:"id"`
@@ -146,11 +149,13 @@ const (
 
 // Merge makes several triggers one request.
 type Merge struct {
-	Key  string         `json:"key"`            // rule + recipient or audience + `by`; the account is implied
-	Wait time.Duration  `json:"wait,omitempty"` // from the first trigger; 0: only while the lane has no slot
-	Keep Keep           `json:"keep"`
-	One  *One           `json:"one,omitempty"`  // the text for a single trigger
-	Vars map[string]any `json:"vars,omitempty"` // this trigger's field values: string, or []any of strings
+	Key     string         `json:"key"`              // rule + recipient or audience + `by`; the account is implied
+	Wait    time.Duration  `json:"wait,omitempty"`   // from the first trigger; 0: only while the lane has no slot
+	Extend  bool           `json:"extend,omitempty"` // Wait runs from the last trigger, but no longer than MaxWait from the first
+	MaxWait time.Duration  `json:"max_wait,omitempty"`
+	Keep    Keep           `json:"keep"`
+	One     *One           `json:"one,omitempty"`  // the text for a single trigger
+	Vars    map[string]any `json:"vars,omitempty"` // this trigger's field values: string, or []any of strings
 }
 
 // One is the text used when a merge held a single trigger.
@@ -198,6 +203,11 @@ type Quiet struct {
 type Approval struct {
 	People int           `json:"people"`
 	Within time.Duration `json:"within"`
+}
+
+// Position is where the intent's record stands.
+func (in *Intent) Position() event.Position {
+	return event.Position{Topic: in.Event.Topic, Partition: in.Event.Partition, Offset: in.Event.Offset}
 }
 
 // Encode gives the wire form.

@@ -1,0 +1,250 @@
+package rules
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/intent"
+)
+
+// The vendor's limits of a tag set: rongcloud.md, the tag endpoints.
+const (
+	maxTags    = 20
+	maxTagSize = 40 // bytes
+)
+
+var tagText = regexp.MustCompile(`^[\p{L}\p{N}_-]+$`)
+
+// audience is whom a broadcast reaches, compiled.
+type audience struct {
+	everyone, online bool
+	all, any, none   []*template
+	pkg              string
+}
+
+// wide reports whether the audience is as wide as everybody.
+func (a *audience) wide() bool {
+	return a != nil && (a.everyone || a.online || (a.pkg != "" && len(a.all)+len(a.any)+len(a.none) == 0) || (len(a.none) > 0 && len(a.all)+len(a.any) == 0))
+}
+
+// broadcast reads the block of a rule for an audience.
+func (l *loader) broadcast(n *diag.Node, r *Rule, a Account, known bool) {
+	if !keys(n, "push", "audience", "title", "body", "link", "image", "data", "badge", "group", "platforms", "message", "rongcloud") {
+		return
+	}
+	if aud := n.Need("audience"); aud != nil {
+		l.audience(aud, n, r, a, known)
+	}
+	l.texts(n, r, a)
+}
+
+func (l *loader) audience(n, body *diag.Node, r *Rule, a Account, known bool) {
+	out := &audience{}
+	r.audience = out
+	if n.Kind == diag.Scalar {
+		switch w, _ := n.Enum("everyone", "online"); w {
+		case "everyone":
+			out.everyone = true
+		case "online":
+			out.online = true
+			if a.Vendor == "getui" {
+				n.Error("N407", diag.Text{EN: "account `" + a.Name + "` (getui) cannot reach only those online", ZH: "账号 `" + a.Name + "`（个推）不能只发在线用户"}, diag.Text{})
+			} else if body.Get("message") == nil {
+				n.Error("N407", diag.Text{EN: "only a message can go to those online", ZH: "只有应用内消息才能发给在线用户"}, diag.Text{EN: "add a `message` block", ZH: "请加上 `message`"})
+			}
+		}
+	} else if n.Keys("all_of", "any_of", "none_of", "package") {
+		out.all, out.any, out.none = l.audienceTags(n, "all_of", r), l.audienceTags(n, "any_of", r), l.audienceTags(n, "none_of", r)
+		out.pkg, _ = n.Get("package").String()
+		if k := n.Key("none_of"); k != nil && a.Vendor == "rongcloud" {
+			k.Error("N407", diag.Text{EN: "account `" + a.Name + "` (rongcloud) cannot leave out users by tag", ZH: "账号 `" + a.Name + "`（融云）不能按标签排除用户"}, diag.Text{EN: "give the others a tag of their own", ZH: "请给要发的用户单独打标签"})
+		}
+		if len(n.Fields) == 0 || (out.pkg == "" && n.Get("package") == nil && len(n.Get("all_of").List())+len(n.Get("any_of").List())+len(n.Get("none_of").List()) == 0) {
+			n.Error("N403", diag.Text{EN: "the audience is empty", ZH: "人群是空的"}, diag.Text{EN: "write `everyone` if you mean everybody", ZH: "要发给全部用户请写 `everyone`"})
+		}
+	}
+	if out.wide() && known && !a.AllowEveryone {
+		n.Error("N401", diag.Text{EN: "account `" + a.Name + "` may not reach everyone", ZH: "账号 `" + a.Name + "` 不允许发给全部用户"}, diag.Text{EN: "an engineer adds `allow: [everyone]` to the account, or name tags", ZH: "请工程师在账号设置里加 `allow: [everyone]`，或写明标签"})
+	}
+}
+
+func (l *loader) audienceTags(n *diag.Node, key string, r *Rule) (out []*template) {
+	for _, t := range n.Get(key).List() {
+		if x := l.tagText(t, r); x != nil {
+			out = append(out, x)
+			r.tagNodes = append(r.tagNodes, tagNode{x, t})
+		}
+	}
+	return out
+}
+
+// tagNode remembers an audience tag for the question whether any rule gives it.
+type tagNode struct {
+	t *template
+	n *diag.Node
+}
+
+// tagText reads a template for a tag: its literal parts must already be such as a tag may have.
+func (l *loader) tagText(n *diag.Node, r *Rule) *template {
+	if n.Kind == diag.Scalar && strings.Contains(n.Text, "，") {
+		n.Error("N103", diag.Text{EN: "a full-width comma `，` joins two tags", ZH: "全角逗号 `，` 把两个标签连在了一起"}, diag.Text{EN: "write `, `", ZH: "改成半角逗号加空格 `, `"})
+		return nil
+	}
+	t := l.text(n, r.scope)
+	if t == nil {
+		return nil
+	}
+	size := 0
+	for _, p := range t.parts {
+		if p.ref != "" {
+			continue
+		}
+		size += len(p.text)
+		if !tagText.MatchString(p.text) {
+			n.Error("N306", diag.Text{EN: "a tag has letters, digits, _ and - only", ZH: "标签只能用文字、字母、数字、_ 和 -"}, diag.Text{EN: "this would never be a tag", ZH: "这样写永远得不到标签"})
+			return nil
+		}
+	}
+	if size > maxTagSize || len(t.parts) == 0 {
+		n.Error("N306", diag.Text{EN: fmt.Sprintf("a tag has 1 to %d bytes, a Chinese character takes 3", maxTagSize), ZH: fmt.Sprintf("标签长 1 到 %d 字节，一个汉字占 3 字节", maxTagSize)}, diag.Text{})
+		return nil
+	}
+	return t
+}
+
+// renderTag gives a valid tag, or why there is none. A hole that is empty would leave a bare prefix.
+func renderTag(t *template, get lookup) (string, error) {
+	var b strings.Builder
+	for i := range t.parts {
+		p := &t.parts[i]
+		if p.ref == "" {
+			b.WriteString(p.text)
+			continue
+		}
+		v, err := p.value(get)
+		if err != nil {
+			return "", err
+		}
+		s := flat(v)
+		if s == "" {
+			return "", fmt.Errorf("${%s} is empty", p.ref)
+		}
+		b.WriteString(s)
+	}
+	s := b.String()
+	if !validTag(s) {
+		return "", fmt.Errorf("%q is not a tag", cutText(s, 80))
+	}
+	return s, nil
+}
+
+func validTag(s string) bool { return len(s) > 0 && len(s) <= maxTagSize && tagText.MatchString(s) }
+
+func cutText(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "") + "…"
+}
+
+// render makes the audience of one intent.
+func (a *audience) render(get lookup) (*intent.Audience, error) {
+	out := &intent.Audience{Everyone: a.everyone, Online: a.online, Package: a.pkg}
+	for _, g := range []struct {
+		from []*template
+		to   *[]string
+	}{{a.all, &out.AllOf}, {a.any, &out.AnyOf}, {a.none, &out.NoneOf}} {
+		for _, t := range g.from {
+			s, err := renderTag(t, get)
+			if err != nil {
+				return nil, fmt.Errorf("audience: %w", err)
+			}
+			*g.to = append(*g.to, s)
+		}
+	}
+	return out, nil
+}
+
+// tagTemplate is one template of a tag rule with what it can have given.
+type tagTemplate struct {
+	t       *template
+	fields  []string
+	pattern *regexp.Regexp
+}
+
+// tagList reads `tags` of a profile rule.
+func (l *loader) tagList(n *diag.Node, r *Rule) {
+	items := n.List()
+	if n != nil && len(items) == 0 {
+		n.Error("N104", diag.Text{EN: "the list is empty", ZH: "列表是空的"}, diag.Text{})
+	}
+	if len(items) > maxTags {
+		n.Error("N306", diag.Text{EN: fmt.Sprintf("a user has at most %d tags", maxTags), ZH: fmt.Sprintf("一个用户最多 %d 个标签", maxTags)}, diag.Text{})
+	}
+	for _, it := range items {
+		t := l.tagText(it, r)
+		if t == nil {
+			continue
+		}
+		tt := &tagTemplate{t: t}
+		var b strings.Builder
+		b.WriteByte('^')
+		for _, p := range t.parts {
+			if p.ref == "" {
+				b.WriteString(regexp.QuoteMeta(p.text))
+				continue
+			}
+			if strings.Contains(p.ref, ".") {
+				it.Error("N302", diag.Text{EN: "`" + p.ref + "` is no field: a tag is made of fields of the profile", ZH: "`" + p.ref + "` 不是字段：标签只能由用户资料字段组成"}, diag.Text{})
+			}
+			tt.fields = append(tt.fields, p.ref)
+			b.WriteString(".+")
+		}
+		b.WriteByte('$')
+		tt.pattern = regexp.MustCompile(b.String())
+		r.tags = append(r.tags, tt)
+	}
+}
+
+// across checks what only all rules together can show.
+func (l *loader) across() {
+	for _, r := range l.rules {
+		for _, tn := range r.tagNodes {
+			given := false
+			for _, o := range l.rules {
+				if o.Account == r.Account && o.Mode != Off {
+					for _, tt := range o.tags {
+						given = given || mayMeet(tn.t, tt.t)
+					}
+				}
+			}
+			if !given {
+				tn.n.Warn("W307", diag.Text{EN: "no tag rule gives this tag", ZH: "没有标签规则会打这个标签"}, diag.Text{EN: "unless somebody else sets it, the broadcast reaches nobody", ZH: "除非别处会打，否则一个人也收不到"})
+			}
+		}
+	}
+}
+
+// mayMeet reports whether two templates can give the same tag, judged by their literal beginnings.
+func mayMeet(a, b *template) bool {
+	pa, wholeA := prefixOf(a)
+	pb, wholeB := prefixOf(b)
+	switch {
+	case wholeA && wholeB:
+		return pa == pb
+	case wholeA:
+		return strings.HasPrefix(pa, pb)
+	case wholeB:
+		return strings.HasPrefix(pb, pa)
+	}
+	return strings.HasPrefix(pa, pb) || strings.HasPrefix(pb, pa)
+}
+
+func prefixOf(t *template) (string, bool) {
+	if len(t.parts) > 0 && t.parts[0].ref == "" {
+		return t.parts[0].text, len(t.parts) == 1
+	}
+	return "", false
+}

@@ -1,0 +1,335 @@
+package rules
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/event"
+)
+
+var (
+	eventName = regexp.MustCompile(`^[a-z][a-z0-9_.-]{0,63}$`)
+	fieldName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,39}$`)
+	aliasName = regexp.MustCompile(`^[\p{L}_][\p{L}\p{Nd}_]{0,39}$`)
+	topicName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,249}$`)
+)
+
+// reserved are names that mean something else in conditions and texts.
+var reserved = []string{"event", "count", "first", "latest", "list", "before", "user", "now", "has", "changed", "always",
+	"and", "or", "not", "in", "matches", "contains", "startsWith", "endsWith", "let", "if", "else", "true", "false", "nil"}
+
+var types = []string{string(event.String), string(event.Number), string(event.Bool), string(event.Time), string(event.List)}
+
+// catalogue reads the `events` of a file. An entry with a mistake is still returned when it has a name, so that the
+// rules that use it are not blamed as well.
+func (l *loader) catalogue(d *diag.Doc) (out []*event.Spec) {
+	d.Root.Keys("version", "events")
+	version(d.Root)
+	events := d.Root.Get("events")
+	if !events.IsMapping() {
+		return nil
+	}
+	if len(events.Fields) == 0 {
+		events.Error("N601", diag.Text{EN: "no events are declared", ZH: "没有声明任何事件"}, diag.Text{})
+	}
+	for _, f := range events.Fields {
+		name := f.Key.Text
+		if !eventName.MatchString(name) {
+			f.Key.Error("N602", diag.Text{EN: "`" + name + "` cannot be the name of an event", ZH: "`" + name + "` 不能作事件名"},
+				diag.Text{EN: "lower-case letters, digits and . _ -, like order.paid", ZH: "小写字母、数字和 . _ -，例如 order.paid"})
+			continue
+		}
+		if s := l.entry(name, f); s != nil {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// version asks for `version: 1`.
+func version(n *diag.Node) {
+	if n == nil || n.Kind != diag.Mapping {
+		return
+	}
+	if v := n.Need("version"); v != nil {
+		v.Enum("1")
+	}
+}
+
+func (l *loader) entry(name string, f diag.Field) *event.Spec {
+	n := f.Value
+	if !n.Keys("title", "topic", "kind", "update", "match", "format", "id", "time", "user", "version", "personal", "fields", "sample") {
+		return nil
+	}
+	s := event.Spec{Name: name, Kind: event.Business, Format: event.JSON, Personal: map[string]bool{}}
+	s.Title, _ = n.Get("title").String()
+	topic := n.Get("topic")
+	if topic == nil {
+		f.Key.Error("N114", diag.Text{EN: "`topic` is missing", ZH: "缺少 `topic`"}, diag.Text{EN: "add `topic: ...`", ZH: "请加上 `topic: ...`"})
+	}
+	for _, t := range topic.List() {
+		if s0, ok := t.String(); ok {
+			if !topicName.MatchString(s0) {
+				t.Error("N602", diag.Text{EN: "`" + s0 + "` is not a Kafka topic", ZH: "`" + s0 + "` 不是 Kafka 主题名"}, diag.Text{EN: "letters, digits and . _ -", ZH: "只能用字母、数字和 . _ -"})
+			}
+			s.Topics = append(s.Topics, s0)
+		}
+	}
+	if k, ok := n.Get("kind").Enum("business", "profile"); ok {
+		s.Kind = event.Kind(k)
+	}
+	if x, ok := n.Get("format").Enum("json", "cloudevents", "debezium"); ok {
+		s.Format = event.Format(x)
+	}
+	if u := n.Get("update"); s.Kind == event.Profile {
+		if u == nil {
+			f.Key.Error("N114", diag.Text{EN: "a profile event needs `update`", ZH: "用户资料事件需要 `update`"},
+				diag.Text{EN: "snapshot: an absent field is gone; patch: it is unchanged", ZH: "snapshot：缺少的字段视为已删除；patch：缺少的字段不变"})
+		}
+		x, _ := u.Enum("snapshot", "patch")
+		s.Snapshot = x == "snapshot"
+	} else if u != nil {
+		n.Key("update").Error("N603", diag.Text{EN: "`update` is for profile events", ZH: "`update` 只用于用户资料事件"}, diag.Text{EN: "add `kind: profile` or remove it", ZH: "请加上 `kind: profile` 或删掉它"})
+	}
+	if m := n.Get("match"); m.IsMapping() {
+		for _, e := range m.Fields {
+			l.path(e.Key, s.Format)
+			if v, ok := e.Value.Strings(); ok && len(v) > 0 {
+				s.Match = append(s.Match, event.Match{Path: e.Key.Text, Values: v})
+			}
+		}
+	}
+	if id := n.Get("id"); id != nil {
+		s.ID = l.path(id, s.Format)
+	} else if s.Format == event.JSON {
+		f.Key.Error("N114", diag.Text{EN: "`id` is missing: without it a repeated event cannot be recognised", ZH: "缺少 `id`：没有它就认不出重复的事件"}, diag.Text{EN: "add `id: path`", ZH: "请加上 `id: 路径`"})
+	}
+	s.User = l.path(n.Get("user"), s.Format)
+	if s.Kind == event.Profile && n.Get("user") == nil {
+		f.Key.Error("N114", diag.Text{EN: "a profile event needs `user`", ZH: "用户资料事件需要 `user`"}, diag.Text{EN: "add `user: path`", ZH: "请加上 `user: 路径`"})
+	}
+	s.Version = l.path(n.Get("version"), s.Format)
+	l.time(n.Get("time"), &s)
+	l.fields(n, &s)
+	for _, p := range n.Get("personal").List() {
+		if x, ok := p.String(); ok {
+			if !slices.ContainsFunc(s.Fields, func(f event.Field) bool { return f.Name == x }) {
+				p.Error("N202", diag.Text{EN: "unknown field `" + x + "`", ZH: "没有字段 `" + x + "`"}, diag.Text{})
+			}
+			s.Personal[x] = true
+		}
+	}
+	spec := event.NewSpec(s)
+	if sample := n.Get("sample"); sample != nil {
+		spec.Sample, _ = sample.String()
+		l.samples = append(l.samples, sampleRef{spec, sample})
+	}
+	return spec
+}
+
+// time is a path, or {path, format, zone}.
+func (l *loader) time(n *diag.Node, s *event.Spec) {
+	if n == nil {
+		return
+	}
+	if n.Kind != diag.Mapping {
+		s.Time.Path = l.path(n, s.Format)
+		return
+	}
+	n.Keys("path", "format", "zone")
+	s.Time.Path = l.path(n.Need("path"), s.Format)
+	s.Time.Zone = l.opt.Zone
+	if f := n.Get("format"); f != nil {
+		layout, _ := f.String()
+		t := time.Date(2001, 11, 12, 13, 14, 15, 0, time.UTC)
+		if back, err := time.Parse(layout, t.Format(layout)); err != nil || back.Year() != t.Year() || back.YearDay() != t.YearDay() {
+			f.Error("N112", diag.Text{EN: "`" + layout + "` does not hold a whole date", ZH: "`" + layout + "` 不是完整的日期格式"}, diag.Text{EN: "write how 2006-01-02 15:04:05 would look", ZH: "请写出 2006-01-02 15:04:05 的样子"})
+		}
+		s.Time.Layout = layout
+	}
+	if z := n.Get("zone"); z != nil {
+		if name, ok := z.String(); ok {
+			loc, err := time.LoadLocation(name)
+			if err != nil || name == "" || name == "Local" {
+				z.Error("N112", diag.Text{EN: "unknown time zone `" + name + "`", ZH: "没有时区 `" + name + "`"}, diag.Text{EN: "like Asia/Shanghai or UTC", ZH: "例如 Asia/Shanghai、UTC"})
+			} else {
+				s.Time.Zone = loc
+			}
+		}
+	}
+}
+
+func (l *loader) fields(n *diag.Node, s *event.Spec) {
+	fields := n.Get("fields")
+	if !fields.IsMapping() {
+		return
+	}
+	taken := map[string]bool{}
+	for _, e := range fields.Fields {
+		taken[e.Key.Text] = true
+	}
+	for _, e := range fields.Fields {
+		name := e.Key.Text
+		if !fieldName.MatchString(name) {
+			e.Key.Error("N602", diag.Text{EN: "`" + name + "` cannot be the name of a field", ZH: "`" + name + "` 不能作字段名"},
+				diag.Text{EN: "lower-case letters, digits and _; a Chinese name goes into `alias`", ZH: "小写字母、数字和 _；中文名请写在 `alias`"})
+		}
+		if slices.Contains(reserved, name) {
+			e.Key.Error("N604", diag.Text{EN: "`" + name + "` is a reserved name", ZH: "`" + name + "` 是保留名"}, diag.Text{EN: "choose another name", ZH: "请换一个名字"})
+		}
+		f := event.Field{Name: name, Type: event.String}
+		if e.Value.Kind == diag.Scalar {
+			f.Path = l.path(e.Value, s.Format)
+			s.Fields = append(s.Fields, f)
+			continue
+		}
+		if !e.Value.Keys("path", "type", "scale", "title", "alias", "values", "default", "required") {
+			s.Fields = append(s.Fields, f)
+			continue
+		}
+		v := e.Value
+		f.Path = l.path(v.Need("path"), s.Format)
+		if t, ok := v.Get("type").Enum(types...); ok {
+			f.Type = event.Type(t)
+		}
+		f.Title, _ = v.Get("title").String()
+		if a := v.Get("alias"); a != nil {
+			f.Alias, _ = a.String()
+			switch {
+			case !aliasName.MatchString(f.Alias) || slices.Contains(reserved, f.Alias):
+				a.Error("N602", diag.Text{EN: "`" + f.Alias + "` cannot be an alias", ZH: "`" + f.Alias + "` 不能作别名"}, diag.Text{EN: "one word of letters and digits", ZH: "一个词，只用文字、字母和数字"})
+				f.Alias = ""
+			case taken[f.Alias] && f.Alias != name:
+				a.Error("N604", diag.Text{EN: "`" + f.Alias + "` is already a name in this event", ZH: "这个事件里已经有 `" + f.Alias + "`"}, diag.Text{})
+				f.Alias = ""
+			}
+			taken[f.Alias] = true
+		}
+		if sc := v.Get("scale"); sc != nil {
+			f.Scale, _ = sc.String()
+			if f.Type != event.Number {
+				sc.Error("N603", diag.Text{EN: "`scale` is for numbers", ZH: "`scale` 只用于数字"}, diag.Text{EN: "add `type: number`", ZH: "请加上 `type: number`"})
+			}
+			if !event.IsDecimal(f.Scale) || strings.Trim(f.Scale, "0.") == "" {
+				sc.Error("N112", diag.Text{EN: "`" + f.Scale + "` is not a factor", ZH: "`" + f.Scale + "` 不是换算系数"}, diag.Text{EN: "like 0.01", ZH: "例如 0.01"})
+				f.Scale = ""
+			}
+		}
+		if vals := v.Get("values"); vals != nil {
+			f.Values, _ = vals.Strings()
+			if f.Type != event.String && f.Type != event.List {
+				vals.Error("N603", diag.Text{EN: "`values` is for texts and lists", ZH: "`values` 只用于文字和列表"}, diag.Text{})
+			}
+			for _, x := range vals.List() {
+				if strings.ContainsAny(x.Text, "，、") {
+					x.Error("N103", diag.Text{EN: "a full-width comma joins two values", ZH: "全角逗号把两个值连在了一起"}, diag.Text{EN: "write `, `", ZH: "改成半角逗号加空格 `, `"})
+				}
+			}
+		}
+		f.Required, _ = v.Get("required").Bool()
+		if df := v.Get("default"); df != nil {
+			l.fieldDefault(df, &f, s)
+		}
+		s.Fields = append(s.Fields, f)
+	}
+}
+
+func (l *loader) fieldDefault(n *diag.Node, f *event.Field, s *event.Spec) {
+	text, ok := n.String()
+	if !ok {
+		return
+	}
+	if s.Kind == event.Profile && !s.Snapshot {
+		n.Error("N603", diag.Text{EN: "`default` has no meaning with `update: patch`: an absent field is unchanged", ZH: "`update: patch` 时不能用 `default`：缺少的字段表示不变"}, diag.Text{})
+		return
+	}
+	if f.Values != nil && !slices.Contains(f.Values, text) {
+		n.Error("N206", diag.Text{EN: "`" + text + "` is not one of the values", ZH: "`" + text + "` 不在可选值里"}, diag.Text{EN: "its values are " + strings.Join(f.Values, ", "), ZH: "可选值：" + strings.Join(f.Values, "、")})
+		return
+	}
+	v, ok := event.Parse(f.Type, text)
+	if !ok {
+		n.Error("N112", diag.Text{EN: "`" + text + "` is not a " + string(f.Type), ZH: "`" + text + "` 的类型不对，应为 " + string(f.Type)}, diag.Text{})
+		return
+	}
+	f.Default = &v
+}
+
+// path reads a gjson path. Modifiers, queries by literal and constructed documents are refused: a path leads to one value.
+func (l *loader) path(n *diag.Node, f event.Format) string {
+	p, ok := n.String()
+	if !ok {
+		return ""
+	}
+	bad := p == "" || strings.ContainsAny(p, "@|!{}[]\n") || strings.HasPrefix(p, ".") || strings.HasSuffix(p, ".") || strings.Contains(p, "..") || p == "header."
+	if bad {
+		n.Error("N605", diag.Text{EN: "`" + p + "` is not a path", ZH: "`" + p + "` 不是路径"}, diag.Text{EN: "names joined by dots, like data.user.id or data.items.#.name", ZH: "用点连接，例如 data.user.id、data.items.#.name"})
+		return ""
+	}
+	if strings.HasPrefix(p, "envelope.") && f != event.Debezium {
+		n.Warn("W606", diag.Text{EN: "`envelope` is only there with `format: debezium`", ZH: "`envelope` 只在 `format: debezium` 时有"}, diag.Text{})
+	}
+	gjson.Get("{}", p) // a path that gjson cannot digest must show at load, not with the first record
+	return p
+}
+
+// profileFields joins the fields of all profile events: the columns of the profile table.
+func (l *loader) profileFields(specs []*event.Spec, at map[string]*diag.Node) map[string]*event.Field {
+	out := map[string]*event.Field{}
+	from := map[string]string{}
+	for _, s := range specs {
+		if s.Kind != event.Profile {
+			continue
+		}
+		for i := range s.Fields {
+			f := &s.Fields[i]
+			if old := out[f.Name]; old != nil && old.Type != f.Type {
+				at[s.Name].Error("N607", diag.Text{EN: fmt.Sprintf("`%s` is a %s here and a %s in `%s`: profile events share one table", f.Name, f.Type, old.Type, from[f.Name]),
+					ZH: fmt.Sprintf("`%s` 在这里是 %s，在 `%s` 里是 %s：用户资料事件共用一张表", f.Name, f.Type, from[f.Name], old.Type)}, diag.Text{})
+				continue
+			}
+			out[f.Name], from[f.Name] = f, s.Name
+		}
+	}
+	return out
+}
+
+// scopeOf gives the names that rules on these events may use: the fields that all of them have with one type.
+func scopeOf(specs []*event.Spec) *scope {
+	s := &scope{fields: map[string]*event.Field{}}
+	for i, sp := range specs {
+		s.events = append(s.events, sp.Name)
+		if i > 0 {
+			continue
+		}
+		for j := range sp.Fields {
+			f := &sp.Fields[j]
+			everywhere := true
+			for _, other := range specs[1:] {
+				k, ok := other.Index(f.Name)
+				everywhere = everywhere && ok && other.Fields[k].Name == f.Name && other.Fields[k].Type == f.Type
+			}
+			if everywhere {
+				s.list = append(s.list, f)
+				s.fields[f.Name] = f
+				if f.Alias != "" {
+					s.fields[f.Alias] = f
+				}
+			}
+		}
+	}
+	return s
+}
+
+func names(specs []*event.Spec) (out []string) {
+	for _, s := range specs {
+		out = append(out, s.Name)
+	}
+	return out
+}

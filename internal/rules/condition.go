@@ -1,0 +1,592 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/builtin"
+	"github.com/expr-lang/expr/checker"
+	"github.com/expr-lang/expr/compiler"
+	"github.com/expr-lang/expr/conf"
+	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/optimizer"
+	"github.com/expr-lang/expr/parser"
+	"github.com/expr-lang/expr/vm"
+
+	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/event"
+)
+
+// What a condition may be. expr bounds neither processor nor memory, so growth is refused at load (design.md 5).
+const (
+	maxSource  = 4 << 10 // bytes
+	maxNesting = 64      // brackets, seen by a linear scan before the parser
+	maxRegex   = 256     // bytes of a constant regular expression
+	maxLoops   = 2       // any() inside any()
+)
+
+// builtins are the functions a condition may call: none that can grow a value or fail at run time.
+var builtins = []string{"all", "none", "any", "one", "count", "filter", "len", "abs", "ceil", "floor", "round", "lower", "upper",
+	"trim", "hasPrefix", "hasSuffix", "indexOf", "lastIndexOf", "max", "min"}
+
+var loops = []string{"all", "none", "any", "one", "count", "filter"}
+
+// condition is one expr expression, compiled.
+//
+// Fields stand in its environment under their names, each always with a value of its type, so that the program can
+// neither panic nor fail. What is missing is handled around it:
+//   - needs: the fields it mentions anywhere but in has() and before ??; without one of them it is not met, unasked
+//   - a field that the condition also asks has() for is no need: each clause of the and/or tree that mentions it is
+//     met only if the field is there
+//
+// Names that no field can have carry the rest: "?city" is has(city), "~city" is changed(city), "before.city" and
+// "event.id" are themselves.
+type condition struct {
+	source  string
+	program *vm.Program
+	needs   []string // fields and before.fields that must be there
+	touches []string // every field it mentions
+	env     []string // every environment name it reads
+	changed bool     // it calls changed()
+}
+
+// machines are reused: one costs an allocation of its stack.
+var machines = sync.Pool{New: func() any { return new(vm.VM) }}
+
+// met runs the program. An error of the program, which the loader's checks should make impossible, is not met.
+func (c *condition) met(env map[string]any) bool {
+	m := machines.Get().(*vm.VM)
+	defer machines.Put(m)
+	out, err := m.Run(c.program, env)
+	if err != nil {
+		return false
+	}
+	ok, isBool := out.(bool)
+	return ok && isBool
+}
+
+// scope is what the names of a rule mean.
+type scope struct {
+	fields map[string]*event.Field // by name and by alias
+	list   []*event.Field          // in the order of the catalogue
+	before bool                    // changed(x) and before.x are possible: a push on a profile event
+	events []string
+	merged bool            // texts of a merge: first.x, latest.x, list.x, count
+	by     map[string]bool // fields in merge.by
+}
+
+var eventFields = []string{"id", "type", "time", "topic", "user"}
+
+func (s *scope) names() (out []string) {
+	for _, f := range s.list {
+		out = append(out, f.Name)
+	}
+	return out
+}
+
+// known gives every name for did-you-mean.
+func (s *scope) known() []string { return slices.Sorted(maps.Keys(s.fields)) }
+
+// describe lists the fields as an operator reads them.
+func (s *scope) describe() diag.Text {
+	var out []string
+	for _, f := range s.list {
+		if f.Alias != "" && f.Alias != f.Name {
+			out = append(out, f.Name+" ("+f.Alias+")")
+		} else {
+			out = append(out, f.Name)
+		}
+	}
+	return diag.OneOf("fields", "可用字段", out)
+}
+
+// unknownField is the finding for a name that is no field.
+func (s *scope) unknownField(n *diag.Node, from, to int, name string) {
+	ev := strings.Join(s.events, ", ")
+	d := n.ErrorAt(from, to, "N202", diag.Text{EN: "unknown field `" + name + "` for event `" + ev + "`", ZH: "事件 `" + ev + "` 没有字段 `" + name + "`"}, diag.Text{})
+	if fix := diag.Nearest(name, s.known()); fix != "" {
+		f := s.fields[fix]
+		en, zh := "did you mean `"+fix+"`", "是不是 `"+fix+"`"
+		if f.Alias != "" && f.Alias != fix {
+			en, zh = en+" ("+f.Alias+", "+string(f.Type)+")", zh+"（"+f.Alias+"）"
+		}
+		d.Hint, d.Fix = diag.Text{EN: en + "?", ZH: zh + "？"}, fix
+	}
+	d.Note = s.describe()
+}
+
+// zero gives a value of a field's type for expr to check against and to run with.
+func zero(t event.Type) any {
+	switch t {
+	case event.Number:
+		return 0.0
+	case event.Bool:
+		return false
+	case event.Time:
+		return time.Time{}
+	case event.List:
+		return []string(nil)
+	}
+	return ""
+}
+
+// compile checks one condition and compiles it; nil when there is a mistake, which is then reported.
+func compile(n *diag.Node, s *scope) *condition {
+	src, ok := n.String()
+	if !ok {
+		return nil
+	}
+	if len(src) > maxSource {
+		n.Error("N214", diag.Text{EN: fmt.Sprintf("the condition has %d bytes, the most is %d", len(src), maxSource), ZH: fmt.Sprintf("条件有 %d 字节，最多 %d", len(src), maxSource)}, diag.Text{})
+		return nil
+	}
+	if strings.TrimSpace(src) == "" {
+		n.Error("N104", diag.Text{EN: "the condition is empty", ZH: "条件是空的"}, diag.Text{EN: "write `when: always` to act on every event", ZH: "每次都触发请写 `when: always`"})
+		return nil
+	}
+	if lint(n, src, s) {
+		return nil
+	}
+	cfg := conf.CreateNew()
+	expr.DisableAllBuiltins()(cfg)
+	for _, b := range builtins {
+		expr.EnableBuiltin(b)(cfg)
+	}
+	for name := range cfg.Disabled {
+		delete(cfg.Builtins, name)
+	}
+	tree, err := parser.ParseWithConfig(src, cfg)
+	if err != nil {
+		syntax(n, src, err)
+		return nil
+	}
+	w := &writer{node: n, scope: s, env: map[string]any{}, needs: map[string]bool{}, touches: map[string]bool{}, asked: map[string]bool{}}
+	w.findHas(tree.Node)
+	root := w.clause(tree.Node)
+	if w.bad {
+		return nil
+	}
+	tree.Node = root
+	expr.Env(w.env)(cfg)
+	expr.AsBool()(cfg)
+	if _, err := checker.Check(tree, cfg); err != nil {
+		syntax(n, src, err)
+		return nil
+	}
+	if err := optimizer.Optimize(&tree.Node, cfg); err != nil {
+		syntax(n, src, err)
+		return nil
+	}
+	program, err := compiler.Compile(tree, cfg)
+	if err != nil {
+		syntax(n, src, err)
+		return nil
+	}
+	return &condition{source: src, program: program, needs: slices.Sorted(maps.Keys(w.needs)), touches: slices.Sorted(maps.Keys(w.touches)),
+		env: slices.Sorted(maps.Keys(w.env)), changed: w.changed}
+}
+
+// syntax shows an error of expr at its place.
+func syntax(n *diag.Node, src string, err error) {
+	from, to := 0, len([]rune(src))
+	msg := err.Error()
+	if fe, ok := errors.AsType[*file.Error](err); ok {
+		msg = fe.Message
+		from = min(max(fe.From, 0), to)
+		to = min(max(fe.To, from+1), max(to, from+1))
+	}
+	msg, _, _ = strings.Cut(msg, "\n")
+	n.ErrorAt(from, to, "N209", diag.Text{EN: "not a condition: " + msg, ZH: "条件写得不对：" + msg}, diag.Text{})
+}
+
+// writer rewrites a parsed condition into one whose names are all in the environment, and reports what is not allowed.
+type writer struct {
+	node    *diag.Node
+	scope   *scope
+	env     map[string]any
+	needs   map[string]bool
+	touches map[string]bool
+	asked   map[string]bool // fields in has() anywhere in the condition
+	seen    map[string]bool // fields mentioned in the clause at hand, outside has() and before ??
+	loops   int
+	changed bool
+	bad     bool
+}
+
+func (w *writer) fail(n ast.Node, code string, msg, hint diag.Text) ast.Node {
+	if !w.bad {
+		from, to := spanOf(n)
+		w.node.ErrorAt(from, to, code, msg, hint)
+	}
+	w.bad = true
+	return n
+}
+
+func spanOf(n ast.Node) (int, int) {
+	l := n.Location()
+	return l.From, max(l.To, l.From+1)
+}
+
+// findHas collects the fields that the condition asks has() for.
+func (w *writer) findHas(root ast.Node) {
+	ast.Walk(&root, visit(func(n ast.Node) {
+		if c, ok := n.(*ast.CallNode); ok && len(c.Arguments) == 1 {
+			callee, _ := c.Callee.(*ast.IdentifierNode)
+			arg, _ := c.Arguments[0].(*ast.IdentifierNode)
+			if callee != nil && callee.Value == "has" && arg != nil {
+				if f := w.scope.fields[arg.Value]; f != nil {
+					w.asked[f.Name] = true
+				}
+			}
+		}
+	}))
+}
+
+type visit func(ast.Node)
+
+func (v visit) Visit(n *ast.Node) { v(*n) }
+
+// clause walks the and/or tree. Each leaf of it that mentions a field asked has() for is met only if the field is there.
+func (w *writer) clause(n ast.Node) ast.Node {
+	if b, ok := n.(*ast.BinaryNode); ok && isLogic(b.Operator) {
+		b.Left, b.Right = w.clause(b.Left), w.clause(b.Right)
+		return b
+	}
+	w.seen = map[string]bool{}
+	own := map[string]bool{}
+	for f := range w.asked {
+		own[f] = mentionsHas(n, w.scope.fields, f)
+	}
+	out := w.expr(n)
+	for _, f := range slices.Sorted(maps.Keys(w.seen)) {
+		if !w.asked[f] {
+			w.needs[f] = true
+		} else if !own[f] {
+			out = with(&ast.BinaryNode{Operator: "and", Left: with(w.ident("?"+f, false), n), Right: out}, n)
+		}
+	}
+	return out
+}
+
+func mentionsHas(n ast.Node, fields map[string]*event.Field, name string) (found bool) {
+	sub := &writer{scope: &scope{fields: fields}, asked: map[string]bool{}}
+	sub.findHas(n)
+	return sub.asked[name]
+}
+
+func isLogic(op string) bool { return op == "and" || op == "or" || op == "&&" || op == "||" }
+
+// with gives a new node the place of an old one.
+func with[N ast.Node](n N, old ast.Node) N {
+	n.SetLocation(old.Location())
+	return n
+}
+
+func (w *writer) ident(name string, zero any) *ast.IdentifierNode {
+	w.env[name] = zero
+	return &ast.IdentifierNode{Value: name}
+}
+
+func (w *writer) expr(n ast.Node) ast.Node {
+	if w.bad {
+		return n
+	}
+	switch n := n.(type) {
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.StringNode:
+		return n
+	case *ast.PointerNode:
+		return n
+	case *ast.IdentifierNode:
+		return w.field(n, true)
+	case *ast.UnaryNode:
+		n.Node = w.expr(n.Node)
+		return n
+	case *ast.ConditionalNode:
+		n.Cond, n.Exp1, n.Exp2 = w.expr(n.Cond), w.expr(n.Exp1), w.expr(n.Exp2)
+		return n
+	case *ast.ArrayNode:
+		for i := range n.Nodes {
+			n.Nodes[i] = w.expr(n.Nodes[i])
+		}
+		return n
+	case *ast.PredicateNode:
+		n.Node = w.expr(n.Node)
+		return n
+	case *ast.BinaryNode:
+		return w.binary(n)
+	case *ast.MemberNode:
+		return w.member(n)
+	case *ast.CallNode:
+		return w.call(n)
+	case *ast.BuiltinNode:
+		if slices.Contains(loops, n.Name) {
+			if w.loops++; w.loops > maxLoops {
+				return w.fail(n, "N214", diag.Text{EN: "loops inside loops inside loops", ZH: "循环嵌套太深"}, diag.Text{EN: "at most two", ZH: "最多两层"})
+			}
+			defer func() { w.loops-- }()
+		}
+		for i := range n.Arguments {
+			n.Arguments[i] = w.expr(n.Arguments[i])
+		}
+		return n
+	case *ast.NilNode:
+		return w.fail(n, "N213", diag.Text{EN: "`nil` is not used in conditions", ZH: "条件里不用 `nil`"}, diag.Text{EN: "write has(field) or not has(field)", ZH: "请写 has(字段) 或 not has(字段)"})
+	}
+	return w.fail(n, "N213", diag.Text{EN: "this is not part of a condition", ZH: "条件里不能这样写"}, diag.Text{EN: "compare fields with values, join them with and, or, not", ZH: "请用字段和值比较，再用 and、or、not 连接"})
+}
+
+// field resolves a name or alias.
+func (w *writer) field(n *ast.IdentifierNode, touch bool) ast.Node {
+	f := w.scope.fields[n.Value]
+	if f == nil {
+		if !w.bad {
+			from, _ := spanOf(n)
+			w.scope.unknownField(w.node, from, from+len([]rune(n.Value)), n.Value)
+		}
+		w.bad = true
+		return n
+	}
+	w.touches[f.Name] = true
+	if touch {
+		w.seen[f.Name] = true
+	}
+	return with(w.ident(f.Name, zero(f.Type)), n)
+}
+
+func (w *writer) binary(n *ast.BinaryNode) ast.Node {
+	switch n.Operator {
+	case "??":
+		id, ok := n.Left.(*ast.IdentifierNode)
+		if !ok || w.scope.fields[id.Value] == nil {
+			if ok {
+				return w.field(id, false)
+			}
+			return w.fail(n, "N213", diag.Text{EN: "`??` stands behind a field", ZH: "`??` 要紧跟在字段后面"}, diag.Text{EN: "write (field ?? value)", ZH: "请写 (字段 ?? 值)"})
+		}
+		f := w.scope.fields[id.Value]
+		if !fits(f.Type, n.Right) {
+			return w.fail(n.Right, "N204", mismatch(f), diag.Text{EN: "the replacement must be a " + string(f.Type), ZH: "替代值的类型要和字段一致"})
+		}
+		left := w.field(id, false)
+		right := w.expr(n.Right)
+		if i, ok := right.(*ast.IntegerNode); ok && f.Type == event.Number {
+			right = with(&ast.FloatNode{Value: float64(i.Value)}, i)
+		}
+		return with(&ast.ConditionalNode{Ternary: true, Cond: with(w.ident("?"+f.Name, false), n), Exp1: left, Exp2: right}, n)
+	case "..", "|":
+		return w.fail(n, "N213", diag.Text{EN: "`" + n.Operator + "` is not used in conditions", ZH: "条件里不用 `" + n.Operator + "`"}, diag.Text{EN: "a range is `x >= 1 and x <= 9`", ZH: "范围请写 `x >= 1 and x <= 9`"})
+	case "%":
+		if i, ok := n.Right.(*ast.IntegerNode); !ok || i.Value == 0 {
+			return w.fail(n, "N213", diag.Text{EN: "`%` needs a number other than 0 behind it", ZH: "`%` 后面要写不为 0 的整数"}, diag.Text{})
+		}
+	case "matches":
+		s, ok := n.Right.(*ast.StringNode)
+		if !ok {
+			return w.fail(n, "N213", diag.Text{EN: "`matches` needs a pattern in quotation marks", ZH: "`matches` 后面要写带引号的表达式"}, diag.Text{})
+		}
+		if len(s.Value) > maxRegex {
+			return w.fail(n, "N214", diag.Text{EN: fmt.Sprintf("the pattern has more than %d bytes", maxRegex), ZH: fmt.Sprintf("表达式超过 %d 字节", maxRegex)}, diag.Text{})
+		}
+		if _, err := regexp.Compile(s.Value); err != nil {
+			return w.fail(n.Right, "N209", diag.Text{EN: err.Error(), ZH: err.Error()}, diag.Text{})
+		}
+	}
+	if w.compare(n) {
+		return n
+	}
+	n.Left, n.Right = w.expr(n.Left), w.expr(n.Right)
+	return n
+}
+
+// member resolves before.x and event.x, the only dots there are.
+func (w *writer) member(n *ast.MemberNode) ast.Node {
+	base, _ := n.Node.(*ast.IdentifierNode)
+	prop, _ := n.Property.(*ast.StringNode)
+	if base == nil || prop == nil || n.Optional {
+		return w.fail(n, "N213", diag.Text{EN: "a list has no numbered items here", ZH: "这里不能用下标"}, diag.Text{EN: "write `\"x\" in items` or `any(items, # == \"x\")`", ZH: "请写 `\"x\" in items` 或 `any(items, # == \"x\")`"})
+	}
+	switch base.Value {
+	case "event":
+		if slices.Contains(eventFields, prop.Value) && prop.Value != "user" {
+			var z any = ""
+			if prop.Value == "time" {
+				z = time.Time{}
+			}
+			return with(w.ident("event."+prop.Value, z), n)
+		}
+		if prop.Value == "user" {
+			return with(w.ident("event.user", ""), n)
+		}
+		return w.fail(n, "N202", diag.Text{EN: "`event` has no `" + prop.Value + "`", ZH: "`event` 没有 `" + prop.Value + "`"}, diag.OneOf("it has", "它有", eventFields))
+	case "before":
+		if !w.scope.before {
+			return w.fail(n, "N213", diag.Text{EN: "`before` is only there in a push on a profile event", ZH: "`before` 只能用在用户资料事件的 push 规则里"}, diag.Text{})
+		}
+		f := w.scope.fields[prop.Value]
+		if f == nil {
+			if !w.bad {
+				from, to := spanOf(prop)
+				w.scope.unknownField(w.node, from, to, prop.Value)
+			}
+			w.bad = true
+			return n
+		}
+		w.needs["before."+f.Name], w.touches[f.Name] = true, true
+		return with(w.ident("before."+f.Name, zero(f.Type)), n)
+	}
+	return w.fail(n, "N213", diag.Text{EN: "`" + base.Value + "." + prop.Value + "`: a field has no parts", ZH: "`" + base.Value + "." + prop.Value + "`：字段没有下一级"},
+		diag.Text{EN: "declare the path in events.yaml and use the field's name", ZH: "请在 events.yaml 里声明路径，这里写字段名"})
+}
+
+func (w *writer) call(n *ast.CallNode) ast.Node {
+	callee, _ := n.Callee.(*ast.IdentifierNode)
+	if callee == nil {
+		return w.fail(n, "N213", diag.Text{EN: "this cannot be called", ZH: "这里不能调用函数"}, diag.Text{})
+	}
+	if callee.Value != "has" && callee.Value != "changed" {
+		known := append(slices.Clone(builtins), "has", "changed")
+		hint, _ := diag.DidYouMean(callee.Value, known)
+		if hint.EN == "" {
+			hint = diag.OneOf("functions", "可用函数", known)
+		}
+		if _, exists := builtin.Index[callee.Value]; exists {
+			return w.fail(n, "N213", diag.Text{EN: "`" + callee.Value + "` is not available in conditions", ZH: "条件里不能用 `" + callee.Value + "`"}, hint)
+		}
+		return w.fail(n, "N213", diag.Text{EN: "unknown function `" + callee.Value + "`", ZH: "没有函数 `" + callee.Value + "`"}, hint)
+	}
+	arg, ok := (*ast.IdentifierNode)(nil), len(n.Arguments) == 1
+	if ok {
+		arg, ok = n.Arguments[0].(*ast.IdentifierNode)
+	}
+	if !ok {
+		return w.fail(n, "N213", diag.Text{EN: callee.Value + "() takes the name of one field", ZH: callee.Value + "() 里写一个字段名"}, diag.Text{})
+	}
+	prefix := "?"
+	if callee.Value == "changed" {
+		if !w.scope.before {
+			return w.fail(n, "N213", diag.Text{EN: "changed() is only there in a push on a profile event", ZH: "changed() 只能用在用户资料事件的 push 规则里"}, diag.Text{})
+		}
+		prefix, w.changed = "~", true
+	}
+	if _, ok := w.field(arg, false).(*ast.IdentifierNode); !ok || w.bad {
+		return n
+	}
+	return with(w.ident(prefix+w.scope.fields[arg.Value].Name, false), n)
+}
+
+// compare checks a comparison of a field with a constant; true when it reported a mistake.
+func (w *writer) compare(n *ast.BinaryNode) bool {
+	switch n.Operator {
+	case "==", "!=", "<", "<=", ">", ">=", "in":
+	default:
+		return false
+	}
+	id, ok := n.Left.(*ast.IdentifierNode)
+	right := n.Right
+	if !ok {
+		if id, ok = n.Right.(*ast.IdentifierNode); !ok || n.Operator == "in" {
+			return false
+		}
+		right = n.Left
+	}
+	f := w.scope.fields[id.Value]
+	if f == nil {
+		return false
+	}
+	if other, ok := right.(*ast.IdentifierNode); ok && w.scope.fields[other.Value] == nil && f.Type == event.String {
+		from, _ := spanOf(other)
+		d := w.node.ErrorAt(from, from+len([]rune(other.Value)), "N208", diag.Text{EN: "the text `" + other.Value + "` needs quotation marks", ZH: "文字 `" + other.Value + "` 要加英文双引号"},
+			diag.Text{EN: "write \"" + other.Value + "\"", ZH: "写成 \"" + other.Value + "\""})
+		d.Fix = `"` + other.Value + `"`
+		w.bad = true
+		return true
+	}
+	values := []ast.Node{right}
+	if n.Operator == "in" {
+		arr, ok := right.(*ast.ArrayNode)
+		if !ok {
+			return false
+		}
+		values = arr.Nodes
+	}
+	for _, v := range values {
+		if !constant(v) {
+			continue
+		}
+		if !fits(f.Type, v) {
+			w.fail(v, "N204", mismatch(f), cure(f, v))
+			return true
+		}
+		if s, ok := v.(*ast.StringNode); ok && f.Values != nil && !slices.Contains(f.Values, s.Value) {
+			from, to := spanOf(v)
+			verb := diag.Text{EN: "`" + f.Name + "` never equals \"" + s.Value + "\"", ZH: "`" + f.Name + "` 不可能等于 \"" + s.Value + "\""}
+			if slices.ContainsFunc(f.Values, func(x string) bool { return strings.EqualFold(x, s.Value) }) {
+				verb.ZH += "（区分大小写）"
+			}
+			d := w.node.ErrorAt(from, to, "N206", verb, diag.Text{EN: "its values are " + strings.Join(f.Values, ", "), ZH: "可选值：" + strings.Join(f.Values, "、")})
+			if fix := diag.Nearest(s.Value, f.Values); fix != "" {
+				d.Fix = `"` + fix + `"`
+			}
+			w.bad = true
+			return true
+		}
+	}
+	if f.Scale != "" && (n.Operator == "==" || n.Operator == "!=") && constant(right) {
+		from, to := spanOf(n)
+		w.node.WarnAt(from, to, "W218", diag.Text{EN: "`" + f.Name + "` is a scaled number: `" + n.Operator + "` may miss by a hair", ZH: "`" + f.Name + "` 是换算后的小数，用 `" + n.Operator + "` 可能差一点点"},
+			diag.Text{EN: "compare with >= and <", ZH: "请用 >= 和 < 比较"})
+	}
+	return false
+}
+
+func constant(n ast.Node) bool {
+	switch n := n.(type) {
+	case *ast.IntegerNode, *ast.FloatNode, *ast.StringNode, *ast.BoolNode:
+		return true
+	case *ast.UnaryNode:
+		return (n.Operator == "-" || n.Operator == "+") && constant(n.Node)
+	}
+	return false
+}
+
+// fits reports whether a constant may stand where a field of a type does. What is no constant is expr's to judge.
+func fits(t event.Type, n ast.Node) bool {
+	switch n := n.(type) {
+	case *ast.IntegerNode, *ast.FloatNode:
+		return t == event.Number
+	case *ast.UnaryNode:
+		return n.Operator == "not" || n.Operator == "!" || fits(t, n.Node)
+	case *ast.StringNode:
+		return t == event.String
+	case *ast.BoolNode:
+		return t == event.Bool
+	}
+	return true
+}
+
+func mismatch(f *event.Field) diag.Text {
+	zh := map[event.Type]string{event.String: "文字", event.Number: "数字", event.Bool: "真假值", event.Time: "时间", event.List: "列表"}[f.Type]
+	return diag.Text{EN: "`" + f.Name + "` is a " + string(f.Type), ZH: "`" + f.Name + "` 是" + zh}
+}
+
+func cure(f *event.Field, v ast.Node) diag.Text {
+	switch f.Type {
+	case event.Number:
+		return diag.Text{EN: "write a number without quotation marks", ZH: "请写不带引号的数字"}
+	case event.String:
+		return diag.Text{EN: "write the text in quotation marks", ZH: "请写带英文引号的文字"}
+	case event.Bool:
+		return diag.Text{EN: "write the field alone, or not " + f.Name, ZH: "直接写字段名，或 not " + f.Name}
+	case event.List:
+		return diag.Text{EN: "write `value in " + f.Name + "`", ZH: "请写 `值 in " + f.Name + "`"}
+	}
+	return diag.Text{EN: "compare it with another time", ZH: "请和另一个时间比较"}
+}

@@ -1,0 +1,248 @@
+package rules
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/notifier/notifier/internal/diag"
+)
+
+// mark is one token of a condition: enough to name the mistakes that people make before expr sees the text.
+type mark struct {
+	text     string
+	from, to int // runes
+	kind     byte
+}
+
+const (
+	word   = 'w'
+	number = 'n'
+	quoted = 'q'
+	sign   = 's'
+)
+
+// scan splits a condition. It never fails; an unclosed text reaches to the end.
+func scan(src string) (out []mark) {
+	r := []rune(src)
+	for i := 0; i < len(r); {
+		start := i
+		kind := byte(sign)
+		switch c := r[i]; {
+		case unicode.IsSpace(c):
+			i++
+			continue
+		case c == '"' || c == '\'' || c == '`':
+			for i++; i < len(r) && r[i] != c; i++ {
+				if r[i] == '\\' && c != '`' {
+					i++
+				}
+			}
+			i = min(i+1, len(r))
+			kind = quoted
+		case isWide(c) || (c >= '0' && c <= '9'):
+			for i < len(r) && (isWide(r[i]) || (r[i] >= '0' && r[i] <= '9') || r[i] == '.' || r[i] == '_') {
+				i++
+			}
+			kind = number
+		case unicode.IsLetter(c) || c == '_':
+			for i < len(r) && (unicode.IsLetter(r[i]) || unicode.IsDigit(r[i]) || r[i] == '_') {
+				i++
+			}
+			kind = word
+		default:
+			i++
+			if i < len(r) && strings.Contains("== != >= <= => =< <> && || ?? ** ..", string(r[start:i+1])) && r[i] != ' ' {
+				i++
+			}
+		}
+		out = append(out, mark{string(r[start:i]), start, i, kind})
+	}
+	return out
+}
+
+func isWide(c rune) bool { return c >= '０' && c <= '９' }
+
+// wide maps marks that look like an operator to the operator.
+var wide = map[string]string{"＞": ">", "＜": "<", "＝": "==", "！": "not", "（": "(", "）": ")", "，": ",", "：": ":", "≥": ">=", "≤": "<=", "≠": "!=", "≧": ">=", "≦": "<=",
+	"＆": "and", "｜": "or", "＋": "+", "－": "-", "×": "*", "＊": "*", "÷": "/", "／": "/", "％": "%", "【": "[", "】": "]", "［": "[", "］": "]", "。": ".", "；": ";", "、": ","}
+
+// chinese maps words that stand for an operator to the operator.
+var chinese = map[string]string{"并且": "and", "而且": "and", "且": "and", "和": "and", "与": "and", "或者": "or", "或": "or", "非": "not", "不是": "!=", "不等于": "!=", "是": "==", "等于": "==",
+	"大于": ">", "大于等于": ">=", "小于": "<", "小于等于": "<=", "属于": "in", "在": "in", "包含": "contains", "AND": "and", "OR": "or", "NOT": "not", "IN": "in", "And": "and", "Or": "or", "Not": "not"}
+
+var grouped = regexp.MustCompile(`^[0-9]{3}$`)
+
+// lint names the mistakes in a condition for what they are; true when one was found that stops it.
+func lint(n *diag.Node, src string, s *scope) bool {
+	marks := scan(src)
+	depth := 0
+	for i, m := range marks {
+		prev, next := at(marks, i-1), at(marks, i+1)
+		fail := func(from, to int, code string, en, zh, fix string) bool {
+			d := n.ErrorAt(from, to, code, diag.Text{EN: en, ZH: zh}, diag.Text{})
+			if fix != "" {
+				d.Fix, d.Hint = fix, diag.Text{EN: "write `" + fix + "`", ZH: "写成 `" + fix + "`"}
+			}
+			return true
+		}
+		switch m.text {
+		case "(", "[", "{":
+			if depth++; depth > maxNesting {
+				return fail(m.from, m.to, "N214", "nested too deeply", "括号嵌套太深", "")
+			}
+		case ")", "]", "}":
+			depth--
+		}
+		switch {
+		case m.kind == sign && strings.ContainsAny(m.text, "“”‘’「」『』＂＇"):
+			return fail(m.from, m.to, "N207", "a Chinese quotation mark `"+m.text+"`", "这里是中文引号 `"+m.text+"`", `"`)
+		case m.kind == sign && wide[m.text] != "":
+			return fail(m.from, m.to, "N207", "a full-width mark `"+m.text+"`", "这里是全角符号 `"+m.text+"`", wide[m.text])
+		case m.kind == word && chinese[m.text] != "" && s.fields[m.text] == nil:
+			return fail(m.from, m.to, "N207", "`"+m.text+"` is not an operator", "`"+m.text+"` 不是运算符", chinese[m.text])
+		case m.kind == number && strings.IndexFunc(m.text, isWide) >= 0:
+			fix := strings.Map(func(c rune) rune {
+				if isWide(c) {
+					return c - '０' + '0'
+				}
+				return c
+			}, m.text)
+			return fail(m.from, m.to, "N211", "full-width digits", "这里是全角数字", fix)
+		case m.kind == number && next.text == "," && next.from == m.to && grouped.MatchString(at(marks, i+2).text) && at(marks, i+2).from == next.to && !inList(marks[:i]):
+			to := i + 2
+			for at(marks, to+1).text == "," && grouped.MatchString(at(marks, to+2).text) {
+				to += 2
+			}
+			fix := ""
+			for _, p := range marks[i : to+1] {
+				fix += strings.Trim(p.text, ",")
+			}
+			return fail(m.from, marks[to].to, "N211", "a number is written without commas", "数字里不能有逗号", fix)
+		case m.text == "=" && m.kind == sign:
+			return fail(m.from, m.to, "N205", "`=` is not a comparison", "`=` 不是比较", "==")
+		case m.text == "=>" || m.text == "=<":
+			return fail(m.from, m.to, "N205", "`"+m.text+"` is written the other way round", "`"+m.text+"` 写反了", string(m.text[1])+"=")
+		case m.text == "<>":
+			return fail(m.from, m.to, "N205", "`<>` is not a comparison", "`<>` 不是比较", "!=")
+		case (isConnector(m) || m.text == "not") && isComparison(next):
+			if m.text == "not" {
+				continue
+			}
+			field := at(marks, fieldBefore(marks, i)).text
+			return fail(m.from, next.to, "N217", "behind `"+m.text+"` the field is missing", "`"+m.text+"` 后面缺少字段", strings.TrimSpace(m.text+" "+field+" "+next.text))
+		case isConnector(m) && next.kind == quoted && (i+2 >= len(marks) || isConnector(marks[i+2]) || marks[i+2].text == ")") && prev.kind == quoted:
+			field := at(marks, fieldBefore(marks, i)).text
+			op := "in"
+			return fail(prev.from, next.to, "N210", "a text alone is no condition", "单独一段文字不是条件", strings.TrimSpace(field+" "+op+" ["+prev.text+", "+next.text+"]"))
+		case m.text == "in" && next.text == "(":
+			end := i + 2
+			for end < len(marks) && marks[end].text != ")" {
+				end++
+			}
+			if end < len(marks) && slices.ContainsFunc(marks[i+2:end], func(x mark) bool { return x.text == "," }) {
+				var b strings.Builder
+				for _, p := range marks[i+2 : end] {
+					b.WriteString(p.text)
+					if p.text == "," {
+						b.WriteByte(' ')
+					}
+				}
+				return fail(next.from, marks[end].to, "N219", "a list stands in square brackets", "列表要用方括号", "["+b.String()+"]")
+			}
+		}
+	}
+	mixed(n, marks)
+	contradiction(n, marks)
+	return false
+}
+
+func at(marks []mark, i int) mark {
+	if i < 0 || i >= len(marks) {
+		return mark{}
+	}
+	return marks[i]
+}
+
+func isConnector(m mark) bool {
+	return m.text == "and" || m.text == "or" || m.text == "&&" || m.text == "||"
+}
+
+func isComparison(m mark) bool {
+	return m.kind == sign && slices.Contains([]string{"==", "!=", ">", "<", ">=", "<="}, m.text)
+}
+
+// fieldBefore finds the field that the comparison before a connector speaks of.
+func fieldBefore(marks []mark, i int) int {
+	for i--; i >= 0; i-- {
+		if isConnector(marks[i]) {
+			return -1
+		}
+		if marks[i].kind == word && (isComparison(at(marks, i+1)) || at(marks, i+1).text == "in") {
+			return i
+		}
+	}
+	return -1
+}
+
+// inList reports whether an open square bracket stands before.
+func inList(before []mark) bool {
+	depth := 0
+	for _, m := range before {
+		switch m.text {
+		case "[", "(":
+			depth++
+		case "]", ")":
+			depth--
+		}
+	}
+	return depth > 0
+}
+
+// mixed warns of and beside or without brackets: and binds first, which few readers know.
+func mixed(n *diag.Node, marks []mark) {
+	type level struct{ and, or bool }
+	levels := []level{{}}
+	for _, m := range marks {
+		top := &levels[len(levels)-1]
+		switch m.text {
+		case "(", "[", "{":
+			levels = append(levels, level{})
+		case ")", "]", "}":
+			if len(levels) > 1 {
+				levels = levels[:len(levels)-1]
+			}
+		case "and", "&&":
+			top.and = true
+		case "or", "||":
+			top.or = true
+		default:
+			continue
+		}
+		if isConnector(m) && top.and && top.or {
+			n.WarnAt(m.from, m.to, "W216", diag.Text{EN: "`and` and `or` without brackets: `and` binds first", ZH: "`and` 和 `or` 混用没有加括号：会先算 `and`"},
+				diag.Text{EN: "put brackets around what belongs together", ZH: "请给应先算的部分加括号"})
+			return
+		}
+	}
+}
+
+// contradiction warns of `x != a or x != b`, which always holds, and `x == a and x == b`, which never does.
+func contradiction(n *diag.Node, marks []mark) {
+	for i := 0; i+6 < len(marks); i++ {
+		a, op, v, con, b, op2, v2 := marks[i], marks[i+1], marks[i+2], marks[i+3], marks[i+4], marks[i+5], marks[i+6]
+		if a.kind != word || a.text != b.text || op.text != op2.text || v.text == v2.text || v.kind != v2.kind || (v.kind != quoted && v.kind != number) {
+			continue
+		}
+		span := func(code, en, zh string, hint diag.Text) {
+			n.WarnAt(a.from, v2.to, code, diag.Text{EN: en, ZH: zh}, hint)
+		}
+		switch {
+		case op.text == "!=" && (con.text == "or" || con.text == "||"):
+			span("W212", "this always holds", "这个条件永远成立", diag.Text{EN: "use `and`, or `not in [...]`", ZH: "请用 `and`，或 `not in [...]`"})
+		case op.text == "==" && (con.text == "and" || con.text == "&&"):
+			span("W212", "this never holds", "这个条件永远不成立", diag.Text{EN: "use `or`, or `in [...]`", ZH: "请用 `or`，或 `in [...]`"})
+		}
+	}
+}

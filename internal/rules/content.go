@@ -1,0 +1,382 @@
+package rules
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/event"
+	"github.com/notifier/notifier/internal/intent"
+)
+
+// content is the texts of a push or broadcast, compiled.
+type content struct {
+	title, body, link, image, group *template
+	badge                           *int
+	data                            map[string]*template
+	platforms                       []string
+	message                         *message
+	extras                          json.RawMessage
+	oneTitle, oneBody               *template
+}
+
+type message struct {
+	from, extra *template
+	kind        string
+	content     map[string]*template
+}
+
+// How much text one intent may carry, well under intent.MaxBytes with JSON's escapes.
+const maxContent = 16 << 10
+
+// text reads a template and checks its names; nil when there is a mistake.
+func (l *loader) text(n *diag.Node, s *scope) *template {
+	src, ok := n.String()
+	if !ok {
+		return nil
+	}
+	t, terr := parseTemplate(src)
+	if terr != nil {
+		n.ErrorAt(terr.from, terr.to, terr.code, terr.msg, terr.hint)
+		return nil
+	}
+	good := true
+	for i := range t.parts {
+		if t.parts[i].ref != "" && !l.hole(n, s, &t.parts[i]) {
+			good = false
+		}
+	}
+	if !good {
+		return nil
+	}
+	return t
+}
+
+// hole checks one reference and gives it its final name.
+func (l *loader) hole(n *diag.Node, s *scope, p *part) bool {
+	fail := func(code, en, zh, hen, hzh string) bool {
+		n.ErrorAt(p.from, p.to, code, diag.Text{EN: en, ZH: zh}, diag.Text{EN: hen, ZH: hzh})
+		return false
+	}
+	prefix, name, dotted := strings.Cut(p.ref, ".")
+	isList := false
+	if !dotted {
+		name = p.ref
+	} else {
+		switch prefix {
+		case "event":
+			if !slices.Contains(eventFields, name) {
+				return fail("N302", "`event` has no `"+name+"`", "`event` 没有 `"+name+"`", "it has "+strings.Join(eventFields, ", "), "它有 "+strings.Join(eventFields, "、"))
+			}
+			if name == "time" {
+				dated(p)
+			}
+			return true
+		case "first", "latest", "list":
+			if !s.merged {
+				return fail("N302", "`"+prefix+"` is only there in texts with `merge`", "`"+prefix+"` 只能用在有 `merge` 的文字里", "write `${"+name+"}`", "写成 `${"+name+"}`")
+			}
+			isList = prefix == "list"
+		case "before":
+			if !s.before {
+				return fail("N302", "`before` is only there in a push on a profile event", "`before` 只能用在用户资料事件的 push 规则里", "", "")
+			}
+		case "user":
+			return fail("N120", "`${user.…}` is not supported by this version yet", "这个版本还不支持 `${user.…}`", "", "")
+		default:
+			return fail("N302", "`"+p.ref+"`: a field has no parts", "`"+p.ref+"`：字段没有下一级", "declare the path in events.yaml and use the field's name", "请在 events.yaml 里声明路径，这里写字段名")
+		}
+	}
+	if name == "count" && !dotted {
+		if !s.merged {
+			return fail("N302", "`count` is only there in texts with `merge`", "`count` 只能用在有 `merge` 的文字里", "", "")
+		}
+		return true
+	}
+	f := s.fields[name]
+	if f == nil {
+		if strings.HasPrefix(name, "now") {
+			return fail("N120", "`${now}` is not supported by this version yet", "这个版本还不支持 `${now}`", "", "")
+		}
+		at := p.from + strings.Index(" "+p.ref, name) - 1
+		s.unknownField(n, at, at+len([]rune(name)), name)
+		return false
+	}
+	if s.merged && !dotted && !s.by[f.Name] {
+		return fail("N305", "`"+f.Name+"` differs between the merged events and is not in `merge.by`", "合并的事件里 `"+f.Name+"` 各不相同，它又不在 `merge.by` 里",
+			"write `first."+f.Name+"`, `latest."+f.Name+"` or `list."+f.Name+" | join`", "写成 `first."+f.Name+"`、`latest."+f.Name+"` 或 `list."+f.Name+" | join`")
+	}
+	if dotted {
+		p.ref = prefix + "." + f.Name
+	} else {
+		p.ref = f.Name
+	}
+	for _, fl := range p.filters {
+		switch {
+		case fl.name == "money" && f.Type != event.Number:
+			return fail("N304", "`money` is for numbers, `"+f.Name+"` is a "+string(f.Type), "`money` 用于数字，`"+f.Name+"` 不是数字", "", "")
+		case fl.name == "date" && f.Type != event.Time:
+			return fail("N304", "`date` is for times, `"+f.Name+"` is a "+string(f.Type), "`date` 用于时间，`"+f.Name+"` 不是时间", "", "")
+		case fl.name == "join" && f.Type != event.List && !isList:
+			return fail("N304", "`join` is for lists, `"+f.Name+"` is a "+string(f.Type), "`join` 用于列表，`"+f.Name+"` 不是列表", "", "")
+		}
+	}
+	if f.Type == event.Time {
+		dated(p)
+	}
+	return true
+}
+
+// dated makes a time readable where the text does not say how.
+func dated(p *part) {
+	if !slices.ContainsFunc(p.filters, func(f filter) bool { return f.name == "date" }) {
+		p.filters = append([]filter{{name: "date"}}, p.filters...)
+	}
+}
+
+// texts reads what push and broadcast have in common.
+func (l *loader) texts(n *diag.Node, r *Rule, a Account) {
+	r.scope.merged = r.merge != nil
+	s := r.scope
+	c := &content{}
+	r.content = c
+	get := func(key string) *template {
+		if v := n.Get(key); v != nil {
+			return l.text(v, s)
+		}
+		return nil
+	}
+	c.title, c.body, c.link, c.image, c.group = get("title"), get("body"), get("link"), get("image"), get("group")
+	if n.Get("body") == nil {
+		n.Error("N114", diag.Text{EN: "`body` is missing", ZH: "缺少 `body`（正文）"}, diag.Text{EN: "add `body: \"...\"`", ZH: "请加上 `body: \"...\"`"})
+	} else if strings.TrimSpace(n.Get("body").Text) == "" {
+		n.Get("body").Error("N104", diag.Text{EN: "the body is empty", ZH: "正文是空的"}, diag.Text{})
+	}
+	for key, limit := range map[string]int{"title": 50, "body": 200} {
+		if v := n.Get(key); v != nil {
+			long := 0
+			if t, err := parseTemplate(v.Text); err == nil {
+				for _, p := range t.parts {
+					long += len([]rune(p.text))
+				}
+			}
+			if long > limit {
+				v.Warn("W505", diag.Text{EN: fmt.Sprintf("the %s has %d characters; phones show about %d", key, long, limit), ZH: fmt.Sprintf("%s 有 %d 个字，手机大约只显示 %d 个", key, long, limit)}, diag.Text{})
+			}
+			if len(v.Text) > maxContent {
+				v.Error("N505", diag.Text{EN: "the text is too long", ZH: "文字太长"}, diag.Text{})
+			}
+		}
+	}
+	if v, ok := n.Get("badge").Int(0, 9999); ok {
+		b := int(v)
+		c.badge = &b
+	}
+	if d := n.Get("data"); d.IsMapping() {
+		c.data = map[string]*template{}
+		for _, f := range d.Fields {
+			c.data[f.Key.Text] = l.text(f.Value, s)
+		}
+	}
+	for _, p := range n.Get("platforms").List() {
+		if x, ok := p.Enum("ios", "android", "harmonyos"); ok {
+			c.platforms = append(c.platforms, x)
+		}
+	}
+	if m := n.Get("message"); m != nil && m.Keys("from", "type", "content", "extra") {
+		c.message = &message{}
+		if v := m.Get("from"); v != nil {
+			c.message.from = l.text(v, s)
+		} else if a.Name != "" && a.Sender == "" {
+			m.Error("N408", diag.Text{EN: "nobody sends this message", ZH: "这条消息没有发送人"}, diag.Text{EN: "add `from`, or `sender` to the account", ZH: "请加上 `from`，或在账号设置里写 `sender`"})
+		}
+		if v := m.Get("extra"); v != nil {
+			c.message.extra = l.text(v, s)
+		}
+		c.message.kind, _ = m.Need("type").String()
+		if v := m.Get("type"); v != nil && !messageType.MatchString(v.Text) {
+			v.Error("N112", diag.Text{EN: "`" + v.Text + "` is not a message type", ZH: "`" + v.Text + "` 不是消息类型"}, diag.Text{EN: "like RC:TxtMsg or your own app:order", ZH: "例如 RC:TxtMsg 或自定义的 app:order"})
+		}
+		c.message.content = map[string]*template{}
+		if body := m.Need("content"); body.IsMapping() {
+			for _, f := range body.Fields {
+				c.message.content[f.Key.Text] = l.text(f.Value, s)
+			}
+		}
+	}
+	if rc := n.Get("rongcloud"); rc != nil {
+		l.extras(rc, c)
+	}
+	if r.merge == nil {
+		return
+	}
+	r.merge.vars = c.vars()
+	if one := r.oneNode; one != nil {
+		single := *s
+		single.by = map[string]bool{}
+		for _, f := range s.list { // one trigger: every field has one value
+			single.by[f.Name] = true
+		}
+		if v := one.Get("title"); v != nil {
+			c.oneTitle = l.text(v, &single)
+		}
+		if v := one.Get("body"); v != nil {
+			c.oneBody = l.text(v, &single)
+		}
+		r.merge.vars = c.vars()
+	}
+}
+
+var messageType = regexp.MustCompile(`^[A-Za-z0-9_-]+:[A-Za-z0-9_-]+$`)
+
+// templates gives all texts of the content.
+func (c *content) templates() []*template {
+	out := []*template{c.title, c.body, c.link, c.image, c.group, c.oneTitle, c.oneBody}
+	for _, k := range slices.Sorted(maps.Keys(c.data)) {
+		out = append(out, c.data[k])
+	}
+	if m := c.message; m != nil {
+		out = append(out, m.from, m.extra)
+		for _, k := range slices.Sorted(maps.Keys(m.content)) {
+			out = append(out, m.content[k])
+		}
+	}
+	return out
+}
+
+// vars gives the fields that merged texts use of each trigger.
+func (c *content) vars() []string {
+	set := map[string]bool{}
+	for _, t := range c.templates() {
+		for _, ref := range t.refs() {
+			prefix, name, dotted := strings.Cut(ref, ".")
+			switch {
+			case ref == "count":
+			case dotted && (prefix == "first" || prefix == "latest" || prefix == "list"):
+				set[name] = true
+			default:
+				set[ref] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(set))
+}
+
+// extras turns the vendor's block into JSON: quoted texts stay texts, plain true, false and whole numbers become what they are.
+// Its keys are the vendor's business, which checks them where it sends.
+func (l *loader) extras(n *diag.Node, c *content) {
+	if !n.IsMapping() {
+		return
+	}
+	if c.extras != nil {
+		n.Error("N102", diag.Text{EN: "`rongcloud` is written twice", ZH: "`rongcloud` 写了两次"}, diag.Text{EN: "keep one of them", ZH: "只保留一个"})
+		return
+	}
+	b, err := json.Marshal(plainJSON(n))
+	if err != nil || len(b) > 4<<10 {
+		n.Error("N505", diag.Text{EN: "the block is too large", ZH: "内容太多"}, diag.Text{})
+		return
+	}
+	c.extras = b
+}
+
+func plainJSON(n *diag.Node) any {
+	switch n.Kind {
+	case diag.Mapping:
+		out := map[string]any{}
+		for _, f := range n.Fields {
+			out[f.Key.Text] = plainJSON(f.Value)
+		}
+		return out
+	case diag.Sequence:
+		out := []any{}
+		for _, it := range n.Items {
+			out = append(out, plainJSON(it))
+		}
+		return out
+	}
+	if !n.Quoted() {
+		switch n.Text {
+		case "true":
+			return true
+		case "false":
+			return false
+		}
+		if i, err := strconv.ParseInt(n.Text, 10, 64); err == nil && strconv.FormatInt(i, 10) == n.Text {
+			return i
+		}
+	}
+	return n.Text
+}
+
+// render makes the content of one intent. With raw the texts stay templates, for a merge.
+func (c *content) render(get lookup, raw bool) (*intent.Content, error) {
+	size := 0
+	var first error
+	text := func(t *template) string {
+		if t == nil {
+			return ""
+		}
+		s := t.String()
+		if !raw {
+			var err error
+			if s, err = t.render(get); err != nil && first == nil {
+				first = err
+			}
+		}
+		size += len(s)
+		return s
+	}
+	out := &intent.Content{Title: text(c.title), Body: text(c.body), Link: text(c.link), Image: text(c.image), Group: text(c.group), Badge: c.badge, Platforms: c.platforms, RongCloud: c.extras}
+	if len(c.data) > 0 {
+		out.Data = make(map[string]string, len(c.data))
+		for _, k := range slices.Sorted(maps.Keys(c.data)) {
+			out.Data[k] = text(c.data[k])
+		}
+	}
+	if m := c.message; m != nil {
+		out.Message = &intent.Message{From: text(m.from), Type: m.kind, Extra: text(m.extra), Content: make(map[string]string, len(m.content))}
+		for _, k := range slices.Sorted(maps.Keys(m.content)) {
+			out.Message.Content[k] = text(m.content[k])
+		}
+	}
+	switch {
+	case first != nil:
+		return nil, first
+	case !raw && strings.TrimSpace(out.Body) == "":
+		return nil, errors.New("the body is empty")
+	case size > maxContent:
+		return nil, fmt.Errorf("the texts have %d bytes, the most is %d", size, maxContent)
+	}
+	return out, nil
+}
+
+// push reads the block of a rule for named users.
+func (l *loader) push(n *diag.Node, r *Rule, a Account) {
+	if !keys(n, "push", "to", "title", "body", "link", "image", "data", "badge", "group", "platforms", "message", "rongcloud") {
+		return
+	}
+	if to := n.Get("to"); to != nil {
+		if r.to = l.text(to, r.scope); r.to != nil && len(r.to.parts) == 1 {
+			if f := r.scope.fields[r.to.parts[0].ref]; f != nil && f.Type == event.List {
+				r.toList = f.Name
+			}
+		}
+		if f := r.scope.fields[to.Text]; f != nil {
+			to.Error("N309", diag.Text{EN: "`" + to.Text + "` is a field: without `${}` it would be the name of a user", ZH: "`" + to.Text + "` 是字段：不加 `${}` 会被当作用户 ID"}, diag.Text{EN: "write `\"${" + to.Text + "}\"`", ZH: "写成 `\"${" + to.Text + "}\"`"})
+		}
+	} else {
+		for _, s := range r.specs {
+			if s.User == "" {
+				n.Error("N114", diag.Text{EN: "event `" + s.Name + "` has no user: to whom?", ZH: "事件 `" + s.Name + "` 没有用户：发给谁？"}, diag.Text{EN: "add `to`, or `user` to the event", ZH: "请加上 `to`，或在事件目录里给事件加 `user`"})
+			}
+		}
+	}
+	l.texts(n, r, a)
+}

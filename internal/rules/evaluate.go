@@ -1,0 +1,366 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/notifier/notifier/internal/event"
+	"github.com/notifier/notifier/internal/intent"
+)
+
+// TagsRule stands for all tag rules in a profile intent's id.
+const TagsRule = "tags"
+
+// maxTargets bounds the users that one event may name through a list.
+const maxTargets = 100
+
+// Evaluate gives the intents of one event. For a business event, those of every rule that matches: one per target,
+// rendered. For a profile event, one per account that keeps users: its tag rules and pushes are asked in stage 2.
+//
+// An intent whose text or audience cannot be rendered is returned with Dead set and no content: the caller records
+// DEAD(render-error), so it is never a wider audience. A rule that panics yields such an intent too; the others run.
+func (s *Set) Evaluate(ev *event.Event) []*intent.Intent {
+	if ev.Spec.Kind == event.Profile {
+		return s.profileIntents(ev)
+	}
+	p := s.business[ev.Spec.Name]
+	if p == nil {
+		return nil
+	}
+	src := eventSource{ev, s.opt.Zone}
+	env := environment(p.env, src)
+	var out []*intent.Intent
+	for _, r := range p.candidates() {
+		out = append(out, s.one(r, ref(ev), ev.User, src, env)...)
+	}
+	return out
+}
+
+func ref(ev *event.Event) intent.EventRef {
+	return intent.EventRef{ID: ev.ID, Type: ev.Spec.Name, Time: ev.Time, Topic: ev.Pos.Topic, Partition: ev.Pos.Partition, Offset: ev.Pos.Offset}
+}
+
+// source is where a rule's names get their values: an event, or a row of the profile table.
+type source interface {
+	// field gives the value of a field for a condition (any) and for a text; ok is false when it is missing.
+	field(name string) (forCondition any, forText value, ok bool)
+	before(name string) (forCondition any, forText value, ok bool)
+	changed(name string) bool
+	event(name string) (any, value)
+}
+
+// environment fills what conditions read. Everything has a value of its type: see condition.
+func environment(names []string, src source) map[string]any {
+	env := make(map[string]any, len(names))
+	for _, name := range names {
+		switch {
+		case name[0] == '?':
+			_, _, ok := src.field(name[1:])
+			env[name] = ok
+		case name[0] == '~':
+			env[name] = src.changed(name[1:])
+		case strings.HasPrefix(name, "event."):
+			env[name], _ = src.event(name[len("event."):])
+		case strings.HasPrefix(name, "before."):
+			env[name], _, _ = src.before(name[len("before."):])
+		default:
+			env[name], _, _ = src.field(name)
+		}
+	}
+	return env
+}
+
+// matches gives the verdict of a rule's conditions.
+func (r *Rule) matches(src source, env map[string]any) bool {
+	for _, c := range r.when {
+		if !c.holds(src, env) {
+			return false
+		}
+	}
+	for _, c := range r.unless {
+		if c.holds(src, env) {
+			return false
+		}
+	}
+	return true
+}
+
+// holds asks for the fields the condition needs before it asks the program.
+func (c *condition) holds(src source, env map[string]any) bool {
+	for _, name := range c.needs {
+		var ok bool
+		if b, isBefore := strings.CutPrefix(name, "before."); isBefore {
+			_, _, ok = src.before(b)
+		} else {
+			_, _, ok = src.field(name)
+		}
+		if !ok {
+			return false
+		}
+	}
+	return c.met(env)
+}
+
+// one asks one rule and makes its intents.
+func (s *Set) one(r *Rule, ev intent.EventRef, user string, src source, env map[string]any) (out []*intent.Intent) {
+	target := user
+	defer func() {
+		if p := recover(); p != nil {
+			out = []*intent.Intent{s.dead(s.blank(r, ev, target), fmt.Errorf("internal fault in rule %s: %v", r.Name, p))}
+		}
+	}()
+	if !r.matches(src, env) {
+		return nil
+	}
+	get := texts(src)
+	if r.Action == intent.Broadcast {
+		target = intent.Everyone
+		in := s.blank(r, ev, target)
+		aud, err := r.audience.render(get)
+		if err != nil {
+			return []*intent.Intent{s.dead(in, err)}
+		}
+		in.Audience = aud
+		return []*intent.Intent{s.fill(r, in, aud.Key(), get)}
+	}
+	targets, err := r.targets(user, src, get)
+	if err != nil {
+		return []*intent.Intent{s.dead(s.blank(r, ev, target), err)}
+	}
+	for _, t := range targets {
+		out = append(out, s.fill(r, s.blank(r, ev, t), t, get))
+	}
+	return out
+}
+
+// targets gives the users a push goes to, each once.
+func (r *Rule) targets(user string, src source, get lookup) ([]string, error) {
+	if r.to == nil {
+		if user == "" {
+			return nil, fmt.Errorf("the event has no user")
+		}
+		return []string{user}, nil
+	}
+	var list []string
+	if r.toList != "" {
+		_, v, ok := src.field(r.toList)
+		if !ok {
+			return nil, fmt.Errorf("to: ${%s} is %w", r.toList, errMissing)
+		}
+		list = v.list
+	} else {
+		t, err := r.to.render(get)
+		if err != nil {
+			return nil, fmt.Errorf("to: %w", err)
+		}
+		list = []string{t}
+	}
+	var out []string
+	for _, t := range list {
+		if strings.TrimSpace(t) != "" && !slices.Contains(out, t) && len(out) < maxTargets {
+			out = append(out, t)
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("to: nobody is named")
+	}
+	return out, nil
+}
+
+// blank is an intent without content.
+func (s *Set) blank(r *Rule, ev intent.EventRef, target string) *intent.Intent {
+	in := &intent.Intent{Event: ev, Rule: r.Name, RuleSet: s.Hash, Account: r.Account, Target: target, Action: r.Action,
+		Shadow: r.Mode == Shadow, Class: r.Class, Policy: r.policy}
+	in.ID = intent.MakeID(in.Position(), r.Name, target)
+	if r.expire > 0 {
+		in.Policy.Expire = ev.Time.Add(r.expire)
+	}
+	return in
+}
+
+// dead marks an intent that cannot be sent.
+func (s *Set) dead(in *intent.Intent, err error) *intent.Intent {
+	in.Dead, in.DeadDetail = intent.RenderError, cutText(err.Error(), 300)
+	in.Content, in.Merge, in.Audience = nil, nil, nil
+	return in
+}
+
+// fill renders the content, or keeps the templates and this trigger's values for a merge.
+func (s *Set) fill(r *Rule, in *intent.Intent, whom string, get lookup) *intent.Intent {
+	var err error
+	if in.Content, err = r.content.render(get, r.merge != nil); err != nil {
+		return s.dead(in, err)
+	}
+	m := r.merge
+	if m == nil {
+		return in
+	}
+	by, err := m.by.render(get)
+	if err != nil {
+		return s.dead(in, fmt.Errorf("merge.by: %w", err))
+	}
+	in.Merge = &intent.Merge{Key: r.Name + "|" + whom + "|" + by, Wait: m.wait, Extend: m.extend, MaxWait: m.max, Keep: m.keep}
+	if r.content.oneTitle != nil || r.content.oneBody != nil {
+		in.Merge.One = &intent.One{}
+		if t := r.content.oneTitle; t != nil {
+			in.Merge.One.Title = t.String()
+		}
+		if t := r.content.oneBody; t != nil {
+			in.Merge.One.Body = t.String()
+		}
+	}
+	in.Merge.Vars = vars(m.vars, get)
+	// What a merge cannot render must die here, where the event is known, and not when the merge closes.
+	if _, err := RenderMerged(in.Content, in.Merge, []map[string]any{in.Merge.Vars}, 1); err != nil {
+		return s.dead(in, err)
+	}
+	return in
+}
+
+// Each value of a merge is cut so that 20 of them, with all their siblings, fit one ledger record.
+const (
+	maxVar      = 512
+	maxVarItems = 8
+)
+
+func vars(names []string, get lookup) map[string]any {
+	out := make(map[string]any, len(names))
+	for _, name := range names {
+		v, ok := get(name)
+		switch {
+		case !ok:
+		case v.isList:
+			list := []any{}
+			for _, it := range v.list[:min(len(v.list), maxVarItems)] {
+				list = append(list, cutBytes(it, maxVar/4))
+			}
+			out[name] = list
+		default:
+			out[name] = cutBytes(v.text, maxVar)
+		}
+	}
+	return out
+}
+
+func cutBytes(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
+}
+
+// texts is a source as templates ask it.
+func texts(src source) lookup {
+	return func(ref string) (value, bool) {
+		prefix, name, dotted := strings.Cut(ref, ".")
+		switch {
+		case !dotted:
+			_, v, ok := src.field(ref)
+			return v, ok
+		case prefix == "event":
+			_, v := src.event(name)
+			return v, v.text != ""
+		case prefix == "before":
+			_, v, ok := src.before(name)
+			return v, ok
+		}
+		return value{}, false
+	}
+}
+
+// eventSource reads a business event.
+type eventSource struct {
+	ev   *event.Event
+	zone *time.Location
+}
+
+func (e eventSource) field(name string) (any, value, bool) {
+	i, ok := e.ev.Spec.Index(name)
+	if !ok {
+		return "", value{}, false
+	}
+	v := &e.ev.Values[i]
+	if !v.OK() {
+		return zero(e.ev.Spec.Fields[i].Type), value{}, false
+	}
+	switch v.Type {
+	case event.Number:
+		return v.Num, value{text: v.Str}, true
+	case event.Bool:
+		return v.Bool, value{text: v.Str}, true
+	case event.Time:
+		return v.Time, value{text: v.Time.In(e.zone).Format(time.RFC3339)}, true
+	case event.List:
+		return v.List, value{list: v.List, isList: true}, true
+	}
+	return v.Str, value{text: v.Str}, true
+}
+
+func (e eventSource) before(string) (any, value, bool) { return "", value{}, false }
+func (e eventSource) changed(string) bool              { return false }
+
+func (e eventSource) event(name string) (any, value) {
+	return eventPart(ref(e.ev), e.ev.User, name, e.zone)
+}
+
+func eventPart(ev intent.EventRef, user, name string, zone *time.Location) (any, value) {
+	s := ""
+	switch name {
+	case "id":
+		s = ev.ID
+	case "type":
+		s = ev.Type
+	case "topic":
+		s = ev.Topic
+	case "user":
+		s = user
+	case "time":
+		return ev.Time, value{text: ev.Time.In(zone).Format(time.RFC3339)}
+	}
+	return s, value{text: s}
+}
+
+// profileIntents hands the fields of a profile event to stage 2, once per account.
+func (s *Set) profileIntents(ev *event.Event) []*intent.Intent {
+	if len(s.accounts) == 0 {
+		return nil
+	}
+	fields := make(map[string]intent.Value, len(ev.Values))
+	if !ev.Gone {
+		for i := range ev.Spec.Fields {
+			v := &ev.Values[i]
+			switch {
+			case v.OK():
+				fields[ev.Spec.Fields[i].Name] = tableValue(v)
+			case v.State == event.Null || ev.Spec.Snapshot:
+				fields[ev.Spec.Fields[i].Name] = intent.Value{} // explicitly absent
+			}
+		}
+	}
+	out := make([]*intent.Intent, 0, len(s.accounts))
+	for _, a := range s.accounts {
+		in := &intent.Intent{Event: ref(ev), Rule: TagsRule, RuleSet: s.Hash, Account: a, Target: ev.User, Action: intent.Tags,
+			Profile: &intent.Profile{Version: ev.Version, Gone: ev.Gone, Fields: fields}}
+		in.ID = intent.MakeID(ev.Pos, TagsRule, ev.User)
+		if len(s.accounts) > 1 { // two accounts of one event must not share an id
+			in.ID = intent.MakeID(ev.Pos, TagsRule+"@"+a, ev.User)
+		}
+		out = append(out, in)
+	}
+	return out
+}
+
+// tableValue is an event's value as the profile table keeps it.
+func tableValue(v *event.Value) intent.Value {
+	out := intent.Value{Type: v.Type, Str: v.Str, List: v.List}
+	if v.Type != event.List {
+		out.Str = cutBytes(v.Str, maxVar)
+	}
+	if v.Type == event.List {
+		out.Str = strconv.Itoa(len(v.List)) // an empty list is not the zero Value
+	}
+	return out
+}

@@ -1,0 +1,292 @@
+package rules
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/event"
+)
+
+// File is one file of rules/, by a name that does not depend on where the folder lies.
+type File struct {
+	Name string // as shown in diagnostics
+	Data []byte
+}
+
+// maxSample bounds a sample event, like a record.
+const maxSample = 1 << 20
+
+// Load reads files and folders (with what lies in them, but not hidden files) and makes a Set of them. A file given
+// alone brings the events.yaml beside it. The Set is nil when there is any error in the list; what cannot be read is
+// an error of the list as well.
+func Load(paths []string, opt Options) (*Set, diag.List) {
+	files, list := Read(paths)
+	if list.Errors() > 0 {
+		return nil, list.Sorted()
+	}
+	return LoadFiles(files, opt)
+}
+
+// Read collects the rule files, the catalogue and the samples under the given paths, sorted by name.
+func Read(paths []string) ([]File, diag.List) {
+	var list diag.List
+	seen := map[string]bool{}
+	var files []File
+	unreadable := func(p string, err error) {
+		msg := err.Error()
+		if pe, ok := errors.AsType[*fs.PathError](err); ok {
+			msg = pe.Err.Error()
+		}
+		list = append(list, diag.Diagnostic{Code: "N117", Severity: diag.Error, File: p, Message: diag.Text{EN: "cannot read: " + msg, ZH: "读不到：" + msg}})
+	}
+	add := func(p string) {
+		p = filepath.ToSlash(filepath.Clean(p))
+		if seen[p] {
+			return
+		}
+		seen[p] = true
+		b, err := os.ReadFile(p)
+		if err != nil {
+			unreadable(p, err)
+			return
+		}
+		files = append(files, File{p, b})
+	}
+	for _, p := range paths {
+		info, err := os.Stat(p)
+		if err != nil {
+			unreadable(p, err)
+			continue
+		}
+		if !info.IsDir() {
+			add(p)
+			dir := filepath.Dir(p)
+			for _, beside := range []string{"events.yaml", "events.yml"} {
+				if _, err := os.Stat(filepath.Join(dir, beside)); err == nil {
+					add(filepath.Join(dir, beside))
+				}
+			}
+			samples, err := filepath.Glob(filepath.Join(dir, "samples", "*.json"))
+			if err == nil {
+				for _, s := range samples {
+					add(s)
+				}
+			}
+			continue
+		}
+		err = filepath.WalkDir(p, func(q string, e fs.DirEntry, err error) error {
+			if err != nil {
+				unreadable(q, err)
+				return nil
+			}
+			if q != p && strings.HasPrefix(e.Name(), ".") {
+				if e.IsDir() {
+					return fs.SkipDir
+				}
+				return nil
+			}
+			switch filepath.Ext(q) {
+			case ".yaml", ".yml", ".json":
+				if !e.IsDir() {
+					add(q)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			unreadable(p, err)
+		}
+	}
+	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
+	return files, list
+}
+
+// ReadFS is Read for an embedded folder.
+func ReadFS(fsys fs.FS) ([]File, error) {
+	var files []File
+	err := fs.WalkDir(fsys, ".", func(p string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		switch path.Ext(p) {
+		case ".yaml", ".yml", ".json":
+			b, err := fs.ReadFile(fsys, p)
+			if err != nil {
+				return err
+			}
+			files = append(files, File{p, b})
+		}
+		return nil
+	})
+	return files, err
+}
+
+// loader is one run over the files.
+type loader struct {
+	opt     Options
+	files   map[string][]byte
+	samples []sampleRef
+	specs   []*event.Spec
+	byName  map[string]*event.Spec
+	table   map[string]*event.Field // columns of the profile table
+	rules   []*Rule
+	list    diag.List
+}
+
+type sampleRef struct {
+	spec *event.Spec
+	node *diag.Node
+}
+
+// LoadFiles makes a Set of files in memory: the whole loader but for the reading.
+func LoadFiles(files []File, opt Options) (*Set, diag.List) {
+	opt.defaults()
+	l := &loader{opt: opt, files: map[string][]byte{}, byName: map[string]*event.Spec{}}
+	var docs, catalogues, ruleDocs []*diag.Doc
+	for _, f := range files {
+		l.files[path.Clean(f.Name)] = f.Data
+		if path.Ext(f.Name) == ".json" {
+			continue
+		}
+		d := diag.Parse(f.Name, f.Data)
+		docs = append(docs, d)
+		switch {
+		case d.Root == nil:
+		case d.Root.Kind != diag.Mapping:
+			d.Root.Keys()
+		case d.Root.Get("events") != nil:
+			catalogues = append(catalogues, d)
+		case d.Root.Get("kafka") != nil || d.Root.Get("accounts") != nil:
+			d.Root.Error("N118", diag.Text{EN: "this is the settings file", ZH: "这是设置文件"}, diag.Text{EN: "check it with `notifier config check`", ZH: "请用 `notifier config check` 检查"})
+		default:
+			ruleDocs = append(ruleDocs, d)
+		}
+	}
+	set := &Set{opt: opt}
+	first := map[string]*diag.Node{}
+	for _, d := range catalogues {
+		for _, s := range l.catalogue(d) {
+			key := d.Root.Get("events").Key(s.Name)
+			if old := first[s.Name]; old != nil {
+				key.Error("N220", diag.Text{EN: fmt.Sprintf("event `%s` is declared twice", s.Name), ZH: fmt.Sprintf("事件 `%s` 声明了两次", s.Name)}, diag.Text{})
+				continue
+			}
+			first[s.Name] = key
+			l.specs, l.byName[s.Name] = append(l.specs, s), s
+		}
+	}
+	l.table = l.profileFields(l.specs, first)
+	if len(docs) > 0 && len(catalogues) == 0 && !slices.ContainsFunc(docs, func(d *diag.Doc) bool { return d.Root == nil }) {
+		l.list = append(l.list, diag.Diagnostic{Code: "N601", Severity: diag.Error, Message: diag.Text{EN: "no event catalogue: there is no file with `events:`", ZH: "没有事件目录：没有带 `events:` 的文件"},
+			Hint: diag.Text{EN: "put events.yaml beside the rule files", ZH: "请把 events.yaml 放在规则文件旁边"}})
+	}
+	l.checkSamples()
+	if len(catalogues) > 0 {
+		for _, d := range ruleDocs {
+			l.ruleFile(d)
+		}
+		l.across()
+	}
+	for _, d := range docs {
+		l.list = append(l.list, d.List...)
+		set.Files = append(set.Files, FileInfo{Name: d.File})
+	}
+	if len(l.rules) == 0 && l.list.Errors() == 0 {
+		l.list = append(l.list, diag.Diagnostic{Code: "N110", Severity: diag.Error, Message: diag.Text{EN: "there are no rules", ZH: "一条规则都没有"},
+			Hint: diag.Text{EN: "write one, or copy one from the rules/ that ship", ZH: "请写一条，或从自带的 rules/ 复制"}})
+	}
+	for i := range set.Files {
+		for _, r := range l.rules {
+			if r.File == set.Files[i].Name {
+				set.Files[i].Rules++
+				set.Files[i].Tests += r.Tests
+			}
+		}
+	}
+	set.Rules = l.rules
+	out := l.list.Sorted()
+	if out.Errors() > 0 {
+		return nil, out
+	}
+	set.Catalogue = event.NewCatalogue(l.specs, opt.MaxBytes)
+	set.Hash = hash(files)
+	set.index(l.table)
+	return set, out
+}
+
+// Summary counts files, rules and tests without asking whether they are right: what check prints beside errors.
+func Summary(files []File) (out []FileInfo) {
+	for _, f := range files {
+		if path.Ext(f.Name) == ".json" {
+			continue
+		}
+		info := FileInfo{Name: f.Name}
+		if d := diag.Parse(f.Name, f.Data); d.Root != nil && d.Root.Get("rules") != nil {
+			for _, r := range d.Root.Get("rules").List() {
+				info.Rules++
+				info.Tests += len(r.Get("tests").List())
+			}
+		} else if d.Root != nil && d.Root.Get("events") != nil {
+			info.Events = len(d.Root.Get("events").Fields)
+		}
+		out = append(out, info)
+	}
+	return out
+}
+
+// hash names a revision: the names and bytes of all YAML files, names relative to what they have in common.
+func hash(files []File) string {
+	common := ""
+	for i, f := range files {
+		dir := path.Dir(f.Name) + "/"
+		if i == 0 {
+			common = dir
+		}
+		for !strings.HasPrefix(dir, common) {
+			common = path.Dir(strings.TrimSuffix(common, "/")) + "/"
+			if common == "./" || common == "//" {
+				common = ""
+			}
+		}
+	}
+	h := sha256.New()
+	for _, f := range files {
+		if path.Ext(f.Name) != ".json" {
+			fmt.Fprintf(h, "%s %d\n", strings.TrimPrefix(f.Name, common), len(f.Data))
+			h.Write(f.Data)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))[:12]
+}
+
+// checkSamples decodes each sample event as its entry says.
+func (l *loader) checkSamples() {
+	for _, s := range l.samples {
+		name := s.node.Text
+		data, ok := l.files[path.Join(path.Dir(s.node.File()), name)]
+		if !ok || strings.Contains(name, "..") || path.IsAbs(name) {
+			s.node.Error("N608", diag.Text{EN: "there is no file `" + name + "`", ZH: "没有文件 `" + name + "`"}, diag.Text{EN: "a .json file beside the catalogue", ZH: "应是事件目录旁边的 .json 文件"})
+			continue
+		}
+		if len(s.spec.Topics) == 0 || len(data) > maxSample {
+			continue
+		}
+		rec := event.Record{Position: event.Position{Topic: s.spec.Topics[0]}, Key: []byte("sample"), Value: data, Time: time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)}
+		evs, err := event.NewCatalogue([]*event.Spec{s.spec}, maxSample).Decode(rec)
+		if err != nil {
+			s.node.Error("N608", diag.Text{EN: "the sample cannot be decoded: " + err.Error(), ZH: "样例事件解码失败：" + err.Error()}, diag.Text{})
+		} else if len(evs) == 0 {
+			s.node.Error("N608", diag.Text{EN: "the sample is not this event: `match` does not hold", ZH: "样例不是这个事件：`match` 不成立"}, diag.Text{})
+		}
+	}
+}

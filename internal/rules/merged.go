@@ -1,0 +1,127 @@
+package rules
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/notifier/notifier/internal/intent"
+)
+
+// RenderMerged writes the texts of a merge that closes. It needs nothing but what the intent carries, so a held merge
+// reads as the revision that made it meant it.
+//
+// c holds templates, items the Vars of the kept triggers, oldest first (at most 20), count all triggers. ${first.x},
+// ${latest.x} and ${list.x} speak of the items; a bare ${x} is the one of the trigger that m.Keep names, which is the
+// same for all where x is part of the merge's key. m.One replaces title and body when count is 1.
+func RenderMerged(c *intent.Content, m *intent.Merge, items []map[string]any, count int) (*intent.Content, error) {
+	if c == nil || m == nil || len(items) == 0 {
+		return nil, errors.New("render merge: there is nothing to render")
+	}
+	get := merged(items, count, m.Keep)
+	out := *c
+	var first error
+	render := func(src string) string {
+		t, terr := parseTemplate(src)
+		if terr != nil {
+			first = errors.Join(first, terr)
+			return ""
+		}
+		s, err := t.render(get)
+		if err != nil && first == nil {
+			first = err
+		}
+		return s
+	}
+	title, body := c.Title, c.Body
+	if m.One != nil && count == 1 {
+		if m.One.Title != "" {
+			title = m.One.Title
+		}
+		if m.One.Body != "" {
+			body = m.One.Body
+		}
+	}
+	out.Title, out.Body, out.Link, out.Image, out.Group = render(title), render(body), render(c.Link), render(c.Image), render(c.Group)
+	size := len(out.Title) + len(out.Body) + len(out.Link) + len(out.Image) + len(out.Group)
+	texts := func(in map[string]string) map[string]string {
+		if in == nil {
+			return nil
+		}
+		res := make(map[string]string, len(in))
+		for _, k := range slices.Sorted(maps.Keys(in)) {
+			res[k] = render(in[k])
+			size += len(res[k])
+		}
+		return res
+	}
+	out.Data = texts(c.Data)
+	if c.Message != nil {
+		out.Message = &intent.Message{From: render(c.Message.From), Type: c.Message.Type, Content: texts(c.Message.Content), Extra: render(c.Message.Extra)}
+	}
+	switch {
+	case first != nil:
+		return nil, first
+	case strings.TrimSpace(out.Body) == "":
+		return nil, errors.New("the body is empty")
+	case size > maxContent:
+		return nil, errors.New("the merged texts are too long")
+	}
+	return &out, nil
+}
+
+// merged is the items as templates ask them.
+func merged(items []map[string]any, count int, keep intent.Keep) lookup {
+	own := items[len(items)-1]
+	if keep == intent.KeepFirst {
+		own = items[0]
+	}
+	return func(ref string) (value, bool) {
+		if ref == "count" {
+			return value{text: strconv.Itoa(count)}, true
+		}
+		prefix, name, dotted := strings.Cut(ref, ".")
+		switch {
+		case dotted && prefix == "first":
+			return fromVar(items[0][name])
+		case dotted && prefix == "latest":
+			return fromVar(items[len(items)-1][name])
+		case dotted && prefix == "list":
+			all := value{isList: true}
+			for _, it := range items {
+				if v, ok := fromVar(it[name]); ok {
+					if v.isList {
+						all.list = append(all.list, v.list...)
+					} else {
+						all.list = append(all.list, v.text)
+					}
+				}
+			}
+			return all, len(all.list) > 0
+		}
+		return fromVar(own[ref])
+	}
+}
+
+// fromVar reads a value of Merge.Vars, also after a way through JSON.
+func fromVar(x any) (value, bool) {
+	switch x := x.(type) {
+	case string:
+		return value{text: x}, true
+	case []string:
+		return value{list: x, isList: true}, true
+	case []any:
+		v := value{isList: true, list: make([]string, 0, len(x))}
+		for _, it := range x {
+			s, ok := it.(string)
+			if !ok {
+				return value{}, false
+			}
+			v.list = append(v.list, s)
+		}
+		return v, true
+	}
+	return value{}, false
+}

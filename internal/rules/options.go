@@ -1,0 +1,60 @@
+package rules
+
+import "time"
+
+// Options is what the settings tell the loader.
+type Options struct {
+	Zone       *time.Location // of days, quiet hours and times in texts; nil is Asia/Shanghai or, without zone data, UTC+8
+	Accounts   []Account
+	AnyAccount bool // no settings at hand: every account name is known and may do everything
+	MaxBytes   int  // of a record's value (events.max_bytes); 0 is the default
+}
+
+// Account is what a rule needs to know of an account.
+type Account struct {
+	Name, Vendor   string
+	AllowEveryone  bool // allow: [everyone]
+	ApprovalWaived bool // approval: waived
+	Sender         string
+}
+
+// The name that stands for the one account when there are no settings.
+const anyName = "main"
+
+func (o *Options) defaults() {
+	if o.Zone == nil {
+		o.Zone = time.FixedZone("CST", 8*3600)
+		if z, err := time.LoadLocation("Asia/Shanghai"); err == nil {
+			o.Zone = z
+		}
+	}
+	if o.AnyAccount {
+		o.Accounts = []Account{{Name: anyName}}
+	}
+}
+
+// account finds an account by name, "" being the only one there is.
+func (o *Options) account(name string) (Account, bool) {
+	if o.AnyAccount {
+		if name == "" {
+			name = anyName
+		}
+		return Account{Name: name, Vendor: "rongcloud", AllowEveryone: true, ApprovalWaived: true, Sender: "system"}, true
+	}
+	if name == "" && len(o.Accounts) == 1 {
+		return o.Accounts[0], true
+	}
+	for _, a := range o.Accounts {
+		if a.Name == name {
+			return a, true
+		}
+	}
+	return Account{}, false
+}
+
+func (o *Options) names() (out []string) {
+	for _, a := range o.Accounts {
+		out = append(out, a.Name)
+	}
+	return out
+}

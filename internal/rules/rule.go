@@ -1,0 +1,382 @@
+package rules
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/event"
+	"github.com/notifier/notifier/internal/intent"
+)
+
+// Mode says how far a rule goes.
+type Mode string
+
+const (
+	Live   Mode = "live"
+	Shadow Mode = "shadow" // evaluated, rendered, recorded, not sent
+	Off    Mode = "off"
+)
+
+// Rule is one entry of a rule file, compiled.
+type Rule struct {
+	Name, Title, Owner string
+	Notes              string
+	Links              []string
+	Mode               Mode
+	Class              string // marketing | service; "" for tag rules
+	Events             []string
+	Account            string
+	Action             intent.Action
+	File               string
+	Line               int
+	Tests              int
+
+	always   bool
+	when     []*condition // all must be met
+	unless   []*condition // none may be met
+	tags     []*tagTemplate
+	to       *template // nil: the event's user
+	toList   string    // the list field of `to`, or ""
+	audience *audience
+	content  *content
+	merge    *merge
+	policy   intent.Policy // without Expire
+	expire   time.Duration
+	scope    *scope
+	specs    []*event.Spec
+	node     *diag.Node // of its name
+	oneNode  *diag.Node // merge.one
+	tagNodes []tagNode
+}
+
+var ruleName = regexp.MustCompile(`^[a-z0-9-]{3,60}$`)
+
+// unsupported are keys of the format that this version does not act on: refused, never silently ignored.
+var unsupported = map[string][]string{
+	"rule":   {"from", "until", "user_when", "send_at", "getui"},
+	"push":   {"variants", "getui"},
+	"limits": {"once", "rule", "brake", "quota", "reserve", "reserve_until", "no_quota"},
+}
+
+// keys is Node.Keys with the keys that are known but not yet supported.
+func keys(n *diag.Node, kind string, known ...string) bool {
+	if !n.IsMapping() {
+		return false
+	}
+	later := unsupported[kind]
+	for _, k := range later {
+		if key := n.Key(k); key != nil {
+			notYet(key, "`"+k+"`")
+		}
+	}
+	return n.Keys(append(slices.Clone(known), later...)...)
+}
+
+func notYet(n *diag.Node, what string) {
+	n.Error("N120", diag.Text{EN: what + " is not supported by this version yet", ZH: "这个版本还不支持 " + what}, diag.Text{EN: "remove it", ZH: "请先删掉"})
+}
+
+// ruleFile reads one file with `rules`.
+func (l *loader) ruleFile(d *diag.Doc) {
+	root := d.Root
+	root.Keys("version", "defaults", "rules")
+	version(root)
+	defaults := root.Get("defaults")
+	if defaults != nil && keys(defaults, "defaults", "owner", "class", "account", "approval", "limits") {
+		l.limits(defaults.Get("limits"), nil, &Rule{})
+	}
+	list := root.Need("rules")
+	if list != nil && len(list.List()) == 0 {
+		list.Error("N110", diag.Text{EN: "there are no rules in this file", ZH: "这个文件里没有规则"}, diag.Text{})
+	}
+	for _, n := range list.List() {
+		name := n.Get("name")
+		if name != nil {
+			d.SetRule(name.Text)
+		}
+		if r := l.rule(n, defaults); r != nil {
+			r.File = d.File
+			if old := l.find(r.Name); old != nil {
+				r.node.Error("N220", diag.Text{EN: fmt.Sprintf("rule `%s` exists already, in %s:%d", r.Name, old.File, old.Line), ZH: fmt.Sprintf("规则 `%s` 已经有了，在 %s:%d", r.Name, old.File, old.Line)},
+					diag.Text{EN: "names are unique over all files", ZH: "所有文件里的规则名不能重复"})
+			} else {
+				l.rules = append(l.rules, r)
+			}
+		}
+		d.SetRule("")
+	}
+}
+
+func (l *loader) find(name string) *Rule {
+	for _, r := range l.rules {
+		if r.Name == name {
+			return r
+		}
+	}
+	return nil
+}
+
+// rule reads one rule; nil when it has no usable name. Mistakes are in the list, which keeps the Set from being made.
+func (l *loader) rule(n, defaults *diag.Node) *Rule {
+	if !keys(n, "rule", "name", "title", "owner", "notes", "links", "mode", "class", "event", "when", "unless", "tags", "push", "broadcast",
+		"account", "merge", "limits", "approval", "rongcloud", "tests") {
+		return nil
+	}
+	r := &Rule{Line: n.Line, node: n.Need("name"), Mode: Live}
+	if r.node == nil {
+		return nil
+	}
+	r.Line = r.node.Line
+	r.Name, _ = r.node.String()
+	if !ruleName.MatchString(r.Name) || r.Name == "tags" {
+		r.node.Error("N112", diag.Text{EN: "`" + r.Name + "` cannot be the name of a rule", ZH: "`" + r.Name + "` 不能作规则名"}, diag.Text{EN: "3 to 60 of a-z, 0-9 and -, and not `tags`; the Chinese name goes into `title`", ZH: "3 到 60 个小写字母、数字、-，且不能叫 `tags`；中文名请写在 `title`"})
+	}
+	r.Title, _ = n.Get("title").String()
+	r.Owner, _ = either(n, defaults, "owner").String()
+	r.Notes, _ = n.Get("notes").String()
+	r.Links, _ = n.Get("links").Strings()
+	r.Tests = len(n.Get("tests").List())
+
+	if !l.events(n.Need("event"), r) {
+		return r
+	}
+	l.action(n, r)
+	l.mode(n, defaults, r)
+	account, known := l.account(either(n, defaults, "account"), r)
+	r.scope = scopeOf(r.specs)
+	r.scope.before = r.Action == intent.Push && r.specs[0].Kind == event.Profile
+	l.conditions(n, r)
+	l.merge(n.Get("merge"), r)
+	body := n.Get(string(r.Action))
+	switch r.Action {
+	case intent.Tags:
+		l.tagList(body, r)
+	case intent.Push:
+		l.push(body, r, account)
+	case intent.Broadcast:
+		l.broadcast(body, r, account, known)
+	}
+	if r.Action != intent.Tags {
+		l.limits(n.Get("limits"), defaults.Get("limits"), r)
+		l.approval(n, defaults, r, account, known)
+		l.safety(n, r)
+	} else {
+		for _, k := range []string{"limits", "merge", "approval", "class"} {
+			if key := n.Key(k); key != nil {
+				key.Error("N409", diag.Text{EN: "`" + k + "` has no meaning in a tag rule", ZH: "标签规则里不用 `" + k + "`"}, diag.Text{EN: "remove it", ZH: "请删掉"})
+			}
+		}
+	}
+	if rc := n.Get("rongcloud"); rc != nil && r.content != nil {
+		l.extras(rc, r.content)
+	}
+	l.tests(n.Get("tests"), r)
+	return r
+}
+
+// either is a rule's own key, or the one in the file's defaults.
+func either(n, defaults *diag.Node, key string) *diag.Node {
+	if v := n.Get(key); v != nil {
+		return v
+	}
+	return defaults.Get(key)
+}
+
+func (l *loader) events(n *diag.Node, r *Rule) bool {
+	for _, e := range n.List() {
+		name, ok := e.String()
+		if !ok {
+			return false
+		}
+		spec := l.byName[name]
+		if spec == nil {
+			hint, fix := diag.DidYouMean(name, names(l.specs))
+			d := e.Error("N201", diag.Text{EN: "unknown event `" + name + "`", ZH: "事件目录里没有 `" + name + "`"}, hint)
+			d.Fix, d.Note = fix, diag.OneOf("events", "可用事件", names(l.specs))
+			continue
+		}
+		if len(r.specs) > 0 && r.specs[0].Kind != spec.Kind {
+			e.Error("N409", diag.Text{EN: "profile and business events do not go into one rule", ZH: "用户资料事件和业务事件不能放在同一条规则"}, diag.Text{EN: "write two rules", ZH: "请写成两条规则"})
+			continue
+		}
+		r.Events, r.specs = append(r.Events, name), append(r.specs, spec)
+	}
+	return len(r.specs) > 0
+}
+
+// action finds which of tags, push and broadcast the rule has.
+func (l *loader) action(n *diag.Node, r *Rule) {
+	for _, a := range []intent.Action{intent.Tags, intent.Push, intent.Broadcast} {
+		key := n.Key(string(a))
+		if key == nil {
+			continue
+		}
+		if r.Action != "" {
+			key.Error("N409", diag.Text{EN: "a rule does one thing: `" + string(r.Action) + "` or `" + string(a) + "`", ZH: "一条规则只做一件事：`" + string(r.Action) + "` 或 `" + string(a) + "`"}, diag.Text{EN: "write two rules", ZH: "请写成两条规则"})
+			continue
+		}
+		r.Action = a
+		profile := r.specs[0].Kind == event.Profile
+		if a == intent.Tags && !profile {
+			key.Error("N409", diag.Text{EN: "tags come from profile events only", ZH: "标签只能来自用户资料事件"}, diag.Text{EN: "this event is not `kind: profile`", ZH: "这个事件不是 `kind: profile`"})
+		}
+		if a == intent.Broadcast && profile {
+			key.Error("N409", diag.Text{EN: "a profile event cannot start a broadcast", ZH: "用户资料事件不能触发人群推送"}, diag.Text{EN: "use `push`", ZH: "请用 `push`"})
+		}
+	}
+	if r.Action == "" {
+		r.node.Error("N114", diag.Text{EN: "the rule does nothing: it has no `tags`, `push` or `broadcast`", ZH: "规则没有动作：缺少 `tags`、`push` 或 `broadcast`"}, diag.Text{})
+	}
+}
+
+func (l *loader) mode(n, defaults *diag.Node, r *Rule) {
+	m, c := n.Get("mode"), either(n, defaults, "class")
+	if r.Action == intent.Tags {
+		if s, ok := m.Enum("live", "off"); ok {
+			r.Mode = Mode(s)
+		}
+		return
+	}
+	if m == nil {
+		r.node.Error("N114", diag.Text{EN: "`mode` is missing", ZH: "缺少 `mode`"}, diag.Text{EN: "add `mode: shadow` to try it, `mode: live` to send", ZH: "试运行请写 `mode: shadow`，正式发送请写 `mode: live`"})
+	} else if strings.HasPrefix(m.Text, "canary") {
+		notYet(m, "`mode: canary`")
+	} else if s, ok := m.Enum("live", "shadow", "off"); ok {
+		r.Mode = Mode(s)
+	}
+	if c == nil {
+		r.node.Error("N114", diag.Text{EN: "`class` is missing", ZH: "缺少 `class`"}, diag.Text{EN: "add `class: marketing` or `class: service`", ZH: "请写 `class: marketing`（营销）或 `class: service`（服务）"})
+	} else {
+		r.Class, _ = c.Enum("marketing", "service")
+	}
+}
+
+// account resolves whom the rule sends through; known is false when that failed.
+func (l *loader) account(n *diag.Node, r *Rule) (Account, bool) {
+	if n != nil && n.Kind == diag.Sequence {
+		notYet(n, "a list of accounts")
+		return Account{}, false
+	}
+	name, _ := n.String()
+	a, ok := l.opt.account(name)
+	if ok {
+		r.Account = a.Name
+		return a, true
+	}
+	all := diag.OneOf("accounts", "可用账号", l.opt.names())
+	switch {
+	case n == nil && len(l.opt.Accounts) == 0:
+		r.node.Error("N203", diag.Text{EN: "the settings have no account", ZH: "设置里没有账号"}, diag.Text{EN: "add one under `accounts`", ZH: "请在 `accounts` 下添加"})
+	case n == nil:
+		r.node.Error("N406", diag.Text{EN: "there are several accounts and the rule names none", ZH: "有多个账号，规则没有指定用哪一个"}, diag.Text{EN: "add `account: ...`", ZH: "请加上 `account: ...`"}).Note = all
+	default:
+		hint, fix := diag.DidYouMean(name, l.opt.names())
+		d := n.Error("N203", diag.Text{EN: "unknown account `" + name + "`", ZH: "没有账号 `" + name + "`"}, hint)
+		d.Fix, d.Note = fix, all
+	}
+	return Account{}, false
+}
+
+func (l *loader) conditions(n *diag.Node, r *Rule) {
+	when := n.Get("when")
+	if when == nil {
+		if r.Action != intent.Tags {
+			r.node.Error("N215", diag.Text{EN: "`when` is missing", ZH: "缺少 `when`"}, diag.Text{EN: "to act on every event write `when: always`", ZH: "每次都触发请写 `when: always`"})
+		}
+		r.always = true
+	} else if when.Kind == diag.Scalar && when.Text == "always" {
+		r.always = true
+	} else {
+		if when.Kind == diag.Sequence && len(when.Items) == 0 {
+			when.Error("N104", diag.Text{EN: "the list is empty", ZH: "列表是空的"}, diag.Text{EN: "to act on every event write `when: always`", ZH: "每次都触发请写 `when: always`"})
+		}
+		for _, c := range when.List() {
+			if x := compile(c, r.scope); x != nil {
+				r.when = append(r.when, x)
+			}
+		}
+	}
+	for _, c := range n.Get("unless").List() {
+		if x := compile(c, r.scope); x != nil {
+			r.unless = append(r.unless, x)
+		}
+	}
+	if r.Action == intent.Push && r.scope.before {
+		for _, c := range r.when {
+			if c.changed {
+				return
+			}
+		}
+		if when != nil && len(r.when) == len(when.List()) || r.always {
+			place := r.node
+			if when != nil {
+				place = when
+			}
+			place.Error("N404", diag.Text{EN: "a push on a profile event needs changed(): every event repeats the whole profile", ZH: "用户资料事件的 push 必须用 changed()：每次事件都带着全部资料"},
+				diag.Text{EN: "like `changed(level) and level == \"vip\"`", ZH: "例如 `changed(level) and level == \"vip\"`"})
+		}
+	}
+}
+
+// tests checks the shape of a rule's tests.
+func (l *loader) tests(n *diag.Node, r *Rule) {
+	miss := false
+	for _, t := range n.List() {
+		if !t.Keys("name", "event", "sample", "with", "profile", "now", "quota", "times", "after", "expect", "why") {
+			continue
+		}
+		t.Need("name").String()
+		t.Get("times").Int(1, 1000)
+		t.Get("after").Duration(0, 90*24*time.Hour)
+		t.Get("why").String()
+		if now, ok := t.Get("now").String(); ok {
+			if _, err := time.Parse(time.RFC3339, now); err != nil {
+				t.Get("now").Error("N112", diag.Text{EN: "`" + now + "` is not a time", ZH: "`" + now + "` 不是时间"}, diag.Text{EN: "like 2026-11-21T23:30:00+08:00", ZH: "例如 2026-11-21T23:30:00+08:00"})
+			}
+		}
+		if q := t.Get("quota"); q != nil && q.Keys("used") {
+			q.Need("used").Int(0, 1000)
+		}
+		if (t.Get("event") == nil) == (t.Get("sample") == nil) {
+			t.Error("N702", diag.Text{EN: "a test has either `event` or `sample`", ZH: "测试要写 `event` 或 `sample` 其中一个"}, diag.Text{})
+		}
+		if s := t.Get("sample"); s != nil && !slices.Contains(r.Events, s.Text) {
+			s.Error("N201", diag.Text{EN: "`" + s.Text + "` is not an event of this rule", ZH: "`" + s.Text + "` 不是这条规则的事件"}, diag.OneOf("events", "可用事件", r.Events))
+		}
+		for _, k := range []string{"event", "with", "profile"} {
+			m := t.Get(k)
+			if m == nil || !m.IsMapping() {
+				continue
+			}
+			for _, f := range m.Fields {
+				known := r.scope.fields[f.Key.Text] != nil
+				if k == "profile" {
+					known = l.table[f.Key.Text] != nil
+				}
+				if !known {
+					f.Key.Error("N202", diag.Text{EN: "unknown field `" + f.Key.Text + "`", ZH: "没有字段 `" + f.Key.Text + "`"}, diag.Text{}).Note = r.scope.describe()
+				}
+			}
+		}
+		e := t.Need("expect")
+		if e == nil {
+			continue
+		}
+		if e.Kind == diag.Scalar {
+			x, _ := e.Enum("no match", "nothing")
+			miss = miss || x != ""
+			continue
+		}
+		e.Keys("tags", "push", "broadcast", "held", "leaves_at", "suppressed")
+		if tg := e.Get("tags"); tg != nil && len(tg.List()) == 0 {
+			miss = true
+		}
+	}
+	if !miss && r.Action != intent.Tags && r.Mode != Off {
+		r.node.Warn("W701", diag.Text{EN: "no test proves that the rule can miss", ZH: "没有测试证明这条规则会不触发"}, diag.Text{EN: "add one with `expect: no match`", ZH: "请加一个 `expect: no match` 的测试"})
+	}
+}

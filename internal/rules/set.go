@@ -1,0 +1,113 @@
+package rules
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/notifier/notifier/internal/event"
+	"github.com/notifier/notifier/internal/intent"
+)
+
+// Set is a revision of the rules: everything that Load found, checked and compiled.
+type Set struct {
+	Hash      string // of the files; on every intent
+	Catalogue *event.Catalogue
+	Rules     []*Rule
+	Files     []FileInfo
+
+	opt      Options
+	business map[string]*plan   // by event: its push and broadcast rules
+	profile  map[string]*plan   // by event: push rules on profile events
+	tagRules map[string][]*Rule // by account
+	accounts []string           // that take profile intents, sorted
+	table    map[string]*event.Field
+}
+
+// FileInfo is what check says of one file.
+type FileInfo struct {
+	Name                 string
+	Events, Rules, Tests int
+}
+
+// plan is the rules that one event may trigger and what their conditions read.
+//
+// Today every rule of the event is asked. An index on the rules' equalities and ranges belongs behind candidates:
+// everything else only sees the rules it returns.
+type plan struct {
+	rules []*Rule
+	env   []string // environment names of all conditions
+}
+
+func (p *plan) candidates() []*Rule {
+	if p == nil {
+		return nil
+	}
+	return p.rules
+}
+
+func (p *plan) add(r *Rule) {
+	p.rules = append(p.rules, r)
+	for _, c := range slices.Concat(r.when, r.unless) {
+		for _, name := range c.env {
+			if !slices.Contains(p.env, name) {
+				p.env = append(p.env, name)
+			}
+		}
+	}
+}
+
+// index arranges the rules by what triggers them.
+func (s *Set) index(table map[string]*event.Field) {
+	s.business, s.profile, s.tagRules, s.table = map[string]*plan{}, map[string]*plan{}, map[string][]*Rule{}, table
+	accounts := map[string]bool{}
+	for _, r := range s.Rules {
+		if r.Action == intent.Tags {
+			s.tagRules[r.Account] = append(s.tagRules[r.Account], r)
+			accounts[r.Account] = true // also when it is off: the table must be right when it is on again
+			continue
+		}
+		if r.Mode == Off {
+			continue
+		}
+		for _, spec := range r.specs {
+			to := s.business
+			if spec.Kind == event.Profile {
+				to = s.profile
+				accounts[r.Account] = true
+			}
+			if to[spec.Name] == nil {
+				to[spec.Name] = &plan{}
+			}
+			to[spec.Name].add(r)
+		}
+	}
+	s.accounts = slices.Sorted(maps.Keys(accounts))
+}
+
+// Topics gives the topics that stage 1 reads, sorted.
+func (s *Set) Topics() []string { return s.Catalogue.Topics() }
+
+// HasProfile reports whether an account takes profile intents: it has tag rules or pushes on profile events.
+func (s *Set) HasProfile(account string) bool { return slices.Contains(s.accounts, account) }
+
+// Rule gives a rule by name, nil when there is none.
+func (s *Set) Rule(name string) *Rule {
+	for _, r := range s.Rules {
+		if r.Name == name {
+			return r
+		}
+	}
+	return nil
+}
+
+// Modes counts the rules by mode: the gauge notifier_rules_loaded.
+func (s *Set) Modes() map[Mode]int {
+	out := map[Mode]int{Live: 0, Shadow: 0, Off: 0}
+	for _, r := range s.Rules {
+		out[r.Mode]++
+	}
+	return out
+}
+
+// Decode gives the events of a record: Catalogue.Decode.
+func (s *Set) Decode(rec event.Record) ([]event.Event, error) { return s.Catalogue.Decode(rec) }

@@ -1,0 +1,294 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/notifier/notifier/internal/diag"
+)
+
+// template is a text with holes: ${field}, ${field | filter | filter("argument")}. $${ stands for ${.
+type template struct{ parts []part }
+
+// part is literal text, or a hole when ref is not "".
+type part struct {
+	text     string
+	ref      string // field, event.x, before.x, first.x, latest.x, list.x or count; names, not aliases, once checked
+	filters  []filter
+	from, to int // runes in the source
+}
+
+type filter struct {
+	name   string
+	arg    string
+	hasArg bool
+	n      int // max
+}
+
+// value is what a hole holds: a text, or a list.
+type value struct {
+	text   string
+	list   []string
+	isList bool
+}
+
+func (v value) empty() bool {
+	if v.isList {
+		return len(v.list) == 0
+	}
+	return v.text == ""
+}
+
+// lookup gives the value of a reference; false when it is missing.
+type lookup func(ref string) (value, bool)
+
+var errMissing = errors.New("missing")
+
+// templateError is a mistake in a template's text at runes [from, to).
+type templateError struct {
+	from, to  int
+	code      string
+	msg, hint diag.Text
+}
+
+func (e *templateError) Error() string { return e.msg.EN }
+
+// parseTemplate reads a text.
+func parseTemplate(src string) (*template, *templateError) {
+	r := []rune(src)
+	t := &template{}
+	var lit strings.Builder
+	flush := func() {
+		if lit.Len() > 0 {
+			t.parts = append(t.parts, part{text: lit.String()})
+			lit.Reset()
+		}
+	}
+	for i := 0; i < len(r); i++ {
+		switch {
+		case r[i] == '$' && i+2 < len(r) && r[i+1] == '$' && r[i+2] == '{':
+			lit.WriteString("${")
+			i += 2
+		case r[i] == '$' && i+1 < len(r) && r[i+1] == '{':
+			flush()
+			end, err := closing(r, i+2)
+			if err != nil {
+				return nil, err
+			}
+			p, err := parseHole(r[i+2:end], i+2)
+			if err != nil {
+				return nil, err
+			}
+			t.parts = append(t.parts, p)
+			i = end
+		case r[i] == '$' && i+1 < len(r) && r[i+1] == '｛':
+			return nil, &templateError{i, i + 2, "N301", diag.Text{EN: "a full-width brace `｛`", ZH: "这里是全角花括号 `｛`"}, diag.Text{EN: "write `${...}`", ZH: "改成半角 `${...}`"}}
+		default:
+			lit.WriteRune(r[i])
+		}
+	}
+	flush()
+	return t, nil
+}
+
+// closing finds the brace that ends a hole, skipping quoted arguments.
+func closing(r []rune, from int) (int, *templateError) {
+	var quote rune
+	for i := from; i < len(r); i++ {
+		switch {
+		case quote != 0 && r[i] == '\\':
+			i++
+		case quote != 0:
+			if r[i] == quote {
+				quote = 0
+			}
+		case r[i] == '"' || r[i] == '\'':
+			quote = r[i]
+		case r[i] == '}':
+			return i, nil
+		case r[i] == '｝' || r[i] == '{':
+			return 0, &templateError{i, i + 1, "N301", diag.Text{EN: "`" + string(r[i]) + "` inside a hole", ZH: "`${...}` 里不能有 `" + string(r[i]) + "`"}, diag.Text{EN: "a hole ends with `}`", ZH: "以半角 `}` 结束"}}
+		}
+	}
+	return 0, &templateError{max(0, from-2), len(r), "N301", diag.Text{EN: "this hole is not closed", ZH: "`${` 没有对应的 `}`"}, diag.Text{EN: "end it with `}`; literal text is `$${`", ZH: "请加上 `}`；要写 `${` 本身请用 `$${`"}}
+}
+
+func parseHole(r []rune, at int) (part, *templateError) {
+	p := part{from: at, to: at + len(r)}
+	fail := func(code, en, zh, hen, hzh string) (part, *templateError) {
+		return part{}, &templateError{p.from, max(p.to, p.from+1), code, diag.Text{EN: en, ZH: zh}, diag.Text{EN: hen, ZH: hzh}}
+	}
+	var pieces [][]rune
+	start := 0
+	var quote rune
+	for i := 0; i <= len(r); i++ {
+		switch {
+		case i == len(r) || (quote == 0 && r[i] == '|'):
+			pieces = append(pieces, r[start:i])
+			start = i + 1
+		case quote != 0 && r[i] == '\\':
+			i++
+		case quote != 0:
+			if r[i] == quote {
+				quote = 0
+			}
+		case r[i] == '"' || r[i] == '\'':
+			quote = r[i]
+		}
+	}
+	p.ref = strings.TrimSpace(string(pieces[0]))
+	if p.ref == "" {
+		return fail("N301", "an empty hole", "`${}` 里没有内容", "write `${field}`", "请写 `${字段}`")
+	}
+	for _, f := range pieces[1:] {
+		name, arg, hasArg := strings.Cut(strings.TrimSpace(string(f)), "(")
+		name = strings.TrimSpace(name)
+		fl := filter{name: name}
+		if hasArg {
+			arg = strings.TrimSpace(arg)
+			if !strings.HasSuffix(arg, ")") {
+				return fail("N301", "filter `"+name+"` is not closed", "过滤器 `"+name+"` 缺少 `)`", "write `"+name+"(...)`", "请写 `"+name+"(...)`")
+			}
+			arg = strings.TrimSpace(strings.TrimSuffix(arg, ")"))
+			if arg != "" {
+				s, ok := unquote(arg)
+				if !ok {
+					return fail("N301", "the argument of `"+name+"` needs quotation marks", "`"+name+"` 的参数要加引号", "write `"+name+"(\""+arg+"\")`", "请写 `"+name+"(\""+arg+"\")`")
+				}
+				fl.arg, fl.hasArg = s, true
+			}
+		}
+		if !knownFilter(name) {
+			hint, _ := diag.DidYouMean(name, filterNames)
+			if hint.EN == "" {
+				hint = diag.OneOf("filters", "可用过滤器", filterNames)
+			}
+			return fail("N303", "unknown filter `"+name+"`", "没有过滤器 `"+name+"`", hint.EN, hint.ZH)
+		}
+		needs := name == "default" || name == "max"
+		if needs && !fl.hasArg {
+			return fail("N304", "`"+name+"` needs an argument", "`"+name+"` 需要参数", map[string]string{"default": `default("...")`, "max": "max(20)"}[name], "")
+		}
+		if name == "max" {
+			n, err := strconv.Atoi(fl.arg)
+			if err != nil || n < 1 || n > 4096 {
+				return fail("N304", "`max` needs a number from 1 to 4096", "`max` 需要 1 到 4096 的数字", "", "")
+			}
+			fl.n = n
+		}
+		if fl.hasArg && !needs && name != "join" && name != "date" {
+			return fail("N304", "`"+name+"` takes no argument", "`"+name+"` 没有参数", "", "")
+		}
+		p.filters = append(p.filters, fl)
+	}
+	return p, nil
+}
+
+// unquote reads "text", 'text' or a bare number.
+func unquote(s string) (string, bool) {
+	if len(s) >= 2 && (s[0] == '"' || s[0] == '\'') && s[len(s)-1] == s[0] {
+		var b strings.Builder
+		in := s[1 : len(s)-1]
+		for i := 0; i < len(in); i++ {
+			if in[i] == '\\' && i+1 < len(in) {
+				i++
+			} else if in[i] == s[0] {
+				return "", false
+			}
+			b.WriteByte(in[i])
+		}
+		return b.String(), true
+	}
+	return s, strings.Trim(s, "0123456789") == ""
+}
+
+// String writes the template again; parseTemplate(t.String()) is t.
+func (t *template) String() string {
+	var b strings.Builder
+	for _, p := range t.parts {
+		if p.ref == "" {
+			b.WriteString(strings.ReplaceAll(p.text, "${", "$${"))
+			continue
+		}
+		b.WriteString("${" + p.ref)
+		for _, f := range p.filters {
+			b.WriteString(" | " + f.name)
+			if f.hasArg {
+				b.WriteString(`("` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(f.arg) + `")`)
+			}
+		}
+		b.WriteByte('}')
+	}
+	return b.String()
+}
+
+// refs gives the references of the holes.
+func (t *template) refs() (out []string) {
+	if t == nil {
+		return nil
+	}
+	for _, p := range t.parts {
+		if p.ref != "" {
+			out = append(out, p.ref)
+		}
+	}
+	return out
+}
+
+// render fills the holes. A missing value without a default is an error that names it.
+func (t *template) render(get lookup) (string, error) {
+	if t == nil {
+		return "", nil
+	}
+	if len(t.parts) == 1 && t.parts[0].ref == "" {
+		return t.parts[0].text, nil
+	}
+	var b strings.Builder
+	for i := range t.parts {
+		p := &t.parts[i]
+		if p.ref == "" {
+			b.WriteString(p.text)
+			continue
+		}
+		v, err := p.value(get)
+		if err != nil {
+			return "", err
+		}
+		b.WriteString(flat(v))
+	}
+	return b.String(), nil
+}
+
+// value gives a hole's value behind its filters.
+func (p *part) value(get lookup) (value, error) {
+	v, ok := get(p.ref)
+	for _, f := range p.filters {
+		if f.name == "default" {
+			if !ok || v.empty() {
+				v, ok = value{text: f.arg}, true
+			}
+			continue
+		}
+		if !ok {
+			continue // a later default may still fill it
+		}
+		var err error
+		if v, err = f.apply(v); err != nil {
+			return value{}, fmt.Errorf("${%s}: %w", p.ref, err)
+		}
+	}
+	if !ok {
+		return value{}, fmt.Errorf("${%s} is %w", p.ref, errMissing)
+	}
+	return v, nil
+}
+
+// flat writes a list as a text.
+func flat(v value) string {
+	if v.isList {
+		return strings.Join(v.list, ", ")
+	}
+	return v.text
+}
