@@ -1,0 +1,109 @@
+package query
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
+)
+
+// Filter chooses fates; empty fields choose all.
+type Filter struct {
+	Event, Rule, User string
+	Fate              ledger.FateKind
+	Since             time.Time
+}
+
+func (f Filter) match(x *ledger.Fate) bool {
+	return (f.Event == "" || x.Event.ID == f.Event) && (f.Rule == "" || x.Rule == f.Rule) && (f.User == "" || x.User == f.User) && (f.Fate == "" || x.Fate == f.Fate)
+}
+
+// Fates gives the records of fates that a filter chooses, oldest first in each partition.
+func (r *Reader) Fates(ctx context.Context, f Filter, emit func(ledger.Fate) error) error {
+	return r.each(ctx, r.Topics.Fates, f.Since, func(rec *kgo.Record) error {
+		var x ledger.Fate
+		if err := json.Unmarshal(rec.Value, &x); err != nil {
+			return fmt.Errorf("read %s[%d]@%d: %w", rec.Topic, rec.Partition, rec.Offset, err)
+		}
+		if !f.match(&x) {
+			return nil
+		}
+		return emit(x)
+	})
+}
+
+// Books are the counts that must balance (design.md 2), computed from the topics alone.
+type Books struct {
+	Intents int                     `json:"intents"` // on <prefix>.intents and derived from profile events
+	Pending int                     `json:"pending"`
+	Fates   map[ledger.FateKind]int `json:"fates"` // the last word on each intent
+	Reasons map[ledger.Reason]int   `json:"reasons"`
+	Dead    int                     `json:"dead"`   // dead letters
+	Double  []intent.ID             `json:"double"` // intents with two fates, none of which resolves the other
+	Sent    map[string]int          `json:"sent"`   // by tags, push, message, broadcast
+}
+
+// Balanced reports whether every intent has one fate or is pending.
+func (b *Books) Balanced() bool {
+	n := b.Pending
+	for _, c := range b.Fates {
+		n += c
+	}
+	return n == b.Intents && len(b.Double) == 0
+}
+
+// Books counts. It reads the ledger first and the fates after it, so that a fate is never missed that removed a pending intent.
+func (r *Reader) Books(ctx context.Context) (*Books, error) {
+	b := &Books{Fates: map[ledger.FateKind]int{}, Reasons: map[ledger.Reason]int{}, Sent: map[string]int{}}
+	states, err := r.Ledgers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	pending := map[intent.ID]bool{}
+	for _, st := range states {
+		for id := range st.Pending {
+			pending[intent.ID(id)] = true
+		}
+		b.Intents += int(st.Position.Intents)
+	}
+	last := map[intent.ID]ledger.Fate{}
+	err = r.Fates(ctx, Filter{}, func(f ledger.Fate) error {
+		if _, ok := last[f.Intent]; ok && f.Resolves == "" {
+			b.Double = append(b.Double, f.Intent)
+		}
+		last[f.Intent] = f
+		delete(pending, f.Intent)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range last {
+		b.Fates[f.Fate]++
+		if f.Reason != "" {
+			b.Reasons[f.Reason]++
+		}
+		if f.Fate == ledger.Sent {
+			b.Sent[SentKind(&f)]++
+		}
+	}
+	b.Pending = len(pending)
+	err = r.each(ctx, r.Topics.Dead, time.Time{}, func(*kgo.Record) error { b.Dead++; return nil })
+	return b, err
+}
+
+// SentKind says what a fate's intent was: tags, push, message or broadcast.
+func SentKind(f *ledger.Fate) string {
+	switch {
+	case f.Action == intent.Broadcast:
+		return "broadcast"
+	case f.Message:
+		return "message"
+	}
+	return string(f.Action)
+}

@@ -1,0 +1,130 @@
+// Package query reads our own topics from the outside, without a consumer group and only what is committed: what the reading
+// commands (fates, quota, attempts, status) show, and the way by which commands reach the owners of the partitions.
+//
+// It needs no running daemon, and it changes nothing but the control topic, by Send.
+package query
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/notifier/notifier/internal/ledger"
+)
+
+// Reader reads the topics under one prefix.
+type Reader struct {
+	Kafka  []kgo.Opt
+	Topics ledger.Topics
+}
+
+// each calls f for every committed record of a topic between a time (zero: the beginning) and the end as it is now, partition by
+// partition in order.
+func (r *Reader) each(ctx context.Context, topic string, since time.Time, f func(*kgo.Record) error) error {
+	cl, err := kgo.NewClient(r.Kafka...)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", topic, err)
+	}
+	defer cl.Close()
+	adm := kadm.NewClient(cl)
+	start, err := adm.ListStartOffsets(ctx, topic)
+	if err == nil && !since.IsZero() {
+		start, err = adm.ListOffsetsAfterMilli(ctx, since.UnixMilli(), topic)
+	}
+	if err != nil {
+		return fmt.Errorf("read %s: %w", topic, err)
+	}
+	end, err := adm.ListCommittedOffsets(ctx, topic)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", topic, err)
+	}
+	if err := errors.Join(start.Error(), end.Error()); err != nil {
+		return fmt.Errorf("read %s: %w", topic, err)
+	}
+	left := map[int32]int64{}
+	parts := map[int32]kgo.Offset{}
+	end.Each(func(o kadm.ListedOffset) {
+		if from, ok := start.Lookup(topic, o.Partition); ok && from.Offset < o.Offset {
+			left[o.Partition] = o.Offset
+			parts[o.Partition] = kgo.NewOffset().At(from.Offset)
+		}
+	})
+	if len(left) == 0 {
+		return nil
+	}
+	// Control records are kept to see where we are: the last offset of a partition is usually a commit marker.
+	rd, err := kgo.NewClient(append(slices.Clone(r.Kafka), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: parts}),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NoResetOffset()), kgo.MaxDecompressBatchBytes(16<<20), kgo.FetchMaxWait(100*time.Millisecond))...)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", topic, err)
+	}
+	defer rd.Close()
+	for len(left) > 0 {
+		fs := rd.PollFetches(ctx)
+		if ctx.Err() != nil {
+			return fmt.Errorf("read %s: %w", topic, context.Cause(ctx))
+		}
+		var bad error
+		fs.EachError(func(t string, p int32, err error) {
+			if errors.Is(err, context.DeadlineExceeded) {
+				return
+			}
+			bad = errors.Join(bad, fmt.Errorf("read %s[%d]: %w", t, p, err))
+		})
+		fs.EachRecord(func(rec *kgo.Record) {
+			stop, reading := left[rec.Partition]
+			if !reading || bad != nil {
+				return
+			}
+			if rec.Offset >= stop-1 {
+				delete(left, rec.Partition)
+			}
+			if rec.Offset < stop && !rec.Attrs.IsControl() {
+				bad = f(rec)
+			}
+		})
+		if bad != nil {
+			return bad
+		}
+		if err := passed(ctx, adm, topic, left, fs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// passed ends partitions whose last records were compacted or deleted meanwhile, so that no record will ever say that we are there.
+func passed(ctx context.Context, adm *kadm.Client, topic string, left map[int32]int64, fs kgo.Fetches) error {
+	if fs.NumRecords() > 0 || len(left) == 0 {
+		return nil
+	}
+	start, err := adm.ListStartOffsets(ctx, topic)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", topic, err)
+	}
+	start.Each(func(o kadm.ListedOffset) {
+		if stop, ok := left[o.Partition]; ok && o.Offset >= stop {
+			delete(left, o.Partition)
+		}
+	})
+	return nil
+}
+
+// Ledgers folds every partition of the ledger.
+func (r *Reader) Ledgers(ctx context.Context) (map[int32]*ledger.State, error) {
+	out := map[int32]*ledger.State{}
+	err := r.each(ctx, r.Topics.Ledger, time.Time{}, func(rec *kgo.Record) error {
+		st := out[rec.Partition]
+		if st == nil {
+			st = ledger.NewState()
+			out[rec.Partition] = st
+		}
+		return st.Apply(string(rec.Key), rec.Value)
+	})
+	return out, err
+}
