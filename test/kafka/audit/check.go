@@ -91,6 +91,7 @@ type checker struct {
 	in      Input
 	x       *expectation
 	intents map[string]intentRecord
+	ids     map[string]string // the id on the wire -> key
 	fates   map[string]*fate
 	calls   []call
 	got     map[string]int // executed sends by intent
@@ -104,7 +105,7 @@ func (c *checker) problem(format string, args ...any) {
 // error means that something could not be read, and nothing is said about the run.
 func Check(in Input) (*Report, error) {
 	c := &checker{Report: &Report{Wants: map[string]int{}, DeadFor: map[string]int{}, Fates: map[string]int{}, Calls: map[string]int{}, Faults: map[string]int{}},
-		in: in, x: expect(in), intents: map[string]intentRecord{}, fates: map[string]*fate{}, got: map[string]int{}}
+		in: in, x: expect(in), intents: map[string]intentRecord{}, ids: map[string]string{}, fates: map[string]*fate{}, got: map[string]int{}}
 	calls, err := readJournal(in.Journal)
 	if err != nil {
 		return nil, err
@@ -161,7 +162,7 @@ func (c *checker) checkDead() {
 		}
 	}
 	for _, w := range c.x.wants { // a user no vendor takes may be refused before there is an intent
-		if w.badUser && seen[strings.TrimSuffix(w.id, "/"+w.rule+"/"+w.target+"@"+w.account)] {
+		if w.badUser && seen[w.place] {
 			delete(c.x.wants, w.id)
 		}
 	}
@@ -170,11 +171,13 @@ func (c *checker) checkDead() {
 // checkIntents compares the intents topic with the input: stage 1 is exactly-once, so each stands there once.
 func (c *checker) checkIntents(list []intentRecord) {
 	for _, i := range list {
-		k := key(i.ID, i.Account)
+		k := i.key()
 		if _, ok := c.intents[k]; ok {
 			c.problem("intent twice: %s", k)
+		} else if other, ok := c.ids[i.ID]; ok {
+			c.problem("one id, two intents: %s is %s and %s", i.ID, other, k)
 		}
-		c.intents[k] = i
+		c.intents[k], c.ids[i.ID] = i, k
 		w := c.x.wants[k]
 		if w == nil {
 			c.problem("intent extra: %s (%s)", k, i.Action)
@@ -187,8 +190,10 @@ func (c *checker) checkIntents(list []intentRecord) {
 			c.problem("intent differs: %s is %s of rule %s for %s, event %s", k, i.Action, i.Rule, i.Target, i.Event.ID)
 		}
 	}
-	for k := range c.x.wants {
-		if _, ok := c.intents[k]; !ok {
+	for k, w := range c.x.wants {
+		if _, ok := c.intents[k]; !ok && w.nobody {
+			delete(c.x.wants, k)
+		} else if !ok {
 			c.problem("intent missing: %s", k)
 		}
 	}
@@ -201,16 +206,16 @@ func (c *checker) checkFates(list []fate) {
 		if f.Intent == "" {
 			continue // the effect of an operator's command
 		}
-		k := key(f.Intent, f.Account)
+		k := c.ids[f.Intent]
 		in, ok := c.intents[k]
 		switch {
 		case !ok:
-			c.problem("fate without intent: %s %s", k, f)
+			c.problem("fate without intent: %s %s", f.Intent, f)
 			continue
 		case c.fates[k] != nil:
 			c.problem("two fates: %s %s and %s", k, c.fates[k], f)
 			continue
-		case f.Rule != in.Rule || f.User != in.Target || f.Event.ID != in.Event.ID || f.Action != in.Action:
+		case f.Rule != in.Rule || f.User != in.Target || f.Account != in.Account || f.Event.ID != in.Event.ID || f.Action != in.Action:
 			c.problem("fate differs from its intent: %s", k)
 		}
 		c.fates[k] = f
@@ -252,6 +257,8 @@ func allowed(w *want) []string {
 		return append(bad, dup, "COALESCED", "SUPPRESSED(stale)", "SUPPRESSED(unchanged)")
 	case w.action == "tags":
 		return []string{"SENT", "COALESCED", "SUPPRESSED(stale)", "SUPPRESSED(unchanged)", dup}
+	case w.nobody:
+		return []string{"DEAD(render-error)", dup}
 	case w.def.shadow:
 		return []string{"SUPPRESSED(shadow)", dup}
 	case w.expired:
@@ -278,7 +285,7 @@ func (c *checker) checkInto(w *want, f *fate) {
 // end is the intent that a COALESCED one went into, at the end of the chain.
 func (c *checker) end(w *want, f *fate) (*want, bool) {
 	for range len(c.fates) + 1 {
-		w = c.x.wants[key(f.Into, f.Account)]
+		w = c.x.wants[c.ids[f.Into]]
 		if w == nil {
 			return nil, false
 		}
@@ -301,7 +308,7 @@ func (c *checker) checkGroups() {
 		if f == nil && w.action != "broadcast" {
 			continue // said already
 		}
-		if w.action != "tags" && !w.def.shadow && !w.expired && !w.badUser {
+		if w.action != "tags" && !w.def.shadow && !w.expired && !w.badUser && !w.nobody {
 			k := id{w.account, w.rule, w.target, w.event}
 			twins[k] = append(twins[k], w)
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -51,6 +52,7 @@ func newRun() *run {
 	}
 	add("gh.profiles", id(), "member", 10, `{"member":{"login":"u1","type":"User","site_admin":true}}`)
 	add("gh.profiles", id(), "member", 20, `{"member":{"login":"u1","type":"Bot"}}`)
+	add("gh.issues", id(), "issues", 10, `{"action":"edited","issue":{"number":7,"title":"T","user":{"login":"u1"},"assignees":[]}}`)
 	r.events = append(r.events, Record{Topic: "gh.issues", Offset: 99, Value: []byte("{")})
 	r.finish()
 	return r
@@ -64,8 +66,10 @@ func (r *run) finish() {
 	var star string // the first star's intent
 	for _, k := range slices.Sorted(maps.Keys(x.wants)) {
 		w := x.wants[k]
-		id := strings.TrimSuffix(k, "@"+w.account)
-		ref := map[string]any{"id": w.event}
+		id := k // any unique name will do
+		place := strings.Split(w.place, "/")
+		offset, _ := strconv.Atoi(place[2])
+		ref := map[string]any{"id": w.event, "topic": place[0], "partition": 0, "offset": offset}
 		r.intents = append(r.intents, map[string]any{"v": 1, "id": id, "rule": w.rule, "account": w.account, "target": w.target, "action": w.action, "event": ref})
 		f := map[string]any{"v": 1, "intent": id, "event": ref, "rule": w.rule, "user": w.target, "account": w.account, "action": w.action, "fate": "SENT"}
 		r.fates[k] = f
@@ -84,6 +88,8 @@ func (r *run) finish() {
 		}
 		seen[twin] = true
 		switch {
+		case w.nobody:
+			set("DEAD", "render-error")
 		case w.badUser:
 			set("DEAD", "rejected-by-vendor")
 		case w.def.shadow:
@@ -99,7 +105,7 @@ func (r *run) finish() {
 		case w.def.merged && star == "":
 			star = w.event
 			set("COALESCED", "")
-			f["into"] = "gh.activity/0/6/star-digest/u1"
+			f["into"] = "gh.activity/0/6/star-digest/u1@main"
 		case w.def.merged:
 			r.call(w.account, "/push/user.json", map[string]any{"userIds": []string{w.target}, "notification": map[string]any{"title": "2 new stars", "pushContent": "star-digest " + star + " " + w.event}}, nil)
 		case w.def.perUser > 0 && sent[w.target] == w.def.perUser:
@@ -253,12 +259,13 @@ func TestPlantedBugsAreCaught(t *testing.T) {
 		}},
 		{"a pending broadcast left without a fate", "push extra", func(t *testing.T, r *run) {
 			f := r.fateOf(t, "release-major", "SENT")
-			delete(r.fates, key(f["intent"].(string), "main"))
+			delete(r.fates, f["intent"].(string))
 		}},
 		{"a shadow rule sends", "wrong fate", func(t *testing.T, r *run) {
 			f := r.fateOf(t, "issue-closed-shadow", "SUPPRESSED")
 			f["fate"], f["reason"] = "SENT", ""
 		}},
+		{"a push to nobody is sent", "wrong fate", func(t *testing.T, r *run) { r.fateOf(t, "issue-assignees", "DEAD")["fate"] = "SENT" }},
 		{"a title is wrong", "title", func(t *testing.T, r *run) {
 			body(r, r.find(t, "/push/user.json", "assignee-hello"))["notification"].(map[string]any)["title"] = "您被指派"
 		}},
@@ -291,7 +298,7 @@ func TestPlantedBugsAreCaught(t *testing.T) {
 		}},
 		{"no fate", "no fate", func(t *testing.T, r *run) {
 			f := r.fateOf(t, "assignee-hello", "SENT")
-			delete(r.fates, key(f["intent"].(string), "main"))
+			delete(r.fates, f["intent"].(string))
 		}},
 		{"a fate of nothing", "fate without intent", func(t *testing.T, r *run) {
 			f := maps.Clone(r.fateOf(t, "assignee-hello", "SENT"))
@@ -334,10 +341,13 @@ func TestPlantedBugsAreCaught(t *testing.T) {
 		{"an intent stands twice", "intent twice", func(t *testing.T, r *run) { r.intents = append(r.intents, r.intents[0]) }},
 		{"an intent nobody wanted", "intent extra", func(t *testing.T, r *run) {
 			i := maps.Clone(r.intents[0])
-			i["id"] = "gh.issues/0/77/issue-opened/u1"
+			i["id"], i["event"] = "new", map[string]any{"topic": "gh.issues", "partition": 0, "offset": 77}
 			r.intents = append(r.intents, i)
 		}},
-		{"an intent for another target", "intent differs", func(t *testing.T, r *run) { r.intents[0]["target"] = "u77" }},
+		{"an intent for another target", "intent extra", func(t *testing.T, r *run) { r.intents[0]["target"] = "u77" }},
+		{"an intent of another action", "intent differs", func(t *testing.T, r *run) { r.intents[0]["action"] = "tags" }},
+		{"two intents share an id", "one id, two intents", func(t *testing.T, r *run) { r.intents[1]["id"] = r.intents[0]["id"] }},
+		{"a fate names another account", "fate differs from its intent", func(t *testing.T, r *run) { r.fateOf(t, "tags", "SENT")["account"] = "third" }},
 		{"a dead letter is missing", "dead letter missing", func(t *testing.T, r *run) { r.dead = nil }},
 		{"a dead letter stands twice", "dead letter twice", func(t *testing.T, r *run) { r.dead = append(r.dead, r.dead[0]) }},
 		{"a dead letter nobody deserved", "dead letter extra", func(t *testing.T, r *run) {

@@ -8,6 +8,7 @@ import (
 // want is one intent that must exist.
 type want struct {
 	id              string // see key
+	place           string // topic/partition/offset of the event
 	event           string // event id
 	rule            string // rule name, "tags" for a profile event
 	account, target string
@@ -16,6 +17,7 @@ type want struct {
 	body            string
 	expired         bool // older than the rule's expiry when the run began
 	badUser         bool // no vendor takes the id: DEAD, and never at the vendor
+	nobody          bool // the rule matched with an empty list of receivers: DEAD(render-error), or no intent at all
 }
 
 // expectation is all that must come of an input.
@@ -101,6 +103,9 @@ func (x *expectation) business(r Record, in Input, name string, e entry, d deliv
 		if def.to != nil {
 			to = def.to(d)
 		}
+		if len(to) == 0 {
+			x.add(r, &want{event: d.id, rule: def.name, account: def.account, target: user, action: action, def: def, nobody: true})
+		}
 		if def.broadcast() {
 			to, action = []string{"*"}, "broadcast"
 		}
@@ -115,12 +120,13 @@ func (x *expectation) business(r Record, in Input, name string, e entry, d deliv
 	}
 }
 
-// key names an intent: its id, topic/partition/offset/rule/target, and its account, because a profile event makes one
-// intent an account and their ids are the same.
-func key(id, account string) string { return id + "@" + account }
+// key names an intent by where its event stands and what it is for. A profile event makes one intent an account.
+func key(r Record, rule, target, account string) string {
+	return r.Place() + "/" + rule + "/" + target + "@" + account
+}
 
 func (x *expectation) add(r Record, w *want) {
-	w.id = key(r.Place()+"/"+w.rule+"/"+w.target, w.account)
+	w.id, w.place = key(r, w.rule, w.target, w.account), r.Place()
 	if w.badUser = w.target != "*" && !vendorUser(w.target); w.badUser {
 		x.may[r.Place()] = true
 	}

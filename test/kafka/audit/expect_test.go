@@ -38,6 +38,7 @@ func TestExpectReadsARecordAsTheManualSays(t *testing.T) {
 			record: plain("gh.issues", 3, id, "issues", 9, `{"action":"assigned","assignee":{"login":"u9"},"issue":{"number":7,"title":"T","user":{"login":"u1"},"assignees":[{"login":"u2"},{"login":"u3"},{"login":"u2"}]}}`),
 			intents: []string{"push u2 main issue-assignees gh-000001-abcdef «T».", "push u3 main issue-assignees gh-000001-abcdef «T».",
 				"push u9 main assignee-hello gh-000001-abcdef 请查看"}},
+		{name: "a list of nobody", record: plain("gh.issues", 3, id, "issues", 9, issue("edited", "")), intents: []string{"push u1 main nobody"}},
 		{name: "a label decides", record: plain("gh.issues", 3, id, "issues", 9, strings.Replace(issue("pinned", ""), `"labels":[]`, `"labels":[{"name":"bug"},{"name":"security"}]`, 1)),
 			intents: []string{"push u1 second issue-security gh-000001-abcdef"}},
 		{name: "no rule", record: plain("gh.issues", 3, id, "issues", 9, issue("pinned", ""))},
@@ -68,8 +69,11 @@ func TestExpectReadsARecordAsTheManualSays(t *testing.T) {
 			x := expect(Input{Start: start, Events: []Record{tc.record}})
 			var got []string
 			for _, w := range x.wants {
+				if w.nobody {
+					w.body = "nobody"
+				}
 				got = append(got, w.action+" "+w.target+" "+w.account+" "+w.body)
-				if want := key(tc.record.Place()+"/"+w.rule+"/"+w.target, w.account); w.id != want {
+				if want := tc.record.Place() + "/" + w.rule + "/" + w.target + "@" + w.account; w.id != want {
 					t.Errorf("id %s, want %s", w.id, want)
 				}
 			}

@@ -13,8 +13,16 @@ type intentRecord struct {
 	Target  string `json:"target"`
 	Action  string `json:"action"`
 	Event   struct {
-		ID string `json:"id"`
+		ID        string `json:"id"`
+		Topic     string `json:"topic"`
+		Partition int32  `json:"partition"`
+		Offset    int64  `json:"offset"`
 	} `json:"event"`
+}
+
+// key says which intent of the expectation it is. Its id is only a name, under which fates speak of it.
+func (i intentRecord) key() string {
+	return key(Record{Topic: i.Event.Topic, Partition: i.Event.Partition, Offset: i.Event.Offset}, i.Rule, i.Target, i.Account)
 }
 
 // fate is one record of <prefix>.fates.
