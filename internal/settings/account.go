@@ -1,0 +1,141 @@
+package settings
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/notifier/notifier/internal/diag"
+)
+
+var (
+	accountName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,59}$`)
+	dataCenters = []string{"beijing", "singapore", "singapore-b", "north-america", "saudi-arabia"}
+	accountKeys = []string{"vendor", "data_center", "hosts", "app_key", "secret", "sender", "platforms", "allow", "approval",
+		"services", "quota", "brake", "tags", "timeout"}
+)
+
+func (r *reader) accounts() (out []Account) {
+	n := r.root.Need("accounts")
+	if !n.IsMapping() {
+		return nil
+	}
+	byKey := map[string]string{} // vendor and App Key, the identity of an account's lanes
+	for _, f := range n.Fields {
+		if !accountName.MatchString(f.Key.Text) {
+			f.Key.Error("N112", diag.Text{EN: "`" + f.Key.Text + "` cannot be an account's name", ZH: "`" + f.Key.Text + "` 不能作账号名"},
+				diag.Text{EN: "a-z, 0-9 and -", ZH: "只能用 a-z、0-9 和 -"})
+			continue
+		}
+		a, ok := r.account(f.Key.Text, f.Value)
+		if !ok {
+			continue
+		}
+		if first, twice := byKey[a.AppKey]; twice && a.AppKey != "" {
+			r.place("accounts."+a.Name+".app_key").Error("N706",
+				diag.Text{EN: "account `" + first + "` has the same App Key: their quota would be spent twice", ZH: "账号 `" + first + "` 用的是同一个 App Key，配额会被重复使用"},
+				diag.Text{EN: "one account for each App Key", ZH: "一个 App Key 只写一个账号"})
+		}
+		byKey[a.AppKey] = a.Name
+		out = append(out, a)
+	}
+	if len(n.Fields) == 0 {
+		n.Error("N114", diag.Text{EN: "no account is declared", ZH: "没有声明任何账号"}, diag.Text{})
+	}
+	slices.SortFunc(out, func(a, b Account) int { return cmp.Compare(a.Name, b.Name) })
+	return out
+}
+
+// account reads one account. It is false when the vendor is none of ours, or the node no mapping.
+func (r *reader) account(name string, n *diag.Node) (Account, bool) {
+	if !n.IsMapping() {
+		return Account{}, false
+	}
+	at := func(key string) string { return "accounts." + name + "." + key }
+	a := Account{Name: name, Vendor: "rongcloud"}
+	n.Need("vendor")
+	vendor, ok := r.find(at("vendor"), "rongcloud", false).Enum("rongcloud", "getui")
+	if vendor == "getui" {
+		r.place(at("vendor")).Error("N703", diag.Text{EN: "vendor getui is not supported by this version yet", ZH: "此版本尚不支持 getui（个推）"}, diag.Text{})
+	}
+	if !ok || vendor != "rongcloud" {
+		return a, false
+	}
+	n.Keys(accountKeys...)
+
+	a.DataCenter = r.enum(at("data_center"), "", dataCenters...)
+	a.Hosts = r.strings(at("hosts"))
+	switch center, hosts := r.given(at("data_center")), r.given(at("hosts")); {
+	case center && hosts:
+		r.place(at("hosts")).Error("N704", diag.Text{EN: "`data_center` and `hosts` exclude each other", ZH: "`data_center` 和 `hosts` 只能写一个"},
+			diag.Text{EN: "remove one of them", ZH: "请删掉其中一个"})
+	case !center && !hosts:
+		r.missing("accounts."+name, "data_center")
+	}
+	for _, h := range a.Hosts {
+		if !hostAllowed(h) {
+			r.place(at("hosts")).Error("N705", diag.Text{EN: "`" + h + "` is not a safe vendor address", ZH: "`" + h + "` 不是安全的服务地址"},
+				diag.Text{EN: "https://host; http only to this machine", ZH: "请用 https://host；http 只能用于本机"})
+		}
+	}
+	if a.AppKey = r.text(at("app_key"), ""); a.AppKey == "" {
+		r.missing("accounts."+name, "app_key")
+	}
+	if a.Secret = r.secret(at("secret")); !r.given(at("secret")) {
+		r.missing("accounts."+name, "secret")
+	}
+	a.Sender = r.text(at("sender"), "system")
+	a.Platforms = r.enums(at("platforms"), []string{"ios", "android"}, "ios", "android", "harmonyos")
+	if len(a.Platforms) == 0 {
+		r.place(at("platforms")).Error("N112", diag.Text{EN: "no platform is left to send to", ZH: "没有可发送的平台"}, diag.Text{EN: "ios, android, harmonyos", ZH: "ios、android、harmonyos"})
+	}
+	a.AllowEveryone = slices.Contains(r.enums(at("allow"), nil, "everyone"), "everyone")
+	a.ApprovalWaived = r.enum(at("approval"), "required", "required", "waived") == "waived"
+
+	n.Get("services").Keys("broadcast", "push_plus")
+	a.Broadcast, a.PushPlus = r.bool(at("services.broadcast"), true), r.bool(at("services.push_plus"), false)
+	a.Quota = r.quota(at("quota.broadcast"))
+	a.Brake = r.rate(at("brake"), "500 in 10m")
+	a.Tags = r.tags(at("tags"))
+	a.Timeout = r.duration(at("timeout"), "6s", time.Second, 30*time.Second)
+	return a, true
+}
+
+func (r *reader) quota(path string) Quota {
+	outer := path[:len(path)-len(".broadcast")]
+	r.node(outer).Keys("broadcast")
+	r.node(path).Keys("hour", "day", "day_window", "day_zones", "shared")
+	q := Quota{
+		Hour:    r.int(path+".hour", 2, 1, 10000),
+		Day:     r.int(path+".day", 3, 1, 100000),
+		Rolling: r.enum(path+".day_window", "natural", "natural", "rolling") == "rolling",
+	}
+	names := []string{"Asia/Shanghai", "UTC"}
+	zones := r.find(path+".day_zones", listed(names), true)
+	if zones != nil {
+		names, _ = zones.Strings()
+	}
+	for _, name := range names {
+		q.DayZones = append(q.DayZones, r.zone(zones, name))
+	}
+	if len(names) == 0 {
+		zones.Error("N112", diag.Text{EN: "no zone is left to count days in", ZH: "没有计算自然日的时区"}, diag.Text{EN: "like [Asia/Shanghai, UTC]", ZH: "例如 [Asia/Shanghai, UTC]"})
+	}
+	q.Shared = r.bool(path+".shared", true)
+	return q
+}
+
+func (r *reader) tags(path string) Tags {
+	r.node(path).Keys("delay", "foreign", "max_change", "verify")
+	t := Tags{
+		Delay:       r.duration(path+".delay", "5s", 0, time.Hour),
+		KeepForeign: r.enum(path+".foreign", "keep", "keep", "drop") == "keep",
+		MaxChange:   r.percent(path+".max_change", "1%"),
+	}
+	if n := r.find(path+".verify", "off", false); n != nil && n.Text != "off" {
+		n.Error("N703", diag.Text{EN: "`verify: " + n.Text + "` is not supported by this version yet", ZH: "此版本尚不支持 `verify: " + n.Text + "`"},
+			diag.Text{EN: "write `off`", ZH: "请写 `off`"}).Fix = "off"
+	}
+	return t
+}

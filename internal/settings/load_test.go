@@ -1,0 +1,367 @@
+package settings
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+	_ "time/tzdata"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/intent"
+)
+
+const minimal = `version: 1
+kafka: {brokers: ["k1:9092"]}
+accounts:
+  main:
+    vendor: rongcloud
+    data_center: beijing
+    app_key: k
+    secret: "${env:S}"
+`
+
+func write(t testing.TB, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "notifier.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func load(t testing.TB, text string, env []string, flags map[string]string) *Settings {
+	t.Helper()
+	s, list := Load(write(t, text), append(env, "S=hush-hush"), flags)
+	if s == nil {
+		t.Fatalf("not loaded: %s", codes(list))
+	}
+	return s
+}
+
+// codes shows findings as line:column code message.
+func codes(list diag.List) string {
+	var b strings.Builder
+	for _, d := range list {
+		fmt.Fprintf(&b, "%d:%d %s %s\n", d.Line, d.Column, d.Code, d.Message.EN)
+	}
+	return b.String()
+}
+
+func TestTheReferenceFileIsTheDefaults(t *testing.T) {
+	const path = "../../notifier.example.yaml"
+	example, list := Load(path, []string{"RONGCLOUD_SECRET=x"}, nil)
+	if len(list) > 0 {
+		t.Fatalf("findings: %s", codes(list))
+	}
+	defaults, list := Load(write(t, minimal), []string{"S=x"}, nil)
+	if len(list) > 0 {
+		t.Fatalf("findings: %s", codes(list))
+	}
+	given := map[string]bool{"kafka.brokers": true, "kafka.start": true, "accounts.main.vendor": true,
+		"accounts.main.data_center": true, "accounts.main.app_key": true, "accounts.main.secret": true}
+	want := map[string]string{}
+	for _, e := range defaults.Entries {
+		want[e.Path] = e.Value
+	}
+	src, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range example.Entries {
+		if !given[e.Path] && e.Path != "version" && e.Value != want[e.Path] {
+			t.Errorf("%s: the reference file has %q, the default is %q", e.Path, e.Value, want[e.Path])
+		}
+		if e.Origin == "default" && e.Value != "" && e.Value != "[]" && e.Path != "kafka.instance" {
+			t.Errorf("%s is not in the reference file", e.Path)
+		}
+		key := e.Path[strings.LastIndexByte(e.Path, '.')+1:]
+		if !regexp.MustCompile(`(?m)^[^\n]*\b` + key + `:`).Match(src) {
+			t.Errorf("the reference file does not mention %s", e.Path)
+		}
+	}
+	if len(example.Entries) != len(want) {
+		t.Errorf("%d values, %d defaults", len(example.Entries), len(want))
+	}
+}
+
+func TestEveryKeyIsRead(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "pw"), []byte("sesame\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "notifier.yaml")
+	text := `version: 1
+timezone: Europe/Berlin
+kafka:
+  brokers: [k1:9092, "[::1]:9093"]
+  prefix: n2
+  partitions: 8
+  replication: 2
+  start: 2026-11-21T09:00:00+08:00
+  instance: ${env:POD}
+  tls: {ca: ca.pem, cert: /etc/c.pem, key: k.pem}
+  sasl: {mechanism: SCRAM-SHA-512, user: svc, password: "${file:pw}"}
+rules: r
+admin: {listen: "0.0.0.0:80", token: "${env:S}"}
+log: {level: warn, format: console}
+events: {max_bytes: 256KiB, duplicates: {users: 2d, broadcasts: 48h}}
+dead: {payload: none}
+user_limits: {marketing: 5 per day, service: 2 in 12h}
+consent: {never: blocked, marketing: push_ok, service: svc_ok}
+accounts:
+  z:
+    vendor: rongcloud
+    hosts: ["https://a.example.com", "http://127.0.0.1:9"]
+    app_key: k2
+    secret: "${env:S}"
+    sender: boss
+    platforms: [harmonyos]
+    allow: [everyone]
+    approval: waived
+    services: {broadcast: false, push_plus: true}
+    quota: {broadcast: {hour: 20, day: 30, day_window: rolling, day_zones: [UTC], shared: false}}
+    brake: 7 in 1h
+    tags: {delay: 1m, foreign: drop, max_change: 2.5%, verify: off}
+    timeout: 3s
+  main: {vendor: rongcloud, data_center: singapore-b, app_key: k1, secret: "${env:S}"}
+`
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, list := Load(path, []string{"S=hush", "POD=pod-1"}, nil)
+	if len(list) > 0 {
+		t.Fatalf("findings: %s", codes(list))
+	}
+	berlin, _ := time.LoadLocation("Europe/Berlin")
+	shanghai, _ := time.LoadLocation("Asia/Shanghai")
+	want := &Settings{
+		Zone: berlin,
+		Kafka: Kafka{Brokers: []string{"k1:9092", "[::1]:9093"}, Prefix: "n2", Partitions: 8, Replication: 2,
+			Start: Start{Set: true, At: time.Date(2026, 11, 21, 1, 0, 0, 0, time.UTC)}, Instance: "pod-1",
+			TLS:  &TLS{CA: filepath.Join(dir, "ca.pem"), Cert: "/etc/c.pem", Key: filepath.Join(dir, "k.pem")},
+			SASL: &SASL{Mechanism: "SCRAM-SHA-512", User: "svc", Password: &Secret{}}},
+		Rules: filepath.Join(dir, "r"), Admin: Admin{Listen: "0.0.0.0:80", Token: &Secret{}},
+		Log:        Log{Level: "warn"},
+		Events:     Events{MaxBytes: 256 << 10, DuplicateUsers: 48 * time.Hour, DuplicateBroadcasts: 48 * time.Hour},
+		UserLimits: map[string]intent.Cap{"marketing": {N: 5, Each: "day"}, "service": {N: 2, In: 12 * time.Hour}},
+		Consent:    Consent{"blocked", "push_ok", "svc_ok"},
+		Accounts: []Account{
+			{Name: "main", Vendor: "rongcloud", DataCenter: "singapore-b", AppKey: "k1", Secret: &Secret{}, Sender: "system", Platforms: []string{"ios", "android"},
+				Broadcast: true, Quota: Quota{Hour: 2, Day: 3, DayZones: []*time.Location{shanghai, time.UTC}, Shared: true},
+				Brake: Rate{500, 10 * time.Minute}, Tags: Tags{5 * time.Second, true, 0.01}, Timeout: 6 * time.Second},
+			{Name: "z", Vendor: "rongcloud", Hosts: []string{"https://a.example.com", "http://127.0.0.1:9"}, AppKey: "k2", Secret: &Secret{}, Sender: "boss", Platforms: []string{"harmonyos"},
+				AllowEveryone: true, ApprovalWaived: true, PushPlus: true, Quota: Quota{Hour: 20, Day: 30, Rolling: true, DayZones: []*time.Location{time.UTC}},
+				Brake: Rate{7, time.Hour}, Tags: Tags{time.Minute, false, 0.025}, Timeout: 3 * time.Second},
+		},
+	}
+	if s.Kafka.SASL.Password.Reveal() != "sesame" || s.Admin.Token.Reveal() != "hush" {
+		t.Error("a secret has another value")
+	}
+	s.Entries = nil
+	opts := []cmp.Option{
+		cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() }),
+		cmp.Comparer(func(a, b *Secret) bool { return (a == nil) == (b == nil) }),
+	}
+	if d := cmp.Diff(want, s, opts...); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestFlagBeforeEnvironmentBeforeFileBeforeDefault(t *testing.T) {
+	text := strings.Replace(minimal, `["k1:9092"]`, `["k1:9092"], prefix: from-file, partitions: 5, replication: 2`, 1)
+	s := load(t, text, []string{"NOTIFIER_KAFKA_BROKERS=k3:1, k4:2", "NOTIFIER_KAFKA_PREFIX=from-env", "NOTIFIER_KAFKA_PARTITIONS=6",
+		"NOTIFIER_ACCOUNTS_MAIN_SECRET=in-env", "NOTIFIER_RULES=here"}, map[string]string{"kafka.prefix": "from-flag"})
+	if d := cmp.Diff([]string{"k3:1", "k4:2"}, s.Kafka.Brokers); d != "" {
+		t.Error(d)
+	}
+	if s.Kafka.Prefix != "from-flag" || s.Kafka.Partitions != 6 || s.Kafka.Replication != 2 || s.Rules != "here" || s.Accounts[0].Secret.Reveal() != "in-env" {
+		t.Errorf("got %+v", s.Kafka)
+	}
+	if s := load(t, minimal, nil, map[string]string{"rules": "there"}); s.Rules != "there" {
+		t.Errorf("a path in a flag is relative to %s", s.Rules)
+	}
+	got := map[string]string{}
+	for _, e := range s.Entries {
+		got[e.Path] = e.Value + " | " + regexp.MustCompile(`.*notifier\.yaml`).ReplaceAllString(e.Origin, "notifier.yaml")
+	}
+	for path, want := range map[string]string{
+		"kafka.brokers":        "k3:1, k4:2 | env NOTIFIER_KAFKA_BROKERS",
+		"kafka.prefix":         "from-flag | flag",
+		"kafka.replication":    "2 | notifier.yaml:2",
+		"log.level":            "info | default",
+		"accounts.main.secret": "*** | env NOTIFIER_ACCOUNTS_MAIN_SECRET",
+	} {
+		if got[path] != want {
+			t.Errorf("%s: got %q, want %q", path, got[path], want)
+		}
+	}
+}
+
+func TestMistakesAreNamed(t *testing.T) {
+	account := func(lines string) string { return minimal + lines }
+	for _, c := range []struct {
+		name, text, want string
+		env              []string
+		flags            map[string]string
+	}{
+		{name: "several in one run", text: `version: 1
+timezone: Asia/Peking
+kafak: {}
+kafka: {brokers: [k1], partitions: 0}
+accounts:
+  main:
+    vendor: rongcloud
+    data_centre: beijing
+    app_key: k
+    secret: hunter2
+`, want: `2:11 N707 ` + "`Asia/Peking` is not a known time zone" + `
+3:1 N101 unknown key ` + "`kafak`" + `
+4:18 N112 ` + "`k1` is not host:port" + `
+4:36 N112 ` + "`0` is not a whole number from 1 to 1000" + `
+7:5 N114 ` + "`accounts.main.data_center` is missing" + `
+8:5 N101 unknown key ` + "`data_centre`" + `
+10:13 N702 a secret is written here in plain
+`},
+		{name: "getui", text: strings.Replace(minimal, "rongcloud", "getui", 1), want: "5:13 N703 vendor getui is not supported by this version yet\n"},
+		{name: "hosts and data centre", text: account(`    hosts: ["https://a.example.com"]` + "\n"), want: "9:12 N704 `data_center` and `hosts` exclude each other\n"},
+		{name: "plain http", text: strings.Replace(minimal, "data_center: beijing", `hosts: ["http://a.example.com", "https://u:p@b.example.com", "ftp://127.0.0.1"]`, 1),
+			want: "6:12 N705 `ftp://127.0.0.1` is not a safe vendor address\n6:12 N705 `http://a.example.com` is not a safe vendor address\n6:12 N705 `https://u:p@b.example.com` is not a safe vendor address\n"},
+		{name: "one App Key twice", text: account("  two: {vendor: rongcloud, data_center: singapore, app_key: k, secret: \"${env:S}\"}\n"),
+			want: "9:61 N706 account `main` has the same App Key: their quota would be spent twice\n"},
+		{name: "brokers and embedded", text: strings.Replace(minimal, "{brokers", "{embedded: d, brokers", 1), want: "2:19 N704 `brokers` and `embedded` exclude each other\n"},
+		{name: "neither", text: strings.Replace(minimal, `brokers: ["k1:9092"]`, "prefix: p", 1), want: "2:8 N114 `kafka.brokers` is missing\n"},
+		{name: "admin outside", text: minimal + "admin: {listen: \":8088\"}\n", want: "9:17 N705 `:8088` can be reached from outside and has no token\n"},
+		{name: "tag check", text: account("    tags: {verify: daily, max_change: 1}\n"), want: "9:20 N703 `verify: daily` is not supported by this version yet\n9:39 N112 `1` is not a share\n"},
+		{name: "forms", text: minimal + "events: {max_bytes: 1MB}\nuser_limits: {marketing: five a day}\n", want: "9:21 N112 `1MB` is not a size\n10:26 N112 `five a day` is not a limit\n"},
+		{name: "reference", text: strings.Replace(minimal, "${env:S}", "${env:NOPE}", 1) + "rules: \"a-${env:S}\"\n",
+			want: "8:13 N701 `${env:NOPE}` cannot be read: the environment variable NOPE is not set\n9:8 N701 `a-${env:S}` is not a reference\n"},
+		{name: "half of SASL", text: strings.Replace(minimal, "{brokers", "{sasl: {user: u}, brokers", 1), want: "2:15 N114 `kafka.sasl.mechanism` is missing\n2:15 N114 `kafka.sasl.password` is missing\n"},
+		{name: "another mistake beside a secret", text: strings.Replace(minimal, `secret: "${env:S}"`, `quota: {broadcast: {hour: 0}}`, 1) +
+			"  two: {vendor: rongcloud, data_center: singapore, app_key: k2, secret: hunter2, sendr: x}\n",
+			want: "5:5 N114 `accounts.main.secret` is missing\n8:31 N112 `0` is not a whole number from 1 to 10000\n" +
+				"9:73 N702 a secret is written here in plain\n9:82 N101 unknown key `sendr`\n"},
+		{name: "secret as a flag", text: minimal, flags: map[string]string{"accounts.main.secret": "hunter2"}, want: "1:1 N702 a secret is written here in plain\n"},
+		{name: "unknown flag", text: minimal, flags: map[string]string{"kafka.prefx": "p"}, want: "0:0 N101 unknown setting `kafka.prefx`\n"},
+		{name: "bad variable", text: minimal, env: []string{"NOTIFIER_KAFKA_PARTITIONS=many"}, want: "1:1 N112 `many` is not a whole number from 1 to 1000\n"},
+		{name: "shapes", text: "version: 1\nkafka: k1\naccounts: []\n", want: "2:8 N111 expected a mapping (`key: value`), this is a single value\n2:8 N114 `kafka.brokers` is missing\n3:11 N111 expected a mapping (`key: value`), this is a list\n"},
+		{name: "wrong version", text: strings.Replace(minimal, "version: 1", "version: 2", 1), want: "1:10 N112 `2` is not possible here\n"},
+		{name: "empty", text: "", want: "0:0 N104 the file is empty\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, list := Load(write(t, c.text), append(c.env, "S=hush"), c.flags)
+			if s != nil {
+				t.Error("it was loaded")
+			}
+			if d := cmp.Diff(c.want, codes(list)); d != "" {
+				t.Error(d)
+			}
+			var out bytes.Buffer
+			if err := diag.WriteText(&out, list, diag.Both); err != nil || strings.Contains(out.String(), "hunter2") {
+				t.Errorf("the secret is shown, or %v:\n%s", err, &out)
+			}
+			for _, d := range list {
+				if d.Message.ZH == "" {
+					t.Errorf("%s has no Chinese", d.Message.EN)
+				}
+			}
+		})
+	}
+	if s, list := Load("/nonexistent/notifier.yaml", nil, nil); s != nil || list.Errors() != 1 {
+		t.Errorf("a missing file: %v", list)
+	}
+}
+
+func TestAVariableNobodyReadsIsAWarning(t *testing.T) {
+	s, list := Load(write(t, minimal), []string{"S=x", "NOTIFIER_KAFKA_PREFX=p"}, nil)
+	if s == nil || list.Warnings() != 1 || list[0].Fix != "NOTIFIER_KAFKA_PREFIX" {
+		t.Errorf("got %v, %+v", s != nil, list)
+	}
+}
+
+func TestEmbeddedIsOneBroker(t *testing.T) {
+	path := write(t, strings.Replace(minimal, `brokers: ["k1:9092"]`, "embedded: data", 1))
+	s, list := Load(path, []string{"S=x"}, nil)
+	if s == nil || s.Kafka.Embedded != filepath.Join(filepath.Dir(path), "data") || s.Kafka.Replication != 1 || s.Kafka.Start.Set {
+		t.Errorf("got %+v, %s", s, codes(list))
+	}
+}
+
+func TestASecretNeverPrints(t *testing.T) {
+	s := load(t, minimal, nil, nil)
+	var out bytes.Buffer
+	a := s.Accounts[0]
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		if got := fmt.Sprintf(verb, a.Secret); got != "***" {
+			t.Errorf("%s gives %s", verb, got)
+		}
+		fmt.Fprintf(&out, verb+" ", a)
+		fmt.Fprintf(&out, verb+" ", s)
+	}
+	raw, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out.Write(raw)
+	slog.New(slog.NewTextHandler(&out, nil)).Info("x", "secret", a.Secret, "account", a)
+	enc := zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig())
+	line, err := enc.EncodeEntry(zapcore.Entry{}, []zapcore.Field{zap.Any("secret", a.Secret), zap.Any("account", a)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out.Write(line.Bytes())
+	if text := out.String(); strings.Contains(text, "hush-hush") || strings.Contains(text, fmt.Sprintf("%x", "hush-hush")) || !strings.Contains(text, "***") {
+		t.Errorf("shown in %s", text)
+	}
+	if a.Secret.Reveal() != "hush-hush" {
+		t.Errorf("Reveal gives %q", a.Secret.Reveal())
+	}
+}
+
+func TestARotatedFileTakesEffect(t *testing.T) {
+	path := write(t, strings.Replace(minimal, "${env:S}", "${file:key}", 1))
+	key := filepath.Join(filepath.Dir(path), "key")
+	put := func(v string) {
+		if err := os.WriteFile(key, []byte(v), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("old\n")
+	s, list := Load(path, nil, nil)
+	if s == nil {
+		t.Fatal(codes(list))
+	}
+	secret := s.Accounts[0].Secret
+	if changed, err := secret.Refresh(); changed || err != nil {
+		t.Errorf("unchanged file: %v, %v", changed, err)
+	}
+	put("new\n")
+	if changed, err := secret.Refresh(); !changed || err != nil || secret.Reveal() != "new" {
+		t.Errorf("got %v, %v, %q", changed, err, secret.Reveal())
+	}
+	put("")
+	if _, err := secret.Refresh(); err == nil || secret.Reveal() != "new" {
+		t.Errorf("an empty file: %v, now %q; want the last value to stay", err, secret.Reveal())
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	f.Add(minimal)
+	f.Add("version: 1\nkafka: {tls: [], sasl: x}\naccounts: {main: {vendor: rongcloud, quota: {broadcast: 1}, tags: []}}")
+	f.Fuzz(func(t *testing.T, text string) {
+		s, list := Load(write(t, text), []string{"S=x"}, nil)
+		if (s == nil) != (list.Errors() > 0) {
+			t.Errorf("loaded %v with %d errors", s != nil, list.Errors())
+		}
+	})
+}
