@@ -140,7 +140,8 @@ func (c *Client) Call(ctx context.Context, callID string, ep Endpoint, contentTy
 	}
 	for try := 1; ; try++ {
 		turn := c.turn.Load()
-		answer, err := c.try(ctx, c.current(turn), callID+"-"+strconv.Itoa(try), ep, contentType, body)
+		fresh := ep.Fresh || try > 1 // when one used connection was stale, the others may be
+		answer, err := c.try(ctx, c.current(turn), callID+"-"+strconv.Itoa(try), ep, fresh, contentType, body)
 		if err == nil {
 			return answer, nil
 		}
@@ -154,9 +155,9 @@ func (c *Client) Call(ctx context.Context, callID string, ep Endpoint, contentTy
 }
 
 // try signs and sends once.
-func (c *Client) try(ctx context.Context, h *host, requestID string, ep Endpoint, contentType string, body []byte) (*Answer, *Error) {
+func (c *Client) try(ctx context.Context, h *host, requestID string, ep Endpoint, fresh bool, contentType string, body []byte) (*Answer, *Error) {
 	fail := &Error{Class: NotSent, Path: ep.Path, Host: h.url.Host, RequestID: requestID}
-	k, used, err := c.connect(ctx, h, ep.Fresh)
+	k, used, err := c.connect(ctx, h, fresh)
 	if err != nil {
 		fail.err, fail.unavailable = err, true
 		return nil, fail

@@ -68,7 +68,7 @@ func (c *countConn) abort() {
 // exchange writes one request and reads its whole answer before the context's deadline. sent: a byte may have left.
 // When it returns an error the connection is gone.
 func (k *conn) exchange(ctx context.Context, req *http.Request) (resp *http.Response, body []byte, sent bool, err error) {
-	stop := context.AfterFunc(ctx, k.abort)
+	stop := context.AfterFunc(ctx, k.abort) // the deadline, and the caller's cancellation
 	defer func() {
 		// A stop that comes too late means that abort runs: the answer stands, the connection does not.
 		if !stop() || err != nil || resp.Close || k.reader.Buffered() > 0 {
@@ -77,9 +77,6 @@ func (k *conn) exchange(ctx context.Context, req *http.Request) (resp *http.Resp
 		}
 	}()
 	deadline, _ := ctx.Deadline()
-	if err := k.SetDeadline(deadline); err != nil {
-		return nil, nil, false, fmt.Errorf("write request: %w", err)
-	}
 	setUserTimeout(k.raw.Conn, time.Until(deadline))
 	k.uses++
 	k.limit.N = maxRead
@@ -94,8 +91,8 @@ func (k *conn) exchange(ctx context.Context, req *http.Request) (resp *http.Resp
 		return nil, nil, false, err
 	}
 	before := k.raw.written.Load()
-	n, writeErr := k.Write(wire.Bytes())
-	sent = n > 0 || k.raw.written.Load() > before
+	_, writeErr := k.Write(wire.Bytes())
+	sent = k.raw.written.Load() > before
 	if writeErr != nil && !sent {
 		return nil, nil, false, fmt.Errorf("write request: %w", writeErr)
 	}

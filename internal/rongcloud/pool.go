@@ -39,7 +39,6 @@ func (p *pool) get(h *host) *conn {
 
 // put gives a connection back after a complete exchange, or closes it.
 func (p *pool) put(k *conn) {
-	_ = k.SetDeadline(time.Time{})
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || !k.reusable() || len(p.idle[k.host]) >= maxIdle {

@@ -287,3 +287,30 @@ func TestTLSIsVerifiedAndHTTP1(t *testing.T) {
 		t.Errorf("a certificate for another name: %v", err)
 	}
 }
+
+// A TLS record of which some bytes left cannot be read by the vendor, but the kernel had them: sent.
+func TestBrokenTLSRecordCountsAsSent(t *testing.T) {
+	s := quietTLS(t, nil)
+	roots := x509.NewCertPool()
+	roots.AddCert(s.Certificate())
+	c := newClient(t, Options{Hosts: []string{s.URL}, RootCAs: roots, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		nc, err := new(net.Dialer).DialContext(ctx, network, addr)
+		return tornConn{nc}, err
+	}})
+	if _, err := call(t, c, push, 20*time.Second); err == nil || err.Class != Unknown || !err.Sent {
+		t.Errorf("error %v, want unknown", err)
+	}
+}
+
+// tornConn breaks in the middle of the first long record of application data, which is the request.
+type tornConn struct{ net.Conn }
+
+func (c tornConn) Write(b []byte) (int, error) {
+	const applicationData, longerThanFinished = 23, 200
+	if b[0] != applicationData || len(b) < longerThanFinished {
+		return c.Conn.Write(b)
+	}
+	n, _ := c.Conn.Write(b[:5])
+	_ = c.Close()
+	return n, io.ErrClosedPipe
+}

@@ -1,6 +1,7 @@
 package rongcloud
 
 import (
+	"context"
 	"io"
 	"net"
 	"testing"
@@ -81,7 +82,7 @@ func TestHangingConnectLeavesTimeForTheOtherHost(t *testing.T) {
 		c := newClient(t, Options{Hosts: []string{"http://127.0.0.1:81", "http://127.0.0.1:80"}, DialContext: network.DialContext})
 		begin := time.Now()
 		a, e := call(t, c, push, 6*time.Second)
-		if e != nil || a.RequestID != "call-1-2" || time.Since(begin) != readyTimeout || len(v.requests()) != 1 {
+		if e != nil || a.RequestID != "call-1-2" || time.Since(begin) >= 3*time.Second || len(v.requests()) != 1 {
 			t.Errorf("%+v, %v after %s", a, e, time.Since(begin))
 		}
 	})
@@ -135,6 +136,48 @@ func TestClosedPipeIsNotSent(t *testing.T) {
 		}
 		if _, err := call(t, c, push, 6*time.Second); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// A connection that was stale says nothing about the host: the second try stays there. A new one that takes no byte
+// does: the second try goes over.
+func TestOnlyANewConnectionBlamesTheHost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var network kfake.VirtualNetwork
+		var vendors []*vendor
+		for _, addr := range []string{"127.0.0.1:80", "127.0.0.1:81"} {
+			ln, err := network.Listen("tcp", addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			vendors = append(vendors, newVendor(t, ln, func(r request, c net.Conn) bool {
+				_, _ = io.WriteString(c, httpAnswer("200 OK", ok200))
+				return false
+			}))
+		}
+		broken := false
+		c := newClient(t, Options{Hosts: []string{"http://127.0.0.1:80", "http://127.0.0.1:81"}, DialContext: func(ctx context.Context, n, addr string) (net.Conn, error) {
+			nc, err := network.DialContext(ctx, n, addr)
+			if broken && addr == "127.0.0.1:80" {
+				_ = nc.Close()
+			}
+			return nc, err
+		}})
+		for i, want := range []struct{ id, host string }{{"call-1-1", "127.0.0.1:80"}, {"call-1-2", "127.0.0.1:80"}, {"call-1-2", "127.0.0.1:80"}} {
+			a, err := call(t, c, push, 6*time.Second)
+			if err != nil || a.RequestID != want.id || a.Host != want.host {
+				t.Errorf("call %d: %+v, %v; want %v", i, a, err, want)
+			}
+			synctest.Wait() // the vendor has closed
+		}
+		broken = true
+		a, err := call(t, c, Endpoint{Path: "/push.json", Fresh: true}, 6*time.Second)
+		if err != nil || a.RequestID != "call-1-2" || a.Host != "127.0.0.1:81" || c.Host() != "127.0.0.1:81" {
+			t.Errorf("a connection that takes no byte: %+v, %v", a, err)
+		}
+		if n := len(vendors[0].requests()) + len(vendors[1].requests()); n != 4 {
+			t.Errorf("%d requests for 4 calls", n)
 		}
 	})
 }
