@@ -67,13 +67,14 @@ type run struct {
 	daemons []*fleet.Daemon
 	victim  *fleet.Daemon
 	records []*kgo.Record
-	events  []audit.Record // the input, read back once it has ended
-	before  map[string]map[string][]string
+	events  []audit.Record                 // the input, read back once it has ended
+	before  map[string]map[string][]string // the vendor's tags before the daemons start
+	keeps   map[string]bool                // accounts with tags.foreign: keep
 	skip    int64
 }
 
 func startRun(t *testing.T) *run {
-	r := &run{t: t, brokers: realKafka(t), start: time.Now()}
+	r := &run{t: t, brokers: realKafka(t), start: time.Now(), keeps: map[string]bool{}}
 	var cancel context.CancelFunc
 	r.ctx, cancel = context.WithTimeout(t.Context(), 8*time.Minute)
 	t.Cleanup(cancel)
@@ -89,12 +90,16 @@ func startRun(t *testing.T) *run {
 	if err != nil {
 		t.Fatal(err)
 	}
+	accounts := []fleet.Account{
+		{Name: "main", App: r.apps["main"], Foreign: "keep"},
+		{Name: "second", App: r.apps["second"], Foreign: "drop"},
+	}
+	for _, a := range accounts {
+		r.keeps[a.Name] = a.Foreign == "keep"
+	}
 	settings := fleet.Settings{Brokers: r.brokers, Prefix: prefix, Replication: shared.cluster.Nodes(), Rules: rules,
-		Hosts: []string{r.sandbox.Primary, r.sandbox.Backup},
-		Accounts: []fleet.Account{
-			{Name: "main", App: r.apps["main"], Foreign: "keep"},
-			{Name: "second", App: r.apps["second"], Foreign: "drop"},
-		}}
+		Hosts:    []string{r.sandbox.Primary, r.sandbox.Backup},
+		Accounts: accounts}
 	for _, name := range []string{"one", "two"} {
 		d, err := fleet.NewDaemon(shared.notifier, dir, name, settings)
 		r.must(err)
@@ -148,10 +153,10 @@ func (r *run) tags(ctx context.Context) (map[string]map[string][]string, error) 
 func (r *run) arm() {
 	for path, probability := range map[string]float64{"/user/tag/batch/set.json": 0.04, "/user/tag/set.json": 0.04, "/push/user.json": 0.015} {
 		for _, kind := range []string{"late", "timeout_after", "reset_after", "http_5xx"} {
-			r.must(r.sandbox.Arm(r.ctx, fleet.Fault{Path: path, Kind: kind, Times: -1, Probability: probability, DelayMS: 1500}))
+			r.must(r.sandbox.Arm(r.ctx, fleet.Fault{Path: path, Kind: kind, Times: -1, Probability: probability, DelayMS: 1000}))
 		}
 	}
-	r.must(r.sandbox.Arm(r.ctx, fleet.Fault{Path: "/push.json", Kind: "late", Times: 1, Probability: 1, DelayMS: 1500}))
+	r.must(r.sandbox.Arm(r.ctx, fleet.Fault{Path: "/push.json", Kind: "late", Times: 1, Probability: 1, DelayMS: 1000}))
 }
 
 func (r *run) heal() { r.must(r.sandbox.Disarm(r.ctx)) }
@@ -272,7 +277,7 @@ func (r *run) audit(ctx context.Context) *audit.Report {
 		Intents: topics[prefix+".intents"], Fates: topics[prefix+".fates"], Dead: topics[prefix+".dead"],
 		Journal: journal, Skip: r.skip,
 		Apps: map[string]string{r.apps["main"].Key: "main", r.apps["second"].Key: "second"},
-		Tags: tags, Before: r.before, Keeps: map[string]bool{"main": true},
+		Tags: tags, Before: r.before, Keeps: r.keeps,
 		Overruns: stats.Overruns, Doubles: stats.Doubles, Refused: stats.RefusedByQuota,
 	})
 	r.must(err)
