@@ -261,8 +261,7 @@ func (a *actor) later(l *lane, o Outcome) {
 	}
 	l.unclear++
 	a.log.Error("the vendor says that the quota is used, our ledger says that it is free: somebody else uses this App Key", laneField(l.full()), detailField(o.Detail))
-	charges := a.charges(l)
-	for i, u := range quota.Used(l.Limits, charges, now, l.span(), l.guard()) {
+	for i, u := range a.used(l, now) {
 		if i > 0 && l.unclear < 2 {
 			break
 		}

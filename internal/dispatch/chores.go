@@ -7,7 +7,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/notifier/notifier/internal/ledger"
-	"github.com/notifier/notifier/internal/quota"
 )
 
 const (
@@ -99,7 +98,7 @@ func (a *actor) gauges(now time.Time) {
 			if !l.scarce() {
 				continue
 			}
-			for _, u := range quota.Used(l.Limits, a.charges(l), now, l.span(), l.guard()) {
+			for _, u := range a.used(l, now) {
 				m.quotaUsed.WithLabelValues(l.full(), u.Limit.String(), "own").Set(float64(u.Used))
 			}
 			m.quotaNext.WithLabelValues(l.full()).Set(float64(a.slot(l, 1, now).Unix()))

@@ -127,8 +127,9 @@ func (a *actor) consent(it *item) ledger.Reason {
 			return ledger.Blocked
 		}
 	}
-	if c.Marketing != "" && it.p.Intent.Class == "marketing" {
-		if v, _ := u.Get(c.Marketing); v.Str != "true" {
+	needs := map[string]string{"marketing": c.Marketing, "service": c.Service}[it.p.Intent.Class]
+	if needs != "" {
+		if v, _ := u.Get(needs); v.Str != "true" {
 			return ledger.OptedOut
 		}
 	}

@@ -119,26 +119,36 @@ func (l *lane) remove(it *item) {
 	}
 }
 
-// guard widens the windows of scarce lanes: the request's time-out and two clocks each up to maxSkew off (design.md 3, Quota).
-func (l *lane) guard() time.Duration { return l.ac.Timeout + 2*maxSkew }
+// SpanAndGuard are the terms of quota.Free for a lane: how long after its start a call may arrive, and how much window edges are
+// widened: the request's time-out and two clocks each up to maxSkew off (design.md 3, Quota).
+func SpanAndGuard(timeout time.Duration, pol Policy) (span, guard time.Duration) {
+	return timeout + pol.Late, timeout + 2*maxSkew
+}
 
-// span is how long after its start a call may arrive.
-func (l *lane) span() time.Duration { return l.ac.Timeout + l.Late }
+// ChargeOf is an attempt as the quota counts it: from its start to its outcome, or until it can no longer arrive.
+func ChargeOf(at *ledger.Attempt, pol Policy) quota.Charge {
+	to := at.Until
+	if to.IsZero() {
+		to = at.NotAfter.Add(pol.Late)
+	}
+	return quota.Charge{From: at.At, To: to, Weight: at.Weight}
+}
 
 // charges are the lane's attempts as the quota counts them.
 func (a *actor) charges(l *lane) []quota.Charge {
 	var out []quota.Charge
 	for _, at := range a.kept {
-		if at.Account != l.ac.Key || at.Lane != l.name || at.State == ledger.NotSent {
-			continue
+		if at.Account == l.ac.Key && at.Lane == l.name && at.State != ledger.NotSent {
+			out = append(out, ChargeOf(at, l.Policy))
 		}
-		to := at.Until
-		if to.IsZero() {
-			to = at.NotAfter.Add(l.Late)
-		}
-		out = append(out, quota.Charge{From: at.At, To: to, Weight: at.Weight})
 	}
 	return out
+}
+
+// used tells how far the limits of a scarce lane are used.
+func (a *actor) used(l *lane, now time.Time) []quota.Usage {
+	span, guard := SpanAndGuard(l.ac.Timeout, l.Policy)
+	return quota.Used(l.Limits, a.charges(l), now, span, guard)
 }
 
 // slot is the earliest time at which a call of this weight may start, in the actor's time.
@@ -154,7 +164,8 @@ func (a *actor) slot(l *lane, weight int, now time.Time) time.Time {
 		free, err = l.pacer.At(local, weight)
 		free = now.Add(free.Sub(local))
 	} else {
-		free, err = quota.Free(l.Limits, a.charges(l), weight, now, l.span(), l.guard())
+		span, guard := SpanAndGuard(l.ac.Timeout, l.Policy)
+		free, err = quota.Free(l.Limits, a.charges(l), weight, now, span, guard)
 	}
 	if err != nil { // heavier than the limit: MaxBatch keeps it out; a limit of 0 means never
 		return now.Add(time.Hour)

@@ -25,6 +25,7 @@ type Render func(c *intent.Content, m *intent.Merge, items []map[string]any, cou
 type Consent struct {
 	Never     string // true: nothing is sent to the user
 	Marketing string // not true: no marketing is sent to the user; unknown counts as not given
+	Service   string // the same for class service
 }
 
 // Options are what a Dispatcher needs.

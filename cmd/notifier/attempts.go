@@ -1,0 +1,115 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/notifier/notifier/internal/ledger"
+)
+
+func newAttemptsCmd() *cobra.Command {
+	var unknown bool
+	var format string
+	cmd := &cobra.Command{
+		Use:   "attempts [ID]",
+		Short: "vendor calls on record: open ones, those without outcome, and the scarce ones of 48 hours",
+		Example: `  notifier attempts --unknown
+  notifier attempts resolve K3F7QA-0-91 --as sent --why "the vendor's console shows it"`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := jsonOrText(format); err != nil {
+				return err
+			}
+			r, s, err := reader(cmd)
+			if err != nil {
+				return err
+			}
+			states, err := r.Ledgers(cmd.Context())
+			if err != nil {
+				return &exitError{exitUnreachable, err}
+			}
+			list := []*ledger.Attempt{}
+			for _, st := range states {
+				for _, a := range st.Attempts {
+					if (!unknown || a.State == ledger.Unknown) && (len(args) == 0 || a.ID == args[0]) {
+						list = append(list, a)
+					}
+				}
+			}
+			slices.SortFunc(list, func(a, b *ledger.Attempt) int { return a.At.Compare(b.At) })
+			if len(args) == 1 && len(list) == 0 {
+				return &exitError{exitUsage, fmt.Errorf("no attempt %q on record; next: notifier attempts", args[0])}
+			}
+			if format == "json" || len(args) == 1 {
+				return printJSON(cmd.OutOrStdout(), map[string]any{"schema": "notifier.attempts/v1", "attempts": list})
+			}
+			names := map[string]string{}
+			for _, a := range s.Accounts {
+				names[a.Vendor+":"+a.AppKey] = a.Name
+			}
+			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
+			fmt.Fprintln(w, "ATTEMPT\tTIME\tLANE\tRULE\tSTATE\tINTENTS\tDETAIL")
+			for _, a := range list {
+				n := len(a.Members) + len(a.Affected)
+				fmt.Fprintf(w, "%s\t%s\t%s/%s\t%s\t%s\t%d\t%s\n", a.ID, a.At.In(s.Zone).Format("01-02 15:04:05"), names[a.Account], a.Lane, a.Rule, a.State, n, a.Detail)
+			}
+			return w.Flush()
+		},
+	}
+	cmd.Flags().BoolVar(&unknown, "unknown", false, "only those without outcome")
+	cmd.Flags().StringVar(&format, "format", "text", "text or json")
+	cmd.AddCommand(newResolveCmd())
+	return cmd
+}
+
+func newResolveCmd() *cobra.Command {
+	var c changeFlags
+	var as string
+	cmd := &cobra.Command{
+		Use:   "resolve ID --as sent|not-sent --why TEXT",
+		Short: "say what happened to a call without outcome; its charge stays",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if as != "sent" && as != "not-sent" {
+				return &exitError{exitUsage, errors.New("--as must be sent or not-sent: look at the vendor's console, then say which")}
+			}
+			if err := c.check(); err != nil {
+				return err
+			}
+			partition, err := attemptPartition(args[0])
+			if err != nil {
+				return &exitError{exitUsage, err}
+			}
+			r, _, err := reader(cmd)
+			if err != nil {
+				return err
+			}
+			what := "resolve " + args[0] + " as " + as
+			if err := confirm(cmd, c.yes, what, as); err != nil {
+				return err
+			}
+			answers, err := r.Send(cmd.Context(), ledger.Command{Cmd: ledger.CmdResolve, Target: args[0], Args: map[string]string{"as": as}, Expect: string(ledger.Unknown), By: c.by, Why: c.why}, partition, answerWait)
+			return printAnswers(cmd, what, answers, err)
+		},
+	}
+	cmd.Flags().StringVar(&as, "as", "", "sent or not-sent")
+	c.add(cmd)
+	return cmd
+}
+
+// attemptPartition reads the partition out of an attempt's id, INCARNATION-PARTITION-NUMBER.
+func attemptPartition(id string) (int32, error) {
+	parts := strings.Split(id, "-")
+	if len(parts) == 3 {
+		if p, err := strconv.ParseInt(parts[1], 10, 32); err == nil && p >= 0 {
+			return int32(p), nil
+		}
+	}
+	return 0, fmt.Errorf("%q is no attempt's id; next: notifier attempts --unknown", id)
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mattn/go-runewidth"
+	"github.com/spf13/cobra"
+
+	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/rules"
+	"github.com/notifier/notifier/internal/settings"
+)
+
+type checkOptions struct {
+	paths  []string
+	config string // -c, "" when it was not given
+	format string
+	lang   string
+	strict bool
+}
+
+func newCheckCmd() *cobra.Command {
+	var o checkOptions
+	cmd := &cobra.Command{
+		Use:   "check [PATH...]",
+		Short: "find every error in rules",
+		Long: `Finds every mistake in the event catalogue and the rules, of all files in one run.
+
+PATH is a folder or a file, rules/ if there is none. Accounts come from the settings (-c, or a notifier.yaml beside
+the rules); without settings every account name is taken as known.`,
+		Example: `  notifier check
+  notifier check rules/vip.yaml
+  notifier check --format github --strict rules/`,
+		SilenceUsage: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.paths = args; len(args) == 0 {
+				o.paths = []string{"rules/"}
+			}
+			if f := cmd.Flag("config"); f != nil && f.Changed {
+				o.config = f.Value.String()
+			}
+			if f := cmd.Flag("lang"); f != nil {
+				o.lang = f.Value.String()
+			}
+			return check(o, os.Environ(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	cmd.Flags().StringVar(&o.format, "format", "text", "text, json or github")
+	cmd.Flags().String("lang", "", "en, zh or both (default from the locale)")
+	cmd.Flags().BoolVar(&o.strict, "strict", false, "warnings count as errors")
+	return cmd
+}
+
+// check writes the findings to out and notes to talk.
+func check(o checkOptions, env []string, out, talk io.Writer) error {
+	lang, err := language(o.lang, env)
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	if o.format != "text" && o.format != "json" && o.format != "github" {
+		return &exitError{exitUsage, fmt.Errorf("unknown --format %q: text, json or github", o.format)}
+	}
+	opt, err := accounts(o, env, talk)
+	if err != nil {
+		return err
+	}
+	files, list := rules.Read(o.paths)
+	unreadable := list.Errors() > 0
+	if !unreadable && len(files) == 0 {
+		return &exitError{exitUsage, fmt.Errorf("no rule files in %s: name a folder with .yaml files", strings.Join(o.paths, ", "))}
+	}
+	var n rules.FileInfo
+	var summary []rules.FileInfo
+	if !unreadable {
+		_, list = rules.LoadFiles(files, opt)
+		summary = rules.Summary(files)
+		for _, f := range summary {
+			n.Rules += f.Rules
+		}
+	}
+	list = list.Sorted()
+	switch o.format {
+	case "json":
+		err = diag.WriteJSON(out, list, len(summary), n.Rules)
+	case "github":
+		err = diag.WriteGitHub(out, list, lang)
+	default:
+		err = writeCheck(out, summary, list, n.Rules, lang)
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("write the findings: %w", err)
+	case unreadable:
+		return &exitError{code: exitUsage}
+	case list.Errors() > 0 || (o.strict && len(list) > 0):
+		return &exitError{code: exitFindings}
+	}
+	return nil
+}
+
+// writeCheck is the text form: a line for each file, the findings, the sum, what to do next.
+func writeCheck(out io.Writer, summary []rules.FileInfo, list diag.List, ruleCount int, lang diag.Lang) error {
+	wide := 0
+	for _, f := range summary {
+		wide = max(wide, runewidth.StringWidth(f.Name))
+	}
+	var b strings.Builder
+	for _, f := range summary {
+		fmt.Fprintf(&b, "%s  ", f.Name+strings.Repeat(" ", wide-runewidth.StringWidth(f.Name)))
+		if f.Events > 0 {
+			fmt.Fprintf(&b, "%s\n", many(f.Events, "event"))
+		} else {
+			fmt.Fprintf(&b, "%-9s %s\n", many(f.Rules, "rule"), many(f.Tests, "test"))
+		}
+	}
+	if err := diag.WriteText(&b, list, lang); err != nil {
+		return err
+	}
+	fmt.Fprintf(&b, "%s, %s in %s (%s)\n", many(list.Errors(), "error"), many(list.Warnings(), "warning"), many(len(summary), "file"), many(ruleCount, "rule"))
+	if list.Errors() > 0 {
+		b.WriteString("next: mend the first error, then `notifier check` again; until then the rules in force stay\n")
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+func many(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// language is --lang, or what the locale says; both for a locale that says nothing.
+func language(flag string, env []string) (diag.Lang, error) {
+	switch l := diag.Lang(flag); l {
+	case diag.EN, diag.ZH, diag.Both:
+		return l, nil
+	case "":
+	default:
+		return "", fmt.Errorf("unknown --lang %q: en, zh or both", flag)
+	}
+	locale := ""
+	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
+		for _, e := range env {
+			if v, ok := strings.CutPrefix(e, name+"="); ok && v != "" && locale == "" {
+				locale = v
+			}
+		}
+	}
+	switch {
+	case strings.HasPrefix(locale, "zh"):
+		return diag.ZH, nil
+	case strings.HasPrefix(locale, "en"):
+		return diag.EN, nil
+	}
+	return diag.Both, nil
+}
+
+// accounts gives the loader what the settings say, or a stand-in that knows every account and says so.
+func accounts(o checkOptions, env []string, talk io.Writer) (rules.Options, error) {
+	standIn := func(why string) rules.Options {
+		fmt.Fprintf(talk, "note: %s: account names and permissions are not checked\n", why)
+		return rules.Options{AnyAccount: true}
+	}
+	path := o.config
+	if path == "" {
+		if path = besideRules(o.paths); path == "" {
+			return standIn("no notifier.yaml beside the rules"), nil
+		}
+	}
+	s, list := settings.Load(path, env, nil)
+	if s == nil && o.config != "" {
+		if err := diag.WriteText(talk, list, diag.Both); err != nil {
+			return rules.Options{}, err
+		}
+		return rules.Options{}, &exitError{exitSettings, errors.New("the settings are invalid: `notifier config check`")}
+	}
+	if s == nil { // who edits rules need not have the secrets that the settings refer to
+		return standIn(path + " cannot be used here"), nil
+	}
+	opt := rules.Options{Zone: s.Zone, MaxBytes: s.Events.MaxBytes}
+	for _, a := range s.Accounts {
+		opt.Accounts = append(opt.Accounts, rules.Account{Name: a.Name, Vendor: a.Vendor, AllowEveryone: a.AllowEveryone, ApprovalWaived: a.ApprovalWaived, Sender: a.Sender})
+	}
+	return opt, nil
+}
+
+// besideRules finds the settings in the folder of the rules or the one above it.
+func besideRules(paths []string) string {
+	for _, p := range paths {
+		dir := filepath.Clean(p)
+		for range 2 {
+			if name := filepath.Join(dir, "notifier.yaml"); isFile(name) {
+				return name
+			}
+			dir = filepath.Join(dir, "..")
+		}
+	}
+	return ""
+}
+
+func isFile(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.Mode().IsRegular()
+}

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+)
+
+func newConfigCmd() *cobra.Command {
+	cmd := &cobra.Command{Use: "config", Short: "the settings: check, show with the origin of each value", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	cmd.AddCommand(
+		&cobra.Command{Use: "check", Short: "find every error in the settings", Args: cobra.NoArgs, Example: `  notifier config check -c notifier.yaml`,
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				s, err := loadSettings(cmd)
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: ok, %d accounts\n", settingsPath(cmd), len(s.Accounts))
+				return err
+			}},
+		&cobra.Command{Use: "show", Short: "every value and where it comes from; secrets are ***", Args: cobra.NoArgs, Example: `  notifier config show -c notifier.yaml`,
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				s, err := loadSettings(cmd)
+				if err != nil {
+					return err
+				}
+				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
+				for _, e := range s.Entries {
+					fmt.Fprintf(w, "%s\t%s\t%s\n", e.Path, e.Value, e.Origin)
+				}
+				return w.Flush()
+			}},
+	)
+	return cmd
+}

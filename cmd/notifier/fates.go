@@ -1,0 +1,125 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/query"
+)
+
+func newFatesCmd() *cobra.Command {
+	var since, rule, user, fate, format string
+	cmd := &cobra.Command{
+		Use:   "fates [EVENT_ID]",
+		Short: "what became of events",
+		Example: `  notifier fates --since 1h
+  notifier fates ord-88212
+  notifier fates --fate UNKNOWN --format jsonl`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if format != "text" && format != "json" && format != "jsonl" {
+				return &exitError{exitUsage, fmt.Errorf("unknown --format %q: text, json or jsonl", format)}
+			}
+			r, s, err := reader(cmd)
+			if err != nil {
+				return err
+			}
+			f := query.Filter{Rule: rule, User: user, Fate: ledger.FateKind(strings.ToUpper(fate))}
+			if len(args) == 1 {
+				f.Event = args[0]
+			}
+			if f.Since, err = parseSince(since, time.Now(), s.Zone); err != nil {
+				return &exitError{exitUsage, err}
+			}
+			out := cmd.OutOrStdout()
+			if format == "text" {
+				fmt.Fprintf(out, "%-24s %-14s %-16s %-24s %s\n", "EVENT", "TIME", "USER", "RULE", "FATE")
+			}
+			all := []ledger.Fate{}
+			n := 0
+			err = r.Fates(cmd.Context(), f, func(x ledger.Fate) error {
+				n++
+				switch format {
+				case "json":
+					all = append(all, x)
+					return nil
+				case "jsonl":
+					b, err := json.Marshal(x)
+					if err != nil {
+						return err
+					}
+					_, err = fmt.Fprintf(out, "%s\n", b)
+					return err
+				}
+				_, err := fmt.Fprintf(out, "%-24s %-14s %-16s %-24s %-12s %s\n", x.Event.ID, x.At.In(s.Zone).Format("01-02 15:04:05"), x.User, x.Rule, x.Fate, fateText(&x))
+				return err
+			})
+			if err != nil {
+				return &exitError{exitUnreachable, err}
+			}
+			switch format {
+			case "json":
+				return printJSON(out, map[string]any{"schema": "notifier.fates/v1", "fates": all})
+			case "jsonl":
+				return nil
+			}
+			if f.Event != "" && n == 0 {
+				return &exitError{exitUsage, fmt.Errorf("no fate for event %q: it matched no rule, is still pending, or never came; next: notifier status", f.Event)}
+			}
+			if f == (query.Filter{}) {
+				b, err := r.Books(cmd.Context())
+				if err != nil {
+					return &exitError{exitUnreachable, err}
+				}
+				mark := "✓"
+				if !b.Balanced() {
+					mark = "✗ the books do not balance"
+				}
+				total := 0
+				for _, c := range b.Fates {
+					total += c
+				}
+				fmt.Fprintf(out, "%d dead letters; %d intents = %d fates + %d pending %s\n", b.Dead, b.Intents, total, b.Pending, mark)
+				if !b.Balanced() {
+					return &exitError{code: exitFindings}
+				}
+			}
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&since, "since", "", "from this time on: 1h, 2026-11-21 09:00")
+	f.StringVar(&rule, "rule", "", "of this rule")
+	f.StringVar(&user, "user", "", "of this user")
+	f.StringVar(&fate, "fate", "", "SENT, COALESCED, SUPPRESSED, DEAD or UNKNOWN")
+	f.StringVar(&format, "format", "text", "text, json or jsonl")
+	return cmd
+}
+
+func fateText(f *ledger.Fate) string {
+	var parts []string
+	if f.Reason != "" {
+		parts = append(parts, string(f.Reason))
+	}
+	if f.Code != 0 {
+		parts = append(parts, fmt.Sprintf("vendor code %d", f.Code))
+	}
+	if f.Into != "" {
+		parts = append(parts, "into "+string(f.Into))
+	}
+	if f.Detail != "" {
+		parts = append(parts, f.Detail)
+	}
+	if f.Fate == ledger.FateUnknown {
+		parts = append(parts, "counted as used; `notifier attempts resolve "+f.Attempt+"`")
+	}
+	if f.Resolves != "" {
+		parts = append(parts, fmt.Sprintf("resolves %s, by %s: %s", f.Resolves, f.By, f.Why))
+	}
+	return strings.Join(parts, ", ")
+}

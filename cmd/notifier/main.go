@@ -1,0 +1,80 @@
+// Command notifier turns domain events from Kafka into push notifications and tags. One small file a command, no logic: the
+// daemon is package app, everything it does lies under internal/.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	_ "time/tzdata" // zones also where the image has none
+
+	"github.com/spf13/cobra"
+
+	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/query"
+)
+
+func main() { os.Exit(execute(context.Background(), os.Args[1:])) }
+
+// execute runs a command line and gives the exit code of cli.md 2.
+func execute(ctx context.Context, args []string) int {
+	started := false
+	root := newRootCmd(&started)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	code := exitCode(err, started)
+	if text := strings.TrimSpace(err.Error()); text != "" {
+		fmt.Fprintln(os.Stderr, "notifier: "+text)
+	}
+	if code == exitUsage && !started {
+		fmt.Fprintln(os.Stderr, "next: notifier --help")
+	}
+	return code
+}
+
+// exitCode maps an error to its code; an error before a command started is wrong use.
+func exitCode(err error, started bool) int {
+	if e, ok := errors.AsType[*exitError](err); ok {
+		return e.code
+	}
+	if _, ok := errors.AsType[*app.KafkaError](err); ok {
+		return exitUnreachable
+	}
+	if _, ok := errors.AsType[*query.SilentError](err); ok {
+		return exitUnreachable
+	}
+	if _, ok := errors.AsType[*app.TopicError](err); ok {
+		return exitSettings
+	}
+	if _, ok := errors.AsType[*app.RulesError](err); ok {
+		return exitFindings
+	}
+	if !started {
+		return exitUsage
+	}
+	return exitInternal
+}
+
+func newRootCmd(started *bool) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "notifier",
+		Short: "turns domain events into notifications",
+		Long: `Reads domain events from Kafka, keeps each user's tags at the push vendor in step, and turns events into pushes,
+messages and broadcasts by rule files that operations edit while it runs.`,
+		Example: `  notifier demo                     everything in one process, to look at
+  notifier check                    every error in rules/
+  notifier run -c notifier.yaml     the daemon
+  notifier fates --since 1h         what became of events`,
+		SilenceErrors:    true,
+		SilenceUsage:     true,
+		PersistentPreRun: func(*cobra.Command, []string) { *started = true },
+	}
+	root.PersistentFlags().StringP("config", "c", "notifier.yaml", "settings file (else /etc/notifier/notifier.yaml)")
+	root.AddCommand(newRunCmd(), newCheckCmd(), newSandboxCmd(), newConfigCmd(), newFatesCmd(), newQuotaCmd(), newAttemptsCmd(), newStatusCmd(), newPauseCmd(), newResumeCmd(), newVersionCmd())
+	return root
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+func printJSON(w io.Writer, v any) error {
+	b, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%s\n", b)
+	return err
+}
+
+func jsonOrText(format string) error {
+	if format != "text" && format != "json" {
+		return &exitError{exitUsage, fmt.Errorf("unknown --format %q: text or json", format)}
+	}
+	return nil
+}
+
+// confirm asks to type a word before something is changed; --yes answers for scripts.
+func confirm(cmd *cobra.Command, yes bool, what, word string) error {
+	if yes {
+		return nil
+	}
+	in, ok := cmd.InOrStdin().(*os.File)
+	if !ok || !term.IsTerminal(int(in.Fd())) {
+		return &exitError{exitUsage, fmt.Errorf("%s: not on a terminal, so nothing was done; confirm with --yes", what)}
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "%s\ntype %q to go on: ", what, word)
+	line, err := bufio.NewReader(in).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if strings.TrimSpace(line) != word {
+		return &exitError{exitUsage, errors.New("not confirmed, nothing was done")}
+	}
+	return nil
+}
+
+// whoami is the `by` of a command: the OS user.
+func whoami() string {
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return u.Username
+	}
+	return "unknown"
+}

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/query"
+	"github.com/notifier/notifier/internal/rules"
+	"github.com/notifier/notifier/internal/settings"
+)
+
+// answerWait is how long a command waits for the owners (design.md 3, Commands).
+const answerWait = 30 * time.Second
+
+type changeFlags struct {
+	why, by string
+	yes     bool
+}
+
+func (c *changeFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&c.why, "why", "", "the reason, kept on record (required)")
+	cmd.Flags().StringVar(&c.by, "by", whoami(), "who does it")
+	cmd.Flags().BoolVar(&c.yes, "yes", false, "do not ask")
+}
+
+func (c *changeFlags) check() error {
+	if strings.TrimSpace(c.why) == "" {
+		return &exitError{exitUsage, errors.New(`--why is missing: say why, it stays on record; for example --why "vendor incident 4711"`)}
+	}
+	return nil
+}
+
+func newPauseCmd() *cobra.Command {
+	var c changeFlags
+	cmd := &cobra.Command{
+		Use:   "pause SCOPE",
+		Short: "hold back: all | broadcasts | account/X | lane/X/Y | rule/X",
+		Long: `Nothing of the scope leaves any more; what waits is kept. Returns when the whole fleet obeys and says how many calls
+had left already, or exits 4 and names who did not answer.`,
+		Example: `  notifier pause broadcasts --why "wrong text in the sale rule"
+  notifier pause rule/flash-sale-by-city --why "stock is gone" --yes`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return changeScope(cmd, ledger.CmdPause, args[0], c) },
+	}
+	c.add(cmd)
+	return cmd
+}
+
+func newResumeCmd() *cobra.Command {
+	var c changeFlags
+	cmd := &cobra.Command{
+		Use:     "resume SCOPE",
+		Short:   "let go on what was paused",
+		Example: `  notifier resume broadcasts --why "text mended"`,
+		Args:    cobra.ExactArgs(1),
+		RunE:    func(cmd *cobra.Command, args []string) error { return changeScope(cmd, ledger.CmdResume, args[0], c) },
+	}
+	c.add(cmd)
+	return cmd
+}
+
+func changeScope(cmd *cobra.Command, what, scope string, c changeFlags) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	r, s, err := reader(cmd)
+	if err != nil {
+		return err
+	}
+	if err := knownScope(s, scope); err != nil {
+		return &exitError{exitUsage, err}
+	}
+	if err := confirm(cmd, c.yes, what+" "+scope, scope); err != nil {
+		return err
+	}
+	answers, err := r.Send(cmd.Context(), ledger.Command{Cmd: what, Target: scope, By: c.by, Why: c.why}, -1, answerWait)
+	return printAnswers(cmd, what+" "+scope, answers, err)
+}
+
+// knownScope refuses a scope that names nothing, so that a typing mistake is never a pause of nothing.
+func knownScope(s *settings.Settings, scope string) error {
+	kind, name, _ := strings.Cut(scope, "/")
+	var accounts []string
+	for _, a := range s.Accounts {
+		accounts = append(accounts, a.Name)
+	}
+	has := func(n string) bool {
+		for _, a := range accounts {
+			if a == n {
+				return true
+			}
+		}
+		return false
+	}
+	switch kind {
+	case "all", "broadcasts":
+		if name == "" {
+			return nil
+		}
+	case "account":
+		if has(name) {
+			return nil
+		}
+		return fmt.Errorf("no account %q: %s", name, strings.Join(accounts, ", "))
+	case "lane":
+		account, lane, _ := strings.Cut(name, "/")
+		if !has(account) {
+			return fmt.Errorf("no account %q: %s", account, strings.Join(accounts, ", "))
+		}
+		for _, l := range app.LaneNames() {
+			if l == lane {
+				return nil
+			}
+		}
+		return fmt.Errorf("no lane %q in account %s: %s", lane, account, strings.Join(app.LaneNames(), ", "))
+	case "rule":
+		set, list := rules.Load([]string{s.Rules}, app.RuleOptions(s))
+		if set == nil {
+			return fmt.Errorf("the rule files have %d errors, so the rule cannot be looked up; next: notifier check", list.Errors())
+		}
+		var names []string
+		for _, rl := range set.Rules {
+			if rl.Name == name {
+				return nil
+			}
+			names = append(names, rl.Name)
+		}
+		return fmt.Errorf("no rule %q: %s", name, strings.Join(names, ", "))
+	}
+	return fmt.Errorf("unknown scope %q: all | broadcasts | account/NAME | lane/ACCOUNT/LANE | rule/NAME", scope)
+}
+
+// printAnswers tells what the owners said. Silence is exit 4, a refusal 5, a mixture 6.
+func printAnswers(cmd *cobra.Command, what string, answers []ledger.Answer, err error) error {
+	out := cmd.OutOrStdout()
+	flying, refused := 0, 0
+	for _, a := range answers {
+		fmt.Fprintf(out, "partition %d (%s): %s\n", a.Partition, a.Instance, a.Text)
+		flying += a.Flying
+		if !a.OK {
+			refused++
+		}
+	}
+	if silent, ok := errors.AsType[*query.SilentError](err); ok {
+		return silent
+	}
+	if err != nil {
+		return &exitError{exitUnreachable, err}
+	}
+	switch {
+	case refused == len(answers) && refused > 0:
+		return &exitError{exitGate, fmt.Errorf("%s was refused", what)}
+	case refused > 0:
+		return &exitError{6, fmt.Errorf("%s: %d of %d partitions refused", what, refused, len(answers))}
+	}
+	if flying > 0 {
+		fmt.Fprintf(out, "%d calls had left already\n", flying)
+	}
+	fmt.Fprintf(out, "done: %s\n", what)
+	return nil
+}

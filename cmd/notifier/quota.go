@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/notifier/notifier/internal/app"
+)
+
+func newQuotaCmd() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:     "quota",
+		Short:   "slots used, by whom, next free",
+		Example: `  notifier quota`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := jsonOrText(format); err != nil {
+				return err
+			}
+			r, s, err := reader(cmd)
+			if err != nil {
+				return err
+			}
+			states, err := r.Ledgers(cmd.Context())
+			if err != nil {
+				return &exitError{exitUnreachable, err}
+			}
+			q := app.QuotaOf(s, states, time.Now())
+			if format == "json" {
+				return printJSON(cmd.OutOrStdout(), q)
+			}
+			out := cmd.OutOrStdout()
+			for _, a := range q.Accounts {
+				for _, l := range a.Lanes {
+					fmt.Fprintf(out, "%s", l.Lane)
+					for _, w := range l.Windows {
+						fmt.Fprintf(out, "   %s %d/%d", w.Window, w.Used, w.Limit)
+					}
+					next := "now"
+					if l.Next.After(time.Now()) {
+						next = l.Next.In(s.Zone).Format("2006-01-02 15:04:05 -07:00")
+					}
+					fmt.Fprintf(out, "   next possible %s\n", next)
+					for _, c := range l.Charges {
+						note := ""
+						if c.Source == "unknown" {
+							note = fmt.Sprintf("   counted as used, `notifier attempts resolve %s`", c.Attempt)
+						}
+						fmt.Fprintf(out, "  %s  %-24s %-10s %-8s %s%s\n", c.At.In(s.Zone).Format("01-02 15:04"), c.Rule, c.State, c.Source, c.Attempt, note)
+					}
+					fmt.Fprintf(out, "  waiting: %d requests\n", l.Waiting)
+				}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "text", "text or json")
+	return cmd
+}

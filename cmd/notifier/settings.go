@@ -1,0 +1,87 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/query"
+	"github.com/notifier/notifier/internal/settings"
+)
+
+// settingsPath is the file of -c, else notifier.yaml, else /etc/notifier/notifier.yaml.
+func settingsPath(cmd *cobra.Command) string {
+	f := cmd.Flag("config")
+	if f.Changed {
+		return f.Value.String()
+	}
+	if _, err := os.Stat(f.Value.String()); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat("/etc/notifier/notifier.yaml"); err == nil {
+			return "/etc/notifier/notifier.yaml"
+		}
+	}
+	return f.Value.String()
+}
+
+// loadSettings loads the settings; every mistake is printed, the error then only carries the exit code.
+func loadSettings(cmd *cobra.Command) (*settings.Settings, error) {
+	s, list := settings.Load(settingsPath(cmd), os.Environ(), nil)
+	if len(list) > 0 {
+		if err := printFindings(cmd.ErrOrStderr(), list); err != nil {
+			return nil, err
+		}
+	}
+	if s == nil {
+		return nil, &exitError{exitSettings, fmt.Errorf("the settings have errors; next: mend them, then `notifier config check -c %s`", settingsPath(cmd))}
+	}
+	return s, nil
+}
+
+func printFindings(w io.Writer, list diag.List) error {
+	lang, err := language("", os.Environ())
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	return diag.WriteText(w, list.Sorted(), lang)
+}
+
+// reader gives the means to read our topics.
+func reader(cmd *cobra.Command) (*query.Reader, *settings.Settings, error) {
+	s, err := loadSettings(cmd)
+	if err != nil {
+		return nil, nil, err
+	}
+	opts, err := app.Connect(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &query.Reader{Kafka: opts, Topics: ledger.TopicsOf(s.Kafka.Prefix)}, s, nil
+}
+
+// newLogger makes the daemon's log, on stderr.
+func newLogger(l settings.Log) (*zap.Logger, error) {
+	level, err := zapcore.ParseLevel(l.Level)
+	if err != nil {
+		return nil, &exitError{exitSettings, fmt.Errorf("log.level: %w", err)}
+	}
+	cfg := zap.NewProductionConfig()
+	cfg.Level = zap.NewAtomicLevelAt(level)
+	cfg.Sampling = nil
+	cfg.DisableStacktrace = true
+	cfg.EncoderConfig.TimeKey = "at"
+	cfg.EncoderConfig.EncodeTime = zapcore.RFC3339NanoTimeEncoder
+	cfg.EncoderConfig.EncodeDuration = zapcore.StringDurationEncoder
+	if !l.JSON {
+		cfg.Encoding = "console"
+	}
+	return cfg.Build()
+}

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// parseSince reads a time as operators type it: 10m, 2h ago, 2026-11-21 09:00 in the settings' zone, RFC 3339.
+func parseSince(s string, now time.Time, zone *time.Location) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	plain := strings.TrimSpace(strings.TrimSuffix(s, "ago"))
+	if n, ok := strings.CutSuffix(plain, "d"); ok {
+		var days int
+		if _, err := fmt.Sscanf(n, "%d", &days); err == nil && fmt.Sprint(days) == n {
+			return now.AddDate(0, 0, -days), nil
+		}
+	}
+	if d, err := time.ParseDuration(plain); err == nil {
+		return now.Add(-d), nil
+	}
+	for _, layout := range []string{"2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02"} {
+		if t, err := time.ParseInLocation(layout, s, zone); err == nil {
+			return t, nil
+		}
+	}
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		return t, nil
+	}
+	return time.Time{}, fmt.Errorf("%q is no time: 10m, 2h ago, 7d, 2026-11-21 09:00 or 2026-11-21T09:00:00+08:00", s)
+}

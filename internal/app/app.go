@@ -1,0 +1,381 @@
+// Package app wires the daemon: it makes every part from the settings, starts them in order, and stops them in reverse. It is
+// the only package that knows them all; commands and tests start the daemon through it.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/plugin/kzap"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/notifier/notifier/internal/admin"
+	"github.com/notifier/notifier/internal/consumer"
+	"github.com/notifier/notifier/internal/dispatch"
+	"github.com/notifier/notifier/internal/embedded"
+	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/rongcloud"
+	"github.com/notifier/notifier/internal/rules"
+	"github.com/notifier/notifier/internal/settings"
+)
+
+// Version of the program; set by the build.
+var Version = "dev"
+
+// Options are what differs between a daemon, the demo and a test.
+type Options struct {
+	Settings *settings.Settings
+	Log      *zap.Logger
+	Registry *prometheus.Registry // nil: a new one
+
+	RuleFiles func() ([]rules.File, error) // nil: the settings' folder
+
+	// Tests in virtual time.
+	Listen      func(network, addr string) (net.Listener, error)
+	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
+	Broker      *embedded.Broker // a broker that the caller started
+
+	SessionTimeout time.Duration
+	FetchMaxWait   time.Duration
+}
+
+// App is one daemon.
+type App struct {
+	opt      Options
+	s        *settings.Settings
+	log      *zap.Logger
+	reg      *prometheus.Registry
+	live     *liveRules
+	kafka    []kgo.Opt
+	topics   ledger.Topics
+	broker   *embedded.Broker
+	ownsBrk  bool
+	suffix   string
+	dispatch *dispatch.Dispatcher
+	consumer *consumer.Consumer
+	admin    net.Listener
+	clients  []*rongcloud.Client
+	running  atomic.Bool
+}
+
+// KafkaError means that Kafka cannot be reached or used: exit code 4.
+type KafkaError struct{ Err error }
+
+func (e *KafkaError) Error() string { return e.Err.Error() }
+func (e *KafkaError) Unwrap() error { return e.Err }
+
+// New makes a daemon and checks everything that can be checked before it starts: rules, brokers, topics. It fails fast; Close
+// must be called also after Run.
+func New(ctx context.Context, opt Options) (_ *App, err error) {
+	a := &App{opt: opt, s: opt.Settings, log: opt.Log, reg: opt.Registry, topics: ledger.TopicsOf(opt.Settings.Kafka.Prefix)}
+	if a.reg == nil {
+		a.reg = prometheus.NewRegistry()
+	}
+	defer func() {
+		if err != nil {
+			a.Close()
+		}
+	}()
+	a.reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "notifier_build_info", Help: "The running program."}, []string{"version", "revision", "goversion"})
+	a.reg.MustRegister(build)
+	v, revision, gov := BuildInfo()
+	build.WithLabelValues(v, revision, gov).Set(1)
+	if a.live, err = newLiveRules(opt, a.reg); err != nil {
+		return nil, err
+	}
+	if err := a.connect(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.assemble(); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// connect reaches Kafka, or starts the embedded broker, and sees to the topics.
+func (a *App) connect(ctx context.Context) error {
+	k := a.s.Kafka
+	switch {
+	case a.opt.Broker != nil:
+		a.broker = a.opt.Broker
+	case k.Embedded != "":
+		b, err := embedded.Start(ctx, embedded.Options{Dir: k.Embedded, Logger: a.log.Named("embedded")})
+		if err != nil {
+			return err
+		}
+		a.broker, a.ownsBrk = b, true
+		a.log.Info("embedded broker started", zap.Strings("addrs", b.Addrs()), zap.String("dir", k.Embedded))
+	}
+	opts, err := KafkaOptions(a.s)
+	if err != nil {
+		return err
+	}
+	if a.broker != nil {
+		opts = append(opts, kgo.SeedBrokers(a.broker.Addrs()...))
+		a.suffix = a.broker.TxnSuffix()
+	}
+	if a.opt.DialContext != nil {
+		opts = append(opts, kgo.Dialer(a.opt.DialContext))
+	}
+	a.kafka = append(opts, kgo.WithLogger(kzap.New(a.log.Named("kafka"), kzap.Level(kgo.LogLevelWarn))))
+	cl, err := kgo.NewClient(a.kafka...)
+	if err != nil {
+		return &KafkaError{fmt.Errorf("kafka client: %w", err)}
+	}
+	defer cl.Close()
+	pc, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	if err := cl.Ping(pc); err != nil {
+		return &KafkaError{fmt.Errorf("cannot reach Kafka at %s: %w; check kafka.brokers, kafka.tls and kafka.sasl", strings.Join(k.Brokers, ","), err)}
+	}
+	replication := k.Replication
+	if a.broker != nil {
+		replication = 1
+	}
+	tc, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	if err := ensureTopics(tc, cl, a.topics, k.Partitions, replication, a.log); err != nil {
+		return err
+	}
+	a.warnMissing(tc, cl)
+	return nil
+}
+
+// warnMissing names the topics of the catalogue that do not exist yet; they are read once they do.
+func (a *App) warnMissing(ctx context.Context, cl *kgo.Client) {
+	have, err := kadm.NewClient(cl).ListTopics(ctx, a.live.set().Topics()...)
+	if err != nil {
+		a.log.Warn("the catalogue's topics could not be checked", zap.Error(err))
+		return
+	}
+	for _, t := range a.live.set().Topics() {
+		if d, ok := have[t]; !ok || d.Err != nil {
+			a.log.Warn("a topic of the catalogue does not exist: its events are read once it does", zap.String("topic", t))
+		}
+	}
+}
+
+// assemble makes the two stages and the listener.
+func (a *App) assemble() error {
+	identities := map[string]string{}
+	var accounts []*dispatch.Account
+	for i := range a.s.Accounts {
+		ac := &a.s.Accounts[i]
+		d, err := a.account(ac)
+		if err != nil {
+			return fmt.Errorf("account %s: %w", ac.Name, err)
+		}
+		accounts = append(accounts, d)
+		identities[ac.Name] = d.Key
+	}
+	ev := a.s.Events
+	a.dispatch = dispatch.New(dispatch.Options{Kafka: a.kafka, Topics: a.topics, TxnSuffix: a.suffix, Instance: a.s.Kafka.Instance, Accounts: accounts,
+		Rules: func() dispatch.Rules { return a.live.set() }, Render: rules.RenderMerged, Zone: a.s.Zone,
+		Consent: dispatch.Consent{Never: a.s.Consent.Never, Marketing: a.s.Consent.Marketing, Service: a.s.Consent.Service}, ClassCaps: a.s.UserLimits,
+		DuplicatesUsers: ev.DuplicateUsers, DuplicatesBroadcasts: ev.DuplicateBroadcasts, SessionTimeout: a.opt.SessionTimeout, FetchMaxWait: a.opt.FetchMaxWait,
+		Metrics: dispatch.NewMetrics(a.reg), Log: a.log.Named("dispatch")})
+	cm := consumer.NewMetrics(a.reg)
+	a.live.onLoad(func(s *rules.Set) { cm.Known(eventNames(s), ruleNames(s)) })
+	st := a.s.Kafka.Start
+	a.consumer = consumer.New(consumer.Options{Kafka: a.kafka, Topics: a.topics, TxnSuffix: a.suffix, Instance: a.s.Kafka.Instance,
+		Rules: func() consumer.Rules { return a.live.set() }, Accounts: identities, Start: consumer.Start{Set: st.Set, Earliest: st.Set && !st.Latest && st.At.IsZero(), At: st.At},
+		KeepDead: a.s.KeepDead, SessionTimeout: a.opt.SessionTimeout, FetchMaxWait: a.opt.FetchMaxWait, Metrics: cm, Log: a.log.Named("evaluate")})
+	listen := net.Listen
+	if a.opt.Listen != nil {
+		listen = a.opt.Listen
+	}
+	ln, err := listen("tcp", a.s.Admin.Listen)
+	if err != nil {
+		return fmt.Errorf("admin.listen: %w", err)
+	}
+	a.admin = ln
+	return nil
+}
+
+// account makes an account's client and lanes.
+func (a *App) account(ac *settings.Account) (*dispatch.Account, error) {
+	hosts := ac.Hosts
+	if len(hosts) == 0 {
+		var err error
+		if hosts, err = rongcloud.DataCenter(ac.DataCenter); err != nil {
+			return nil, err
+		}
+	}
+	cl, err := rongcloud.New(rongcloud.Options{Hosts: hosts, AppKey: ac.AppKey, Secret: func() rongcloud.Secret { return rongcloud.NewSecret(ac.Secret.Reveal()) },
+		DialContext: a.opt.DialContext, AllowHTTP: a.opt.DialContext != nil})
+	if err != nil {
+		return nil, err
+	}
+	a.clients = append(a.clients, cl)
+	v := &rongAccount{client: cl, sender: ac.Sender, platforms: ac.Platforms, allowEveryone: ac.AllowEveryone, broadcast: ac.Broadcast}
+	return &dispatch.Account{Name: ac.Name, Key: Identity(ac), Vendor: v, Lanes: rongLanes(quotaOf(ac), late), Timeout: ac.Timeout, TagDelay: ac.Tags.Delay}, nil
+}
+
+// Identity is what a lane belongs to: the vendor and the App Key, never the account's name (design.md 2).
+func Identity(ac *settings.Account) string { return ac.Vendor + ":" + ac.AppKey }
+
+// Run works until ctx ends, then drains: what is in flight is resolved, the ledger is released. It returns nil after a clean drain.
+func (a *App) Run(ctx context.Context) error {
+	g, gctx := errgroup.WithContext(ctx)
+	a.running.Store(true)
+	// Stage 1 stops first: what it has committed, stage 2 of somebody takes.
+	g.Go(func() error { return a.consumer.Run(gctx) })
+	g.Go(func() error { return a.dispatch.Run(gctx) })
+	g.Go(func() error { return a.live.watch(gctx) })
+	g.Go(func() error { return a.refreshSecrets(gctx) })
+	g.Go(func() error {
+		return admin.Serve(gctx, admin.Options{Listener: a.admin, Token: a.token(), Gatherer: a.reg, Live: a.liveness, Ready: a.readiness,
+			Status: func() any { return a.dispatch.Status() }, Log: a.log.Named("admin")})
+	})
+	if a.broker != nil {
+		g.Go(func() error {
+			select {
+			case <-gctx.Done():
+				return nil
+			case <-a.broker.Done():
+				return fmt.Errorf("the embedded broker stopped: %w", errors.Join(a.broker.Err(), errors.New("see the log")))
+			}
+		})
+	}
+	a.log.Info("notifier runs", zap.String("version", Version), zap.String("instance", a.s.Kafka.Instance), zap.String("prefix", a.s.Kafka.Prefix),
+		zap.Int("rules", len(a.live.set().Rules)), zap.String("rule_set", a.live.set().Hash), zap.Stringer("admin", a.admin.Addr()))
+	err := g.Wait()
+	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
+		a.log.Info("notifier has drained")
+		return nil
+	}
+	return err
+}
+
+// Close lets go of what New opened.
+func (a *App) Close() {
+	for _, c := range a.clients {
+		c.Close()
+	}
+	if a.admin != nil {
+		_ = a.admin.Close()
+	}
+	if a.ownsBrk {
+		if err := a.broker.Close(); err != nil {
+			a.log.Warn("embedded broker", zap.Error(err))
+		}
+	}
+}
+
+// AdminAddr is where health and metrics are.
+func (a *App) AdminAddr() string { return a.admin.Addr().String() }
+
+// Registry has the daemon's metrics.
+func (a *App) Registry() *prometheus.Registry { return a.reg }
+
+func (a *App) token() func() string {
+	if a.s.Admin.Token == nil {
+		return nil
+	}
+	return a.s.Admin.Token.Reveal
+}
+
+func (a *App) liveness() admin.Health { return admin.Health{OK: a.running.Load()} }
+
+func (a *App) readiness() admin.Health {
+	st := a.dispatch.Status()
+	h := admin.Health{OK: st.Ready}
+	if !st.Ready {
+		h.Detail = append(h.Detail, "no partition assigned yet")
+	}
+	for p, what := range st.Halted {
+		h.Detail = append(h.Detail, fmt.Sprintf("partition %d is stopped: %s", p, what))
+	}
+	h.Detail = append(h.Detail, heldLanes(a.reg)...)
+	if msg := a.live.failure(); msg != "" {
+		h.Detail = append(h.Detail, "the rule files have errors, the last good set is live: "+msg)
+	}
+	slices.Sort(h.Detail)
+	return h
+}
+
+// heldLanes reads from the metrics which lanes send nothing.
+func heldLanes(g prometheus.Gatherer) (out []string) {
+	mfs, err := g.Gather()
+	if err != nil {
+		return []string{err.Error()}
+	}
+	for _, mf := range mfs {
+		if mf.GetName() != "notifier_lane_held" {
+			continue
+		}
+		for _, m := range mf.GetMetric() {
+			if m.GetGauge().GetValue() == 0 {
+				continue
+			}
+			l := map[string]string{}
+			for _, p := range m.GetLabel() {
+				l[p.GetName()] = p.GetValue()
+			}
+			out = append(out, fmt.Sprintf("lane %s is stopped: %s", l["lane"], l["reason"]))
+		}
+	}
+	return out
+}
+
+// refreshSecrets reads referenced files again, so that a rotated secret takes effect without a restart.
+func (a *App) refreshSecrets(ctx context.Context) error {
+	t := time.NewTicker(5 * time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+		for i := range a.s.Accounts {
+			ac := &a.s.Accounts[i]
+			changed, err := ac.Secret.Refresh()
+			if err != nil {
+				a.log.Warn("a secret could not be read again, the last one stays", zap.String("account", ac.Name), zap.Error(err))
+			} else if changed {
+				a.log.Info("credentials rotated", zap.String("account", ac.Name))
+			}
+		}
+	}
+}
+
+func ruleNames(s *rules.Set) (out []string) {
+	for _, r := range s.Rules {
+		out = append(out, r.Name)
+	}
+	return append(out, rules.TagsRule)
+}
+
+func eventNames(s *rules.Set) (out []string) {
+	for _, sp := range s.Catalogue.Specs {
+		out = append(out, sp.Name)
+	}
+	return out
+}
+
+// RuleAccounts is what the settings tell the rule loader of the accounts.
+func RuleAccounts(s *settings.Settings) []rules.Account {
+	var out []rules.Account
+	for _, ac := range s.Accounts {
+		out = append(out, rules.Account{Name: ac.Name, Vendor: ac.Vendor, AllowEveryone: ac.AllowEveryone, ApprovalWaived: ac.ApprovalWaived, Sender: ac.Sender})
+	}
+	return out
+}
+
+// RuleOptions is what the settings tell the rule loader.
+func RuleOptions(s *settings.Settings) rules.Options {
+	return rules.Options{Zone: s.Zone, Accounts: RuleAccounts(s), MaxBytes: s.Events.MaxBytes}
+}

@@ -1,0 +1,249 @@
+package app
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/rules"
+)
+
+// liveRules is the rule set that is live, and what watches the files. A bad file never takes effect: the last good set stays.
+type liveRules struct {
+	p    atomic.Pointer[rules.Set]
+	opt  rules.Options
+	read func() ([]rules.File, error)
+	log  *zap.Logger
+
+	success *prometheus.GaugeVec
+	last    prometheus.Gauge
+	ok      prometheus.Gauge
+	info    *prometheus.GaugeVec
+
+	mu     sync.Mutex // guards below
+	loaded []func(*rules.Set)
+	failed string
+
+	files []rules.File // of the live set; watch's alone
+}
+
+// RulesError means that the rule files have errors: exit code 1 of check, 3 of run.
+type RulesError struct {
+	List    diag.List
+	Sources map[string][]byte
+}
+
+func (e *RulesError) Error() string {
+	return fmt.Sprintf("the rule files have %d errors", e.List.Errors())
+}
+
+func newLiveRules(opt Options, reg prometheus.Registerer) (*liveRules, error) {
+	l := &liveRules{opt: RuleOptions(opt.Settings), read: opt.RuleFiles, log: opt.Log.Named("rules")}
+	if l.read == nil {
+		l.read = func() ([]rules.File, error) {
+			files, ds := rules.Read([]string{opt.Settings.Rules})
+			if ds.Errors() > 0 {
+				return nil, &RulesError{List: ds}
+			}
+			return files, nil
+		}
+	}
+	l.success = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "notifier_rules_loaded", Help: "Rules of the live set, by mode."}, []string{"mode"})
+	l.info = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "notifier_rules_info", Help: "The live rule set."}, []string{"hash"})
+	l.ok = prometheus.NewGauge(prometheus.GaugeOpts{Name: "notifier_rules_last_reload_success", Help: "0 while the files on disk have errors and an older set is live."})
+	l.last = prometheus.NewGauge(prometheus.GaugeOpts{Name: "notifier_rules_last_reload_success_timestamp_seconds", Help: "When a rule set last went live."})
+	reg.MustRegister(l.success, l.info, l.ok, l.last)
+	files, err := l.read()
+	if err != nil {
+		return nil, err
+	}
+	set, ds := rules.LoadFiles(files, l.opt)
+	if set == nil {
+		return nil, &RulesError{List: ds, Sources: sources(files)}
+	}
+	l.files = files
+	l.swap(set)
+	return l, nil
+}
+
+func sources(files []rules.File) map[string][]byte {
+	m := map[string][]byte{}
+	for _, f := range files {
+		m[f.Name] = f.Data
+	}
+	return m
+}
+
+func (l *liveRules) set() *rules.Set { return l.p.Load() }
+
+// onLoad calls f with the live set now and with every later one.
+func (l *liveRules) onLoad(f func(*rules.Set)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.loaded = append(l.loaded, f)
+	f(l.set())
+}
+
+// swap makes a set live. It is the last step: everything that can fail has been done.
+func (l *liveRules) swap(s *rules.Set) {
+	old := l.p.Swap(s)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if old != nil {
+		l.info.WithLabelValues(old.Hash).Set(0)
+	}
+	l.info.WithLabelValues(s.Hash).Set(1)
+	for _, m := range []rules.Mode{rules.Live, rules.Shadow, rules.Off} {
+		l.success.WithLabelValues(string(m)).Set(float64(s.Modes()[m]))
+	}
+	l.ok.Set(1)
+	l.last.SetToCurrentTime()
+	l.failed = ""
+	for _, f := range l.loaded {
+		f(s)
+	}
+}
+
+func (l *liveRules) failure() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failed
+}
+
+func (l *liveRules) fail(msg string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.failed = msg
+	l.ok.Set(0)
+}
+
+// Files are looked at every second, by content, so that every way to change them is seen: saving, renaming, a ConfigMap's
+// symlink. A change takes effect when the bytes have been the same for two seconds (interrupted writes).
+const (
+	lookEvery = time.Second
+	settled   = 2 * time.Second
+)
+
+// watch reloads until ctx ends.
+func (l *liveRules) watch(ctx context.Context) error {
+	t := time.NewTicker(lookEvery)
+	defer t.Stop()
+	var seen, tried [32]byte
+	var since time.Time
+	if files, err := l.read(); err == nil {
+		tried = digest(files)
+		seen = tried
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+		files, err := l.read()
+		if err != nil {
+			if l.failure() == "" {
+				l.log.Error("the rule files cannot be read, the last good set stays", zap.Error(err))
+			}
+			l.fail(err.Error())
+			tried = [32]byte{}
+			continue
+		}
+		now := digest(files)
+		if now != seen {
+			seen, since = now, time.Now()
+			continue
+		}
+		if now == tried || time.Since(since) < settled {
+			continue
+		}
+		tried = now
+		if err := l.reload(files); err != nil {
+			l.log.Error("the rule files have errors, the last good set stays", zap.Error(err))
+			l.fail(err.Error())
+		}
+	}
+}
+
+func digest(files []rules.File) [32]byte {
+	h := sha256.New()
+	for _, f := range files {
+		fmt.Fprintf(h, "%s\x00%d\x00", f.Name, len(f.Data))
+		h.Write(f.Data)
+	}
+	return [32]byte(h.Sum(nil))
+}
+
+func (l *liveRules) reload(files []rules.File) error {
+	set, ds := rules.LoadFiles(files, l.opt)
+	if set == nil {
+		var first error = errors.New("no rules")
+		for _, d := range ds {
+			if d.Severity == diag.Error {
+				first = fmt.Errorf("%s:%d:%d %s %s", d.File, d.Line, d.Column, d.Code, d.Message.EN)
+				break
+			}
+		}
+		return fmt.Errorf("%d errors, the first: %w", ds.Errors(), first)
+	}
+	if len(set.Rules) == 0 {
+		return errors.New("N110: the reload would remove every rule")
+	}
+	old := l.set()
+	added, changed, removed := compare(old, set, l.files, files)
+	l.files = files
+	l.swap(set)
+	l.log.Info("rules reloaded", zap.String("rule_set", set.Hash), zap.Strings("added", added), zap.Strings("changed", changed), zap.Strings("removed", removed))
+	return nil
+}
+
+// compare names the rules that a reload adds, changes and removes.
+func compare(old, now *rules.Set, oldFiles, files []rules.File) (added, changed, removed []string) {
+	was, is := ruleTexts(old, oldFiles), ruleTexts(now, files)
+	for _, r := range now.Rules {
+		switch o := old.Rule(r.Name); {
+		case o == nil:
+			added = append(added, r.Name)
+		case was[r.Name] != is[r.Name]:
+			changed = append(changed, r.Name)
+		}
+	}
+	for _, r := range old.Rules {
+		if now.Rule(r.Name) == nil {
+			removed = append(removed, r.Name)
+		}
+	}
+	return added, changed, removed
+}
+
+// ruleTexts gives the source lines of each rule, up to the next rule of its file.
+func ruleTexts(s *rules.Set, files []rules.File) map[string]string {
+	starts := map[string][]int{}
+	for _, r := range s.Rules {
+		starts[r.File] = append(starts[r.File], r.Line)
+	}
+	src := sources(files)
+	out := map[string]string{}
+	for _, r := range s.Rules {
+		lines := strings.Split(string(src[r.File]), "\n")
+		end := len(lines) + 1
+		for _, at := range starts[r.File] {
+			if at > r.Line {
+				end = min(end, at)
+			}
+		}
+		if r.Line >= 1 && r.Line <= len(lines) {
+			out[r.Name] = strings.TrimSpace(strings.Join(lines[r.Line-1:min(end-1, len(lines))], "\n"))
+		}
+	}
+	return out
+}

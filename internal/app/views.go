@@ -1,0 +1,173 @@
+package app
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/notifier/notifier/internal/dispatch"
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/quota"
+	"github.com/notifier/notifier/internal/settings"
+)
+
+// LaneNames are the lanes that an account can have.
+func LaneNames() []string {
+	return slices.Sorted(maps.Keys(rongLanes(rongQuota{}, late)))
+}
+
+// QuotaView is what `notifier quota` shows (cli.md 5).
+type QuotaView struct {
+	Schema   string         `json:"schema"`
+	Accounts []QuotaAccount `json:"accounts"`
+}
+
+// QuotaAccount is one account of a QuotaView.
+type QuotaAccount struct {
+	Account string      `json:"account"`
+	Lanes   []QuotaLane `json:"lanes"`
+}
+
+// QuotaLane is one scarce lane.
+type QuotaLane struct {
+	Lane    string        `json:"lane"`
+	Windows []QuotaWindow `json:"windows"`
+	Next    time.Time     `json:"next"`
+	Waiting int           `json:"waiting"`
+	Charges []QuotaCharge `json:"charges"`
+}
+
+// QuotaWindow is one window of a lane.
+type QuotaWindow struct {
+	Window string `json:"window"`
+	Used   int    `json:"used"`
+	Limit  int    `json:"limit"`
+}
+
+// QuotaCharge is one call that counts.
+type QuotaCharge struct {
+	At      time.Time `json:"at"`
+	Rule    string    `json:"rule"`
+	Attempt string    `json:"attempt"`
+	State   string    `json:"state"`
+	Source  string    `json:"source"` // own, unknown, external
+}
+
+// QuotaOf computes the view from the ledgers, with the planner's own arithmetic.
+func QuotaOf(s *settings.Settings, states map[int32]*ledger.State, now time.Time) QuotaView {
+	v := QuotaView{Schema: "notifier.quota/v1", Accounts: []QuotaAccount{}}
+	for i := range s.Accounts {
+		ac := &s.Accounts[i]
+		lanes := rongLanes(quotaOf(ac), late)
+		qa := QuotaAccount{Account: ac.Name}
+		for _, name := range slices.Sorted(maps.Keys(lanes)) {
+			if pol := lanes[name]; len(pol.Limits) > 0 {
+				qa.Lanes = append(qa.Lanes, quotaLane(ac, name, pol, states, now))
+			}
+		}
+		v.Accounts = append(v.Accounts, qa)
+	}
+	return v
+}
+
+func quotaOf(ac *settings.Account) rongQuota {
+	return rongQuota{Hour: ac.Quota.Hour, Day: ac.Quota.Day, Rolling: ac.Quota.Rolling, Zones: ac.Quota.DayZones}
+}
+
+func quotaLane(ac *settings.Account, name string, pol dispatch.Policy, states map[int32]*ledger.State, now time.Time) QuotaLane {
+	l := QuotaLane{Lane: ac.Name + "/" + name, Charges: []QuotaCharge{}}
+	var charges []quota.Charge
+	for _, st := range states {
+		for _, at := range st.Attempts {
+			if at.Account != Identity(ac) || at.Lane != name || at.State == ledger.NotSent {
+				continue
+			}
+			charges = append(charges, dispatch.ChargeOf(at, pol))
+			c := QuotaCharge{At: at.At, Rule: at.Rule, Attempt: at.ID, State: string(at.State), Source: "own"}
+			switch at.State {
+			case ledger.Unknown:
+				c.Source = "unknown"
+			case ledger.External:
+				c.Source = "external"
+			}
+			l.Charges = append(l.Charges, c)
+		}
+		for _, p := range st.Pending {
+			if p.Intent.Key == Identity(ac) && p.Intent.Action == intent.Broadcast {
+				l.Waiting++
+			}
+		}
+	}
+	slices.SortFunc(l.Charges, func(a, b QuotaCharge) int { return a.At.Compare(b.At) })
+	span, guard := dispatch.SpanAndGuard(ac.Timeout, pol)
+	for _, u := range quota.Used(pol.Limits, charges, now, span, guard) {
+		l.Windows = append(l.Windows, QuotaWindow{Window: u.Limit.String(), Used: u.Used, Limit: u.Limit.N})
+	}
+	if next, err := quota.Free(pol.Limits, charges, 1, now, span, guard); err == nil {
+		l.Next = next.UTC()
+	}
+	return l
+}
+
+// StatusView is what `notifier status` shows.
+type StatusView struct {
+	Schema     string                      `json:"schema"`
+	Partitions []PartitionView             `json:"partitions"`
+	Pauses     map[string]ledger.Pause     `json:"pauses"`
+	Lanes      map[string]ledger.LaneState `json:"lanes"` // stopped ones, by account/lane
+	Unknown    int                         `json:"unknown"`
+	Balanced   bool                        `json:"balanced"`
+}
+
+// PartitionView is one partition of a StatusView.
+type PartitionView struct {
+	Partition int32  `json:"partition"`
+	Owner     string `json:"owner"`
+	Next      int64  `json:"next"`
+	Intents   int64  `json:"intents"`
+	Fates     int64  `json:"fates"`
+	Pending   int    `json:"pending"`
+	Users     int    `json:"users"`
+}
+
+// StatusOf computes the view from the ledgers.
+func StatusOf(s *settings.Settings, states map[int32]*ledger.State) StatusView {
+	v := StatusView{Schema: "notifier.status/v1", Pauses: map[string]ledger.Pause{}, Lanes: map[string]ledger.LaneState{}, Balanced: true}
+	names := map[string]string{}
+	for i := range s.Accounts {
+		names[Identity(&s.Accounts[i])] = s.Accounts[i].Name
+	}
+	for _, p := range slices.Sorted(maps.Keys(states)) {
+		st := states[p]
+		pv := PartitionView{Partition: p, Owner: "nobody", Next: st.Position.Next, Intents: st.Position.Intents, Fates: st.Position.Fates, Pending: len(st.Pending), Users: len(st.Users)}
+		if st.Owner != nil {
+			pv.Owner = st.Owner.Instance
+			if st.Owner.Released {
+				pv.Owner += " (released)"
+			}
+		}
+		v.Partitions = append(v.Partitions, pv)
+		maps.Copy(v.Pauses, st.Pauses)
+		for key, l := range st.Lanes {
+			v.Lanes[laneName(names, key)] = l
+		}
+		for _, a := range st.Attempts {
+			if a.State == ledger.Unknown {
+				v.Unknown++
+			}
+		}
+		v.Balanced = v.Balanced && st.Balanced()
+	}
+	return v
+}
+
+// laneName puts the account's name for its identity, identity/lane.
+func laneName(names map[string]string, key string) string {
+	for id, name := range names {
+		if len(key) > len(id) && key[:len(id)] == id && key[len(id)] == '/' {
+			return name + key[len(id):]
+		}
+	}
+	return key
+}
