@@ -116,7 +116,7 @@ func TestColumnsInsideTexts(t *testing.T) {
 
 func TestNearest(t *testing.T) {
 	known := []string{"when", "unless", "title", "event", "amount", "城市"}
-	for in, want := range map[string]string{"wehn": "when", "amuont": "amount", "Title": "title", "unles": "unless", "城": "城市", "x": "", "banana": "", "": ""} {
+	for in, want := range map[string]string{"wehn": "when", "amuont": "amount", "Title": "title", "unles": "unless", "城": "城市", "x": "", "tit": "title", "banana": "", "": ""} {
 		if got := Nearest(in, known); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
 		}

@@ -7,7 +7,7 @@ import (
 )
 
 // Nearest gives the known name that a reader most likely meant, or "" when none is close: at most one edit for
-// every three characters, at least one; swapping two neighbours is one edit.
+// every three characters, at least one; swapping two neighbours is one edit. Else the one name that begins so.
 func Nearest(name string, known []string) string {
 	best, bestDist := "", 0
 	limit := max(1, utf8.RuneCountInString(name)/3)
@@ -15,6 +15,17 @@ func Nearest(name string, known []string) string {
 		d := distance([]rune(strings.ToLower(name)), []rune(strings.ToLower(k)))
 		if d <= limit && (best == "" || d < bestDist) && d < utf8.RuneCountInString(k) {
 			best, bestDist = k, d
+		}
+	}
+	if best != "" || utf8.RuneCountInString(name) < 3 {
+		return best
+	}
+	for _, k := range known {
+		if strings.HasPrefix(k, name) {
+			if best != "" {
+				return ""
+			}
+			best = k
 		}
 	}
 	return best

@@ -145,7 +145,11 @@ func (n *Node) wrong(en, zh string) {
 		return
 	}
 	have := map[Kind]Text{Scalar: {"a single value", "一个值"}, Sequence: {"a list", "列表"}, Mapping: {"a mapping", "一组配置项"}}[n.Kind]
-	n.Error("N111", Text{"expected " + en + ", this is " + have.EN, "这里应为" + zh + "，现在是" + have.ZH}, Text{})
+	hint := Text{}
+	if n.Kind == Mapping && len(n.Fields) == 1 && strings.HasPrefix(en, "a text") {
+		hint = Text{"a text with `:` inside `[]` or `{}` needs double quotes", "`[]` 或 `{}` 里带 `:` 的文字要加双引号"}
+	}
+	n.Error("N111", Text{"expected " + en + ", this is " + have.EN, "这里应为" + zh + "，现在是" + have.ZH}, hint)
 }
 
 // Keys checks that a mapping has no key but the known ones. It reports whether the node is a mapping.

@@ -327,6 +327,9 @@ func (w *writer) expr(n ast.Node) ast.Node {
 	case *ast.CallNode:
 		return w.call(n)
 	case *ast.BuiltinNode:
+		if !slices.Contains(builtins, n.Name) { // the parser knows some functions that cannot be disabled
+			return w.fail(n, "N213", diag.Text{EN: "`" + n.Name + "` is not available in conditions", ZH: "条件里不能用 `" + n.Name + "`"}, diag.OneOf("functions", "可用函数", builtins))
+		}
 		if slices.Contains(loops, n.Name) {
 			if w.loops++; w.loops > maxLoops {
 				return w.fail(n, "N214", diag.Text{EN: "loops inside loops inside loops", ZH: "循环嵌套太深"}, diag.Text{EN: "at most two", ZH: "最多两层"})

@@ -216,7 +216,8 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 	set.Rules = l.rules
 	out := l.list.Sorted()
 	if out.Errors() > 0 {
-		return nil, out
+		// Whether a rule is tested is no question while it is wrong.
+		return nil, slices.DeleteFunc(out, func(d diag.Diagnostic) bool { return d.Code == untested })
 	}
 	set.Catalogue = event.NewCatalogue(l.specs, opt.MaxBytes)
 	set.Hash = hash(files)

@@ -76,8 +76,8 @@ func keys(n *diag.Node, kind string, known ...string) bool {
 	return n.Keys(append(slices.Clone(known), later...)...)
 }
 
-func notYet(n *diag.Node, what string) {
-	n.Error("N120", diag.Text{EN: what + " is not supported by this version yet", ZH: "这个版本还不支持 " + what}, diag.Text{EN: "remove it", ZH: "请先删掉"})
+func notYet(n *diag.Node, key string) {
+	n.Error("N120", diag.Text{EN: key + " is not supported by this version yet", ZH: "这个版本还不支持 " + key}, diag.Text{EN: "remove it", ZH: "请先删掉"})
 }
 
 // ruleFile reads one file with `rules`.
@@ -258,7 +258,7 @@ func (l *loader) mode(n, defaults *diag.Node, r *Rule) {
 // account resolves whom the rule sends through; known is false when that failed.
 func (l *loader) account(n *diag.Node, r *Rule) (Account, bool) {
 	if n != nil && n.Kind == diag.Sequence {
-		notYet(n, "a list of accounts")
+		n.Error("N120", diag.Text{EN: "a list of accounts is not supported by this version yet", ZH: "这个版本还不支持账号列表"}, diag.Text{EN: "name one account", ZH: "请只写一个账号"})
 		return Account{}, false
 	}
 	name, _ := n.String()
@@ -322,6 +322,9 @@ func (l *loader) conditions(n *diag.Node, r *Rule) {
 	}
 }
 
+// untested is the code of a rule without a test that proves a miss.
+const untested = "W801"
+
 // tests checks the shape of a rule's tests.
 func (l *loader) tests(n *diag.Node, r *Rule) {
 	miss := false
@@ -342,7 +345,7 @@ func (l *loader) tests(n *diag.Node, r *Rule) {
 			q.Need("used").Int(0, 1000)
 		}
 		if (t.Get("event") == nil) == (t.Get("sample") == nil) {
-			t.Error("N702", diag.Text{EN: "a test has either `event` or `sample`", ZH: "测试要写 `event` 或 `sample` 其中一个"}, diag.Text{})
+			t.Error("N802", diag.Text{EN: "a test has either `event` or `sample`", ZH: "测试要写 `event` 或 `sample` 其中一个"}, diag.Text{})
 		}
 		if s := t.Get("sample"); s != nil && !slices.Contains(r.Events, s.Text) {
 			s.Error("N201", diag.Text{EN: "`" + s.Text + "` is not an event of this rule", ZH: "`" + s.Text + "` 不是这条规则的事件"}, diag.OneOf("events", "可用事件", r.Events))
@@ -377,6 +380,6 @@ func (l *loader) tests(n *diag.Node, r *Rule) {
 		}
 	}
 	if !miss && r.Action != intent.Tags && r.Mode != Off {
-		r.node.Warn("W701", diag.Text{EN: "no test proves that the rule can miss", ZH: "没有测试证明这条规则会不触发"}, diag.Text{EN: "add one with `expect: no match`", ZH: "请加一个 `expect: no match` 的测试"})
+		r.node.Warn(untested, diag.Text{EN: "no test proves that the rule can miss", ZH: "没有测试证明这条规则会不触发"}, diag.Text{EN: "add one with `expect: no match`", ZH: "请加一个 `expect: no match` 的测试"})
 	}
 }

@@ -1,0 +1,249 @@
+package rules
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/event"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// strictAccount may reach nobody but by tag.
+func strictAccount() Options {
+	return Options{Accounts: []Account{{Name: "main", Vendor: "rongcloud", Sender: "system"}}}
+}
+
+func readFile(t testing.TB, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// Each testdata/bad/*.yaml has its findings in *.txt beside it, exactly as an operator sees them.
+func TestMistakesAreNamed(t *testing.T) {
+	files, err := filepath.Glob("testdata/bad/*.yaml")
+	if err != nil || len(files) < 6 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, f := range files {
+		set, l := LoadFiles([]File{{"events.yaml", readFile(t, "testdata/events.yaml")}, {filepath.Base(f), readFile(t, f)}}, strictAccount())
+		if l.Errors() > 0 != (set == nil) {
+			t.Errorf("%s: a Set with errors", f)
+		}
+		golden := strings.TrimSuffix(f, ".yaml") + ".txt"
+		if *update {
+			if err := os.WriteFile(golden, []byte(show(l)), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if diff := cmp.Diff(string(readFile(t, golden)), show(l)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", f, diff)
+		}
+	}
+}
+
+// load loads the test catalogue with one rule file.
+func load(t testing.TB, rules string, opt Options) (*Set, diag.List) {
+	t.Helper()
+	return LoadFiles([]File{{"events.yaml", readFile(t, "testdata/events.yaml")}, {"r.yaml", []byte("version: 1\nrules:\n" + rules)}}, opt)
+}
+
+func mustLoad(t testing.TB, rules string, opt Options) *Set {
+	t.Helper()
+	s, l := load(t, rules, opt)
+	if s == nil {
+		t.Fatalf("%s", show(l))
+	}
+	return s
+}
+
+func codes(l diag.List) string {
+	var out []string
+	for _, d := range l {
+		out = append(out, d.Code)
+	}
+	return strings.Join(out, " ")
+}
+
+func TestAccounts(t *testing.T) {
+	rule := "  - name: x-y\n    event: order.paid\n    mode: live\n    class: service\n    when: always\n    push: {body: b}\n    tests: [{name: n, event: {}, expect: no match}]\n"
+	two := Options{Accounts: []Account{{Name: "main", Vendor: "rongcloud"}, {Name: "second", Vendor: "getui"}}}
+	for _, c := range []struct {
+		rule  string
+		opt   Options
+		codes string
+	}{
+		{rule, demoAccount(), ""}, {rule, two, "N406"}, {rule + "    account: second\n", two, ""}, {rule + "    account: secnod\n", two, "N203"}, {rule, Options{}, "N203"}, {rule, Options{AnyAccount: true}, ""}, {rule + "    account: whatever\n", Options{AnyAccount: true}, ""},
+		{strings.Replace(rule, "{body: b}", "{body: b, message: {type: RC:TxtMsg, content: {content: x}}}", 1), Options{Accounts: two.Accounts[:1]}, "N408"},
+	} {
+		if _, l := load(t, c.rule, c.opt); codes(l) != c.codes {
+			t.Errorf("%s with %d accounts: got %s, want %s", c.rule, len(c.opt.Accounts), show(l), c.codes)
+		}
+	}
+	_, l := load(t, rule, two)
+	if !strings.Contains(l[0].Note.EN, "main, second") {
+		t.Errorf("the accounts are not listed: %+v", l[0])
+	}
+}
+
+func TestApprovalIsAskedForWhereEverybodyIsReached(t *testing.T) {
+	rule := func(audience, extra string) string {
+		return "  - name: x-y\n    event: sale.opened\n    mode: live\n    class: service\n    when: always\n    broadcast: {audience: " + audience + ", body: b}\n    limits: {expire: 1h}\n    tests: [{name: n, event: {}, expect: no match}]\n" + extra
+	}
+	allowed := Options{Accounts: []Account{{Name: "main", Vendor: "rongcloud", AllowEveryone: true}}}
+	approve := "    approval: {people: 2, within: 30m}\n"
+	for _, c := range []struct {
+		audience, extra string
+		opt             Options
+		codes           string
+		people          int
+	}{
+		{"everyone", "", strictAccount(), "N401 N402", 0}, {"everyone", "", allowed, "N402", 0}, {"everyone", approve, allowed, "", 2}, {"everyone", approve, demoAccount(), "", 0}, {"everyone", "", demoAccount(), "", 0},
+		{"{package: com.app}", "", allowed, "N402", 0}, {"{all_of: [x]}", "", strictAccount(), "W307", 0}, {"{all_of: [x]}", approve, strictAccount(), "W307", 2},
+	} {
+		s, l := load(t, rule(c.audience, c.extra), c.opt)
+		if codes(l) != c.codes && codes(l) != strings.Join([]string{"N402", "N401"}, " ") {
+			t.Errorf("%s%s: got %s, want %s", c.audience, c.extra, codes(l), c.codes)
+		}
+		people := 0
+		if s != nil && s.Rules[0].policy.Approval != nil {
+			people = s.Rules[0].policy.Approval.People
+		}
+		if people != c.people {
+			t.Errorf("%s%s: %d people, want %d", c.audience, c.extra, people, c.people)
+		}
+	}
+}
+
+func TestDefaultsAreReplacedKeyByKey(t *testing.T) {
+	src := "version: 1\ndefaults: {owner: growth, class: marketing, limits: {expire: 2h, quiet: 22:00-08:00, when_quiet: drop}}\nrules:\n" +
+		"  - {name: one, event: order.paid, mode: shadow, when: always, push: {body: b}}\n  - {name: two, event: order.paid, mode: live, class: service, owner: me, when: always, push: {body: b}, limits: {expire: 5h, quiet: none}}\n"
+	s, l := LoadFiles([]File{{"events.yaml", readFile(t, "testdata/events.yaml")}, {"r.yaml", []byte(src)}}, demoAccount())
+	if s == nil {
+		t.Fatal(show(l))
+	}
+	a, b := s.Rule("one"), s.Rule("two")
+	if a.Owner != "growth" || a.Class != "marketing" || a.expire.Hours() != 2 || len(a.policy.Quiet) != 1 || !a.policy.DropOn || a.Mode != Shadow {
+		t.Errorf("%+v", a)
+	}
+	if b.Owner != "me" || b.Class != "service" || b.expire.Hours() != 5 || len(b.policy.Quiet) != 0 || !b.policy.DropOn {
+		t.Errorf("%+v", b)
+	}
+}
+
+func TestLoadFromDisk(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, f := range shippedFiles(t) {
+		write(f.Name, string(f.Data))
+	}
+	write(".hidden.yaml", "nonsense")
+	write("vip.yaml~", "nonsense")
+	whole, l := Load([]string{dir}, demoAccount())
+	if whole == nil || len(whole.Rules) != len(shippedSet(t).Rules) {
+		t.Fatalf("%s", show(l))
+	}
+	if whole.Hash != shippedSet(t).Hash || len(whole.Hash) != 12 {
+		t.Errorf("the same files have the revisions %s and %s", whole.Hash, shippedSet(t).Hash)
+	}
+	if one, l := Load([]string{filepath.Join(dir, "orders.yaml")}, demoAccount()); one == nil || len(one.Rules) != 2 {
+		t.Errorf("one file with the catalogue beside it: %s", show(l))
+	}
+	write("orders.yaml", strings.Replace(string(readFile(t, filepath.Join(dir, "orders.yaml"))), "> 500", "> 501", 1))
+	if changed, _ := Load([]string{dir}, demoAccount()); changed == nil || changed.Hash == whole.Hash {
+		t.Error("another text has the same revision")
+	}
+	for _, c := range []struct{ path, code string }{{filepath.Join(dir, "nope"), "N117"}, {t.TempDir(), "N110"}} {
+		if s, l := Load([]string{c.path}, demoAccount()); s != nil || codes(l) != c.code {
+			t.Errorf("%s: got %s", c.path, codes(l))
+		}
+	}
+	write("../settings/notifier.yaml", "version: 1\nkafka: {brokers: [a]}\n")
+	if s, l := Load([]string{filepath.Join(dir, "../settings/notifier.yaml")}, demoAccount()); s != nil || !strings.Contains(codes(l), "N118") {
+		t.Errorf("the settings file: %s", show(l))
+	}
+}
+
+// A file cut anywhere, as a reader may find it half written, never makes the loader panic, and never goes without a
+// finding and without rules.
+func TestEveryTruncationOfTheShippedFiles(t *testing.T) {
+	all := shippedFiles(t)
+	whole := shippedSet(t)
+	for _, f := range all {
+		if filepath.Ext(f.Name) != ".yaml" {
+			continue
+		}
+		for cut := range f.Data {
+			l := &loader{opt: demoAccount(), specs: whole.Catalogue.Specs, byName: map[string]*event.Spec{}, table: whole.table}
+			l.opt.defaults()
+			for _, s := range l.specs {
+				l.byName[s.Name] = s
+			}
+			d := diag.Parse(f.Name, f.Data[:cut])
+			if d.Root != nil {
+				if f.Name == "events.yaml" {
+					l.catalogue(d)
+				} else {
+					l.ruleFile(d)
+				}
+			}
+			if len(l.rules) == 0 && d.List.Errors() == 0 && f.Name != "events.yaml" {
+				t.Fatalf("%s cut at %d: neither rules nor errors", f.Name, cut)
+			}
+			if cut%97 == 0 { // the whole loader is too slow for every byte
+				if s, l := LoadFiles([]File{all[slices.IndexFunc(all, func(f File) bool { return f.Name == "events.yaml" })], {"cut.yaml", f.Data[:cut]}}, demoAccount()); s == nil && l.Errors() == 0 {
+					t.Fatalf("%s cut at %d: neither rules nor errors", f.Name, cut)
+				}
+			}
+		}
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	files, err := ReadFS(os.DirFS("testdata"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, x := range append(files, shippedFiles(f)...) {
+		f.Add(x.Data)
+	}
+	events := readFile(f, "testdata/events.yaml")
+	f.Fuzz(func(t *testing.T, src []byte) {
+		s, l := LoadFiles([]File{{"events.yaml", events}, {"r.yaml", src}}, Options{AnyAccount: true})
+		if (s == nil) != (l.Errors() > 0) {
+			t.Fatalf("a Set beside %d errors", l.Errors())
+		}
+		if s == nil {
+			return
+		}
+		e := ev(map[string]event.Value{"city": known("string", "北京"), "amount": known("number", "7")})
+		for _, spec := range s.Catalogue.Specs {
+			e.Spec = spec
+			e.Values = make([]event.Value, len(spec.Fields))
+			for _, in := range s.Evaluate(e) {
+				if in.Dead == "" && in.Content == nil && in.Profile == nil {
+					t.Fatalf("an empty intent %+v", in)
+				}
+			}
+		}
+	})
+}
