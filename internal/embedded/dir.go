@@ -36,14 +36,25 @@ func lock(dir string) (unlock func() error, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the broker's data directory: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		f.Close()
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("lock the broker's data directory %s: %w", dir, err)
+	for range 100 {
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return f.Close, nil
 		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			break
+		}
+		// A broker has it, or Address is just looking: that one shares.
+		if syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) != nil {
+			break
+		}
+		syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
+	}
+	f.Close()
+	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return nil, fmt.Errorf("%w: another process runs a broker on %s; stop it, or use another directory", ErrLocked, dir)
 	}
-	return f.Close, nil
+	return nil, fmt.Errorf("lock the broker's data directory %s: %w", dir, err)
 }
 
 // Address returns where the broker on dir listens, for other processes of this machine. It is an error when

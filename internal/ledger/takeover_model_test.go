@@ -331,6 +331,9 @@ func TestTakeOverModelFindsTheUnsafeVariants(t *testing.T) {
 		{"one id fenced only", func(uint8) []step {
 			return []step{initID(0), produceOwner(0, 0), endOwner(0), restore(0)}
 		}},
+		{"first owner record before the second id is fenced", func(uint8) []step {
+			return []step{initID(0), produceOwner(0, 0), endOwner(0), initID(1), produceOwner(1, 1), endOwner(1), restore(1)}
+		}},
 		{"restored before fencing", func(uint8) []step {
 			return []step{readAll, initID(0), initID(1), produceOwner(0, 0), endOwner(0), produceOwner(1, 1), endOwner(1)}
 		}},
