@@ -149,20 +149,28 @@ func (a *App) connect(ctx context.Context) error {
 	if err := ensureTopics(tc, cl, a.topics, k.Partitions, replication, a.log); err != nil {
 		return err
 	}
-	a.warnMissing(tc, cl)
+	a.domainTopics(tc, cl)
 	return nil
 }
 
-// warnMissing names the topics of the catalogue that do not exist yet; they are read once they do.
-func (a *App) warnMissing(ctx context.Context, cl *kgo.Client) {
+// domainTopics names the topics of the catalogue that do not exist yet; they are read once they do. An embedded broker gets them.
+func (a *App) domainTopics(ctx context.Context, cl *kgo.Client) {
 	have, err := kadm.NewClient(cl).ListTopics(ctx, a.live.set().Topics()...)
 	if err != nil {
 		a.log.Warn("the catalogue's topics could not be checked", zap.Error(err))
 		return
 	}
 	for _, t := range a.live.set().Topics() {
-		if d, ok := have[t]; !ok || d.Err != nil {
+		if d, ok := have[t]; ok && d.Err == nil {
+			continue
+		}
+		if a.broker == nil {
 			a.log.Warn("a topic of the catalogue does not exist: its events are read once it does", zap.String("topic", t))
+			continue
+		}
+		// An embedded broker is for trying out: there is nobody else to make the topics of the domain.
+		if _, err := kadm.NewClient(cl).CreateTopic(ctx, int32(a.s.Kafka.Partitions), 1, nil, t); err != nil {
+			a.log.Warn("a topic of the catalogue could not be made", zap.String("topic", t), zap.Error(err))
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
 
@@ -76,7 +77,8 @@ func (c *Consumer) begin(ctx context.Context) (known map[string]bool, err error)
 	adm := kadm.NewClient(cl)
 	topics := c.opt.Rules().Topics()
 	committed, err := adm.FetchOffsets(ctx, c.group())
-	if err != nil {
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) { // nobody has begun it
+
 		return nil, fmt.Errorf("fetch the offsets of group %s: %w", c.group(), err)
 	}
 	known = map[string]bool{}
