@@ -23,7 +23,7 @@ func TestRuleFilesAreClean(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, command := range []string{"check", "test"} {
-		cmd := exec.Command(shared.notifier, command, "-c", d.Settings())
+		cmd := exec.Command(shared.notifier, command, "-c", d.Settings(), rules)
 		cmd.Env = d.Environ()
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("notifier %s: %v\n%s", command, err, out)

@@ -220,6 +220,7 @@ func (g *generator) tune(kind string, b []byte) []byte {
 			b = set(b, "comment.user.login", g.user())
 		}
 	case "pull_request":
+		b = set(b, "pull_request.user.login", fmt.Sprintf("u-%04d", g.rnd.IntN(12))) // few authors, so that a cap bites
 		b = set(b, "pull_request.additions", one(1, 12, 399, 400, 401, 9000, "812", "many", nil))
 		b = set(b, "pull_request.merged", g.rnd.IntN(3) > 0)
 	case "sponsorship":
