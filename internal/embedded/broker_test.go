@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -123,41 +122,15 @@ func TestATakenPortIsNoObstacle(t *testing.T) {
 func TestADirectoryHasOneBroker(t *testing.T) {
 	dir := t.TempDir()
 	b := start(t, dir)
+	if _, err := Address(t.TempDir()); err == nil {
+		t.Error("found a broker in an empty directory")
+	}
 	_, err := Start(t.Context(), Options{Dir: dir})
 	if !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "another process") {
 		t.Errorf("got %v", err)
 	}
 	b.Close()
 	start(t, dir)
-}
-
-// Looking for a broker takes the lock for an instant, which is no reason not to start one.
-func TestLookingForABrokerDoesNotKeepItFromStarting(t *testing.T) {
-	dir := t.TempDir()
-	start(t, dir).Close()
-	stop := make(chan struct{})
-	var lookers sync.WaitGroup
-	for range 4 {
-		lookers.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-					Address(dir)
-				}
-			}
-		})
-	}
-	defer lookers.Wait()
-	defer close(stop)
-	for range 200 {
-		unlock, err := lock(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		unlock()
-	}
 }
 
 // kfake's cleaner runs every hour by default and keeps one value per key. A week passes here.

@@ -36,43 +36,30 @@ func lock(dir string) (unlock func() error, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the broker's data directory: %w", err)
 	}
-	for range 100 {
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
-			return f.Close, nil
-		}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
 		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			break
+			return nil, fmt.Errorf("lock the broker's data directory %s: %w", dir, err)
 		}
-		// A broker has it, or Address is just looking: that one shares.
-		if syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) != nil {
-			break
-		}
-		syscall.Flock(int(f.Fd()), syscall.LOCK_UN)
-	}
-	f.Close()
-	if errors.Is(err, syscall.EWOULDBLOCK) {
 		return nil, fmt.Errorf("%w: another process runs a broker on %s; stop it, or use another directory", ErrLocked, dir)
 	}
-	return nil, fmt.Errorf("lock the broker's data directory %s: %w", dir, err)
+	return f.Close, nil
 }
 
 // Address returns where the broker on dir listens, for other processes of this machine. It is an error when
-// none runs there.
+// nothing listens there. (It dials rather than look at the lock: looking takes it for an instant, and could keep a
+// broker from starting.)
 func Address(dir string) (string, error) {
-	f, err := os.Open(filepath.Join(dir, lockFile))
-	if err == nil {
-		defer f.Close()
-		if err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
-			addr, err := os.ReadFile(filepath.Join(dir, addressFile))
-			if err != nil {
-				return "", fmt.Errorf("the broker on %s has not told its address yet: %w", dir, err)
-			}
-			return strings.TrimSpace(string(addr)), nil
-		}
-	}
+	raw, err := os.ReadFile(filepath.Join(dir, addressFile))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return "", fmt.Errorf("find the broker on %s: %w", dir, err)
+	}
+	addr := strings.TrimSpace(string(raw))
+	if err == nil {
+		conn, err := net.DialTimeout("tcp", addr, 2*time.Second)
+		if err == nil {
+			return addr, conn.Close()
+		}
 	}
 	return "", fmt.Errorf("no broker runs on %s: start `notifier run` with it first", dir)
 }
