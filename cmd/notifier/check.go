@@ -11,6 +11,7 @@ import (
 	"github.com/mattn/go-runewidth"
 	"github.com/spf13/cobra"
 
+	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/settings"
@@ -182,13 +183,18 @@ func accounts(o checkOptions, env []string, talk io.Writer) (rules.Options, erro
 		return rules.Options{}, &exitError{exitSettings, errors.New("the settings are invalid: `notifier config check`")}
 	}
 	if s == nil { // who edits rules need not have the secrets that the settings refer to
-		return standIn(path + " cannot be used here"), nil
+		return standIn(fmt.Sprintf("%s cannot be used here (%s)", path, firstError(list))), nil
 	}
-	opt := rules.Options{Zone: s.Zone, MaxBytes: s.Events.MaxBytes}
-	for _, a := range s.Accounts {
-		opt.Accounts = append(opt.Accounts, rules.Account{Name: a.Name, Vendor: a.Vendor, AllowEveryone: a.AllowEveryone, ApprovalWaived: a.ApprovalWaived, Sender: a.Sender})
+	return app.RuleOptions(s), nil
+}
+
+func firstError(list diag.List) string {
+	for _, d := range list {
+		if d.Severity == diag.Error {
+			return d.Message.EN
+		}
 	}
-	return opt, nil
+	return "unknown"
 }
 
 // besideRules finds the settings in the folder of the rules or the one above it.

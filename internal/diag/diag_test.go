@@ -90,6 +90,20 @@ func TestTextsAreTakenAsWritten(t *testing.T) {
 	}
 }
 
+// The library splits a:b in a list inside a mapping; YAML does not.
+func TestColonWithoutSpaceIsPartOfTheText(t *testing.T) {
+	for in, want := range map[string]string{
+		"a: {b: [k1:9092, k2:9092]}": "k1:9092|k2:9092", "a: {b: [22:00-08:00]}": "22:00-08:00", "a: {b: [x:y:z]}": "x:y:z", "a: {b: [https://x/y]}": "https://x/y", "a: {b: [城:市, c]}": "城:市|c",
+		"a: {b: [k: 9]}": "", "a: {b: [{k: 9}]}": "", "a: {b: [{k:9}]}": "",
+	} {
+		d := Parse("f", []byte(in))
+		got, ok := d.Root.Get("a").Get("b").Strings()
+		if strings.Join(got, "|") != want || ok != (want != "") {
+			t.Errorf("%s: got %q, want %q", in, got, want)
+		}
+	}
+}
+
 func TestColumnsInsideTexts(t *testing.T) {
 	for _, c := range []struct {
 		src      string

@@ -152,6 +152,26 @@ func (n *Node) wrong(en, zh string) {
 	n.Error("N111", Text{"expected " + en + ", this is " + have.EN, "这里应为" + zh + "，现在是" + have.ZH}, hint)
 }
 
+// rejoin makes a text of `k1:9092` again: in a list inside a mapping ({brokers: [k1:9092]}) the library takes the colon
+// for a key's, which YAML says needs a space behind it.
+func (n *Node) rejoin() {
+	if n.Kind != Mapping || len(n.Fields) != 1 {
+		return
+	}
+	k, v := n.Fields[0].Key, n.Fields[0].Value
+	v.rejoin()
+	if k.style != plain || v.Kind != Scalar || v.style != plain || v.Line != k.Line || v.Column != k.end+1 {
+		return
+	}
+	if raw := n.raw(); len(raw) > 0 && raw[0] == '{' {
+		return // {k:9} is written as a mapping
+	}
+	if raw, i := k.raw(), k.end-k.Column; i >= len(raw) || raw[i] != ':' {
+		return
+	}
+	*n = Node{Kind: Scalar, Line: k.Line, Column: k.Column, Text: k.Text + ":" + v.Text, doc: n.doc, end: v.end}
+}
+
 // Keys checks that a mapping has no key but the known ones. It reports whether the node is a mapping.
 func (n *Node) Keys(known ...string) bool {
 	if !n.IsMapping() {

@@ -265,7 +265,11 @@ func (d *Doc) convert(n ast.Node) *Node {
 	case *ast.SequenceNode:
 		out := d.node(n, Sequence)
 		for _, v := range n.Values {
-			out.Items = append(out.Items, d.convert(v))
+			item := d.convert(v)
+			if n.IsFlowStyle {
+				item.rejoin()
+			}
+			out.Items = append(out.Items, item)
 		}
 		return out
 	case *ast.NullNode:

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const checkCatalogue = `version: 1
+events:
+  order.paid:
+    topic: orders
+    id: id
+    user: user
+    fields: {amount: {path: amount, type: number, alias: 金额}, city: city}
+`
+
+const checkRules = `version: 1
+rules:
+  - name: vip-thanks
+    event: order.paid
+    mode: live
+    class: service
+    when: amuont > 500 and city == "北京"
+    push: {title: "谢谢", body: "b"}
+`
+
+// inDir writes files into a fresh folder and goes there: what check prints must not depend on where it lies.
+func inDir(t *testing.T, files map[string]string) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	for name, text := range files {
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func runCheck(o checkOptions, env ...string) (out, talk string, code int) {
+	var a, b bytes.Buffer
+	if o.paths == nil {
+		o.paths = []string{"rules/"}
+	}
+	if o.format == "" {
+		o.format = "text"
+	}
+	err := check(o, env, &a, &b)
+	if e, ok := errors.AsType[*exitError](err); ok {
+		return a.String(), b.String(), e.code
+	} else if err != nil {
+		return a.String(), b.String(), -1
+	}
+	return a.String(), b.String(), 0
+}
+
+func TestCheckShowsFindingsAndWhatToDoNext(t *testing.T) {
+	inDir(t, map[string]string{"rules/events.yaml": checkCatalogue, "rules/vip.yaml": checkRules})
+	out, talk, code := runCheck(checkOptions{lang: "both"})
+	want := "rules/events.yaml  1 event\n" +
+		"rules/vip.yaml     1 rule    0 tests\n" +
+		"error[N202]: unknown field `amuont` for event `order.paid` · 事件 `order.paid` 没有字段 `amuont`\n" +
+		"  --> rules/vip.yaml:7:11\n" +
+		"   |\n" +
+		" 7 |     when: amuont > 500 and city == \"北京\"\n" +
+		"   |           ^^^^^^ did you mean `amount` (金额, number)? · 是不是 `amount`（金额）？\n" +
+		"   = fields: amount (金额), city · 可用字段：amount (金额)、city\n" +
+		"1 error, 0 warnings in 2 files (1 rule)\n" +
+		"next: mend the first error, then `notifier check` again; until then the rules in force stay\n"
+	if diff := cmp.Diff(want, out); diff != "" || code != exitFindings {
+		t.Errorf("exit %d (-want +got):\n%s", code, diff)
+	}
+	if !strings.Contains(talk, "note: no notifier.yaml beside the rules") {
+		t.Errorf("talk: %s", talk)
+	}
+
+	out, _, code = runCheck(checkOptions{format: "json"})
+	if want := `{"schema":"notifier.check/v1","files":2,"rules":1,"errors":1,"warnings":0,"diagnostics":[{"code":"N202","severity":"error","file":"rules/vip.yaml","line":7,"column":11,"end_column":17,` +
+		"\"message\":{\"en\":\"unknown field `amuont` for event `order.paid`\",\"zh\":\"事件 `order.paid` 没有字段 `amuont`\"},\"fix\":\"amount\",\"rule\":\"vip-thanks\"}]}\n"; out != want || code != exitFindings {
+		t.Errorf("exit %d, json:\n%s", code, out)
+	}
+	out, _, code = runCheck(checkOptions{format: "github", lang: "en"})
+	if want := "::error file=rules/vip.yaml,line=7,col=11,endColumn=17,title=N202::unknown field `amuont` for event `order.paid` (did you mean `amount` (金额, number)?)\n"; out != want || code != exitFindings {
+		t.Errorf("exit %d, github:\n%s", code, out)
+	}
+}
+
+func TestCheckExitCodesAgreeWithTheText(t *testing.T) {
+	good := strings.Replace(checkRules, "amuont", "amount", 1)
+	tested := good + "    tests: [{name: n, event: {amount: 1}, expect: no match}]\n"
+	for _, c := range []struct {
+		name  string
+		rules string
+		o     checkOptions
+		code  int
+		says  string
+	}{
+		{"good", tested, checkOptions{strict: true}, 0, "0 errors, 0 warnings in 2 files (1 rule)"},
+		{"a warning", good, checkOptions{}, 0, "0 errors, 1 warning"},
+		{"a warning, strictly", good, checkOptions{strict: true}, exitFindings, "W801"},
+		{"one file", tested, checkOptions{paths: []string{"rules/vip.yaml"}}, 0, "1 rule"},
+		{"no such path", tested, checkOptions{paths: []string{"ruels"}}, exitUsage, "N117"},
+		{"no rules", "version: 1\nrules: []\n", checkOptions{}, exitFindings, "N110"},
+		{"no files", tested, checkOptions{paths: []string{"empty"}}, exitUsage, ""},
+		{"another format", tested, checkOptions{format: "xml"}, exitUsage, ""},
+		{"another language", tested, checkOptions{lang: "fr"}, exitUsage, ""},
+		{"no such settings", tested, checkOptions{config: "nope.yaml"}, exitSettings, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inDir(t, map[string]string{"rules/events.yaml": checkCatalogue, "rules/vip.yaml": c.rules, "empty/readme.txt": "x"})
+			out, _, code := runCheck(c.o)
+			if code != c.code || !strings.Contains(out, c.says) {
+				t.Errorf("exit %d, want %d:\n%s", code, c.code, out)
+			}
+		})
+	}
+}
+
+func TestCheckTakesAccountsFromTheSettings(t *testing.T) {
+	account := strings.Replace(checkRules, "amuont", "amount", 1) + "    account: mian\n"
+	config := "version: 1\nkafka: {brokers: [k:9092], start: latest}\naccounts: {main: {vendor: rongcloud, data_center: beijing, app_key: k, secret: \"${env:S}\"}}\n"
+	inDir(t, map[string]string{"rules/events.yaml": checkCatalogue, "rules/vip.yaml": account, "notifier.yaml": config})
+	if out, talk, code := runCheck(checkOptions{}, "S=x"); code != exitFindings || !strings.Contains(out, "N203") || strings.Contains(talk, "note") {
+		t.Errorf("exit %d: %s%s", code, out, talk)
+	}
+	if out, talk, code := runCheck(checkOptions{}); code != 0 || !strings.Contains(talk, "notifier.yaml cannot be used here") {
+		t.Errorf("without the secret, exit %d: %s%s", code, out, talk)
+	}
+	if _, _, code := runCheck(checkOptions{config: "notifier.yaml"}); code != exitSettings {
+		t.Errorf("settings named and unusable: exit %d", code)
+	}
+	if out, _, code := runCheck(checkOptions{paths: []string{"notifier.yaml"}}); code != exitFindings || !strings.Contains(out, "notifier config check") {
+		t.Errorf("the wrong kind of file: exit %d: %s", code, out)
+	}
+}
+
+func TestLanguageFromTheLocale(t *testing.T) {
+	for env, want := range map[string]string{"LANG=zh_CN.UTF-8": "zh", "LANG=en_US.UTF-8": "en", "LANG=C": "both", "": "both", "LC_ALL=zh_TW": "zh"} {
+		if got, err := language("", []string{env}); err != nil || string(got) != want {
+			t.Errorf("%s: got %s, %v", env, got, err)
+		}
+	}
+}
