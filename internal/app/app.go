@@ -26,6 +26,7 @@ import (
 	"github.com/notifier/notifier/internal/embedded"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/rongcloud"
+	"github.com/notifier/notifier/internal/rongpush"
 	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/settings"
 )
@@ -228,7 +229,7 @@ func (a *App) account(ac *settings.Account) (*dispatch.Account, error) {
 	}
 	a.clients = append(a.clients, cl)
 	v := &rongAccount{client: cl, sender: ac.Sender, platforms: ac.Platforms, allowEveryone: ac.AllowEveryone, broadcast: ac.Broadcast}
-	return &dispatch.Account{Name: ac.Name, Key: Identity(ac), Vendor: v, Lanes: rongLanes(quotaOf(ac), late), Timeout: ac.Timeout, TagDelay: ac.Tags.Delay}, nil
+	return &dispatch.Account{Name: ac.Name, Key: Identity(ac), Vendor: v, Lanes: rongLanes(quotaOf(ac), late), Timeout: ac.Timeout, TagDelay: ac.Tags.Delay, KeepForeign: ac.Tags.KeepForeign, MaxTags: rongpush.MaxTags}, nil
 }
 
 // Identity is what a lane belongs to: the vendor and the App Key, never the account's name (design.md 2).

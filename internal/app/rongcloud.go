@@ -51,6 +51,20 @@ func (r *rongAccount) Route(in *intent.Intent) (dispatch.Route, error) {
 // ValidUser implements dispatch.Vendor.
 func (r *rongAccount) ValidUser(id string) error { return rongpush.ValidUserID(id) }
 
+// ReadTags implements dispatch.Vendor.
+func (r *rongAccount) ReadTags(ctx context.Context, id string, users []string) (map[string][]string, dispatch.Outcome) {
+	req := rongpush.GetTags{Users: users}
+	ans, err := rongpush.Send(ctx, r.client, id, req)
+	if err != nil {
+		return nil, outcome(nil, err)
+	}
+	tags, err := req.Decode(ans.Body)
+	if err != nil {
+		return nil, dispatch.Outcome{Class: dispatch.ClassRetrySafe, Detail: err.Error()}
+	}
+	return tags, outcome(ans, nil)
+}
+
 // Probe implements dispatch.Vendor by reading the tags of a user that need not exist.
 func (r *rongAccount) Probe(ctx context.Context, id string) dispatch.Outcome {
 	_, err := rongpush.Send(ctx, r.client, id, rongpush.GetTags{Users: []string{"notifier-probe"}})
@@ -220,6 +234,7 @@ func rongLanes(q rongQuota, late time.Duration) map[string]dispatch.Policy {
 	return map[string]dispatch.Policy{
 		dispatch.LaneTag:      {Rate: 100, MaxBatch: 1, Parallel: 32, Repeatable: true, Late: late, Endpoint: rongpush.TagSet.Path},
 		dispatch.LaneTagBatch: {Rate: 10, MaxBatch: rongpush.MaxBatchUsers, Parallel: 4, Repeatable: true, Late: late, Endpoint: rongpush.TagBatchSet.Path},
+		dispatch.LaneTagGet:   {Rate: 100, MaxBatch: rongpush.MaxGetUsers, Parallel: 4, Repeatable: true, Late: late},
 		"user":                {Rate: 100, MaxBatch: rongpush.MaxPushUsers, Parallel: 16, Late: late},
 		"broadcast":           {Limits: scarce, MaxBatch: 1, Parallel: 1, Late: lateScarce, Audiences: true},
 		"online":              {Rate: 60, Window: 62 * time.Second, MaxBatch: 1, Parallel: 1, Late: late, Audiences: true},

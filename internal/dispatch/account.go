@@ -16,6 +16,8 @@ type Account struct {
 	Lanes  map[string]Policy
 
 	Timeout       time.Duration // of one call, body included
+	KeepForeign   bool          // tags that no rule of ours gives are kept
+	MaxTags       int           // tags of one user
 	TagDelay      time.Duration // the longest time a changed set may wait to be batched
 	MaxPushes     int           // pending; 0: 1,000,000
 	MaxBroadcasts int           // pending; 0: 10,000
@@ -52,6 +54,8 @@ type Vendor interface {
 	Send(ctx context.Context, c *Call) Outcome
 	// Probe makes one harmless read-only call: is the vendor there, and are the credentials good?
 	Probe(ctx context.Context, id string) Outcome
+	// ReadTags reads the tag sets of users; it changes nothing. Users that the vendor does not know have none.
+	ReadTags(ctx context.Context, id string, users []string) (map[string][]string, Outcome)
 	// ValidUser reports why the vendor would refuse a user id.
 	ValidUser(id string) error
 }

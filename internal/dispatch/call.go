@@ -21,6 +21,7 @@ type call struct {
 	vendor   *Call
 	deadline time.Time // local, with monotonic reading
 	pace     quota.ID
+	read     *reading  // not an attempt: a read of tags
 	began    time.Time // the earliest take-in of its members, for event_to_call
 }
 
@@ -87,6 +88,10 @@ func (a *actor) resolve(r result) {
 		return
 	}
 	c, o, l := r.call, r.outcome, r.call.lane
+	if c.read != nil {
+		a.read(c, o)
+		return
+	}
 	if c.vendor == nil { // a probe
 		a.probed(l, o)
 		return

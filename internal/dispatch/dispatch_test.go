@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -210,10 +211,25 @@ func TestWrongCredentialsKeepTheIntents(t *testing.T) {
 	b.vendor.answer = func(int, *Call) Outcome { return Outcome{Class: ClassConfig, Code: 1004, Detail: "signature"} }
 	b.start(b.account(), nil)
 	b.produce(b.intent("e1", "r", "u1", intent.Push), b.intent("b1", "r", "*", intent.Broadcast), b.profile("p1", "u1", 1, map[string]string{"city": "bj"}))
-	st := b.state("all lanes closed", func(st *ledger.State) bool { return len(st.Lanes) == 4 && len(st.Pending) == 3 })
+	st := b.state("all lanes closed", func(st *ledger.State) bool { return len(st.Lanes) == 5 && len(st.Pending) == 3 })
 	for k, l := range st.Lanes {
 		if l.Reason != "credentials" {
 			t.Errorf("lane %s: %+v", k, l)
 		}
+	}
+}
+
+func TestForeignTagsAreReadBeforeTheFirstWriteAndKept(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ac := b.account()
+	ac.KeepForeign, ac.MaxTags = true, 20
+	b.produce(b.profile("p1", "u1", 1, map[string]string{"city": "bj"}), b.profile("p2", "u2", 1, map[string]string{"city": "old"}))
+	b.start(ac, nil)
+	if d := cmp.Diff([]string{"p1 SENT", "p2 SUPPRESSED(unchanged)"}, kinds(b.fates(2))); d != "" {
+		t.Error(d)
+	}
+	if calls := b.vendor.seen(); len(calls) != 1 || !slices.Equal(calls[0].Tags, []string{"city_bj", "theirs"}) {
+		t.Errorf("calls %+v, want u1 with city_bj and the tag that is not ours", calls)
 	}
 }

@@ -74,6 +74,14 @@ func (v *stubVendor) Send(ctx context.Context, c *Call) Outcome {
 	return Outcome{Class: ClassOK, Code: 200}
 }
 
+func (v *stubVendor) ReadTags(_ context.Context, _ string, users []string) (map[string][]string, Outcome) {
+	out := map[string][]string{}
+	for _, u := range users {
+		out[u] = []string{"theirs", "city_old"}
+	}
+	return out, Outcome{Class: ClassOK}
+}
+
 func (v *stubVendor) seen() []Call {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -93,6 +101,8 @@ func (stubRules) Tags(_ string, get func(string) (intent.Value, bool), current [
 	}
 	return []string{"city_" + v.Str}
 }
+
+func (stubRules) Gives(_, tag string) bool { return strings.HasPrefix(tag, "city_") }
 
 func (stubRules) ProfilePushes(in *intent.Intent, before, after func(string) (intent.Value, bool)) []*intent.Intent {
 	b, known := before("level")
@@ -143,6 +153,7 @@ func (b *bundle) account() *Account {
 	return &Account{Name: "main", Key: "stub:k", Vendor: b.vendor, Timeout: 2 * time.Second, TagDelay: 50 * time.Millisecond, Lanes: map[string]Policy{
 		LaneTag:      {Rate: 100, Window: 10 * time.Millisecond, MaxBatch: 1, Parallel: 8, Repeatable: true, Late: 300 * time.Millisecond, Endpoint: "/user/tag/set.json"},
 		LaneTagBatch: {Rate: 100, Window: 10 * time.Millisecond, MaxBatch: 1000, Parallel: 4, Repeatable: true, Late: 300 * time.Millisecond, Endpoint: "/user/tag/batch/set.json"},
+		LaneTagGet:   {Rate: 100, Window: 10 * time.Millisecond, MaxBatch: 50, Parallel: 1, Repeatable: true},
 		"user":       {Rate: 1000, Window: 10 * time.Millisecond, MaxBatch: 100, Parallel: 4, Late: 300 * time.Millisecond},
 		"broadcast":  {Limits: []quota.Limit{{N: 2, Window: time.Hour}}, MaxBatch: 1, Parallel: 1, Late: time.Minute, Audiences: true},
 	}}

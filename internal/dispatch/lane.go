@@ -18,6 +18,11 @@ type account struct {
 	busy   map[string]*call // user -> the tag call in flight (ONE-IN-FLIGHT)
 	refuse []refused        // tag batches to be split
 	merges map[string]*item // open merges by key
+
+	toRead  []string        // users whose tags must be read before the first write
+	readBy  time.Time       // when they are read at the latest
+	reading map[string]bool // those, and those whose read is in flight
+
 	pushes backlog
 	casts  backlog
 }
@@ -29,7 +34,7 @@ type refused struct {
 }
 
 func newAccount(a *Account, now time.Time) *account {
-	ac := &account{Account: a, lanes: map[string]*lane{}, users: map[string]*tagsync.User{}, asked: map[string]*item{}, busy: map[string]*call{}, merges: map[string]*item{}}
+	ac := &account{Account: a, lanes: map[string]*lane{}, users: map[string]*tagsync.User{}, asked: map[string]*item{}, busy: map[string]*call{}, merges: map[string]*item{}, reading: map[string]bool{}}
 	ac.pushes.max, ac.casts.max = a.MaxPushes, a.MaxBroadcasts
 	if ac.pushes.max == 0 {
 		ac.pushes.max = 1_000_000

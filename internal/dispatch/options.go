@@ -14,6 +14,8 @@ import (
 type Rules interface {
 	// Tags gives the set a user deserves in an account; get reads the profile table, current is what the vendor has.
 	Tags(account string, get func(string) (intent.Value, bool), current []string) []string
+	// Gives reports whether a tag could come from a rule of ours.
+	Gives(account, tag string) bool
 	// ProfilePushes gives the intents of the push rules on a profile event.
 	ProfilePushes(in *intent.Intent, before, after func(string) (intent.Value, bool)) []*intent.Intent
 }

@@ -12,9 +12,10 @@ func (a *actor) plan() (calls []*call) {
 	a.wake = time.Time{}
 	for _, key := range slices.Sorted(maps.Keys(a.accounts)) {
 		ac := a.accounts[key]
+		a.planReads(ac, now)
 		calls = append(calls, a.planTags(ac, now)...)
 		for _, name := range slices.Sorted(maps.Keys(ac.lanes)) {
-			if name == LaneTag || name == LaneTagBatch {
+			if name == LaneTag || name == LaneTagBatch || name == LaneTagGet {
 				continue
 			}
 			calls = append(calls, a.planLane(ac.lanes[name], now)...)

@@ -21,6 +21,11 @@ func (a *actor) retag(ac *account, user string) {
 		ac.groups.Remove(user)
 		return
 	}
+	if ac.unread(user) && !u.Gone {
+		ac.groups.Remove(user)
+		ac.askRead(user, a.clock.now())
+		return
+	}
 	want := a.wanted(ac, user)
 	never := u.Acked == nil && u.RewriteAt.IsZero() // we never gave this user a set: an empty one changes nothing of ours
 	if !rewrite && (u.Acked != nil && slices.Equal(u.Acked, want) || never && len(want) == 0) {
@@ -48,7 +53,7 @@ func (a *actor) wanted(ac *account, user string) []string {
 	if want == nil {
 		want = []string{}
 	}
-	return want
+	return withForeign(want, u.Foreign, ac.MaxTags)
 }
 
 // dropGone removes the row of a user who is gone and whose tags are cleared.
