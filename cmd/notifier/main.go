@@ -13,6 +13,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/consumer"
+	"github.com/notifier/notifier/internal/dispatch"
+	"github.com/notifier/notifier/internal/embedded"
 	"github.com/notifier/notifier/internal/query"
 )
 
@@ -48,8 +51,11 @@ func exitCode(err error, started bool) int {
 	if _, ok := errors.AsType[*query.SilentError](err); ok {
 		return exitUnreachable
 	}
-	if _, ok := errors.AsType[*app.TopicError](err); ok {
+	if _, ok := errors.AsType[*app.TopicError](err); ok || errors.Is(err, consumer.ErrNoStart) || errors.Is(err, consumer.ErrInstanceTaken) || errors.Is(err, dispatch.ErrInstanceTaken) {
 		return exitSettings
+	}
+	if errors.Is(err, embedded.ErrLocked) {
+		return exitUsage
 	}
 	if _, ok := errors.AsType[*app.RulesError](err); ok {
 		return exitFindings

@@ -60,7 +60,10 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	for {
 		began := time.Now()
 		err := d.member(ctx)
-		if ctx.Err() != nil || errors.Is(err, ErrInstanceTaken) {
+		if ctx.Err() != nil {
+			return nil
+		}
+		if errors.Is(err, ErrInstanceTaken) {
 			return err
 		}
 		d.log.Warn("left the dispatch group, coming back as a new member", zap.Error(err), zap.Duration("in", backoff))
