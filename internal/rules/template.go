@@ -288,7 +288,7 @@ func (p *part) value(get lookup) (value, error) {
 // flat writes a list as a text.
 func flat(v value) string {
 	if v.isList {
-		return strings.Join(v.list, ", ")
+		return strings.Join(v.list, "、")
 	}
 	return v.text
 }
