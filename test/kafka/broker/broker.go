@@ -50,6 +50,7 @@ func Start(ctx context.Context, lib, dir string, n int) (*Cluster, error) {
 	}
 	id := make([]byte, 16)
 	_, _ = rand.Read(id) // never fails, see its documentation
+	id[0] &= 0x7f        // the text must not begin with a dash, which the tool would take for an option
 	for _, n := range c.nodes {
 		if err := c.format(ctx, n, base64.RawURLEncoding.EncodeToString(id)); err != nil {
 			return nil, err
