@@ -1,0 +1,204 @@
+//go:build synctests
+
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/rules"
+	"github.com/notifier/notifier/internal/sandbox"
+	"github.com/notifier/notifier/internal/settings"
+)
+
+// Membership of a group costs a heartbeat each fifth of the session time-out and a fetch each FetchMaxWait: long ones make days cheap. New
+// records end a fetch at once, whatever the wait.
+const (
+	session   = 5 * time.Minute
+	fetchWait = 10 * time.Minute
+)
+
+// daemon is one process: everything app.New makes, with a cable of its own to the network.
+type daemon struct {
+	w      *world
+	app    *app.App
+	cable  *cable
+	cancel context.CancelFunc
+	done   chan struct{}
+	err    error // of Run, once done is closed
+}
+
+// defaultAccount is an account of the settings file for the sandbox's default app.
+const defaultAccount = `
+  main:
+    app_key: ` + sandbox.DefaultKey + `
+    secret: "${file:%[1]s/secret}"
+%[2]s`
+
+// settingsFile gives notifier.yaml. accounts are complete, without the keys all have.
+func (w *world) settingsFile(instance string, port, partitions int, accounts string) *settings.Settings {
+	w.t.Helper()
+	path := w.write(instance+".yaml", fmt.Sprintf(`
+version: 1
+kafka:
+  brokers: ["127.0.0.1:%d"]
+  prefix: %s
+  partitions: %d
+  replication: 1
+  start: earliest
+  instance: %s
+admin: {listen: "127.0.0.1:%d"}
+accounts:%s`, brokerPort, prefix, partitions, instance, port, accounts))
+	s, ds := settings.Load(path, nil, nil)
+	if ds.Errors() > 0 {
+		w.t.Fatal(ds)
+	}
+	return s
+}
+
+// hosts are the keys of an account that lead it to the sandbox.
+const hosts = `
+    vendor: rongcloud
+    hosts: ["http://127.0.0.1:8080", "http://127.0.0.1:8081"]
+`
+
+// one gives the settings of one daemon with the default account; more are further keys of the account.
+func (w *world) one(more string) *settings.Settings {
+	if _, err := os.Stat(filepath.Join(w.dir, "secret")); err != nil {
+		w.write("secret", sandbox.DefaultSecret)
+	}
+	return w.settingsFile("a", 8088, 1, fmt.Sprintf(defaultAccount, w.dir, hosts+more))
+}
+
+// start starts a daemon and returns when Run has been called.
+func (w *world) start(s *settings.Settings) *daemon {
+	w.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	d := &daemon{w: w, cable: &cable{dial: w.net.DialContext, conns: map[net.Conn]struct{}{}}, cancel: cancel, done: make(chan struct{})}
+	a, err := app.New(ctx, app.Options{Settings: s, Log: w.logger(s.Kafka.Instance), RuleFiles: func() ([]rules.File, error) { return w.rules, nil },
+		Listen: w.net.Listen, DialContext: d.cable.DialContext, SessionTimeout: session, FetchMaxWait: fetchWait})
+	if err != nil {
+		w.t.Fatal("start:", err)
+	}
+	d.app = a
+	go func() {
+		defer close(d.done)
+		d.err = a.Run(ctx)
+	}()
+	return d
+}
+
+// stop ends a daemon as SIGTERM does.
+func (d *daemon) stop() {
+	d.w.t.Helper()
+	began := time.Now()
+	d.cancel()
+	<-d.done
+	d.app.Close()
+	if took := time.Since(began); d.err != nil || took > 10*time.Second {
+		d.w.t.Errorf("a clean stop took %s and ended with %v", took, d.err)
+	}
+}
+
+// kill ends a daemon as SIGKILL does, as far as anybody outside can see: from one moment on nothing comes from it any more.
+func (d *daemon) kill() {
+	d.cable.cut()
+	d.cancel()
+	<-d.done
+	d.app.Close()
+}
+
+// logger writes the daemon's warnings to the test's log, with virtual time.
+func (w *world) logger(name string) *zap.Logger {
+	enc := zap.NewDevelopmentEncoderConfig()
+	enc.EncodeTime = zapcore.TimeEncoderOfLayout("02 15:04:05.000")
+	level := zapcore.WarnLevel
+	if os.Getenv("SIM_LOG") != "" {
+		level = zapcore.InfoLevel
+	}
+	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(enc), zapcore.AddSync(logWriter{w}), level)).Named(name)
+}
+
+type logWriter struct{ w *world }
+
+func (l logWriter) Write(b []byte) (int, error) {
+	l.w.t.Logf("%s", b[:len(b)-1])
+	return len(b), nil
+}
+
+// cable is a daemon's way to the network; it can be cut.
+type cable struct {
+	dial  func(ctx context.Context, network, addr string) (net.Conn, error)
+	mu    sync.Mutex
+	conns map[net.Conn]struct{}
+	ended bool
+	dials map[string]int
+}
+
+var errCut = errors.New("the cable is cut")
+
+func (c *cable) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	c.mu.Lock()
+	if c.dials == nil {
+		c.dials = map[string]int{}
+	}
+	c.dials[addr]++
+	ended := c.ended
+	c.mu.Unlock()
+	if ended {
+		return nil, errCut
+	}
+	nc, err := c.dial(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		nc.Close()
+		return nil, errCut
+	}
+	t := &tracked{nc, c}
+	c.conns[t] = struct{}{}
+	return t, nil
+}
+
+// cut closes every connection and lets none come.
+func (c *cable) cut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = true
+	for t := range c.conns {
+		t.(*tracked).Conn.Close()
+	}
+	clear(c.conns)
+}
+
+// dialled counts the connections asked for, to an address.
+func (c *cable) dialled(addr string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.dials[addr]
+}
+
+type tracked struct {
+	net.Conn
+	c *cable
+}
+
+func (t *tracked) Close() error {
+	t.c.mu.Lock()
+	delete(t.c.conns, t)
+	t.c.mu.Unlock()
+	return t.Conn.Close()
+}
