@@ -134,7 +134,7 @@ func (c *Consumer) session(ctx context.Context) error {
 		kgo.TransactionalID(o.Topics.Prefix+"-evaluate-"+o.Instance+o.TxnSuffix), kgo.TransactionTimeout(txnTimeout),
 		kgo.ConsumerGroup(c.group()), kgo.InstanceID(o.Instance), kgo.ConsumeTopics(o.Rules().Topics()...), kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.SessionTimeout(o.SessionTimeout), kgo.HeartbeatInterval(o.SessionTimeout/5), kgo.RebalanceTimeout(o.SessionTimeout+5*time.Second),
-		kgo.ConcurrentTransactionsBackoff(time.Millisecond), kgo.ProducerLinger(0), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.RequireStableFetchOffsets(),
+		kgo.ConcurrentTransactionsBackoff(time.Millisecond), kgo.ProducerLinger(0), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.ConsumeStartOffset(o.Start.offset()), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchMaxWait(o.FetchMaxWait), kgo.MaxDecompressBatchBytes(16<<20),
 		kgo.AdjustFetchOffsetsFn(func(_ context.Context, m map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {

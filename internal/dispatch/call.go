@@ -21,8 +21,7 @@ type call struct {
 	vendor   *Call
 	deadline time.Time // local, with monotonic reading
 	pace     quota.ID
-	read     *reading  // not an attempt: a read of tags
-	began    time.Time // the earliest take-in of its members, for event_to_call
+	read     *reading // not an attempt: a read of tags
 }
 
 // result is a call's outcome on its way back to the actor; a nil call is a probe of lane.

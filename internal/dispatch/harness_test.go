@@ -28,7 +28,6 @@ type bundle struct {
 	kafka  []kgo.Opt
 	cl     *kgo.Client
 	vendor *stubVendor
-	rules  *stubRules
 	topics ledger.Topics
 	offset int64
 }
