@@ -83,7 +83,7 @@ func times(es []sandbox.Entry) (out []time.Time) {
 func TestThreeDaysOfScarceQuota(t *testing.T) {
 	for _, after := range []time.Duration{0, 10*time.Hour + 20*time.Minute, 15*time.Hour + 57*time.Minute} {
 		t.Run(fmt.Sprint("beginning ", after, " after midnight UTC"), func(t *testing.T) {
-			simulate(t, setup{after: after}, func(w *world) {
+			simulate(t, setup{after: after}, func(t *testing.T, w *world) {
 				s := w.one("")
 				d := w.start(s)
 				texts := map[string]string{} // event -> text
@@ -153,7 +153,7 @@ func TestThreeDaysOfScarceQuota(t *testing.T) {
 // The checks above must be able to fail: a vendor that allows one an hour refuses what a daemon that believes in two sends, and a
 // daemon that believes in more than the vendor allows is found out by the count of overruns.
 func TestTheQuotaChecksCanFail(t *testing.T) {
-	simulate(t, setup{}, func(w *world) {
+	simulate(t, setup{}, func(t *testing.T, w *world) {
 		d := w.start(w.one("    quota: {broadcast: {hour: 4, day: 9}}\n"))
 		for i := range 6 {
 			w.sale(fmt.Sprintf("c%d", i), fmt.Sprintf("product %d", i))

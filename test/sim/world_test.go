@@ -60,7 +60,7 @@ type setup struct {
 }
 
 // simulate runs f in a world of its own and tells how much time passed in it and outside.
-func simulate(t *testing.T, s setup, f func(w *world)) {
+func simulate(t *testing.T, s setup, f func(t *testing.T, w *world)) {
 	t.Helper()
 	real0, dir := time.Now(), t.TempDir()
 	var virtual time.Duration
@@ -99,7 +99,7 @@ func simulate(t *testing.T, s setup, f func(w *world)) {
 		if _, err := kadm.NewClient(w.cl).CreateTopics(ctx, 2, 1, nil, profiles, sales, orders); err != nil {
 			t.Fatal(err)
 		}
-		f(w)
+		f(t, w)
 		virtual = time.Since(t0)
 	})
 	if took := time.Since(real0); virtual > 0 {

@@ -1,0 +1,74 @@
+//go:build synctests
+
+package sim
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/notifier/notifier/internal/sandbox"
+)
+
+// The secret's file is replaced by a wrong one while the daemon runs, and by the right one hours later: meanwhile nothing is lost and
+// the vendor is hardly asked; then everything goes by itself.
+func TestWrongCredentialsForHours(t *testing.T) {
+	simulate(t, setup{}, func(t *testing.T, w *world) {
+		d := w.start(w.one(""))
+		w.profile("u0", map[string]any{"city": "c0"})
+		time.Sleep(time.Minute)
+		if got := w.vendor.Tags(sandbox.DefaultKey)["u0"]; fmt.Sprint(got) != "[city_c0]" {
+			t.Fatalf("with the right secret u0 has %v", got)
+		}
+
+		w.write("secret", "not-the-secret")
+		time.Sleep(10 * time.Second) // a file is read again every 5 s
+		before := w.vendor.Stats().RongCloud
+		const users, hours = 50, 3
+		var events []string
+		for hour := range hours {
+			for i := range users {
+				events = append(events, w.profile(fmt.Sprintf("u%d", i), map[string]any{"city": fmt.Sprintf("c%d-%d", i, hour)}))
+			}
+			time.Sleep(time.Hour)
+		}
+		product := "lamp"
+		events = append(events, w.sale("bj", product), w.order("u1", "late"))
+		time.Sleep(30 * time.Minute)
+		wrong := w.vendor.Stats().RongCloud
+		if n := wrong.Executed - before.Executed; n != 0 {
+			t.Errorf("%d calls were executed with a wrong secret", n)
+		}
+		// One call finds it out; the lanes of an account in one moment have at most their parallel calls (32+4+16+1+1); then each of the 5
+		// probes after 15 s, 30 s, ... 10 min.
+		probes := 5 * (6 + 6*(hours*60+30)/60)
+		if n := wrong.Calls - before.Calls; n == 0 || n > 54+probes {
+			t.Errorf("%d calls with a wrong secret, want 1 to %d", n, 54+probes)
+		}
+		t.Logf("%d calls with a wrong secret in %d hours and a half", wrong.Calls-before.Calls, hours)
+
+		w.write("secret", sandbox.DefaultSecret)
+		time.Sleep(11 * time.Minute)
+		tags := w.vendor.Tags(sandbox.DefaultKey)
+		for i := range users {
+			user, want := fmt.Sprintf("u%d", i), fmt.Sprintf("[city_c%d-%d]", i, hours-1)
+			if got := fmt.Sprint(tags[user]); got != want {
+				t.Errorf("%s has %s, want %s", user, got, want)
+			}
+		}
+		if n := len(w.executed("/push.json")); n != 1 {
+			t.Errorf("%d broadcasts, want 1", n)
+		}
+		if n := len(w.executed("/push/user.json")); n != 1 {
+			t.Errorf("%d pushes, want 1", n)
+		}
+		d.stop()
+		words := w.words()
+		for _, e := range events {
+			if words[e] == "" || words[e] == "UNKNOWN" {
+				t.Errorf("%s: %q", e, words[e])
+			}
+		}
+		w.books(len(events) + 1)
+	})
+}
