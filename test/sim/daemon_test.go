@@ -132,8 +132,26 @@ func (w *world) logger(name string) *zap.Logger {
 type logWriter struct{ w *world }
 
 func (l logWriter) Write(b []byte) (int, error) {
-	l.w.t.Logf("%s", b[:len(b)-1])
+	l.w.mu.Lock()
+	defer l.w.mu.Unlock()
+	if l.w.quiet {
+		l.w.unsaid = append(l.w.unsaid, string(b[:len(b)-1]))
+	} else {
+		l.w.t.Logf("%s", b[:len(b)-1])
+	}
 	return len(b), nil
+}
+
+// tell gives the log of a quiet world whose test failed.
+func (w *world) tell() {
+	if !w.t.Failed() {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, line := range w.unsaid {
+		w.t.Log(line)
+	}
 }
 
 // cable is a daemon's way to the network; it can be cut.

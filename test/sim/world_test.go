@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,7 +49,10 @@ type world struct {
 	cl     *kgo.Client
 	dir    string
 	rules  []rules.File
-	events map[string]int // ids given, by topic
+	events map[string]int // ids given, by kind
+	quiet  bool
+	mu     sync.Mutex // guards unsaid
+	unsaid []string   // of the log, when quiet
 }
 
 // setup says what differs between the worlds of two tests; the zero value is one account with the default key.
@@ -57,6 +61,7 @@ type setup struct {
 	apps     []sandbox.App
 	switches func(*sandbox.Switches)
 	rules    string // instead of ruleFile
+	quiet    bool   // the daemon's log only if the test fails
 }
 
 // simulate runs f in a world of its own and tells how much time passed in it and outside.
@@ -67,7 +72,8 @@ func simulate(t *testing.T, s setup, f func(t *testing.T, w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(s.after)
 		t0 := time.Now()
-		w := &world{t: t, dir: dir, events: map[string]int{}}
+		w := &world{t: t, dir: dir, events: map[string]int{}, quiet: s.quiet}
+		defer w.tell()
 		w.rules = []rules.File{{Name: "events.yaml", Data: []byte(catalogue)}, {Name: "rules.yaml", Data: []byte(ruleFile)}}
 		if s.rules != "" {
 			w.rules[1].Data = []byte(s.rules)
@@ -102,7 +108,7 @@ func simulate(t *testing.T, s setup, f func(t *testing.T, w *world)) {
 		f(t, w)
 		virtual = time.Since(t0)
 	})
-	if took := time.Since(real0); virtual > 0 {
+	if took := time.Since(real0); virtual > 0 && !s.quiet {
 		t.Logf("%s of virtual time in %s, %.0f times as fast", virtual.Round(time.Second), took.Round(time.Millisecond), float64(virtual)/float64(took))
 	}
 }
