@@ -1,0 +1,57 @@
+package audit
+
+import "fmt"
+
+// Left says what a run has still to do before it can be judged; empty when only broadcasts wait, for slots that are not there.
+func Left(in Input) (string, error) {
+	c := &checker{Report: &Report{Fates: map[string]int{}}, in: in, x: expect(in.Events, in.Shops), names: map[string]id{}, fates: map[id]*fateRecord{}}
+	var err error
+	if c.l, err = readLedger(in.Ledger, nil); err != nil {
+		return "", err
+	}
+	if err := c.checkIntents(); err != nil {
+		return "", err
+	}
+	if err := c.checkFates(); err != nil {
+		return "", err
+	}
+	lost, open, rewrites := 0, 0, 0
+	for i, w := range c.x.wants {
+		if c.fates[i] == nil && w.action != "broadcast" {
+			lost++
+		}
+	}
+	for _, a := range c.l.attempts {
+		if a.State == "started" {
+			open++
+		}
+	}
+	for _, u := range c.l.users {
+		if !u.RewriteAt.IsZero() {
+			rewrites++
+		}
+	}
+	if lost+open+rewrites > 0 {
+		return fmt.Sprintf("%d intents without fate, %d open attempts, %d users to be written once more", lost, open, rewrites), nil
+	}
+	for _, s := range in.Shops {
+		if what := c.l.idle(c.waiting()[s], s); what != "" {
+			return what, nil
+		}
+	}
+	return "", nil
+}
+
+// idle says that broadcasts of an account wait although its two slots of this hour are not used.
+func (l *ledger) idle(waiting int, account string) string {
+	used := 0
+	for _, a := range l.attempts {
+		if a.Lane == "broadcast" && a.Account == "rongcloud:key-"+account && a.State != "not-sent" {
+			used++
+		}
+	}
+	if waiting > 0 && used < 2 {
+		return fmt.Sprintf("%s: %d broadcasts wait, %d of 2 slots used", account, waiting, used)
+	}
+	return ""
+}

@@ -1,0 +1,109 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Crash is one kill as the ledger shows it.
+type Crash struct {
+	At      time.Time
+	Open    int // attempts without outcome at the kill
+	Scarce  int // of these, broadcasts
+	Pending int // intents without fate at the kill
+}
+
+// Hit reports whether the kill counts: an attempt was open, or at least 50 intents were pending.
+func (c Crash) Hit() bool { return c.Open > 0 || c.Pending >= 50 }
+
+// ledger is the fold of the ledger topic, with its state at every kill.
+type ledger struct {
+	started   map[string]time.Time // when the record of an attempt was committed, by its id
+	attempts  map[string]*attempt  // those on record at the end
+	lanes     map[string]string    // of every attempt ever
+	unknown   map[string]bool      // attempts that were ever on record as unknown
+	pending   map[string]bool
+	users     map[string]userRow
+	positions map[int32]position
+	crashes   []Crash
+}
+
+func readLedger(records []Record, kills []time.Time) (*ledger, error) {
+	l := &ledger{started: map[string]time.Time{}, attempts: map[string]*attempt{}, lanes: map[string]string{}, unknown: map[string]bool{}, pending: map[string]bool{}, users: map[string]userRow{}, positions: map[int32]position{}}
+	rs := slices.Clone(records)
+	slices.SortStableFunc(rs, func(a, b Record) int { return a.Time.Compare(b.Time) }) // keys never change partition
+	for _, r := range rs {
+		for len(kills) > len(l.crashes) && r.Time.After(kills[len(l.crashes)]) {
+			l.crash(kills[len(l.crashes)])
+		}
+		if err := l.apply(r); err != nil {
+			return nil, fmt.Errorf("ledger: %w", err)
+		}
+	}
+	for len(kills) > len(l.crashes) {
+		l.crash(kills[len(l.crashes)])
+	}
+	return l, nil
+}
+
+func (l *ledger) crash(at time.Time) {
+	c := Crash{At: at, Pending: len(l.pending)}
+	for _, a := range l.attempts {
+		if a.State == "started" {
+			c.Open++
+			if a.Lane == "broadcast" {
+				c.Scarce++
+			}
+		}
+	}
+	l.crashes = append(l.crashes, c)
+}
+
+func (l *ledger) apply(r Record) error {
+	kind, rest, _ := strings.Cut(r.Key, "/")
+	switch kind {
+	case "a":
+		if r.Value == nil {
+			delete(l.attempts, rest)
+			return nil
+		}
+		a, err := decode[attempt](r)
+		if err != nil {
+			return err
+		}
+		l.attempts[rest], l.lanes[rest] = &a, a.Lane
+		switch a.State {
+		case "started":
+			if _, ok := l.started[rest]; !ok {
+				l.started[rest] = r.Time
+			}
+		case "unknown":
+			l.unknown[rest] = true
+		}
+	case "p":
+		if r.Value == nil {
+			delete(l.pending, rest)
+		} else {
+			l.pending[rest] = true
+		}
+	case "u":
+		if r.Value == nil {
+			delete(l.users, rest)
+			return nil
+		}
+		u, err := decode[userRow](r)
+		if err != nil {
+			return err
+		}
+		l.users[rest] = u
+	case "s":
+		p, err := decode[position](r)
+		if err != nil {
+			return err
+		}
+		l.positions[r.Partition] = p
+	}
+	return nil
+}

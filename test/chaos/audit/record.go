@@ -1,0 +1,151 @@
+// Package audit judges a crash test. It computes from the event topics alone what should have happened, and compares that with
+// the intents, the fates, the ledger, and above all with the vendor's own journal. It shares no code with the daemon.
+package audit
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Record is one committed record of a topic.
+type Record struct {
+	Topic     string
+	Partition int32
+	Offset    int64
+	Key       string
+	Value     []byte // nil: a tombstone
+	Time      time.Time
+	Reason    string // dead letters: n-reason
+	Origin    string // dead letters: topic/partition/offset of the record
+}
+
+func (r Record) place() string { return fmt.Sprintf("%s/%d/%d", r.Topic, r.Partition, r.Offset) }
+
+// Place is where the broker said an event stands.
+type Place struct {
+	Topic     string
+	Partition int32
+	Offset    int64
+	Event     string
+}
+
+// event is a record of one of the event topics (rules/events.yaml).
+type event struct {
+	ID     string   `json:"id"`
+	At     int64    `json:"at"`
+	User   string   `json:"user"`
+	City   *string  `json:"city"`
+	Level  *string  `json:"level"`
+	Shop   string   `json:"shop"`
+	Amount float64  `json:"amount"`
+	Team   []string `json:"team"`
+}
+
+// id is what the fates, the intents and the sends of one intent have in common.
+type id struct{ place, rule, target, account string }
+
+func (i id) String() string { return i.place + "/" + i.rule + "/" + i.target + " of " + i.account }
+
+type intentRecord struct {
+	ID      string   `json:"id"`
+	Rule    string   `json:"rule"`
+	Account string   `json:"account"`
+	Key     string   `json:"key"`
+	Target  string   `json:"target"`
+	Action  string   `json:"action"`
+	Event   eventRef `json:"event"`
+}
+
+type eventRef struct {
+	ID        string `json:"id"`
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	Offset    int64  `json:"offset"`
+}
+
+type fateRecord struct {
+	Intent  string   `json:"intent"`
+	Rule    string   `json:"rule"`
+	User    string   `json:"user"`
+	Account string   `json:"account"`
+	Action  string   `json:"action"`
+	Fate    string   `json:"fate"`
+	Reason  string   `json:"reason"`
+	Detail  string   `json:"detail"`
+	Into    string   `json:"into"`
+	Attempt string   `json:"attempt"`
+	Event   eventRef `json:"event"`
+}
+
+func (f *fateRecord) String() string {
+	if f.Reason == "" {
+		return f.Fate
+	}
+	return f.Fate + "(" + f.Reason + ")"
+}
+
+// attempt is a record a/ID of the ledger.
+type attempt struct {
+	ID       string    `json:"id"`
+	Account  string    `json:"account"`
+	Lane     string    `json:"lane"`
+	State    string    `json:"state"`
+	At       time.Time `json:"at"`
+	NotAfter time.Time `json:"not_after"`
+	Detail   string    `json:"detail"`
+}
+
+type position struct {
+	Next    int64 `json:"next"`
+	Intents int64 `json:"intents"`
+	Fates   int64 `json:"fates"`
+}
+
+type userRow struct {
+	Acked     []string  `json:"acked"`
+	RewriteAt time.Time `json:"rewrite_at"`
+}
+
+// call is one arrival at the vendor: a line of the sandbox's journal.
+type call struct {
+	Seq      int64             `json:"seq"`
+	AtMS     int64             `json:"at_ms"`
+	App      string            `json:"app"`
+	Path     string            `json:"path"`
+	Headers  map[string]string `json:"headers"`
+	Executed bool              `json:"executed"`
+	Code     int               `json:"code"`
+	Fault    string            `json:"fault"`
+	Raw      json.RawMessage   `json:"body"`
+
+	body body
+}
+
+// body is what the audit reads of a request. Requests of other shapes stay empty.
+type body struct {
+	UserID       string   `json:"userId"`
+	UserIDs      []string `json:"userIds"`
+	Notification struct {
+		PushContent string `json:"pushContent"`
+		Alert       string `json:"alert"`
+	} `json:"notification"`
+}
+
+// id is the attempt that made the call: X-Request-ID without its try.
+func (c *call) id() string {
+	s := c.Headers["X-Request-Id"]
+	if i := strings.LastIndexByte(s, '-'); i > 0 {
+		return s[:i]
+	}
+	return s
+}
+
+func decode[T any](r Record) (T, error) {
+	var v T
+	if err := json.Unmarshal(r.Value, &v); err != nil {
+		return v, fmt.Errorf("%s: %w", r.place(), err)
+	}
+	return v, nil
+}

@@ -1,0 +1,123 @@
+package rig
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Prefix is the prefix of the daemon's own topics and groups.
+const Prefix = "notifier"
+
+// Daemon is one `notifier run` with an embedded broker. It can be killed and started again; its log goes on in the same file.
+type Daemon struct {
+	*Process
+	Started  time.Time
+	binary   string
+	dir      string
+	data     string
+	settings string
+	admin    string
+}
+
+// NewDaemon writes the settings; Start runs the daemon.
+func NewDaemon(binary, dir, rules string, s *Sandbox, accounts []Account) (*Daemon, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("find a free port: %w", err)
+	}
+	d := &Daemon{binary: binary, dir: dir, data: filepath.Join(dir, "data"), settings: filepath.Join(dir, "notifier.yaml"), admin: l.Addr().String()}
+	l.Close()
+	var b strings.Builder
+	fmt.Fprintf(&b, `version: 1
+kafka: {embedded: %q, prefix: %s, start: earliest, instance: one}
+rules: %q
+admin: {listen: %q}
+log: {level: info, format: json}
+accounts:
+`, d.data, Prefix, rules, d.admin)
+	for _, a := range accounts {
+		fmt.Fprintf(&b, `  %s:
+    {vendor: rongcloud, hosts: [%q, %q], app_key: %s, secret: "${env:CHAOS_SECRET}", brake: 1000000 in 10m, tags: {delay: 200ms}, timeout: 1s}
+`, a.Name, s.Primary, s.Backup, a.Key())
+	}
+	if err := os.WriteFile(d.settings, []byte(b.String()), 0o644); err != nil {
+		return nil, fmt.Errorf("settings: %w", err)
+	}
+	return d, nil
+}
+
+// Start runs the daemon. It does not wait until it is ready.
+func (d *Daemon) Start() error {
+	d.Started = time.Now()
+	p, err := start("notifier", d.binary, []string{"run", "-c", d.settings}, []string{"CHAOS_SECRET=" + secret}, filepath.Join(d.dir, "notifier.log"), nil)
+	if err != nil {
+		return err
+	}
+	d.Process = p
+	return nil
+}
+
+// Broker is the address of the embedded broker as its process wrote it; empty before the first start. It may be that of a broker
+// that has died.
+func (d *Daemon) Broker() string {
+	b, err := os.ReadFile(filepath.Join(d.data, "address"))
+	if err != nil {
+		return "" // not written yet
+	}
+	return strings.TrimSpace(string(b))
+}
+
+// Ready reports whether /readyz answers 200: every partition is owned and restored.
+func (d *Daemon) Ready(ctx context.Context) bool {
+	code, _, err := d.get(ctx, "/readyz")
+	return err == nil && code == http.StatusOK
+}
+
+// Pending is what the daemon's metrics say of the intents without fate: all of them, and those in a call.
+func (d *Daemon) Pending(ctx context.Context) (all, inFlight int) {
+	_, body, err := d.get(ctx, "/metrics")
+	if err != nil {
+		return 0, 0
+	}
+	in := bufio.NewScanner(strings.NewReader(body))
+	for in.Scan() {
+		series, value, _ := strings.Cut(in.Text(), " ")
+		if !strings.HasPrefix(series, "notifier_pending{") {
+			continue
+		}
+		n, err := strconv.Atoi(value)
+		if err != nil {
+			continue
+		}
+		all += n
+		if strings.Contains(series, `state="in_flight"`) {
+			inFlight += n
+		}
+	}
+	return all, inFlight
+}
+
+func (d *Daemon) get(ctx context.Context, path string) (int, string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.admin+path, nil)
+	if err != nil {
+		return 0, "", err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	return res.StatusCode, string(b), err
+}

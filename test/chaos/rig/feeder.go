@@ -1,0 +1,131 @@
+package rig
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/notifier/notifier/test/chaos/audit"
+)
+
+// Feeder makes events and produces them while a broker is there. What the broker acknowledged is in Acked; a record in flight at
+// a kill may be in the topic or not, and the audit reads the topics to know.
+type Feeder struct {
+	Acked []audit.Place
+
+	random *rand.Rand
+	shops  []string
+	n      int
+	clock  int64 // ms; the time of the newest event
+	again  []*kgo.Record
+}
+
+// NewFeeder makes the same events for the same seed. shops are the accounts that broadcasts go through.
+func NewFeeder(seed uint64, shops []string) *Feeder {
+	return &Feeder{random: rand.New(rand.NewPCG(seed, 1)), shops: shops, clock: time.Now().Add(-time.Hour).UnixMilli()}
+}
+
+const (
+	users  = 240
+	cities = 6
+	pace   = 40 * time.Millisecond // between two batches
+)
+
+// Run produces to the broker at addr until ctx ends or the broker is gone.
+func (f *Feeder) Run(ctx context.Context, addr string) error {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.DisableIdempotentWrite(), kgo.RecordRetries(0), kgo.ProducerLinger(0),
+		kgo.RecordDeliveryTimeout(2*time.Second), kgo.RetryTimeout(time.Second), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)))
+	if err != nil {
+		return fmt.Errorf("feed: %w", err)
+	}
+	defer cl.Close()
+	t := time.NewTicker(pace)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+		for _, r := range cl.ProduceSync(ctx, f.batch()...) {
+			if r.Err == nil {
+				f.Acked = append(f.Acked, audit.Place{Topic: r.Record.Topic, Partition: r.Record.Partition, Offset: r.Record.Offset, Event: string(r.Record.Headers[0].Value)})
+			}
+		}
+	}
+}
+
+// batch is 1 to 8 events, at times a burst. A few were produced before: a producer upstream that repeats itself.
+func (f *Feeder) batch() []*kgo.Record {
+	n := 1 + f.random.IntN(8)
+	if f.random.IntN(40) == 0 {
+		n = 100
+	}
+	var out []*kgo.Record
+	for range n {
+		out = append(out, f.event())
+	}
+	if len(f.again) > 0 && f.random.IntN(3) == 0 {
+		i := f.random.IntN(len(f.again))
+		old := f.again[i]
+		out = append(out, &kgo.Record{Topic: old.Topic, Key: old.Key, Value: old.Value, Headers: old.Headers})
+	}
+	return out
+}
+
+func (f *Feeder) event() *kgo.Record {
+	f.n++
+	f.clock += 1 + f.random.Int64N(20)
+	user := fmt.Sprintf("u%d", f.random.IntN(users))
+	at := f.clock
+	switch k := f.random.IntN(1000); {
+	case k < 10: // not JSON: a dead letter
+		return f.record("shop.orders", user, fmt.Sprintf("bad-%d", f.n), []byte(`{"id":`))
+	case k < 16:
+		id := fmt.Sprintf("sale-%d", f.n)
+		return f.json("shop.sales", id, id, map[string]any{"id": id, "at": at, "city": fmt.Sprintf("c%d", f.random.IntN(cities)), "shop": f.shops[f.random.IntN(len(f.shops))]})
+	case k < 500:
+		if f.random.IntN(5) == 0 {
+			at -= f.random.Int64N(2000) // older than what the user may have got already
+		}
+		id := fmt.Sprintf("profile-%d", f.n)
+		m := map[string]any{"id": id, "at": at, "user": user}
+		switch f.random.IntN(3) {
+		case 0:
+			m["city"] = fmt.Sprintf("c%d", f.random.IntN(cities))
+		case 1:
+			m["level"] = []string{"normal", "vip"}[f.random.IntN(2)]
+		default:
+			m["city"], m["level"] = fmt.Sprintf("c%d", f.random.IntN(cities)), "vip"
+		}
+		return f.json("shop.profiles", user, id, m)
+	}
+	id := fmt.Sprintf("order-%d", f.n)
+	var team []string
+	for i := range 2 + f.random.IntN(3) {
+		team = append(team, fmt.Sprintf("u%d", (f.n*7+i*31)%users))
+	}
+	return f.json("shop.orders", user, id, map[string]any{"id": id, "at": at, "user": user, "amount": f.random.IntN(300), "team": team})
+}
+
+func (f *Feeder) json(topic, key, id string, v any) *kgo.Record {
+	b, err := json.Marshal(v)
+	if err != nil { // maps of texts and numbers
+		panic(err)
+	}
+	r := f.record(topic, key, id, b)
+	if len(f.again) < 64 {
+		f.again = append(f.again, r)
+	} else {
+		f.again[f.random.IntN(64)] = r
+	}
+	return r
+}
+
+func (f *Feeder) record(topic, key, id string, value []byte) *kgo.Record {
+	return &kgo.Record{Topic: topic, Key: []byte(key), Value: value, Headers: []kgo.RecordHeader{{Key: "id", Value: []byte(id)}}}
+}

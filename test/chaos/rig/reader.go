@@ -1,0 +1,110 @@
+package rig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/notifier/notifier/test/chaos/audit"
+)
+
+// EventTopics are the topics that the catalogue reads.
+var EventTopics = []string{"shop.profiles", "shop.orders", "shop.sales"}
+
+// OwnTopics are the daemon's.
+var OwnTopics = []string{Prefix + ".intents", Prefix + ".ledger", Prefix + ".fates", Prefix + ".dead"}
+
+// Reader follows all topics, committed records only.
+type Reader struct {
+	cl    *kgo.Client
+	adm   *kadm.Client
+	at    map[string]map[int32]int64 // next offset, control records included
+	Topic map[string][]audit.Record
+}
+
+// NewReader connects to the broker at addr.
+func NewReader(addr string) (*Reader, error) {
+	topics := append(append([]string{}, EventTopics...), OwnTopics...)
+	cl, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.ConsumeTopics(topics...), kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.FetchMaxWait(100*time.Millisecond))
+	if err != nil {
+		return nil, fmt.Errorf("read topics: %w", err)
+	}
+	return &Reader{cl: cl, adm: kadm.NewClient(cl), at: map[string]map[int32]int64{}, Topic: map[string][]audit.Record{}}, nil
+}
+
+// Close ends the reader.
+func (r *Reader) Close() { r.cl.Close() }
+
+// CatchUp reads until everything that is committed now has been read.
+func (r *Reader) CatchUp(ctx context.Context) error {
+	ends, err := r.adm.ListCommittedOffsets(ctx, append(append([]string{}, EventTopics...), OwnTopics...)...)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		return fmt.Errorf("read topics: list ends: %w", err)
+	}
+	for {
+		behind := false
+		ends.Each(func(o kadm.ListedOffset) { behind = behind || r.at[o.Topic][o.Partition] < o.Offset })
+		if !behind {
+			return nil
+		}
+		fs := r.cl.PollFetches(ctx)
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("read topics: %w", context.Cause(ctx))
+		}
+		var errs []error
+		fs.EachError(func(t string, p int32, err error) { errs = append(errs, fmt.Errorf("read %s[%d]: %w", t, p, err)) })
+		if err := errors.Join(errs...); err != nil {
+			return err
+		}
+		fs.EachRecord(func(k *kgo.Record) {
+			if r.at[k.Topic] == nil {
+				r.at[k.Topic] = map[int32]int64{}
+			}
+			r.at[k.Topic][k.Partition] = k.Offset + 1
+			if !k.Attrs.IsControl() {
+				r.Topic[k.Topic] = append(r.Topic[k.Topic], audit.Record{Topic: k.Topic, Partition: k.Partition, Offset: k.Offset, Key: string(k.Key), Value: k.Value, Time: k.Timestamp, Reason: header(k, "n-reason"), Origin: header(k, "n-topic") + "/" + header(k, "n-partition") + "/" + header(k, "n-offset")})
+			}
+		})
+	}
+}
+
+func header(k *kgo.Record, name string) string {
+	for _, h := range k.Headers {
+		if h.Key == name {
+			return string(h.Value)
+		}
+	}
+	return ""
+}
+
+// Unread is how many records of the event topics stage 1 has not committed yet; -1 when the group cannot be asked.
+func (r *Reader) Unread(ctx context.Context) (int64, error) {
+	committed, err := r.adm.FetchOffsets(ctx, Prefix+"-evaluate")
+	if err != nil {
+		return 0, fmt.Errorf("offsets of stage 1: %w", err)
+	}
+	ends, err := r.adm.ListEndOffsets(ctx, EventTopics...)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		return 0, fmt.Errorf("ends of the event topics: %w", err)
+	}
+	var left int64
+	ends.Each(func(o kadm.ListedOffset) {
+		at := int64(0)
+		if c, ok := committed.Lookup(o.Topic, o.Partition); ok && c.At > 0 {
+			at = c.At
+		}
+		left += o.Offset - at
+	})
+	return left, nil
+}

@@ -1,0 +1,158 @@
+package rig
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"time"
+)
+
+// Account is one account of the daemon and one application of the sandbox. Its App Key is also its secret's name.
+type Account struct {
+	Name string
+	Tags bool // has tag rules
+}
+
+// Key is the account's App Key.
+func (a Account) Key() string { return "key-" + a.Name }
+
+const secret = "not-a-secret" // the sandbox's and the daemon's, on loopback
+
+// Sandbox is a running `notifier sandbox`. It survives the daemon.
+type Sandbox struct {
+	*Process
+	Primary, Backup string
+	Journal         string // the --log file: what the vendor really did
+	control         string
+}
+
+// Fault is one entry of /_sbx/faults; see the sandbox's documentation.
+type Fault struct {
+	Path        string  `json:"path,omitempty"`
+	Lane        string  `json:"lane,omitempty"`
+	Kind        string  `json:"kind"`
+	Times       int     `json:"times"`
+	Probability float64 `json:"probability,omitempty"`
+	DelayMS     int     `json:"delay_ms,omitempty"`
+	HTTP        int     `json:"http,omitempty"`
+}
+
+// Stats are the sandbox's counts.
+type Stats struct {
+	Calls          int `json:"calls"`
+	Executed       int `json:"executed"`
+	RefusedByQuota int `json:"refused_by_quota"`
+	Overruns       int `json:"overruns"`
+	Doubles        int `json:"doubles"`
+}
+
+// StartSandbox runs the sandbox with its journal under dir and waits for its ready line.
+func StartSandbox(ctx context.Context, binary, dir string, seed uint64, accounts []Account) (*Sandbox, error) {
+	s := &Sandbox{Journal: filepath.Join(dir, "sandbox.jsonl")}
+	args := []string{"sandbox", "--addr", "127.0.0.1:0", "--log", s.Journal, "--seed", fmt.Sprint(seed)}
+	for _, a := range accounts {
+		args = append(args, "--app", "rongcloud:"+a.Key()+":"+secret)
+	}
+	pr, pw := io.Pipe()
+	p, err := start("sandbox", binary, args, nil, filepath.Join(dir, "sandbox.log"), pw)
+	if err != nil {
+		return nil, err
+	}
+	s.Process = p
+	line := make(chan []byte, 1)
+	go func() {
+		in := bufio.NewScanner(pr)
+		if in.Scan() {
+			line <- bytes.Clone(in.Bytes())
+		}
+		_, _ = io.Copy(io.Discard, pr) // ends with the process
+	}()
+	go func() {
+		<-p.Done()
+		pw.Close()
+	}()
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	select {
+	case b := <-line:
+		var ready struct {
+			Primary string `json:"rongcloud"`
+			Backup  string `json:"rongcloud_backup"`
+			Control string `json:"control"`
+		}
+		if err := json.Unmarshal(b, &ready); err != nil || ready.Primary == "" || ready.Backup == "" || ready.Control == "" {
+			p.Kill()
+			return nil, fmt.Errorf("sandbox: its first line is not a ready line: %q", b)
+		}
+		s.Primary, s.Backup, s.control = ready.Primary, ready.Backup, ready.Control
+		return s, nil
+	case <-p.Done():
+		return nil, fmt.Errorf("sandbox: ended before it was ready\n%s", p.Tail())
+	case <-ctx.Done():
+		p.Kill()
+		return nil, fmt.Errorf("sandbox: no ready line: %w\n%s", ctx.Err(), p.Tail())
+	}
+}
+
+// Arm adds a fault behind those armed before; the first that matches a call meets it.
+func (s *Sandbox) Arm(ctx context.Context, f Fault) error {
+	return s.call(ctx, http.MethodPost, "/faults", f, nil)
+}
+
+// Disarm takes all faults away: the vendor is healthy.
+func (s *Sandbox) Disarm(ctx context.Context) error {
+	return s.call(ctx, http.MethodDelete, "/faults", nil, nil)
+}
+
+// Tags returns the vendor's tag sets of an application, by user.
+func (s *Sandbox) Tags(ctx context.Context, a Account) (map[string][]string, error) {
+	out := map[string][]string{}
+	return out, s.call(ctx, http.MethodGet, "/tags?app="+url.QueryEscape(a.Key()), nil, &out)
+}
+
+// Stats returns the sandbox's counts.
+func (s *Sandbox) Stats(ctx context.Context) (Stats, error) {
+	var out struct {
+		RongCloud Stats `json:"rongcloud"`
+	}
+	return out.RongCloud, s.call(ctx, http.MethodGet, "/stats", nil, &out)
+}
+
+func (s *Sandbox) call(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(b)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, s.control+path, body)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("sandbox: %w", err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode/100 != 2 {
+		return fmt.Errorf("sandbox: %s %s: HTTP %d: %s (%w)", method, path, res.StatusCode, b, err)
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(b, out); err != nil {
+		return fmt.Errorf("sandbox: %s %s: %w: %s", method, path, err, b)
+	}
+	return nil
+}
