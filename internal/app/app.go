@@ -261,7 +261,7 @@ func (a *App) Run(ctx context.Context) error {
 	a.log.Info("notifier runs", zap.String("version", Version), zap.String("instance", a.s.Kafka.Instance), zap.String("prefix", a.s.Kafka.Prefix),
 		zap.Int("rules", len(a.live.set().Rules)), zap.String("rule_set", a.live.set().Hash), zap.Stringer("admin", a.admin.Addr()))
 	err := g.Wait()
-	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
+	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))) {
 		a.log.Info("notifier has drained")
 		return nil
 	}
