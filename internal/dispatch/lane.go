@@ -222,6 +222,9 @@ func (a *actor) open(l *lane) {
 // ready reports whether a lane may start a call, its slot apart; at is when to look again otherwise (zero: something else wakes us).
 func (a *actor) ready(l *lane, now time.Time) (ok bool, at time.Time) {
 	parallel := l.Parallel
+	if l.backoff > 0 { // the last call did not get through: one finds out whether the next does, not a wave of them
+		parallel = 1
+	}
 	if l.closed != nil {
 		if l.running > 0 {
 			return false, time.Time{}
