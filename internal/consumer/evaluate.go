@@ -32,9 +32,16 @@ func (c *Consumer) evaluate(r *kgo.Record, parts int, n *counts) (out []*kgo.Rec
 	} else if len(events) == 0 {
 		n.add("", "ignored")
 	}
+	ids := map[intent.ID]int{}
 	for i := range events {
 		ev := &events[i]
 		intents := rules.Evaluate(ev)
+		for _, in := range intents {
+			// One record may be several events, and a profile event has an intent for each account: ids stay unique in the record.
+			if ids[in.ID]++; ids[in.ID] > 1 {
+				in.ID += intent.ID(fmt.Sprintf("#%d", ids[in.ID]))
+			}
+		}
 		if len(intents) == 0 {
 			n.add(ev.Spec.Name, "no_match")
 			continue

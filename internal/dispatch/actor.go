@@ -264,7 +264,9 @@ func (a *actor) measure(began, ended time.Time) bool {
 	}
 	a.lastClock = time.Now()
 	was := a.clock.bounded()
-	a.clock.measure(at, began, ended)
+	if !a.clock.measure(at, began, ended) {
+		return false
+	}
 	a.opt.Metrics.skew.Set(a.clock.skew.Seconds())
 	if was && !a.clock.bounded() {
 		a.log.Error("clock skew above 2 s: scarce lanes are closed, mend NTP on this machine or the broker", zap.Duration("skew", a.clock.skew))

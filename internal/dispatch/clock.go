@@ -33,7 +33,11 @@ func (c *clock) now() time.Time {
 
 // measure takes in the broker's time of an append that happened between two moments of the local clock. The true skew lies
 // between the two differences; the one that is further from zero is what may be.
-func (c *clock) measure(broker, began, ended time.Time) {
+// It is false when they lie too far apart to bound anything: a slow commit is no skew.
+func (c *clock) measure(broker, began, ended time.Time) bool {
+	if ended.Sub(began) > maxSkew {
+		return false
+	}
 	lo, hi := began.Round(0).Sub(broker), ended.Round(0).Sub(broker)
 	c.skew = lo
 	if hi.Abs() > lo.Abs() {
@@ -41,9 +45,10 @@ func (c *clock) measure(broker, began, ended time.Time) {
 	}
 	mid := began.Add(ended.Sub(began) / 2)
 	if c.base.Add(mid.Sub(c.local)).Sub(broker) > time.Second {
-		return // the broker's clock stepped back: go on from what we had, so that time never stands still; the skew says so
+		return true // the broker's clock stepped back: go on from what we had, so that time never stands still; the skew says so
 	}
 	c.base, c.local = broker, mid
+	return true
 }
 
 // bounded reports whether the skew is small enough for the guard of the scarce lanes.

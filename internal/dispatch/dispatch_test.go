@@ -197,8 +197,10 @@ func TestGates(t *testing.T) {
 func TestChangedFieldMakesAPush(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	b.produce(b.profile("p1", "u1", 1, map[string]string{"level": "normal"}), b.profile("p2", "u1", 2, map[string]string{"level": "vip"}))
 	b.start(b.account(), nil)
+	b.produce(b.profile("p1", "u1", 1, map[string]string{"level": "normal"}))
+	b.fates(1)
+	b.produce(b.profile("p2", "u1", 2, map[string]string{"level": "vip"}))
 	fs := b.fates(3)
 	if d := cmp.Diff([]string{"p1 SUPPRESSED(unchanged)", "p2 SENT", "p2 SUPPRESSED(unchanged)"}, kinds(fs)); d != "" {
 		t.Error(d)
@@ -223,7 +225,8 @@ func TestForeignTagsAreReadBeforeTheFirstWriteAndKept(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	ac := b.account()
-	ac.KeepForeign, ac.MaxTags = true, 20
+	ac.KeepForeign = true
+	b.vendor.tags = []string{"theirs", "city_old"}
 	b.produce(b.profile("p1", "u1", 1, map[string]string{"city": "bj"}), b.profile("p2", "u2", 1, map[string]string{"city": "old"}))
 	b.start(ac, nil)
 	if d := cmp.Diff([]string{"p1 SENT", "p2 SUPPRESSED(unchanged)"}, kinds(b.fates(2))); d != "" {
@@ -231,5 +234,19 @@ func TestForeignTagsAreReadBeforeTheFirstWriteAndKept(t *testing.T) {
 	}
 	if calls := b.vendor.seen(); len(calls) != 1 || !slices.Equal(calls[0].Tags, []string{"city_bj", "theirs"}) {
 		t.Errorf("calls %+v, want u1 with city_bj and the tag that is not ours", calls)
+	}
+}
+
+func TestAnUnknownFieldRemovesNoTag(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.vendor.tags = []string{"city_old", "theirs"}
+	b.produce(b.profile("p1", "u1", 1, map[string]string{"level": "vip"}))
+	b.start(b.account(), nil)
+	b.fates(1)
+	for _, c := range b.vendor.seen() {
+		if !slices.Contains(c.Tags, "city_old") {
+			t.Errorf("call %+v took away a tag whose field nobody spoke of", c)
+		}
 	}
 }

@@ -18,11 +18,10 @@ type reading struct {
 	tags  map[string][]string
 }
 
-// unread reports whether the vendor's tags of a user have to be read before the first write, because those that no rule of ours
-// gives are kept (settings: tags.foreign).
-func (ac *account) unread(user string) bool {
-	return ac.KeepForeign && ac.users[user].Foreign == nil
-}
+// unread reports whether the vendor's tags of a user have to be read before the first write. A write replaces the whole set, so
+// without a look at it two promises could not be kept: a field that is still unknown removes no tag, and tags that no rule of
+// ours gives stay (settings: tags.foreign).
+func (ac *account) unread(user string) bool { return ac.users[user].Foreign == nil }
 
 // askRead lets a user wait for a read.
 func (ac *account) askRead(user string, now time.Time) {
@@ -105,7 +104,7 @@ func (a *actor) read(c *call, o Outcome) {
 		has := slices.Sorted(slices.Values(c.read.tags[user]))
 		u.Foreign = []string{}
 		for _, t := range has {
-			if !rules.Gives(ac.Name, t) {
+			if ac.KeepForeign && !rules.Gives(ac.Name, t) {
 				u.Foreign = append(u.Foreign, t)
 			}
 		}

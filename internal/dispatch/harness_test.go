@@ -37,6 +37,7 @@ type stubVendor struct {
 	mu     sync.Mutex
 	calls  []Call
 	answer func(n int, c *Call) Outcome // by call number, from 1; nil: ok
+	tags   []string                     // what ReadTags finds for everybody
 	gate   chan struct{}                // not nil: a call waits for it
 }
 
@@ -76,7 +77,7 @@ func (v *stubVendor) Send(ctx context.Context, c *Call) Outcome {
 func (v *stubVendor) ReadTags(_ context.Context, _ string, users []string) (map[string][]string, Outcome) {
 	out := map[string][]string{}
 	for _, u := range users {
-		out[u] = []string{"theirs", "city_old"}
+		out[u] = v.tags
 	}
 	return out, Outcome{Class: ClassOK}
 }
@@ -149,7 +150,7 @@ func setup(t *testing.T) *bundle {
 }
 
 func (b *bundle) account() *Account {
-	return &Account{Name: "main", Key: "stub:k", Vendor: b.vendor, Timeout: 2 * time.Second, TagDelay: 50 * time.Millisecond, Lanes: map[string]Policy{
+	return &Account{Name: "main", Key: "stub:k", Vendor: b.vendor, MaxTags: 20, Timeout: 2 * time.Second, TagDelay: 50 * time.Millisecond, Lanes: map[string]Policy{
 		LaneTag:      {Rate: 100, Window: 10 * time.Millisecond, MaxBatch: 1, Parallel: 8, Repeatable: true, Late: 300 * time.Millisecond, Endpoint: "/user/tag/set.json"},
 		LaneTagBatch: {Rate: 100, Window: 10 * time.Millisecond, MaxBatch: 1000, Parallel: 4, Repeatable: true, Late: 300 * time.Millisecond, Endpoint: "/user/tag/batch/set.json"},
 		LaneTagGet:   {Rate: 100, Window: 10 * time.Millisecond, MaxBatch: 50, Parallel: 1, Repeatable: true},

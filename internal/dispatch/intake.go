@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -216,6 +217,9 @@ func (a *actor) profile(ac *account, p *ledger.Pending) {
 	if !in.Profile.Gone && len(ch.Before) > 0 {
 		for _, push := range a.opt.Rules().ProfilePushes(in, u.Overlay(ch.Before), u.Get) {
 			push.Key = in.Key
+			if _, n, ok := strings.Cut(string(in.ID), "#"); ok { // the second event of one record: so is what follows from it
+				push.ID += intent.ID("#" + n)
+			}
 			a.admit(push, p.Seq)
 		}
 	}

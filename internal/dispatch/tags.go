@@ -21,14 +21,13 @@ func (a *actor) retag(ac *account, user string) {
 		ac.groups.Remove(user)
 		return
 	}
-	if ac.unread(user) && !u.Gone {
+	if ac.unread(user) {
 		ac.groups.Remove(user)
 		ac.askRead(user, a.clock.now())
 		return
 	}
 	want := a.wanted(ac, user)
-	never := u.Acked == nil && u.RewriteAt.IsZero() // we never gave this user a set: an empty one changes nothing of ours
-	if !rewrite && (u.Acked != nil && slices.Equal(u.Acked, want) || never && len(want) == 0) {
+	if !rewrite && u.Acked != nil && slices.Equal(u.Acked, want) {
 		ac.groups.Remove(user)
 		if it != nil {
 			a.fate(it, ledger.Suppressed, ledger.Unchanged, nil)

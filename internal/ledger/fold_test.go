@@ -1,0 +1,102 @@
+package ledger
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/notifier/notifier/internal/event"
+	"github.com/notifier/notifier/internal/intent"
+)
+
+func record(t *testing.T, v any) []byte {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestFold(t *testing.T) {
+	in := &intent.Intent{V: 1, ID: intent.MakeID(event.Position{Topic: "t", Partition: 1, Offset: 2}, "r", "u/1"), Target: "u/1"}
+	st := NewState()
+	for _, kv := range []struct {
+		key   string
+		value []byte
+	}{
+		{"g", record(t, Genesis{V: 1, Partitions: 4})},
+		{"o", record(t, Owner{V: 1, Nonce: "n"})},
+		{"s", record(t, Position{Next: 7, Intents: 1})},
+		{PendingKey(string(in.ID)), record(t, Pending{Intent: in, Seq: 6})},
+		{AttemptKey("a-0-1"), record(t, Attempt{ID: "a-0-1", State: Started})},
+		{UserKey("rongcloud:k", "u1"), []byte(`{"acked":["a"]}`)},
+		{SeenKey("h"), record(t, Seen{Until: time.Unix(1, 0)})},
+		{PauseKey("rule/x"), record(t, Pause{By: "me"})},
+		{LaneKey("rongcloud:k", "tag"), record(t, LaneState{Reason: "credentials"})},
+		{TakenKey("rongcloud:k", "rule/x", "u1"), record(t, Taken{At: []time.Time{time.Unix(1, 0)}})},
+	} {
+		if err := st.Apply(kv.key, kv.value); err != nil {
+			t.Fatalf("%s: %v", kv.key, err)
+		}
+	}
+	if st.Genesis.Partitions != 4 || st.Owner.Nonce != "n" || st.Position.Next != 7 || st.Pending[string(in.ID)].Seq != 6 || st.Attempts["a-0-1"].State != Started ||
+		st.Users["rongcloud:k/u1"].Acked[0] != "a" || st.Pauses["rule/x"].By != "me" || st.Lanes["rongcloud:k/tag"].Reason != "credentials" || len(st.Taken["rongcloud:k/rule/x/u1"].At) != 1 {
+		t.Errorf("state %+v", st)
+	}
+	if !st.Balanced() {
+		t.Error("one intent taken in, one pending: the books balance")
+	}
+	if err := st.Apply(PendingKey(string(in.ID)), nil); err != nil {
+		t.Fatal(err)
+	}
+	if len(st.Pending) != 0 || st.Balanced() {
+		t.Error("a tombstone removes, and a removal without a fate unbalances the books")
+	}
+}
+
+// A set that was acknowledged as empty is not a set that nobody knows.
+func TestAcknowledgedEmptySetSurvives(t *testing.T) {
+	st := NewState()
+	for user, value := range map[string]string{"a": `{"acked":[]}`, "b": `{"acked":null}`} {
+		if err := st.Apply(UserKey("k", user), []byte(value)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if st.Users["k/a"].Acked == nil || st.Users["k/b"].Acked != nil {
+		t.Errorf("a %v, b %v", st.Users["k/a"].Acked, st.Users["k/b"].Acked)
+	}
+	b, err := json.Marshal(st.Users["k/a"])
+	if err != nil || !json.Valid(b) || string(b) == "" {
+		t.Fatal(err)
+	}
+	again := NewState()
+	if err := again.Apply(UserKey("k", "a"), b); err != nil || again.Users["k/a"].Acked == nil {
+		t.Errorf("written as %s it reads as unknown", b)
+	}
+}
+
+// What this release cannot read it must not act on.
+func TestNewerOrBrokenRecordsAreRefused(t *testing.T) {
+	for key, value := range map[string]string{"g": `{"v":2}`, "o": `{"v":99}`, "z/what": `{}`, "p/x": `{"intent":`, "s": `[]`} {
+		if err := NewState().Apply(key, []byte(value)); err == nil {
+			t.Errorf("%s %s was taken", key, value)
+		}
+	}
+	if err := NewState().Apply("o", []byte(`{"v":2}`)); !errors.Is(err, ErrNewer) {
+		t.Errorf("%v, want ErrNewer", err)
+	}
+}
+
+func FuzzFold(f *testing.F) {
+	f.Add("p/x", []byte(`{"intent":{"id":"x"}}`))
+	f.Add("u/k/u", []byte(`{"f":{"a":{"ver":1}},"acked":null}`))
+	f.Add("s", []byte(`{"next":-1}`))
+	f.Fuzz(func(t *testing.T, key string, value []byte) {
+		st := NewState()
+		if st.Apply(key, value) == nil && value != nil {
+			_ = st.Balanced()
+		}
+	})
+}

@@ -1,0 +1,203 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/notifier/notifier/internal/intent"
+)
+
+func cluster(t *testing.T, partitions int32) (Options, *kadm.Client) {
+	t.Helper()
+	kc, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(kc.Close)
+	opt := Options{Kafka: []kgo.Opt{kgo.SeedBrokers(kc.ListenAddrs()...), kgo.MetadataMinAge(20 * time.Millisecond)}, Topics: TopicsOf("n"), Instance: "a"}
+	cl, err := kgo.NewClient(opt.Kafka...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cl.Close)
+	adm := kadm.NewClient(cl)
+	sp := kadm.StringPtr
+	for topic, cfg := range map[string]map[string]*string{opt.Topics.Intents: nil, opt.Topics.Fates: nil, opt.Topics.Control: nil,
+		opt.Topics.Ledger: {"cleanup.policy": sp("compact"), "message.timestamp.type": sp("LogAppendTime"), "retention.ms": sp("-1")}} {
+		if _, err := adm.CreateTopic(t.Context(), partitions, 1, cfg, topic); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return opt, adm
+}
+
+func takeOver(t *testing.T, opt Options) *TakenOver {
+	t.Helper()
+	to, err := TakeOver(t.Context(), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(to.Writer.Close)
+	return to
+}
+
+func begin(t *testing.T, to *TakenOver) {
+	t.Helper()
+	to.Writer.WriteGenesis(to.State.Genesis)
+	if err := to.Writer.Commit(t.Context(), Position{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// FENCED: after a take-over nothing of the earlier owner goes through, by either id, and what it had committed is restored.
+func TestATakeOverFencesBothIds(t *testing.T) {
+	opt, _ := cluster(t, 1)
+	old := takeOver(t, opt)
+	begin(t, old)
+	for i := range 3 { // both ids have been used
+		old.Writer.Put(AttemptKey(string(rune('a'+i))), Attempt{ID: string(rune('a' + i)), State: Started})
+		if err := old.Writer.Commit(t.Context(), Position{AttemptSeq: int64(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	opt.Instance = "b"
+	now := takeOver(t, opt)
+	if len(now.State.Attempts) != 3 || now.State.Position.AttemptSeq != 2 || now.State.Owner.Instance != "a" {
+		t.Errorf("restored %+v", now.State)
+	}
+	old.Writer.Put(AttemptKey("z"), Attempt{ID: "z"})
+	if err := old.Writer.Commit(t.Context(), Position{}); !errors.Is(err, ErrLost) {
+		t.Errorf("the earlier owner's commit: %v, want ErrLost", err)
+	}
+	if err := old.Writer.Commit(t.Context(), Position{}); !errors.Is(err, ErrLost) {
+		t.Errorf("and through the other id: %v, want ErrLost", err)
+	}
+	if err := now.Writer.Commit(t.Context(), Position{AttemptSeq: 9}); err != nil {
+		t.Fatal(err)
+	}
+	third := takeOver(t, opt)
+	if third.State.Attempts["z"] != nil || third.State.Position.AttemptSeq != 9 {
+		t.Errorf("restored %+v, want nothing of the fenced commit", third.State.Position)
+	}
+}
+
+func TestTheLastWriteOfAKeyInATransactionWins(t *testing.T) {
+	opt, _ := cluster(t, 1)
+	to := takeOver(t, opt)
+	begin(t, to)
+	to.Writer.Put(AttemptKey("a"), Attempt{ID: "a", State: Started})
+	to.Writer.Put(AttemptKey("a"), Attempt{ID: "a", State: OK})
+	to.Writer.Put(AttemptKey("b"), Attempt{ID: "b"})
+	to.Writer.Delete(AttemptKey("b"))
+	if err := to.Writer.Commit(t.Context(), Position{}); err != nil {
+		t.Fatal(err)
+	}
+	st := takeOver(t, opt).State
+	if len(st.Attempts) != 1 || st.Attempts["a"].State != OK {
+		t.Errorf("attempts %+v", st.Attempts)
+	}
+}
+
+func TestAppendTimeIsTheBrokers(t *testing.T) {
+	opt, _ := cluster(t, 1)
+	to := takeOver(t, opt)
+	begin(t, to)
+	before := time.Now().Add(-time.Millisecond)
+	to.Writer.Touch()
+	if err := to.Writer.Commit(t.Context(), Position{}); err != nil {
+		t.Fatal(err)
+	}
+	at, err := to.Writer.AppendTime(t.Context())
+	if err != nil || at.Before(before.Truncate(time.Millisecond)) || at.After(time.Now().Add(time.Millisecond)) {
+		t.Errorf("append at %v, err %v; the commit was between %v and now", at, err, before)
+	}
+}
+
+// GENESIS: a ledger acts only beside the topics it began with.
+func TestForeignSurroundingsHalt(t *testing.T) {
+	halted := func(t *testing.T, opt Options) {
+		t.Helper()
+		_, err := TakeOver(t.Context(), opt)
+		if _, ok := errors.AsType[*HaltError](err); !ok {
+			t.Errorf("take-over: %v, want a HaltError", err)
+		}
+	}
+	produce := func(t *testing.T, opt Options) {
+		t.Helper()
+		cl, err := kgo.NewClient(append(opt.Kafka, kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer cl.Close()
+		in := intent.Intent{ID: "x"}
+		b, err := in.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: opt.Topics.Intents, Value: b}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	began := func(t *testing.T) (Options, *kadm.Client) {
+		opt, adm := cluster(t, 2)
+		to := takeOver(t, opt)
+		begin(t, to)
+		produce(t, opt)
+		if err := to.Writer.Release(t.Context(), Position{Next: 1}, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		return opt, adm
+	}
+	t.Run("intents without a ledger", func(t *testing.T) {
+		opt, _ := cluster(t, 1)
+		produce(t, opt)
+		halted(t, opt)
+	})
+	t.Run("the same surroundings do not", func(t *testing.T) {
+		opt, _ := began(t)
+		if to := takeOver(t, opt); to.State.Position.Next != 1 || to.New || !to.State.Owner.Released {
+			t.Errorf("restored %+v", to.State)
+		}
+	})
+	t.Run("partitions added", func(t *testing.T) {
+		opt, adm := began(t)
+		if _, err := adm.CreatePartitions(t.Context(), 1, opt.Topics.Intents); err != nil {
+			t.Fatal(err)
+		}
+		deadline, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		for deadline.Err() == nil {
+			if d, err := adm.ListTopics(t.Context(), opt.Topics.Intents); err == nil && len(d[opt.Topics.Intents].Partitions) == 3 {
+				break
+			}
+		}
+		halted(t, opt)
+	})
+	t.Run("intents made again", func(t *testing.T) {
+		opt, adm := began(t)
+		if _, err := adm.DeleteTopics(t.Context(), opt.Topics.Intents); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := adm.CreateTopic(t.Context(), 2, 1, nil, opt.Topics.Intents); err != nil {
+			t.Fatal(err)
+		}
+		halted(t, opt)
+	})
+	t.Run("unread intents deleted", func(t *testing.T) {
+		opt, adm := began(t)
+		produce(t, opt)
+		produce(t, opt)
+		var os kadm.Offsets
+		os.Add(kadm.Offset{Topic: opt.Topics.Intents, Partition: 0, At: 2})
+		if _, err := adm.DeleteRecords(t.Context(), os); err != nil {
+			t.Fatal(err)
+		}
+		halted(t, opt)
+	})
+}
