@@ -220,3 +220,28 @@ func (t *tracked) Close() error {
 	t.c.mu.Unlock()
 	return t.Conn.Close()
 }
+
+// calls gives what the daemon's own metrics say of its calls to the vendor, by lane and class: also those that reached nobody.
+func (d *daemon) calls() map[string]int {
+	d.w.t.Helper()
+	mfs, err := d.app.Registry().Gather()
+	if err != nil {
+		d.w.t.Fatal(err)
+	}
+	out := map[string]int{}
+	for _, mf := range mfs {
+		if mf.GetName() != "notifier_calls_total" && mf.GetName() != "notifier_vendor_calls_total" {
+			continue
+		}
+		for _, m := range mf.GetMetric() {
+			key := ""
+			for _, p := range m.GetLabel() {
+				key += p.GetValue() + " "
+			}
+			if n := int(m.GetCounter().GetValue()); n > 0 {
+				out[key] += n
+			}
+		}
+	}
+	return out
+}

@@ -108,7 +108,7 @@ func simulate(t *testing.T, s setup, f func(t *testing.T, w *world)) {
 		f(t, w)
 		virtual = time.Since(t0)
 	})
-	if took := time.Since(real0); virtual > 0 && !s.quiet {
+	if took := time.Since(real0); virtual > 0 {
 		t.Logf("%s of virtual time in %s, %.0f times as fast", virtual.Round(time.Second), took.Round(time.Millisecond), float64(virtual)/float64(took))
 	}
 }
