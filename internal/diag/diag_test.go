@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -193,11 +194,31 @@ func TestDeepOrLargeFilesAreRefusedBeforeParsing(t *testing.T) {
 		"block": strings.Repeat("- ", 100_000) + "x",
 		"keys":  strings.Repeat("? ", 100_000) + "x",
 		"tags":  "a: " + strings.Repeat("!x ", 80_000),
+		"long":  strings.Repeat("k: v\n", maxLines+1),
+		"wide":  "a: [" + strings.Repeat("x, ", 2_000) + "x]",
+		"many":  strings.Repeat(": ", maxTokens),
 		"large": "a: " + strings.Repeat("x", maxBytes),
 	} {
 		if d := Parse(name, []byte(src)); d.Root != nil || d.List.Errors() == 0 {
 			t.Errorf("%s is accepted", name)
 		}
+	}
+}
+
+// The largest files that are accepted, of the shapes that the library is slow with.
+func BenchmarkWorstFiles(b *testing.B) {
+	var keys strings.Builder
+	for i := range maxLines {
+		fmt.Fprintf(&keys, "k%d: v\n", i)
+	}
+	for name, src := range map[string]string{"keys": keys.String(), "flow": strings.Repeat("- ["+strings.Repeat("x, ", 900)+"x]\n", 32), "items": "a:\n" + strings.Repeat("  - x\n", maxLines-1), "duplicates": strings.Repeat("k: v\n", maxLines)} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if d := Parse("f", []byte(src)); d.Root == nil {
+					b.Fatal(d.List)
+				}
+			}
+		})
 	}
 }
 

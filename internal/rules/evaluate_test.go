@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -106,6 +107,32 @@ func TestWhatCannotBeRenderedIsDead(t *testing.T) {
 			t.Errorf("%s:\n got %s\nwant %s", value, strings.Join(got, " "), want)
 		}
 	}
+}
+
+// A Set is shared by all partitions of stage 1 and by stage 2.
+func TestASetServesSeveralGoroutines(t *testing.T) {
+	s := mustLoad(t, rule("thanks", "order.paid", "    when: [amount > 500, any(items, # == \"茶\")]\n    push: {body: \"${amount | money}\"}")+"  - {name: city-tag, event: profile.changed, tags: [\"city_${city}\"]}\n", demoAccount())
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 200 {
+				evs, err := s.Decode(event.Record{Position: event.Position{Topic: "orders"}, Value: []byte(paid)})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if in := s.Evaluate(&evs[0]); len(in) != 1 || in[0].Content.Body != "812.50" {
+					t.Errorf("got %v", in)
+					return
+				}
+				if tags := s.Tags("main", row{"city": str("北京")}.get, nil); len(tags) != 1 {
+					t.Errorf("got %v", tags)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // A rule that panics makes a dead intent; the other rules run.

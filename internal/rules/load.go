@@ -84,12 +84,13 @@ func Read(paths []string) ([]File, diag.List) {
 			}
 			continue
 		}
-		err = filepath.WalkDir(p, func(q string, e fs.DirEntry, err error) error {
+		root := strings.TrimRight(p, "/") + "/" // with the slash a link to a folder is walked as well
+		err = filepath.WalkDir(root, func(q string, e fs.DirEntry, err error) error {
 			if err != nil {
 				unreadable(q, err)
 				return nil
 			}
-			if q != p && strings.HasPrefix(e.Name(), ".") {
+			if q != root && strings.HasPrefix(e.Name(), ".") {
 				if e.IsDir() {
 					return fs.SkipDir
 				}

@@ -217,6 +217,16 @@ func TestMergedTextsSpeakOfTheirTriggers(t *testing.T) {
 	}
 }
 
+// A bare name in a held merge is the kept trigger's, should the triggers differ after all.
+func TestKeepDecidesForABareName(t *testing.T) {
+	items := []map[string]any{{"x": "old"}, {"x": "new"}}
+	for keep, want := range map[intent.Keep]string{intent.KeepFirst: "old", intent.KeepLatest: "new", intent.KeepList: "new"} {
+		if c, err := RenderMerged(&intent.Content{Body: "${x}"}, &intent.Merge{Keep: keep}, items, 2); err != nil || c.Body != want {
+			t.Errorf("%s: %+v %v", keep, c, err)
+		}
+	}
+}
+
 // Whatever an event brings, twenty merged triggers and the intent itself stay within their bounds.
 func TestMergedIntentsStayBounded(t *testing.T) {
 	s := mustLoad(t, rule("merged", "order.paid", "    when: always\n    push: {body: \"${list.city | join | max(100)} ${list.items | join | max(50)} ${first.order_id | max(9)}\"}\n    merge: {wait: 3s}\n    limits: {expire: 1h}"), demoAccount())
