@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
 
@@ -240,6 +241,28 @@ func (d *daemon) calls() map[string]int {
 			}
 			if n := int(m.GetCounter().GetValue()); n > 0 {
 				out[key] += n
+			}
+		}
+	}
+	return out
+}
+
+// owned gives the partitions that a daemon says it owns.
+func (d *daemon) owned() (out []int32) {
+	d.w.t.Helper()
+	mfs, err := d.app.Registry().Gather()
+	if err != nil {
+		d.w.t.Fatal(err)
+	}
+	for _, mf := range mfs {
+		if mf.GetName() != "notifier_partition_owned" {
+			continue
+		}
+		for _, m := range mf.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if p, err := strconv.Atoi(l.GetValue()); err == nil && m.GetGauge().GetValue() == 1 {
+					out = append(out, int32(p))
+				}
 			}
 		}
 	}
