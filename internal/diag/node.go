@@ -140,6 +140,15 @@ func (n *Node) WarnAt(from, to int, code string, msg, hint Text) *Diagnostic {
 	return d
 }
 
+// Cut reports whether a comment ends a text without quotation marks: a ` #` that was perhaps meant to be in it.
+func (n *Node) Cut() bool {
+	if n == nil || n.Kind != Scalar || n.style != plain || n.Line < 1 || n.Line > len(n.doc.lines) {
+		return false
+	}
+	line := []rune(n.doc.lines[n.Line-1])
+	return strings.HasPrefix(strings.TrimLeft(string(line[min(n.end-1, len(line)):]), " "), "#")
+}
+
 func (n *Node) wrong(en, zh string) {
 	if n.Kind == invalid {
 		return

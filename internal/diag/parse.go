@@ -233,6 +233,8 @@ func (d *Doc) syntax(err error) {
 	}
 	out := d.at(line, col, col+1, "N100", Error, Text{"not valid YAML: " + msg, "不是正确的 YAML：" + msg}, Text{})
 	switch {
+	case commented(src) || (line > 1 && commented(d.lines[line-2])):
+		out.Hint = Text{"` #` begins a comment: a text with it needs quotation marks", "` #` 之后是注释；文字里有 ` #` 时要加引号"}
 	case strings.Contains(msg, "mapping value is not allowed"):
 		out.Hint = Text{"a text with `: ` in it needs double quotes; check the indentation too", "文字里有 `: ` 时要加双引号；也请检查缩进"}
 	case strings.Contains(msg, "reserved character"), strings.Contains(msg, "directive"):
@@ -242,6 +244,16 @@ func (d *Doc) syntax(err error) {
 	case strings.Contains(msg, "quoted text"):
 		out.Hint = Text{"the closing quotation mark is missing", "缺少右引号"}
 	}
+}
+
+// commented reports whether a comment begins behind something else in a line, inside brackets that it leaves open.
+func commented(line string) bool {
+	for i := 1; i < len(line); i++ {
+		if line[i] == '#' && line[i-1] == ' ' && !quotedAt(line, i) && strings.ContainsAny(line[:i], "[{") {
+			return true
+		}
+	}
+	return false
 }
 
 // quotedAt reports whether byte i of a line stands between ASCII quotation marks, roughly.

@@ -204,6 +204,10 @@ func syntax(n *diag.Node, src string, err error) {
 		to = min(max(fe.To, from+1), max(to, from+1))
 	}
 	msg, _, _ = strings.Cut(msg, "\n")
+	if n.Cut() {
+		n.ErrorAt(from, to, "N113", diag.Text{EN: "the condition ends before ` #`: the rest is a comment", ZH: "` #` 之后是注释，条件到这里就断了"}, diag.Text{EN: "put the condition in single quotes", ZH: "请给整个条件加单引号"})
+		return
+	}
 	n.ErrorAt(from, to, "N209", diag.Text{EN: "not a condition: " + msg, ZH: "条件写得不对：" + msg}, diag.Text{})
 }
 

@@ -111,7 +111,7 @@ func TestWhatCannotBeRenderedIsDead(t *testing.T) {
 
 // A Set is shared by all partitions of stage 1 and by stage 2.
 func TestASetServesSeveralGoroutines(t *testing.T) {
-	s := mustLoad(t, rule("thanks", "order.paid", "    when: [amount > 500, any(items, # == \"茶\")]\n    push: {body: \"${amount | money}\"}")+"  - {name: city-tag, event: profile.changed, tags: [\"city_${city}\"]}\n", demoAccount())
+	s := mustLoad(t, rule("thanks", "order.paid", "    when: [amount > 500, 'any(items, # == \"茶\")']\n    push: {body: \"${amount | money}\"}")+"  - {name: city-tag, event: profile.changed, tags: [\"city_${city}\"]}\n", demoAccount())
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
