@@ -8,7 +8,7 @@ import (
 	"github.com/notifier/notifier/test/kafka/fleet"
 )
 
-// The rule files of this test are checked by the product's own commands, and the tests in them pass.
+// The rule files of this test are checked by the product's own command.
 func TestRuleFilesAreClean(t *testing.T) {
 	brokers := realKafka(t)
 	rules, err := filepath.Abs("rules")
@@ -22,11 +22,9 @@ func TestRuleFilesAreClean(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, command := range []string{"check", "test"} {
-		cmd := exec.Command(shared.notifier, command, "-c", d.Settings(), rules)
-		cmd.Env = d.Environ()
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("notifier %s: %v\n%s", command, err, out)
-		}
+	cmd := exec.Command(shared.notifier, "check", "-c", d.Settings(), rules)
+	cmd.Env = d.Environ()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("notifier check: %v\n%s", err, out)
 	}
 }
