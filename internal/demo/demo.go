@@ -55,7 +55,7 @@ const (
 // demo is one running demo.
 type demo struct {
 	opt      Options
-	zone     string
+	zone     *time.Location
 	settings *settings.Settings
 	path     string // of the settings file
 	kafka    []kgo.Opt
@@ -67,7 +67,6 @@ type demo struct {
 	arrivals *arrivals
 	ledger   *books
 	began    time.Time    // of the stream
-	made     atomic.Int64 // records produced
 	streamed atomic.Int64 // nanoseconds that the stream took; 0 while it flows
 	screen   *Screen
 }
@@ -87,7 +86,11 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, fmt.Errorf("a directory for the demo's settings: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	d := &demo{opt: o, zone: morning(time.Now()), reg: prometheus.NewRegistry(), ledger: &books{states: map[int32]*ledger.State{}}, screen: o.Screen}
+	zone, err := time.LoadLocation(morning(time.Now()))
+	if err != nil {
+		return nil, fmt.Errorf("the demo's time zone: %w", err)
+	}
+	d := &demo{opt: o, zone: zone, reg: prometheus.NewRegistry(), ledger: &books{states: map[int32]*ledger.State{}}, screen: o.Screen}
 
 	log := d.logger()
 	broker, err := embedded.Start(ctx, embedded.Options{Dir: o.Data, Logger: log.Named("embedded")})
@@ -105,13 +108,13 @@ func (d *demo) logger() *zap.Logger {
 		to = zapcore.AddSync(d.screen)
 	}
 	enc := zap.NewProductionEncoderConfig()
-	enc.EncodeTime = zapcore.TimeEncoderOfLayout(time.TimeOnly)
+	enc.EncodeTime = func(t time.Time, e zapcore.PrimitiveArrayEncoder) { e.AppendString(t.In(d.zone).Format(time.TimeOnly)) }
 	return zap.New(zapcore.NewCore(zapcore.NewConsoleEncoder(enc), zapcore.Lock(to), zap.WarnLevel))
 }
 
 func (d *demo) with(ctx context.Context, broker *embedded.Broker, dir string, log *zap.Logger) (_ *Report, err error) {
 	sw := sandbox.DefaultSwitches()
-	sw.DayZone = d.zone
+	sw.DayZone = d.zone.String()
 	life, end := context.WithCancel(context.WithoutCancel(ctx)) // of sandbox and daemon: they outlive ctx by the drain
 	defer end()
 	d.sandbox, err = sandbox.Start(life, sandbox.Options{Seed: d.opt.Seed, Apps: []sandbox.App{{Vendor: "rongcloud", Key: appKey, Secret: appSecret}}, Switches: &sw})
@@ -128,7 +131,7 @@ func (d *demo) with(ctx context.Context, broker *embedded.Broker, dir string, lo
 		}
 	}
 	ready := d.sandbox.Ready()
-	if d.settings, d.path, err = writeSettings(dir, d.zone, broker.Addrs()[0], folder, [2]string{ready.Primary, ready.Backup}); err != nil {
+	if d.settings, d.path, err = writeSettings(dir, d.zone.String(), broker.Addrs()[0], folder, [2]string{ready.Primary, ready.Backup}); err != nil {
 		return nil, err
 	}
 	d.topics = ledger.TopicsOf(d.settings.Kafka.Prefix)
@@ -206,7 +209,7 @@ func (d *demo) run(ctx, life context.Context, daemon func(context.Context) error
 			topics[t] = true
 		}
 		stream := NewStream(d.opt.Seed, strconv.FormatInt(d.began.Unix(), 36))
-		if err := feed(sctx, d.kafka, stream, topics, d.opt.Rate, total, &d.made); err != nil {
+		if err := feed(sctx, d.kafka, stream, topics, d.opt.Rate, total); err != nil {
 			return err
 		}
 		d.streamed.Store(int64(time.Since(d.began)))
@@ -242,22 +245,21 @@ func (d *demo) settle(ctx, life context.Context) (map[string]int, error) {
 		if err != nil {
 			return nil, err
 		}
-		s, err := gather(d.reg)
-		if err != nil {
-			return nil, err
-		}
-		waited := time.Since(began)
-		if waited > patience || ctx.Err() != nil && (left == 0 || waited > interrupted) {
-			return s.pending, nil
-		}
-		if left == 0 && s.busy == 0 {
+		idle := left == 0
+		if idle {
 			x, err := readIntents(life, d.kafka, d.topics)
 			if err != nil {
 				return nil, err
 			}
-			if d.taken(x.next) {
-				return s.pending, nil
-			}
+			idle = d.taken(x.next)
+		}
+		s, err := gather(d.reg) // last: what was taken in is in it
+		if err != nil {
+			return nil, err
+		}
+		waited := time.Since(began)
+		if idle && s.busy == 0 || waited > patience || ctx.Err() != nil && (idle || waited > interrupted) {
+			return s.pending, nil
 		}
 		select {
 		case <-life.Done():
@@ -302,7 +304,7 @@ func (d *demo) audit(ctx context.Context, pending map[string]int) (*Report, erro
 	d.arrivals.look()
 	calls, _ := d.arrivals.seen()
 	rep := compose(in, b, pending, calls, d.sandbox.Stats().RongCloud, app.QuotaOf(d.settings, states, time.Now()))
-	rep.Seed = d.opt.Seed
+	rep.Seed, rep.left = d.opt.Seed, in.left
 	rep.Seconds = int(math.Round(time.Duration(d.streamed.Load()).Seconds()))
 	return rep, nil
 }

@@ -3,7 +3,6 @@ package demo
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -11,7 +10,7 @@ import (
 
 // feed produces a stream at a rate (events/s), total records or, if total is 0, until ctx ends. Being behind, it catches up:
 // the content never depends on the machine. Topics that the catalogue does not have are left out.
-func feed(ctx context.Context, kafka []kgo.Opt, s *Stream, topics map[string]bool, rate float64, total int, made *atomic.Int64) error {
+func feed(ctx context.Context, kafka []kgo.Opt, s *Stream, topics map[string]bool, rate float64, total int) error {
 	cl, err := kgo.NewClient(append(kafka[:len(kafka):len(kafka)], kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), kgo.ProducerLinger(0))...)
 	if err != nil {
 		return fmt.Errorf("produce events: %w", err)
@@ -35,7 +34,6 @@ func feed(ctx context.Context, kafka []kgo.Opt, s *Stream, topics map[string]boo
 				continue
 			}
 			cl.Produce(ctx, &kgo.Record{Topic: r.Topic, Key: []byte(r.Key), Value: r.Value, Timestamp: now}, first.Promise())
-			made.Add(1)
 		}
 		wait.Reset(max(5*time.Millisecond, time.Until(began.Add(time.Duration(float64(n)/rate*float64(time.Second))))))
 	}

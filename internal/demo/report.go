@@ -39,6 +39,8 @@ type Report struct {
 	Doubles        int              `json:"doubles"`
 	Balanced       bool             `json:"balanced"`
 	Problems       []string         `json:"problems"` // empty: exit 0
+
+	left int // records that stage 1 has not read, not in Events
 }
 
 // Fates counts by kind.
@@ -133,6 +135,7 @@ func (r *Report) judge(everything bool) []string {
 	if !everything {
 		return problems
 	}
+	say(r.left > 0, "%d records were not read within %s", r.left, patience)
 	for _, s := range []struct {
 		what string
 		n    int

@@ -162,7 +162,7 @@ func (d *demo) show(ctx context.Context) error {
 	}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	var rate meter
+	rate := meter{at: []time.Time{d.began}, n: []int{0}}
 	for {
 		select {
 		case <-ctx.Done():
@@ -197,7 +197,7 @@ func (d *demo) frame() (frame, error) {
 	d.arrivals.look()
 	_, notes := d.arrivals.seen()
 	s, err := gather(d.reg)
-	f := frame{head: d.head(), zone: d.settings.Zone, now: time.Now(), snapshot: s, notes: notes}
+	f := frame{head: d.head(), zone: d.zone, now: time.Now(), snapshot: s, notes: notes}
 	d.ledger.read(func(states map[int32]*ledger.State) {
 		for _, a := range app.QuotaOf(d.settings, states, f.now).Accounts {
 			for _, l := range a.Lanes {

@@ -130,7 +130,7 @@ func notification(e *sandbox.Entry) (note, bool) {
 	default:
 		return n, false
 	}
-	to := b.Get("toUserIds")
+	to := b.Get("userIds")
 	if !to.Exists() {
 		to = b.Get("toUserId")
 	}

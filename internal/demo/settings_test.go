@@ -1,0 +1,49 @@
+package demo
+
+import (
+	"testing"
+	"time"
+
+	"github.com/notifier/notifier/internal/sandbox"
+)
+
+// Whatever the hour, it is 10 in the demo's zone, and both the settings and the sandbox know the zone.
+func TestItIsTenInTheMorning(t *testing.T) {
+	for hour := range 24 {
+		for _, minute := range []int{0, 59} {
+			now := time.Date(2026, 3, 29, hour, minute, 30, 0, time.UTC)
+			zone := morning(now)
+			loc, err := time.LoadLocation(zone)
+			if err != nil {
+				t.Fatalf("%02d:%02d UTC: %v", hour, minute, err)
+			}
+			if there := now.In(loc); there.Hour() != 10 || there.Minute() != minute {
+				t.Errorf("%02d:%02d UTC: in %s it is %s", hour, minute, zone, there.Format(time.TimeOnly))
+			}
+			s, _, err := writeSettings(t.TempDir(), zone, "127.0.0.1:9092", "rules", [2]string{"http://127.0.0.1:1", "http://127.0.0.1:2"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			zones := s.Accounts[0].Quota.DayZones
+			if s.Zone.String() != zone || len(zones) != 1 || zones[0].String() != zone {
+				t.Errorf("settings: zone %s, days in %v, want %s", s.Zone, zones, zone)
+			}
+		}
+	}
+}
+
+// The settings walk the daemon's path, and nothing of this shell's environment gets in.
+func TestSettingsOfTheDemo(t *testing.T) {
+	t.Setenv("NOTIFIER_KAFKA_PREFIX", "production")
+	s, _, err := writeSettings(t.TempDir(), "Etc/GMT-8", "127.0.0.1:9092", `C:\rules with "quotes"`, [2]string{"http://127.0.0.1:1", "http://127.0.0.1:2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ac := s.Accounts[0]
+	if s.Kafka.Prefix != "notifier" || ac.Secret.Reveal() != appSecret || !ac.AllowEveryone || !ac.ApprovalWaived || ac.Quota.Hour != 2 || ac.Quota.Day != 3 {
+		t.Errorf("settings %+v, account %+v", s.Kafka, ac)
+	}
+	if d := sandbox.DefaultSwitches(); d.Hour != "rolling" {
+		t.Errorf("the sandbox reads the hour as %s", d.Hour)
+	}
+}
