@@ -85,13 +85,6 @@ type scope struct {
 
 var eventFields = []string{"id", "type", "time", "topic", "user"}
 
-func (s *scope) names() (out []string) {
-	for _, f := range s.list {
-		out = append(out, f.Name)
-	}
-	return out
-}
-
 // known gives every name for did-you-mean.
 func (s *scope) known() []string { return slices.Sorted(maps.Keys(s.fields)) }
 

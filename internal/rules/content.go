@@ -32,8 +32,9 @@ type message struct {
 	content     map[string]*template
 }
 
-// How much text one intent may carry, well under intent.MaxBytes with JSON's escapes.
-const maxContent = 16 << 10
+// How much text one intent may carry. JSON writes a byte with up to six (\u003c), so this and maxVars stay together
+// under intent.MaxBytes: 6 x (8 + 2) KiB = 60 KiB.
+const maxContent = 8 << 10
 
 // text reads a template and checks its names; nil when there is a mistake.
 func (l *loader) text(n *diag.Node, s *scope) *template {

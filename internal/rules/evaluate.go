@@ -220,14 +220,17 @@ func (s *Set) fill(r *Rule, in *intent.Intent, whom string, get lookup) *intent.
 	return in
 }
 
-// Each value of a merge is cut so that 20 of them, with all their siblings, fit one ledger record.
+// What one trigger of a merge carries of its event, in bytes: see maxContent.
 const (
+	maxVars     = 2 << 10
 	maxVar      = 512
-	maxVarItems = 8
+	maxVarItems = 8 // of a list
 )
 
+// vars gives the values that merged texts use of this trigger, each cut to its share.
 func vars(names []string, get lookup) map[string]any {
 	out := make(map[string]any, len(names))
+	share := min(maxVar, maxVars/max(len(names), 1))
 	for _, name := range names {
 		v, ok := get(name)
 		switch {
@@ -235,11 +238,11 @@ func vars(names []string, get lookup) map[string]any {
 		case v.isList:
 			list := []any{}
 			for _, it := range v.list[:min(len(v.list), maxVarItems)] {
-				list = append(list, cutBytes(it, maxVar/4))
+				list = append(list, cutBytes(it, share/maxVarItems))
 			}
 			out[name] = list
 		default:
-			out[name] = cutBytes(v.text, maxVar)
+			out[name] = cutBytes(v.text, share)
 		}
 	}
 	return out
@@ -353,14 +356,15 @@ func (s *Set) profileIntents(ev *event.Event) []*intent.Intent {
 	return out
 }
 
-// tableValue is an event's value as the profile table keeps it.
+// tableValue is an event's value as the profile table keeps it: cut, since a row of ten million users must stay small
+// and a tag has at most 40 bytes.
 func tableValue(v *event.Value) intent.Value {
-	out := intent.Value{Type: v.Type, Str: v.Str, List: v.List}
 	if v.Type != event.List {
-		out.Str = cutBytes(v.Str, maxVar)
+		return intent.Value{Type: v.Type, Str: cutBytes(v.Str, maxVar)}
 	}
-	if v.Type == event.List {
-		out.Str = strconv.Itoa(len(v.List)) // an empty list is not the zero Value
+	out := intent.Value{Type: event.List, Str: strconv.Itoa(len(v.List))} // an empty list is not the zero Value
+	for _, it := range v.List {
+		out.List = append(out.List, cutBytes(it, 64))
 	}
 	return out
 }
