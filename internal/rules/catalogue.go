@@ -89,8 +89,8 @@ func (l *loader) entry(name string, f diag.Field) *event.Spec {
 	}
 	if u := n.Get("update"); s.Kind == event.Profile {
 		if u == nil {
-			f.Key.Error("N114", diag.Text{EN: "a profile event needs `update`", ZH: "用户资料事件需要 `update`"},
-				diag.Text{EN: "snapshot: an absent field is gone; patch: it is unchanged", ZH: "snapshot：缺少的字段视为已删除；patch：缺少的字段不变"})
+			f.Key.Warn("W609", diag.Text{EN: "`update` is missing: taken as `patch`, an absent field is unchanged", ZH: "缺少 `update`：按 `patch` 处理，缺少的字段视为不变"}, // the one that takes no tags away
+				diag.Text{EN: "write `update: patch` or `update: snapshot` (an absent field is gone)", ZH: "请写 `update: patch` 或 `update: snapshot`（缺少的字段视为已删除）"})
 		}
 		x, _ := u.Enum("snapshot", "patch")
 		s.Snapshot = x == "snapshot"
