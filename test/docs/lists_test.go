@@ -1,0 +1,198 @@
+package docs
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/rongpush"
+	"github.com/notifier/notifier/internal/settings"
+)
+
+func bilingual(page string) []string { return []string{page, twin(page)} }
+
+// literals gives the string constants of a type in a Go file: `Duplicate Reason = "duplicate"`.
+func literals(t *testing.T, file, typ string) (out []string) {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, file), nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		v, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		if id, ok := v.Type.(*ast.Ident); !ok || id.Name != typ {
+			return true
+		}
+		for _, x := range v.Values {
+			if lit, ok := x.(*ast.BasicLit); ok {
+				if s, err := strconv.Unquote(lit.Value); err == nil && s != "" {
+					out = append(out, s)
+				}
+			}
+		}
+		return true
+	})
+	if len(out) == 0 {
+		t.Fatalf("%s has no constants of type %s", file, typ)
+	}
+	return out
+}
+
+func TestEveryFateReasonAndStateIsExplained(t *testing.T) {
+	words := literals(t, "internal/ledger/fate.go", "FateKind")
+	words = append(words, literals(t, "internal/ledger/fate.go", "Reason")...)
+	for _, p := range bilingual("docs/fates.md") {
+		body := text(t, p)
+		for _, w := range words {
+			if !strings.Contains(body, "`"+w+"`") {
+				t.Errorf("%s does not explain %s", p, w)
+			}
+		}
+	}
+}
+
+// row is the first cell of a table's row, in backquotes.
+var row = regexp.MustCompile("(?m)^\\| `([A-Za-z_-]+)` \\|")
+
+func TestFatesPageKnowsNoFateThatTheProgramDoesNot(t *testing.T) {
+	known := literals(t, "internal/ledger/fate.go", "FateKind")
+	known = append(known, literals(t, "internal/ledger/fate.go", "Reason")...)
+	known = append(known, literals(t, "internal/dispatch/item.go", "state")...)
+	for _, p := range bilingual("docs/fates.md") {
+		for _, m := range row.FindAllStringSubmatch(text(t, p), -1) {
+			if !slices.Contains(known, m[1]) {
+				t.Errorf("%s: the program has no %s", p, m[1])
+			}
+		}
+	}
+}
+
+func TestEveryDiagnosticCodeHasItsSection(t *testing.T) {
+	want := found(t, `\b([NW][1-9][0-9]{2})\b`)
+	for _, p := range bilingual("docs/codes.md") {
+		have := map[string]bool{}
+		for name, body := range sections(text(t, p), "### ") {
+			have[name] = true
+			if strings.TrimSpace(body) == "" {
+				t.Errorf("%s: section %s is empty", p, name)
+			}
+		}
+		if d := cmp.Diff(want, sorted(have)); d != "" {
+			t.Errorf("%s (-in the sources +on the page):\n%s", p, d)
+		}
+	}
+}
+
+func TestEverySettingIsListedWithItsDefault(t *testing.T) {
+	env := []string{"RONGCLOUD_SECRET=x"}
+	s, list := settings.Load(filepath.Join(root, "docs/first/notifier.yaml"), env, nil)
+	if s == nil {
+		t.Fatal(list)
+	}
+	given := map[string]bool{"version": true, "kafka.embedded": true, "kafka.start": true, "log.format": true, "kafka.replication": true,
+		"kafka.instance": true, "accounts.NAME.hosts": true, "accounts.NAME.app_key": true, "accounts.NAME.secret": true, "accounts.NAME.vendor": true}
+	cell := regexp.MustCompile("(?m)^\\| `([a-zA-Z_.]+)` \\| (?:`([^`]*)`|([^|]*)) \\|")
+	for _, p := range bilingual("docs/settings.md") {
+		have := map[string]string{}
+		for _, m := range cell.FindAllStringSubmatch(text(t, p), -1) {
+			have[m[1]] = m[2]
+		}
+		n := 0
+		for _, e := range s.Entries {
+			key := strings.Replace(e.Path, "accounts.main.", "accounts.NAME.", 1)
+			def, ok := have[key]
+			switch {
+			case !ok:
+				t.Errorf("%s does not list %s", p, key)
+			case !given[key] && def != e.Value:
+				t.Errorf("%s: %s: default is %q, the page says %q", p, key, e.Value, def)
+			}
+			delete(have, key)
+			n++
+		}
+		for key := range have {
+			t.Errorf("%s: there is no setting %s", p, key)
+		}
+		if n < 50 {
+			t.Errorf("only %d settings were compared", n)
+		}
+	}
+}
+
+// unsupported reads the map of keys that the loader refuses for now.
+func unsupported(t *testing.T) (out []string) {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, "internal/rules/rule.go"), nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		v, ok := n.(*ast.ValueSpec)
+		if !ok || v.Names[0].Name != "unsupported" {
+			return true
+		}
+		for _, e := range v.Values[0].(*ast.CompositeLit).Elts {
+			for _, k := range e.(*ast.KeyValueExpr).Value.(*ast.CompositeLit).Elts {
+				s, err := strconv.Unquote(k.(*ast.BasicLit).Value)
+				if err != nil {
+					t.Fatal(err)
+				}
+				out = append(out, s)
+			}
+		}
+		return true
+	})
+	if len(out) == 0 {
+		t.Fatal("the loader refuses no key any more: then the documents need no list, and this test is to go")
+	}
+	return out
+}
+
+func TestWhatIsNotSupportedYetIsSaid(t *testing.T) {
+	for _, p := range append(bilingual("README.md"), bilingual("docs/rules.md")...) {
+		line := ""
+		for l := range strings.SplitSeq(text(t, p), "\n") {
+			if strings.Contains(l, "N120") {
+				line = l
+			}
+		}
+		if line == "" {
+			t.Fatalf("%s has no line on N120", p)
+		}
+		for _, k := range unsupported(t) {
+			if !strings.Contains(line, "`"+k+"`") && !strings.Contains(line, "`limits."+k+"`") {
+				t.Errorf("%s does not say that %s is refused", p, k)
+			}
+		}
+	}
+}
+
+func TestEveryEndpointAndLaneIsOnTheVendorPage(t *testing.T) {
+	endpoints := []string{rongpush.TagSet.Path, rongpush.TagBatchSet.Path, rongpush.TagsGet.Path, rongpush.Push.Path, rongpush.PushUser.Path,
+		rongpush.BroadcastMessage.Path, rongpush.OnlineMessage.Path, rongpush.SystemPublish.Path}
+	for _, p := range bilingual("docs/vendor.md") {
+		body := text(t, p)
+		for _, w := range append(endpoints, app.LaneNames()...) {
+			if !strings.Contains(body, "`"+w+"`") {
+				t.Errorf("%s does not have %s", p, w)
+			}
+		}
+		for _, m := range regexp.MustCompile("`(/[a-z/]+\\.json)`").FindAllStringSubmatch(body, -1) {
+			if !slices.Contains(endpoints, m[1]) {
+				t.Errorf("%s: the program never calls %s", p, m[1])
+			}
+		}
+	}
+}
