@@ -10,7 +10,9 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -85,7 +87,7 @@ func (w *world) one(more string) *settings.Settings {
 func (w *world) start(s *settings.Settings) *daemon {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	d := &daemon{w: w, cable: &cable{dial: w.net.DialContext, conns: map[net.Conn]struct{}{}}, cancel: cancel, done: make(chan struct{})}
+	d := &daemon{w: w, cable: newCable(w), cancel: cancel, done: make(chan struct{})}
 	a, err := app.New(ctx, app.Options{Settings: s, Log: w.logger(s.Kafka.Instance), RuleFiles: func() ([]rules.File, error) { return w.rules, nil },
 		Listen: w.net.Listen, DialContext: d.cable.DialContext, SessionTimeout: session, FetchMaxWait: fetchWait})
 	if err != nil {
@@ -155,26 +157,28 @@ func (w *world) tell() {
 	}
 }
 
-// cable is a daemon's way to the network; it can be cut.
+// cable is a daemon's way to the network; it can be cut, as a whole or to Kafka.
 type cable struct {
 	dial  func(ctx context.Context, network, addr string) (net.Conn, error)
 	mu    sync.Mutex
-	conns map[net.Conn]struct{}
-	ended bool
+	conns map[net.Conn]string // by address
+	gone  func(addr string) bool
 	dials map[string]int
+	delay atomic.Int64 // nanoseconds that a write takes
+}
+
+func newCable(w *world) *cable {
+	return &cable{dial: w.net.DialContext, conns: map[net.Conn]string{}, gone: func(string) bool { return false }, dials: map[string]int{}}
 }
 
 var errCut = errors.New("the cable is cut")
 
 func (c *cable) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	c.mu.Lock()
-	if c.dials == nil {
-		c.dials = map[string]int{}
-	}
 	c.dials[addr]++
-	ended := c.ended
+	gone := c.gone(addr)
 	c.mu.Unlock()
-	if ended {
+	if gone {
 		return nil, errCut
 	}
 	nc, err := c.dial(ctx, network, addr)
@@ -183,24 +187,34 @@ func (c *cable) DialContext(ctx context.Context, network, addr string) (net.Conn
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended {
+	if c.gone(addr) {
 		nc.Close()
 		return nil, errCut
 	}
 	t := &tracked{nc, c}
-	c.conns[t] = struct{}{}
+	c.conns[t] = addr
 	return t, nil
 }
 
-// cut closes every connection and lets none come.
-func (c *cable) cut() {
+// cut closes every connection and lets none come; cutKafka those to the broker.
+func (c *cable) cut() { c.set(func(string) bool { return true }) }
+
+func (c *cable) cutKafka() {
+	c.set(func(addr string) bool { return strings.HasSuffix(addr, fmt.Sprint(":", brokerPort)) })
+}
+
+func (c *cable) mend() { c.set(func(string) bool { return false }) }
+
+func (c *cable) set(gone func(addr string) bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ended = true
-	for t := range c.conns {
-		t.(*tracked).Conn.Close()
+	c.gone = gone
+	for t, addr := range c.conns {
+		if gone(addr) {
+			t.(*tracked).Conn.Close()
+			delete(c.conns, t)
+		}
 	}
-	clear(c.conns)
 }
 
 // dialled counts the connections asked for, to an address.
@@ -213,6 +227,13 @@ func (c *cable) dialled(addr string) int {
 type tracked struct {
 	net.Conn
 	c *cable
+}
+
+func (t *tracked) Write(b []byte) (int, error) {
+	if d := time.Duration(t.c.delay.Load()); d > 0 {
+		time.Sleep(d) // virtual
+	}
+	return t.Conn.Write(b)
 }
 
 func (t *tracked) Close() error {
