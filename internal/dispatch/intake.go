@@ -147,6 +147,16 @@ func (a *actor) merge(head *item, in *intent.Intent) {
 		merged.Content, merged.Merge, merged.RuleSet = in.Content, in.Merge, in.RuleSet
 		head.p.Intent = &merged
 	}
+	if in.Merge.Extend { // the wait counts from the last trigger, within the longest wait
+		closes, latest := a.clock.now().Add(in.Merge.Wait), head.p.At.Add(in.Merge.MaxWait)
+		if latest.Before(closes) {
+			closes = latest
+		}
+		if closes.After(m.Closes) {
+			m.Closes = closes.UTC()
+			a.timers.set(wakeItem, head.id(), m.Closes)
+		}
+	}
 	a.keep(head)
 }
 

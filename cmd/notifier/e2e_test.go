@@ -1,0 +1,497 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/notifier/notifier/internal/sandbox"
+)
+
+// asProgram makes the test binary be the program: so the tests run real processes without building one first.
+const asProgram = "NOTIFIER_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) == "1" {
+		if err := os.Unsetenv(asProgram); err != nil {
+			panic(err)
+		}
+		os.Exit(execute(context.Background(), os.Args[1:]))
+	}
+	os.Exit(m.Run())
+}
+
+// program is one process of notifier.
+type program struct {
+	t   *testing.T
+	cmd *exec.Cmd
+	mu  sync.Mutex
+	log bytes.Buffer
+	end chan struct{}
+}
+
+func command(t *testing.T, dir string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), asProgram+"=1", "VENDOR_SECRET="+sandbox.DefaultSecret, "LANG=en")
+	return cmd
+}
+
+// once runs a command to its end.
+func once(t *testing.T, dir string, args ...string) (code int, out, talk string) {
+	t.Helper()
+	cmd := command(t, dir, args...)
+	var o, e bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &o, &e
+	err := cmd.Run()
+	if x, ok := errors.AsType[*exec.ExitError](err); ok {
+		return x.ExitCode(), o.String(), e.String()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return 0, o.String(), e.String()
+}
+
+func start(t *testing.T, dir string, args ...string) *program {
+	t.Helper()
+	p := &program{t: t, cmd: command(t, dir, args...), end: make(chan struct{})}
+	r, err := p.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(p.end)
+		sc := bufio.NewScanner(r)
+		sc.Buffer(nil, 1<<20)
+		for sc.Scan() {
+			p.mu.Lock()
+			p.log.WriteString(sc.Text() + "\n")
+			p.mu.Unlock()
+		}
+		_ = p.cmd.Wait()
+	}()
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
+		<-p.end
+		if t.Failed() {
+			t.Logf("%v said:\n%s", args, p.said())
+		}
+	})
+	return p
+}
+
+func (p *program) said() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.log.String()
+}
+
+// until waits for a condition.
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for: %s", what)
+		}
+		<-tick.C
+	}
+}
+
+func (p *program) says(text string) {
+	p.t.Helper()
+	until(p.t, text, func() bool { return strings.Contains(p.said(), text) })
+}
+
+// exits waits for the end and gives the exit code.
+func (p *program) exits() int {
+	p.t.Helper()
+	select {
+	case <-p.end:
+	case <-time.After(30 * time.Second):
+		p.t.Fatal("the process did not end")
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+func (p *program) signal(s os.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+const testCatalogue = `version: 1
+events:
+  profile.changed:
+    topic: profiles
+    kind: profile
+    update: patch
+    id: id
+    time: at
+    user: user
+    fields: {city: city, level: {path: level, values: [normal, vip]}}
+  order.paid:
+    topic: orders
+    id: id
+    time: at
+    user: user
+    fields: {amount: {path: amount, type: number}}
+`
+
+const testRules = `version: 1
+rules:
+  - name: city-tag
+    event: profile.changed
+    tags: ["city_${city}"]
+  - name: thanks
+    event: order.paid
+    mode: live
+    class: service
+    when: amount > 100
+    push: {title: "Thanks", body: "paid ${amount} in ${event.id}"}
+    limits: {expire: 1h}
+`
+
+// world is a directory with rules and settings, and a sandbox for the vendor.
+type world struct {
+	t   *testing.T
+	dir string
+	sbx *sandbox.Server
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	sbx, err := sandbox.Start(t.Context(), sandbox.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = sbx.Close() })
+	w := &world{t: t, dir: t.TempDir(), sbx: sbx}
+	w.write("rules/events.yaml", testCatalogue)
+	w.write("rules/rules.yaml", testRules)
+	w.settings("notifier.yaml", "embedded: data")
+	return w
+}
+
+func (w *world) write(name, text string) {
+	w.t.Helper()
+	path := filepath.Join(w.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) settings(name, kafka string) {
+	w.t.Helper()
+	w.write(name, fmt.Sprintf(`version: 1
+kafka: {%s, start: earliest, instance: one, partitions: 2}
+rules: rules/
+admin: {listen: "127.0.0.1:%d"}
+accounts:
+  main:
+    vendor: rongcloud
+    hosts: [%q, %q]
+    app_key: %s
+    secret: "${env:VENDOR_SECRET}"
+    tags: {delay: 100ms}
+`, kafka, freePort(w.t), w.sbx.Ready().Primary, w.sbx.Ready().Backup, sandbox.DefaultKey))
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ln.Close() }()
+	return ln.Addr().(*net.TCPAddr).Port
+}
+
+func (w *world) run() *program {
+	w.t.Helper()
+	p := start(w.t, w.dir, "run", "-c", "notifier.yaml")
+	p.says(`"new topics begin"`)
+	return p
+}
+
+func (w *world) broker() string {
+	w.t.Helper()
+	b, err := os.ReadFile(filepath.Join(w.dir, "data", "address"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return strings.TrimSpace(string(b))
+}
+
+func (w *world) produce(topic, value string) {
+	w.t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(w.broker()))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer cl.Close()
+	if err := cl.ProduceSync(w.t.Context(), &kgo.Record{Topic: topic, Value: []byte(value)}).FirstErr(); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) order(id, user string) {
+	w.t.Helper()
+	w.produce("orders", fmt.Sprintf(`{"id":%q,"at":%q,"user":%q,"amount":200}`, id, time.Now().Format(time.RFC3339), user))
+}
+
+// sent counts the vendor's executed calls whose body holds a text.
+func (w *world) sent(text string) (n int) {
+	for _, e := range w.sbx.Journal(0) {
+		if e.Executed && strings.Contains(string(e.Body), text) {
+			n++
+		}
+	}
+	return n
+}
+
+func TestFromAnEventToTheVendorAndBackToTheCommands(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.run()
+	w.order("ord-1", "u-1")
+	w.produce("profiles", fmt.Sprintf(`{"id":"p-1","at":%q,"user":"u-1","city":"北京","level":"vip"}`, time.Now().Format(time.RFC3339)))
+	w.produce("orders", `{"id":"ord-2"`)
+	until(t, "the push", func() bool { return w.sent("paid 200 in ord-1") == 1 })
+	until(t, "the tag", func() bool { return fmt.Sprint(w.sbx.Tags(sandbox.DefaultKey)["u-1"]) == "[city_北京]" })
+	until(t, "balanced books", func() bool {
+		code, out, _ := once(t, w.dir, "fates")
+		return code == 0 && strings.Contains(out, "1 dead letters; 2 intents = 2 fates + 0 pending ✓")
+	})
+	if code, out, _ := once(t, w.dir, "fates", "ord-1", "--format", "json"); code != 0 || !strings.Contains(out, `"fate": "SENT"`) || !strings.Contains(out, `"notifier.fates/v1"`) {
+		t.Errorf("fates: %d %s", code, out)
+	}
+	for _, args := range [][]string{{"status"}, {"quota"}, {"attempts"}, {"status", "--format", "json"}, {"quota", "--format", "json"}, {"attempts", "--unknown", "--format", "json"}, {"config", "show"}, {"config", "check"}, {"version"}} {
+		if code, out, talk := once(t, w.dir, args...); code != 0 || out == "" {
+			t.Errorf("%v: exit %d, out %q, %s", args, code, out, talk)
+		}
+	}
+	if _, out, _ := once(t, w.dir, "config", "show"); strings.Contains(out, sandbox.DefaultSecret) {
+		t.Error("config show prints the secret")
+	}
+	if strings.Contains(p.said(), sandbox.DefaultSecret) {
+		t.Error("the log holds the secret")
+	}
+	p.signal(syscall.SIGTERM)
+	if code := p.exits(); code != 0 {
+		t.Errorf("exit %d after SIGTERM, want 0", code)
+	}
+}
+
+func TestPauseHoldsAndResumeLetsGo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run()
+	if code, out, talk := once(t, w.dir, "pause", "rule/thanks", "--why", "test", "--yes"); code != 0 || !strings.Contains(out, "done: pause rule/thanks") {
+		t.Fatalf("pause: %d %s %s", code, out, talk)
+	}
+	w.order("held-1", "u-1")
+	until(t, "a pending intent", func() bool {
+		_, out, _ := once(t, w.dir, "status")
+		return strings.Contains(out, "+ 1 pending") && strings.Contains(out, "paused  rule/thanks")
+	})
+	if w.sent("held-1") != 0 {
+		t.Error("a paused rule sent")
+	}
+	if code, out, _ := once(t, w.dir, "resume", "rule/thanks", "--why", "test", "--yes"); code != 0 || !strings.Contains(out, "1 intents go on") {
+		t.Errorf("resume: %d %s", code, out)
+	}
+	until(t, "the push", func() bool { return w.sent("held-1") == 1 })
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"pause", "rule/thanx", "--why", "x", "--yes"}, 2, `no rule "thanx": city-tag, thanks`},
+		{[]string{"pause", "lane/main/brodcast", "--why", "x", "--yes"}, 2, "no lane"},
+		{[]string{"pause", "all", "--yes"}, 2, "--why is missing"},
+		{[]string{"pause", "all", "--why", "x"}, 2, "confirm with --yes"},
+		{[]string{"attempts", "resolve", "nonsense", "--as", "sent", "--why", "x", "--yes"}, 2, "no attempt's id"},
+		{[]string{"attempts", "resolve", "AAAAAA-0-9", "--as", "maybe", "--why", "x", "--yes"}, 2, "--as must be"},
+		{[]string{"fates", "--format", "xml"}, 2, "unknown --format"},
+		{[]string{"fates", "nobody-knows"}, 2, "no fate for event"},
+		{[]string{"statsu"}, 2, "unknown command"},
+	} {
+		if code, _, talk := once(t, w.dir, c.args...); code != c.code || !strings.Contains(talk, c.says) {
+			t.Errorf("%v: exit %d %q, want %d %q", c.args, code, talk, c.code, c.says)
+		}
+	}
+}
+
+func TestAHumanResolvesAnUnknownCall(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run()
+	if err := w.sbx.Arm(sandbox.Fault{Vendor: "rongcloud", Host: "*", Path: "/push/user.json", Kind: "reset_after", Times: 1}); err != nil {
+		t.Fatal(err)
+	}
+	w.order("ord-7", "u-1")
+	id := ""
+	until(t, "an attempt without outcome", func() bool {
+		_, out, _ := once(t, w.dir, "attempts", "--unknown")
+		for line := range strings.Lines(out) {
+			if f := strings.Fields(line); len(f) > 3 && strings.Contains(line, "unknown") {
+				id = f[0]
+			}
+		}
+		return id != ""
+	})
+	if code, out, talk := once(t, w.dir, "attempts", "resolve", id, "--as", "sent", "--why", "the console shows it", "--by", "li", "--yes"); code != 0 {
+		t.Fatalf("resolve: %d %s %s", code, out, talk)
+	}
+	until(t, "the resolution on record", func() bool {
+		_, out, _ := once(t, w.dir, "fates", "ord-7")
+		return strings.Contains(out, "UNKNOWN") && strings.Contains(out, "resolves UNKNOWN, by li: the console shows it")
+	})
+	if code, _, talk := once(t, w.dir, "attempts", "resolve", id, "--as", "not-sent", "--why", "again", "--yes"); code != exitGate {
+		t.Errorf("a second resolution: exit %d %q, want %d", code, talk, exitGate)
+	}
+	if w.sent("ord-7") != 1 {
+		t.Errorf("%d calls, want 1: an unknown outcome is never repeated", w.sent("ord-7"))
+	}
+}
+
+func TestRulesAreReloadedAndABadFileNeverTakesEffect(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.run()
+	w.write("rules/rules.yaml", strings.Replace(testRules, "amount > 100", "amuont > 100", 1))
+	p.says("the last good set stays")
+	w.order("ord-1", "u-1")
+	until(t, "a push by the last good set", func() bool { return w.sent("paid 200 in ord-1") == 1 })
+	w.write("rules/rules.yaml", strings.Replace(testRules, "paid ${amount}", "received ${amount}", 1))
+	p.says(`"changed":["thanks"]`)
+	w.order("ord-2", "u-2")
+	until(t, "a push by the new set", func() bool { return w.sent("received 200 in ord-2") == 1 })
+}
+
+func TestAfterSIGKILLNothingIsLostOrDoubled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.run()
+	w.order("ord-1", "u-1")
+	until(t, "the first push", func() bool { return w.sent("ord-1") == 1 })
+	p.signal(syscall.SIGKILL)
+	p.exits()
+	p = start(t, w.dir, "run", "-c", "notifier.yaml")
+	p.says(`"notifier runs"`)
+	w.order("ord-2", "u-1")
+	w.order("ord-1", "u-1") // the same event again
+	until(t, "the second push", func() bool { return w.sent("ord-2") == 1 })
+	until(t, "balanced books", func() bool {
+		code, out, _ := once(t, w.dir, "fates")
+		return code == 0 && strings.Contains(out, "duplicate") && strings.Contains(out, "3 intents = 3 fates")
+	})
+	if w.sent("ord-1") != 1 {
+		t.Errorf("ord-1 was sent %d times", w.sent("ord-1"))
+	}
+}
+
+func TestTwoProcesses(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.run()
+	if code, _, talk := once(t, w.dir, "run", "-c", "notifier.yaml"); code != exitUsage || !strings.Contains(talk, "data directory is in use") {
+		t.Errorf("a second process on one data directory: exit %d %q", code, talk)
+	}
+	w.settings("two.yaml", fmt.Sprintf("brokers: [%q], replication: 1", w.broker()))
+	start(t, w.dir, "run", "-c", "two.yaml")
+	p.says(`another process uses this kafka.instance name: "one"`)
+	if code := p.exits(); code != exitSettings {
+		t.Errorf("the first of two processes with one name: exit %d, want %d", code, exitSettings)
+	}
+}
+
+func TestWrongStarts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	port := freePort(t)
+	w.settings("unreachable.yaml", fmt.Sprintf(`brokers: ["127.0.0.1:%d"]`, port))
+	w.write("broken.yaml", "version: 1\nkafka: [\n")
+	w.write("unknown.yaml", "version: 1\nkafak: {}\n")
+	b, err := os.ReadFile(filepath.Join(w.dir, "notifier.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write("nostart.yaml", strings.Replace(strings.Replace(string(b), "start: earliest, ", "", 1), "embedded: data", "embedded: data2", 1))
+	for _, c := range []struct {
+		file string
+		code int
+		says string
+	}{
+		{"unreachable.yaml", exitUnreachable, fmt.Sprintf("cannot reach Kafka at 127.0.0.1:%d", port)},
+		{"broken.yaml", exitSettings, "broken.yaml:2:"},
+		{"unknown.yaml", exitSettings, "unknown.yaml:2:1"},
+		{"missing.yaml", exitSettings, "missing.yaml"},
+		{"nostart.yaml", exitSettings, "kafka.start is not set"},
+	} {
+		if code, _, talk := once(t, w.dir, "run", "-c", c.file); code != c.code || !strings.Contains(talk, c.says) {
+			t.Errorf("%s: exit %d, want %d with %q:\n%s", c.file, code, c.code, c.says, talk)
+		}
+	}
+}
+
+func TestWrongCredentialsStopTheLanesAndSaySo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b, err := os.ReadFile(filepath.Join(w.dir, "notifier.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write("secret", "wrong")
+	w.write("notifier.yaml", strings.Replace(string(b), `"${env:VENDOR_SECRET}"`, `"${file:`+filepath.Join(w.dir, "secret")+`}"`, 1))
+	p := w.run()
+	admin := ""
+	for _, f := range strings.Split(p.said(), `"`) {
+		if strings.HasPrefix(f, "127.0.0.1:") {
+			admin = f
+		}
+	}
+	w.order("ord-1", "u-1")
+	until(t, "/readyz to name the stopped lane", func() bool {
+		resp, err := http.Get("http://" + admin + "/readyz")
+		if err != nil {
+			return false
+		}
+		defer func() { _ = resp.Body.Close() }()
+		var body bytes.Buffer
+		_, _ = body.ReadFrom(resp.Body)
+		return resp.StatusCode == http.StatusOK && strings.Contains(body.String(), "lane main/user is stopped: credentials")
+	})
+	_, out, _ := once(t, w.dir, "status")
+	if !strings.Contains(out, "stopped  main/user  credentials") || !strings.Contains(out, "+ 1 pending") {
+		t.Errorf("status:\n%s", out)
+	}
+	w.write("secret", sandbox.DefaultSecret)
+	until(t, "the push once the secret is right", func() bool { return w.sent("ord-1") == 1 })
+}
