@@ -46,8 +46,8 @@ const MaxRate = 20_000
 // Bounds of what is waited for after the stream.
 const (
 	patience     = 60 * time.Second // until the daemon has nothing to do; 3 s (open merges) unless the machine is slow or the rate beyond the vendor's
-	interrupted  = 3 * time.Second  // after Ctrl-C: stage 1 catches up
-	drainTime    = 15 * time.Second // the vendor's time-out and the commits around it
+	interrupted  = 3 * time.Second  // after Ctrl-C, to catch up with the stream
+	drainTime    = 30 * time.Second // the vendor's time-out of settingsFile and the commits around it
 	auditTime    = time.Minute
 	lookInterval = 250 * time.Millisecond
 )
@@ -234,8 +234,8 @@ func (d *demo) run(ctx, life context.Context, daemon func(context.Context) error
 	}
 }
 
-// settle waits until the daemon has nothing to do but wait for quota, quiet hours or people, and gives what is pending then. After
-// Ctrl-C it only lets stage 1 catch up.
+// settle waits until the daemon has nothing to do, and gives what is pending then. After Ctrl-C it only lets it catch up with the
+// stream.
 func (d *demo) settle(ctx, life context.Context) (map[string]int, error) {
 	tick := time.NewTicker(lookInterval)
 	defer tick.Stop()
@@ -245,20 +245,21 @@ func (d *demo) settle(ctx, life context.Context) (map[string]int, error) {
 		if err != nil {
 			return nil, err
 		}
-		idle := left == 0
-		if idle {
+		all := left == 0
+		if all {
 			x, err := readIntents(life, d.kafka, d.topics)
 			if err != nil {
 				return nil, err
 			}
-			idle = d.taken(x.next)
+			all = d.taken(x.next)
 		}
 		s, err := gather(d.reg) // last: what was taken in is in it
 		if err != nil {
 			return nil, err
 		}
 		waited := time.Since(began)
-		if idle && s.busy == 0 || waited > patience || ctx.Err() != nil && (idle || waited > interrupted) {
+		now := time.Now()
+		if all && s.idle(d.lanes(now), now) || waited > patience || ctx.Err() != nil && (all || waited > interrupted) {
 			return s.pending, nil
 		}
 		select {
@@ -267,6 +268,16 @@ func (d *demo) settle(ctx, life context.Context) (map[string]int, error) {
 		case <-tick.C:
 		}
 	}
+}
+
+// lanes gives the scarce lanes, from the ledger as far as it was followed.
+func (d *demo) lanes(now time.Time) (out []app.QuotaLane) {
+	d.ledger.read(func(states map[int32]*ledger.State) {
+		for _, a := range app.QuotaOf(d.settings, states, now).Accounts {
+			out = append(out, a.Lanes...)
+		}
+	})
+	return out
 }
 
 // taken reports whether stage 2 has taken in all intents before next.

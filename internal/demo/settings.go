@@ -30,7 +30,7 @@ func morning(now time.Time) string {
 }
 
 // settingsFile is what an engineer would write for this broker and this sandbox. The day is counted in the demo's zone alone,
-// as the sandbox does.
+// as the sandbox does. The time-out is long: a machine that halts for seconds must not make calls UNKNOWN.
 const settingsFile = `version: 1
 timezone: %[1]q
 kafka:
@@ -54,6 +54,7 @@ accounts:
     approval: waived
     quota: {broadcast: {hour: 2, day: 3, day_zones: [%[1]q]}}
     tags: {delay: 1500ms}
+    timeout: 20s
 `
 
 // writeSettings writes the file and its secret into dir and loads it as the daemon does. It gives the file's path too: other

@@ -10,7 +10,6 @@ import (
 
 	"github.com/mattn/go-runewidth"
 
-	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/ledger"
 )
 
@@ -57,7 +56,8 @@ func (s *Screen) draw(f frame) error {
 
 // frame is what the view shows at one moment.
 type frame struct {
-	head     string // how to end, where to look
+	head     string // which one it is, how it ends
+	inside   string // where to look
 	zone     *time.Location
 	now      time.Time
 	perSec   float64
@@ -91,6 +91,7 @@ func (f *frame) lines(color bool, width int) (out []string) {
 	}
 	s := &f.snapshot
 	put(bold, "notifier demo · 演示   %s", f.head)
+	put(dim, "%s", f.inside)
 	put("", "")
 	put("", "事件 events   %d   %.0f/s   no match %d   ignored %d   dead %d", s.events, f.perSec, s.results["no_match"], s.results["ignored"], s.results["dead"])
 	put(green, "结果 fates    %s", fates(s.fates))
@@ -158,7 +159,7 @@ func (d *demo) show(ctx context.Context) error {
 	if d.screen != nil {
 		every = 200 * time.Millisecond
 	} else {
-		fmt.Fprintf(d.opt.Progress, "notifier demo · 演示   %s\n", d.head())
+		fmt.Fprintf(d.opt.Progress, "notifier demo · 演示   %s\n%s\n", d.head(), d.inside())
 	}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -190,21 +191,20 @@ func (d *demo) head() string {
 	if d.opt.For > 0 {
 		until = "for " + d.opt.For.String()
 	}
-	return fmt.Sprintf("seed %d   %s   look inside: notifier fates -c %s", d.opt.Seed, until, d.path)
+	return fmt.Sprintf("seed %d   clock %s   %s", d.opt.Seed, d.zone, until)
 }
+
+// inside is the command that looks at the running demo from another terminal.
+func (d *demo) inside() string { return "另一个终端 elsewhere: notifier fates -c " + d.path }
 
 func (d *demo) frame() (frame, error) {
 	d.arrivals.look()
 	_, notes := d.arrivals.seen()
 	s, err := gather(d.reg)
-	f := frame{head: d.head(), zone: d.zone, now: time.Now(), snapshot: s, notes: notes}
-	d.ledger.read(func(states map[int32]*ledger.State) {
-		for _, a := range app.QuotaOf(d.settings, states, f.now).Accounts {
-			for _, l := range a.Lanes {
-				f.quota = append(f.quota, laneView{l.Lane, quotaOf(l), l.Waiting})
-			}
-		}
-	})
+	f := frame{head: d.head(), inside: d.inside(), zone: d.zone, now: time.Now(), snapshot: s, notes: notes}
+	for _, l := range d.lanes(f.now) {
+		f.quota = append(f.quota, laneView{l.Lane, quotaOf(l), l.Waiting})
+	}
 	return f, err
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 func someFrame() frame {
-	return frame{head: "seed 42   for 15s", zone: time.UTC, now: noon, perSec: 39.6,
+	return frame{head: "seed 42   for 15s", inside: "elsewhere: -c x", zone: time.UTC, now: noon, perSec: 39.6,
 		snapshot: snapshot{events: 600, results: map[string]int{"no_match": 414, "ignored": 124, "dead": 2}, fates: map[string]int{"SENT": 46, "COALESCED": 7, "SUPPRESSED": 2}},
 		quota:    []laneView{{"main/broadcast", Quota{Window{2, 2}, Window{2, 3}, noon.Add(59*time.Minute + 30*time.Second)}, 6}},
 		notes:    []note{{noon, "u-004", "您的包裹已发出", "顺丰 SF1 正在路上"}, {noon.Add(time.Second), "city_北京", "北京闪购开始", "坏\x1b[2J了"}},
@@ -23,6 +23,7 @@ func someFrame() frame {
 func TestFrame(t *testing.T) {
 	f := someFrame()
 	want := `notifier demo · 演示   seed 42   for 15s
+elsewhere: -c x
 
 事件 events   600   40/s   no match 414   ignored 124   dead 2
 结果 fates    SENT 46   COALESCED 7   SUPPRESSED 2   DEAD 0   UNKNOWN 0

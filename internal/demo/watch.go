@@ -13,6 +13,7 @@ import (
 	"github.com/tidwall/gjson"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/sandbox"
 )
@@ -23,11 +24,23 @@ type snapshot struct {
 	results map[string]int // of them: matched, no_match, ignored, dead
 	fates   map[string]int // by kind
 	pending map[string]int // by state
-	busy    int            // pending that is not waiting for a slot, quiet hours or people
+	busy    int            // pending that waits for nothing but us: merging, in flight, queued in a lane that is not scarce
+	queued  map[string]int // pending for a slot, by scarce lane
+}
+
+// idle reports whether the daemon has nothing to do: what is pending waits for quiet hours, for people, or for a slot that is not
+// free. A slot may be free and not used yet: a machine that halts for seconds makes the clock uncertain, and scarce lanes wait.
+func (s *snapshot) idle(lanes []app.QuotaLane, now time.Time) bool {
+	for _, l := range lanes {
+		if s.queued[l.Lane] > 0 && !l.Next.After(now) {
+			return false
+		}
+	}
+	return s.busy == 0
 }
 
 func gather(g prometheus.Gatherer) (snapshot, error) {
-	s := snapshot{results: map[string]int{}, fates: map[string]int{}, pending: map[string]int{}}
+	s := snapshot{results: map[string]int{}, fates: map[string]int{}, pending: map[string]int{}, queued: map[string]int{}}
 	mfs, err := g.Gather()
 	if err != nil {
 		return s, fmt.Errorf("read the daemon's metrics: %w", err)
@@ -68,7 +81,9 @@ func gather(g prometheus.Gatherer) (snapshot, error) {
 	}
 	for lane, states := range lanes {
 		s.busy += states["merging"] + states["in_flight"]
-		if !scarce[lane] {
+		if scarce[lane] {
+			s.queued[lane] = states["quota"]
+		} else {
 			s.busy += states["quota"]
 		}
 	}
