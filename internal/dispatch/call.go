@@ -135,7 +135,9 @@ func (a *actor) settle(c *call, o Outcome) {
 		a.refused(c, o)
 	case ClassConfig:
 		at.State = ledger.Refused
-		a.misconfigured(l, o)
+		if l.news(at.At) {
+			a.misconfigured(l, o)
+		}
 		a.back(c)
 	case ClassRetryLater:
 		at.State = ledger.Refused
@@ -143,7 +145,7 @@ func (a *actor) settle(c *call, o Outcome) {
 		a.back(c)
 	case ClassNotSent:
 		at.State = ledger.NotSent
-		a.pause(l)
+		a.pause(l, at.At)
 		a.back(c)
 	default:
 		at.State = ledger.Unknown
@@ -221,10 +223,13 @@ func (a *actor) back(c *call) {
 // unclear handles an ambiguous outcome.
 func (a *actor) unclear(c *call, o Outcome) {
 	l, at := c.lane, c.attempt
-	l.unclear++
+	news := l.news(at.At)
+	if news {
+		l.unclear++
+	}
 	if l.Repeatable {
 		a.unclearTags(c)
-		a.pause(l)
+		a.pause(l, at.At)
 		return
 	}
 	for _, it := range c.items { // AT-MOST-ONCE
@@ -236,7 +241,7 @@ func (a *actor) unclear(c *call, o Outcome) {
 		a.log.Error("outcome unknown: counted as used, never repeated; decide with `notifier attempts resolve`", attemptField(at.ID), laneField(l.full()), ruleField(in.Rule), zap.String("event", in.Event.ID), intentField(in.ID))
 	}
 	at.Members = nil
-	if l.unclear >= 3 {
+	if news && l.unclear >= 3 {
 		a.close(l, "breaker", fmt.Sprintf("%d ambiguous outcomes in a row, the last: %s", l.unclear, o.Detail))
 	}
 }
@@ -285,9 +290,13 @@ func (a *actor) external(l *lane, now time.Time, why string) {
 }
 
 // pause lets a lane wait after a call that did not get through; the pause doubles while it goes on.
-func (a *actor) pause(l *lane) {
+func (a *actor) pause(l *lane, began time.Time) {
+	if !l.news(began) {
+		return
+	}
+	l.stepped = a.clock.now()
 	l.backoff = min(max(2*l.backoff, 250*time.Millisecond), 30*time.Second)
-	l.notBefore = a.clock.now().Add(l.backoff)
+	l.notBefore = l.stepped.Add(l.backoff)
 }
 
 // probe asks the vendor something harmless on behalf of a closed lane.

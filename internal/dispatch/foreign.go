@@ -84,7 +84,7 @@ func (a *actor) read(c *call, o Outcome) {
 		case ClassRetryLater:
 			a.later(l, o)
 		default:
-			a.pause(l)
+			a.pause(l, a.clock.now())
 		}
 		now := a.clock.now()
 		for _, u := range c.read.users {

@@ -106,7 +106,12 @@ type lane struct {
 	unclear   int  // ambiguous outcomes in a row
 	backoff   time.Duration
 	notBefore time.Time // pause after a refusal for now, or while a predecessor's call may arrive
+	stepped   time.Time // when it was last slowed down or closed; at first, when it was taken over
 }
+
+// news reports whether a call that began then says anything the lane does not know: calls that were in flight together fail
+// together, and a step is taken once for all of them. What a predecessor's death left open says nothing of the vendor.
+func (l *lane) news(began time.Time) bool { return began.After(l.stepped) }
 
 func (l *lane) scarce() bool  { return len(l.Limits) > 0 }
 func (l *lane) full() string  { return l.ac.Name + "/" + l.name }
@@ -203,7 +208,7 @@ func (a *actor) close(l *lane, reason, detail string) {
 		a.log.Error("lane closed: its intents are kept", laneField(l.full()), reasonField(reason), detailField(detail))
 	}
 	st.Pause, st.Retry = pause.Milliseconds(), now.Add(pause).UTC()
-	l.closed, l.trial, l.probing = &st, false, false
+	l.closed, l.trial, l.probing, l.stepped = &st, false, false, now
 	a.w.Put(ledger.LaneKey(l.ac.Key, l.name), st)
 }
 

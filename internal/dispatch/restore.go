@@ -13,6 +13,11 @@ import (
 // restore builds the memory from what the ledger holds. It writes nothing: a take-over that is cancelled now has changed nothing.
 func (a *actor) restore(st *ledger.State) {
 	now := a.clock.now()
+	for _, ac := range a.accounts {
+		for _, l := range ac.lanes {
+			l.stepped = now
+		}
+	}
 	for hash, s := range st.Seen {
 		a.seen[hash] = s.Until
 		class := 0
