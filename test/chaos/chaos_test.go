@@ -141,9 +141,8 @@ func (r *run) cycle(ctx context.Context, k int) {
 		r.pause(time.Duration(r.random.IntN(600)) * time.Millisecond)
 	} else {
 		r.awaitReady(ctx, k)
-		r.pause(time.Duration(r.random.IntN(700)) * time.Millisecond)
 		r.awaitMoment(ctx)
-		r.pause(time.Duration(r.random.IntN(20)) * time.Millisecond)
+		r.pause(time.Duration(r.random.IntN(40)) * time.Millisecond)
 	}
 	if r.daemon.Ended() {
 		r.t.Fatalf("before kill %d the daemon ended by itself\n%s", k, r.daemon.Tail())
@@ -191,12 +190,17 @@ func (r *run) awaitReady(ctx context.Context, k int) {
 	r.ready = append(r.ready, time.Since(r.daemon.Started))
 }
 
-// awaitMoment waits until an attempt is open or 50 intents are pending, as the daemon's metrics tell. If that does not come, the
-// kill comes anyway; the ledger tells in the end which kills hit something.
+// awaitMoment waits for a moment worth a kill, as the daemon's metrics tell: this process has begun calls and one is open, or, one
+// time in four, 50 intents are pending before it could begin any. If that does not come, the kill comes anyway; the ledger tells
+// in the end which kills hit something.
 func (r *run) awaitMoment(ctx context.Context) {
+	begun := 1 + r.random.IntN(40)
+	if r.random.IntN(4) == 0 {
+		begun = 0
+	}
 	deadline := time.Now().Add(3 * time.Second)
 	for time.Now().Before(deadline) && !r.daemon.Ended() {
-		if all, open := r.daemon.Pending(ctx); open > 0 || all >= 50 {
+		if l := r.daemon.Load(ctx); l.Begun >= begun && (l.InFlight > 0 && begun > 0 || l.Pending >= 50) {
 			r.seen++
 			return
 		}

@@ -68,7 +68,7 @@ func Check(in Input) (*Report, error) {
 	c := &checker{Report: &Report{Fates: map[string]int{}, Calls: map[string]int{}, Faults: map[string]int{}}, in: in,
 		x: expect(in.Events, in.Shops), names: map[string]id{}, fates: map[id]*fateRecord{}, got: map[sendKey]int{}}
 	var err error
-	if c.l, err = readLedger(in.Ledger, in.Kills); err != nil {
+	if c.l, err = readLedger(in.Ledger, in.Starts, in.Kills); err != nil {
 		return nil, err
 	}
 	if err := c.readJournal(); err != nil {

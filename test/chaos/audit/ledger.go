@@ -10,7 +10,7 @@ import (
 // Crash is one kill as the ledger shows it.
 type Crash struct {
 	At      time.Time
-	Open    int // attempts without outcome at the kill
+	Open    int // attempts of the killed process without outcome at the kill
 	Scarce  int // of these, broadcasts
 	Pending int // intents without fate at the kill
 }
@@ -30,28 +30,30 @@ type ledger struct {
 	crashes   []Crash
 }
 
-func readLedger(records []Record, kills []time.Time) (*ledger, error) {
+func readLedger(records []Record, starts, kills []time.Time) (*ledger, error) {
 	l := &ledger{started: map[string]time.Time{}, attempts: map[string]*attempt{}, lanes: map[string]string{}, unknown: map[string]bool{}, pending: map[string]bool{}, users: map[string]userRow{}, positions: map[int32]position{}}
 	rs := slices.Clone(records)
 	slices.SortStableFunc(rs, func(a, b Record) int { return a.Time.Compare(b.Time) }) // keys never change partition
 	for _, r := range rs {
 		for len(kills) > len(l.crashes) && r.Time.After(kills[len(l.crashes)]) {
-			l.crash(kills[len(l.crashes)])
+			l.crash(starts, kills)
 		}
 		if err := l.apply(r); err != nil {
 			return nil, fmt.Errorf("ledger: %w", err)
 		}
 	}
 	for len(kills) > len(l.crashes) {
-		l.crash(kills[len(l.crashes)])
+		l.crash(starts, kills)
 	}
 	return l, nil
 }
 
-func (l *ledger) crash(at time.Time) {
-	c := Crash{At: at, Pending: len(l.pending)}
+// crash notes the state at the next kill, of the process that the start of the same number began.
+func (l *ledger) crash(starts, kills []time.Time) {
+	n := len(l.crashes)
+	c := Crash{At: kills[n], Pending: len(l.pending)}
 	for _, a := range l.attempts {
-		if a.State == "started" {
+		if a.State == "started" && l.started[a.ID].After(starts[n]) {
 			c.Open++
 			if a.Lane == "broadcast" {
 				c.Scarce++

@@ -82,28 +82,37 @@ func (d *Daemon) Ready(ctx context.Context) bool {
 	return err == nil && code == http.StatusOK
 }
 
-// Pending is what the daemon's metrics say of the intents without fate: all of them, and those in a call.
-func (d *Daemon) Pending(ctx context.Context) (all, inFlight int) {
+// Load is what the daemon's metrics say of its work.
+type Load struct {
+	Pending  int // intents without fate
+	InFlight int // of these, in a call; also in one that a predecessor left open
+	Begun    int // intents that this process began a call for
+}
+
+// Load asks for the metrics; without an answer all is zero.
+func (d *Daemon) Load(ctx context.Context) (l Load) {
 	_, body, err := d.get(ctx, "/metrics")
 	if err != nil {
-		return 0, 0
+		return l
 	}
 	in := bufio.NewScanner(strings.NewReader(body))
 	for in.Scan() {
 		series, value, _ := strings.Cut(in.Text(), " ")
-		if !strings.HasPrefix(series, "notifier_pending{") {
-			continue
-		}
 		n, err := strconv.Atoi(value)
 		if err != nil {
 			continue
 		}
-		all += n
-		if strings.Contains(series, `state="in_flight"`) {
-			inFlight += n
+		switch {
+		case strings.HasPrefix(series, "notifier_event_to_call_seconds_count{"):
+			l.Begun += n
+		case strings.HasPrefix(series, "notifier_pending{"):
+			l.Pending += n
+			if strings.Contains(series, `state="in_flight"`) {
+				l.InFlight += n
+			}
 		}
 	}
-	return all, inFlight
+	return l
 }
 
 func (d *Daemon) get(ctx context.Context, path string) (int, string, error) {

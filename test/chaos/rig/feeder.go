@@ -32,7 +32,8 @@ func NewFeeder(seed uint64, shops []string) *Feeder {
 const (
 	users  = 240
 	cities = 6
-	pace   = 40 * time.Millisecond // between two batches
+	pace   = 100 * time.Millisecond // between two batches
+	phase  = 600                    // events after which the sales move to the next shop, so that its two slots an hour are met fresh
 )
 
 // Run produces to the broker at addr until ctx ends or the broker is gone.
@@ -63,7 +64,7 @@ func (f *Feeder) Run(ctx context.Context, addr string) error {
 func (f *Feeder) batch() []*kgo.Record {
 	n := 1 + f.random.IntN(8)
 	if f.random.IntN(40) == 0 {
-		n = 100
+		n = 80
 	}
 	var out []*kgo.Record
 	for range n {
@@ -85,9 +86,9 @@ func (f *Feeder) event() *kgo.Record {
 	switch k := f.random.IntN(1000); {
 	case k < 10: // not JSON: a dead letter
 		return f.record("shop.orders", user, fmt.Sprintf("bad-%d", f.n), []byte(`{"id":`))
-	case k < 16:
+	case k < 20:
 		id := fmt.Sprintf("sale-%d", f.n)
-		return f.json("shop.sales", id, id, map[string]any{"id": id, "at": at, "city": fmt.Sprintf("c%d", f.random.IntN(cities)), "shop": f.shops[f.random.IntN(len(f.shops))]})
+		return f.json("shop.sales", id, id, map[string]any{"id": id, "at": at, "city": fmt.Sprintf("c%d", f.random.IntN(cities)), "shop": f.shops[f.n/phase%len(f.shops)]})
 	case k < 500:
 		if f.random.IntN(5) == 0 {
 			at -= f.random.Int64N(2000) // older than what the user may have got already
