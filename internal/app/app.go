@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -68,6 +69,8 @@ type App struct {
 	admin    net.Listener
 	clients  []*rongcloud.Client
 	running  atomic.Bool
+
+	credentials *prometheus.GaugeVec
 }
 
 // KafkaError means that Kafka cannot be reached or used: exit code 4.
@@ -195,8 +198,10 @@ func (a *App) assemble() error {
 		Consent: dispatch.Consent{Never: a.s.Consent.Never, Marketing: a.s.Consent.Marketing, Service: a.s.Consent.Service}, ClassCaps: a.s.UserLimits,
 		DuplicatesUsers: ev.DuplicateUsers, DuplicatesBroadcasts: ev.DuplicateBroadcasts, SessionTimeout: a.opt.SessionTimeout, FetchMaxWait: a.opt.FetchMaxWait,
 		Metrics: dispatch.NewMetrics(a.reg), Log: a.log.Named("dispatch")})
+	a.reg.MustRegister(newMissingFields(a.live))
+	a.credentials = credentialsLoaded(a.reg, slices.Sorted(maps.Keys(identities)))
 	cm := consumer.NewMetrics(a.reg)
-	a.live.onLoad(func(s *rules.Set) { cm.Known(eventNames(s), ruleNames(s)) })
+	a.live.onLoad(func(s *rules.Set) { cm.Known(s.Topics(), eventNames(s), ruleNames(s)) })
 	st := a.s.Kafka.Start
 	a.consumer = consumer.New(consumer.Options{Kafka: a.kafka, Topics: a.topics, TxnSuffix: a.suffix, Instance: a.s.Kafka.Instance,
 		Rules: func() consumer.Rules { return a.live.set() }, Accounts: identities, Start: consumer.Start{Set: st.Set, Earliest: st.Set && !st.Latest && st.At.IsZero(), At: st.At},
@@ -355,6 +360,7 @@ func (a *App) refreshSecrets(ctx context.Context) error {
 			if err != nil {
 				a.log.Warn("a secret could not be read again, the last one stays", zap.String("account", ac.Name), zap.Error(err))
 			} else if changed {
+				a.credentials.WithLabelValues(ac.Name).SetToCurrentTime()
 				a.log.Info("credentials rotated", zap.String("account", ac.Name))
 			}
 		}

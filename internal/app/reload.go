@@ -43,7 +43,7 @@ type RulesError struct {
 }
 
 func (e *RulesError) Error() string {
-	return fmt.Sprintf("the rule files have %d errors", e.List.Errors())
+	return fmt.Sprintf("the rule files have %d errors, the first: %s", e.List.Errors(), firstError(e.List))
 }
 
 func newLiveRules(opt Options, reg prometheus.Registerer) (*liveRules, error) {
@@ -186,14 +186,7 @@ func digest(files []rules.File) [32]byte {
 func (l *liveRules) reload(files []rules.File) error {
 	set, ds := rules.LoadFiles(files, l.opt)
 	if set == nil {
-		var first error = errors.New("no rules")
-		for _, d := range ds {
-			if d.Severity == diag.Error {
-				first = fmt.Errorf("%s:%d:%d %s %s", d.File, d.Line, d.Column, d.Code, d.Message.EN)
-				break
-			}
-		}
-		return fmt.Errorf("%d errors, the first: %w", ds.Errors(), first)
+		return fmt.Errorf("%d errors, the first: %s", ds.Errors(), firstError(ds))
 	}
 	if len(set.Rules) == 0 {
 		return errors.New("N110: the reload would remove every rule")
@@ -204,6 +197,15 @@ func (l *liveRules) reload(files []rules.File) error {
 	l.swap(set)
 	l.log.Info("rules reloaded", zap.String("rule_set", set.Hash), zap.Strings("added", added), zap.Strings("changed", changed), zap.Strings("removed", removed))
 	return nil
+}
+
+func firstError(ds diag.List) string {
+	for _, d := range ds.Sorted() {
+		if d.Severity == diag.Error {
+			return fmt.Sprintf("%s:%d:%d %s %s", d.File, d.Line, d.Column, d.Code, d.Message.EN)
+		}
+	}
+	return "none"
 }
 
 // compare names the rules that a reload adds, changes and removes.

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -65,8 +66,9 @@ type Options struct {
 
 // Consumer is stage 1 of one process.
 type Consumer struct {
-	opt Options
-	log *zap.Logger
+	opt  Options
+	log  *zap.Logger
+	read readTimes
 }
 
 // Errors that trying again does not cure.
@@ -161,6 +163,11 @@ func (c *Consumer) session(ctx context.Context) error {
 		return fmt.Errorf("evaluate: %w", err)
 	}
 	defer s.Close()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	lc, stopLag := context.WithCancel(ctx)
+	defer stopLag()
+	wg.Go(func() { c.watchLag(lc, s.Client()) })
 	topics := o.Rules().Topics()
 	for ctx.Err() == nil {
 		if now := o.Rules().Topics(); !slices.Equal(now, topics) { // a reload brought others; records of those that went are ignored
@@ -209,6 +216,11 @@ func (c *Consumer) transaction(ctx context.Context, s *kgo.GroupTransactSession,
 	promise := kgo.AbortingFirstErrPromise(s.Client())
 	var n counts
 	for produced := 0; ; {
+		fs.EachPartition(func(p kgo.FetchTopicPartition) {
+			if n := len(p.Records); n > 0 {
+				c.read.note(p.Records[n-1])
+			}
+		})
 		fs.EachRecord(func(r *kgo.Record) {
 			for _, out := range c.evaluate(r, parts, &n) {
 				s.Produce(context.WithoutCancel(ctx), out, promise.Promise())

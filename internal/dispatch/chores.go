@@ -63,6 +63,13 @@ func (a *actor) chores() {
 		a.log.Error("the books do not balance: intents taken in minus fates minus pending", zap.Int64("difference", books))
 	}
 	a.gauges(now)
+	a.wg.Go(func() {
+		ctx, cancel := context.WithTimeout(a.ctx, 5*time.Second)
+		defer cancel()
+		if n, err := a.w.Size(ctx); err == nil { // a cluster may not tell: then the series stays as it was
+			a.opt.Metrics.ledgerBytes.WithLabelValues(partLabel(a.p)).Set(float64(n))
+		}
+	})
 	if time.Since(a.lastBeat) >= beatEvery {
 		a.beat()
 	}

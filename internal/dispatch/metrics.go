@@ -29,6 +29,7 @@ type Metrics struct {
 	lastSent      *prometheus.GaugeVec
 	approvals     *prometheus.GaugeVec
 	intents       *prometheus.CounterVec
+	ledgerBytes   *prometheus.GaugeVec
 }
 
 // NewMetrics registers the series.
@@ -66,6 +67,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		lastSent:      gauge("notifier_last_sent_timestamp_seconds", "When a lane last had a call accepted.", "lane"),
 		approvals:     gauge("notifier_approvals_waiting", "Requests that wait for approval.", "account"),
 		intents:       counter("notifier_intents_total", "Intents taken in.", "action"),
+		ledgerBytes:   gauge("notifier_ledger_bytes", "Bytes of a ledger partition at the broker.", "partition"),
 		skew:          prometheus.NewGauge(prometheus.GaugeOpts{Name: "notifier_clock_skew_seconds", Help: "This machine's clock minus the broker's."}),
 		unbalanced:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "notifier_books_unbalanced", Help: "Intents taken in minus fates minus pending: anything but 0 pages."}),
 	}

@@ -156,6 +156,21 @@ func appendTime(ctx context.Context, cl *kgo.Client, topic string, partition int
 	return time.UnixMilli(o.Timestamp), nil
 }
 
+// Size is how many bytes the partition's replicas hold on the broker that has most of it.
+func (w *Writer) Size(ctx context.Context) (int64, error) {
+	var set kadm.TopicsSet
+	set.Add(w.opt.Topics.Ledger, w.opt.Partition)
+	dirs, err := kadm.NewClient(w.cl[0]).DescribeAllLogDirs(ctx, set)
+	if err != nil {
+		return 0, fmt.Errorf("size of the ledger: %w", err)
+	}
+	var size int64
+	dirs.Each(func(d kadm.DescribedLogDir) {
+		d.Topics.Each(func(p kadm.DescribedLogDirPartition) { size = max(size, p.Size) })
+	})
+	return size, nil
+}
+
 // Trim deletes intents below an offset (design.md 3, Topics): the ledger has them.
 func (w *Writer) Trim(ctx context.Context, below int64) error {
 	var os kadm.Offsets

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/expr-lang/expr"
@@ -50,6 +51,7 @@ var loops = []string{"all", "none", "any", "one", "count", "filter"}
 // Names that no field can have carry the rest: "?city" is has(city), "~city" is changed(city), "before.city" and
 // "event.id" are themselves.
 type condition struct {
+	missing atomic.Int64 // times it was not met because a field it needs was missing
 	source  string
 	program *vm.Program
 	needs   []string // fields and before.fields that must be there

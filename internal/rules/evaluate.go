@@ -98,6 +98,7 @@ func (c *condition) holds(src source, env map[string]any) bool {
 			_, _, ok = src.field(name)
 		}
 		if !ok {
+			c.missing.Add(1)
 			return false
 		}
 	}

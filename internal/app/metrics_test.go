@@ -1,0 +1,56 @@
+package app
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	"go.uber.org/zap"
+
+	"github.com/notifier/notifier/internal/consumer"
+	"github.com/notifier/notifier/internal/dispatch"
+	"github.com/notifier/notifier/internal/rules"
+	"github.com/notifier/notifier/internal/settings"
+	shipped "github.com/notifier/notifier/rules"
+)
+
+// The daemon's series follow the conventions, and those that people alert on are there from the start.
+func TestMetrics(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	s := &settings.Settings{Zone: time.UTC, Accounts: []settings.Account{{Name: "main", Vendor: "rongcloud", AppKey: "k", Sender: "system", AllowEveryone: true, ApprovalWaived: true, Broadcast: true,
+		Quota: settings.Quota{Hour: 2, Day: 3, DayZones: []*time.Location{time.UTC}}}}}
+	live, err := newLiveRules(Options{Settings: s, Log: zap.NewNop(), RuleFiles: func() ([]rules.File, error) { return rules.ReadFS(shipped.Files) }}, reg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reg.MustRegister(newMissingFields(live))
+	credentialsLoaded(reg, []string{"main"})
+	cm := consumer.NewMetrics(reg)
+	live.onLoad(func(s *rules.Set) { cm.Known(s.Topics(), eventNames(s), ruleNames(s)) })
+	dispatch.New(dispatch.Options{Metrics: dispatch.NewMetrics(reg), Log: zap.NewNop(), Accounts: []*dispatch.Account{{Name: "main", Key: "rongcloud:k", Lanes: rongLanes(quotaOf(&s.Accounts[0]), late)}}})
+	mfs, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	problems, err := promlint.NewWithMetricFamilies(mfs).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+	var names []string
+	for _, mf := range mfs {
+		names = append(names, mf.GetName())
+	}
+	for _, want := range []string{"notifier_events_total", "notifier_rule_matches_total", "notifier_rule_missing_field_total", "notifier_intents_total", "notifier_pending", "notifier_last_sent_timestamp_seconds",
+		"notifier_vendor_calls_total", "notifier_vendor_call_seconds", "notifier_event_to_call_seconds", "notifier_quota_used", "notifier_quota_limit", "notifier_quota_next_slot_timestamp_seconds",
+		"notifier_lane_held", "notifier_approvals_waiting", "notifier_consumer_lag", "notifier_partition_oldest_age_seconds", "notifier_users_known", "notifier_clock_skew_seconds", "notifier_rules_loaded",
+		"notifier_rules_info", "notifier_rules_last_reload_success", "notifier_rules_last_reload_success_timestamp_seconds", "notifier_credentials_loaded_timestamp_seconds", "notifier_books_unbalanced"} {
+		if !slices.Contains(names, want) {
+			t.Errorf("%s is not there from the start", want)
+		}
+	}
+}
