@@ -86,6 +86,10 @@ const idleCommit = 200 * time.Millisecond
 // txnTimeout bounds how long a frozen instance's open transaction holds back everybody's read_committed reading.
 const txnTimeout = 10 * time.Second
 
+// closeWithin bounds the end of a membership: a client that is closed waits for its JoinGroup, and the group answers that only
+// when everybody has joined or the rebalance times out.
+const closeWithin = 2 * time.Second
+
 // New makes a Consumer; Run starts it.
 func New(opt Options) *Consumer {
 	if opt.SessionTimeout == 0 {
@@ -135,7 +139,9 @@ func (c *Consumer) session(ctx context.Context) error {
 		return err
 	}
 	o := &c.opt
-	s, err := kgo.NewGroupTransactSession(append(slices.Clone(o.Kafka),
+	life, end := context.WithCancel(context.Background())
+	defer end()
+	s, err := kgo.NewGroupTransactSession(append(slices.Clone(o.Kafka), kgo.WithContext(life),
 		kgo.TransactionalID(o.Topics.Prefix+"-evaluate-"+o.Instance+o.TxnSuffix), kgo.TransactionTimeout(txnTimeout),
 		kgo.ConsumerGroup(c.group()), kgo.InstanceID(o.Instance), kgo.ConsumeTopics(o.Rules().Topics()...), kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.SessionTimeout(o.SessionTimeout), kgo.HeartbeatInterval(o.SessionTimeout/5), kgo.RebalanceTimeout(o.SessionTimeout+5*time.Second),
@@ -162,7 +168,10 @@ func (c *Consumer) session(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("evaluate: %w", err)
 	}
-	defer s.Close()
+	defer func() {
+		defer time.AfterFunc(closeWithin, end).Stop()
+		s.Close()
+	}()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	lc, stopLag := context.WithCancel(ctx)

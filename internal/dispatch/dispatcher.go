@@ -32,6 +32,10 @@ type Dispatcher struct {
 // ErrInstanceTaken means that another process uses our instance name. Going on would throw the two out in turn.
 var ErrInstanceTaken = errors.New("another process uses this kafka.instance name")
 
+// closeWithin bounds the end of a membership: a client that is closed waits for its JoinGroup, and the group answers that only
+// when everybody has joined or the rebalance times out.
+const closeWithin = 2 * time.Second
+
 // New makes a Dispatcher; Run starts it.
 func New(opt Options) *Dispatcher {
 	if opt.SessionTimeout == 0 {
@@ -86,7 +90,9 @@ func (d *Dispatcher) member(ctx context.Context) error {
 	defer fail(nil)
 	group := o.Topics.Prefix + "-dispatch"
 	topic := o.Topics.Intents
-	cl, err := kgo.NewClient(append(slices.Clone(o.Kafka),
+	life, end := context.WithCancel(context.Background())
+	defer end()
+	cl, err := kgo.NewClient(append(slices.Clone(o.Kafka), kgo.WithContext(life),
 		kgo.ConsumerGroup(group), kgo.InstanceID(o.Instance), kgo.ConsumeTopics(topic), kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
 		kgo.SessionTimeout(o.SessionTimeout), kgo.HeartbeatInterval(o.SessionTimeout/5), kgo.RebalanceTimeout(o.SessionTimeout+10*time.Second),
@@ -134,6 +140,7 @@ func (d *Dispatcher) member(ctx context.Context) error {
 	if !errors.Is(cause, ErrInstanceTaken) {
 		d.leave(cl, group)
 	}
+	defer time.AfterFunc(closeWithin, end).Stop()
 	cl.CloseAllowingRebalance()
 	return cause
 }
