@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,6 +36,7 @@ const (
 type daemon struct {
 	w      *world
 	app    *app.App
+	log    *zap.Logger
 	cable  *cable
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -87,8 +89,8 @@ func (w *world) one(more string) *settings.Settings {
 func (w *world) start(s *settings.Settings) *daemon {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	d := &daemon{w: w, cable: newCable(w), cancel: cancel, done: make(chan struct{})}
-	a, err := app.New(ctx, app.Options{Settings: s, Log: w.logger(s.Kafka.Instance), RuleFiles: func() ([]rules.File, error) { return w.rules, nil },
+	d := &daemon{w: w, log: w.logger(s.Kafka.Instance), cable: newCable(w), cancel: cancel, done: make(chan struct{})}
+	a, err := app.New(ctx, app.Options{Settings: s, Log: d.log, RuleFiles: func() ([]rules.File, error) { return w.rules, nil },
 		Listen: w.net.Listen, DialContext: d.cable.DialContext, SessionTimeout: session, FetchMaxWait: fetchWait})
 	if err != nil {
 		w.t.Fatal("start:", err)
@@ -105,8 +107,15 @@ func (w *world) start(s *settings.Settings) *daemon {
 func (d *daemon) stop() {
 	d.w.t.Helper()
 	began := time.Now()
+	d.log.Info("stopped by the test")
 	d.cancel()
-	<-d.done
+	select {
+	case <-d.done:
+	case <-time.After(20 * time.Second):
+		stacks := make([]byte, 4<<20)
+		d.w.t.Logf("not drained after 20 s:\n%s", stacks[:runtime.Stack(stacks, true)])
+		<-d.done
+	}
 	d.app.Close()
 	if took := time.Since(began); d.err != nil || took > 10*time.Second {
 		d.w.t.Errorf("a clean stop took %s and ended with %v", took, d.err)
@@ -115,6 +124,7 @@ func (d *daemon) stop() {
 
 // kill ends a daemon as SIGKILL does, as far as anybody outside can see: from one moment on nothing comes from it any more.
 func (d *daemon) kill() {
+	d.log.Info("killed by the test")
 	d.cable.cut()
 	d.cancel()
 	<-d.done

@@ -5,9 +5,7 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 
@@ -34,21 +32,10 @@ func ambiguity(r *rand.Rand) sandbox.Fault {
 // Whatever the vendor does with single calls, and however late, a user ends up with the tags of the newest event: 200 schedules of events
 // and faults, each from its seed. Every fourth also has a restart, clean or not, in the middle.
 func TestTheNewestTagsWin(t *testing.T) {
-	seeds := []uint64{}
-	for i := range uint64(200) {
-		seeds = append(seeds, i)
-	}
-	if one := os.Getenv("SIM_SEED"); one != "" {
-		n, err := strconv.ParseUint(one, 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		seeds = []uint64{n}
-	}
-	late := 0
-	for _, seed := range seeds {
+	schedules, late := seeds(t, 200), 0
+	for _, seed := range schedules {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			simulate(t, setup{quiet: len(seeds) > 1}, func(t *testing.T, w *world) {
+			simulate(t, setup{quiet: true}, func(t *testing.T, w *world) {
 				r := rand.New(rand.NewPCG(seed, 0))
 				more := "    tags: {delay: " + []string{"0s", "1s", "5s"}[r.IntN(3)] + ", foreign: " + []string{"keep", "drop"}[r.IntN(2)] + "}\n"
 				s := w.one(more)
@@ -117,7 +104,7 @@ func TestTheNewestTagsWin(t *testing.T) {
 			})
 		})
 	}
-	if len(seeds) > 1 && late < 50 {
+	if len(schedules) >= 200 && late < 50 {
 		t.Errorf("only %d calls in all schedules were executed late: the schedules prove little", late)
 	}
 	t.Logf("%d calls were executed after the client had given up", late)
