@@ -36,6 +36,9 @@ func TestDemoShowsEverything(t *testing.T) {
 	if q := r.Quota["main/broadcast"]; q.Hour.Used != 2 || r.Sent.Broadcast != 2 || r.Calls["/push.json"] != 2 {
 		t.Errorf("quota %+v, %d broadcasts, calls %v: both slots of the hour are wanted", q, r.Sent.Broadcast, r.Calls)
 	}
+	if p := r.Pending; p.Merging != 0 || p.InFlight != 0 || p.Quota != r.Intents-r.Fates.Sent-r.Fates.Coalesced-r.Fates.Suppressed {
+		t.Errorf("pending %+v: the end must wait until only quota holds something", p)
+	}
 	f := r.Fates
 	waiting := r.Pending.Merging + r.Pending.Approval + r.Pending.Quiet + r.Pending.Quota + r.Pending.Paused + r.Pending.InFlight
 	if got := f.Sent + f.Coalesced + f.Suppressed + f.Dead + f.Unknown + waiting; got != r.Intents {
