@@ -97,7 +97,7 @@ func stage1(ctx context.Context, j job) (*consumed, error) {
 	for _, r := range set.Rules {
 		names = append(names, r.Name)
 	}
-	metrics.Known([]string{"order", "profile"}, names)
+	metrics.Known(set.Topics(), []string{"order", "profile"}, names)
 	live := &counted{Set: set, want: int64(j.Events), first: make(chan struct{}), last: make(chan struct{})}
 	c := consumer.New(consumer.Options{Kafka: opts, Topics: topics, Instance: "bench", Rules: func() consumer.Rules { return live },
 		Accounts: map[string]string{"main": account}, Start: consumer.Start{Set: true, Earliest: true}, KeepDead: true, Metrics: metrics, Log: log})

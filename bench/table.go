@@ -32,8 +32,7 @@ func table(_ context.Context, l *lab) ([]report.Result, error) {
 			if err != nil {
 				return nil, fmt.Errorf("user %s: %w", user, err)
 			}
-			u := &tagsync.User{}
-			u.Apply(in.Profile, int64(i))
+			u := row(in)
 			want := set.Tags("main", u.Get, nil)
 			if sets[tagsync.Key(want)] == nil {
 				sets[tagsync.Key(want)] = want
@@ -68,6 +67,13 @@ func stored(evs []event.Event, err error) (*intent.Intent, error) {
 		return nil, err
 	}
 	return intent.Decode(b)
+}
+
+// row is a user after one profile intent.
+func row(in *intent.Intent) *tagsync.User {
+	u := &tagsync.User{}
+	u.Apply(in.Profile, 0)
+	return u
 }
 
 func readBack(rows map[string]*tagsync.User, users int) error {

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	"github.com/notifier/notifier/bench/load"
+	"github.com/notifier/notifier/test/kafka/proc"
+)
+
+// daemon is one `notifier run`.
+type daemon struct {
+	*proc.Process
+	name, binary, settings, log, admin string
+	pid                                int
+}
+
+// newDaemon writes the settings and rules of a daemon that begins at the start of the topics.
+func (l *lab) newDaemon(ctx context.Context, name string, v *vendor) (*daemon, error) {
+	binary, err := l.daemon(ctx)
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(l.tmp, name)
+	for _, f := range load.Files(ruleCount) {
+		path := filepath.Join(dir, f.Name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(path, f.Data, 0o644); err != nil {
+			return nil, err
+		}
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	admin := ln.Addr().String()
+	if err := ln.Close(); err != nil {
+		return nil, err
+	}
+	d := &daemon{name: name, binary: binary, admin: admin, settings: filepath.Join(dir, "notifier.yaml"), log: filepath.Join(dir, "log")}
+	// Everything else is the product's default.
+	yaml := fmt.Sprintf(`version: 1
+kafka: {brokers: [%q], prefix: %s, partitions: 4, replication: 1, start: earliest, instance: bench}
+rules: rules
+admin: {listen: %q}
+log: {level: warn, format: json}
+accounts:
+  main:
+    vendor: rongcloud
+    hosts: [%q]
+    app_key: %s
+    secret: "${env:BENCH_SECRET}"
+    sender: system
+    brake: 1000000 in 10m
+    tags: {delay: 5s}
+`, strings.Join(l.brokers, `", "`), name, admin, v.url, load.App)
+	return d, os.WriteFile(d.settings, []byte(yaml), 0o644)
+}
+
+// start runs the daemon and waits until it is ready; it returns how long that took.
+func (d *daemon) start(ctx context.Context) (time.Duration, error) {
+	began := time.Now()
+	known := children(filepath.Base(d.binary))
+	p, err := proc.Start(proc.Options{Name: d.name, Path: d.binary, Args: []string{"run", "-c", d.settings}, Dir: filepath.Dir(d.settings),
+		Env: []string{"BENCH_SECRET=secret"}, Log: d.log})
+	if err != nil {
+		return 0, err
+	}
+	d.Process = p
+	for pid := range children(filepath.Base(d.binary)) {
+		if !known[pid] {
+			d.pid = pid
+		}
+	}
+	err = poll(ctx, 120*time.Second, 10*time.Millisecond, func() (bool, error) {
+		select {
+		case <-p.Done():
+			return false, fmt.Errorf("the daemon ended before it was ready\n%s", p.Tail())
+		default:
+		}
+		res, err := http.Get("http://" + d.admin + "/readyz")
+		if err != nil {
+			return false, nil // it does not listen yet
+		}
+		defer res.Body.Close()
+		return res.StatusCode == http.StatusOK, nil
+	})
+	if err != nil {
+		p.Kill()
+		return 0, fmt.Errorf("%s is not ready: %w\n%s", d.name, err, p.Tail())
+	}
+	return time.Since(began), nil
+}
+
+// metrics sums the samples of each series name.
+func (d *daemon) metrics(ctx context.Context) (map[string]float64, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.admin+"/metrics", nil)
+	if err != nil {
+		return nil, err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	var b bytes.Buffer
+	if _, err := b.ReadFrom(res.Body); err != nil {
+		return nil, err
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(&b)
+	if err != nil {
+		return nil, fmt.Errorf("metrics of %s: %w", d.name, err)
+	}
+	out := map[string]float64{}
+	for name, f := range families {
+		for _, m := range f.GetMetric() {
+			out[name] += m.GetGauge().GetValue() + m.GetCounter().GetValue() + m.GetUntyped().GetValue()
+		}
+	}
+	return out, nil
+}
+
+// poll asks until the answer is yes.
+func poll(ctx context.Context, patience, every time.Duration, done func() (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	t := time.NewTicker(every)
+	defer t.Stop()
+	for {
+		ok, err := done()
+		if ok || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-t.C:
+		}
+	}
+}
