@@ -80,11 +80,7 @@ func newFatesCmd() *cobra.Command {
 				if !b.Balanced() {
 					mark = "✗ the books do not balance"
 				}
-				total := 0
-				for _, c := range b.Fates {
-					total += c
-				}
-				fmt.Fprintf(out, "%d dead letters; %d intents = %d fates + %d pending %s\n", b.Dead, b.Intents, total, b.Pending, mark)
+				fmt.Fprintf(out, "%d dead letters; %d intents = %d fates + %d pending %s\n", b.Dead, b.Intents, b.Given, b.Pending, mark)
 				if !b.Balanced() {
 					return &exitError{code: exitFindings}
 				}

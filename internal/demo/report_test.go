@@ -28,7 +28,7 @@ type facts struct {
 func good() facts {
 	return facts{
 		in: input{events: 300, ignored: 40, noMatch: 208, matched: 50},
-		books: query.Books{Intents: 60, Pending: 6, Dead: 2, Fates: map[ledger.FateKind]int{ledger.Sent: 40, ledger.Coalesced: 8, ledger.Suppressed: 5, ledger.FateUnknown: 1},
+		books: query.Books{Intents: 60, Given: 54, Kept: true, Pending: 6, Dead: 2, Fates: map[ledger.FateKind]int{ledger.Sent: 40, ledger.Coalesced: 8, ledger.Suppressed: 5, ledger.FateUnknown: 1},
 			Reasons: map[ledger.Reason]int{ledger.Unchanged: 5}, Sent: map[string]int{"tags": 20, "push": 15, "message": 3, "broadcast": 2}},
 		pending: map[string]int{"quota": 6},
 	}

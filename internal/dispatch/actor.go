@@ -123,7 +123,7 @@ func newActor(opt *Options, p int32, t *ledger.TakenOver, failed func(error)) *a
 		gen: t.State.Genesis, isNew: t.New, timers: newTimers(), accounts: map[string]*account{}, items: map[string]*item{}, calls: map[string]*call{},
 		kept: map[string]*ledger.Attempt{}, seen: map[string]time.Time{}, taken: t.State.Taken, pauses: t.State.Pauses, stray: map[string]*item{},
 		inbox: inbox{wake: make(chan struct{}, 1)}, results: make(chan result, 8192), quit: make(chan struct{}), done: make(chan struct{}), failed: failed,
-		lastClock: now, lastSweep: now, lastBeat: now, began: now}
+		lastClock: now, lastSweep: now.Add(-sweepEvery), lastBeat: now, began: now}
 	a.ctx, a.lose = context.WithCancelCause(context.Background())
 	for _, ac := range opt.Accounts {
 		if ledger.HashPartition([]byte(ac.Key), a.gen.Partitions) == int(p) {

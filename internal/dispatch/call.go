@@ -123,6 +123,7 @@ func (a *actor) settle(c *call, o Outcome) {
 	switch o.Class {
 	case ClassOK:
 		at.State = ledger.OK
+		l.closedFor = 0
 		m.lastSent.WithLabelValues(l.full()).Set(float64(now.Unix()))
 		a.open(l)
 		a.sent(c, o)
@@ -158,6 +159,9 @@ func (a *actor) settle(c *call, o Outcome) {
 // store writes or deletes the attempt's record: scarce ones are kept while they count, unknown ones until a human decides.
 func (a *actor) store(c *call) {
 	at := c.attempt
+	if c.lane.scarce() {
+		defer func() { a.gauges(a.clock.now()) }()
+	}
 	human := at.State == ledger.Unknown && !c.lane.Repeatable
 	if at.State == ledger.NotSent || !human && !c.lane.scarce() {
 		delete(a.kept, at.ID)
@@ -320,9 +324,9 @@ func (a *actor) probed(l *lane, o Outcome) {
 		a.close(l, l.closed.Reason, o.Detail)
 		return
 	}
-	if l.Repeatable || l.closed.Reason == "credentials" {
-		a.open(l)
-		return
+	breaker := l.closed.Reason == "breaker"
+	a.open(l)
+	if breaker { // one call may pass; if that is unclear too, the lane closes again for twice as long
+		l.unclear, l.backoff = 2, 250*time.Millisecond
 	}
-	l.trial = true
 }

@@ -105,8 +105,9 @@ type lane struct {
 	trial     bool // after a probe: one call may pass
 	unclear   int  // ambiguous outcomes in a row
 	backoff   time.Duration
-	notBefore time.Time // pause after a refusal for now, or while a predecessor's call may arrive
-	stepped   time.Time // when it was last slowed down or closed; at first, when it was taken over
+	closedFor time.Duration // the last pause of a closed lane, until a call succeeds: the next one is twice as long
+	notBefore time.Time     // pause after a refusal for now, or while a predecessor's call may arrive
+	stepped   time.Time     // when it was last slowed down or closed; at first, when it was taken over
 }
 
 // news reports whether a call that began then says anything the lane does not know: calls that were in flight together fail
@@ -199,10 +200,10 @@ const (
 func (a *actor) close(l *lane, reason, detail string) {
 	now := a.clock.now()
 	st := ledger.LaneState{Reason: reason, Detail: detail, Since: now.UTC()}
-	pause := firstPause
+	pause := min(max(2*l.closedFor, firstPause), maxPause)
+	l.closedFor = pause
 	if l.closed != nil {
 		st.Since = l.closed.Since
-		pause = min(2*time.Duration(l.closed.Pause)*time.Millisecond, maxPause)
 	} else {
 		a.opt.Metrics.held.WithLabelValues(l.full(), reason).Set(1)
 		a.log.Error("lane closed: its intents are kept", laneField(l.full()), reasonField(reason), detailField(detail))

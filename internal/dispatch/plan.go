@@ -15,6 +15,10 @@ func (a *actor) plan() (calls []*call) {
 		a.planReads(ac, now)
 		calls = append(calls, a.planTags(ac, now)...)
 		for _, name := range slices.Sorted(maps.Keys(ac.lanes)) {
+			if l := ac.lanes[name]; l.closed != nil { // probed in its time also when nothing waits: nobody should be told of a fault that is mended
+				_, at := a.ready(l, now)
+				a.wakeAt(at)
+			}
 			if name == LaneTag || name == LaneTagBatch || name == LaneTagGet {
 				continue
 			}

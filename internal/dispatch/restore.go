@@ -42,6 +42,7 @@ func (a *actor) restore(st *ledger.State) {
 	for key, l := range st.Lanes {
 		if ac, name := a.accountOf(key); ac != nil && ac.lanes[name] != nil {
 			ac.lanes[name].closed = &l
+			ac.lanes[name].closedFor = time.Duration(l.Pause) * time.Millisecond
 			a.opt.Metrics.held.WithLabelValues(ac.lanes[name].full(), l.Reason).Set(1)
 		}
 	}

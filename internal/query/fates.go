@@ -43,33 +43,37 @@ type Books struct {
 	Pending int                     `json:"pending"`
 	Fates   map[ledger.FateKind]int `json:"fates"` // the last word on each intent
 	Reasons map[ledger.Reason]int   `json:"reasons"`
+	Given   int                     `json:"given"`  // fates ever given, by the ledger
+	Kept    bool                    `json:"kept"`   // the fates topic still holds all of them
 	Dead    int                     `json:"dead"`   // dead letters
 	Double  []intent.ID             `json:"double"` // intents with two fates, none of which resolves the other
 	Sent    map[string]int          `json:"sent"`   // by tags, push, message, broadcast
 }
 
-// Balanced reports whether every intent has one fate or is pending.
+// Balanced reports whether every intent has one fate or is pending: by the ledger's own count, and by the fates on record as long
+// as the topic keeps them all (fates are deleted after 30 days). Fates given while the topics were read are no imbalance.
 func (b *Books) Balanced() bool {
-	n := b.Pending
+	n := 0
 	for _, c := range b.Fates {
 		n += c
 	}
-	return n == b.Intents && len(b.Double) == 0
+	return b.Intents == b.Given+b.Pending && len(b.Double) == 0 && (!b.Kept || n >= b.Given)
 }
 
-// Books counts. It reads the ledger first and the fates after it, so that a fate is never missed that removed a pending intent.
+// Books counts. It reads the ledger first and the fates after it, so that no fate is missed that the ledger counts.
 func (r *Reader) Books(ctx context.Context) (*Books, error) {
 	b := &Books{Fates: map[ledger.FateKind]int{}, Reasons: map[ledger.Reason]int{}, Sent: map[string]int{}}
 	states, err := r.Ledgers(ctx)
 	if err != nil {
 		return nil, err
 	}
-	pending := map[intent.ID]bool{}
 	for _, st := range states {
-		for id := range st.Pending {
-			pending[intent.ID(id)] = true
-		}
+		b.Pending += len(st.Pending)
 		b.Intents += int(st.Position.Intents)
+		b.Given += int(st.Position.Fates)
+	}
+	if b.Kept, err = r.complete(ctx, r.Topics.Fates); err != nil {
+		return nil, err
 	}
 	last := map[intent.ID]ledger.Fate{}
 	err = r.Fates(ctx, Filter{}, func(f ledger.Fate) error {
@@ -77,7 +81,6 @@ func (r *Reader) Books(ctx context.Context) (*Books, error) {
 			b.Double = append(b.Double, f.Intent)
 		}
 		last[f.Intent] = f
-		delete(pending, f.Intent)
 		return nil
 	})
 	if err != nil {
@@ -92,7 +95,6 @@ func (r *Reader) Books(ctx context.Context) (*Books, error) {
 			b.Sent[SentKind(&f)]++
 		}
 	}
-	b.Pending = len(pending)
 	err = r.each(ctx, r.Topics.Dead, time.Time{}, func(*kgo.Record) error { b.Dead++; return nil })
 	return b, err
 }

@@ -115,6 +115,22 @@ func passed(ctx context.Context, adm *kadm.Client, topic string, left map[int32]
 	return nil
 }
 
+// complete reports whether a topic still has its first record.
+func (r *Reader) complete(ctx context.Context, topic string) (bool, error) {
+	cl, err := kgo.NewClient(r.Kafka...)
+	if err != nil {
+		return false, fmt.Errorf("read %s: %w", topic, err)
+	}
+	defer cl.Close()
+	start, err := kadm.NewClient(cl).ListStartOffsets(ctx, topic)
+	if err != nil {
+		return false, fmt.Errorf("read %s: %w", topic, err)
+	}
+	whole := true
+	start.Each(func(o kadm.ListedOffset) { whole = whole && o.Err == nil && o.Offset == 0 })
+	return whole, nil
+}
+
 // Ledgers folds every partition of the ledger.
 func (r *Reader) Ledgers(ctx context.Context) (map[int32]*ledger.State, error) {
 	out := map[int32]*ledger.State{}
