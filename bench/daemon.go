@@ -104,7 +104,7 @@ func (d *daemon) start(ctx context.Context) (time.Duration, error) {
 	return time.Since(began), nil
 }
 
-// metrics sums the samples of each series name.
+// metrics sums the samples of each series name; a histogram gives name_sum and name_count.
 func (d *daemon) metrics(ctx context.Context) (map[string]float64, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.admin+"/metrics", nil)
 	if err != nil {
@@ -127,6 +127,10 @@ func (d *daemon) metrics(ctx context.Context) (map[string]float64, error) {
 	out := map[string]float64{}
 	for name, f := range families {
 		for _, m := range f.GetMetric() {
+			if h := m.GetHistogram(); h != nil {
+				out[name+"_sum"] += h.GetSampleSum()
+				out[name+"_count"] += float64(h.GetSampleCount())
+			}
 			out[name] += m.GetGauge().GetValue() + m.GetCounter().GetValue() + m.GetUntyped().GetValue()
 		}
 	}

@@ -78,6 +78,10 @@ func latency(ctx context.Context, l *lab) ([]report.Result, error) {
 	n := make([]int, len(paces))
 	for range l.rounds {
 		for i, p := range paces {
+			before, err := d.metrics(ctx)
+			if err != nil {
+				return nil, err
+			}
 			bare, err := s.run(ctx, bareTopic, p, length)
 			if err != nil {
 				return nil, fmt.Errorf("bare loop: %w\n%s", err, loop.Tail())
@@ -86,12 +90,20 @@ func latency(ctx context.Context, l *lab) ([]report.Result, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%w\n%s", err, d.Tail())
 			}
+			after, err := d.metrics(ctx)
+			if err != nil {
+				return nil, err
+			}
+			mean := func(name string) float64 {
+				return 1000 * (after[name+"_sum"] - before[name+"_sum"]) / (after[name+"_count"] - before[name+"_count"])
+			}
 			f := &got[i]
 			f.p50, f.p99 = append(f.p50, report.Percentile(ours, 50)), append(f.p99, report.Percentile(ours, 99))
 			f.bare50, f.bare99 = append(f.bare50, report.Percentile(bare, 50)), append(f.bare99, report.Percentile(bare, 99))
 			f.ratio = append(f.ratio, report.Percentile(ours, 99)/report.Percentile(bare, 99))
 			n[i] = len(ours)
-			fmt.Fprintf(os.Stderr, "   %d ev/s: bare %.2f / %.2f ms, notifier %.2f / %.2f ms (p50 / p99 of %d)\n", p.rate, report.Percentile(bare, 50), report.Percentile(bare, 99), report.Percentile(ours, 50), report.Percentile(ours, 99), len(ours))
+			fmt.Fprintf(os.Stderr, "   %d ev/s: bare %.2f / %.2f ms, notifier %.2f / %.2f ms (p50 / p99 of %d); mean transaction of stage 1 %.2f ms, mean commit of stage 2 %.2f ms\n", p.rate, report.Percentile(bare, 50), report.Percentile(bare, 99), report.Percentile(ours, 50), report.Percentile(ours, 99), len(ours),
+				mean("notifier_evaluate_transaction_seconds"), mean("notifier_ledger_commit_seconds"))
 		}
 	}
 	var out []report.Result

@@ -14,33 +14,35 @@ type Change struct {
 	Set  int
 }
 
-// Calls is a lower bound of the calls of every scheduler that has each set that stands for `stale` at the vendor within `stale`
-// of the change, where one call carries one set for up to `capacity` users.
+// Calls is a lower bound of the calls of every scheduler that has each set that stands for longer than `stale` at the vendor
+// within `stale` of the change, where one call gives up to `capacity` users one set, which is the one that stands for them.
 //
-// Which changes force a call: one whose set stood for longer than `stale`, and whose predecessor did too (or is the user's first). The
-// predecessor was at the vendor by then, it differs, so the user must be in a call with the new set in [At, At+stale]. Changes
-// that were replaced sooner, and those right after them, may or may not need a call: they are left out, which only lowers the
-// bound.
+// Which changes force a call: one whose set stood that long and cannot be at the vendor already. What may be there is the last
+// set before it that stood so long (that one certainly arrived), or any that stood since. Such a user must be in a call with the
+// new set in [At, At+stale]. Every other change may or may not need a call and is left out, which only lowers the bound.
 func Calls(changes []Change, stale time.Duration, capacity int) (int, error) {
-	last := map[int]int{} // user -> index of the previous change
+	last := map[int]int{} // user -> index of the latest change
 	stood := make([]bool, len(changes))
-	prev := make([]int, len(changes))
 	for i, c := range changes {
 		if i > 0 && c.At < changes[i-1].At {
 			return 0, fmt.Errorf("lower bound: change %d is earlier than the one before it", i)
 		}
-		stood[i], prev[i] = true, -1 // until a successor says otherwise
 		if p, ok := last[c.User]; ok {
-			prev[i] = p
 			stood[p] = c.At-changes[p].At > stale
 		}
+		stood[i] = true // until a successor says otherwise
 		last[c.User] = i
 	}
+	there := map[int][]int{}            // user -> sets that may be at the vendor
 	forced := map[int][]time.Duration{} // set -> times, ascending
 	for i, c := range changes {
-		if stood[i] && (prev[i] < 0 || stood[prev[i]]) {
-			forced[c.Set] = append(forced[c.Set], c.At)
+		if stood[i] {
+			if !slices.Contains(there[c.User], c.Set) {
+				forced[c.Set] = append(forced[c.Set], c.At)
+			}
+			there[c.User] = there[c.User][:0]
 		}
+		there[c.User] = append(there[c.User], c.Set)
 	}
 	n := 0
 	for _, at := range forced {
