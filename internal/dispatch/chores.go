@@ -17,12 +17,8 @@ const (
 
 )
 
-func (a *actor) nextChore() time.Time {
-	if t := a.lastBeat.Add(beatEvery); t.Before(a.lastSweep.Add(sweepEvery)) {
-		return t
-	}
-	return a.lastSweep.Add(sweepEvery)
-}
+// nextChore is when chores does something: the beat waits for a sweep. A time before that would be waited for in a busy loop.
+func (a *actor) nextChore() time.Time { return a.lastSweep.Add(sweepEvery) }
 
 // chores forgets what no longer counts, once a minute.
 func (a *actor) chores() {
