@@ -74,6 +74,9 @@ func Start(ctx context.Context, o Options) (*Broker, error) {
 		if err := probe(o.Dir); err != nil {
 			return nil, errors.Join(err, unlock())
 		}
+		if err := mend(o.Dir); err != nil {
+			return nil, errors.Join(err, unlock())
+		}
 		opts = append(opts, kfake.DataDir(o.Dir))
 		if last := lastPort(o.Dir); o.Port == 0 && last != 0 {
 			ports = []int{last, 0}
