@@ -194,7 +194,7 @@ func (r *run) awaitReady(ctx context.Context, k int) {
 // time in four, 50 intents are pending before it could begin any. If that does not come, the kill comes anyway; the ledger tells
 // in the end which kills hit something.
 func (r *run) awaitMoment(ctx context.Context) {
-	begun := 1 + r.random.IntN(40)
+	begun := 1 + r.random.IntN(24)
 	if r.random.IntN(4) == 0 {
 		begun = 0
 	}
