@@ -99,6 +99,10 @@ func TestWhateverHappens(t *testing.T) {
 						if err := w.vendor.Arm(trouble(r)); err != nil {
 							t.Fatal(err)
 						}
+					} else if r.IntN(6) == 0 { // trouble passes: what nobody met does not wait for the lane that is closed because of it
+						if err := w.vendor.Disarm(); err != nil {
+							t.Fatal(err)
+						}
 					}
 					time.Sleep(time.Duration(r.Int64N(int64(100 * time.Millisecond))))
 					i := r.IntN(2)
@@ -166,7 +170,7 @@ func TestWhateverHappens(t *testing.T) {
 		})
 	}
 	t.Log("fates of pushes and broadcasts:", total)
-	if total["SENT"] < total["UNKNOWN"] {
-		t.Errorf("more outcomes are unknown than known: %v", total)
+	if total["SENT"] < 5*(total["UNKNOWN"]+total["SUPPRESSED(expired)"]) {
+		t.Errorf("most of what can be sent within its hour is to be sent: %v", total)
 	}
 }
