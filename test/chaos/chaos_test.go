@@ -260,7 +260,7 @@ func (r *run) drain(ctx context.Context, all []rig.Account, shops []string) audi
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		in.Overruns, in.Doubles, in.Refused = stats.Overruns, stats.Doubles, stats.RefusedByQuota
+		in.Overruns, in.Doubles = stats.Overruns, stats.Doubles
 		return in
 	}
 }

@@ -27,7 +27,6 @@ type Input struct {
 	Tags     map[string]map[string][]string // account -> user -> the vendor's set at the end
 	Overruns int                            // of /_sbx/stats
 	Doubles  int
-	Refused  int // refused_by_quota
 }
 
 // Report is the outcome. Problems is empty when all is well; each begins with its kind and a colon.
@@ -37,6 +36,7 @@ type Report struct {
 	Calls                        map[string]int // executed, by path
 	Faults                       map[string]int // arrivals that a fault met
 	Unknown                      int
+	Refused                      int // for a limit per second, because an earlier call arrived late
 	Pending                      int // broadcasts that wait for a slot
 	Repeats                      int // tag calls executed beyond one for each SENT profile intent
 	Crashes                      []Crash
@@ -369,9 +369,7 @@ func (c *checker) checkQuota() {
 	if c.in.Doubles > 0 {
 		c.problem("doubles: the sandbox counts %d", c.in.Doubles)
 	}
-	if c.in.Refused > 0 {
-		c.problem("overrun: the vendor refused %d calls for its limits, our ledger should have", c.in.Refused)
-	}
+	c.checkRefusals()
 	at := map[string][]int64{}
 	for i := range c.calls {
 		if one := &c.calls[i]; one.Executed && one.Path == "/push.json" {
@@ -387,6 +385,28 @@ func (c *checker) checkQuota() {
 			if d := time.Duration(ts[i]-ts[i-2]) * time.Millisecond; d < time.Hour {
 				c.problem("overrun: %s made 3 broadcasts in %s, 2 an hour are allowed", app, d)
 			}
+		}
+	}
+}
+
+// checkRefusals: the vendor has no reason to refuse a call for its limits (1008). There is one excuse, and only where the limit is
+// per second: a call that arrived after the daemon had given it up took the room of a later one.
+func (c *checker) checkRefusals() {
+	late := map[string][]int64{} // App Key -> arrivals after their attempt's time
+	for i := range c.calls {
+		one := &c.calls[i]
+		if a := c.l.ever[one.id()]; a != nil && one.Executed && one.AtMS > a.NotAfter.UnixMilli() {
+			late[one.App] = append(late[one.App], one.AtMS)
+		}
+	}
+	for i := range c.calls {
+		one := &c.calls[i]
+		if one.Code != 1008 || one.Executed {
+			continue
+		}
+		c.Refused++
+		if one.Path == "/push.json" || !slices.ContainsFunc(late[one.App], func(at int64) bool { return at <= one.AtMS && one.AtMS-at <= 1000 }) {
+			c.problem("overrun: the vendor refused %s of %s for its limits, our ledger should have", one.id(), one.App)
 		}
 	}
 }

@@ -62,9 +62,9 @@ func newPaper() *paper {
 	p.push("x-5", "main", "order-team o2", "u3", "u4")
 	p.push("x-6", "second", "order-big o2", "u2")
 	p.call("x-7", "broadcast", "main", "/push.json", map[string]any{"notification": map[string]any{"alert": "sale-main s1"}}, 3900)
-	p.ledger("a/x-7", map[string]any{"id": "x-7", "account": "rongcloud:key-main", "lane": "broadcast", "state": "unknown"}, 5500)
+	p.ledger("a/x-7", map[string]any{"id": "x-7", "account": "rongcloud:key-main", "lane": "broadcast", "state": "unknown", "not_after": p.at(4900)}, 5500)
 	p.call("x-8", "broadcast", "main", "/push.json", map[string]any{"notification": map[string]any{"alert": "sale-main s2"}}, 5600)
-	p.ledger("a/x-8", map[string]any{"id": "x-8", "account": "rongcloud:key-main", "lane": "broadcast", "state": "ok"}, 5700)
+	p.ledger("a/x-8", map[string]any{"id": "x-8", "account": "rongcloud:key-main", "lane": "broadcast", "state": "ok", "not_after": p.at(6600)}, 5700)
 	p.ledger("u/rongcloud:key-main/u1", map[string]any{"acked": []string{"city_b", "vip"}}, 1200)
 
 	p.intent("tags", "main", "tags", "u1", "p1", "shop.profiles", 0, "COALESCED", "", "shop.profiles/0/1/tags/u1", "")
@@ -99,7 +99,7 @@ func (p *paper) ledger(key string, v any, ms int) {
 
 // call is an attempt on record and its arrival one millisecond later. Per-second lanes are resolved at once.
 func (p *paper) call(id, lane, account, path string, body any, ms int) {
-	p.ledger("a/"+id, map[string]any{"id": id, "account": "rongcloud:key-" + account, "lane": lane, "state": "started"}, ms)
+	p.ledger("a/"+id, map[string]any{"id": id, "account": "rongcloud:key-" + account, "lane": lane, "state": "started", "not_after": p.at(ms + 1000)}, ms)
 	p.journal = append(p.journal, map[string]any{"at_ms": p.at(ms + 1).UnixMilli(), "app": "key-" + account, "path": path, "executed": true, "code": 200,
 		"headers": map[string]string{"X-Request-Id": id + "-1"}, "body": body})
 	if lane != "broadcast" {
@@ -199,6 +199,30 @@ func TestAKillCountsOnlyForCallsOfItsOwnProcess(t *testing.T) {
 	}
 }
 
+// late makes the push x-3 arrive after its time.
+func (p *paper) late() {
+	p.ledger("a/x-3", map[string]any{"id": "x-3", "lane": "user", "state": "unknown", "not_after": p.at(1250)}, 1301)
+	p.ledger("a/x-3", nil, 1302)
+}
+
+func (p *paper) refuse(path string, ms int) {
+	p.ledger("a/x-9", map[string]any{"id": "x-9", "lane": "user", "state": "started", "not_after": p.at(ms + 1000)}, ms)
+	p.ledger("a/x-9", nil, ms+2)
+	p.journal = append(p.journal, map[string]any{"at_ms": p.at(ms + 1).UnixMilli(), "app": "key-main", "path": path, "code": 1008, "headers": map[string]string{"X-Request-Id": "x-9-1"}})
+}
+
+// Where the limit is per second, a call that comes late takes the room of another: that is no fault of the ledger.
+func TestALateCallExcusesARefusalOfItsSecond(t *testing.T) {
+	for _, c := range []struct{ ms, problems int }{{2000, 0}, {3000, 1}} {
+		p := newPaper()
+		p.late()
+		p.refuse("/push/user.json", c.ms)
+		if r := p.check(t); len(r.Problems) != c.problems || r.Refused != 1 {
+			t.Errorf("a call refused at %d ms: %d refusals, %q", c.ms, r.Refused, r.Problems)
+		}
+	}
+}
+
 // Every planted bug must be found, as what it is.
 func TestPlantedBugs(t *testing.T) {
 	set := func(k string, v any) func(map[string]any) { return func(m map[string]any) { m[k] = v } }
@@ -244,7 +268,11 @@ func TestPlantedBugs(t *testing.T) {
 			p.call("x-9", "broadcast", "main", "/push.json", map[string]any{"notification": map[string]any{"alert": "sale-main s3"}}, 5800)
 		}, "overrun:"},
 		{"an overrun by the sandbox's count", func(t *testing.T, p *paper) { p.in.Overruns = 1 }, "overrun:"},
-		{"a refusal by the vendor's quota", func(t *testing.T, p *paper) { p.in.Refused = 1 }, "overrun:"},
+		{"a refusal by the vendor's quota", func(t *testing.T, p *paper) { p.refuse("/push/user.json", 2000) }, "overrun:"},
+		{"a broadcast refused, late calls or not", func(t *testing.T, p *paper) {
+			p.late()
+			p.refuse("/push.json", 2000)
+		}, "overrun:"},
 		{"a double by the sandbox's count", func(t *testing.T, p *paper) { p.in.Doubles = 1 }, "doubles:"},
 		{"an older city won", func(t *testing.T, p *paper) { p.in.Tags["main"]["u1"] = []string{"city_c", "vip"} }, "wrong tags:"},
 		{"tags never written", func(t *testing.T, p *paper) { delete(p.in.Tags["second"], "u1") }, "wrong tags:"},

@@ -22,7 +22,7 @@ func (c Crash) Hit() bool { return c.Open > 0 || c.Pending >= 50 }
 type ledger struct {
 	started   map[string]time.Time // when the record of an attempt was committed, by its id
 	attempts  map[string]*attempt  // those on record at the end
-	lanes     map[string]string    // of every attempt ever
+	ever      map[string]*attempt  // every attempt, as last written
 	unknown   map[string]bool      // attempts that were ever on record as unknown
 	pending   map[string]bool
 	users     map[string]userRow
@@ -31,7 +31,7 @@ type ledger struct {
 }
 
 func readLedger(records []Record, starts, kills []time.Time) (*ledger, error) {
-	l := &ledger{started: map[string]time.Time{}, attempts: map[string]*attempt{}, lanes: map[string]string{}, unknown: map[string]bool{}, pending: map[string]bool{}, users: map[string]userRow{}, positions: map[int32]position{}}
+	l := &ledger{started: map[string]time.Time{}, attempts: map[string]*attempt{}, ever: map[string]*attempt{}, unknown: map[string]bool{}, pending: map[string]bool{}, users: map[string]userRow{}, positions: map[int32]position{}}
 	rs := slices.Clone(records)
 	slices.SortStableFunc(rs, func(a, b Record) int { return a.Time.Compare(b.Time) }) // keys never change partition
 	for _, r := range rs {
@@ -75,7 +75,7 @@ func (l *ledger) apply(r Record) error {
 		if err != nil {
 			return err
 		}
-		l.attempts[rest], l.lanes[rest] = &a, a.Lane
+		l.attempts[rest], l.ever[rest] = &a, &a
 		switch a.State {
 		case "started":
 			if _, ok := l.started[rest]; !ok {

@@ -45,11 +45,8 @@ type Fault struct {
 
 // Stats are the sandbox's counts.
 type Stats struct {
-	Calls          int `json:"calls"`
-	Executed       int `json:"executed"`
-	RefusedByQuota int `json:"refused_by_quota"`
-	Overruns       int `json:"overruns"`
-	Doubles        int `json:"doubles"`
+	Overruns int `json:"overruns"`
+	Doubles  int `json:"doubles"`
 }
 
 // StartSandbox runs the sandbox with its journal under dir and waits for its ready line.
