@@ -204,8 +204,10 @@ func (a *actor) close(l *lane, reason, detail string) {
 	l.closedFor = pause
 	if l.closed != nil {
 		st.Since = l.closed.Since
-	} else {
-		a.opt.Metrics.held.WithLabelValues(l.full(), reason).Set(1)
+		a.opt.Metrics.held.WithLabelValues(l.full(), l.closed.Reason).Set(0)
+	}
+	a.opt.Metrics.held.WithLabelValues(l.full(), reason).Set(1)
+	if l.closed == nil {
 		a.log.Error("lane closed: its intents are kept", laneField(l.full()), reasonField(reason), detailField(detail))
 	}
 	st.Pause, st.Retry = pause.Milliseconds(), now.Add(pause).UTC()
