@@ -102,7 +102,7 @@ func latency(ctx context.Context, l *lab) ([]report.Result, error) {
 			f.bare50, f.bare99 = append(f.bare50, report.Percentile(bare, 50)), append(f.bare99, report.Percentile(bare, 99))
 			f.ratio = append(f.ratio, report.Percentile(ours, 99)/report.Percentile(bare, 99))
 			n[i] = len(ours)
-			fmt.Fprintf(os.Stderr, "   %d ev/s: bare %.2f / %.2f ms, notifier %.2f / %.2f ms (p50 / p99 of %d); mean transaction of stage 1 %.2f ms, mean commit of stage 2 %.2f ms\n", p.rate, report.Percentile(bare, 50), report.Percentile(bare, 99), report.Percentile(ours, 50), report.Percentile(ours, 99), len(ours),
+			fmt.Fprintf(os.Stderr, "   %d ev/s: bare %.2f / %.2f ms, notifier %.2f / %.2f ms (p50 / p99 of %d); mean transaction of stage 1 %.2f ms (its wait for a match included), mean commit of stage 2 %.2f ms\n", p.rate, report.Percentile(bare, 50), report.Percentile(bare, 99), report.Percentile(ours, 50), report.Percentile(ours, 99), len(ours),
 				mean("notifier_evaluate_transaction_seconds"), mean("notifier_ledger_commit_seconds"))
 		}
 	}
