@@ -18,31 +18,39 @@ var EventTopics = []string{"shop.profiles", "shop.orders", "shop.sales"}
 // OwnTopics are the daemon's.
 var OwnTopics = []string{Prefix + ".intents", Prefix + ".ledger", Prefix + ".fates", Prefix + ".dead"}
 
-// Reader follows all topics, committed records only.
+// Reader follows all topics. It reads everything and decides by the markers itself what is committed: a broker that was killed
+// leaves transactions without a marker, at the end of a log nothing would tell a read_committed reader that it is there.
 type Reader struct {
 	cl    *kgo.Client
 	adm   *kadm.Client
 	at    map[string]map[int32]int64 // next offset, control records included
-	Topic map[string][]audit.Record
+	open  map[txn][]audit.Record     // records whose transaction has no marker yet
+	Topic map[string][]audit.Record  // committed records
+}
+
+type txn struct {
+	topic     string
+	partition int32
+	producer  int64
 }
 
 // NewReader connects to the broker at addr.
 func NewReader(addr string) (*Reader, error) {
 	topics := append(append([]string{}, EventTopics...), OwnTopics...)
 	cl, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.ConsumeTopics(topics...), kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.FetchMaxWait(100*time.Millisecond))
+		kgo.FetchIsolationLevel(kgo.ReadUncommitted()), kgo.KeepControlRecords(), kgo.FetchMaxWait(100*time.Millisecond))
 	if err != nil {
 		return nil, fmt.Errorf("read topics: %w", err)
 	}
-	return &Reader{cl: cl, adm: kadm.NewClient(cl), at: map[string]map[int32]int64{}, Topic: map[string][]audit.Record{}}, nil
+	return &Reader{cl: cl, adm: kadm.NewClient(cl), at: map[string]map[int32]int64{}, open: map[txn][]audit.Record{}, Topic: map[string][]audit.Record{}}, nil
 }
 
 // Close ends the reader.
 func (r *Reader) Close() { r.cl.Close() }
 
-// CatchUp reads until everything that is committed now has been read.
+// CatchUp reads until everything that is in the topics now has been read.
 func (r *Reader) CatchUp(ctx context.Context) error {
-	ends, err := r.adm.ListCommittedOffsets(ctx, append(append([]string{}, EventTopics...), OwnTopics...)...)
+	ends, err := r.adm.ListEndOffsets(ctx, append(append([]string{}, EventTopics...), OwnTopics...)...)
 	if err == nil {
 		err = ends.Error()
 	}
@@ -69,10 +77,27 @@ func (r *Reader) CatchUp(ctx context.Context) error {
 				r.at[k.Topic] = map[int32]int64{}
 			}
 			r.at[k.Topic][k.Partition] = k.Offset + 1
-			if !k.Attrs.IsControl() {
-				r.Topic[k.Topic] = append(r.Topic[k.Topic], audit.Record{Topic: k.Topic, Partition: k.Partition, Offset: k.Offset, Key: string(k.Key), Value: k.Value, Time: k.Timestamp, Reason: header(k, "n-reason"), Origin: header(k, "n-topic") + "/" + header(k, "n-partition") + "/" + header(k, "n-offset")})
-			}
+			r.take(k)
 		})
+	}
+}
+
+// take files a record: at once, or when the marker of its transaction says so.
+func (r *Reader) take(k *kgo.Record) {
+	t := txn{k.Topic, k.Partition, k.ProducerID}
+	if k.Attrs.IsControl() {
+		if len(k.Key) >= 4 && k.Key[3] == 1 { // version, type; 1 is commit
+			r.Topic[k.Topic] = append(r.Topic[k.Topic], r.open[t]...)
+		}
+		delete(r.open, t)
+		return
+	}
+	rec := audit.Record{Topic: k.Topic, Partition: k.Partition, Offset: k.Offset, Key: string(k.Key), Value: k.Value, Time: k.Timestamp,
+		Reason: header(k, "n-reason"), Origin: header(k, "n-topic") + "/" + header(k, "n-partition") + "/" + header(k, "n-offset")}
+	if k.Attrs.IsTransactional() {
+		r.open[t] = append(r.open[t], rec)
+	} else {
+		r.Topic[k.Topic] = append(r.Topic[k.Topic], rec)
 	}
 }
 
