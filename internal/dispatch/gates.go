@@ -13,6 +13,7 @@ func (a *actor) gate(it *item) {
 	now := a.clock.now()
 	in := it.p.Intent
 	id := it.id()
+	a.timers.stop(wakeItem, id) // it is asked now; asked once more while it is in a queue it would be there twice
 	if at := it.expire(); !at.IsZero() && !at.After(now) {
 		a.expired(it)
 		return

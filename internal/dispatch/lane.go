@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"slices"
 	"time"
 
 	"github.com/notifier/notifier/internal/ledger"
@@ -120,6 +121,15 @@ func (l *lane) waiting() bool { return l.queue.n > 0 || len(l.casts) > 0 || len(
 
 func (l *lane) remove(it *item) {
 	l.queue.remove(it)
+	for i, h := range l.halves {
+		if j := slices.Index(h, it); j >= 0 {
+			l.halves[i] = slices.Concat(h[:j], h[j+1:])
+			if len(l.halves[i]) == 0 {
+				l.halves = slices.Concat(l.halves[:i], l.halves[i+1:])
+			}
+			break
+		}
+	}
 	for i, o := range l.casts {
 		if o == it {
 			l.casts[i] = l.casts[len(l.casts)-1]
