@@ -36,7 +36,8 @@ type actor struct {
 	seenOld  [2][]seenEntry // users, broadcasts: in the order they expire
 	taken    map[string]*ledger.Taken
 	pauses   map[string]ledger.Pause
-	stray    map[string]*item // intents for an account the settings do not have
+	stray    map[string]*item  // intents for an account the settings do not have
+	found    []*ledger.Pending // stray intents whose account the settings have again, until the first turn
 
 	inbox    inbox
 	results  chan result
@@ -212,6 +213,7 @@ func (a *actor) apply() {
 	for _, c := range commands {
 		a.obey(c)
 	}
+	a.unstrand()
 	for _, r := range records {
 		a.intake(r)
 	}

@@ -29,15 +29,24 @@ func (a *actor) intake(r *kgo.Record) {
 
 // admit takes in one intent, from the topic or derived from a profile event. It ends in a fate or in a pending record.
 func (a *actor) admit(in *intent.Intent, offset int64) {
-	now := a.clock.now()
 	a.pos.Intents++
 	a.opt.Metrics.intents.WithLabelValues(string(in.Action)).Inc()
-	p := &ledger.Pending{Intent: in, Seq: offset, At: now.UTC()}
+	p := &ledger.Pending{Intent: in, Seq: offset, At: a.clock.now().UTC()}
+	if a.items[string(in.ID)] != nil { // its event was read anew: one id has one fate, and this one is pending
+		a.record(ledger.NewFate(in, ledger.Suppressed, ledger.Duplicate, p.At))
+		return
+	}
 	ac := a.accounts[in.Key]
 	if ac == nil {
 		a.strand(p)
 		return
 	}
+	a.place(ac, p)
+}
+
+// place asks an intent of a known account everything that is asked once: is it one, was it here before, does it merge?
+func (a *actor) place(ac *account, p *ledger.Pending) {
+	now, in := a.clock.now(), p.Intent
 	if in.Profile != nil {
 		a.profile(ac, p)
 		return
@@ -108,6 +117,7 @@ func (a *actor) admit(in *intent.Intent, offset int64) {
 // strand keeps an intent whose account the settings do not have: the account was renamed or removed. Nothing is lost, and the
 // log says what to do.
 func (a *actor) strand(p *ledger.Pending) {
+	p.Stray = true
 	it := a.add(nil, p, Route{})
 	a.stray[it.id()] = it
 	a.timers.stop(expireItem, it.id())
@@ -116,6 +126,16 @@ func (a *actor) strand(p *ledger.Pending) {
 	if len(a.stray) == 1 {
 		a.log.Error("intents wait for an account that the settings do not have: put it back in notifier.yaml", zap.String("account", p.Intent.Account), zap.String("identity", p.Intent.Key))
 	}
+}
+
+// unstrand takes in what waited for an account that the settings have now, as if it came this moment: nothing was asked of it yet.
+func (a *actor) unstrand() {
+	for _, p := range a.found {
+		a.w.Delete(ledger.PendingKey(string(p.Intent.ID)))
+		p.Stray, p.At = false, a.clock.now().UTC()
+		a.place(a.accounts[p.Intent.Key], p)
+	}
+	a.found = nil
 }
 
 // remember writes the duplicate key, in the transaction that takes the intent in.
@@ -212,7 +232,7 @@ func (a *actor) profile(ac *account, p *ledger.Pending) {
 		ac.users[user] = u
 		a.opt.Metrics.users.WithLabelValues(ac.Name).Set(float64(len(ac.users)))
 	}
-	if ch.Touched {
+	if ch.Touched || fresh { // also a row without a field: its intent waits for it
 		a.w.Put(ledger.UserKey(ac.Key, user), u)
 	}
 	if old := ac.asked[user]; old != nil { // newest wins

@@ -93,6 +93,10 @@ func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*ite
 			a.setState(it, paused)
 			continue
 		}
+		if p.Stray {
+			a.found = append(a.found, p)
+			continue
+		}
 		route := Route{Lane: LaneTag, Users: true}
 		if in.Profile == nil {
 			var err error

@@ -95,3 +95,78 @@ func TestAPauseAndAResumeBeforeTheFirstTurnQueueARestoredIntentOnce(t *testing.T
 		t.Errorf("%d broadcasts and %d pushes wait, want one of each", n, m)
 	}
 }
+
+// An intent that came before its account was in the settings (a rolling update brings an account) has met no gate yet.
+func TestWhatWaitedForItsAccountMeetsEveryGate(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	other := func(ac *Account, _ *Options) { ac.Key = "stub:other" }
+	a := b.byHand(other)
+	shadow := b.intent("shadow", "r", "u1", intent.Push)
+	shadow.Shadow = true
+	dead := b.intent("dead", "r", "u1", intent.Push)
+	dead.Dead, dead.Content = "render-error", nil
+	merged := b.intent("merged", "m", "u1", intent.Push)
+	merged.Merge = &intent.Merge{Key: "k", Wait: time.Hour, Keep: intent.KeepLatest, Vars: map[string]any{"x": "1"}}
+	for i, in := range []*intent.Intent{shadow, dead, merged, b.intent("plain", "r", "u1", intent.Push), b.profile("p1", "u1", 1, map[string]string{"city": "bj"})} {
+		a.admit(in, int64(i))
+	}
+	b.commit(a)
+
+	a = b.byHand(other)
+	a.apply()
+	if len(a.stray) != 5 {
+		t.Fatalf("%d intents wait for their account, want 5", len(a.stray))
+	}
+	a.lose(nil)
+
+	a = b.byHand(nil)
+	a.apply()
+	b.commit(a)
+	if n := a.pos.Fates; n != 2 || len(a.items) != 3 || a.pos.Intents != 5 {
+		t.Errorf("%d fates, %d pending of %d, want shadow and dead to have theirs and 3 pending", n, len(a.items), a.pos.Intents)
+	}
+	if it := a.items[string(merged.ID)]; it == nil || it.state != merging {
+		t.Errorf("the merge is %+v, want it open", it)
+	}
+	if u := a.accounts["stub:k"].users["u1"]; u == nil || u.Fields["city"].Str != "bj" {
+		t.Errorf("the row is %+v, want the city of the event", u)
+	}
+}
+
+func TestASecondTombstoneWhileTheTagsAreClearedHasItsFate(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(nil)
+	a.admit(b.profile("p1", "u1", 1, map[string]string{"city": "bj"}), 0)
+	ac := a.accounts["stub:k"]
+	ac.users["u1"].Foreign, ac.users["u1"].Acked = []string{}, []string{"city_bj"}
+	gone := func(id string, version int64) *intent.Intent {
+		in := b.profile(id, "u1", version, nil)
+		in.Profile.Gone = true
+		return in
+	}
+	a.admit(gone("p2", 2), 1)
+	calls := a.plan()
+	if len(calls) != 1 {
+		t.Fatalf("%d calls, want the one that clears", len(calls))
+	}
+	a.admit(gone("p3", 3), 2)
+	a.resolve(result{calls[0], Outcome{Class: ClassOK}})
+	if len(a.items) != 0 || len(ac.users) != 0 {
+		t.Errorf("%d intents and %d rows are left, want none", len(a.items), len(ac.users))
+	}
+}
+
+func TestAnEventWithoutFieldsSurvivesATakeOver(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(nil)
+	a.admit(b.profile("p1", "u1", 1, nil), 0)
+	b.commit(a)
+	a = b.byHand(nil)
+	a.apply()
+	if ac := a.accounts["stub:k"]; len(ac.asked) != 1 || !ac.reading["u1"] {
+		t.Error("the intent waits for nothing")
+	}
+}

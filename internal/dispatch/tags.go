@@ -57,7 +57,7 @@ func (a *actor) wanted(ac *account, user string) []string {
 
 // dropGone removes the row of a user who is gone and whose tags are cleared.
 func (a *actor) dropGone(ac *account, user string) {
-	if u := ac.users[user]; u == nil || !u.Gone || !u.RewriteAt.IsZero() {
+	if u := ac.users[user]; u == nil || !u.Gone || !u.RewriteAt.IsZero() || ac.asked[user] != nil { // who asks needs the row
 		return
 	}
 	delete(ac.users, user)

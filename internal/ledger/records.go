@@ -46,6 +46,7 @@ type Pending struct {
 	Seq    int64          `json:"seq"` // its offset in intents; a newer intent has a higher one
 	At     time.Time      `json:"at"`  // taken in
 	Merged *Merged        `json:"merged,omitempty"`
+	Stray  bool           `json:"stray,omitempty"` // its account was not in the settings: no gate has seen it, a profile is not in the table
 }
 
 // Merged is an open merge, kept with the intent that began it.
