@@ -48,7 +48,11 @@ func (a *actor) wanted(ac *account, user string) []string {
 	if u.Gone {
 		return []string{}
 	}
-	want := a.opt.Rules().Tags(ac.Name, u.Get, u.Acked)
+	current := u.Acked
+	if current == nil {
+		current = u.Had
+	}
+	want := a.opt.Rules().Tags(ac.Name, u.Get, current)
 	if want == nil {
 		want = []string{}
 	}
@@ -166,10 +170,10 @@ func (a *actor) acknowledged(c *call) {
 			continue
 		}
 		if u.RewriteAt.IsZero() || !c.attempt.At.Before(u.RewriteAt) {
-			u.Acked, u.RewriteAt = c.set, time.Time{}
+			u.Acked, u.Had, u.RewriteAt = c.set, nil, time.Time{}
 			a.timers.stop(wakeUser, ac.Key+"\x00"+user)
 		} else {
-			u.Acked = nil // an earlier ambiguous call may still arrive and undo this one
+			u.Acked, u.Had = nil, c.set // an earlier ambiguous call may still arrive and undo this one
 		}
 		a.w.Put(ledger.UserKey(ac.Key, user), u)
 		a.dropGone(ac, user)
@@ -189,7 +193,7 @@ func (a *actor) unclearTags(c *call) {
 		if u == nil {
 			continue
 		}
-		u.Acked = nil
+		u.Acked, u.Had = nil, c.set
 		if rewrite.After(u.RewriteAt) {
 			u.RewriteAt = rewrite.UTC()
 		}
