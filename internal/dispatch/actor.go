@@ -402,6 +402,7 @@ func (b *inbox) whenShort(n int, f func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.short, b.onShort = n, f
+	b.poke() // they may have been taken in since they were counted
 }
 
 // retire takes the actor's gauges back: another process tells them now.

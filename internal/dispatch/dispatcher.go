@@ -100,8 +100,14 @@ func (d *Dispatcher) member(ctx context.Context) error {
 		kgo.AdjustFetchOffsetsFn(func(ctx context.Context, m map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 			return m, d.assigned(ctx, m[topic], fail)
 		}),
-		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { d.drop(m[topic], true) }),
-		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { d.drop(m[topic], false) }),
+		kgo.OnPartitionsRevoked(func(_ context.Context, cl *kgo.Client, m map[string][]int32) {
+			d.drop(m[topic], true)
+			cl.ResumeFetchPartitions(m) // a pause outlives the assignment, and nobody else would end it when the partition comes back
+		}),
+		kgo.OnPartitionsLost(func(_ context.Context, cl *kgo.Client, m map[string][]int32) {
+			d.drop(m[topic], false)
+			cl.ResumeFetchPartitions(m)
+		}),
 	)...)
 	if err != nil {
 		return fmt.Errorf("dispatch: %w", err)
@@ -300,7 +306,11 @@ func (d *Dispatcher) control(ctx context.Context) error {
 			}
 			d.mu.Lock()
 			defer d.mu.Unlock()
-			d.commands[string(r.Key)] = c
+			// A new membership reads from the start: an old record must not hide the newer one, which an actor would then be given
+			// after others that came later, and pass over.
+			if c.offset >= d.commands[string(r.Key)].offset {
+				d.commands[string(r.Key)] = c
+			}
 			for _, a := range d.actors {
 				a.inbox.command(c)
 			}
