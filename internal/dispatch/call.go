@@ -130,9 +130,10 @@ func (a *actor) settle(c *call, o Outcome) {
 	case ClassPermanent:
 		at.State = ledger.Refused
 		if o.Invalid {
-			at.State = ledger.NotSent
+			at.State = ledger.NotSent // and says nothing of the vendor
+		} else {
+			a.open(l)
 		}
-		a.open(l)
 		a.refused(c, o)
 	case ClassConfig:
 		at.State = ledger.Refused
