@@ -250,12 +250,14 @@ const maxTaken = 200
 func (a *actor) giveBackCaps(c *call) {
 	for _, it := range c.items {
 		in := it.p.Intent
+		done := map[string]bool{}
 		for _, cp := range a.caps(in) {
 			id := takenID(it.ac.Key, cp.scope, in.Target)
 			t := a.taken[id]
-			if t == nil {
+			if t == nil || done[id] {
 				continue
 			}
+			done[id] = true
 			for i, at := range t.At {
 				if at.Equal(c.attempt.At) {
 					t.At = append(t.At[:i:i], t.At[i+1:]...)

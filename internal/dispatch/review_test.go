@@ -1,6 +1,9 @@
 package dispatch
 
 import (
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -168,5 +171,97 @@ func TestAnEventWithoutFieldsSurvivesATakeOver(t *testing.T) {
 	a.apply()
 	if ac := a.accounts["stub:k"]; len(ac.asked) != 1 || !ac.reading["u1"] {
 		t.Error("the intent waits for nothing")
+	}
+}
+
+// keepsLevel keeps the tags of a field that nobody spoke of, as the rules do.
+type keepsLevel struct{ stubRules }
+
+func (keepsLevel) Gives(string, string) bool { return true }
+
+func (keepsLevel) Tags(a string, get func(string) (intent.Value, bool), current []string) []string {
+	out := stubRules{}.Tags(a, get, nil)
+	for _, t := range current {
+		if strings.HasPrefix(t, "level_") {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+func TestAnUnknownFieldRemovesNoTagAfterAnAmbiguousCall(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	rules := func(_ *Account, o *Options) { o.Rules = func() Rules { return keepsLevel{} } }
+	a := b.byHand(rules)
+	a.admit(b.profile("p1", "u1", 1, map[string]string{"city": "bj"}), 0)
+	u := a.accounts["stub:k"].users["u1"]
+	u.Foreign, u.Acked = []string{}, []string{"level_vip"}
+	a.retag(a.accounts["stub:k"], "u1")
+	want := []string{"city_bj", "level_vip"}
+	calls := a.plan()
+	if len(calls) != 1 || !slices.Equal(calls[0].set, want) {
+		t.Fatalf("calls %+v, want one with %v", calls, want)
+	}
+	a.resolve(result{calls[0], Outcome{Class: ClassRetrySafe}})
+	b.commit(a)
+	for _, a := range []*actor{a, b.byHand(rules)} {
+		if got := a.wanted(a.accounts["stub:k"], "u1"); !slices.Equal(got, want) {
+			t.Errorf("the repeat sets %v, want %v", got, want)
+		}
+	}
+}
+
+func TestCapsOfOneRuleAreGivenBackOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(nil)
+	in := b.intent("e1", "r", "u1", intent.Push)
+	in.Policy.PerUser = []intent.Cap{{N: 5, In: time.Hour}, {N: 9, Each: "day"}}
+	a.admit(in, 0)
+	calls := a.plan()
+	if len(calls) != 1 {
+		t.Fatal(calls)
+	}
+	id := takenID("stub:k", "rule/r", "u1")
+	a.taken[id].At = append(a.taken[id].At, calls[0].attempt.At) // another send to the user at the same moment
+	a.resolve(result{calls[0], Outcome{Class: ClassRetryLater}})
+	if got := a.taken[id]; got == nil || len(got.At) != 1 {
+		t.Errorf("%+v is counted, want the other send", got)
+	}
+}
+
+func TestTimersForgetWhatWasStopped(t *testing.T) {
+	t.Parallel()
+	tm, now := newTimers(), time.Now()
+	tm.set(expireItem, "stays", now.Add(time.Minute))
+	for i := range 100_000 {
+		k := strconv.Itoa(i)
+		tm.set(expireItem, k, now.Add(time.Hour))
+		tm.stop(expireItem, k)
+	}
+	if n := len(tm.heap); n > 2000 {
+		t.Errorf("%d entries for one timer", n)
+	}
+	if k, ok := tm.pop(now.Add(time.Minute)); !ok || k.key != "stays" {
+		t.Errorf("%v %v, want the one that stays", k, ok)
+	}
+}
+
+// A lane that a skewed clock closed looks at the clock again also where nothing else is committed.
+func TestASkewedClockIsMeasuredAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(nil)
+	a.admit(b.intent("e1", "r", "*", intent.Broadcast), 0)
+	a.clock.skew = time.Minute
+	b.commit(a)
+	if calls := a.plan(); len(calls) != 0 {
+		t.Fatal(calls)
+	}
+	a.lastClock = a.lastClock.Add(-time.Minute)
+	b.commit(a)
+	if calls := a.plan(); len(calls) != 1 {
+		t.Errorf("%d calls, want one: the clocks agree again (skew %s)", len(calls), a.clock.skew)
 	}
 }

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// timers wakes things by key. A key has one time; setting another replaces it. Entries that were replaced stay in the heap
-// until they surface.
+// timers wakes things by key. A key has one time; setting another replaces it. Entries that were replaced or stopped stay in the heap
+// until they surface, or outnumber the others.
 type timers struct {
 	heap timerHeap
 	at   map[timerKey]time.Time
@@ -35,6 +35,14 @@ func (t *timers) set(kind timerKind, key string, at time.Time) {
 	}
 	t.at[k] = at
 	heap.Push(&t.heap, timer{at, k})
+	if len(t.heap) > 2*len(t.at)+1024 { // most have been replaced or stopped: an intent that was sent at once may have had a day
+		t.heap = t.heap[:0]
+		for k, at := range t.at {
+			t.heap = append(t.heap, timer{at, k})
+		}
+		clear(t.heap[len(t.heap):cap(t.heap)])
+		heap.Init(&t.heap)
+	}
 }
 
 func (t *timers) stop(kind timerKind, key string) { delete(t.at, timerKey{kind, key}) }
