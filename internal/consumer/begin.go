@@ -17,8 +17,8 @@ import (
 	"github.com/notifier/notifier/internal/ledger"
 )
 
-// waitGenesis returns the partition count of the ledger's genesis, which places the accounts. Until stage 2 has written it,
-// nothing may be produced (design.md 3.3).
+// waitGenesis returns the partition count of the ledger's genesis, which places the accounts. Until stage 2 has written it for
+// every partition, nothing may be produced (design.md 3.3): a partition that holds intents and has no genesis is stopped.
 func (c *Consumer) waitGenesis(ctx context.Context) (int, error) {
 	t := c.opt.Topics
 	cl, err := kgo.NewClient(append(slices.Clone(c.opt.Kafka), kgo.ConsumeTopics(t.Control), kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
@@ -36,7 +36,7 @@ func (c *Consumer) waitGenesis(ctx context.Context) (int, error) {
 		return 0, fmt.Errorf("wait for genesis: %s: %w", t.Intents, intents.Err)
 	}
 	began, told := time.Now(), false
-	var last *ledger.Genesis
+	begun := map[string]*ledger.Genesis{} // by key: one for each partition
 	for {
 		pc, cancel := context.WithTimeout(ctx, 5*time.Second)
 		fs := cl.PollFetches(pc)
@@ -49,19 +49,21 @@ func (c *Consumer) waitGenesis(ctx context.Context) (int, error) {
 				return
 			}
 			g := new(ledger.Genesis)
-			if json.Unmarshal(r.Value, g) == nil {
-				last = g
+			if json.Unmarshal(r.Value, g) == nil && g.IntentsID == intents.ID.String() {
+				begun[string(r.Key)] = g
 			}
 		})
-		if last != nil && last.IntentsID == intents.ID.String() {
-			if last.Partitions != len(intents.Partitions) {
-				return 0, fmt.Errorf("%s has %d partitions, the ledger was made for %d: nothing is evaluated; see docs/runbook.md#stopped-partition", t.Intents, len(intents.Partitions), last.Partitions)
+		for _, g := range begun {
+			if g.Partitions != len(intents.Partitions) {
+				return 0, fmt.Errorf("%s has %d partitions, the ledger was made for %d: nothing is evaluated; see docs/runbook.md#stopped-partition", t.Intents, len(intents.Partitions), g.Partitions)
 			}
-			return last.Partitions, nil
+		}
+		if n := len(intents.Partitions); n > 0 && len(begun) == n {
+			return n, nil
 		}
 		if !told && time.Since(began) > 10*time.Second {
 			told = true
-			c.log.Warn("waiting for stage 2 to begin the ledger (genesis)", zap.String("topic", t.Control))
+			c.log.Warn("waiting for stage 2 to begin the ledger (genesis)", zap.String("topic", t.Control), zap.Int("begun", len(begun)), zap.Int("partitions", len(intents.Partitions)))
 		}
 	}
 }

@@ -91,9 +91,11 @@ func setup(t *testing.T) *bundle {
 }
 
 // genesis begins the ledger, as stage 2 does.
-func (b *bundle) genesis() {
+func (b *bundle) genesis() { b.t.Helper(); b.genesisOf(0) }
+
+func (b *bundle) genesisOf(p int32) {
 	b.t.Helper()
-	to, err := ledger.TakeOver(b.t.Context(), ledger.Options{Kafka: b.kafka, Topics: b.topics, Instance: "a"})
+	to, err := ledger.TakeOver(b.t.Context(), ledger.Options{Kafka: b.kafka, Topics: b.topics, Instance: "a", Partition: p})
 	if err != nil {
 		b.t.Fatal(err)
 	}
