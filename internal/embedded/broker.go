@@ -74,7 +74,7 @@ func Start(ctx context.Context, o Options) (*Broker, error) {
 		if err := probe(o.Dir); err != nil {
 			return nil, errors.Join(err, unlock())
 		}
-		if err := mend(o.Dir); err != nil {
+		if err := errors.Join(mend(o.Dir), mendCommits(o.Dir)); err != nil {
 			return nil, errors.Join(err, unlock())
 		}
 		opts = append(opts, kfake.DataDir(o.Dir))
