@@ -58,6 +58,8 @@ type condition struct {
 	touches []string // every field it mentions
 	env     []string // every environment name it reads
 	changed bool     // it calls changed()
+	parts   []simple // conjuncts that can be asked without the program
+	whole   bool     // the parts are all of it
 }
 
 // machines are reused: one costs an allocation of its stack.
@@ -170,6 +172,7 @@ func compile(n *diag.Node, s *scope) *condition {
 		return nil
 	}
 	tree.Node = root
+	parts, whole := conjuncts(root, s.fields) // before expr rewrites the tree
 	expr.Env(w.env)(cfg)
 	expr.AsBool()(cfg)
 	if _, err := checker.Check(tree, cfg); err != nil {
@@ -186,7 +189,7 @@ func compile(n *diag.Node, s *scope) *condition {
 		return nil
 	}
 	return &condition{source: src, program: program, needs: slices.Sorted(maps.Keys(w.needs)), touches: slices.Sorted(maps.Keys(w.touches)),
-		env: slices.Sorted(maps.Keys(w.env)), changed: w.changed}
+		env: slices.Sorted(maps.Keys(w.env)), changed: w.changed, parts: parts, whole: whole}
 }
 
 // syntax shows an error of expr at its place.

@@ -49,8 +49,12 @@ func ev(fields map[string]event.Value) *event.Event {
 }
 
 func compileText(t interface{ Fatalf(string, ...any) }, src string) (*condition, diag.List) {
+	return compileFor(src, testSpec())
+}
+
+func compileFor(src string, spec *event.Spec) (*condition, diag.List) {
 	d := diag.Parse("c", []byte("c: '"+strings.ReplaceAll(src, "'", "''")+"'"))
-	return compile(d.Root.Get("c"), scopeOf([]*event.Spec{testSpec()})), d.List
+	return compile(d.Root.Get("c"), scopeOf([]*event.Spec{spec})), d.List
 }
 
 func verdictOf(t interface{ Fatalf(string, ...any) }, src string, e *event.Event) bool {

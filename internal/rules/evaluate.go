@@ -30,11 +30,32 @@ func (s *Set) Evaluate(ev *event.Event) []*intent.Intent {
 	if p == nil {
 		return nil
 	}
+	v := look(ev, s.opt.Zone)
+	defer v.release()
+	if p.index == nil || !p.index.find(v) {
+		return s.askAll(p, ev)
+	}
+	if len(v.found) == 0 {
+		return nil
+	}
+	out := make([]*intent.Intent, 0, len(v.found))
+	from := ref(ev)
+	for _, i := range v.found {
+		e := &p.index.entries[i]
+		out = s.one(out, e.rule, from, ev.User, v, v.get, func() bool { return e.matches(v) })
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+// askAll is the plain way, which the index must agree with: every rule of the event is asked, by its program.
+func (s *Set) askAll(p *plan, ev *event.Event) (out []*intent.Intent) {
 	src := eventSource{ev, s.opt.Zone}
-	env := environment(p.env, src)
-	var out []*intent.Intent
-	for _, r := range p.candidates() {
-		out = append(out, s.one(r, ref(ev), ev.User, src, env)...)
+	env, get := environment(p.env, src), texts(src)
+	for _, r := range p.rules {
+		out = s.one(out, r, ref(ev), ev.User, src, get, func() bool { return r.matches(src, env) })
 	}
 	return out
 }
@@ -56,21 +77,26 @@ type source interface {
 func environment(names []string, src source) map[string]any {
 	env := make(map[string]any, len(names))
 	for _, name := range names {
-		switch {
-		case name[0] == '?':
-			_, _, ok := src.field(name[1:])
-			env[name] = ok
-		case name[0] == '~':
-			env[name] = src.changed(name[1:])
-		case strings.HasPrefix(name, "event."):
-			env[name], _ = src.event(name[len("event."):])
-		case strings.HasPrefix(name, "before."):
-			env[name], _, _ = src.before(name[len("before."):])
-		default:
-			env[name], _, _ = src.field(name)
-		}
+		env[name] = variable(name, src)
 	}
 	return env
+}
+
+func variable(name string, src source) (v any) {
+	switch {
+	case name[0] == '?':
+		_, _, ok := src.field(name[1:])
+		return ok
+	case name[0] == '~':
+		return src.changed(name[1:])
+	case strings.HasPrefix(name, "event."):
+		v, _ = src.event(name[len("event."):])
+	case strings.HasPrefix(name, "before."):
+		v, _, _ = src.before(name[len("before."):])
+	default:
+		v, _, _ = src.field(name)
+	}
+	return v
 }
 
 // matches gives the verdict of a rule's conditions.
@@ -105,36 +131,36 @@ func (c *condition) holds(src source, env map[string]any) bool {
 	return c.met(env)
 }
 
-// one asks one rule and makes its intents.
-func (s *Set) one(r *Rule, ev intent.EventRef, user string, src source, env map[string]any) (out []*intent.Intent) {
+// one asks one rule and appends its intents.
+func (s *Set) one(out []*intent.Intent, r *Rule, ev intent.EventRef, user string, src source, get lookup, met func() bool) (all []*intent.Intent) {
 	target := user
 	defer func() {
 		if p := recover(); p != nil {
-			out = []*intent.Intent{s.dead(s.blank(r, ev, target), fmt.Errorf("internal fault in rule %s: %v", r.Name, p))}
+			all = append(out, s.dead(s.blank(r, ev, target), fmt.Errorf("internal fault in rule %s: %v", r.Name, p)))
 		}
 	}()
-	if !r.matches(src, env) {
-		return nil
+	if !met() {
+		return out
 	}
-	get := texts(src)
 	if r.Action == intent.Broadcast {
 		target = intent.Everyone
 		in := s.blank(r, ev, target)
 		aud, err := r.audience.render(get)
 		if err != nil {
-			return []*intent.Intent{s.dead(in, err)}
+			return append(out, s.dead(in, err))
 		}
 		in.Audience = aud
-		return []*intent.Intent{s.fill(r, in, aud.Key(), get)}
+		return append(out, s.fill(r, in, aud.Key(), get))
 	}
 	targets, err := r.targets(user, src, get)
 	if err != nil {
-		return []*intent.Intent{s.dead(s.blank(r, ev, target), err)}
+		return append(out, s.dead(s.blank(r, ev, target), err))
 	}
+	all = out
 	for _, t := range targets {
-		out = append(out, s.fill(r, s.blank(r, ev, t), t, get))
+		all = append(all, s.fill(r, s.blank(r, ev, t), t, get))
 	}
-	return out
+	return all
 }
 
 // targets gives the users a push goes to, each once.

@@ -9,5 +9,8 @@ func (r *Rule) Missing() (n int64) {
 	for _, c := range r.unless {
 		n += c.missing.Load()
 	}
+	for _, g := range r.groups {
+		n += g.missed.Load()
+	}
 	return n
 }

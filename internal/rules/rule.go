@@ -51,6 +51,7 @@ type Rule struct {
 	node     *diag.Node // of its name
 	oneNode  *diag.Node // merge.one
 	tagNodes []tagNode
+	groups   []*group // that count for its first clause, one per event
 }
 
 var ruleName = regexp.MustCompile(`^[a-z0-9-]{3,60}$`)

@@ -29,20 +29,11 @@ type FileInfo struct {
 	Events, Rules, Tests int
 }
 
-// plan is the rules that one event may trigger and what their conditions read.
-//
-// Today every rule of the event is asked. An index on the rules' equalities and ranges belongs behind candidates:
-// everything else only sees the rules it returns.
+// plan is the rules that one event may trigger, in the order of the files, and what their conditions read.
 type plan struct {
 	rules []*Rule
 	env   []string // environment names of all conditions
-}
-
-func (p *plan) candidates() []*Rule {
-	if p == nil {
-		return nil
-	}
-	return p.rules
+	index *index   // business events: which of the rules to ask; nil: all
 }
 
 func (p *plan) add(r *Rule) {
@@ -80,6 +71,9 @@ func (s *Set) index(table map[string]*event.Field) {
 			}
 			to[spec.Name].add(r)
 		}
+	}
+	for name, p := range s.business {
+		p.index = newIndex(s.Catalogue.Spec(name), p.rules)
 	}
 	s.accounts = slices.Sorted(maps.Keys(accounts))
 }

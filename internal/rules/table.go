@@ -147,16 +147,15 @@ func (s *Set) ProfilePushes(in *intent.Intent, before, after func(field string) 
 		return nil
 	}
 	src := tableSource{after: after, old: before, ev: in.Event, user: in.Target, table: s.table, zone: s.opt.Zone}
-	env := environment(p.env, src)
+	env, get := environment(p.env, src), texts(src)
 	var out []*intent.Intent
-	for _, r := range p.candidates() {
-		if r.Account != in.Account {
-			continue
+	for _, r := range p.rules {
+		if r.Account == in.Account {
+			out = s.one(out, r, in.Event, in.Target, src, get, func() bool { return r.matches(src, env) })
 		}
-		for _, x := range s.one(r, in.Event, in.Target, src, env) {
-			x.Key = in.Key
-			out = append(out, x)
-		}
+	}
+	for _, x := range out {
+		x.Key = in.Key
 	}
 	return out
 }

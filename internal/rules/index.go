@@ -1,0 +1,363 @@
+package rules
+
+import (
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/notifier/notifier/internal/event"
+)
+
+// index finds the few rules of a business event that may match it, so that an event costs the same with ten rules and
+// with a thousand.
+//
+// It only ever leaves a rule out, and only one whose verdict is surely no; the rest are asked as always, in the order
+// of the files. Of each rule one equality or `in` (its key) decides where it stands: without that value in the event
+// the rule is not looked at.
+//
+// What makes it delicate is Rule.Missing, which counts the events whose lack of a field decided. A rule may be left
+// out unseen only if the plain way would not have counted it:
+//   - what the first clause needs is counted for all rules with the same needs at once: group
+//   - a rule whose key stands in a later clause is also found by the absence of what the clauses before it need: late
+type index struct {
+	needed  []neededField
+	groups  []*group
+	entries []entry // in the order of the rules
+	keys    []key
+	always  []int32   // entries without a key
+	late    [][]int32 // parallel to needed
+}
+
+// maxNeeded is how many fields the conditions of one event may need: the bits of a set. More and every rule is asked.
+const maxNeeded = 64
+
+// neededField is a field that a condition needs or a simple part reads. Its place in index.needed is its bit.
+type neededField struct {
+	slot int
+	kind event.Type
+}
+
+// group is the rules whose first clause needs the same fields.
+type group struct {
+	needs  uint64
+	missed atomic.Int64 // events that lacked one
+}
+
+// entry is a rule as one event sees it.
+type entry struct {
+	rule         *Rule
+	first        uint64 // what its first clause needs: its group counts it
+	when, unless []clause
+}
+
+// clause is a condition on one event.
+type clause struct {
+	*condition
+	needs uint64
+	parts []simple // all must hold
+}
+
+// key is the hash of the rules by the value of one field.
+type key struct {
+	slot    int
+	texts   map[string][]int32
+	numbers map[float64][]int32
+	bools   [2][]int32 // false, true
+}
+
+// newIndex arranges the rules of an event; nil when they cannot be indexed and each has to be asked.
+func newIndex(spec *event.Spec, rules []*Rule) *index {
+	x := &index{entries: make([]entry, 0, len(rules))}
+	good := true
+	clauses := func(list []*condition) (out []clause) {
+		for _, c := range list {
+			k := clause{condition: c}
+			for _, name := range c.needs {
+				bit, ok := x.bit(spec, name)
+				k.needs |= bit
+				good = good && ok
+			}
+			for _, p := range c.parts {
+				q, ok := p.at(spec)
+				good = good && ok && x.types(spec, &q)
+				k.parts = append(k.parts, q)
+			}
+			out = append(out, k)
+		}
+		return out
+	}
+	for _, r := range rules {
+		e := entry{rule: r, when: clauses(r.when), unless: clauses(r.unless)}
+		if !good {
+			return nil
+		}
+		if len(e.when) > 0 {
+			e.first = e.when[0].needs
+			r.groups = append(r.groups, x.group(e.first))
+		}
+		x.entries = append(x.entries, e)
+	}
+	x.hash()
+	return x
+}
+
+// bit gives a field's place in the set of what is missing.
+func (x *index) bit(spec *event.Spec, name string) (uint64, bool) {
+	slot, ok := spec.Index(name)
+	if !ok || strings.Contains(name, ".") {
+		return 0, false
+	}
+	i := slices.IndexFunc(x.needed, func(f neededField) bool { return f.slot == slot })
+	if i < 0 {
+		if len(x.needed) == maxNeeded {
+			return 0, false
+		}
+		i = len(x.needed)
+		x.needed = append(x.needed, neededField{slot, spec.Fields[slot].Type})
+		x.late = append(x.late, nil)
+	}
+	return 1 << i, true
+}
+
+// types has the types checked of all that a simple part reads.
+func (x *index) types(spec *event.Spec, p *simple) bool {
+	for i := range p.kids {
+		if !x.types(spec, &p.kids[i]) {
+			return false
+		}
+	}
+	if p.name == "" {
+		return true
+	}
+	_, ok := x.bit(spec, p.name)
+	return ok
+}
+
+func (x *index) group(needs uint64) *group {
+	for _, g := range x.groups {
+		if g.needs == needs {
+			return g
+		}
+	}
+	g := &group{needs: needs}
+	x.groups = append(x.groups, g)
+	return g
+}
+
+// hash chooses each rule's key, of several that on the field with most values, and files the rule under it.
+func (x *index) hash() {
+	values := map[int]map[any]bool{}
+	for i := range x.entries {
+		for c := range x.entries[i].when {
+			for _, p := range x.entries[i].when[c].keys() {
+				if values[p.slot] == nil {
+					values[p.slot] = map[any]bool{}
+				}
+				for _, v := range p.values() {
+					values[p.slot][v] = true
+				}
+			}
+		}
+	}
+	for i := range x.entries {
+		e := &x.entries[i]
+		var best *simple
+		var before uint64 // what the clauses after the first, up to the key's, need
+		var needs uint64
+		for c := range e.when {
+			if c > 0 {
+				needs |= e.when[c].needs
+			}
+			for _, p := range e.when[c].keys() {
+				if best == nil || len(values[p.slot]) > len(values[best.slot]) {
+					best, before = &p, needs
+				}
+			}
+		}
+		if best == nil {
+			x.always = append(x.always, int32(i))
+			continue
+		}
+		x.file(best, int32(i))
+		for b := range x.late {
+			if before&(1<<b) != 0 {
+				x.late[b] = append(x.late[b], int32(i))
+			}
+		}
+	}
+}
+
+// keys gives the parts that can be a key: those that surely do not hold when their field is absent.
+func (c *clause) keys() (out []simple) {
+	for _, p := range c.parts {
+		q := p
+		if p.op == opNot {
+			q = p.kids[0]
+		}
+		asked := slices.Contains(c.condition.needs, q.name) || slices.ContainsFunc(c.parts, func(h simple) bool { return h.op == opHas && h.name == q.name })
+		if asked && p.values() != nil {
+			p.slot = q.slot
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// values gives the values of its field with which a part holds; nil when it is no equality.
+func (x *simple) values() (out []any) {
+	switch x.op {
+	case opIsText, opInText:
+		for _, s := range x.strs {
+			if !slices.Contains(out, any(s)) {
+				out = append(out, s)
+			}
+		}
+	case opIsNumber, opInNumber:
+		for _, n := range x.nums {
+			if !slices.Contains(out, any(n)) {
+				out = append(out, n)
+			}
+		}
+	case opBool:
+		return []any{true}
+	case opNot:
+		if x.kids[0].op == opBool {
+			return []any{false}
+		}
+	}
+	return out
+}
+
+func (x *index) file(p *simple, id int32) {
+	i := slices.IndexFunc(x.keys, func(k key) bool { return k.slot == p.slot })
+	if i < 0 {
+		i = len(x.keys)
+		x.keys = append(x.keys, key{slot: p.slot, texts: map[string][]int32{}, numbers: map[float64][]int32{}})
+	}
+	k := &x.keys[i]
+	for _, v := range p.values() {
+		switch v := v.(type) {
+		case string:
+			k.texts[v] = append(k.texts[v], id)
+		case float64:
+			k.numbers[v] = append(k.numbers[v], id)
+		case bool:
+			k.bools[truth(v)] = append(k.bools[truth(v)], id)
+		}
+	}
+}
+
+func truth(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// find leaves in v.found the entries that may match, in order, and counts for those left out. It gives false when the
+// event is not as its entry in the catalogue says: then nothing is counted, and every rule has to be asked.
+func (x *index) find(v *view) bool {
+	v.missing, v.found = 0, v.found[:0]
+	for i := range x.needed {
+		f := &x.needed[i]
+		switch val := &v.ev.Values[f.slot]; {
+		case !val.OK():
+			v.missing |= 1 << i
+		case val.Type != f.kind:
+			return false
+		}
+	}
+	lists := 0
+	sift := func(ids []int32) {
+		if len(ids) == 0 {
+			return
+		}
+		lists++
+		for _, id := range ids {
+			if e := &x.entries[id]; e.first&v.missing == 0 && e.mayMatch(v) {
+				v.found = append(v.found, id)
+			}
+		}
+	}
+	sift(x.always)
+	for i := range x.keys {
+		k := &x.keys[i]
+		val := &v.ev.Values[k.slot]
+		if !val.OK() {
+			continue
+		}
+		switch val.Type {
+		case event.Number:
+			sift(k.numbers[val.Num])
+		case event.Bool:
+			sift(k.bools[truth(val.Bool)])
+		case event.String:
+			sift(k.texts[val.Str])
+		}
+	}
+	if v.missing != 0 {
+		for _, g := range x.groups {
+			if g.needs&v.missing != 0 {
+				g.missed.Add(1)
+			}
+		}
+		for i, ids := range x.late {
+			if v.missing&(1<<i) != 0 {
+				sift(ids)
+			}
+		}
+	}
+	if lists > 1 { // a rule may stand in several
+		slices.Sort(v.found)
+		v.found = slices.Compact(v.found)
+	}
+	return true
+}
+
+// mayMatch is false when a clause is surely not met and no clause before it lacks a field: the plain way would stop
+// there as well, and count nothing.
+func (e *entry) mayMatch(v *view) bool {
+	for i := range e.when {
+		c := &e.when[i]
+		if c.needs&v.missing != 0 {
+			return true
+		}
+		if !c.partsHold(v) {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *clause) partsHold(v *view) bool {
+	for i := range c.parts {
+		if !c.parts[i].holds(v.ev.Values) {
+			return false
+		}
+	}
+	return true
+}
+
+// matches is Rule.matches for a rule that find has given.
+func (e *entry) matches(v *view) bool {
+	for i := range e.when {
+		if !e.when[i].holds(v) {
+			return false
+		}
+	}
+	for i := range e.unless {
+		if e.unless[i].holds(v) {
+			return false
+		}
+	}
+	return true
+}
+
+// holds is condition.holds: the program is asked only for what is not simple.
+func (c *clause) holds(v *view) bool {
+	if c.needs&v.missing != 0 {
+		c.missing.Add(1)
+		return false
+	}
+	return c.partsHold(v) && (c.whole || c.met(v.environment(c.env)))
+}

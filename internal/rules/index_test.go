@@ -1,0 +1,315 @@
+package rules
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/notifier/notifier/internal/event"
+	"github.com/notifier/notifier/internal/intent"
+)
+
+// Two events with the same fields in another order, so that a rule on both has other places in each.
+const indexCatalogue = `version: 1
+events:
+  first:
+    topic: a
+    id: id
+    user: user
+    fields:
+      city: {path: city, alias: 城市}
+      level: {path: level, values: [normal, vip]}
+      amount: {path: amount, type: number, alias: 金额}
+      count2: {path: c, type: number}
+      gift: {path: gift, type: bool}
+      items: {path: items, type: list}
+      at: {path: at, type: time}
+  second:
+    topic: b
+    id: id
+    user: user
+    fields:
+      at: {path: at, type: time}
+      gift: {path: gift, type: bool}
+      items: {path: items, type: list}
+      amount: {path: amount, type: number, alias: 金额}
+      level: {path: level, values: [normal, vip]}
+      city: {path: city, alias: 城市}
+      count2: {path: c, type: number}
+`
+
+var someTexts = []string{"a", "b", "NaN", "1", "", "北京", "true"}
+
+func genConst(t *rapid.T) string {
+	return rapid.SampledFrom([]string{"0", "1", "-1", "2", "0.5", "-0.5", "1.0", "+1", "9007199254740993", "1e3"}).Draw(t, "n")
+}
+
+func genText(t *rapid.T) string { return rapid.SampledFrom(someTexts).Draw(t, "s") }
+
+// genLeaf draws every kind of comparison there is, simple or not.
+func genLeaf(t *rapid.T) string {
+	num := rapid.SampledFrom([]string{"amount", "金额", "count2"}).Draw(t, "num")
+	city := rapid.SampledFrom([]string{"city", "城市"}).Draw(t, "city")
+	op := rapid.SampledFrom([]string{"==", "!=", "<", "<=", ">", ">="}).Draw(t, "op")
+	eq := rapid.SampledFrom([]string{"==", "!="}).Draw(t, "eq")
+	in := rapid.SampledFrom([]string{"in", "not in"}).Draw(t, "in")
+	field := rapid.SampledFrom([]string{"amount", "city", "level", "gift", "items", "at", "count2"}).Draw(t, "f")
+	c, s := genConst(t), genText(t)
+	switch rapid.IntRange(0, 21).Draw(t, "leaf") {
+	case 0, 1:
+		return fmt.Sprintf("%s %s %s", num, op, c)
+	case 2:
+		return fmt.Sprintf("%s %s %s", c, op, num)
+	case 3, 4:
+		return fmt.Sprintf("%s == %q", city, s)
+	case 5:
+		return fmt.Sprintf("%q %s %s", s, eq, city)
+	case 6:
+		return fmt.Sprintf("%s %s [%q, %q, %q]", city, in, s, genText(t), genText(t))
+	case 7:
+		return fmt.Sprintf("%s %s [%s, %s]", num, in, c, genConst(t))
+	case 8:
+		return rapid.SampledFrom([]string{"gift", "not gift", "!gift", "gift == true", "gift != true", "false == gift", "gift != false"}).Draw(t, "bool")
+	case 9:
+		return "has(" + field + ")"
+	case 10:
+		return "not has(" + field + ")"
+	case 11:
+		return fmt.Sprintf("(%s ?? %s) %s %s", num, "2", op, c)
+	case 12:
+		return fmt.Sprintf("(city ?? %q) %s %q", s, eq, genText(t))
+	case 13:
+		return fmt.Sprintf("%q %s items", s, in)
+	case 14:
+		return fmt.Sprintf("any(items, # == %q)", s)
+	case 15:
+		return fmt.Sprintf("city startsWith %q", s)
+	case 16:
+		return fmt.Sprintf("%s * 2 %s count2", num, op)
+	case 17:
+		return fmt.Sprintf(`event.user %s "u-1"`, eq)
+	case 18:
+		return fmt.Sprintf("gift ? %s %s %s : city == %q", num, op, c, s)
+	case 19:
+		return fmt.Sprintf("at %s event.time", op)
+	case 20:
+		return fmt.Sprintf("city %s %q", op, s)
+	}
+	return fmt.Sprintf("level %s %q", eq, rapid.SampledFrom([]string{"normal", "vip"}).Draw(t, "level"))
+}
+
+func genWhen(t *rapid.T, depth int) string {
+	if depth == 0 {
+		return genLeaf(t)
+	}
+	switch rapid.IntRange(0, 6).Draw(t, "shape") {
+	case 0, 1, 2:
+		return "(" + genWhen(t, depth-1) + ") " + rapid.SampledFrom([]string{"and", "&&"}).Draw(t, "and") + " (" + genWhen(t, depth-1) + ")"
+	case 3:
+		return "(" + genWhen(t, depth-1) + ") " + rapid.SampledFrom([]string{"or", "||"}).Draw(t, "or") + " (" + genWhen(t, depth-1) + ")"
+	case 4:
+		return "not (" + genWhen(t, depth-1) + ")"
+	}
+	return genLeaf(t)
+}
+
+func genRules(t *rapid.T) string {
+	quote := func(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+	var b strings.Builder
+	for i := range rapid.IntRange(1, 12).Draw(t, "rules") {
+		on := rapid.SampledFrom([]string{"first", "first", "second", "[first, second]", "[second, first]", "[first, first]"}).Draw(t, "event")
+		fmt.Fprintf(&b, "  - name: rule-%d\n    event: %s\n    mode: %s\n    class: service\n", i, on, rapid.SampledFrom([]string{"live", "live", "live", "shadow", "off"}).Draw(t, "mode"))
+		if n := rapid.IntRange(0, 3).Draw(t, "when"); n == 0 {
+			b.WriteString("    when: always\n")
+		} else {
+			b.WriteString("    when:\n")
+			for range n {
+				b.WriteString("      - " + quote(genWhen(t, rapid.IntRange(0, 2).Draw(t, "depth"))) + "\n")
+			}
+		}
+		if n := rapid.IntRange(-2, 2).Draw(t, "unless"); n > 0 {
+			b.WriteString("    unless:\n")
+			for range n {
+				b.WriteString("      - " + quote(genWhen(t, 1)) + "\n")
+			}
+		}
+		b.WriteString(rapid.SampledFrom([]string{
+			"    push: {body: \"${city} ${amount | money} ${event.id} x\"}\n",
+			`    push: {to: "${items}", title: "${event.type | upper} ${event.time}", body: "${items | join} ${at | default(\"-\")}", data: {k: "${gift | default(\"?\")}"}}` + "\n",
+			`    broadcast: {audience: {all_of: ["city_${city}"]}, body: "${level | default(\"\") | max(2)} b"}` + "\n    limits: {expire: 4h}\n",
+			"    push: {body: \"${count} x ${first.city} ${list.amount | join}\"}\n    merge: {by: \"${level}\", wait: 1m}\n    limits: {expire: 4h}\n",
+		}).Draw(t, "action"))
+	}
+	return b.String()
+}
+
+// genEvent draws an event with known, absent, null and ill-typed values; now and then one that contradicts its entry.
+func genEvent(t *rapid.T, s *event.Spec) *event.Event {
+	e := &event.Event{Spec: s, ID: "e-1", User: rapid.SampledFrom([]string{"u-1", "u-2", ""}).Draw(t, "user"), Time: time.Date(2026, 11, 21, 3, 0, 0, 0, time.UTC),
+		Pos: event.Position{Topic: s.Topics[0], Partition: 1, Offset: 5}, Values: make([]event.Value, len(s.Fields))}
+	for i, f := range s.Fields {
+		v := event.Value{State: event.Known, Type: f.Type}
+		switch f.Type {
+		case event.Number:
+			v.Num = rapid.SampledFrom([]float64{0, math.Copysign(0, -1), 1, -1, 2, 0.5, 1000, 9007199254740992, 9007199254740994, math.NaN()}).Draw(t, f.Name)
+			v.Str = fmt.Sprint(v.Num)
+		case event.Bool:
+			v.Bool = rapid.Bool().Draw(t, f.Name)
+			v.Str = fmt.Sprint(v.Bool)
+		case event.Time:
+			v.Time = e.Time.Add(time.Duration(rapid.IntRange(-1, 1).Draw(t, f.Name)) * time.Hour)
+		case event.List:
+			v.List = rapid.SliceOfN(rapid.SampledFrom(someTexts), 0, 3).Draw(t, f.Name)
+		default:
+			v.Str = genText(t)
+			if f.Values != nil {
+				v.Str = rapid.SampledFrom(f.Values).Draw(t, f.Name)
+			}
+		}
+		switch rapid.IntRange(0, 11).Draw(t, "state") {
+		case 0:
+			v = event.Value{Type: f.Type}
+		case 1:
+			v = event.Value{State: event.Null, Type: f.Type}
+		case 2:
+			v = event.Value{State: event.Bad, Type: f.Type, Str: "a"}
+		case 3:
+			if rapid.IntRange(0, 5).Draw(t, "contradiction") == 0 {
+				v.Type = event.String
+			}
+		}
+		e.Values[i] = v
+	}
+	return e
+}
+
+func missed(s *Set) map[string]int64 {
+	out := map[string]int64{}
+	for _, r := range s.Rules {
+		out[r.Name] = r.Missing()
+	}
+	return out
+}
+
+// asked gives what a way of asking answers, and how often it found a needed field missing, by rule.
+func asked(s *Set, ask func() []*intent.Intent) ([]*intent.Intent, map[string]int64) {
+	before := missed(s)
+	out := ask()
+	after := missed(s)
+	for name := range after {
+		after[name] -= before[name]
+	}
+	return out, after
+}
+
+// The index, the parts without program and the reused environment give what asking every rule's program gives: the same
+// intents in the same order and the same counts of missing fields.
+func TestEvaluateAgreesWithAskingEveryRule(t *testing.T) {
+	matched, leftOut, counted := 0, 0, int64(0)
+	rapid.Check(t, func(t *rapid.T) {
+		text := genRules(t)
+		s, l := LoadFiles([]File{{"events.yaml", []byte(indexCatalogue)}, {"r.yaml", []byte("version: 1\nrules:\n" + text)}}, demoAccount())
+		if s == nil {
+			t.Fatalf("%s\n%s", text, show(l))
+		}
+		for _, spec := range s.Catalogue.Specs {
+			p := s.business[spec.Name]
+			if p == nil {
+				continue
+			}
+			if p.index == nil {
+				t.Fatalf("no index for\n%s", text)
+			}
+			for range 8 {
+				e := genEvent(t, spec)
+				want, wantMissed := asked(s, func() []*intent.Intent { return s.askAll(p, e) })
+				got, gotMissed := asked(s, func() []*intent.Intent { return s.Evaluate(e) })
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Fatalf("%s\non %+v (-every rule, +index):\n%s", text, e.Values, diff)
+				}
+				if diff := cmp.Diff(wantMissed, gotMissed); diff != "" {
+					t.Fatalf("%s\non %+v: missing fields (-every rule, +index):\n%s", text, e.Values, diff)
+				}
+				matched += len(got)
+				v := look(e, time.UTC)
+				if p.index.find(v) {
+					leftOut += len(p.rules) - len(v.found)
+				}
+				v.release()
+				for _, n := range gotMissed {
+					counted += n
+				}
+			}
+		}
+	})
+	if matched == 0 || leftOut == 0 || counted == 0 {
+		t.Errorf("%d matched, %d left out, %d counted: the draws are too narrow", matched, leftOut, counted)
+	}
+}
+
+// A part without program is what the program says of it, whatever is absent.
+func TestSimplePartsAgreeWithTheProgram(t *testing.T) {
+	simple, verdicts := 0, map[bool]int{}
+	s, l := LoadFiles([]File{{"events.yaml", []byte(indexCatalogue)}, {"r.yaml", []byte("version: 1\nrules:\n" + rule("all", "first", "    when: always\n    push: {body: b}"))}}, demoAccount())
+	if s == nil {
+		t.Fatal(show(l))
+	}
+	spec := s.Catalogue.Spec("first")
+	rapid.Check(t, func(t *rapid.T) {
+		src := genWhen(t, rapid.IntRange(0, 3).Draw(t, "depth"))
+		c, list := compileFor(src, spec)
+		if c == nil {
+			t.Fatalf("%s: %s", src, show(list))
+		}
+		e := genEvent(t, spec)
+		if slices.ContainsFunc(spec.Fields, func(f event.Field) bool { v := e.Value(f.Name); return v.OK() && v.Type != f.Type }) {
+			return // the index leaves such events to askAll
+		}
+		from := eventSource{e, time.UTC}
+		want := c.met(environment(c.env, from))
+		got := true
+		for _, p := range c.parts {
+			q, ok := p.at(spec)
+			if !ok {
+				t.Fatalf("%s: %+v has no place", src, p)
+			}
+			got = got && q.holds(e.Values)
+		}
+		if want && !got || c.whole && got != want {
+			t.Fatalf("%s on %+v: the program says %t, its parts %t, all of it: %t", src, e.Values, want, got, c.whole)
+		}
+		if c.whole {
+			simple++
+			verdicts[got]++
+		}
+	})
+	if simple == 0 || verdicts[true] == 0 || verdicts[false] == 0 {
+		t.Errorf("%d simple, %v: the draws are too narrow", simple, verdicts)
+	}
+}
+
+// More needed fields than a set of bits holds: every rule is asked.
+func TestManyNeededFieldsAreAskedPlainly(t *testing.T) {
+	var fields, rules strings.Builder
+	for i := range maxNeeded + 1 {
+		fmt.Fprintf(&fields, "      f%d: f%d\n", i, i)
+		rules.WriteString(rule(fmt.Sprintf("rule-%d", i), "wide", fmt.Sprintf("    when: 'f%d == \"x\"'\n    push: {body: b}", i)))
+	}
+	s, l := LoadFiles([]File{{"events.yaml", []byte("version: 1\nevents:\n  wide:\n    topic: t\n    id: id\n    user: u\n    fields:\n" + fields.String())}, {"r.yaml", []byte("version: 1\nrules:\n" + rules.String())}}, demoAccount())
+	if s == nil {
+		t.Fatal(show(l))
+	}
+	got := s.Evaluate(happen(t, s, "t", `{"id":"1","u":"u","f0":"x","f64":"x","f3":"y"}`))
+	if len(got) != 2 || got[0].Rule != "rule-0" || got[1].Rule != "rule-64" {
+		t.Errorf("got %+v", got)
+	}
+	if s.Rule("rule-1").Missing() != 1 || s.Rule("rule-3").Missing() != 0 {
+		t.Errorf("missing: %v", missed(s))
+	}
+}
