@@ -324,12 +324,12 @@ func (c *content) render(get lookup, raw bool) (*intent.Content, error) {
 		if t == nil {
 			return ""
 		}
-		s := t.String()
-		if !raw {
-			var err error
-			if s, err = t.render(get); err != nil && first == nil {
-				first = err
-			}
+		var s string
+		var err error
+		if raw {
+			s = t.String()
+		} else if s, err = t.render(get); err != nil && first == nil {
+			first = err
 		}
 		size += len(s)
 		return s

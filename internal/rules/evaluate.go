@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -152,7 +153,14 @@ func (s *Set) one(out []*intent.Intent, r *Rule, ev intent.EventRef, user string
 		in.Audience = aud
 		return append(out, s.fill(r, in, aud.Key(), get))
 	}
-	targets, err := r.targets(user, src, get)
+	if r.to == nil {
+		in := s.blank(r, ev, user)
+		if user == "" {
+			return append(out, s.dead(in, errors.New("the event has no user")))
+		}
+		return append(out, s.fill(r, in, user, get))
+	}
+	targets, err := r.targets(src, get)
 	if err != nil {
 		return append(out, s.dead(s.blank(r, ev, target), err))
 	}
@@ -163,14 +171,8 @@ func (s *Set) one(out []*intent.Intent, r *Rule, ev intent.EventRef, user string
 	return all
 }
 
-// targets gives the users a push goes to, each once.
-func (r *Rule) targets(user string, src source, get lookup) ([]string, error) {
-	if r.to == nil {
-		if user == "" {
-			return nil, fmt.Errorf("the event has no user")
-		}
-		return []string{user}, nil
-	}
+// targets gives the users that `to` names, each once.
+func (r *Rule) targets(src source, get lookup) ([]string, error) {
 	var list []string
 	if r.toList != "" {
 		_, v, ok := src.field(r.toList)
@@ -316,17 +318,29 @@ func (e eventSource) field(name string) (any, value, bool) {
 	if !v.OK() {
 		return zero(e.ev.Spec.Fields[i].Type), value{}, false
 	}
+	text := e.write(v)
 	switch v.Type {
 	case event.Number:
-		return v.Num, value{text: v.Str}, true
+		return v.Num, text, true
 	case event.Bool:
-		return v.Bool, value{text: v.Str}, true
+		return v.Bool, text, true
 	case event.Time:
-		return v.Time, value{text: v.Time.In(e.zone).Format(time.RFC3339)}, true
+		return v.Time, text, true
 	case event.List:
-		return v.List, value{list: v.List, isList: true}, true
+		return v.List, text, true
 	}
-	return v.Str, value{text: v.Str}, true
+	return v.Str, text, true
+}
+
+// write gives a known value as texts have it.
+func (e eventSource) write(v *event.Value) value {
+	switch v.Type {
+	case event.Time:
+		return value{text: v.Time.In(e.zone).Format(time.RFC3339)}
+	case event.List:
+		return value{list: v.List, isList: true}
+	}
+	return value{text: v.Str}
 }
 
 func (e eventSource) before(string) (any, value, bool) { return "", value{}, false }

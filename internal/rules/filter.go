@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -59,11 +60,64 @@ func money(s string) (string, error) {
 	if len(s) > 1000 || strings.Trim(s, "-.0123456789") != "" { // an exponent could ask for a gigabyte of digits
 		return "", fmt.Errorf("%q is not a number", s)
 	}
+	if m, ok := shortMoney(s); ok {
+		return m, nil
+	}
 	r, ok := new(big.Rat).SetString(s)
 	if !ok {
 		return "", fmt.Errorf("%q is not a number", s)
 	}
 	return r.FloatString(2), nil
+}
+
+// shortMoney is money for the plain decimals that events bring: digits, with or without a fraction, few enough for an int64.
+func shortMoney(s string) (string, bool) {
+	digits, neg := strings.CutPrefix(s, "-")
+	whole, frac, dot := strings.Cut(digits, ".")
+	if whole == "" || (dot && frac == "") || len(digits) > 16 {
+		return "", false
+	}
+	if len(frac) == 2 && (len(whole) == 1 || whole[0] != '0') && !neg && onlyDigits(whole) && onlyDigits(frac) {
+		return s, true // it is written so already
+	}
+	cents, unit := int64(0), int64(1) // unit: of what the fraction has beyond cents
+	for i := range len(whole) + max(2, len(frac)) {
+		c := byte('0')
+		if i < len(whole) {
+			c = whole[i]
+		} else if i-len(whole) < len(frac) {
+			c = frac[i-len(whole)]
+		}
+		if c < '0' || c > '9' {
+			return "", false
+		}
+		cents = 10*cents + int64(c-'0')
+		if i >= len(whole)+2 {
+			unit *= 10
+		}
+	}
+	neg = neg && cents != 0
+	rest := cents % unit
+	cents /= unit
+	if 2*rest >= unit && unit > 1 {
+		cents++
+	}
+	var room [24]byte
+	b := room[:0]
+	if neg {
+		b = append(b, '-')
+	}
+	b = strconv.AppendInt(b, cents/100, 10)
+	return string(append(b, '.', byte('0'+cents/10%10), byte('0'+cents%10))), true
+}
+
+func onlyDigits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return true
 }
 
 // shorten keeps n user-visible characters, the last of which is … when something was cut.

@@ -245,26 +245,28 @@ func (t *template) render(get lookup) (string, error) {
 	if len(t.parts) == 1 && t.parts[0].ref == "" {
 		return t.parts[0].text, nil
 	}
-	var b strings.Builder
+	var room [256]byte // most texts are shorter: one allocation, of the text
+	b := room[:0]
 	for i := range t.parts {
 		p := &t.parts[i]
 		if p.ref == "" {
-			b.WriteString(p.text)
+			b = append(b, p.text...)
 			continue
 		}
 		v, err := p.value(get)
 		if err != nil {
 			return "", err
 		}
-		b.WriteString(flat(v))
+		b = append(b, flat(v)...)
 	}
-	return b.String(), nil
+	return string(b), nil
 }
 
 // value gives a hole's value behind its filters.
 func (p *part) value(get lookup) (value, error) {
 	v, ok := get(p.ref)
-	for _, f := range p.filters {
+	for i := range p.filters {
+		f := &p.filters[i]
 		if f.name == "default" {
 			if !ok || v.empty() {
 				v, ok = value{text: f.arg}, true

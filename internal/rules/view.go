@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"strings"
 	"sync"
 	"time"
 
@@ -18,7 +19,7 @@ type view struct {
 
 var views = sync.Pool{New: func() any {
 	v := &view{env: map[string]any{}}
-	v.get = texts(v)
+	v.get = v.text
 	return v
 }}
 
@@ -32,6 +33,36 @@ func (v *view) release() {
 	v.ev = nil
 	clear(v.env)
 	views.Put(v)
+}
+
+// text is texts for an event: it makes no value for conditions beside.
+func (v *view) text(ref string) (value, bool) {
+	if i, ok := v.ev.Spec.Index(ref); ok {
+		val := &v.ev.Values[i]
+		if !val.OK() {
+			return value{}, false
+		}
+		return v.write(val), true
+	}
+	part, ok := strings.CutPrefix(ref, "event.")
+	if !ok {
+		return value{}, false
+	}
+	t := ""
+	switch part {
+	case "id":
+		t = v.ev.ID
+	case "type":
+		t = v.ev.Spec.Name
+	case "topic":
+		t = v.ev.Pos.Topic
+	case "user":
+		t = v.ev.User
+	default:
+		_, out := v.event(part)
+		return out, out.text != ""
+	}
+	return value{text: t}, t != ""
 }
 
 // environment fills in what a program reads beyond what others have read.
