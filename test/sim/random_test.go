@@ -59,7 +59,7 @@ func trouble(r *rand.Rand) sandbox.Fault {
 // holds in every one of them is the promise.
 func TestWhateverHappens(t *testing.T) {
 	total := map[string]int{}
-	for _, seed := range seeds(t, 12) {
+	for _, seed := range seeds(t, 4) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			simulate(t, setup{quiet: true, after: time.Duration(seed%24) * time.Hour}, func(t *testing.T, w *world) {
 				r := rand.New(rand.NewPCG(seed, 2))
