@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"math"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
@@ -311,5 +312,55 @@ func TestManyNeededFieldsAreAskedPlainly(t *testing.T) {
 	}
 	if s.Rule("rule-1").Missing() != 1 || s.Rule("rule-3").Missing() != 0 {
 		t.Errorf("missing: %v", missed(s))
+	}
+}
+
+// An event that nothing matches costs no memory. Under the race detector the pool forgets, which one allocation allows.
+func TestNoMatchAllocatesNothing(t *testing.T) {
+	for _, w := range workloads {
+		s := benchSet(t, 100, w.when(100))
+		e := order(s, "none")
+		e.Values[2].Str = "none" // store
+		if n := testing.AllocsPerRun(1000, func() {
+			if got := s.Evaluate(e); got != nil {
+				t.Fatalf("%s: got %v", w.name, got)
+			}
+		}); n > 1 {
+			t.Errorf("%s: %v allocations an event", w.name, n)
+		}
+	}
+}
+
+// Of many rules only those with the event's value are looked at: the field with most values is the key.
+func TestKeyIsTheFieldWithMostValues(t *testing.T) {
+	s := benchSet(t, 100, func(i int) string { return fmt.Sprintf(`kind == "k07" and store in ["s-%04d", "s-x"]`, i) })
+	v := look(order(s, "k07"), time.UTC)
+	defer v.release()
+	x := s.business["order"].index
+	if len(x.always) != 0 || len(x.keys) != 1 || x.keys[0].slot != 2 || len(x.keys[0].texts) != 101 || len(x.keys[0].texts["s-x"]) != 100 {
+		t.Errorf("%d without key, keys %+v", len(x.always), x.keys)
+	}
+	if !x.find(v) || !slices.Equal(v.found, []int32{7}) {
+		t.Errorf("found %v, want rule 7 alone", v.found)
+	}
+}
+
+// What is written by hand is what big.Rat writes.
+func TestShortMoneyAgreesWithExactArithmetic(t *testing.T) {
+	short := 0
+	rapid.Check(t, func(t *rapid.T) {
+		s := rapid.OneOf(rapid.StringMatching(`-?[0-9]{1,12}(\.[0-9]{1,8})?`), rapid.StringMatching(`-?0?(\.(00|99|49|50|995|004|005|4999|5)[0-9]{0,3})?`), rapid.StringMatching(`[-.0-9]{0,8}`)).Draw(t, "s")
+		got, ok := shortMoney(s)
+		if !ok {
+			return
+		}
+		short++
+		r, isNumber := new(big.Rat).SetString(s)
+		if !isNumber || r.FloatString(2) != got {
+			t.Fatalf("%s: got %s, exact %v", s, got, r)
+		}
+	})
+	if short == 0 {
+		t.Error("nothing was short")
 	}
 }

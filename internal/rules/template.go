@@ -253,6 +253,12 @@ func (t *template) render(get lookup) (string, error) {
 			b = append(b, p.text...)
 			continue
 		}
+		if len(p.filters) == 0 {
+			if v, ok := get(p.ref); ok {
+				b = append(b, flat(v)...)
+				continue
+			}
+		}
 		v, err := p.value(get)
 		if err != nil {
 			return "", err
