@@ -89,7 +89,7 @@ type Catalogue struct {
 	Specs    []*Spec // in the order of the file
 	MaxBytes int     // of a record's value; more is too-large
 
-	topics map[string][]*Spec
+	topics map[string]*topic
 	names  map[string]*Spec
 }
 
@@ -98,11 +98,16 @@ func NewCatalogue(specs []*Spec, maxBytes int) *Catalogue {
 	if maxBytes <= 0 {
 		maxBytes = DefaultMaxBytes
 	}
-	c := &Catalogue{Specs: specs, MaxBytes: maxBytes, topics: map[string][]*Spec{}, names: map[string]*Spec{}}
+	c := &Catalogue{Specs: specs, MaxBytes: maxBytes, topics: map[string]*topic{}, names: map[string]*Spec{}}
 	for _, s := range specs {
 		c.names[s.Name] = s
-		for _, t := range s.Topics {
-			c.topics[t] = append(c.topics[t], s)
+		for _, name := range s.Topics {
+			t := c.topics[name]
+			if t == nil {
+				t = new(topic)
+				c.topics[name] = t
+			}
+			t.add(s)
 		}
 	}
 	return c

@@ -3,6 +3,7 @@ package event
 import (
 	"math"
 	"math/big"
+	"math/bits"
 	"strconv"
 	"strings"
 	"time"
@@ -29,7 +30,7 @@ func coerce(f *Field, r gjson.Result) Value {
 		ok = false
 	}
 	if !ok {
-		return Value{State: Bad, Type: f.Type, Str: cut(valid(r.Raw), badPreview)}
+		return Value{State: Bad, Type: f.Type, Str: cut(valid(raw(r)), badPreview)}
 	}
 	v.State, v.Type = Known, f.Type
 	return v
@@ -89,8 +90,8 @@ func typed(f *Field, r gjson.Result) (Value, bool) {
 			if it.Type == gjson.Null {
 				return true
 			}
-			s, scalar := plain(it)
-			if ok = scalar; !ok {
+			s, is := scalar(it)
+			if ok = is; !ok {
 				return false
 			}
 			out = append(out, s)
@@ -98,12 +99,12 @@ func typed(f *Field, r gjson.Result) (Value, bool) {
 		})
 		return Value{List: out}, ok
 	}
-	s, ok := plain(r)
+	s, ok := scalar(r)
 	return Value{Str: s}, ok
 }
 
-// plain gives a scalar as text: a number by its own digits, so that large integers stay exact.
-func plain(r gjson.Result) (string, bool) {
+// scalar gives a scalar as text: a number by its own digits, so that large integers stay exact.
+func scalar(r gjson.Result) (string, bool) {
 	switch r.Type {
 	case gjson.String:
 		return cut(valid(r.Str), maxString), true
@@ -130,22 +131,33 @@ func cut(s string, n int) string {
 // are kept up to the digits of the factor, so that 50100 by 0.01 is 501.00, and dropped beyond: equal numbers have
 // equal texts.
 func decimal(s, scale string) (string, bool) {
+	if scale == "" {
+		if canonical(s) {
+			return s, true
+		}
+		scale = "1"
+	}
+	if c, exp, ok := smallDecimal(s); ok {
+		if f, fe, ok := smallDecimal(scale); ok {
+			if hi, lo := bits.Mul64(c, f); hi == 0 {
+				return written(strconv.FormatUint(lo, 10), exp+fe, max(0, -fe), lo != 0 && (s[0] == '-') != (scale[0] == '-'))
+			}
+		}
+	}
 	c, exp, ok := parseDecimal(s)
 	if !ok {
 		return "", false
 	}
-	keep := 0
-	if scale != "" {
-		f, fe, ok := parseDecimal(scale)
-		if !ok {
-			return "", false
-		}
-		c.Mul(c, f)
-		exp += fe
-		keep = max(0, -fe)
+	f, fe, ok := parseDecimal(scale)
+	if !ok {
+		return "", false
 	}
-	neg := c.Sign() < 0
-	digits := new(big.Int).Abs(c).String()
+	c.Mul(c, f)
+	return written(new(big.Int).Abs(c).String(), exp+fe, max(0, -fe), c.Sign() < 0)
+}
+
+// written writes out digits times a power of ten, with at least keep digits behind the point.
+func written(digits string, exp, keep int, negative bool) (string, bool) {
 	if exp > 0 {
 		digits += strings.Repeat("0", exp)
 		exp = 0
@@ -163,13 +175,61 @@ func decimal(s, scale string) (string, bool) {
 	if whole = strings.TrimLeft(whole, "0"); whole == "" {
 		whole = "0"
 	}
+	sign, point := "", ""
+	if negative {
+		sign = "-"
+	}
 	if frac != "" {
-		whole += "." + frac
+		point = "."
 	}
-	if neg {
-		whole = "-" + whole
+	out := sign + whole + point + frac
+	return out, len(out) <= 2*maxDigits
+}
+
+// canonical reports whether a number is written as decimal would write it: most are, and need no copy.
+func canonical(s string) bool {
+	whole := strings.TrimPrefix(s, "-")
+	n := 0
+	for n < len(whole) && whole[n] >= '0' && whole[n] <= '9' {
+		n++
 	}
-	return whole, len(whole) <= 2*maxDigits
+	switch {
+	case n == 0 || len(s) > maxDigits || (n > 1 && whole[0] == '0'):
+		return false
+	case n == len(whole):
+		return s != "-0"
+	case whole[n] != '.' || n+1 == len(whole) || whole[len(whole)-1] == '0':
+		return false
+	}
+	for _, c := range []byte(whole[n+1:]) {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// smallDecimal is parseDecimal for up to 18 digits without exponent, the sign left to the reader; not ok says nothing.
+func smallDecimal(s string) (c uint64, exp int, ok bool) {
+	i, point := 0, -1
+	if i < len(s) && s[i] == '-' {
+		i++
+	}
+	from := i
+	for ; i < len(s); i++ {
+		switch {
+		case s[i] >= '0' && s[i] <= '9':
+			c = 10*c + uint64(s[i]-'0')
+		case s[i] == '.' && point < 0 && i > from && i+1 < len(s):
+			point = i
+		default:
+			return 0, 0, false
+		}
+	}
+	if point >= 0 {
+		exp = point + 1 - len(s)
+	}
+	return c, exp, i > from && i-from <= 18
 }
 
 // parseDecimal reads a JSON number as coefficient and power of ten.
@@ -226,20 +286,21 @@ func parseTime(r gjson.Result, layout string, zone *time.Location) (time.Time, b
 		t, err := time.ParseInLocation(layout, s, zone)
 		return t.UTC(), err == nil && goodYear(t)
 	}
-	if t, err := time.Parse(time.RFC3339, s); err == nil {
-		return t.UTC(), goodYear(t)
+	if n, ok := unixDigits(s); ok {
+		t := unixBySize(n)
+		return t, goodYear(t)
+	}
+	if r.Type == gjson.String {
+		if t, err := time.Parse(time.RFC3339, s); err == nil {
+			return t.UTC(), goodYear(t)
+		}
 	}
 	c, exp, ok := parseDecimal(s)
 	if !ok || c.Sign() < 0 {
 		return time.Time{}, false
 	}
-	// Seconds reach 10^11 in the year 5138; each smaller unit starts where the larger one ends.
 	f, _ := new(big.Float).SetInt(c).Float64()
-	unit := 9
-	for size := f * math.Pow10(exp); size >= 1e11 && unit > 0; size /= 1000 {
-		unit -= 3
-	}
-	exp += unit
+	exp += unixUnit(f * math.Pow10(exp))
 	if exp > 20 {
 		return time.Time{}, false
 	}
@@ -254,6 +315,39 @@ func parseTime(r gjson.Result, layout string, zone *time.Location) (time.Time, b
 	}
 	t := time.Unix(sec.Int64(), nano.Int64()).UTC()
 	return t, goodYear(t)
+}
+
+// unixUnit is the power of ten of nanoseconds that a unix number of a size counts: seconds reach 10^11 in the year
+// 5138; each smaller unit starts where the larger one ends.
+func unixUnit(size float64) int {
+	unit := 9
+	for ; size >= 1e11 && unit > 0; size /= 1000 {
+		unit -= 3
+	}
+	return unit
+}
+
+// unixDigits reads up to 18 digits; others are read by parseTime with unbounded numbers.
+func unixDigits(s string) (n int64, ok bool) {
+	if s == "" || len(s) > 18 {
+		return 0, false
+	}
+	for _, c := range []byte(s) {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = 10*n + int64(c-'0')
+	}
+	return n, true
+}
+
+func unixBySize(n int64) time.Time {
+	per := int64(1) // nanoseconds
+	for range unixUnit(float64(n)) {
+		per *= 10
+	}
+	in := 1_000_000_000 / per // of them to a second
+	return time.Unix(n/in, n%in*per).UTC()
 }
 
 // goodYear keeps times that RFC 3339 can write again and unix milliseconds can hold.

@@ -1,10 +1,8 @@
 package event
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -45,89 +43,67 @@ const (
 // Decode gives the events of a record: every entry of its topic whose match holds. None is (nil, nil): ignored.
 // The error is always a *DecodeError; when one entry of several is at fault the events of the others stand beside it.
 func (c *Catalogue) Decode(rec Record) ([]Event, error) {
-	specs := c.topics[rec.Topic]
-	if len(specs) == 0 {
+	t := c.topics[rec.Topic]
+	if t == nil {
 		return nil, nil
 	}
 	if len(rec.Value) > c.MaxBytes {
 		return nil, &DecodeError{Reason: TooLarge, Detail: fmt.Sprintf("%d bytes, the most is %d (events.max_bytes)", len(rec.Value), c.MaxBytes)}
 	}
-	d := decoder{rec: &rec}
+	var docs [formats]*document // built when the first entry needs it
 	var out []Event
 	var first error
-	for _, s := range specs {
-		ev, err := d.event(s)
-		if err != nil {
-			var de *DecodeError
-			if errors.As(err, &de) && de.Reason == Undecodable && de.Event == "" {
+	for i := range t.entries {
+		e := &t.entries[i]
+		doc := docs[e.plan.place]
+		if doc == nil {
+			var err error
+			if doc, err = open(&rec, e.plan); err != nil {
 				return nil, err
 			}
-			if first == nil {
-				first = err
-			}
+			docs[e.plan.place] = doc
 		}
-		if ev != nil {
-			out = append(out, *ev)
+		if !doc.matches(e) {
+			continue
+		}
+		ev, err := doc.event(e)
+		if err == nil {
+			out = append(out, ev)
+		} else if first == nil {
+			first = err
 		}
 	}
 	return out, first
 }
 
-// decoder holds what the entries of one record share.
-type decoder struct {
-	rec  *Record
-	docs [3]*document // by format, built when the first entry needs it
-}
-
-func (d *decoder) document(f Format) (*document, error) {
-	i := slices.Index([]Format{JSON, CloudEvents, Debezium}, f)
-	if i < 0 {
-		i = 0
+// event decodes one entry that matches.
+func (d *document) event(e *entry) (Event, error) {
+	s := e.Spec
+	bad := func(what, format string, args ...any) (Event, error) {
+		return Event{}, &DecodeError{Reason: BadField, Event: s.Name, Detail: what + ": " + fmt.Sprintf(format, args...)}
 	}
-	if d.docs[i] == nil {
-		doc, err := open(d.rec, f)
-		if err != nil {
-			return nil, err
-		}
-		d.docs[i] = doc
-	}
-	return d.docs[i], nil
-}
-
-// event decodes one entry; nil when the record is not that event.
-func (d *decoder) event(s *Spec) (*Event, error) {
-	doc, err := d.document(s.Format)
-	if err != nil {
-		return nil, err
-	}
-	if !doc.matches(s) {
-		return nil, nil
-	}
-	bad := func(what, format string, args ...any) error {
-		return &DecodeError{Reason: BadField, Event: s.Name, Detail: what + ": " + fmt.Sprintf(format, args...)}
-	}
-	ev := &Event{Spec: s, Pos: d.rec.Position, Gone: doc.gone && s.Kind == Profile, Values: make([]Value, len(s.Fields))}
-
-	if ev.ID, err = doc.id(s); err != nil {
-		return nil, bad("id", "%v", err)
+	ev := Event{Spec: s, Pos: d.rec.Position, Gone: d.gone && s.Kind == Profile, Values: make([]Value, len(s.Fields))}
+	var err error
+	if ev.ID, err = d.id(e); err != nil {
+		return bad("id", "%v", err)
 	}
 	if s.User != "" {
-		if ev.User, err = doc.user(s); err != nil {
-			return nil, bad("user", "%v", err)
+		if ev.User, err = d.user(e); err != nil {
+			return bad("user", "%v", err)
 		}
 	}
-	if ev.Time, err = doc.time(s); err != nil {
-		return nil, bad("time", "%v", err)
+	if ev.Time, err = d.time(e); err != nil {
+		return bad("time", "%v", err)
 	}
 	if rt := d.rec.Time; !rt.IsZero() && ev.Time.After(rt.Add(maxAhead)) {
 		ev.Time = rt.UTC()
 	}
 	ev.Version = ev.Time.UnixMilli()
-	if s.Version != "" && !doc.tombstone {
-		v := coerce(&Field{Type: Number}, doc.get(s.Version))
+	if s.Version != "" && !d.tombstone {
+		v := coerce(&Field{Type: Number}, d.get(e.version))
 		n, ok := wholeNumber(v)
 		if !ok {
-			return nil, bad("version", "%s is not a whole number at %s", shown(v), s.Version)
+			return bad("version", "%s is not a whole number at %s", shown(v), s.Version)
 		}
 		ev.Version = n
 	}
@@ -136,12 +112,12 @@ func (d *decoder) event(s *Spec) (*Event, error) {
 	}
 	for i := range s.Fields {
 		f := &s.Fields[i]
-		v := coerce(f, doc.get(f.Path))
+		v := coerce(f, d.get(e.fields[i]))
 		if (v.State == Missing || v.State == Null) && f.Default != nil {
 			v = *f.Default
 		}
 		if f.Required && !v.OK() {
-			return nil, bad("field "+f.Name, "%s at %s", shown(v), f.Path)
+			return bad("field "+f.Name, "%s at %s", shown(v), f.Path)
 		}
 		ev.Values[i] = v
 	}
@@ -159,68 +135,24 @@ func shown(v Value) string {
 	return v.Str
 }
 
-// document is one record behind one format: what paths are read from.
-type document struct {
-	rec       *Record
-	format    Format
-	body      string // the JSON that paths lead into; debezium: the row
-	envelope  string // debezium: the envelope
-	op        string // debezium: c, u, d, r, t, m
-	gone      bool   // a tombstone or a delete
-	tombstone bool   // no value at all
-}
-
-// get reads a path, `key` or `header.NAME`.
-func (d *document) get(path string) gjson.Result {
-	switch {
-	case path == "":
-		return gjson.Result{}
-	case path == "key":
-		if d.rec.Key == nil {
-			return gjson.Result{}
-		}
-		return text(string(d.rec.Key))
-	case strings.HasPrefix(path, "header."):
-		name := path[len("header."):]
-		for _, h := range d.rec.Headers {
-			if h.Key == name && h.Value != nil {
-				return text(string(h.Value))
-			}
-		}
-		return gjson.Result{}
-	case d.format == Debezium && strings.HasPrefix(path, "envelope."):
-		return gjson.Get(d.envelope, path[len("envelope."):])
-	}
-	return gjson.Get(d.body, path)
-}
-
-// text is a string that did not come from JSON.
-func text(s string) gjson.Result {
-	raw, err := json.Marshal(s)
-	if err != nil {
-		return gjson.Result{}
-	}
-	return gjson.Result{Type: gjson.String, Str: s, Raw: string(raw)}
-}
-
 // matches asks the entry's conditions. A tombstone has no value to ask: only conditions on key and headers count,
 // and it says nothing to a business entry.
-func (d *document) matches(s *Spec) bool {
+func (d *document) matches(e *entry) bool {
+	s := e.Spec
 	if d.tombstone && s.Kind != Profile {
 		return false
 	}
 	namesOp := false
-	for _, m := range s.Match {
+	for i, m := range s.Match {
 		if d.tombstone && m.Path != "key" && !strings.HasPrefix(m.Path, "header.") {
 			continue
 		}
 		namesOp = namesOp || m.Path == "envelope.op"
-		r := d.get(m.Path)
-		if !r.Exists() || r.Type == gjson.Null || !slices.Contains(m.Values, r.String()) {
+		if !d.among(e.match[i], m.Values) {
 			return false
 		}
 	}
-	if d.format == Debezium && !d.tombstone && !namesOp {
+	if d.plan.format == Debezium && !d.tombstone && !namesOp {
 		switch d.op {
 		case "c", "u":
 			return true
@@ -233,30 +165,25 @@ func (d *document) matches(s *Spec) bool {
 }
 
 // id is the event's identity. A tombstone has none of its own, so its place stands in.
-func (d *document) id(s *Spec) (string, error) {
-	if d.tombstone {
+func (d *document) id(e *entry) (string, error) {
+	switch {
+	case d.tombstone:
 		return d.rec.Position.String(), nil
+	case e.ID == "" && e.Format == Debezium:
+		return d.sourceID(), nil
 	}
-	path := s.ID
-	if path == "" {
-		switch s.Format {
-		case Debezium:
-			return d.sourceID(), nil
-		case CloudEvents:
-			path = "id"
-		}
-	}
-	return identifier(d.get(path), path)
+	return d.identifier(e.id)
 }
 
 // user is whom the event is about. A tombstone names the user in its key: as plain text, or as JSON that the
 // entry's own path (or its last step, for a key that is flat) leads through.
-func (d *document) user(s *Spec) (string, error) {
+func (d *document) user(e *entry) (string, error) {
+	s := e.Spec
 	if !d.gone || s.Kind != Profile || s.User == "key" || strings.HasPrefix(s.User, "header.") {
-		return identifier(d.get(s.User), s.User)
+		return d.identifier(e.user)
 	}
 	if !d.tombstone {
-		if u, err := identifier(d.get(s.User), s.User); err == nil {
+		if u, err := d.identifier(e.user); err == nil {
 			return u, nil
 		}
 	}
@@ -279,6 +206,10 @@ func (d *document) user(s *Spec) (string, error) {
 		v = r.Get(s.User[i+1:])
 	}
 	return identifier(v, "key: "+s.User)
+}
+
+func (d *document) identifier(path int) (string, error) {
+	return identifier(d.get(path), d.plan.text(path))
 }
 
 // identifier takes a text or the exact digits of a number.
@@ -306,24 +237,14 @@ func identifier(r gjson.Result, path string) (string, error) {
 	return s, nil
 }
 
-func (d *document) time(s *Spec) (time.Time, error) {
-	path, must := s.Time.Path, true
-	if path == "" {
-		must = false
-		switch s.Format {
-		case CloudEvents:
-			path = "time"
-		case Debezium:
-			path = "envelope.ts_ms"
-		}
-	}
-	r := d.get(path)
-	if d.tombstone || (!must && !r.Exists()) {
+func (d *document) time(e *entry) (time.Time, error) {
+	r := d.get(e.time)
+	if d.tombstone || (e.Time.Path == "" && !r.Exists()) {
 		return d.rec.Time.UTC(), nil
 	}
-	t, ok := parseTime(r, s.Time.Layout, s.Time.Zone)
+	t, ok := parseTime(r, e.Time.Layout, e.Time.Zone)
 	if !ok {
-		return time.Time{}, fmt.Errorf("%s at %s is not a time", shown(Value{State: stateOf(r), Str: cut(r.Raw, 64)}), path)
+		return time.Time{}, fmt.Errorf("%s at %s is not a time", shown(Value{State: stateOf(r), Str: cut(raw(r), 64)}), d.plan.text(e.time))
 	}
 	return t, nil
 }

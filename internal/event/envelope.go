@@ -7,43 +7,46 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
 )
 
 // open checks a record and unwraps its format.
-func open(rec *Record, f Format) (*document, error) {
-	d := &document{rec: rec, format: f}
+func open(rec *Record, p *plan) (*document, error) {
+	d := &document{rec: *rec, plan: p}
 	if rec.Value == nil {
 		d.gone, d.tombstone = true, true
 		return d, nil
 	}
-	binary := f == CloudEvents && header(rec, "ce_specversion") != ""
-	if err := check(rec.Value); err != nil {
-		if !binary || isJSON(header(rec, "content-type")) {
+	switch p.format {
+	case CloudEvents:
+		if header(rec, "ce_specversion") != "" {
+			return d, d.binary()
+		}
+		if err := d.check(); err != nil {
 			return nil, err
 		}
-		quoted, merr := json.Marshal(string(bytes.ToValidUTF8(rec.Value, []byte("\uFFFD"))))
-		if merr != nil {
-			return nil, err
-		}
-		return d, d.cloudEvent(string(quoted))
-	}
-	switch {
-	case binary:
-		return d, d.cloudEvent(string(rec.Value))
-	case f == CloudEvents:
-		d.body = string(rec.Value)
-		if !gjson.Get(d.body, "specversion").Exists() {
+		if !d.get(p.specversion).Exists() {
 			return nil, undecodable("not a CloudEvent: neither specversion in the JSON nor a ce_specversion header")
 		}
 		return d, nil
-	case f == Debezium:
+	case Debezium:
+		if err := check(rec.Value); err != nil {
+			return nil, err
+		}
 		return d, d.debezium()
 	}
-	d.body = string(rec.Value)
-	return d, nil
+	return d, d.check()
+}
+
+// check is check for a record whose value is the body.
+func (d *document) check() error {
+	if d.scan(d.rec.Value, maxDepth) {
+		return nil
+	}
+	return check(d.rec.Value)
 }
 
 func undecodable(format string, args ...any) error {
@@ -65,9 +68,18 @@ func isJSON(contentType string) bool {
 	return t == "" || t == "application/json" || t == "text/json" || strings.HasSuffix(t, "+json")
 }
 
-// cloudEvent gives binary mode the shape of structured mode, so that one set of paths serves both: the ce_ headers
-// are the attributes at the top, the value is `data`.
-func (d *document) cloudEvent(data string) error {
+// binary gives a CloudEvent in binary mode the shape of structured mode, so that one set of paths serves both: the
+// ce_ headers are the attributes at the top, the value is `data`, as a string when it is not JSON.
+func (d *document) binary() error {
+	data := d.rec.Value
+	if err := check(data); err != nil {
+		if isJSON(header(&d.rec, "content-type")) {
+			return err
+		}
+		if data, err = json.Marshal(string(bytes.ToValidUTF8(data, []byte("\uFFFD")))); err != nil {
+			return undecodable("%v", err)
+		}
+	}
 	attrs := map[string]string{}
 	for _, h := range d.rec.Headers {
 		name := strings.ToLower(h.Key)
@@ -81,7 +93,7 @@ func (d *document) cloudEvent(data string) error {
 	if err != nil {
 		return undecodable("ce_ headers: %v", err)
 	}
-	d.body = string(head[:len(head)-1]) + `,"data":` + data + "}"
+	d.scan(slices.Concat(head[:len(head)-1], []byte(`,"data":`), data, []byte("}")), maxDepth+1)
 	return nil
 }
 
@@ -106,7 +118,7 @@ func (d *document) debezium() error {
 		row = root.Get("before")
 	}
 	if row.IsObject() {
-		d.body = row.Raw
+		d.scan([]byte(row.Raw), maxDepth)
 	} else if d.op == "c" || d.op == "u" || d.op == "r" {
 		return undecodable("a Debezium envelope of op %q without a row", d.op)
 	}
@@ -127,13 +139,16 @@ func (d *document) sourceID() string {
 	}
 	fmt.Fprintf(h, "op=%s\nkey=%d:%s\n", d.op, len(d.rec.Key), d.rec.Key)
 	if len(d.rec.Key) == 0 {
-		h.Write([]byte(d.body)) // without a key the row tells the rows of one transaction apart
+		h.Write(d.body) // without a key the row tells the rows of one transaction apart
 	}
 	return hex.EncodeToString(h.Sum(nil))[:32]
 }
 
 // check refuses a value before any recursive parser sees it.
 func check(b []byte) error {
+	if _, ok := scan(b, nil, nil, maxDepth); ok {
+		return nil
+	}
 	if at := tooDeep(b); at >= 0 {
 		return undecodable("nested deeper than %d at byte %d", maxDepth, at)
 	}

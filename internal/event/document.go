@@ -1,0 +1,178 @@
+package event
+
+import (
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tidwall/gjson"
+)
+
+// document is one record behind one format: what paths are read from.
+type document struct {
+	rec       Record
+	plan      *plan
+	body      []byte // the JSON that paths lead into; debezium: the row
+	envelope  string // debezium: the envelope
+	op        string // debezium: c, u, d, r, t, m
+	gone      bool   // a tombstone or a delete
+	tombstone bool   // no value at all
+
+	known bool                 // the spans are the whole answer for paths in the body
+	spans []span               // by place in the plan, within body
+	kept  string               // a copy of what the spans of body stand for: an event must not hold the record's memory
+	whole string               // body as text, for gjson
+	slow  map[int]gjson.Result // what gjson found, by place in the plan
+	few   [12]span
+}
+
+// scan checks the body and finds what the plan's plain paths lead to; false for what is not JSON or nested deeper
+// than deepest.
+func (d *document) scan(body []byte, deepest int) (ok bool) {
+	d.body, d.spans = body, d.few[:0]
+	if d.plan.root != nil {
+		d.spans = slices.Grow(d.spans, len(d.plan.paths))[:len(d.plan.paths)]
+	}
+	d.known, ok = scan(body, d.plan.root, d.spans, deepest)
+	return ok
+}
+
+// get reads a path by its place in the plan.
+func (d *document) get(place int) gjson.Result {
+	if place == noPath {
+		return gjson.Result{}
+	}
+	p := &d.plan.paths[place]
+	switch p.where {
+	case inKey:
+		if d.rec.Key != nil {
+			return text(string(d.rec.Key))
+		}
+		return gjson.Result{}
+	case inHeader:
+		for _, h := range d.rec.Headers {
+			if h.Key == p.name && h.Value != nil {
+				return text(string(h.Value))
+			}
+		}
+		return gjson.Result{}
+	case inBody:
+		if d.known {
+			return d.found(place)
+		}
+	}
+	r, ok := d.slow[place]
+	if !ok {
+		if p.where == inEnvelope {
+			r = gjson.Get(d.envelope, p.name)
+		} else {
+			r = gjson.Get(d.all(), p.text)
+		}
+		if d.slow == nil {
+			d.slow = map[int]gjson.Result{}
+		}
+		d.slow[place] = r
+	}
+	return r
+}
+
+// all is the body as text.
+func (d *document) all() string {
+	if d.whole == "" {
+		d.whole = string(d.body)
+	}
+	return d.whole
+}
+
+// found gives what a plain path leads to, as gjson would.
+func (d *document) found(place int) gjson.Result {
+	sp := &d.spans[place]
+	if sp.to == 0 {
+		return gjson.Result{}
+	}
+	if d.kept == "" {
+		d.keep()
+	}
+	return result(d.kept[sp.kept:sp.kept+sp.to-sp.from], sp.escaped)
+}
+
+// keep copies the values that were found, all of them at once.
+func (d *document) keep() {
+	size := 0
+	for i := range d.spans {
+		size += d.spans[i].to - d.spans[i].from
+	}
+	if d.whole != "" || size >= len(d.body) { // paths may lead to a value and to what is in it
+		d.kept = d.all()
+		for i := range d.spans {
+			d.spans[i].kept = d.spans[i].from
+		}
+		return
+	}
+	var b strings.Builder
+	b.Grow(size)
+	for i := range d.spans {
+		sp := &d.spans[i]
+		sp.kept = b.Len()
+		b.Write(d.body[sp.from:sp.to])
+	}
+	d.kept = b.String()
+}
+
+// result gives one JSON value the form gjson gives it.
+func result(raw string, escaped bool) gjson.Result {
+	r := gjson.Result{Raw: raw}
+	switch raw[0] {
+	case '"':
+		if escaped {
+			return gjson.Parse(raw)
+		}
+		r.Type, r.Str = gjson.String, raw[1:len(raw)-1]
+	case '{', '[':
+		r.Type = gjson.JSON
+	case 't':
+		r.Type = gjson.True
+	case 'f':
+		r.Type = gjson.False
+	case 'n':
+		r.Type = gjson.Null
+	default:
+		r.Type = gjson.Number
+		r.Num, _ = strconv.ParseFloat(raw, 64)
+	}
+	return r
+}
+
+// among reports whether a path leads to one of the values. Most records are of no entry's kind: those are told
+// without a copy.
+func (d *document) among(place int, values []string) bool {
+	if place != noPath && d.plan.paths[place].where == inBody && d.known {
+		sp := d.spans[place]
+		if raw := d.body[sp.from:sp.to]; len(raw) > 0 && raw[0] == '"' && !sp.escaped {
+			for _, v := range values {
+				if string(raw[1:len(raw)-1]) == v {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	r := d.get(place)
+	return r.Exists() && r.Type != gjson.Null && slices.Contains(values, r.String())
+}
+
+// text is a string that did not come from JSON.
+func text(s string) gjson.Result { return gjson.Result{Type: gjson.String, Str: s} }
+
+// raw is the JSON of a value.
+func raw(r gjson.Result) string {
+	if r.Type == gjson.String && r.Raw == "" {
+		b, err := json.Marshal(r.Str)
+		if err != nil {
+			return ""
+		}
+		return string(b)
+	}
+	return r.Raw
+}

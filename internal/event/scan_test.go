@@ -1,0 +1,156 @@
+package event
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/tidwall/gjson"
+	"pgregory.net/rapid"
+)
+
+// gjson is the oracle of the scan: paths that are plain, that cross arrays, that patterns make, and none.
+var askedPaths = []string{"a", "b", "a.b", "a.a", "a.b.a", "b.a", "é.b", "a.é", "金", "a.0", "a.#", "a.#.b", "a.b.#(a==1).b", "*.a", "b?", `a\.b`, "a|b", "a.@keys", "", "A", "long name of a key.a"}
+
+// sameAsGJSON compares the scan of a document with gjson's own validity and answers.
+func sameAsGJSON(t interface{ Fatalf(string, ...any) }, body []byte) {
+	s := Spec{Name: "e", Topics: []string{"t"}, Kind: Business}
+	for i, p := range askedPaths {
+		s.Fields = append(s.Fields, Field{Name: fmt.Sprint(i), Path: p})
+	}
+	e := NewCatalogue([]*Spec{NewSpec(s)}, 0).topics["t"].entries[0]
+	d := &document{plan: e.plan}
+	valid := tooDeep(body) < 0 && gjson.ValidBytes(body)
+	if ok := d.scan(body, maxDepth); ok != valid {
+		t.Fatalf("%q: scan says %t, gjson %t", body, ok, valid)
+	}
+	if !valid {
+		return
+	}
+	for i, p := range askedPaths {
+		want := gjson.Get(string(body), p)
+		if p == "" {
+			want = gjson.Result{} // an entry without that path
+		}
+		for range 2 { // the second time from what was kept
+			match := d.among(e.fields[i], []string{"x", "b\n", "1"})
+			if wantMatch := want.Exists() && want.Type != gjson.Null && slices.Contains([]string{"x", "b\n", "1"}, want.String()); match != wantMatch {
+				t.Fatalf("%q at %q: match %t, want %t", body, p, match, wantMatch)
+			}
+			if diff := cmp.Diff(want, d.get(e.fields[i]), cmpopts.IgnoreFields(gjson.Result{}, "Index", "Indexes")); diff != "" {
+				t.Fatalf("%q at %q (-gjson +scan):\n%s", body, p, diff)
+			}
+		}
+	}
+}
+
+var awkward = []string{
+	`{"a":{"b":1},"a":{"b":2}}`, `{"a":{},"a":{"b":2}}`, `{"a":5,"a":{"b":"x"}}`, `{"a":null,"a":1}`, `{"a":[1],"a":{"b":2}}`, `{"a":[{"b":1},{"b":2}]}`,
+	`{"\u0061":{"\u0062":"\u0078"}}`, `{"a\"b":1,"a":"x"}`, `{"a":"b\n"}`, `{"a":"\\\\\\"}`, `{"a":"\\\"","b":{"a":"\ud83d\ude00\ud800"}}`, "{\"a\":\"\xff\",\"b\":\"\x7f\"}",
+	`"{\"a\":1}"`, `[{"a":1}]`, ` {"a" : { "b" : [ ] , "a" : -0.0e+1 } } `, `{}`, `1`, `null`, ``, ` `, `{"a":tru}`, `{"a":truex}`, `{"a":01}`, `{"a":-}`, `{"a":1.}`, `{"a":.1}`, `{"a":1e}`, `{"a":1e+}`, `[1,]`, `{"a":1,}`, `[,1]`,
+	`{"a"1}`, `{"a":}`, `{a:1}`, `{"a":"\x"}`, `{"a":"\u12g4"}`, `{"a":"\u123`, "{\"a\":\"\n\"}", "{\"a\":\"1234567\x1f\"}", `{"a":"12345678`, `{"a":1}}`, `{"a":1} x`, "\ufeff{}", `{"A":1,"a":2}`, `[[1]`, `{"a":[1 2]}`, "{\"a\":1}\x00", `{"金":"x","é":{"b":1}}`,
+	`{"long name of a key":{"a":1}}`, strings.Repeat("[", 64) + strings.Repeat("]", 64), strings.Repeat("[", 65) + strings.Repeat("]", 65), strings.Repeat(`{"a":`, 64) + "1" + strings.Repeat("}", 64), strings.Repeat(`{"a":`, 65) + "1" + strings.Repeat("}", 65),
+	`{"a":"` + strings.Repeat("[", 99) + `"}`, `{"a":1e999,"b":12345678901234567890}`, `{"a":{"a":{"b":1},"b":{"a":{"b":2}}}}`, `{"":{"":1},"a":true,"b":false}`,
+}
+
+func TestScanAgreesWithGJSONOnAwkwardJSON(t *testing.T) {
+	for _, s := range awkward {
+		sameAsGJSON(t, []byte(s))
+		for i := range s {
+			sameAsGJSON(t, []byte(s[:i]))
+			sameAsGJSON(t, []byte(s[:i]+"\\"+s[i:]))
+			sameAsGJSON(t, []byte(s[:i]+"\t"+s[i:]))
+			sameAsGJSON(t, []byte(s[:i]+s[i+1:]))
+		}
+	}
+}
+
+func TestScanAgreesWithGJSON(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) { sameAsGJSON(t, []byte(anyJSON(t, 0))) })
+}
+
+// anyJSON draws a document whose keys are often those of askedPaths, now and then with an error in it.
+func anyJSON(t *rapid.T, depth int) string {
+	blank := func() string { return rapid.SampledFrom([]string{"", "", "", " ", "\n\t", "\r"}).Draw(t, "blank") }
+	quoted := func() string {
+		s := rapid.SampledFrom([]string{"a", "b", "a", "b", "é", "金", "x", "", "A", `\u0061`, `b\n`, `\\`, `\"`, "long name of a key", strings.Repeat("y", 40), `\ud83d\ude00`, `\q`, "\xff"}).Draw(t, "text")
+		return `"` + s + `"`
+	}
+	kind := rapid.IntRange(0, 12).Draw(t, "kind")
+	if depth == 0 {
+		kind = rapid.SampledFrom([]int{0, 0, 0, 0, 3, 4}).Draw(t, "root")
+	}
+	switch {
+	case kind <= 3 && depth < 5:
+		var b strings.Builder
+		b.WriteString("{" + blank())
+		for i := range rapid.IntRange(0, 4).Draw(t, "members") {
+			if i > 0 {
+				b.WriteString("," + blank())
+			}
+			b.WriteString(quoted() + blank() + ":" + blank() + anyJSON(t, depth+1) + blank())
+		}
+		return b.String() + "}"
+	case kind == 4 && depth < 5:
+		var items []string
+		for range rapid.IntRange(0, 3).Draw(t, "items") {
+			items = append(items, blank()+anyJSON(t, depth+1)+blank())
+		}
+		return "[" + strings.Join(items, ",") + "]"
+	case kind <= 8:
+		return quoted()
+	}
+	return rapid.SampledFrom([]string{"1", "0", "-1.50", "1e3", "12345678901234567890", "true", "false", "null", "01", "nul", "-", "1.e"}).Draw(t, "scalar")
+}
+
+func FuzzScan(f *testing.F) {
+	for _, s := range awkward {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		sameAsGJSON(t, body)
+		if _, ok := scan(body, nil, nil, maxDepth); ok && !json.Valid(body) {
+			t.Fatalf("%q is not JSON", body)
+		}
+	})
+}
+
+// An event keeps its own text and not the record it came from, whose memory belongs to the Kafka client.
+func TestEventOutlivesItsRecord(t *testing.T) {
+	r := rec("orders", `{"type":"order.paid","data":{"order_id":"o-1","user_id":"u-1","paid_at":1,"level":"vip","items":[{"name":"n"}]}}`)
+	ev := one(t, orders(), r)
+	clear(r.Value)
+	clear(r.Key)
+	if ev.ID != "o-1" || ev.User != "u-1" || ev.Value("level").Str != "vip" || ev.Value("items").List[0] != "n" || ev.Value("key").Str != "k-1" {
+		t.Errorf("got %+v", ev)
+	}
+}
+
+// What decimal and parseTime do fast, they do as without limits.
+func TestFastNumbersAndTimesAreTheSlowOnes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := rapid.OneOf(rapid.StringMatching(`-?[0-9]{1,20}(\.[0-9]{0,8})?`), rapid.StringMatching(`-?0{0,3}[0-9.]{0,4}0{0,3}`),
+			rapid.StringMatching(`9{9,18}|10{9,17}`)).Draw(t, "number")
+		scale := rapid.SampledFrom([]string{"", "1", "0.01", "0.10", "100", "0.025", "-0.1", "0", "123456789012345.678"}).Draw(t, "scale")
+		got, ok := decimal(s, scale)
+		want, wantOK := "", false
+		if c, exp, ok := parseDecimal(s); ok {
+			f, fe, _ := parseDecimal(map[bool]string{true: "1", false: scale}[scale == ""])
+			c.Mul(c, f)
+			want, wantOK = written(strings.TrimPrefix(c.String(), "-"), exp+fe, max(0, -fe), c.Sign() < 0)
+		}
+		if got != want || ok != wantOK {
+			t.Fatalf("%s by %q: got %q %t, want %q %t", s, scale, got, ok, want, wantOK)
+		}
+		if n, fast := unixDigits(s); fast {
+			long := strings.Repeat("0", 18) + s // too long for the short cut
+			if want, ok := parseTime(text(long), "", nil); !ok || !unixBySize(n).Equal(want) {
+				t.Fatalf("%s: got %s, want %s %t", s, unixBySize(n), want, ok)
+			}
+		}
+	})
+}
