@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -24,8 +25,17 @@ type index struct {
 	groups  []*group
 	entries []entry // in the order of the rules
 	keys    []key
-	always  []int32   // entries without a key
-	late    [][]int32 // parallel to needed
+	always  []posting   // entries without a key
+	late    [][]posting // parallel to needed
+}
+
+// posting is an entry in a list, with a comparison of a number in its first clause, if there is one: of many rules with
+// the same key most fall here, without the processor leaving the list.
+type posting struct {
+	num  float64
+	id   int32 // place in index.entries
+	slot uint16
+	op   simpleOp // opLess to opMoreOrEqual; opAnd: there is none
 }
 
 // maxNeeded is how many fields the conditions of one event may need: the bits of a set. More and every rule is asked.
@@ -60,9 +70,9 @@ type clause struct {
 // key is the hash of the rules by the value of one field.
 type key struct {
 	slot    int
-	texts   map[string][]int32
-	numbers map[float64][]int32
-	bools   [2][]int32 // false, true
+	texts   map[string][]posting
+	numbers map[float64][]posting
+	bools   [2][]posting // false, true
 }
 
 // newIndex arranges the rules of an event; nil when they cannot be indexed and each has to be asked.
@@ -161,6 +171,7 @@ func (x *index) hash() {
 	}
 	for i := range x.entries {
 		e := &x.entries[i]
+		in := e.posting(int32(i))
 		var best *simple
 		var before uint64 // what the clauses after the first, up to the key's, need
 		var needs uint64
@@ -175,16 +186,49 @@ func (x *index) hash() {
 			}
 		}
 		if best == nil {
-			x.always = append(x.always, int32(i))
+			x.always = append(x.always, in)
 			continue
 		}
-		x.file(best, int32(i))
+		x.file(best, in)
 		for b := range x.late {
 			if before&(1<<b) != 0 {
-				x.late[b] = append(x.late[b], int32(i))
+				x.late[b] = append(x.late[b], in)
 			}
 		}
 	}
+}
+
+func (e *entry) posting(id int32) posting {
+	in := posting{id: id}
+	if len(e.when) > 0 {
+		for _, p := range e.when[0].parts {
+			if p.op >= opLess && p.slot <= math.MaxUint16 {
+				in.op, in.slot, in.num = p.op, uint16(p.slot), p.num
+				break
+			}
+		}
+	}
+	return in
+}
+
+// out reports that the comparison does not hold, so the first clause is not met.
+func (p *posting) out(values []event.Value) bool {
+	if p.op == opAnd {
+		return false
+	}
+	v, n := &values[p.slot], 0.0
+	if v.OK() {
+		n = v.Num
+	}
+	switch p.op {
+	case opLess:
+		return !(n < p.num)
+	case opLessOrEqual:
+		return !(n <= p.num)
+	case opMore:
+		return !(n > p.num)
+	}
+	return !(n >= p.num)
 }
 
 // keys gives the parts that can be a key: those that surely do not hold when their field is absent.
@@ -228,21 +272,21 @@ func (x *simple) values() (out []any) {
 	return out
 }
 
-func (x *index) file(p *simple, id int32) {
+func (x *index) file(p *simple, in posting) {
 	i := slices.IndexFunc(x.keys, func(k key) bool { return k.slot == p.slot })
 	if i < 0 {
 		i = len(x.keys)
-		x.keys = append(x.keys, key{slot: p.slot, texts: map[string][]int32{}, numbers: map[float64][]int32{}})
+		x.keys = append(x.keys, key{slot: p.slot, texts: map[string][]posting{}, numbers: map[float64][]posting{}})
 	}
 	k := &x.keys[i]
 	for _, v := range p.values() {
 		switch v := v.(type) {
 		case string:
-			k.texts[v] = append(k.texts[v], id)
+			k.texts[v] = append(k.texts[v], in)
 		case float64:
-			k.numbers[v] = append(k.numbers[v], id)
+			k.numbers[v] = append(k.numbers[v], in)
 		case bool:
-			k.bools[truth(v)] = append(k.bools[truth(v)], id)
+			k.bools[truth(v)] = append(k.bools[truth(v)], in)
 		}
 	}
 }
@@ -268,14 +312,18 @@ func (x *index) find(v *view) bool {
 		}
 	}
 	lists := 0
-	sift := func(ids []int32) {
-		if len(ids) == 0 {
+	sift := func(list []posting) {
+		if len(list) == 0 {
 			return
 		}
 		lists++
-		for _, id := range ids {
-			if e := &x.entries[id]; e.first&v.missing == 0 && e.mayMatch(v) {
-				v.found = append(v.found, id)
+		for i := range list {
+			p := &list[i]
+			if p.out(v.ev.Values) {
+				continue
+			}
+			if e := &x.entries[p.id]; e.first&v.missing == 0 && e.mayMatch(v) {
+				v.found = append(v.found, p.id)
 			}
 		}
 	}
@@ -301,9 +349,9 @@ func (x *index) find(v *view) bool {
 				g.missed.Add(1)
 			}
 		}
-		for i, ids := range x.late {
+		for i, list := range x.late {
 			if v.missing&(1<<i) != 0 {
-				sift(ids)
+				sift(list)
 			}
 		}
 	}

@@ -34,7 +34,7 @@ const (
 	opInText
 	opIsNumber
 	opInNumber
-	opLess
+	opLess // from here on: a number is ... than num
 	opLessOrEqual
 	opMore
 	opMoreOrEqual
