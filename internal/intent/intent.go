@@ -210,12 +210,6 @@ func (in *Intent) Position() event.Position {
 	return event.Position{Topic: in.Event.Topic, Partition: in.Event.Partition, Offset: in.Event.Offset}
 }
 
-// Encode gives the wire form.
-func (in *Intent) Encode() ([]byte, error) {
-	in.V = Version
-	return json.Marshal(in)
-}
-
 // Decode reads the wire form.
 func Decode(b []byte) (*Intent, error) {
 	in := new(Intent)
