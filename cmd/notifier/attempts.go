@@ -90,6 +90,13 @@ func newResolveCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			states, err := r.Ledgers(cmd.Context())
+			if err != nil {
+				return &exitError{exitUnreachable, err}
+			}
+			if st := states[partition]; st == nil || st.Attempts[args[0]] == nil {
+				return &exitError{exitUsage, fmt.Errorf("no attempt %q on record; next: notifier attempts --unknown", args[0])}
+			}
 			what := "resolve " + args[0] + " as " + as
 			if err := confirm(cmd, c.yes, what, as); err != nil {
 				return err

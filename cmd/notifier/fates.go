@@ -76,12 +76,22 @@ func newFatesCmd() *cobra.Command {
 				if err != nil {
 					return &exitError{exitUnreachable, err}
 				}
-				mark := "✓"
-				if !b.Balanced() {
-					mark = "✗ the books do not balance"
+				halts, err := r.Halts(cmd.Context())
+				if err != nil {
+					return &exitError{exitUnreachable, err}
 				}
+				mark := "✓"
+				switch n := b.OnRecord(); {
+				case !b.Balanced() && b.Kept && n < b.Given:
+					mark = fmt.Sprintf("✗ the ledger gave %d fates, %s holds %d", b.Given, r.Topics.Fates, n)
+				case !b.Balanced():
+					mark = fmt.Sprintf("✗ the books do not balance (%d intents with two fates)", len(b.Double))
+				case len(halts) > 0:
+					mark = "✗ without the stopped partitions"
+				}
+				sayHalts(out, halts)
 				fmt.Fprintf(out, "%d dead letters; %d intents = %d fates + %d pending %s\n", b.Dead, b.Intents, b.Given, b.Pending, mark)
-				if !b.Balanced() {
+				if !b.Balanced() || len(halts) > 0 {
 					return &exitError{code: exitFindings}
 				}
 			}

@@ -28,11 +28,19 @@ func newQuotaCmd() *cobra.Command {
 			if err != nil {
 				return &exitError{exitUnreachable, err}
 			}
+			halts, err := r.Halts(cmd.Context())
+			if err != nil {
+				return &exitError{exitUnreachable, err}
+			}
 			q := app.QuotaOf(s, states, time.Now())
 			if format == "json" {
 				return printJSON(cmd.OutOrStdout(), q)
 			}
 			out := cmd.OutOrStdout()
+			sayHalts(out, halts)
+			if len(halts) > 0 {
+				fmt.Fprintln(out, "the accounts of a stopped partition send nothing, and what they used is not known")
+			}
 			for _, a := range q.Accounts {
 				for _, l := range a.Lanes {
 					fmt.Fprintf(out, "%s", l.Lane)

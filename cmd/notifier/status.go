@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/ledger"
 )
 
 func newStatusCmd() *cobra.Command {
@@ -29,11 +31,16 @@ func newStatusCmd() *cobra.Command {
 			if err != nil {
 				return &exitError{exitUnreachable, err}
 			}
-			st := app.StatusOf(s, states)
+			halts, err := r.Halts(cmd.Context())
+			if err != nil {
+				return &exitError{exitUnreachable, err}
+			}
+			st := app.StatusOf(s, states, halts)
 			if format == "json" {
 				return printJSON(cmd.OutOrStdout(), st)
 			}
 			out := cmd.OutOrStdout()
+			sayHalts(out, halts)
 			for _, p := range st.Partitions {
 				fmt.Fprintf(out, "partition %d  owner %s  intents %d = %d fates + %d pending  users %d\n", p.Partition, p.Owner, p.Intents, p.Fates, p.Pending, p.Users)
 			}
@@ -52,9 +59,20 @@ func newStatusCmd() *cobra.Command {
 				fmt.Fprintln(out, "the books do not balance   next: keep the topics and report it")
 				return &exitError{code: exitFindings}
 			}
+			if len(halts) > 0 {
+				return &exitError{code: exitFindings}
+			}
 			return nil
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
 	return cmd
+}
+
+// sayHalts names the partitions on which nobody works: what other lines say of them is what an earlier ledger knew, or nothing.
+func sayHalts(out io.Writer, halts map[int32]ledger.Halt) {
+	for _, p := range slices.Sorted(maps.Keys(halts)) {
+		h := halts[p]
+		fmt.Fprintf(out, "stopped  partition %d since %s (%s): %s   next: docs/runbook.md#stopped-partition\n", p, h.At.Format(time.DateTime+"Z"), h.Instance, h.What)
+	}
 }

@@ -116,6 +116,7 @@ type StatusView struct {
 	Partitions []PartitionView             `json:"partitions"`
 	Pauses     map[string]ledger.Pause     `json:"pauses"`
 	Lanes      map[string]ledger.LaneState `json:"lanes"` // stopped ones, by account/lane
+	Halts      map[int32]ledger.Halt       `json:"halts"` // stopped partitions
 	Unknown    int                         `json:"unknown"`
 	Balanced   bool                        `json:"balanced"`
 }
@@ -132,8 +133,8 @@ type PartitionView struct {
 }
 
 // StatusOf computes the view from the ledgers.
-func StatusOf(s *settings.Settings, states map[int32]*ledger.State) StatusView {
-	v := StatusView{Schema: "notifier.status/v1", Pauses: map[string]ledger.Pause{}, Lanes: map[string]ledger.LaneState{}, Balanced: true}
+func StatusOf(s *settings.Settings, states map[int32]*ledger.State, halts map[int32]ledger.Halt) StatusView {
+	v := StatusView{Schema: "notifier.status/v1", Pauses: map[string]ledger.Pause{}, Lanes: map[string]ledger.LaneState{}, Halts: halts, Balanced: true}
 	names := map[string]string{}
 	for i := range s.Accounts {
 		names[Identity(&s.Accounts[i])] = s.Accounts[i].Name

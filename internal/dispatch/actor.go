@@ -128,7 +128,7 @@ func newActor(opt *Options, p int32, t *ledger.TakenOver, failed func(error)) *a
 	a.ctx, a.lose = context.WithCancelCause(context.Background())
 	for _, ac := range opt.Accounts {
 		if ledger.HashPartition([]byte(ac.Key), a.gen.Partitions) == int(p) {
-			a.accounts[ac.Key] = newAccount(ac, now)
+			a.accounts[ac.Key] = newAccount(ac, now, now.Add(-a.clock.now().Sub(t.State.Clock())))
 		}
 	}
 	a.restore(t.State)

@@ -191,9 +191,13 @@ func (d *Dispatcher) assigned(ctx context.Context, m map[int32]kgo.Offset, fail 
 
 func (d *Dispatcher) takeOver(ctx context.Context, p int32, failed func(error)) (next int64, err error) {
 	o := &d.opt
-	t, err := ledger.TakeOver(ctx, ledger.Options{Kafka: o.Kafka, Topics: o.Topics, TxnSuffix: o.TxnSuffix, Instance: o.Instance, Partition: p})
+	lo := ledger.Options{Kafka: o.Kafka, Topics: o.Topics, TxnSuffix: o.TxnSuffix, Instance: o.Instance, Partition: p}
+	t, err := ledger.TakeOver(ctx, lo)
 	if halt, ok := errors.AsType[*ledger.HaltError](err); ok {
 		d.park(p, halt.What, "genesis")
+		if err := halt.Publish(ctx, lo); err != nil {
+			d.log.Warn("a stopped partition could not be told on the control topic: `notifier status` does not know of it", zap.Error(err))
+		}
 		d.mu.Lock()
 		d.halted[p] = halt
 		d.mu.Unlock()
@@ -218,6 +222,7 @@ func (d *Dispatcher) takeOver(ctx context.Context, p int32, failed func(error)) 
 	delete(d.halted, p)
 	d.mu.Unlock()
 	o.Metrics.owned.WithLabelValues(partLabel(p)).Set(1)
+	a.w.Unhalt()
 	a.w.Touch() // the genesis of a new ledger is written at once: stage 1 waits for it
 	a.inbox.poke()
 	go a.run() // drop and Run wait for a.done

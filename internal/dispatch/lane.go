@@ -34,7 +34,10 @@ type refused struct {
 	set   []string
 }
 
-func newAccount(a *Account, now time.Time) *account {
+// newAccount makes an account's lanes at a take-over. Windows begin full as of before, the predecessor's last commit: whatever it
+// sent and has booked arrived by then. What it left open is held apart (restoreAttempts), and reads of tags are in no ledger, so their
+// window begins full as of now.
+func newAccount(a *Account, now, before time.Time) *account {
 	ac := &account{Account: a, lanes: map[string]*lane{}, users: map[string]*tagsync.User{}, asked: map[string]*item{}, busy: map[string]*call{}, merges: map[string]*item{}, reading: map[string]bool{}}
 	ac.pushes.max, ac.casts.max = a.MaxPushes, a.MaxBroadcasts
 	if ac.pushes.max == 0 {
@@ -50,7 +53,11 @@ func newAccount(a *Account, now time.Time) *account {
 			l.Window = second
 		}
 		if pol.Rate > 0 {
-			l.pacer = quota.NewPacer(pol.Rate, l.Window, now)
+			since := before
+			if name == LaneTagGet {
+				since = now
+			}
+			l.pacer = quota.NewPacer(pol.Rate, l.Window, since)
 		}
 		ac.lanes[name] = l
 		if name == LaneTagBatch {

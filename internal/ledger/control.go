@@ -49,5 +49,18 @@ type Answer struct {
 	At        time.Time `json:"at"`
 }
 
+// Halt says on the control topic that nobody works on a partition until a human has looked: a process that was given it found
+// that the ledger does not belong to what stands beside it. The next take-over that succeeds removes it.
+type Halt struct {
+	V         int       `json:"v"`
+	Partition int32     `json:"partition"`
+	Instance  string    `json:"instance"`
+	What      string    `json:"what"`
+	At        time.Time `json:"at"`
+}
+
+// HaltKey is the key of a Halt.
+func HaltKey(partition int32) string { return fmt.Sprintf("halt/%d", partition) }
+
 // AnswerKey is the key of an answer.
 func AnswerKey(id string, partition int32) string { return fmt.Sprintf("answer/%s/%d", id, partition) }

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -175,6 +176,23 @@ func (t *TakenOver) checkGenesis(ctx context.Context) error {
 		return halt("the ledger stands at offset %d of %s[%d], which ends at %d: intents were lost", st.Position.Next, opt.Topics.Intents, p, hi.Offset)
 	case st.Position.Next < lo.Offset:
 		return halt("the ledger stands at offset %d of %s[%d], which begins at %d: unread intents were deleted", st.Position.Next, opt.Topics.Intents, p, lo.Offset)
+	}
+	return nil
+}
+
+// Publish writes the halt to the control topic, where `notifier status` finds it: the ledger itself must not be touched.
+func (e *HaltError) Publish(ctx context.Context, opt Options) error {
+	cl, err := kgo.NewClient(opt.Kafka...)
+	if err != nil {
+		return fmt.Errorf("tell of the stopped partition: %w", err)
+	}
+	defer cl.Close()
+	v, err := json.Marshal(Halt{V: Version, Partition: e.Partition, Instance: opt.Instance, What: e.What, At: time.Now().UTC()})
+	if err != nil {
+		return fmt.Errorf("tell of the stopped partition: %w", err)
+	}
+	if err := cl.ProduceSync(ctx, &kgo.Record{Topic: opt.Topics.Control, Key: []byte(HaltKey(e.Partition)), Value: v}).FirstErr(); err != nil {
+		return fmt.Errorf("tell of the stopped partition: %w", err)
 	}
 	return nil
 }

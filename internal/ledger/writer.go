@@ -93,6 +93,11 @@ func (w *Writer) Answer(key string, v any) {
 	w.buf = append(w.buf, &kgo.Record{Topic: w.opt.Topics.Control, Key: []byte(key), Value: b})
 }
 
+// Unhalt removes a Halt of this partition from the control topic in the next Commit.
+func (w *Writer) Unhalt() {
+	w.buf = append(w.buf, &kgo.Record{Topic: w.opt.Topics.Control, Key: []byte(HaltKey(w.opt.Partition))})
+}
+
 // Touch makes the next Commit write, if only the position.
 func (w *Writer) Touch() { w.touched = true }
 

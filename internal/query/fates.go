@@ -53,11 +53,15 @@ type Books struct {
 // Balanced reports whether every intent has one fate or is pending: by the ledger's own count, and by the fates on record as long
 // as the topic keeps them all (fates are deleted after 30 days). Fates given while the topics were read are no imbalance.
 func (b *Books) Balanced() bool {
-	n := 0
+	return b.Intents == b.Given+b.Pending && len(b.Double) == 0 && (!b.Kept || b.OnRecord() >= b.Given)
+}
+
+// OnRecord is how many intents have a fate on the topic.
+func (b *Books) OnRecord() (n int) {
 	for _, c := range b.Fates {
 		n += c
 	}
-	return b.Intents == b.Given+b.Pending && len(b.Double) == 0 && (!b.Kept || n >= b.Given)
+	return n
 }
 
 // Books counts. It reads the ledger first and the fates after it, so that no fate is missed that the ledger counts.
