@@ -37,16 +37,13 @@ func (v *view) release() {
 
 // text is texts for an event: it makes no value for conditions beside.
 func (v *view) text(ref string) (value, bool) {
-	if i, ok := v.ev.Spec.Index(ref); ok {
-		val := &v.ev.Values[i]
-		if !val.OK() {
-			return value{}, false
-		}
-		return v.write(val), true
-	}
 	part, ok := strings.CutPrefix(ref, "event.")
 	if !ok {
-		return value{}, false
+		i, ok := v.ev.Spec.Index(ref)
+		if !ok || !v.ev.Values[i].OK() {
+			return value{}, false
+		}
+		return v.write(&v.ev.Values[i]), true
 	}
 	t := ""
 	switch part {
