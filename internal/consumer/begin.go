@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -101,15 +102,7 @@ func (c *Consumer) begin(ctx context.Context) (known map[string]bool, err error)
 	if len(known) == 0 && !c.opt.Start.Set {
 		return nil, fmt.Errorf("%w: group %s has no offsets yet; set kafka.start to latest, earliest or a time", ErrNoStart, c.group())
 	}
-	var from kadm.ListedOffsets
-	switch {
-	case c.opt.Start.Earliest:
-		from, err = adm.ListStartOffsets(ctx, fresh...)
-	case !c.opt.Start.At.IsZero():
-		from, err = adm.ListOffsetsAfterMilli(ctx, c.opt.Start.At.UnixMilli(), fresh...)
-	default:
-		from, err = adm.ListEndOffsets(ctx, fresh...)
-	}
+	from, err := c.listBeginning(ctx, adm, fresh)
 	if err != nil {
 		return nil, fmt.Errorf("find where group %s begins: %w", c.group(), err)
 	}
@@ -134,4 +127,98 @@ func (c *Consumer) begin(ctx context.Context) (known map[string]bool, err error)
 	}
 	c.log.Info("new topics begin", zap.String("group", c.group()), zap.Strings("topics", fresh))
 	return known, nil
+}
+
+// beginPartitions gives partitions without a committed offset a beginning of their own: a topic that is new to the group begins
+// where kafka.start says, a partition that was added to a topic the group has read before begins at its start, all of it is new. The
+// beginnings are kept for commitBeginnings.
+func (c *Consumer) beginPartitions(ctx context.Context, m map[string]map[int32]kgo.Offset, known map[string]bool) error {
+	var fresh, added []string
+	for topic, ps := range m {
+		for _, at := range ps {
+			if at.EpochOffset().Offset >= 0 {
+				continue
+			}
+			if known[topic] {
+				added = append(added, topic)
+			} else {
+				fresh = append(fresh, topic)
+			}
+			break
+		}
+	}
+	if len(fresh)+len(added) == 0 {
+		return nil
+	}
+	cl, err := kgo.NewClient(c.opt.Kafka...)
+	if err != nil {
+		return fmt.Errorf("find where partitions begin: %w", err)
+	}
+	defer cl.Close()
+	adm := kadm.NewClient(cl)
+	from := kadm.ListedOffsets{}
+	if len(added) > 0 {
+		if from, err = adm.ListStartOffsets(ctx, added...); err != nil {
+			return fmt.Errorf("find where partitions begin: %w", err)
+		}
+	}
+	if len(fresh) > 0 {
+		at, err := c.listBeginning(ctx, adm, fresh)
+		if err != nil {
+			return fmt.Errorf("find where partitions begin: %w", err)
+		}
+		maps.Copy(from, at)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for topic, ps := range m {
+		for p, at := range ps {
+			o, ok := from.Lookup(topic, p)
+			if at.EpochOffset().Offset >= 0 || !ok || o.Err != nil {
+				continue
+			}
+			ps[p] = kgo.NewOffset().At(o.Offset)
+			if c.begun == nil {
+				c.begun = map[string]map[int32]int64{}
+			}
+			if c.begun[topic] == nil {
+				c.begun[topic] = map[int32]int64{}
+			}
+			c.begun[topic][p] = o.Offset
+		}
+	}
+	return nil
+}
+
+// listBeginning asks where kafka.start lies.
+func (c *Consumer) listBeginning(ctx context.Context, adm *kadm.Client, topics []string) (kadm.ListedOffsets, error) {
+	switch {
+	case c.opt.Start.Earliest:
+		return adm.ListStartOffsets(ctx, topics...)
+	case !c.opt.Start.At.IsZero():
+		return adm.ListOffsetsAfterMilli(ctx, c.opt.Start.At.UnixMilli(), topics...)
+	}
+	return adm.ListEndOffsets(ctx, topics...)
+}
+
+// commitBeginnings commits, as a member, where partitions of ours begin, before what is polled of them is worked on: after a restart
+// they must not look like partitions that nobody has begun.
+func (c *Consumer) commitBeginnings(ctx context.Context, cl *kgo.Client) error {
+	c.mu.Lock()
+	begun := c.begun
+	c.begun = nil
+	c.mu.Unlock()
+	if len(begun) == 0 {
+		return nil
+	}
+	var rs []*kgo.Record
+	for topic, ps := range begun {
+		for p, at := range ps {
+			rs = append(rs, &kgo.Record{Topic: topic, Partition: p, Offset: at - 1, LeaderEpoch: -1}) // the commit is of the one after it
+		}
+	}
+	if err := cl.CommitRecords(ctx, rs...); err != nil {
+		return fmt.Errorf("commit where new partitions begin: %w", err)
+	}
+	return nil
 }

@@ -69,6 +69,9 @@ type Consumer struct {
 	opt  Options
 	log  *zap.Logger
 	read readTimes
+
+	mu    sync.Mutex
+	begun map[string]map[int32]int64 // where partitions without commits begin: committed by the poll loop before anything is read
 }
 
 // Errors that trying again does not cure.
@@ -148,15 +151,8 @@ func (c *Consumer) session(ctx context.Context) error {
 		kgo.ConcurrentTransactionsBackoff(time.Millisecond), kgo.ProducerLinger(0), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.ConsumeStartOffset(o.Start.offset()), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchMaxWait(o.FetchMaxWait), kgo.MaxDecompressBatchBytes(16<<20),
-		kgo.AdjustFetchOffsetsFn(func(_ context.Context, m map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
-			for topic, ps := range m {
-				for p, at := range ps {
-					if at.EpochOffset().Offset < 0 && known[topic] {
-						ps[p] = kgo.NewOffset().AtStart() // a partition added to a topic we read already: all of it is new
-					}
-				}
-			}
-			return m, nil
+		kgo.AdjustFetchOffsetsFn(func(ctx context.Context, m map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+			return m, c.beginPartitions(ctx, m, known)
 		}),
 		kgo.RecordPartitioner(kgo.BasicConsistentPartitioner(func(topic string) func(*kgo.Record, int) int {
 			if topic == o.Topics.Intents {
@@ -185,6 +181,9 @@ func (c *Consumer) session(ctx context.Context) error {
 		}
 		fs := s.PollRecords(ctx, maxPoll)
 		if err := c.fetchErrors(fs); err != nil {
+			return err
+		}
+		if err := c.commitBeginnings(ctx, s.Client()); err != nil {
 			return err
 		}
 		if fs.NumRecords() == 0 {

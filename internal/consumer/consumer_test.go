@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -325,4 +326,61 @@ func TestQuietTrafficCommitsItsOffsets(t *testing.T) {
 		b.produce(fmt.Sprint("quiet", i))
 	}
 	b.committed("n-evaluate", 30)
+}
+
+// A topic that a reload brings begins where kafka.start says, in all its partitions and once: what came before is never evaluated,
+// what comes while nothing runs is.
+func TestATopicThatAReloadBringsBeginsOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.genesis()
+	if _, err := b.adm.CreateTopic(t.Context(), 3, 1, nil, "more"); err != nil {
+		t.Fatal(err)
+	}
+	more := func(p int32, id string) {
+		t.Helper()
+		cl, err := kgo.NewClient(append(b.kafka, kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer cl.Close()
+		if err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: "more", Partition: p, Value: []byte(id)}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for p := range int32(3) {
+		more(p, "history")
+	}
+	var topics atomic.Value
+	topics.Store([]string{"events"})
+	opt := b.options()
+	opt.Start = Start{Set: true}
+	opt.Rules = func() Rules { return stubRules{topics.Load().([]string)} }
+	stop := b.start(opt)
+	b.committed("n-evaluate", 0)
+	topics.Store([]string{"events", "more"})
+	deadline := time.Now().Add(20 * time.Second)
+	for begun := 0; begun < 3; {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d of 3 partitions of the new topic have begun", begun)
+		}
+		os, err := b.adm.FetchOffsets(t.Context(), "n-evaluate")
+		if err != nil {
+			continue
+		}
+		begun = 0
+		for p := range int32(3) {
+			if o, ok := os.Lookup("more", p); ok && o.At == 1 {
+				begun++
+			}
+		}
+		b.produce("quiet") // the loop looks at the rules when a poll returns
+	}
+	_ = stop()
+	more(1, "between")
+	b.start(opt)
+	in, err := intent.Decode(b.read(b.topics.Intents, 1)[0].Value)
+	if err != nil || in.Event.ID != "between" {
+		t.Errorf("first intent of %v %v, want the event that came while nothing ran", in, err)
+	}
 }

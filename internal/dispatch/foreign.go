@@ -41,17 +41,22 @@ func (a *actor) planReads(ac *account, now time.Time) {
 	if l == nil {
 		return
 	}
-	for len(ac.toRead) > 0 {
-		if len(ac.toRead) < l.MaxBatch && now.Before(ac.readBy) {
+	for len(ac.toRead) > 0 || len(ac.readHalves) > 0 {
+		if len(ac.readHalves) == 0 && len(ac.toRead) < l.MaxBatch && now.Before(ac.readBy) {
 			a.wakeAt(ac.readBy)
 			return
 		}
 		if !a.free(l, 1, now) {
 			return
 		}
-		n := min(len(ac.toRead), l.MaxBatch)
-		users := slices.Clone(ac.toRead[:n])
-		ac.toRead = ac.toRead[n:]
+		var users []string
+		if len(ac.readHalves) > 0 {
+			users, ac.readHalves = ac.readHalves[0], ac.readHalves[1:]
+		} else {
+			n := min(len(ac.toRead), l.MaxBatch)
+			users = slices.Clone(ac.toRead[:n])
+			ac.toRead = ac.toRead[n:]
+		}
 		l.running++
 		l.trial = false
 		deadline := time.Now().Add(ac.Timeout)
@@ -79,6 +84,9 @@ func (a *actor) read(c *call, o Outcome) {
 	if o.Class != ClassOK {
 		a.log.Warn("tags could not be read, their users wait", laneField(l.full()), detailField(o.Detail))
 		switch o.Class {
+		case ClassPermanent: // somebody in it: halves, until the culprit is alone
+			a.refusedRead(ac, c.read.users, o)
+			return
 		case ClassConfig:
 			a.misconfigured(l, o)
 		case ClassRetryLater:
@@ -116,6 +124,21 @@ func (a *actor) read(c *call, o Outcome) {
 		}
 		a.w.Put(ledger.UserKey(ac.Key, user), u)
 		a.retag(ac, user)
+	}
+}
+
+// refusedRead splits a refused read; a user alone is DEAD (design.md 3.12).
+func (a *actor) refusedRead(ac *account, users []string, o Outcome) {
+	if len(users) > 1 {
+		h := len(users) / 2
+		for _, u := range users {
+			ac.reading[u] = true
+		}
+		ac.readHalves = append(ac.readHalves, users[:h:h], users[h:])
+		return
+	}
+	if it := ac.asked[users[0]]; it != nil {
+		a.fate(it, ledger.Dead, ledger.RejectedByVendor, func(f *ledger.Fate) { f.Code, f.Detail = o.Code, o.Detail })
 	}
 }
 

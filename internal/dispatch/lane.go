@@ -20,9 +20,10 @@ type account struct {
 	refuse []refused        // tag batches to be split
 	merges map[string]*item // open merges by key
 
-	toRead  []string        // users whose tags must be read before the first write
-	readBy  time.Time       // when they are read at the latest
-	reading map[string]bool // those, and those whose read is in flight
+	toRead     []string        // users whose tags must be read before the first write
+	readBy     time.Time       // when they are read at the latest
+	readHalves [][]string      // refused reads, split
+	reading    map[string]bool // those, and those whose read is in flight
 
 	pushes backlog
 	casts  backlog

@@ -101,7 +101,7 @@ func (a *actor) planTags(ac *account, now time.Time) (calls []*call) {
 		l := pick(n == 1, single, batch)
 		if !a.free(l, 1, now) {
 			other := pick(n == 1, batch, single)
-			if n > smallGroup || !a.free(other, 1, now) {
+			if n > smallGroup && batch.closed == nil || !a.free(other, 1, now) {
 				return calls
 			}
 			l = other
