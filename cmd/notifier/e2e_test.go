@@ -337,6 +337,7 @@ func TestPauseHoldsAndResumeLetsGo(t *testing.T) {
 		{[]string{"pause", "all", "--yes"}, 2, "--why is missing"},
 		{[]string{"pause", "all", "--why", "x"}, 2, "confirm with --yes"},
 		{[]string{"attempts", "resolve", "nonsense", "--as", "sent", "--why", "x", "--yes"}, 2, "no attempt's id"},
+		{[]string{"attempts", "resolve", "AAAAAA-0-9", "--as", "sent", "--why", "x", "--yes"}, 2, "no attempt \"AAAAAA-0-9\" on record"},
 		{[]string{"attempts", "resolve", "AAAAAA-0-9", "--as", "maybe", "--why", "x", "--yes"}, 2, "--as must be"},
 		{[]string{"fates", "--format", "xml"}, 2, "unknown --format"},
 		{[]string{"fates", "nobody-knows"}, 2, "no fate for event"},
@@ -494,4 +495,42 @@ func TestWrongCredentialsStopTheLanesAndSaySo(t *testing.T) {
 	}
 	w.write("secret", sandbox.DefaultSecret)
 	until(t, "the push once the secret is right", func() bool { return w.sent("ord-1") == 1 })
+}
+
+// A ledger that is lost is never guessed: nothing is sent, and every command that would otherwise say that all is well names it.
+func TestALostLedgerStopsItsPartitionAndEveryCommandSaysSo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.run()
+	w.order("ord-1", "u-1")
+	until(t, "the push", func() bool { return w.sent("ord-1") == 1 })
+	p.signal(syscall.SIGTERM)
+	if code := p.exits(); code != 0 {
+		t.Fatalf("exit %d after SIGTERM", code)
+	}
+	dirs, err := filepath.Glob(filepath.Join(w.dir, "data", "partitions", "notifier.ledger-*"))
+	if err != nil || len(dirs) != 2 {
+		t.Fatal(dirs, err)
+	}
+	for _, d := range dirs {
+		if err := os.RemoveAll(d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p = start(t, w.dir, "run", "-c", "notifier.yaml")
+	p.says("partition stopped, nothing is sent from it")
+	until(t, "the stop on record", func() bool {
+		code, out, _ := once(t, w.dir, "status")
+		return code == exitFindings && strings.Contains(out, "stopped  partition") && strings.Contains(out, "#stopped-partition")
+	})
+	if code, out, _ := once(t, w.dir, "fates"); code != exitFindings || strings.Contains(out, "✓") {
+		t.Errorf("fates: exit %d\n%s", code, out)
+	}
+	if _, out, _ := once(t, w.dir, "quota"); !strings.Contains(out, "not known") {
+		t.Errorf("quota says nothing of the stop:\n%s", out)
+	}
+	w.order("ord-2", "u-1")
+	if w.sent("ord-2") != 0 {
+		t.Error("sent from a stopped partition")
+	}
 }
