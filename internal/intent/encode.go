@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -23,158 +24,172 @@ func (in *Intent) Encode() ([]byte, error) {
 // AppendJSON appends the bytes that encoding/json makes of the intent, without reflection: stage 1 encodes every
 // intent, and it has little else to do for one.
 func (in *Intent) AppendJSON(b []byte) ([]byte, error) {
-	w := writer{b: b}
-	w.intent(in)
-	if w.err != nil {
-		return nil, fmt.Errorf("encode intent %s: %w", in.ID, w.err)
+	out, err := buffer(b).intent(in)
+	if err != nil {
+		return nil, fmt.Errorf("encode intent %s: %w", in.ID, err)
 	}
-	return w.b, nil
+	return out, nil
 }
 
-// writer appends JSON and keeps the first error. A name comes with its quotes and colon.
-type writer struct {
-	b   []byte
-	err error
-}
+// buffer is JSON to append to: values, so that nothing is stored but the bytes. A name comes with its quotes and colon.
+type buffer []byte
 
-func (w *writer) intent(in *Intent) {
-	w.open()
-	w.number(`"v":`, int64(in.V))
-	w.text(`"id":`, string(in.ID))
-	w.name(`"event":`)
-	w.event(&in.Event)
-	w.text(`"rule":`, in.Rule)
-	w.text(`"rule_set":`, in.RuleSet)
-	w.text(`"account":`, in.Account)
-	w.text(`"key":`, in.Key)
-	w.text(`"target":`, in.Target)
-	w.text(`"action":`, string(in.Action))
-	w.truth(`"shadow":`, in.Shadow)
-	w.textIf(`"class":`, in.Class)
+func (b buffer) intent(in *Intent) (buffer, error) {
+	var err error
+	b = b.open()
+	b = b.number(`"v":`, int64(in.V))
+	b = b.text(`"id":`, string(in.ID))
+	b = b.name(`"event":`)
+	if b, err = b.event(&in.Event); err != nil {
+		return nil, err
+	}
+	b = b.text(`"rule":`, in.Rule)
+	b = b.text(`"rule_set":`, in.RuleSet)
+	b = b.text(`"account":`, in.Account)
+	b = b.text(`"key":`, in.Key)
+	b = b.text(`"target":`, in.Target)
+	b = b.text(`"action":`, string(in.Action))
+	b = b.truth(`"shadow":`, in.Shadow)
+	b = b.textIf(`"class":`, in.Class)
 	if in.Profile != nil {
-		w.name(`"profile":`)
-		w.profile(in.Profile)
+		b = b.name(`"profile":`)
+		b = b.profile(in.Profile)
 	}
 	if in.Audience != nil {
-		w.name(`"audience":`)
-		w.audience(in.Audience)
+		b = b.name(`"audience":`)
+		b = b.audience(in.Audience)
 	}
 	if in.Content != nil {
-		w.name(`"content":`)
-		w.content(in.Content)
+		b = b.name(`"content":`)
+		if b, err = b.content(in.Content); err != nil {
+			return nil, err
+		}
 	}
 	if in.Merge != nil {
-		w.name(`"merge":`)
-		w.merge(in.Merge)
+		b = b.name(`"merge":`)
+		if b, err = b.merge(in.Merge); err != nil {
+			return nil, err
+		}
 	}
 	if !in.Policy.zero() {
-		w.name(`"policy":`)
-		w.policy(&in.Policy)
-	}
-	w.textIf(`"dead":`, in.Dead)
-	w.textIf(`"dead_detail":`, in.DeadDetail)
-	w.close()
-}
-
-func (w *writer) event(e *EventRef) {
-	w.open()
-	w.text(`"id":`, e.ID)
-	w.text(`"type":`, e.Type)
-	w.time(`"time":`, e.Time)
-	w.text(`"topic":`, e.Topic)
-	w.number(`"partition":`, int64(e.Partition))
-	w.number(`"offset":`, e.Offset)
-	w.close()
-}
-
-func (w *writer) profile(p *Profile) {
-	w.open()
-	w.number(`"ver":`, p.Version)
-	w.truth(`"gone":`, p.Gone)
-	w.name(`"fields":`)
-	if p.Fields == nil {
-		w.b = append(w.b, "null"...)
-	} else {
-		w.open()
-		for _, k := range sorted(p.Fields) {
-			w.key(k)
-			v := p.Fields[k]
-			w.open()
-			w.textIf(`"t":`, string(v.Type))
-			w.textIf(`"s":`, v.Str)
-			w.textsIf(`"l":`, v.List)
-			w.close()
+		b = b.name(`"policy":`)
+		if b, err = b.policy(&in.Policy); err != nil {
+			return nil, err
 		}
-		w.close()
 	}
-	w.close()
+	b = b.textIf(`"dead":`, in.Dead)
+	b = b.textIf(`"dead_detail":`, in.DeadDetail)
+	return b.close(), nil
 }
 
-func (w *writer) audience(a *Audience) {
-	w.open()
-	w.truth(`"everyone":`, a.Everyone)
-	w.truth(`"online":`, a.Online)
-	w.textsIf(`"all_of":`, a.AllOf)
-	w.textsIf(`"any_of":`, a.AnyOf)
-	w.textsIf(`"none_of":`, a.NoneOf)
-	w.textIf(`"package":`, a.Package)
-	w.close()
+func (b buffer) event(e *EventRef) (buffer, error) {
+	var err error
+	b = b.open()
+	b = b.text(`"id":`, e.ID)
+	b = b.text(`"type":`, e.Type)
+	if b, err = b.time(`"time":`, e.Time); err != nil {
+		return nil, err
+	}
+	b = b.text(`"topic":`, e.Topic)
+	b = b.number(`"partition":`, int64(e.Partition))
+	b = b.number(`"offset":`, e.Offset)
+	return b.close(), nil
 }
 
-func (w *writer) content(c *Content) {
-	w.open()
-	w.textIf(`"title":`, c.Title)
-	w.textIf(`"body":`, c.Body)
-	w.textIf(`"link":`, c.Link)
-	w.textIf(`"image":`, c.Image)
-	w.textIf(`"group":`, c.Group)
+func (b buffer) profile(p *Profile) buffer {
+	b = b.open()
+	b = b.number(`"ver":`, p.Version)
+	b = b.truth(`"gone":`, p.Gone)
+	b = b.name(`"fields":`)
+	if p.Fields == nil {
+		b = append(b, "null"...)
+	} else {
+		b = b.open()
+		for _, k := range sorted(p.Fields) {
+			b = b.key(k)
+			v := p.Fields[k]
+			b = b.open()
+			b = b.textIf(`"t":`, string(v.Type))
+			b = b.textIf(`"s":`, v.Str)
+			b = b.textsIf(`"l":`, v.List)
+			b = b.close()
+		}
+		b = b.close()
+	}
+	return b.close()
+}
+
+func (b buffer) audience(a *Audience) buffer {
+	b = b.open()
+	b = b.truth(`"everyone":`, a.Everyone)
+	b = b.truth(`"online":`, a.Online)
+	b = b.textsIf(`"all_of":`, a.AllOf)
+	b = b.textsIf(`"any_of":`, a.AnyOf)
+	b = b.textsIf(`"none_of":`, a.NoneOf)
+	b = b.textIf(`"package":`, a.Package)
+	return b.close()
+}
+
+func (b buffer) content(c *Content) (buffer, error) {
+	var err error
+	b = b.open()
+	b = b.textIf(`"title":`, c.Title)
+	b = b.textIf(`"body":`, c.Body)
+	b = b.textIf(`"link":`, c.Link)
+	b = b.textIf(`"image":`, c.Image)
+	b = b.textIf(`"group":`, c.Group)
 	if c.Badge != nil {
-		w.number(`"badge":`, int64(*c.Badge))
+		b = b.number(`"badge":`, int64(*c.Badge))
 	}
 	if len(c.Data) > 0 {
-		w.textMap(`"data":`, c.Data)
+		b = b.textMap(`"data":`, c.Data)
 	}
-	w.textsIf(`"platforms":`, c.Platforms)
+	b = b.textsIf(`"platforms":`, c.Platforms)
 	if m := c.Message; m != nil {
-		w.name(`"message":`)
-		w.open()
-		w.textIf(`"from":`, m.From)
-		w.text(`"type":`, m.Type)
-		w.textMap(`"content":`, m.Content)
-		w.textIf(`"extra":`, m.Extra)
-		w.close()
+		b = b.name(`"message":`)
+		b = b.open()
+		b = b.textIf(`"from":`, m.From)
+		b = b.text(`"type":`, m.Type)
+		b = b.textMap(`"content":`, m.Content)
+		b = b.textIf(`"extra":`, m.Extra)
+		b = b.close()
 	}
 	if len(c.RongCloud) > 0 {
-		w.name(`"rongcloud":`)
-		w.any(c.RongCloud)
+		b = b.name(`"rongcloud":`)
+		if b, err = b.any(c.RongCloud); err != nil {
+			return nil, err
+		}
 	}
-	w.close()
+	return b.close(), nil
 }
 
-func (w *writer) merge(m *Merge) {
-	w.open()
-	w.text(`"key":`, m.Key)
-	w.numberIf(`"wait":`, int64(m.Wait))
-	w.truth(`"extend":`, m.Extend)
-	w.numberIf(`"max_wait":`, int64(m.MaxWait))
-	w.text(`"keep":`, string(m.Keep))
+func (b buffer) merge(m *Merge) (buffer, error) {
+	var err error
+	b = b.open()
+	b = b.text(`"key":`, m.Key)
+	b = b.numberIf(`"wait":`, int64(m.Wait))
+	b = b.truth(`"extend":`, m.Extend)
+	b = b.numberIf(`"max_wait":`, int64(m.MaxWait))
+	b = b.text(`"keep":`, string(m.Keep))
 	if m.One != nil {
-		w.name(`"one":`)
-		w.open()
-		w.textIf(`"title":`, m.One.Title)
-		w.textIf(`"body":`, m.One.Body)
-		w.close()
+		b = b.name(`"one":`)
+		b = b.open()
+		b = b.textIf(`"title":`, m.One.Title)
+		b = b.textIf(`"body":`, m.One.Body)
+		b = b.close()
 	}
 	if len(m.Vars) > 0 {
-		w.name(`"vars":`)
-		w.open()
+		b = b.name(`"vars":`)
+		b = b.open()
 		for _, k := range sorted(m.Vars) {
-			w.key(k)
-			w.any(m.Vars[k])
+			b = b.key(k)
+			if b, err = b.any(m.Vars[k]); err != nil {
+				return nil, err
+			}
 		}
-		w.close()
+		b = b.close()
 	}
-	w.close()
+	return b.close(), nil
 }
 
 // zero is what `omitzero` asks: nothing set, not even an empty list.
@@ -182,166 +197,160 @@ func (p *Policy) zero() bool {
 	return p.Priority == 0 && p.Expire == time.Time{} && p.PerUser == nil && p.Quiet == nil && !p.DropOn && p.Approval == nil && !p.NoCaps
 }
 
-func (w *writer) policy(p *Policy) {
-	w.open()
-	w.numberIf(`"priority":`, int64(p.Priority))
+func (b buffer) policy(p *Policy) (buffer, error) {
+	var err error
+	b = b.open()
+	b = b.numberIf(`"priority":`, int64(p.Priority))
 	if !p.Expire.IsZero() {
-		w.time(`"expire":`, p.Expire)
+		if b, err = b.time(`"expire":`, p.Expire); err != nil {
+			return nil, err
+		}
 	}
 	if len(p.PerUser) > 0 {
-		w.name(`"per_user":`)
-		w.b = append(w.b, '[')
+		b = b.name(`"per_user":`)
+		b = append(b, '[')
 		for i, c := range p.PerUser {
-			w.next(i)
-			w.open()
-			w.number(`"n":`, int64(c.N))
-			w.numberIf(`"in":`, int64(c.In))
-			w.textIf(`"per":`, c.Each)
-			w.close()
+			b = b.next(i)
+			b = b.open()
+			b = b.number(`"n":`, int64(c.N))
+			b = b.numberIf(`"in":`, int64(c.In))
+			b = b.textIf(`"per":`, c.Each)
+			b = b.close()
 		}
-		w.b = append(w.b, ']')
+		b = append(b, ']')
 	}
 	if len(p.Quiet) > 0 {
-		w.name(`"quiet":`)
-		w.b = append(w.b, '[')
+		b = b.name(`"quiet":`)
+		b = append(b, '[')
 		for i, q := range p.Quiet {
-			w.next(i)
-			w.open()
-			w.number(`"from":`, int64(q.From))
-			w.number(`"to":`, int64(q.To))
-			w.numberIf(`"days":`, int64(q.Weekdays))
-			w.close()
+			b = b.next(i)
+			b = b.open()
+			b = b.number(`"from":`, int64(q.From))
+			b = b.number(`"to":`, int64(q.To))
+			b = b.numberIf(`"days":`, int64(q.Weekdays))
+			b = b.close()
 		}
-		w.b = append(w.b, ']')
+		b = append(b, ']')
 	}
-	w.truth(`"drop_quiet":`, p.DropOn)
+	b = b.truth(`"drop_quiet":`, p.DropOn)
 	if a := p.Approval; a != nil {
-		w.name(`"approval":`)
-		w.open()
-		w.number(`"people":`, int64(a.People))
-		w.number(`"within":`, int64(a.Within))
-		w.close()
+		b = b.name(`"approval":`)
+		b = b.open()
+		b = b.number(`"people":`, int64(a.People))
+		b = b.number(`"within":`, int64(a.Within))
+		b = b.close()
 	}
-	w.truth(`"no_caps":`, p.NoCaps)
-	w.close()
+	b = b.truth(`"no_caps":`, p.NoCaps)
+	return b.close(), nil
 }
 
-func (w *writer) open()  { w.b = append(w.b, '{') }
-func (w *writer) close() { w.b = append(w.b, '}') }
+func (b buffer) open() buffer  { return append(b, '{') }
+func (b buffer) close() buffer { return append(b, '}') }
 
 // name begins a member. Only an object that was just opened ends in a brace without a comma being due.
-func (w *writer) name(name string) {
-	if w.b[len(w.b)-1] != '{' {
-		w.b = append(w.b, ',')
+func (b buffer) name(name string) buffer {
+	if b[len(b)-1] != '{' {
+		b = append(b, ',')
 	}
-	w.b = append(w.b, name...)
+	return append(b, name...)
 }
 
 // key begins a member whose name is data.
-func (w *writer) key(k string) {
-	w.name("")
-	w.quote(k)
-	w.b = append(w.b, ':')
+func (b buffer) key(k string) buffer {
+	return append(b.name("").quote(k), ':')
 }
 
 // next begins the i-th item of a list.
-func (w *writer) next(i int) {
+func (b buffer) next(i int) buffer {
 	if i > 0 {
-		w.b = append(w.b, ',')
+		b = append(b, ',')
 	}
+	return b
 }
 
-func (w *writer) text(name, s string) {
-	w.name(name)
-	w.quote(s)
+func (b buffer) text(name, s string) buffer {
+	return b.name(name).quote(s)
 }
 
-func (w *writer) textIf(name, s string) {
+func (b buffer) textIf(name, s string) buffer {
 	if s != "" {
-		w.text(name, s)
+		b = b.text(name, s)
 	}
+	return b
 }
 
-func (w *writer) textsIf(name string, list []string) {
+func (b buffer) textsIf(name string, list []string) buffer {
 	if len(list) == 0 {
-		return
+		return b
 	}
-	w.name(name)
-	w.b = append(w.b, '[')
+	b = b.name(name)
+	b = append(b, '[')
 	for i, s := range list {
-		w.next(i)
-		w.quote(s)
+		b = b.next(i)
+		b = b.quote(s)
 	}
-	w.b = append(w.b, ']')
+	return append(b, ']')
 }
 
-func (w *writer) textMap(name string, m map[string]string) {
-	w.name(name)
+func (b buffer) textMap(name string, m map[string]string) buffer {
+	b = b.name(name)
 	if m == nil {
-		w.b = append(w.b, "null"...)
-		return
+		b = append(b, "null"...)
+		return b
 	}
-	w.open()
+	b = b.open()
 	for _, k := range sorted(m) {
-		w.key(k)
-		w.quote(m[k])
+		b = b.key(k)
+		b = b.quote(m[k])
 	}
-	w.close()
+	return b.close()
 }
 
-func (w *writer) number(name string, n int64) {
-	w.name(name)
-	w.b = strconv.AppendInt(w.b, n, 10)
+func (b buffer) number(name string, n int64) buffer {
+	b = b.name(name)
+	return strconv.AppendInt(b, n, 10)
 }
 
-func (w *writer) numberIf(name string, n int64) {
+func (b buffer) numberIf(name string, n int64) buffer {
 	if n != 0 {
-		w.number(name, n)
+		b = b.number(name, n)
 	}
+	return b
 }
 
-func (w *writer) truth(name string, is bool) {
+func (b buffer) truth(name string, is bool) buffer {
 	if is {
-		w.name(name)
-		w.b = append(w.b, "true"...)
+		b = b.name(name)
+		b = append(b, "true"...)
 	}
+	return b
 }
 
-func (w *writer) time(name string, t time.Time) {
-	w.name(name)
-	w.b = append(w.b, '"')
-	b, err := t.AppendText(w.b)
-	if err != nil {
-		w.err = err
-		return
-	}
-	w.b = append(b, '"')
+func (b buffer) time(name string, t time.Time) (buffer, error) {
+	out, err := t.AppendText(append(b.name(name), '"'))
+	return append(out, '"'), err
 }
 
 // any appends a text or a list of texts; anything else is left to encoding/json.
-func (w *writer) any(v any) {
+func (b buffer) any(v any) (buffer, error) {
 	switch v := v.(type) {
 	case string:
-		w.quote(v)
-		return
+		return b.quote(v), nil
 	case []any:
 		if v == nil {
 			break
 		}
-		w.b = append(w.b, '[')
+		b = append(b, '[')
 		for i, it := range v {
-			w.next(i)
-			w.any(it)
+			var err error
+			if b, err = b.next(i).any(it); err != nil {
+				return nil, err
+			}
 		}
-		w.b = append(w.b, ']')
-		return
+		return append(b, ']'), nil
 	}
-	b, err := json.Marshal(v)
-	if err != nil {
-		w.err = err
-		return
-	}
-	w.b = append(w.b, b...)
+	out, err := json.Marshal(v)
+	return append(b, out...), err
 }
 
 func sorted[V any](m map[string]V) []string {
@@ -350,10 +359,12 @@ func sorted[V any](m map[string]V) []string {
 	return keys
 }
 
-// safe are the ASCII characters that stand for themselves in a JSON string, also in one that HTML holds.
-var safe = func() (t [utf8.RuneSelf]bool) {
-	for c := range t {
-		t[c] = c >= ' ' && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&'
+// safe is 1 for the ASCII characters that stand for themselves in a JSON string, also in one that HTML holds.
+var safe = func() (t [256]byte) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		if !strings.ContainsRune(`"\<>&`, c) {
+			t[c] = 1
+		}
 	}
 	return t
 }()
@@ -361,13 +372,19 @@ var safe = func() (t [utf8.RuneSelf]bool) {
 const hex = "0123456789abcdef"
 
 // quote appends a JSON string, escaped as encoding/json does: what is not UTF-8 becomes U+FFFD.
-func (w *writer) quote(s string) {
-	b := append(w.b, '"')
+func (b buffer) quote(s string) buffer {
+	b = append(b, '"')
 	from := 0 // of what stands for itself
 	for i := 0; i < len(s); {
+		for i+8 <= len(s) && safe[s[i]]&safe[s[i+1]]&safe[s[i+2]]&safe[s[i+3]]&safe[s[i+4]]&safe[s[i+5]]&safe[s[i+6]]&safe[s[i+7]] == 1 {
+			i += 8
+		}
+		if i == len(s) {
+			break
+		}
 		c := s[i]
 		if c < utf8.RuneSelf {
-			if safe[c] {
+			if safe[c] == 1 {
 				i++
 				continue
 			}
@@ -403,5 +420,5 @@ func (w *writer) quote(s string) {
 		}
 		i += n
 	}
-	w.b = append(append(b, s[from:]...), '"')
+	return append(append(b, s[from:]...), '"')
 }
