@@ -36,7 +36,7 @@ func BenchmarkDecodeOrder(b *testing.B) {
 	}
 }
 
-// All rules of an event asked, about two match and are rendered; the growth from 50 to 1,000 is what an index would save.
+// An index by equality finds the candidates; two match.
 func BenchmarkEvaluateOrder(b *testing.B) {
 	for _, n := range []int{50, 100, 1000} {
 		b.Run(fmt.Sprintf("rules=%d", n), func(b *testing.B) {
