@@ -156,7 +156,12 @@ func genesis(ctx context.Context, opts []kgo.Opt, t ledger.Topics) error {
 	if err != nil {
 		return err
 	}
-	return cl.ProduceSync(ctx, &kgo.Record{Topic: t.Control, Key: []byte(ledger.GenesisKey(0)), Value: b}).FirstErr()
+	for p := range in.Partitions {
+		if err := cl.ProduceSync(ctx, &kgo.Record{Topic: t.Control, Key: []byte(ledger.GenesisKey(p)), Value: b}).FirstErr(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // committed sums notifier_events_total.
