@@ -119,19 +119,19 @@ func (e *ended) see(batch []byte) {
 // isCommit reads the type out of a control batch's record: length, attributes, two deltas, the key's length, then the key, which is a
 // version and a type of two bytes each (1 is commit).
 func isCommit(record []byte) bool {
-	skip := func() bool {
+	_, n := binary.Varint(record)
+	if n <= 0 || len(record) <= n {
+		return false
+	}
+	record = record[n+1:]
+	for range 3 {
 		_, n := binary.Varint(record)
 		if n <= 0 {
 			return false
 		}
 		record = record[n:]
-		return true
 	}
-	if !skip() || len(record) < 1 {
-		return false
-	}
-	record = record[1:]
-	return skip() && skip() && skip() && len(record) >= 4 && binary.BigEndian.Uint16(record[2:]) == 1
+	return len(record) >= 4 && binary.BigEndian.Uint16(record[2:]) == 1
 }
 
 // append writes a marker at the end of the partition. A batch's checksum does not cover its offset.
