@@ -108,7 +108,7 @@ func (b *bundle) genesisOf(p int32) {
 
 func (b *bundle) options() Options {
 	return Options{Kafka: b.kafka, Topics: b.topics, Instance: "a", Rules: func() Rules { return stubRules{[]string{"events"}} }, Accounts: map[string]string{"main": "stub:k"},
-		Start: Start{Set: true, Earliest: true}, KeepDead: true, SessionTimeout: time.Second, FetchMaxWait: 50 * time.Millisecond,
+		Start: Start{Set: true, Earliest: true}, KeepDead: true, FetchMaxWait: 50 * time.Millisecond,
 		Metrics: NewMetrics(prometheus.NewRegistry()), Log: zaptest.NewLogger(b.t, zaptest.Level(zap.FatalLevel))}
 }
 
@@ -213,16 +213,17 @@ func TestADeadLetterOfALargeRecordKeepsItsBeginningAndItsHash(t *testing.T) {
 	if d := c.dead(&kgo.Record{Topic: "t", Key: []byte("k"), Value: value}, "", "too-large", "", &n); d.Value != nil || d.Key != nil || header(d, "n-topic") != "t" {
 		t.Errorf("payload: none keeps %d bytes", len(d.Value))
 	}
-	many := &kgo.Record{Topic: "t"}
+	many := &kgo.Record{Topic: "t", Value: value}
 	for range 100 {
 		many.Headers = append(many.Headers, kgo.RecordHeader{Key: "h", Value: make([]byte, 4096)})
 	}
 	c.opt.KeepDead = true
 	size := 0
-	for _, h := range c.dead(many, "", "x", "", &n).Headers {
+	letter := c.dead(many, "", "x", "", &n)
+	for _, h := range letter.Headers {
 		size += len(h.Value)
 	}
-	if size > maxDead+4096 {
+	if size > maxDead+4096 || header(letter, "n-length") == "" {
 		t.Errorf("%d bytes of headers", size)
 	}
 }

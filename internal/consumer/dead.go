@@ -3,6 +3,7 @@ package consumer
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"time"
 
@@ -21,7 +22,7 @@ func (c *Consumer) dead(r *kgo.Record, eventName, reason, detail string, n *coun
 	d := &kgo.Record{Topic: c.opt.Topics.Dead}
 	head := func(k, v string) { d.Headers = append(d.Headers, kgo.RecordHeader{Key: k, Value: []byte(v)}) }
 	if c.opt.KeepDead {
-		d.Key, d.Value, d.Headers = r.Key, r.Value, append(d.Headers, r.Headers...)
+		d.Key, d.Value, d.Headers = r.Key, r.Value, slices.Clone(boundHeaders(r.Headers))
 		if len(r.Key) > maxDead {
 			d.Key = r.Key[:maxDead]
 		}
@@ -31,7 +32,6 @@ func (c *Consumer) dead(r *kgo.Record, eventName, reason, detail string, n *coun
 			head("n-length", strconv.Itoa(len(r.Value)))
 			head("n-sha256", hex.EncodeToString(sum[:]))
 		}
-		d.Headers = boundHeaders(d.Headers)
 	}
 	head("n-reason", reason)
 	head("n-topic", r.Topic)

@@ -32,11 +32,17 @@ func (c *Consumer) evaluate(r *kgo.Record, parts int, n *counts) (out []*kgo.Rec
 	} else if len(events) == 0 {
 		n.add("", "ignored")
 	}
-	ids := map[intent.ID]int{}
+	var ids map[intent.ID]int
 	for i := range events {
 		ev := &events[i]
 		intents := rules.Evaluate(ev)
+		if ids == nil && (len(intents) > 1 || len(events) > 1) {
+			ids = map[intent.ID]int{}
+		}
 		for _, in := range intents {
+			if ids == nil {
+				break // one intent cannot collide
+			}
 			// One record may be several events, and a profile event has an intent for each account: ids stay unique in the record.
 			if ids[in.ID]++; ids[in.ID] > 1 {
 				in.ID += intent.ID(fmt.Sprintf("#%d", ids[in.ID]))
