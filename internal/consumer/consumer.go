@@ -142,11 +142,12 @@ func (c *Consumer) session(ctx context.Context) error {
 		return err
 	}
 	o := &c.opt
+	topics := o.Rules().Topics() // asked once: a reload between two questions would be missed for ever
 	life, end := context.WithCancel(context.Background())
 	defer end()
 	s, err := kgo.NewGroupTransactSession(append(slices.Clone(o.Kafka), kgo.WithContext(life),
 		kgo.TransactionalID(o.Topics.Prefix+"-evaluate-"+o.Instance+o.TxnSuffix), kgo.TransactionTimeout(txnTimeout),
-		kgo.ConsumerGroup(c.group()), kgo.InstanceID(o.Instance), kgo.ConsumeTopics(o.Rules().Topics()...), kgo.Balancers(kgo.CooperativeStickyBalancer()),
+		kgo.ConsumerGroup(c.group()), kgo.InstanceID(o.Instance), kgo.ConsumeTopics(topics...), kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.SessionTimeout(o.SessionTimeout), kgo.HeartbeatInterval(o.SessionTimeout/5), kgo.RebalanceTimeout(o.SessionTimeout+5*time.Second),
 		kgo.ConcurrentTransactionsBackoff(time.Millisecond), kgo.ProducerLinger(0), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.ConsumeStartOffset(o.Start.offset()), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
@@ -173,7 +174,6 @@ func (c *Consumer) session(ctx context.Context) error {
 	lc, stopLag := context.WithCancel(ctx)
 	defer stopLag()
 	wg.Go(func() { c.watchLag(lc, s.Client()) })
-	topics := o.Rules().Topics()
 	for ctx.Err() == nil {
 		if now := o.Rules().Topics(); !slices.Equal(now, topics) { // a reload brought others; records of those that went are ignored
 			s.Client().AddConsumeTopics(now...)
