@@ -25,7 +25,7 @@ func (e *HaltError) Error() string {
 	return fmt.Sprintf("partition %d is stopped: %s; %s", e.Partition, e.What, e.Cure)
 }
 
-// Taken-over partition.
+// TakenOver is a partition that is ours: what was restored, and the two clocks at one moment.
 type TakenOver struct {
 	Writer *Writer
 	State  *State
