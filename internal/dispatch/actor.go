@@ -39,6 +39,7 @@ type actor struct {
 	stray    map[string]*item  // intents for an account the settings do not have
 	found    []*ledger.Pending // stray intents whose account the settings have again, until the first turn
 
+	ordered  []*call // started by commands of this turn
 	inbox    inbox
 	results  chan result
 	quit     chan struct{} // closed: resolve what is in flight, release, end
@@ -140,6 +141,7 @@ func (a *actor) run() {
 	defer close(a.done)
 	defer a.wg.Wait() // calls end with a.ctx or by their own deadline
 	defer a.lose(nil)
+	defer a.stopChecks()
 	for {
 		if !a.wait() {
 			a.w.Close()
@@ -336,7 +338,7 @@ func (a *actor) stop(clean bool) {
 func (a *actor) fate(it *item, kind ledger.FateKind, reason ledger.Reason, fill func(*ledger.Fate)) {
 	f := ledger.NewFate(it.p.Intent, kind, reason, a.clock.now())
 	if it.route.Lane != "" && it.ac != nil {
-		f.Lane = it.ac.Name + "/" + it.route.Lane
+		f.Lane, f.Endpoint = it.ac.Name+"/"+it.route.Lane, it.route.Endpoint
 	}
 	if fill != nil {
 		fill(&f)
