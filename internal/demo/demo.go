@@ -270,11 +270,15 @@ func (d *demo) settle(ctx, life context.Context) (map[string]int, error) {
 	}
 }
 
-// lanes gives the scarce lanes, from the ledger as far as it was followed.
+// lanes gives the scarce lanes of broadcasts, from the ledger as far as it was followed.
 func (d *demo) lanes(now time.Time) (out []app.QuotaLane) {
 	d.ledger.read(func(states map[int32]*ledger.State) {
 		for _, a := range app.QuotaOf(d.settings, states, now).Accounts {
-			out = append(out, a.Lanes...)
+			for _, l := range a.Lanes {
+				if !l.Recalls {
+					out = append(out, l)
+				}
+			}
 		}
 	})
 	return out

@@ -98,7 +98,9 @@ func compose(in *input, b *query.Books, pending map[string]int, calls map[string
 	}
 	for _, a := range q.Accounts {
 		for _, l := range a.Lanes {
-			r.Quota[l.Lane] = quotaOf(l)
+			if !l.Recalls { // nobody takes anything back in a demo
+				r.Quota[l.Lane] = quotaOf(l)
+			}
 		}
 	}
 	r.Balanced = b.Balanced() && in.events == in.noMatch+in.ignored+b.Dead+in.matched

@@ -40,11 +40,11 @@ type check struct {
 }
 
 const (
-	maxChecks  = 8      // commands that an account works on at a time
-	maxSample  = 100000 // users of one verify: at full speed 20 s, which is what its command waits
-	maxRepairs = 2000   // users who wait for a repair at a time: ordinary changes are not held up by more than two batches
-	maxWalk    = 20000  // users looked at in one turn of the actor
-	maxDrifted = 10000  // users remembered to differ, for the metric
+	maxChecks  = 8     // commands that an account works on at a time
+	maxSample  = 50000 // users of one verify: 1000 calls, three at a time of 50 ms each make 17 s; its command waits for 30
+	maxRepairs = 2000  // users who wait for a repair at a time: ordinary changes are not held up by more than two batches
+	maxWalk    = 20000 // users looked at in one turn of the actor
+	maxDrifted = 10000 // users remembered to differ, for the metric
 )
 
 // newCheck makes a check of a command, or goes on with one that a predecessor began.

@@ -358,7 +358,7 @@ func TestWhatIsWrongWithACheckIsSaid(t *testing.T) {
 	b := setup(t)
 	a := b.byHand(nil)
 	b.knownUsers(a, "u1")
-	if got := b.refusal(a, verify(0, map[string]string{"sample": "100001"})); got != "a sample is 1 to 100000 users; all of them: notifier tags resync" {
+	if got := b.refusal(a, verify(0, map[string]string{"sample": "50001"})); got != "a sample is 1 to 50000 users; all of them: notifier tags resync" {
 		t.Errorf("a sample that is too large: %q", got)
 	}
 	if got := b.refusal(a, told(1, "c", ledger.CmdVerify, "stub:other", map[string]string{"sample": "1"})); got != "the account is not in this instance's settings" {
