@@ -86,6 +86,16 @@ const maxPoll = 5000
 // idleCommit is how long offsets wait for company when no record matched.
 const idleCommit = 200 * time.Millisecond
 
+// A poll of at least backlog records says that more wait: evaluating so many takes about as long as a commit. backlogCommit is how
+// long a transaction then goes on taking them in: a commit is 5 % of it, and an aborted one repeats no more than that.
+const (
+	backlog       = 500
+	backlogCommit = 200 * time.Millisecond
+)
+
+// atOnce is the nil context with which kgo's PollRecords returns what it has buffered, without waiting.
+var atOnce context.Context
+
 // txnTimeout bounds how long a frozen instance's open transaction holds back everybody's read_committed reading.
 const txnTimeout = 10 * time.Second
 
@@ -223,7 +233,7 @@ func (c *Consumer) transaction(ctx context.Context, s *kgo.GroupTransactSession,
 	}
 	promise := kgo.AbortingFirstErrPromise(s.Client())
 	var n counts
-	for produced := 0; ; {
+	for produced, more := 0, true; more; {
 		fs.EachPartition(func(p kgo.FetchTopicPartition) {
 			if n := len(p.Records); n > 0 {
 				c.read.note(p.Records[n-1])
@@ -235,15 +245,10 @@ func (c *Consumer) transaction(ctx context.Context, s *kgo.GroupTransactSession,
 				produced++
 			}
 		})
-		// Where nothing matched there is no hurry, and a transaction that holds only offsets would meet the markers of the one
-		// before it: the broker answers CONCURRENT_TRANSACTIONS to a first request that is an offset commit, and kgo aborts.
-		left := idleCommit - time.Since(began)
-		if produced > 0 || left <= 0 || ctx.Err() != nil {
+		polled := fs.NumRecords()
+		if fs, more = c.more(ctx, s, produced, polled, time.Since(began)); !more {
 			break
 		}
-		pc, cancel := context.WithTimeout(ctx, left)
-		fs = s.PollRecords(pc, maxPoll)
-		cancel()
 		if err := c.fetchErrors(fs); err != nil {
 			return err
 		}
@@ -269,6 +274,26 @@ func (c *Consumer) transaction(ctx context.Context, s *kgo.GroupTransactSession,
 	c.opt.Metrics.add(&n)
 	c.opt.Metrics.txnSeconds.Observe(time.Since(began).Seconds())
 	return nil
+}
+
+// more polls again within a transaction that has lasted for a while, or says that it should end.
+//
+// Where nothing matched there is no hurry, and a transaction that holds only offsets would meet the markers of the one before it:
+// the broker answers CONCURRENT_TRANSACTIONS to a first request that is an offset commit, and kgo aborts. Where a backlog waits its
+// commit, three round trips in turn, is shared by more records; with less than that a commit is due at once.
+func (c *Consumer) more(ctx context.Context, s *kgo.GroupTransactSession, produced, polled int, lasted time.Duration) (kgo.Fetches, bool) {
+	switch {
+	case ctx.Err() != nil:
+		return nil, false
+	case produced == 0 && lasted < idleCommit:
+		pc, cancel := context.WithTimeout(ctx, idleCommit-lasted)
+		defer cancel()
+		return s.PollRecords(pc, maxPoll), true
+	case polled >= backlog && lasted < backlogCommit:
+		fs := s.PollRecords(atOnce, maxPoll)
+		return fs, len(fs) > 0
+	}
+	return nil, false
 }
 
 // leave tells the group that a static member goes for good.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/tidwall/gjson"
 )
@@ -24,15 +25,33 @@ type document struct {
 	kept  string               // a copy of what the spans of body stand for: an event must not hold the record's memory
 	whole string               // body as text, for gjson
 	slow  map[int]gjson.Result // what gjson found, by place in the plan
-	few   [12]span
+}
+
+// documents are used again: one is needed for every record, and none outlives its record.
+var documents = sync.Pool{New: func() any { return new(document) }}
+
+func newDocument(rec *Record, p *plan) *document {
+	d := documents.Get().(*document)
+	d.rec, d.plan = *rec, p
+	return d
+}
+
+// release gives the document back; nil is none.
+func (d *document) release() {
+	if d == nil {
+		return
+	}
+	*d = document{spans: d.spans[:0]}
+	documents.Put(d)
 }
 
 // scan checks the body and finds what the plan's plain paths lead to; false for what is not JSON or nested deeper
 // than deepest.
 func (d *document) scan(body []byte, deepest int) (ok bool) {
-	d.body, d.spans = body, d.few[:0]
+	d.body, d.spans = body, d.spans[:0]
 	if d.plan.root != nil {
 		d.spans = slices.Grow(d.spans, len(d.plan.paths))[:len(d.plan.paths)]
+		clear(d.spans)
 	}
 	d.known, ok = scan(body, d.plan.root, d.spans, deepest)
 	return ok

@@ -9,22 +9,30 @@ import (
 
 // node is one step of the plain paths of a plan: names of object keys, joined into a tree.
 type node struct {
-	slot int              // the path that ends here, or -1
-	kids map[string]*node // the names that lead on, nil for none
-	lens uint64           // bit n: a name of n bytes (modulo 64) is among them; spares the look-up of most keys
+	name string
+	slot int     // the path that ends here, or -1
+	kids []*node // the names that lead on
+	lens uint64  // bit n: a name of n bytes (modulo 64) is among them; spares most keys the look at every name
 }
 
+// add gives the node of a name, a new one when it is the first of its name.
 func (n *node) add(name string) *node {
-	if n.kids == nil {
-		n.kids = map[string]*node{}
-	}
-	k := n.kids[name]
+	k := n.find(name)
 	if k == nil {
-		k = &node{slot: -1}
-		n.kids[name] = k
+		k = &node{name: name, slot: noPath}
+		n.kids = append(n.kids, k)
 		n.lens |= 1 << (len(name) & 63)
 	}
 	return k
+}
+
+func (n *node) find(name string) *node {
+	for _, k := range n.kids {
+		if k.name == name {
+			return k
+		}
+	}
+	return nil
 }
 
 // span is where a value stands in the JSON; to is 0 as long as it was not met.
@@ -62,7 +70,7 @@ type scanner struct {
 
 // blank skips white space.
 func (s *scanner) blank(i int) int {
-	for i < len(s.b) && (s.b[i] == ' ' || s.b[i] == '\n' || s.b[i] == '\t' || s.b[i] == '\r') {
+	for i < len(s.b) && s.b[i] <= ' ' && (s.b[i] == ' ' || s.b[i] == '\n' || s.b[i] == '\t' || s.b[i] == '\r') {
 		i++
 	}
 	return i
@@ -120,7 +128,7 @@ func (s *scanner) object(i int, n *node, depth int) int {
 			i, _ = s.value(i, nil, depth)
 		} else {
 			through := kid
-			if kid.kids == nil {
+			if len(kid.kids) == 0 {
 				through = nil
 			}
 			i, escaped = s.value(i, through, depth)
@@ -149,13 +157,18 @@ func (s *scanner) object(i int, n *node, depth int) int {
 // kid is the node of a key, given with its quotes.
 func (n *node) kid(key []byte, escaped bool) *node {
 	if escaped {
-		return n.kids[gjson.Parse(string(key)).Str]
+		return n.find(gjson.Parse(string(key)).Str)
 	}
 	key = key[1 : len(key)-1]
 	if n.lens>>(len(key)&63)&1 == 0 {
 		return nil
 	}
-	return n.kids[string(key)]
+	for _, k := range n.kids {
+		if k.name == string(key) {
+			return k
+		}
+	}
+	return nil
 }
 
 func (s *scanner) array(i, depth int) int {
