@@ -26,7 +26,7 @@ import (
 // Rules are the live rule files as stage 1 sees them.
 type Rules interface {
 	Topics() []string
-	Decode(event.Record) ([]event.Event, error)
+	DecodeInto(room []event.Event, r event.Record) ([]event.Event, error)
 	Evaluate(*event.Event) []*intent.Intent
 }
 
@@ -179,6 +179,7 @@ func (c *Consumer) session(ctx context.Context) error {
 		defer time.AfterFunc(closeWithin, end).Stop()
 		s.Close()
 	}()
+	team := c.newTeam(parts)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	lc, stopLag := context.WithCancel(ctx)
@@ -199,7 +200,7 @@ func (c *Consumer) session(ctx context.Context) error {
 		if fs.NumRecords() == 0 {
 			continue
 		}
-		if err := c.transaction(ctx, s, fs, parts); err != nil {
+		if err := c.transaction(ctx, s, fs, team); err != nil {
 			return err
 		}
 	}
@@ -226,27 +227,25 @@ func (c *Consumer) fetchErrors(fs kgo.Fetches) (fatal error) {
 }
 
 // transaction evaluates what was polled and commits intents, dead letters and offsets together.
-func (c *Consumer) transaction(ctx context.Context, s *kgo.GroupTransactSession, fs kgo.Fetches, parts int) error {
+func (c *Consumer) transaction(ctx context.Context, s *kgo.GroupTransactSession, fs kgo.Fetches, team team) error {
 	began := time.Now()
 	if err := s.Begin(); err != nil {
 		return fmt.Errorf("evaluate: begin: %w", err)
 	}
 	promise := kgo.AbortingFirstErrPromise(s.Client())
-	var n counts
+	team.begin()
 	for produced, more := 0, true; more; {
 		fs.EachPartition(func(p kgo.FetchTopicPartition) {
 			if n := len(p.Records); n > 0 {
 				c.read.note(p.Records[n-1])
 			}
 		})
-		fs.EachRecord(func(r *kgo.Record) {
-			for _, out := range c.evaluate(r, parts, &n) {
-				s.Produce(context.WithoutCancel(ctx), out, promise.Promise())
-				produced++
-			}
-		})
-		polled := fs.NumRecords()
-		if fs, more = c.more(ctx, s, produced, polled, time.Since(began)); !more {
+		polled := fs.Records()
+		for out := range team.evaluate(c.opt.Rules(), polled) {
+			s.Produce(context.WithoutCancel(ctx), out, promise.Promise())
+			produced++
+		}
+		if fs, more = c.more(ctx, s, produced, len(polled), time.Since(began)); !more {
 			break
 		}
 		if err := c.fetchErrors(fs); err != nil {
@@ -271,7 +270,7 @@ func (c *Consumer) transaction(ctx context.Context, s *kgo.GroupTransactSession,
 		c.log.Info("transaction aborted, its records are read again", zap.NamedError("produce", perr))
 		return nil
 	}
-	c.opt.Metrics.add(&n)
+	team.count(c.opt.Metrics)
 	c.opt.Metrics.txnSeconds.Observe(time.Since(began).Seconds())
 	return nil
 }

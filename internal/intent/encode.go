@@ -13,7 +13,6 @@ import (
 
 // Encode gives the wire form.
 func (in *Intent) Encode() ([]byte, error) {
-	in.V = Version
 	size := 320 + 2*len(in.ID) + len(in.Event.ID) + len(in.RuleSet) // the names, numbers and times are 300 bytes
 	if c := in.Content; c != nil {
 		size += len(c.Title) + len(c.Body) + len(c.Link) + len(c.Image)
@@ -24,6 +23,7 @@ func (in *Intent) Encode() ([]byte, error) {
 // AppendJSON appends the bytes that encoding/json makes of the intent, without reflection: stage 1 encodes every
 // intent, and it has little else to do for one.
 func (in *Intent) AppendJSON(b []byte) ([]byte, error) {
+	in.V = Version
 	out, err := buffer(b).intent(in)
 	if err != nil {
 		return nil, fmt.Errorf("encode intent %s: %w", in.ID, err)

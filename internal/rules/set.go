@@ -105,3 +105,8 @@ func (s *Set) Modes() map[Mode]int {
 
 // Decode gives the events of a record: Catalogue.Decode.
 func (s *Set) Decode(rec event.Record) ([]event.Event, error) { return s.Catalogue.Decode(rec) }
+
+// DecodeInto gives the events of a record in room that is used again: Catalogue.DecodeInto.
+func (s *Set) DecodeInto(room []event.Event, rec event.Record) ([]event.Event, error) {
+	return s.Catalogue.DecodeInto(room, rec)
+}
