@@ -206,6 +206,9 @@ func unquote(s string) (string, bool) {
 
 // String writes the template again; parseTemplate(t.String()) is t.
 func (t *template) String() string {
+	if t == nil {
+		return ""
+	}
 	var b strings.Builder
 	for _, p := range t.parts {
 		if p.ref == "" {
@@ -246,7 +249,19 @@ func (t *template) render(get lookup) (string, error) {
 		return t.parts[0].text, nil
 	}
 	var room [256]byte // most texts are shorter: one allocation, of the text
-	b := room[:0]
+	b, err := t.append(room[:0], get)
+	if err != nil {
+		return "", err
+	}
+	return string(b), nil
+}
+
+// append is render into memory of the caller's, which comes back as it was with an error.
+func (t *template) append(to []byte, get lookup) ([]byte, error) {
+	if t == nil {
+		return to, nil
+	}
+	b := to
 	for i := range t.parts {
 		p := &t.parts[i]
 		if p.ref == "" {
@@ -254,18 +269,20 @@ func (t *template) render(get lookup) (string, error) {
 			continue
 		}
 		if len(p.filters) == 0 {
-			if v, ok := get(p.ref); ok {
-				b = append(b, flat(v)...)
-				continue
+			v, ok := get(p.ref)
+			if !ok {
+				return to, p.absent()
 			}
+			b = append(b, flat(v)...)
+			continue
 		}
 		v, err := p.value(get)
 		if err != nil {
-			return "", err
+			return to, err
 		}
 		b = append(b, flat(v)...)
 	}
-	return string(b), nil
+	return b, nil
 }
 
 // value gives a hole's value behind its filters.
@@ -288,10 +305,12 @@ func (p *part) value(get lookup) (value, error) {
 		}
 	}
 	if !ok {
-		return value{}, fmt.Errorf("${%s} is %w", p.ref, errMissing)
+		return value{}, p.absent()
 	}
 	return v, nil
 }
+
+func (p *part) absent() error { return fmt.Errorf("${%s} is %w", p.ref, errMissing) }
 
 // flat writes a list as a text.
 func flat(v value) string {
