@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/notifier/notifier/bench/load"
+	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/consumer"
 	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/ledger"
@@ -77,6 +78,7 @@ func (c *counted) DecodeInto(room []event.Event, r event.Record) ([]event.Event,
 
 // stage1 runs internal/consumer as app.assemble wires it, until the transactions of all events are committed.
 func stage1(ctx context.Context, j job) (*consumed, error) {
+	defer app.CalmCollector()()
 	set, err := load.Load(j.Rules)
 	if err != nil {
 		return nil, err
