@@ -138,7 +138,7 @@ func (e *evaluator) encode(in *intent.Intent) ([]byte, error) {
 		e.wire = make([]byte, 0, wireSize)
 	}
 	from := len(e.wire)
-	b, err := in.AppendJSON(e.wire)
+	b, err := in.Append(e.wire)
 	if err != nil {
 		return nil, err
 	}
