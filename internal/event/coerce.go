@@ -74,7 +74,7 @@ func (v *Value) typed(f *Field, r *gjson.Result) (ok bool) {
 		}
 		return false
 	case Time:
-		v.Time, ok = parseTime(*r, "", nil)
+		v.Time, ok = parseTime(r, "", nil)
 		v.Str = v.Time.Format(time.RFC3339Nano)
 		return ok
 	case List:
@@ -266,7 +266,7 @@ func wholeNumber(v Value) (int64, bool) {
 
 // parseTime reads RFC 3339, a unix number (seconds, milliseconds, microseconds or nanoseconds by size, as number or
 // text), or a layout in a zone.
-func parseTime(r gjson.Result, layout string, zone *time.Location) (time.Time, bool) {
+func parseTime(r *gjson.Result, layout string, zone *time.Location) (time.Time, bool) {
 	s := r.Str
 	switch r.Type {
 	case gjson.Number:

@@ -118,8 +118,7 @@ func (d *document) event(e *entry, ev *Event) error {
 	ev.Version = ev.Time.UnixMilli()
 	if s.Version != "" && !d.tombstone {
 		var v Value
-		r := d.get(e.version)
-		v.coerce(&Field{Type: Number}, &r)
+		v.coerce(&Field{Type: Number}, d.get(e.version))
 		n, ok := wholeNumber(v)
 		if !ok {
 			return bad("version", "%s is not a whole number at %s", shown(v), s.Version)
@@ -131,8 +130,8 @@ func (d *document) event(e *entry, ev *Event) error {
 	}
 	for i := range s.Fields {
 		f := &s.Fields[i]
-		v, r := &ev.Values[i], d.get(e.fields[i])
-		v.coerce(f, &r)
+		v := &ev.Values[i]
+		v.coerce(f, d.get(e.fields[i]))
 		if (v.State == Missing || v.State == Null) && f.Default != nil {
 			*v = *f.Default
 		}
@@ -211,20 +210,21 @@ func (d *document) user(e *entry) (string, error) {
 		return "", errors.New("a tombstone without a key")
 	}
 	if tooDeep(d.rec.Key) >= 0 || !gjson.Valid(key) {
-		return identifier(text(key), "key")
+		t := text(key)
+		return identifier(&t, "key")
 	}
 	r := gjson.Parse(key)
 	if p := r.Get("payload"); p.Exists() && r.Get("schema").Exists() {
 		r = p
 	}
 	if !r.IsObject() {
-		return identifier(r, "key")
+		return identifier(&r, "key")
 	}
 	v := r.Get(s.User)
 	if i := strings.LastIndexByte(s.User, '.'); !v.Exists() && i >= 0 {
 		v = r.Get(s.User[i+1:])
 	}
-	return identifier(v, "key: "+s.User)
+	return identifier(&v, "key: "+s.User)
 }
 
 func (d *document) identifier(path int) (string, error) {
@@ -232,7 +232,7 @@ func (d *document) identifier(path int) (string, error) {
 }
 
 // identifier takes a text or the exact digits of a number.
-func identifier(r gjson.Result, path string) (string, error) {
+func identifier(r *gjson.Result, path string) (string, error) {
 	var s string
 	switch r.Type {
 	case gjson.String:
@@ -263,7 +263,7 @@ func (d *document) time(e *entry) (time.Time, error) {
 	}
 	t, ok := parseTime(r, e.Time.Layout, e.Time.Zone)
 	if !ok {
-		return time.Time{}, fmt.Errorf("%s at %s is not a time", shown(Value{State: stateOf(&r), Str: cut(raw(r), 64)}), d.plan.text(e.time))
+		return time.Time{}, fmt.Errorf("%s at %s is not a time", shown(Value{State: stateOf(r), Str: cut(raw(*r), 64)}), d.plan.text(e.time))
 	}
 	return t, nil
 }

@@ -25,6 +25,7 @@ type document struct {
 	kept  string               // a copy of what the spans of body stand for: an event must not hold the record's memory
 	whole string               // body as text, for gjson
 	slow  map[int]gjson.Result // what gjson found, by place in the plan
+	at    gjson.Result         // what get has given last
 }
 
 // documents are used again: one is needed for every record, and none outlives its record.
@@ -57,28 +58,31 @@ func (d *document) scan(body []byte, deepest int) (ok bool) {
 	return ok
 }
 
-// get reads a path by its place in the plan.
-func (d *document) get(place int) gjson.Result {
+// get reads a path by its place in the plan. What it gives is large, so it stands in the document until the next get.
+func (d *document) get(place int) *gjson.Result {
+	d.at = gjson.Result{}
 	if place == noPath {
-		return gjson.Result{}
+		return &d.at
 	}
 	p := &d.plan.paths[place]
 	switch p.where {
 	case inKey:
 		if d.rec.Key != nil {
-			return text(string(d.rec.Key))
+			d.at = text(string(d.rec.Key))
 		}
-		return gjson.Result{}
+		return &d.at
 	case inHeader:
 		for _, h := range d.rec.Headers {
 			if h.Key == p.name && h.Value != nil {
-				return text(string(h.Value))
+				d.at = text(string(h.Value))
+				break
 			}
 		}
-		return gjson.Result{}
+		return &d.at
 	case inBody:
 		if d.known {
-			return d.found(place)
+			d.found(place)
+			return &d.at
 		}
 	}
 	r, ok := d.slow[place]
@@ -93,7 +97,8 @@ func (d *document) get(place int) gjson.Result {
 		}
 		d.slow[place] = r
 	}
-	return r
+	d.at = r
+	return &d.at
 }
 
 // all is the body as text.
@@ -104,16 +109,16 @@ func (d *document) all() string {
 	return d.whole
 }
 
-// found gives what a plain path leads to, as gjson would.
-func (d *document) found(place int) gjson.Result {
+// found reads what a plain path leads to, as gjson would.
+func (d *document) found(place int) {
 	sp := &d.spans[place]
 	if sp.to == 0 {
-		return gjson.Result{}
+		return
 	}
 	if d.kept == "" {
 		d.keep()
 	}
-	return result(d.kept[sp.kept:sp.kept+sp.to-sp.from], sp.escaped)
+	parse(&d.at, d.kept[sp.kept:sp.kept+sp.to-sp.from], sp.escaped)
 }
 
 // keep copies the values that were found, all of them at once.
@@ -139,13 +144,14 @@ func (d *document) keep() {
 	d.kept = b.String()
 }
 
-// result gives one JSON value the form gjson gives it.
-func result(raw string, escaped bool) gjson.Result {
-	r := gjson.Result{Raw: raw}
+// parse gives one JSON value the form gjson gives it; r is zero before.
+func parse(r *gjson.Result, raw string, escaped bool) {
+	r.Raw = raw
 	switch raw[0] {
 	case '"':
 		if escaped {
-			return gjson.Parse(raw)
+			*r = gjson.Parse(raw)
+			return
 		}
 		r.Type, r.Str = gjson.String, raw[1:len(raw)-1]
 	case '{', '[':
@@ -160,7 +166,6 @@ func result(raw string, escaped bool) gjson.Result {
 		r.Type = gjson.Number
 		r.Num, _ = strconv.ParseFloat(raw, 64)
 	}
-	return r
 }
 
 // among reports whether a path leads to one of the values. Most records are of no entry's kind: those are told
