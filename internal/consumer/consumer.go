@@ -91,7 +91,7 @@ const idleCommit = 200 * time.Millisecond
 // how long the next fetch may take to arrive.
 const (
 	backlog       = 1000
-	backlogCommit = 200 * time.Millisecond
+	backlogCommit = 400 * time.Millisecond
 	backlogWait   = 20 * time.Millisecond
 )
 

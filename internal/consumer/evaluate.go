@@ -30,7 +30,8 @@ type evaluator struct {
 
 // path is where an account's intents go.
 type path struct {
-	key       []byte // the account's identity
+	identity  string // the account's
+	key       []byte // the same, of the record
 	partition int32
 }
 
@@ -44,7 +45,7 @@ func (c *Consumer) newEvaluator(parts int) *evaluator {
 	e := &evaluator{c: c, ids: map[intent.ID]int{}, paths: make(map[string]path, len(c.opt.Accounts))}
 	for name, identity := range c.opt.Accounts {
 		key := []byte(identity)
-		e.paths[name] = path{key: key, partition: int32(ledger.HashPartition(key, parts))}
+		e.paths[name] = path{identity: identity, key: key, partition: int32(ledger.HashPartition(key, parts))}
 	}
 	return e
 }
@@ -117,7 +118,7 @@ func (e *evaluator) forgetIDs() {
 func (e *evaluator) intents(intents []*intent.Intent) error {
 	for _, in := range intents {
 		to := e.paths[in.Account]
-		in.Key = string(to.key)
+		in.Key = to.identity
 		b, err := e.encode(in)
 		if err != nil {
 			return fmt.Errorf("rule %s: %w", in.Rule, err)
