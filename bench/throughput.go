@@ -25,7 +25,7 @@ func throughput(ctx context.Context, l *lab) ([]report.Result, error) {
 	if err := l.kafka(ctx); err != nil {
 		return nil, err
 	}
-	events := l.size(200_000, 40_000)
+	events := l.size(500_000, 40_000)
 	if err := l.feed(ctx, load.Topic, events); err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strconv"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
@@ -20,6 +21,7 @@ type evaluator struct {
 	c     *Consumer
 	rules Rules
 	n     counts        // of the open transaction
+	now   time.Time     // of this share of records: the client would ask the clock for every intent
 	out   []*kgo.Record // intents and dead letters, in the order of the records
 	room  []event.Event // of the record at hand
 	ids   map[intent.ID]int
@@ -72,14 +74,14 @@ func (e *evaluator) evaluate(r *kgo.Record) {
 		}
 		e.dead(r, name, reason, detail)
 	} else if len(events) == 0 {
-		e.n.add("", "ignored")
+		e.n.add("", ignored)
 	}
 	e.forgetIDs()
 	for i := range events {
 		ev := &events[i]
 		intents := e.rules.Evaluate(ev)
 		if len(intents) == 0 {
-			e.n.add(ev.Spec.Name, "no_match")
+			e.n.add(ev.Spec.Name, noMatch)
 			continue
 		}
 		if len(intents) > 1 || len(events) > 1 { // one intent cannot collide
@@ -91,7 +93,7 @@ func (e *evaluator) evaluate(r *kgo.Record) {
 			e.dead(r, ev.Spec.Name, string(ledger.TooLarge), err.Error())
 			continue
 		}
-		e.n.add(ev.Spec.Name, "matched")
+		e.n.add(ev.Spec.Name, matched)
 		for _, in := range intents {
 			e.n.match(in.Rule)
 		}
@@ -127,7 +129,7 @@ func (e *evaluator) intents(intents []*intent.Intent) error {
 			return fmt.Errorf("rule %s makes an intent of %d bytes, the most is %d", in.Rule, len(b), intent.MaxBytes)
 		}
 		r := e.record()
-		r.Topic, r.Partition, r.Key, r.Value = e.c.opt.Topics.Intents, to.partition, to.key, b
+		r.Topic, r.Partition, r.Key, r.Value, r.Timestamp = e.c.opt.Topics.Intents, to.partition, to.key, b, e.now
 		e.out = append(e.out, r)
 	}
 	return nil
@@ -157,7 +159,7 @@ func (e *evaluator) record() *kgo.Record {
 }
 
 func (e *evaluator) dead(r *kgo.Record, eventName, reason, detail string) {
-	e.n.add(eventName, "dead")
+	e.n.add(eventName, dead)
 	e.out = append(e.out, e.c.dead(r, reason, detail))
 }
 

@@ -4,6 +4,7 @@ import (
 	"iter"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -26,7 +27,7 @@ func (c *Consumer) newTeam(parts int) team {
 // begin forgets what the last transaction counted.
 func (t team) begin() {
 	for _, e := range t {
-		e.n = counts{}
+		e.n = newCounts()
 	}
 }
 
@@ -60,7 +61,7 @@ func (t team) evaluate(rules Rules, records []*kgo.Record) iter.Seq[*kgo.Record]
 // all evaluates the records in turn.
 func (e *evaluator) all(records []*kgo.Record) {
 	clear(e.out)
-	e.out = e.out[:0]
+	e.out, e.now = e.out[:0], time.Now()
 	for _, r := range records {
 		e.evaluate(r)
 	}

@@ -103,12 +103,15 @@ func (v *Value) typed(f *Field, r *gjson.Result) (ok bool) {
 func scalar(r *gjson.Result) (string, bool) {
 	switch r.Type {
 	case gjson.String:
-		return cut(valid(r.Str), maxString), true
+		return shortText(r.Str), true
 	case gjson.Number, gjson.True, gjson.False:
 		return cut(r.Raw, maxString), true
 	}
 	return "", false
 }
+
+// shortText makes a text from JSON one that may be used.
+func shortText(s string) string { return cut(valid(s), maxString) }
 
 func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 

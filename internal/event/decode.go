@@ -131,7 +131,11 @@ func (d *document) event(e *entry, ev *Event) error {
 	for i := range s.Fields {
 		f := &s.Fields[i]
 		v := &ev.Values[i]
-		v.coerce(f, d.get(e.fields[i]))
+		if s, ok := d.plain(e.fields[i]); ok && f.Type == String && f.Values == nil {
+			*v = Value{State: Known, Type: String, Str: shortText(s)}
+		} else {
+			v.coerce(f, d.get(e.fields[i]))
+		}
 		if (v.State == Missing || v.State == Null) && f.Default != nil {
 			*v = *f.Default
 		}
@@ -228,6 +232,9 @@ func (d *document) user(e *entry) (string, error) {
 }
 
 func (d *document) identifier(path int) (string, error) {
+	if s, ok := d.plain(path); ok {
+		return checkIdentifier(s, d.plan.text(path))
+	}
 	return identifier(d.get(path), d.plan.text(path))
 }
 
@@ -245,6 +252,10 @@ func identifier(r *gjson.Result, path string) (string, error) {
 		}
 		return "", fmt.Errorf("%s at %s is neither text nor number", cut(r.Raw, 64), path)
 	}
+	return checkIdentifier(s, path)
+}
+
+func checkIdentifier(s, path string) (string, error) {
 	switch {
 	case strings.TrimSpace(s) == "":
 		return "", fmt.Errorf("empty at %s", path)

@@ -101,6 +101,21 @@ func (d *document) get(place int) *gjson.Result {
 	return &d.at
 }
 
+// plain gives the text of a path in the body that holds one without escapes: most values are such, and need no gjson.Result.
+func (d *document) plain(place int) (string, bool) {
+	if place == noPath || d.plan.paths[place].where != inBody || !d.known {
+		return "", false
+	}
+	sp := &d.spans[place]
+	if sp.to == 0 || sp.escaped || d.body[sp.from] != '"' {
+		return "", false
+	}
+	if d.kept == "" {
+		d.keep()
+	}
+	return d.kept[sp.kept+1 : sp.kept+sp.to-sp.from-1], true
+}
+
 // all is the body as text.
 func (d *document) all() string {
 	if d.whole == "" {
