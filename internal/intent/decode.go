@@ -11,6 +11,9 @@ import (
 	"github.com/notifier/notifier/internal/event"
 )
 
+// ErrNewer means that a newer release has written an intent: it has meaning, but not to this binary.
+var ErrNewer = errors.New("a newer release has written it")
+
 // Decode reads the wire form of this release and of those before.
 func Decode(b []byte) (*Intent, error) {
 	in := new(Intent)
@@ -32,10 +35,10 @@ func Decode(b []byte) (*Intent, error) {
 			in.ID = MakeID(in.Position(), in.Rule, in.Target)
 		}
 		return in, nil
-	case len(b) > 0:
-		return nil, fmt.Errorf("decode intent: wire version %d, this binary reads up to %d", b[0], Version)
+	case len(b) > 0 && b[0] > Version && b[0] < '{':
+		return nil, fmt.Errorf("decode intent: wire version %d, this binary reads up to %d: %w", b[0], Version, ErrNewer)
 	}
-	return nil, errors.New("decode intent: empty")
+	return nil, errors.New("decode intent: no wire form of any version")
 }
 
 // field is one field of a message. Reading it as something else than it is leaves its error in err.

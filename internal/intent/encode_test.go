@@ -3,6 +3,7 @@ package intent
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"reflect"
 	"slices"
 	"strings"
@@ -145,8 +146,8 @@ func TestDecodeKeepsToItsVersion(t *testing.T) {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 	for _, b := range []string{`{"v":2}`, `{"v":0}`, `{}`, `{`, ``, "\x01", "\x03", "\x00"} {
-		if in, err := Decode([]byte(b)); err == nil {
-			t.Errorf("%q: %+v", b, in)
+		if in, err := Decode([]byte(b)); err == nil || errors.Is(err, ErrNewer) != (b == "\x03") {
+			t.Errorf("%q: %+v, %v", b, in, err)
 		}
 	}
 }
