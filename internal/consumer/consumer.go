@@ -87,11 +87,12 @@ const maxPoll = 5000
 const idleCommit = 200 * time.Millisecond
 
 // A poll of at least backlog records says that more wait. The transaction then takes them in as well, for as long as backlogCommit,
-// since a commit costs 10 to 40 ms in which the broker works and we do not; an aborted one repeats no more than that. backlogWait is
+// since a commit costs 10 to 40 ms in which the broker works and we do not; an aborted one repeats no more than that, and a frozen
+// process holds others back for txnTimeout in any case. backlogWait is
 // how long the next fetch may take to arrive.
 const (
 	backlog       = 1000
-	backlogCommit = 400 * time.Millisecond
+	backlogCommit = time.Second
 	backlogWait   = 20 * time.Millisecond
 )
 
@@ -244,6 +245,7 @@ func (c *Consumer) transaction(ctx context.Context, s *kgo.GroupTransactSession,
 	}
 	promise := kgo.AbortingFirstErrPromise(s.Client())
 	team.begin()
+	pctx := context.WithoutCancel(ctx)
 	for produced, more := 0, true; more; {
 		fs.EachPartition(func(p kgo.FetchTopicPartition) {
 			if n := len(p.Records); n > 0 {
@@ -252,7 +254,7 @@ func (c *Consumer) transaction(ctx context.Context, s *kgo.GroupTransactSession,
 		})
 		polled := fs.Records()
 		for out := range team.evaluate(c.opt.Rules(), polled) {
-			s.Produce(context.WithoutCancel(ctx), out, promise.Promise())
+			s.Produce(pctx, out, promise.Promise())
 			produced++
 		}
 		if fs, more = c.more(ctx, s, produced, len(polled), time.Since(began)); !more {

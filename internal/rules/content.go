@@ -343,7 +343,7 @@ func (c *content) render(out *intent.Content, a *subject, raw bool) error {
 		b, ends := a.press.text[:0], [5]int{}
 		for i, t := range [5]*template{c.title, c.body, c.link, c.image, c.group} {
 			var err error
-			b, err = t.append(b, a.get)
+			b, err = t.append(b, a.get, a.places)
 			note(err)
 			ends[i] = len(b)
 		}

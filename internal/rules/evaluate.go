@@ -40,7 +40,7 @@ func (s *Set) Evaluate(ev *event.Event) []*intent.Intent {
 		return nil
 	}
 	out := make([]*intent.Intent, 0, len(v.found))
-	a := subject{ev: ref(ev), user: ev.User, src: v, get: v.get, press: &v.press}
+	a := subject{ev: ref(ev), user: ev.User, src: v, get: v.get, press: &v.press, places: ev}
 	for _, i := range v.found {
 		e := &p.index.entries[i]
 		out = s.one(out, e.rule, &a, func() bool { return e.matches(v) })
@@ -135,11 +135,12 @@ func (c *condition) holds(src source, env map[string]any) bool {
 
 // subject is what rules are asked about: an event or a row of the profile table, and where their intents are made.
 type subject struct {
-	ev    intent.EventRef
-	user  string
-	src   source
-	get   lookup // for texts
-	press *press
+	ev     intent.EventRef
+	user   string
+	src    source
+	get    lookup // for texts
+	press  *press
+	places *event.Event // the event, where templates that were located may read it
 }
 
 // one asks one rule and appends its intents.

@@ -70,6 +70,11 @@ func (s *Set) index(table map[string]*event.Field) {
 				to[spec.Name] = &plan{}
 			}
 			to[spec.Name].add(r)
+			if spec.Kind != event.Profile && len(r.specs) == 1 && r.content != nil {
+				for _, t := range r.content.templates() {
+					t.locate(spec)
+				}
+			}
 		}
 	}
 	for name, p := range s.business {
