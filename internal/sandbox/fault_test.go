@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -387,6 +388,37 @@ func TestFaultSelectors(t *testing.T) {
 	hits("host", Fault{Host: "backup"}, 200, 200, 503)
 	hits("times", Fault{Times: 2, Path: setTag}, 503, 200, 503, 200, 200, 200)
 	hits("for ever", Fault{Times: -1, Host: "*", Path: "*"}, 503, 503, 503, 503, 503, 503)
+}
+
+// A schedule: faults are met in the order in which they were armed, each for its
+// times, and one for another path waits without holding up those behind it.
+func TestFaultsAreMetInOrder(t *testing.T) {
+	b := start(t, Options{FixedClock: true})
+	for _, f := range []Fault{
+		{Kind: "code", Code: 1050, Times: 2, Path: setTag},
+		{Kind: "http_5xx", HTTP: 503, Path: pushPath},
+		{Kind: "code", Code: 1008, Lane: "tag"},
+		{Kind: "http_5xx", HTTP: 502, Host: "primary", Times: 2},
+	} {
+		if err := b.Arm(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []int
+	for _, path := range []string{setTag, setTag, setTag, pushPath, setTag, pushPath, setTag} {
+		status, _ := b.post(path, jsonType, map[string]string{setTag: setTagBox, pushPath: pushBox}[path])
+		got = append(got, status)
+	}
+	if want := []int{504, 504, 429, 503, 502, 502, 200}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	var kinds []string
+	for _, e := range b.Journal(0) {
+		kinds = append(kinds, e.Fault)
+	}
+	if want := []string{"code", "code", "code", "http_5xx", "http_5xx", "http_5xx", ""}; !slices.Equal(kinds, want) {
+		t.Errorf("journal has faults %v, want %v", kinds, want)
+	}
 }
 
 func TestFaultProbabilityFollowsTheSeed(t *testing.T) {
