@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -191,5 +192,23 @@ func TestAResetCountsConnectionsAnew(t *testing.T) {
 		if err := b.Reset(b.StartSetup()); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// The narrowest gap: a call that came in before the reset and reaches the pipeline
+// after it. It is neither executed nor recorded in the new world.
+func TestACallFromBeforeAResetIsNotExecuted(t *testing.T) {
+	b := start(t, Options{FixedClock: true})
+	r := b.request(context.Background(), b.Ready().Primary, setTag, jsonType, setTagBox)
+	a := &arrival{world: b.world, host: "primary", conn: &connection{}, method: "POST", path: setTag, header: r.Header, body: []byte(setTagBox)}
+	if err := b.Reset(b.StartSetup()); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := b.process(a); !errors.Is(err, errReset) {
+		t.Errorf("answered %s, %v; want %v", out.body, err, errReset)
+	}
+	b.record(a, 0, nil)
+	if len(b.Journal(0)) != 0 || len(b.Tags(DefaultKey)) != 0 {
+		t.Errorf("journal %v, tags %v", b.Journal(0), b.Tags(DefaultKey))
 	}
 }
