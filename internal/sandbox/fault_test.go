@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -299,6 +300,52 @@ func TestResetFreesAStalledClient(t *testing.T) {
 			t.Error("the client still waits after a reset")
 		}
 	})
+}
+
+// Every kind, armed for one host and path: it leaves the other host alone, meets one
+// call, and executes it or not as the list in fault.go says.
+func TestEveryFaultKindExecutesOrNot(t *testing.T) {
+	executes := map[string]bool{
+		"answer": false, "code": false, "http_5xx": false, "redirect": false, "reset_before": false, "stall": false,
+		"answer_after": true, "reset_after": true, "timeout_after": true, "late": true, "stall_after": true, "truncate": true, "drip": true,
+	}
+	if want, got := slices.Sorted(maps.Keys(executes)), slices.Sorted(maps.Keys(faultKinds)); !slices.Equal(want, got) {
+		t.Fatalf("kinds %v, this test knows %v", got, want)
+	}
+	for kind, want := range executes {
+		t.Run(kind, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := startVirtual(t, Options{})
+				b.arm(`{"kind":"` + kind + `","host":"backup","path":"` + setTag + `","delay_ms":500}`)
+				call := func(base string) bool { // whether the answer is the vendor's own, whole
+					ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+					defer cancel()
+					resp, err := b.client.Do(b.request(ctx, base, setTag, jsonType, setTagBox))
+					if err != nil {
+						return false
+					}
+					defer resp.Body.Close()
+					out, err := io.ReadAll(resp.Body)
+					return err == nil && resp.StatusCode == 200 && string(out) == `{"code":200}`
+				}
+				if !call(b.Ready().Primary) {
+					t.Error("the primary is disturbed by a fault of the backup")
+				}
+				slow := kind == "timeout_after" || kind == "drip" // late, but whole
+				if got := call(b.Ready().Backup); got != slow {
+					t.Errorf("a whole answer: %v, want %v", got, slow)
+				}
+				time.Sleep(time.Second) // what is late
+				synctest.Wait()
+				if e := b.last(); e.Executed != want || e.Fault != kind || e.Host != "backup" {
+					t.Errorf("journal: executed %v, fault %q at the %s; want executed %v", e.Executed, e.Fault, e.Host, want)
+				}
+				if !call(b.Ready().Backup) {
+					t.Error("met twice, armed for one call")
+				}
+			})
+		})
+	}
 }
 
 func TestFaultRefuseClosesOneHostUntilDisarmed(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 
 const (
 	toFilter = `{"mode":"filter","platforms":["ios","android"],"tag_and":["vip"],"tag_or":[],"package":null}`
+	toEither = `{"mode":"filter","platforms":["ios","android"],"tag_and":[],"tag_or":["vip","x"],"package":null}`
 	toTwo    = `{"mode":"users","users":["u-1","u-2"]}`
 )
 
@@ -41,7 +42,7 @@ var javaCalls = []judged{
 	// The constructor with two texts means channelId and classification. Section 5.1 knows no channelId of vivo.
 	{step: "push.vivo.constructor", path: "/push.json", effective: `{"mode":"filter","platforms":["android"],"tag_and":["vip"],"tag_or":[],"package":null}`,
 		strict: 1002, why: "android.vivo.channelId is not a field (5.1)"},
-	{step: "push.message", path: "/push.json", effective: `{"mode":"filter","platforms":["ios","android"],"tag_and":[],"tag_or":["vip","x"],"package":null}`},
+	{step: "push.message", path: "/push.json", effective: toEither},
 	// (guangdong OR hunan) AND NOT 20200408: tagItems from left to right.
 	{step: "push.custom", path: "/push/custom.json",
 		users: map[string][]string{"u-1": {"guangdong"}, "u-2": {"hunan", "20200408"}, "u-3": {"hunan"}, "u-4": {"beijing"}, "u-5": {"20200408"}},
@@ -65,7 +66,7 @@ var javaCalls = []judged{
 	// Recalls reach what was sent: the whole app, or the filter.
 	{step: "recall.broadcast %uid 1767225600000", before: []string{"broadcast"}, path: "/message/broadcast/recall.json", effective: `{"mode":"all"}`, recalls: 1},
 	{step: "recall.broadcast %uid 1767225600001", before: []string{"push.message"}, path: "/message/broadcast/recall.json", recalls: 1,
-		effective: `{"mode":"filter","platforms":["ios","android"],"tag_and":[],"tag_or":["vip","x"],"package":null}`},
+		effective: toEither},
 	{step: "recall.broadcast %uid 1767225600002", before: []string{"broadcast.online"}, path: "/message/broadcast/recall.json", code: 1002,
 		why: "an online broadcast cannot be recalled (E6, E10)"},
 	// /message/recall.json recalls single messages. The contract has no such endpoint: nothing of ours calls it, and

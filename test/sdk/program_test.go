@@ -42,6 +42,7 @@ func startProgram(t *testing.T, c command, s *sandbox) *program {
 		t.Fatal(err)
 	}
 	cmd.Stderr = os.Stderr
+	dieWithParent(cmd)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -70,6 +70,7 @@ func startSandbox(t *testing.T, flags ...string) *sandbox {
 	t.Helper()
 	cmd := exec.Command(shared.notifier, append([]string{"sandbox", "--addr", "127.0.0.1:0"}, flags...)...)
 	cmd.Stderr = os.Stderr
+	dieWithParent(cmd)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 type judged struct {
 	step   string
 	users  map[string][]string // tags that users have before it
-	before []string            // steps before it; %uid in step is the message that the last of them made
+	before []string            // steps before it; %uid is the message that the last of them made
 	path   string              // where the call arrives, "" = the SDK refuses it by itself
 	why    string              // about a refusal: which rule, and why the SDK breaks it
 
@@ -33,8 +33,8 @@ type judged struct {
 // The headers of every call break the contract in the same way, so the strict sandbox refuses all of them as they come.
 const whyStrictRefuses = "every SDK sends Timestamp in seconds, the documentation demands milliseconds (rongcloud.md section 1)"
 
-// lenient runs the calls against `notifier sandbox --lenient`, and each body that arrives, signed properly, against a
-// strict one. The SDK's own headers are shown to the strict one as well.
+// judge makes each call at `notifier sandbox --lenient`, again at a strict one, and then shows the strict one the body
+// that arrived, signed as the documentation says.
 func judge(t *testing.T, c command, all []judged) {
 	lenient, strict := startSandbox(t, "--lenient"), startSandbox(t)
 	sdk, sdkAtStrict := startProgram(t, c, lenient), startProgram(t, c, strict)
