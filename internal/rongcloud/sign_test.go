@@ -28,7 +28,7 @@ type fixtures struct {
 
 func readFixtures(t *testing.T) fixtures {
 	t.Helper()
-	b, err := os.ReadFile("testdata/rongcloud-fixtures.json")
+	b, err := os.ReadFile("../../testdata/rongcloud/fixtures.json")
 	if err != nil {
 		t.Fatal(err)
 	}

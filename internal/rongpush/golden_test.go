@@ -8,8 +8,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/notifier/notifier/test/schema"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -48,6 +51,16 @@ var (
 	filtered = Filter{AllOf: []string{"女", "vip", "女"}, AnyOf: []string{"上海", "北京"}, Package: "cn.example.app"}
 )
 
+func content(typ, json string) Request {
+	return SystemMessage{From: "sys-1", Users: []string{"u-1"}, Message: Message{Type: typ, Content: json}, PushContent: "p"}
+}
+
+func ext(p PushExt) Request {
+	return SystemMessage{From: "sys-1", Users: []string{"u-1"}, Message: txt, PushExt: &p}
+}
+
+var sentAt = time.UnixMilli(1767225600000)
+
 // goldens are the requests whose bytes are on file, by file name.
 var goldens = map[string]Request{
 	"tags-set":       SetTags{"a+b=c", []string{"男", "bj", "bj", "level_vip"}},
@@ -82,14 +95,42 @@ var goldens = map[string]Request{
 	"system-template": SystemMessage{From: "sys-1", Users: []string{"u-1"}, Message: txt, PushExt: &PushExt{TemplateID: "tpl-1"}},
 	"system-every": SystemMessage{Intent: "shop.orders/3/42/refund/u-1", From: "sys-1", Users: []string{"u-1"}, Message: withDisable(txt), PushContent: "退款", PushData: "d",
 		IsPersisted: new(0), IsCounted: new(1), Count: new(0), ContentAvailable: new(1), DisablePush: new(false), PushExt: everyExt()},
+	"system-ext-MI":    ext(PushExt{MI: &ExtMI{"c", image}}),
+	"system-ext-HONOR": ext(PushExt{HONOR: &ExtHONOR{"LOW", image}}),
+	"system-ext-HW":    ext(PushExt{HW: &ExtHW{"c", "NORMAL", image, "IM"}}),
+	"system-ext-OPPO":  ext(PushExt{OPPO: &ExtOPPO{"c", "IM"}}),
+	"system-ext-VIVO":  ext(PushExt{VIVO: &ExtVIVO{"1", "IM"}}),
+	"system-ext-APNs":  ext(PushExt{APNs: &ExtAPNs{"g", "evt-1", image, "passive"}}),
+	"system-ext-FCM":   ext(PushExt{FCM: &ExtFCM{"c", "evt-1", image}}),
+	"system-ext-OHOS":  ext(PushExt{OHOS: &ExtOHOS{"IM", image}}),
+	"system-image":     content("RC:ImgMsg", `{"content":"/9j/4AAQ","imageUri":"https://e.example/i.jpg","user":{"id":"u-9","name":"店"}}`),
+	"system-gif":       content("RC:GIFMsg", `{"gifDataSize":34563,"localPath":"/a","remoteUrl":"https://e.example/i.gif","width":263,"height":263}`),
+	"system-voice":     content("RC:HQVCMsg", `{"remoteUrl":"https://e.example/v.aac","duration":60,"localPath":"/a","extra":""}`),
+	"system-file":      content("RC:FileMsg", `{"name":"a.pdf","size":"1024","type":"pdf","fileUrl":"https://e.example/a.pdf"}`),
+	"system-video":     content("RC:SightMsg", `{"sightUrl":"https://e.example/v.mp4","content":"/9j/4AAQ","duration":104,"size":"9100","name":"v.mp4"}`),
+	"system-location":  content("RC:LBSMsg", `{"content":"/9j/4AAQ","latitude":"39.9139","longitude":"116.3917","poi":"北京"}`),
+	"system-notice":    content("RC:InfoNtf", `{"message":"已升级","extra":""}`),
+	"system-profile":   content("RC:ProfileNtf", `{"operation":"level","data":"{}","extra":""}`),
+	"system-contact":   content("RC:ContactNtf", `{"operation":"Request","sourceUserId":"u-9","targetUserId":"u-1","message":"您好"}`),
+	"system-command":   content("RC:CmdMsg", `{"name":"refresh","data":"{}"}`),
+	"template":         TemplateMessage{From: "sys-1", To: []TemplateReceiver{{User: "u-1"}}, Message: txt},
+	"template-every": TemplateMessage{Intent: "shop.orders/3/42/refund/u-1", From: "sys-1", Message: Message{Type: "RC:TxtMsg", Content: `{"content":"{name}，退款 {sum}","extra":"bb"}`, DisableUpdateLastMsg: new(false)},
+		To: []TemplateReceiver{
+			{User: "u-1", Values: map[string]string{"name": `Tom "T" \`, "sum": "¥1"}, PushContent: `{name}: {sum}`, PushData: "d"},
+			{User: "a+b=c", Values: map[string]string{"name": "李", "sum": "¥2"}, PushContent: "退款"},
+		}, ContentAvailable: new(0), DisablePush: new(false), PushExt: everyExt()},
+	"recall":       RecallBroadcast{From: "sys-1", MessageUID: "C3A1-0000-0001-SBX1", SentTime: sentAt},
+	"recall-every": RecallBroadcast{"sys-1", "C3A1-0000-0001-SBX1", sentAt, new(0), new(1), "e", new(false)},
+	"custom":       CustomPush{AllowPushPlus: true, Audience: Filter{AllOf: []string{"vip"}}, Platforms: both, Notification: text2("x")},
+	"custom-without": CustomPush{AllowPushPlus: true, Audience: Filter{AllOf: []string{"女", "vip"}, AnyOf: []string{"上海", "北京"}, NoneOf: []string{"退订", "old"}, Package: "cn.example.app"},
+		Platforms: both, Notification: everyNode()},
 	"system-custom": SystemMessage{From: "sys-1", Users: []string{"u-1"}, Message: Message{Type: "app:Coupon", Content: "free text"}, PushContent: "p", PushExt: &PushExt{}},
 }
 
 func withDisable(m Message) Message { m.DisableUpdateLastMsg = new(false); return m }
 
 func TestGoldens(t *testing.T) {
-	schemas := readSchemas(t)
-	files, err := filepath.Glob("testdata/golden/*.http")
+	files, err := filepath.Glob(schema.File("golden/*.http"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,11 +145,11 @@ func TestGoldens(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		for _, p := range schemas.check(schemaOf(r), body, contentType) {
-			t.Errorf("%s breaks the vendor's schema: %s", name, p)
+		if err := schema.Wire(r.Endpoint().Path, contentType, body); err != nil {
+			t.Errorf("%s breaks the vendor's schema: %v", name, err)
 		}
 		got := "POST " + r.Endpoint().Path + "\nContent-Type: " + contentType + "\n\n" + string(body) + "\n"
-		file := filepath.Join("testdata/golden", name+".http")
+		file := filepath.Join(schema.File("golden"), name+".http")
 		if *update {
 			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 				t.Fatal(err)
@@ -127,20 +168,9 @@ func TestGoldens(t *testing.T) {
 	}
 }
 
-func schemaOf(r Request) string {
-	name := "POST " + r.Endpoint().Path
-	if b, ok := r.(Broadcast); ok {
-		if b.Message != nil {
-			return name + "#message"
-		}
-		return name + "#push"
-	}
-	return name
-}
-
 // The bodies of the contract's own cases, built from our types: forms byte by byte, JSON by value.
 func TestContractCases(t *testing.T) {
-	b, err := os.ReadFile("testdata/rongcloud-fixtures.json")
+	b, err := os.ReadFile(schema.File("fixtures.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
