@@ -13,17 +13,6 @@ type fixtures struct {
 		ID, Secret, Nonce, Timestamp, SHA1, Note string
 		Negative                                 bool
 	} `json:"signing_vectors"`
-	Cases []struct {
-		ID, Title, Endpoint string
-		Inject              struct {
-			HTTP      int
-			JSON, Raw json.RawMessage
-			AfterRead string `json:"after_read"`
-			Primary   string
-			Stall     int `json:"stall_body_s"`
-		}
-		Class string `json:"client_class"`
-	}
 }
 
 func readFixtures(t *testing.T) fixtures {

@@ -2,7 +2,6 @@ package rongpush
 
 import (
 	"bytes"
-	"encoding/json"
 	"flag"
 	"os"
 	"path/filepath"
@@ -165,98 +164,5 @@ func TestGoldens(t *testing.T) {
 		if again, _, _ := r.Body(); !bytes.Equal(again, body) {
 			t.Errorf("%s: the same request gave other bytes", name)
 		}
-	}
-}
-
-// The bodies of the contract's own cases, built from our types: forms byte by byte, JSON by value.
-func TestContractCases(t *testing.T) {
-	b, err := os.ReadFile(schema.File("fixtures.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var f struct {
-		Cases []struct {
-			ID      string
-			Request struct {
-				Path string
-				JSON any
-				Raw  string
-			}
-		}
-	}
-	if err := json.Unmarshal(b, &f); err != nil {
-		t.Fatal(err)
-	}
-	bj := []string{"男", "bj"}
-	shipped := Notification{Text: "order shipped"}
-	notice := Message{Type: "RC:TxtMsg", Content: `{"content":"maintenance at 22:00","extra":""}`}
-	ours := map[string]Request{
-		"TAG-01": SetTags{"u-1001", bj}, "TAG-02": SetTags{"u-1001", []string{"vip"}}, "TAG-03": SetTags{"u-1001", nil},
-		"TAG-06": SetTags{"u-1001", []string{"一二三四五六七八九十一二三"}}, "TAG-09": BatchSetTags{[]string{"u-1", "u-2"}, bj},
-		"TAG-11":  GetTags{[]string{"u-1", "a+b=c"}},
-		"PUSH-01": Broadcast{Audience: Filter{AllOf: []string{"年轻", "女"}}, Platforms: both, Notification: shipped},
-		"PUSH-02": Broadcast{Audience: Filter{AllOf: []string{"女"}, AnyOf: []string{"北京", "上海"}}, Platforms: both, Notification: shipped, From: "sys-1",
-			Message: &Message{Type: "RC:TxtMsg", Content: `{"content":"hi","extra":""}`}},
-		"PUSH-04": Broadcast{Audience: Filter{AllOf: []string{"vip"}, Package: "cn.example.teacher"}, Platforms: []string{"android"}, Notification: shipped},
-		"PUSH-14": Broadcast{Audience: Filter{AllOf: []string{"vip"}}, Platforms: both, Notification: Notification{
-			Title: "t", ForceShowPushContent: new(0), Text: "d",
-			IOS: &IOS{Alert: "i", Badge: new(0), ThreadID: "g1", CollapseID: "evt-1", InterruptionLevel: "active", Extras: map[string]string{"k": "v"}},
-			Android: &Android{Alert: "a", Honor: &Honor{"NORMAL", image}, HW: &Huawei{"c", "NORMAL", image, "IM"}, MI: &Xiaomi{"c", image},
-				OPPO: &OPPO{"c", "IM", new(2)}, Vivo: &Vivo{"1", "IM"}, FCM: &FCM{"c", "evt-1", image}, Extras: map[string]string{"k": "v"}},
-			HarmonyOS: &HarmonyOS{Alert: "h", OHOS: &OHOS{"IM", image}, Extras: map[string]string{"k": "v"}},
-		}},
-		"PUSER-01": PushUsers{[]string{"u-1", "u-2"}, Notification{Title: "t", Text: "c"}},
-		"BC-01": MessageBroadcast{From: "sys-1", AllowEveryone: true, Message: notice, PushContent: "maintenance",
-			PushExt: &PushExt{Title: "Notice", ForceShowPushContent: new(1), HW: &ExtHW{ChannelID: "c"}, APNs: &ExtAPNs{ThreadID: "g"}}},
-		"BC-04": OnlineBroadcast{From: "sys-1", AllowEveryone: true, Message: notice},
-		"SYS-01": SystemMessage{From: "sys-1", Users: []string{"u-1", "u-2"}, Message: Message{Type: "RC:TxtMsg", Content: `{"content":"your refund is done","extra":""}`},
-			PushContent: "refund", IsPersisted: new(1)},
-	}
-	for _, c := range f.Cases {
-		r, ok := ours[c.ID]
-		if !ok {
-			continue
-		}
-		delete(ours, c.ID)
-		body, _, err := r.Body()
-		if err != nil || r.Endpoint().Path != c.Request.Path {
-			t.Errorf("%s: %s, %v", c.ID, r.Endpoint().Path, err)
-			continue
-		}
-		if c.Request.Raw != "" {
-			if d := cmp.Diff(c.Request.Raw, string(body)); d != "" {
-				t.Errorf("%s (-want +got):\n%s", c.ID, d)
-			}
-			continue
-		}
-		var got any
-		if err := json.Unmarshal(body, &got); err != nil {
-			t.Fatal(err)
-		}
-		sortTags(got)
-		sortTags(c.Request.JSON)
-		if d := cmp.Diff(c.Request.JSON, got); d != "" {
-			t.Errorf("%s (-want +got):\n%s", c.ID, d)
-		}
-	}
-	if len(ours) != 0 {
-		t.Errorf("not in the contract: %v", ours)
-	}
-}
-
-// sortTags: the order of tags and platforms has no meaning at the vendor.
-func sortTags(v any) {
-	m, _ := v.(map[string]any)
-	for k, e := range m {
-		if list, ok := e.([]any); ok && (k == "tags" || k == "tag" || k == "tag_or" || k == "platform") {
-			for i := range list {
-				for j := range i {
-					if list[i].(string) < list[j].(string) {
-						list[i], list[j] = list[j], list[i]
-					}
-				}
-			}
-		}
-		sortTags(e)
 	}
 }
