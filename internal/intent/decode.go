@@ -1,12 +1,11 @@
 package intent
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
-
-	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/notifier/notifier/internal/event"
 )
@@ -43,34 +42,41 @@ func Decode(b []byte) (*Intent, error) {
 
 // field is one field of a message. Reading it as something else than it is leaves its error in err.
 type field struct {
-	number protowire.Number
-	kind   protowire.Type
-	n      uint64
+	number number
+	kind   uint64
+	n      int64
 	b      []byte
 	err    error
 }
 
+var errCut = errors.New("the message is cut off or damaged")
+
 // fields reads the fields of a message, one after the other. Unknown ones are the reader's to pass over.
 func fields(b []byte, read func(*field)) error {
 	for len(b) > 0 {
-		n, kind, size := protowire.ConsumeTag(b)
-		if size < 0 {
-			return protowire.ParseError(size)
+		tag, size := binary.Uvarint(b)
+		if size <= 0 || tag>>3 == 0 {
+			return errCut
 		}
 		b = b[size:]
-		f := field{number: n, kind: kind}
-		switch kind {
-		case protowire.VarintType:
-			f.n, size = protowire.ConsumeVarint(b)
-		case protowire.BytesType:
-			f.b, size = protowire.ConsumeBytes(b)
+		f := field{number: number(tag >> 3), kind: tag & 7}
+		length := uint64(0) // of what follows the size
+		switch f.kind {
+		case kindVarint:
+			f.n, size = binary.Varint(b)
+		case kindBytes:
+			length, size = binary.Uvarint(b)
+		case kindFixed64:
+			size, length = 0, 8
+		case kindFixed32:
+			size, length = 0, 4
 		default:
-			size = protowire.ConsumeFieldValue(n, kind, b)
+			return fmt.Errorf("field %d has wire type %d", f.number, f.kind)
 		}
-		if size < 0 {
-			return protowire.ParseError(size)
+		if size < 0 || size == 0 && (f.kind == kindVarint || f.kind == kindBytes) || length > uint64(len(b)-size) {
+			return errCut
 		}
-		b = b[size:]
+		f.b, b = b[size:size+int(length)], b[size+int(length):]
 		if read(&f); f.err != nil {
 			return f.err
 		}
@@ -78,7 +84,7 @@ func fields(b []byte, read func(*field)) error {
 	return nil
 }
 
-func (f *field) want(kind protowire.Type) bool {
+func (f *field) want(kind uint64) bool {
 	if f.kind != kind {
 		f.err = fmt.Errorf("field %d has wire type %d, want %d", f.number, f.kind, kind)
 	}
@@ -86,31 +92,31 @@ func (f *field) want(kind protowire.Type) bool {
 }
 
 func (f *field) text() string {
-	if !f.want(protowire.BytesType) {
+	if !f.want(kindBytes) {
 		return ""
 	}
 	return string(f.b)
 }
 
-func (f *field) number64() int64 {
-	if !f.want(protowire.VarintType) {
+func (f *field) integer() int64 {
+	if !f.want(kindVarint) {
 		return 0
 	}
-	return protowire.DecodeZigZag(f.n)
+	return f.n
 }
 
-func (f *field) truth() bool { return f.number64() != 0 }
+func (f *field) truth() bool { return f.integer() != 0 }
 
 // message reads a message within.
 func (f *field) message(read func(*field)) {
-	if f.want(protowire.BytesType) {
+	if f.want(kindBytes) {
 		f.err = fields(f.b, read)
 	}
 }
 
 // seconds and nanos read the two halves of a time.
-func (f *field) seconds(t *time.Time) { *t = time.Unix(f.number64(), 0).UTC() }
-func (f *field) nanos(t *time.Time)   { *t = t.Add(time.Duration(f.number64())) }
+func (f *field) seconds(t *time.Time) { *t = time.Unix(f.integer(), 0).UTC() }
+func (f *field) nanos(t *time.Time)   { *t = t.Add(time.Duration(f.integer())) }
 
 func (in *Intent) field(f *field) {
 	switch f.number {
@@ -168,16 +174,16 @@ func (e *EventRef) field(f *field) {
 	case fEventTopic:
 		e.Topic = f.text()
 	case fEventPartition:
-		e.Partition = int32(f.number64())
+		e.Partition = int32(f.integer())
 	case fEventOffset:
-		e.Offset = f.number64()
+		e.Offset = f.integer()
 	}
 }
 
 func (p *Profile) field(f *field) {
 	switch f.number {
 	case fProfileVersion:
-		p.Version = f.number64()
+		p.Version = f.integer()
 	case fProfileGone:
 		p.Gone = f.truth()
 	case fProfileField:
@@ -208,7 +214,7 @@ func readEntry(f *field) (e entry) {
 		case fEntryIsList:
 			e.isList = f.truth()
 		case fEntryJSON:
-			if f.want(protowire.BytesType) {
+			if f.want(kindBytes) {
 				e.json = f.b
 			}
 		}
@@ -255,7 +261,7 @@ func (c *Content) field(f *field) {
 	case fContentGroup:
 		c.Group = f.text()
 	case fContentBadge:
-		n := int(f.number64())
+		n := int(f.integer())
 		c.Badge = &n
 	case fContentData:
 		putText(&c.Data, f)
@@ -287,11 +293,11 @@ func (m *Merge) field(f *field) {
 	case fMergeKey:
 		m.Key = f.text()
 	case fMergeWait:
-		m.Wait = time.Duration(f.number64())
+		m.Wait = time.Duration(f.integer())
 	case fMergeExtend:
 		m.Extend = f.truth()
 	case fMergeMaxWait:
-		m.MaxWait = time.Duration(f.number64())
+		m.MaxWait = time.Duration(f.integer())
 	case fMergeKeep:
 		m.Keep = Keep(f.text())
 	case fMergeOne:
@@ -336,7 +342,7 @@ func (o *One) field(f *field) {
 func (p *Policy) field(f *field) {
 	switch f.number {
 	case fPolicyPriority:
-		p.Priority = Priority(f.number64())
+		p.Priority = Priority(f.integer())
 	case fPolicyExpireSeconds:
 		f.seconds(&p.Expire)
 	case fPolicyExpireNanos:
@@ -362,9 +368,9 @@ func (p *Policy) field(f *field) {
 func (c *Cap) field(f *field) {
 	switch f.number {
 	case fCapN:
-		c.N = int(f.number64())
+		c.N = int(f.integer())
 	case fCapIn:
-		c.In = time.Duration(f.number64())
+		c.In = time.Duration(f.integer())
 	case fCapEach:
 		c.Each = f.text()
 	}
@@ -373,19 +379,19 @@ func (c *Cap) field(f *field) {
 func (q *Quiet) field(f *field) {
 	switch f.number {
 	case fQuietFrom:
-		q.From = int(f.number64())
+		q.From = int(f.integer())
 	case fQuietTo:
-		q.To = int(f.number64())
+		q.To = int(f.integer())
 	case fQuietWeekdays:
-		q.Weekdays = uint8(f.number64())
+		q.Weekdays = uint8(f.integer())
 	}
 }
 
 func (a *Approval) field(f *field) {
 	switch f.number {
 	case fApprovalPeople:
-		a.People = int(f.number64())
+		a.People = int(f.integer())
 	case fApprovalWithin:
-		a.Within = time.Duration(f.number64())
+		a.Within = time.Duration(f.integer())
 	}
 }

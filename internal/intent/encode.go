@@ -1,24 +1,33 @@
 package intent
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"time"
-
-	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // The wire form is a byte with the version, then a protocol buffers message with the fields below, so that any tool that knows that
 // format can read it (cut the first byte, then `protoc --decode_raw`). Version 1 was JSON, which begins with a brace: Decode reads
 // it as well, and the ledger still holds intents as JSON.
 //
-// Zero values are left out. Numbers that may be negative are zigzag; a time is its unix seconds and nanoseconds, always UTC. The id and
+// Zero values are left out. All numbers are zigzag; a time is its unix seconds and nanoseconds, always UTC. The id and
 // the position are not written twice: an id that is not MakeID of its parts stands in fID. A reader passes over fields it does not
 // know, so a field that must not be passed over needs a new version.
+type number uint64
+
+// The wire types of protocol buffers.
 const (
-	fID protowire.Number = 1 + iota
+	kindVarint  = 0
+	kindFixed64 = 1
+	kindBytes   = 2
+	kindFixed32 = 5
+)
+
+const (
+	fID number = 1 + iota
 	fEvent
 	fRule
 	fRuleSet
@@ -39,7 +48,7 @@ const (
 
 // The fields of the messages within.
 const (
-	fEventID protowire.Number = 1 + iota
+	fEventID number = 1 + iota
 	fEventType
 	fEventSeconds
 	fEventNanos
@@ -49,14 +58,14 @@ const (
 )
 
 const (
-	fProfileVersion protowire.Number = 1 + iota
+	fProfileVersion number = 1 + iota
 	fProfileGone
 	fProfileField
 )
 
 // An entry of a map: its key, and one of the forms of a value. An entry without a value is the zero Value of the profile table.
 const (
-	fEntryKey protowire.Number = 1 + iota
+	fEntryKey number = 1 + iota
 	fEntryType
 	fEntryText
 	fEntryItem   // one text of a list
@@ -65,7 +74,7 @@ const (
 )
 
 const (
-	fAudienceEveryone protowire.Number = 1 + iota
+	fAudienceEveryone number = 1 + iota
 	fAudienceOnline
 	fAudienceAllOf
 	fAudienceAnyOf
@@ -74,7 +83,7 @@ const (
 )
 
 const (
-	fContentTitle protowire.Number = 1 + iota
+	fContentTitle number = 1 + iota
 	fContentBody
 	fContentLink
 	fContentImage
@@ -87,14 +96,14 @@ const (
 )
 
 const (
-	fMessageFrom protowire.Number = 1 + iota
+	fMessageFrom number = 1 + iota
 	fMessageType
 	fMessageContent
 	fMessageExtra
 )
 
 const (
-	fMergeKey protowire.Number = 1 + iota
+	fMergeKey number = 1 + iota
 	fMergeWait
 	fMergeExtend
 	fMergeMaxWait
@@ -104,12 +113,12 @@ const (
 )
 
 const (
-	fOneTitle protowire.Number = 1 + iota
+	fOneTitle number = 1 + iota
 	fOneBody
 )
 
 const (
-	fPolicyPriority protowire.Number = 1 + iota
+	fPolicyPriority number = 1 + iota
 	fPolicyExpireSeconds
 	fPolicyExpireNanos
 	fPolicyPerUser
@@ -120,19 +129,19 @@ const (
 )
 
 const (
-	fCapN protowire.Number = 1 + iota
+	fCapN number = 1 + iota
 	fCapIn
 	fCapEach
 )
 
 const (
-	fQuietFrom protowire.Number = 1 + iota
+	fQuietFrom number = 1 + iota
 	fQuietTo
 	fQuietWeekdays
 )
 
 const (
-	fApprovalPeople protowire.Number = 1 + iota
+	fApprovalPeople number = 1 + iota
 	fApprovalWithin
 )
 
@@ -198,12 +207,12 @@ func (b buffer) event(e *EventRef) buffer {
 	b = b.text(fEventType, e.Type)
 	b = b.time(fEventSeconds, e.Time)
 	b = b.text(fEventTopic, e.Topic)
-	b = b.number(fEventPartition, int64(e.Partition))
-	return b.number(fEventOffset, e.Offset)
+	b = b.integer(fEventPartition, int64(e.Partition))
+	return b.integer(fEventOffset, e.Offset)
 }
 
 func (b buffer) profile(p *Profile) buffer {
-	b = b.number(fProfileVersion, p.Version)
+	b = b.integer(fProfileVersion, p.Version)
 	b = b.truth(fProfileGone, p.Gone)
 	for _, k := range sorted(p.Fields) {
 		v := p.Fields[k]
@@ -250,9 +259,9 @@ func (b buffer) content(c *Content) buffer {
 
 func (b buffer) merge(m *Merge) (buffer, error) {
 	b = b.text(fMergeKey, m.Key)
-	b = b.number(fMergeWait, int64(m.Wait))
+	b = b.integer(fMergeWait, int64(m.Wait))
 	b = b.truth(fMergeExtend, m.Extend)
-	b = b.number(fMergeMaxWait, int64(m.MaxWait))
+	b = b.integer(fMergeMaxWait, int64(m.MaxWait))
 	b = b.text(fMergeKeep, string(m.Keep))
 	if m.One != nil {
 		var at int
@@ -301,33 +310,35 @@ func textList(list []any) ([]string, bool) {
 }
 
 func (b buffer) policy(p *Policy) buffer {
-	b = b.number(fPolicyPriority, int64(p.Priority))
+	b = b.integer(fPolicyPriority, int64(p.Priority))
 	b = b.time(fPolicyExpireSeconds, p.Expire)
 	var at int
 	for _, c := range p.PerUser {
 		b, at = b.open(fPolicyPerUser)
-		b = b.number(fCapN, int64(c.N))
-		b = b.number(fCapIn, int64(c.In))
+		b = b.integer(fCapN, int64(c.N))
+		b = b.integer(fCapIn, int64(c.In))
 		b = b.text(fCapEach, c.Each).close(at)
 	}
 	for _, q := range p.Quiet {
 		b, at = b.open(fPolicyQuiet)
-		b = b.number(fQuietFrom, int64(q.From))
-		b = b.number(fQuietTo, int64(q.To))
-		b = b.number(fQuietWeekdays, int64(q.Weekdays)).close(at)
+		b = b.integer(fQuietFrom, int64(q.From))
+		b = b.integer(fQuietTo, int64(q.To))
+		b = b.integer(fQuietWeekdays, int64(q.Weekdays)).close(at)
 	}
 	b = b.truth(fPolicyDropOn, p.DropOn)
 	if a := p.Approval; a != nil {
 		b, at = b.open(fPolicyApproval)
-		b = b.number(fApprovalPeople, int64(a.People))
-		b = b.number(fApprovalWithin, int64(a.Within)).close(at)
+		b = b.integer(fApprovalPeople, int64(a.People))
+		b = b.integer(fApprovalWithin, int64(a.Within)).close(at)
 	}
 	return b.truth(fPolicyNoCaps, p.NoCaps)
 }
 
+func (b buffer) tag(n number, kind uint64) buffer { return binary.AppendUvarint(b, uint64(n)<<3|kind) }
+
 // open begins a message within; close is told where it began.
-func (b buffer) open(n protowire.Number) (buffer, int) {
-	b = append(protowire.AppendTag(b, n, protowire.BytesType), 0)
+func (b buffer) open(n number) (buffer, int) {
+	b = append(b.tag(n, kindBytes), 0)
 	return b, len(b)
 }
 
@@ -338,31 +349,30 @@ func (b buffer) close(at int) buffer {
 		b[at-1] = byte(size)
 		return b
 	}
-	var room [10]byte
-	length := protowire.AppendVarint(room[:0], size)
-	return slices.Replace(b, at-1, at, length...)
+	var room [binary.MaxVarintLen64]byte
+	return slices.Replace(b, at-1, at, binary.AppendUvarint(room[:0], size)...)
 }
 
 // bytes appends a text, also an empty one.
-func (b buffer) bytes(n protowire.Number, s string) buffer {
-	return protowire.AppendString(protowire.AppendTag(b, n, protowire.BytesType), s)
+func (b buffer) bytes(n number, s string) buffer {
+	return append(binary.AppendUvarint(b.tag(n, kindBytes), uint64(len(s))), s...)
 }
 
-func (b buffer) text(n protowire.Number, s string) buffer {
+func (b buffer) text(n number, s string) buffer {
 	if s == "" {
 		return b
 	}
 	return b.bytes(n, s)
 }
 
-func (b buffer) texts(n protowire.Number, list []string) buffer {
+func (b buffer) texts(n number, list []string) buffer {
 	for _, s := range list {
 		b = b.bytes(n, s)
 	}
 	return b
 }
 
-func (b buffer) textMap(n protowire.Number, m map[string]string) buffer {
+func (b buffer) textMap(n number, m map[string]string) buffer {
 	for _, k := range sorted(m) {
 		var at int
 		b, at = b.open(n)
@@ -373,18 +383,18 @@ func (b buffer) textMap(n protowire.Number, m map[string]string) buffer {
 }
 
 // zigzag appends a number, also zero.
-func (b buffer) zigzag(n protowire.Number, v int64) buffer {
-	return protowire.AppendVarint(protowire.AppendTag(b, n, protowire.VarintType), protowire.EncodeZigZag(v))
+func (b buffer) zigzag(n number, v int64) buffer {
+	return binary.AppendVarint(b.tag(n, kindVarint), v)
 }
 
-func (b buffer) number(n protowire.Number, v int64) buffer {
+func (b buffer) integer(n number, v int64) buffer {
 	if v == 0 {
 		return b
 	}
 	return b.zigzag(n, v)
 }
 
-func (b buffer) truth(n protowire.Number, is bool) buffer {
+func (b buffer) truth(n number, is bool) buffer {
 	if !is {
 		return b
 	}
@@ -392,11 +402,11 @@ func (b buffer) truth(n protowire.Number, is bool) buffer {
 }
 
 // time appends seconds in field n and nanoseconds in the field after it; the zero time is left out.
-func (b buffer) time(n protowire.Number, t time.Time) buffer {
+func (b buffer) time(n number, t time.Time) buffer {
 	if t.IsZero() {
 		return b
 	}
-	return b.zigzag(n, t.Unix()).number(n+1, int64(t.Nanosecond()))
+	return b.zigzag(n, t.Unix()).integer(n+1, int64(t.Nanosecond()))
 }
 
 func sorted[V any](m map[string]V) []string {

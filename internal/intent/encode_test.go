@@ -164,8 +164,8 @@ func TestDecodePassesOverUnknownFields(t *testing.T) {
 			t.Errorf("%x: %v", unknown, err)
 		}
 	}
-	for _, bad := range [][]byte{protowire.AppendVarint(protowire.AppendTag(nil, fRule, protowire.VarintType), 7), protowire.AppendString(protowire.AppendTag(nil, fShadow, protowire.BytesType), "x"),
-		protowire.AppendVarint(protowire.AppendTag(nil, fContent, protowire.VarintType), 7), b[1 : len(b)-1]} {
+	for _, bad := range [][]byte{protowire.AppendVarint(protowire.AppendTag(nil, protowire.Number(fRule), protowire.VarintType), 7), protowire.AppendString(protowire.AppendTag(nil, protowire.Number(fShadow), protowire.BytesType), "x"),
+		protowire.AppendVarint(protowire.AppendTag(nil, protowire.Number(fContent), protowire.VarintType), 7), b[1 : len(b)-1]} {
 		if in, err := Decode(slices.Concat(b, bad)); err == nil {
 			t.Errorf("%x is read as %+v", bad, in)
 		}
