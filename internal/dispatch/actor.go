@@ -41,6 +41,7 @@ type actor struct {
 	found    []*ledger.Pending // stray intents whose account the settings have again, until the first turn
 
 	newer    atomic.Pointer[string] // not nil: why no more intents are taken in
+	ordered  []*call                // started by commands of this turn
 	inbox    inbox
 	results  chan result
 	quit     chan struct{} // closed: resolve what is in flight, release, end
@@ -142,6 +143,7 @@ func (a *actor) run() {
 	defer close(a.done)
 	defer a.wg.Wait() // calls end with a.ctx or by their own deadline
 	defer a.lose(nil)
+	defer a.stopChecks()
 	for {
 		if !a.wait() {
 			a.w.Close()
@@ -338,7 +340,7 @@ func (a *actor) stop(clean bool) {
 func (a *actor) fate(it *item, kind ledger.FateKind, reason ledger.Reason, fill func(*ledger.Fate)) {
 	f := ledger.NewFate(it.p.Intent, kind, reason, a.clock.now())
 	if it.route.Lane != "" && it.ac != nil {
-		f.Lane = it.ac.Name + "/" + it.route.Lane
+		f.Lane, f.Endpoint = it.ac.Name+"/"+it.route.Lane, it.route.Endpoint
 	}
 	if fill != nil {
 		fill(&f)

@@ -28,7 +28,7 @@ func (b *bundle) byHand(change func(*Account, *Options)) *actor {
 	b.t.Cleanup(to.Writer.Close)
 	ac := b.account()
 	for name, pol := range ac.Lanes { // windows without a pacer: nothing has to wait
-		if name != "broadcast" && name != LaneTagGet {
+		if name != "broadcast" && name != LaneRecall && name != LaneTagGet {
 			pol.Rate, pol.Limits = 0, []quota.Limit{{N: 1000, Window: time.Hour}}
 			ac.Lanes[name] = pol
 		}
