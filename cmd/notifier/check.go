@@ -78,7 +78,10 @@ func check(o checkOptions, env []string, out, talk io.Writer) error {
 	var n rules.FileInfo
 	var summary []rules.FileInfo
 	if !unreadable {
-		_, list = rules.LoadFiles(files, opt)
+		var set *rules.Set
+		if set, list = rules.LoadFiles(files, opt); set != nil {
+			list = append(list, set.Advice...)
+		}
 		summary = rules.Summary(files)
 		for _, f := range summary {
 			n.Rules += f.Rules
@@ -98,7 +101,7 @@ func check(o checkOptions, env []string, out, talk io.Writer) error {
 		return fmt.Errorf("write the findings: %w", err)
 	case unreadable:
 		return &exitError{code: exitUsage}
-	case list.Errors() > 0 || (o.strict && len(list) > 0):
+	case list.Errors() > 0 || (o.strict && list.Warnings() > 0):
 		return &exitError{code: exitFindings}
 	}
 	return nil
