@@ -58,8 +58,8 @@ type Diagnostic struct {
 	Column    int      `json:"column"`
 	EndColumn int      `json:"end_column"`
 	Message   Text     `json:"message"`
-	Hint      Text     `json:"-"`              // the cure, behind the caret
-	Note      Text     `json:"-"`              // what is possible here, on a line of its own
+	Hint      Text     `json:"hint,omitzero"`  // the cure, behind the caret
+	Note      Text     `json:"note,omitzero"`  // what is possible here, on a line of its own
 	Fix       string   `json:"fix,omitempty"`  // what to write instead of the marked text
 	Rule      string   `json:"rule,omitempty"` // the rule it stands in
 

@@ -122,6 +122,9 @@ func WriteGitHub(w io.Writer, l List, lang Lang) error {
 		if h := d.Hint.In(lang); h != "" {
 			msg += " (" + h + ")"
 		}
+		if n := d.Note.In(lang); n != "" {
+			msg += " [" + n + "]"
+		}
 		fmt.Fprintf(&b, "title=%s::%s\n", prop.Replace(d.Code), data.Replace(msg))
 	}
 	_, err := io.WriteString(w, b.String())

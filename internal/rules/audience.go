@@ -224,7 +224,7 @@ func (l *loader) across() {
 				}
 			}
 			if !given {
-				tn.n.Warn("W307", diag.Text{EN: "no tag rule gives this tag", ZH: "没有标签规则会打这个标签"}, diag.Text{EN: "unless somebody else sets it, the broadcast reaches nobody", ZH: "除非别处会打，否则一个人也收不到"})
+				tn.n.Warn("W307", diag.Text{EN: "no tag rule gives this tag", ZH: "没有标签规则会打这个标签"}, diag.Text{EN: "unless somebody else sets it, the broadcast reaches nobody", ZH: "除非别处会打，否则一个人也收不到"}).Rule = r.Name
 			}
 		}
 	}
