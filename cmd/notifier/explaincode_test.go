@@ -66,7 +66,7 @@ func TestExplainCodeKnowsWhatWasMeant(t *testing.T) {
 
 // Each code that stands in the program's sources has a page, and no page speaks of a code that the program never gives.
 func TestEveryCodeOfTheProgramIsExplained(t *testing.T) {
-	code := regexp.MustCompile(`"([NWI][1-9][0-9]{2})"`)
+	code := regexp.MustCompile(`\b([NWI][1-9][0-9]{2})\b`)
 	emitted := map[string]bool{}
 	err := filepath.WalkDir("../../internal", func(p string, e os.DirEntry, err error) error {
 		if err != nil || e.IsDir() || !strings.HasSuffix(p, ".go") || strings.HasSuffix(p, "_test.go") {

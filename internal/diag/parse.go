@@ -48,12 +48,16 @@ func Parse(file string, src []byte) *Doc {
 			Text{"split it into several files", "拆成几个文件"})
 		return d
 	}
-	if !utf8.Valid(src) {
-		d.whole("N107", Text{"the file is not UTF-8", "文件不是 UTF-8 编码"}, Text{"save it as UTF-8", "另存为 UTF-8"})
-		return d
-	}
 	text := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(src))
 	d.lines = strings.Split(text, "\n")
+	if !utf8.Valid(src) {
+		i := slices.IndexFunc(d.lines, func(l string) bool { return !utf8.ValidString(l) })
+		col := strings.IndexRune(d.lines[i], utf8.RuneError)
+		d.lines[i] = strings.ToValidUTF8(d.lines[i], "\ufffd")
+		col = utf8.RuneCountInString(d.lines[i][:min(col, len(d.lines[i]))]) + 1
+		d.at(i+1, col, col+1, "N107", Error, Text{"the file is not UTF-8", "文件不是 UTF-8 编码"}, Text{"save it as UTF-8", "另存为 UTF-8"})
+		return d
+	}
 	if strings.HasPrefix(text, "\ufeff") {
 		d.at(1, 1, 2, "N107", Error, Text{"the file begins with a byte order mark", "文件开头有 BOM 标记"}, Text{"save it as UTF-8 without BOM", "另存为「UTF-8 无 BOM」"})
 		return d
@@ -62,7 +66,7 @@ func Parse(file string, src []byte) *Doc {
 		return d
 	}
 	if len(d.lines) > maxLines+1 {
-		d.whole("N108", Text{fmt.Sprintf("the file has %d lines, the most is %d", len(d.lines), maxLines), fmt.Sprintf("文件有 %d 行，最多 %d", len(d.lines), maxLines)}, Text{"split it into several files", "拆成几个文件"})
+		d.at(maxLines+1, 1, 0, "N108", Error, Text{fmt.Sprintf("the file has %d lines, the most is %d", len(d.lines), maxLines), fmt.Sprintf("文件有 %d 行，最多 %d", len(d.lines), maxLines)}, Text{"split it into several files", "拆成几个文件"})
 		return d
 	}
 	d.build(text)
@@ -74,7 +78,7 @@ func (d *Doc) build(text string) {
 	defer func() {
 		if r := recover(); r != nil {
 			d.Root = nil
-			d.whole("N100", Text{fmt.Sprintf("the file cannot be read as YAML: %v", r), fmt.Sprintf("文件不是正确的 YAML：%v", r)}, Text{})
+			d.syntax(fmt.Errorf("the YAML library panics: %v", r))
 		}
 	}()
 	tokens := lexer.Tokenize(text)
@@ -99,7 +103,7 @@ func (d *Doc) build(text string) {
 		d.Root = d.convert(doc.Body)
 	}
 	if d.Root == nil {
-		d.whole("N104", Text{"the file is empty", "文件是空的"}, Text{})
+		d.whole("N104", Text{"the file is empty", "文件是空的"}, Text{"write `version: 1` and what belongs into the file, or remove it", "请写上 `version: 1` 和内容，或删掉这个文件"})
 	}
 }
 
@@ -137,7 +141,8 @@ func (d *Doc) refuse(tokens token.Tokens) (bad bool) {
 		}
 	}
 	if len(tokens) > maxTokens {
-		d.whole("N108", Text{"the file has too many words", "文件内容太多"}, Text{"split it into several files", "拆成几个文件"})
+		p := tokens[maxTokens].Position
+		d.at(p.Line, p.Column, p.Column+1, "N108", Error, Text{"the file has too many words", "文件内容太多"}, Text{"split it into several files", "拆成几个文件"})
 		return true
 	}
 	depth, flow, refused := 0, 0, 0
@@ -220,9 +225,8 @@ func (d *Doc) find(line int, word string) int {
 	return 1
 }
 
-func (d *Doc) whole(code string, msg, hint Text) {
-	d.List = append(d.List, Diagnostic{Code: code, Severity: Error, File: d.File, Message: msg, Hint: hint, Rule: d.rule})
-}
+// whole reports what is wrong with the file as a whole, at its beginning.
+func (d *Doc) whole(code string, msg, hint Text) { d.at(1, 1, 2, code, Error, msg, hint) }
 
 // at adds a finding at a place; to 0 is the end of the line. The pointer is good until the next finding.
 func (d *Doc) at(line, from, to int, code string, sev Severity, msg, hint Text) *Diagnostic {

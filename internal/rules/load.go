@@ -195,8 +195,17 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 	}
 	l.table = l.profileFields(l.specs, first)
 	if len(docs) > 0 && len(catalogues) == 0 && !slices.ContainsFunc(docs, func(d *diag.Doc) bool { return d.Root == nil }) {
-		l.list = append(l.list, diag.Diagnostic{Code: "N601", Severity: diag.Error, Message: diag.Text{EN: "no event catalogue: there is no file with `events:`", ZH: "没有事件目录：没有带 `events:` 的文件"},
-			Hint: diag.Text{EN: "put events.yaml beside the rule files", ZH: "请把 events.yaml 放在规则文件旁边"}})
+		missing := diag.Diagnostic{Code: "N601", Severity: diag.Error, Message: diag.Text{EN: "no event catalogue: there is no file with `events:`", ZH: "没有事件目录：没有带 `events:` 的文件"},
+			Hint: diag.Text{EN: "put events.yaml beside the rule files", ZH: "请把 events.yaml 放在规则文件旁边"}}
+		for _, d := range docs {
+			if strings.HasPrefix(path.Base(d.File), "events.") {
+				d.Root.Error("N601", diag.Text{EN: "the catalogue has no `events:`", ZH: "事件目录里没有 `events:`"}, diag.Text{EN: "add `events:` with the events below it", ZH: "请加上 `events:`，下面写各个事件"})
+				missing.Code = ""
+			}
+		}
+		if missing.Code != "" {
+			l.list = append(l.list, missing)
+		}
 	}
 	l.checkSamples()
 	if len(catalogues) > 0 {
