@@ -168,7 +168,8 @@ func (l *loader) texts(n *diag.Node, r *Rule, a Account) {
 				}
 			}
 			if long > limit {
-				v.Warn("W505", diag.Text{EN: fmt.Sprintf("the %s has %d characters; phones show about %d", key, long, limit), ZH: fmt.Sprintf("%s 有 %d 个字，手机大约只显示 %d 个", key, long, limit)}, diag.Text{})
+				v.Warn("W505", diag.Text{EN: fmt.Sprintf("the %s has %d characters; phones show about %d", key, long, limit), ZH: fmt.Sprintf("%s 有 %d 个字，手机大约只显示 %d 个", key, long, limit)},
+					diag.Text{EN: "shorten it; `| max(20)` shortens a field", ZH: "请写短一些；字段可以用 `| max(20)` 截短"})
 			}
 			if len(v.Text) > maxContent {
 				v.Error("N505", diag.Text{EN: "the text is too long", ZH: "文字太长"}, diag.Text{})

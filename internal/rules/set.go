@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/intent"
 )
@@ -14,6 +15,7 @@ type Set struct {
 	Catalogue *event.Catalogue
 	Rules     []*Rule
 	Files     []FileInfo
+	Advice    diag.List // facts worth knowing, nothing to mend
 
 	opt      Options
 	business map[string]*plan   // by event: its push and broadcast rules

@@ -80,7 +80,7 @@ func TestFatesPageKnowsNoFateThatTheProgramDoesNot(t *testing.T) {
 }
 
 func TestEveryDiagnosticCodeHasItsSection(t *testing.T) {
-	want := found(t, `\b([NW][1-9][0-9]{2})\b`)
+	want := found(t, `\b([NWI][1-9][0-9]{2})\b`)
 	for _, p := range bilingual("docs/codes.md") {
 		have := map[string]bool{}
 		for name, body := range sections(text(t, p), "### ") {
