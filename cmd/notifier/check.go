@@ -5,8 +5,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/mattn/go-runewidth"
 	"github.com/spf13/cobra"
@@ -23,6 +27,7 @@ type checkOptions struct {
 	format string
 	lang   string
 	strict bool
+	watch  bool
 }
 
 func newCheckCmd() *cobra.Command {
@@ -36,6 +41,7 @@ PATH is a folder or a file, rules/ if there is none. Accounts come from the sett
 the rules); without settings every account name is taken as known.`,
 		Example: `  notifier check
   notifier check rules/vip.yaml
+  notifier check --watch            again after each change, until Ctrl-C
   notifier check --format github --strict rules/`,
 		SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -48,12 +54,20 @@ the rules); without settings every account name is taken as known.`,
 			if f := cmd.Flag("lang"); f != nil {
 				o.lang = f.Value.String()
 			}
+			if o.watch {
+				ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+				defer stop()
+				poll := time.NewTicker(500 * time.Millisecond)
+				defer poll.Stop()
+				return watchCheck(ctx, o, os.Environ(), cmd.OutOrStdout(), cmd.ErrOrStderr(), poll.C)
+			}
 			return check(o, os.Environ(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	cmd.Flags().StringVar(&o.format, "format", "text", "text, json or github")
 	cmd.Flags().String("lang", "", "en, zh or both (default from the locale)")
 	cmd.Flags().BoolVar(&o.strict, "strict", false, "warnings count as errors")
+	cmd.Flags().BoolVar(&o.watch, "watch", false, "check again whenever a file changes")
 	return cmd
 }
 
@@ -78,7 +92,10 @@ func check(o checkOptions, env []string, out, talk io.Writer) error {
 	var n rules.FileInfo
 	var summary []rules.FileInfo
 	if !unreadable {
-		_, list = rules.LoadFiles(files, opt)
+		var set *rules.Set
+		if set, list = rules.LoadFiles(files, opt); set != nil {
+			list = append(list, set.Advice...)
+		}
 		summary = rules.Summary(files)
 		for _, f := range summary {
 			n.Rules += f.Rules
@@ -98,7 +115,7 @@ func check(o checkOptions, env []string, out, talk io.Writer) error {
 		return fmt.Errorf("write the findings: %w", err)
 	case unreadable:
 		return &exitError{code: exitUsage}
-	case list.Errors() > 0 || (o.strict && len(list) > 0):
+	case list.Errors() > 0 || (o.strict && list.Warnings() > 0):
 		return &exitError{code: exitFindings}
 	}
 	return nil
@@ -113,18 +130,32 @@ func writeCheck(out io.Writer, summary []rules.FileInfo, list diag.List, ruleCou
 	var b strings.Builder
 	for _, f := range summary {
 		fmt.Fprintf(&b, "%s  ", f.Name+strings.Repeat(" ", wide-runewidth.StringWidth(f.Name)))
-		if f.Events > 0 {
+		switch {
+		case f.Events > 0 && lang == diag.ZH:
+			fmt.Fprintf(&b, "%d 个事件\n", f.Events)
+		case f.Events > 0:
 			fmt.Fprintf(&b, "%s\n", many(f.Events, "event"))
-		} else {
+		case lang == diag.ZH:
+			fmt.Fprintf(&b, "%d 条规则  %d 个测试\n", f.Rules, f.Tests)
+		default:
 			fmt.Fprintf(&b, "%-9s %s\n", many(f.Rules, "rule"), many(f.Tests, "test"))
 		}
 	}
 	if err := diag.WriteText(&b, list, lang); err != nil {
 		return err
 	}
-	fmt.Fprintf(&b, "%s, %s in %s (%s)\n", many(list.Errors(), "error"), many(list.Warnings(), "warning"), many(len(summary), "file"), many(ruleCount, "rule"))
-	if list.Errors() > 0 {
-		b.WriteString("next: mend the first error, then `notifier check` again; until then the rules in force stay\n")
+	if lang == diag.ZH {
+		fmt.Fprintf(&b, "%d 个文件（%d 条规则）：%d 个错误，%d 个告警\n", len(summary), ruleCount, list.Errors(), list.Warnings())
+	} else {
+		fmt.Fprintf(&b, "%s, %s in %s (%s)\n", many(list.Errors(), "error"), many(list.Warnings(), "warning"), many(len(summary), "file"), many(ruleCount, "rule"))
+	}
+	if i := slices.IndexFunc(list, func(d diag.Diagnostic) bool { return d.Severity == diag.Error }); i >= 0 {
+		next := diag.Text{EN: "next: mend the errors, then `notifier check` again (`notifier explain-code " + list[i].Code + "` tells more); until then the rules in force stay",
+			ZH: "下一步：改好错误，再运行 `notifier check`（`notifier explain-code " + list[i].Code + "` 有说明）；在那之前，正在用的规则不变"}
+		if lang != diag.ZH {
+			next.ZH = ""
+		}
+		b.WriteString(next.In(lang) + "\n")
 	}
 	_, err := io.WriteString(out, b.String())
 	return err

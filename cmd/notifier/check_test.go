@@ -73,7 +73,7 @@ func TestCheckShowsFindingsAndWhatToDoNext(t *testing.T) {
 		"   |           ^^^^^^ did you mean `amount` (金额, number)? · 是不是 `amount`（金额）？\n" +
 		"   = fields: amount (金额), city · 可用字段：amount (金额)、city\n" +
 		"1 error, 0 warnings in 2 files (1 rule)\n" +
-		"next: mend the first error, then `notifier check` again; until then the rules in force stay\n"
+		"next: mend the errors, then `notifier check` again (`notifier explain-code N202` tells more); until then the rules in force stay\n"
 	if diff := cmp.Diff(want, out); diff != "" || code != exitFindings {
 		t.Errorf("exit %d (-want +got):\n%s", code, diff)
 	}
@@ -83,11 +83,11 @@ func TestCheckShowsFindingsAndWhatToDoNext(t *testing.T) {
 
 	out, _, code = runCheck(checkOptions{format: "json"})
 	if want := `{"schema":"notifier.check/v1","files":2,"rules":1,"errors":1,"warnings":0,"diagnostics":[{"code":"N202","severity":"error","file":"rules/vip.yaml","line":7,"column":11,"end_column":17,` +
-		"\"message\":{\"en\":\"unknown field `amuont` for event `order.paid`\",\"zh\":\"事件 `order.paid` 没有字段 `amuont`\"},\"fix\":\"amount\",\"rule\":\"vip-thanks\"}]}\n"; out != want || code != exitFindings {
+		"\"message\":{\"en\":\"unknown field `amuont` for event `order.paid`\",\"zh\":\"事件 `order.paid` 没有字段 `amuont`\"},\"hint\":{\"en\":\"did you mean `amount` (金额, number)?\",\"zh\":\"是不是 `amount`（金额）？\"},\"note\":{\"en\":\"fields: amount (金额), city\",\"zh\":\"可用字段：amount (金额)、city\"},\"fix\":\"amount\",\"rule\":\"vip-thanks\"}]}\n"; out != want || code != exitFindings {
 		t.Errorf("exit %d, json:\n%s", code, out)
 	}
 	out, _, code = runCheck(checkOptions{format: "github", lang: "en"})
-	if want := "::error file=rules/vip.yaml,line=7,col=11,endColumn=17,title=N202::unknown field `amuont` for event `order.paid` (did you mean `amount` (金额, number)?)\n"; out != want || code != exitFindings {
+	if want := "::error file=rules/vip.yaml,line=7,col=11,endColumn=17,title=N202::unknown field `amuont` for event `order.paid` (did you mean `amount` (金额, number)?) [fields: amount (金额), city]\n"; out != want || code != exitFindings {
 		t.Errorf("exit %d, github:\n%s", code, out)
 	}
 }

@@ -74,7 +74,7 @@ func (w *world) attempt(event, fate string) (id string) {
 // recalls gives the recalls that reached the vendor.
 func (w *world) recalls() (out []map[string]string) {
 	for _, e := range w.sbx.Journal(0) {
-		if e.Path == rongpush.RecallBroadcast.Path {
+		if e.Path == rongpush.BroadcastRecall.Path {
 			var v map[string]string
 			if err := json.Unmarshal(e.Body, &v); err != nil {
 				w.t.Fatal(err)
@@ -164,7 +164,7 @@ func TestRecall(t *testing.T) {
 	w.fresh()
 	w.amount("cast-3", 2000)
 	third := w.attempt("cast-3", "SENT")
-	if err := w.sbx.Arm(sandbox.Fault{Vendor: "rongcloud", Host: "*", Path: rongpush.RecallBroadcast.Path, Kind: "reset_after", Times: 1}); err != nil {
+	if err := w.sbx.Arm(sandbox.Fault{Vendor: "rongcloud", Host: "*", Path: rongpush.BroadcastRecall.Path, Kind: "reset_after", Times: 1}); err != nil {
 		t.Fatal(err)
 	}
 	if code, _, talk := once(t, w.dir, "recall", third, "--yes"); code != exitUnreachable || !strings.Contains(talk, "unknown, it is not repeated") {

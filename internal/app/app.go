@@ -386,7 +386,7 @@ func eventNames(s *rules.Set) (out []string) {
 func RuleAccounts(s *settings.Settings) []rules.Account {
 	var out []rules.Account
 	for _, ac := range s.Accounts {
-		out = append(out, rules.Account{Name: ac.Name, Vendor: ac.Vendor, AllowEveryone: ac.AllowEveryone, ApprovalWaived: ac.ApprovalWaived, Sender: ac.Sender})
+		out = append(out, rules.Account{Name: ac.Name, Vendor: ac.Vendor, AllowEveryone: ac.AllowEveryone, ApprovalWaived: ac.ApprovalWaived, Sender: ac.Sender, Slots: ac.Quota.Day})
 	}
 	return out
 }

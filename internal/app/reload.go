@@ -131,6 +131,7 @@ func (l *liveRules) fail(msg string) {
 const (
 	lookEvery = time.Second
 	settled   = 2 * time.Second
+	finished  = time.Minute // a file that is the beginning of the live one takes effect only then: N109
 )
 
 // watch reloads until ctx ends.
@@ -164,6 +165,14 @@ func (l *liveRules) watch(ctx context.Context) error {
 			continue
 		}
 		if now == tried || time.Since(since) < settled {
+			continue
+		}
+		if cut := rules.CutShort(l.files, files); cut != "" && time.Since(since) < finished {
+			if l.failure() == "" {
+				l.log.Warn("a rule file is the beginning of the live one, perhaps still being written: the live rules stay for a minute", zap.String("code", "N109"), zap.String("file", cut))
+			}
+			l.fail("N109: " + cut + " is only the beginning of the live file")
+			tried = [32]byte{} // also the live content, when it comes back, is news
 			continue
 		}
 		tried = now

@@ -74,7 +74,7 @@ func (r *rongAccount) Probe(ctx context.Context, id string) dispatch.Outcome {
 // Send implements dispatch.Vendor.
 func (r *rongAccount) Send(ctx context.Context, c *dispatch.Call) dispatch.Outcome {
 	if m := c.Recall; m != nil {
-		return outcome(rongpush.Send(ctx, r.client, c.ID, rongpush.Recall{From: m.Sender, MessageUID: m.MessageUID, SentAt: m.SentAt}))
+		return outcome(rongpush.Send(ctx, r.client, c.ID, rongpush.RecallBroadcast{From: m.Sender, MessageUID: m.MessageUID, SentTime: m.SentAt}))
 	}
 	req, err := r.request(c)
 	if err != nil {
@@ -247,7 +247,7 @@ func rongLanes(q rongQuota, late time.Duration) map[string]dispatch.Policy {
 		dispatch.LaneTagGet:   {Rate: 100, MaxBatch: rongpush.MaxGetUsers, Parallel: 4, Repeatable: true, Late: late},
 		"user":                {Rate: 100, MaxBatch: rongpush.MaxPushUsers, Parallel: 16, Late: late},
 		"broadcast":           {Limits: scarce(q.Hour, q.Day), MaxBatch: 1, Parallel: 1, Late: lateScarce, Audiences: true},
-		dispatch.LaneRecall:   {Limits: scarce(2, 3), MaxBatch: 1, Parallel: 1, Late: lateScarce, Endpoint: rongpush.RecallBroadcast.Path}, // its own line in the vendor's table
+		dispatch.LaneRecall:   {Limits: scarce(2, 3), MaxBatch: 1, Parallel: 1, Late: lateScarce, Endpoint: rongpush.BroadcastRecall.Path}, // its own line in the vendor's table
 		"online":              {Rate: 60, Window: 62 * time.Second, MaxBatch: 1, Parallel: 1, Late: late, Audiences: true},
 	}
 }

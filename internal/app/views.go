@@ -37,7 +37,6 @@ type QuotaLane struct {
 	Next    time.Time     `json:"next"`
 	Waiting int           `json:"waiting"`
 	Charges []QuotaCharge `json:"charges"`
-	Recalls bool          `json:"-"` // carries only what an operator takes back
 }
 
 // QuotaWindow is one window of a lane.
@@ -78,7 +77,7 @@ func quotaOf(ac *settings.Account) rongQuota {
 }
 
 func quotaLane(ac *settings.Account, name string, pol dispatch.Policy, states map[int32]*ledger.State, now time.Time) QuotaLane {
-	l := QuotaLane{Lane: ac.Name + "/" + name, Charges: []QuotaCharge{}, Recalls: name == dispatch.LaneRecall}
+	l := QuotaLane{Lane: ac.Name + "/" + name, Charges: []QuotaCharge{}}
 	var charges []quota.Charge
 	for _, st := range states {
 		for _, at := range st.Attempts {

@@ -98,9 +98,7 @@ func compose(in *input, b *query.Books, pending map[string]int, calls map[string
 	}
 	for _, a := range q.Accounts {
 		for _, l := range a.Lanes {
-			if !l.Recalls { // nobody takes anything back in a demo
-				r.Quota[l.Lane] = quotaOf(l)
-			}
+			r.Quota[l.Lane] = quotaOf(l)
 		}
 	}
 	r.Balanced = b.Balanced() && in.events == in.noMatch+in.ignored+b.Dead+in.matched

@@ -45,6 +45,7 @@ type Severity string
 const (
 	Error   Severity = "error"
 	Warning Severity = "warning"
+	Advice  Severity = "note" // worth knowing, nothing to mend: --strict leaves it alone
 )
 
 // Diagnostic is one finding. Line and Column count from 1, columns in runes; Line 0 means the whole file, File ""
@@ -57,8 +58,8 @@ type Diagnostic struct {
 	Column    int      `json:"column"`
 	EndColumn int      `json:"end_column"`
 	Message   Text     `json:"message"`
-	Hint      Text     `json:"-"`              // the cure, behind the caret
-	Note      Text     `json:"-"`              // what is possible here, on a line of its own
+	Hint      Text     `json:"hint,omitzero"`  // the cure, behind the caret
+	Note      Text     `json:"note,omitzero"`  // what is possible here, on a line of its own
 	Fix       string   `json:"fix,omitempty"`  // what to write instead of the marked text
 	Rule      string   `json:"rule,omitempty"` // the rule it stands in
 
@@ -79,11 +80,19 @@ func (l List) Sorted() List {
 			return -1
 		}
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
-			cmp.Compare(a.Code, b.Code), cmp.Compare(a.Message.EN, b.Message.EN))
+			rank(a.Severity)-rank(b.Severity), cmp.Compare(a.Code, b.Code), cmp.Compare(a.Message.EN, b.Message.EN))
 	})
 	return slices.CompactFunc(out, func(a, b Diagnostic) bool {
 		return a.File == b.File && a.Line == b.Line && a.Column == b.Column && a.Code == b.Code && a.Message == b.Message
 	})
+}
+
+// rank puts what is merely worth knowing behind what is to be mended.
+func rank(s Severity) int {
+	if s == Advice {
+		return 1
+	}
+	return 0
 }
 
 // Errors counts what stops the files from taking effect.

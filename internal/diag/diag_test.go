@@ -166,8 +166,8 @@ func TestMachineFormats(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{"schema":"notifier.check/v1","files":1,"rules":1,"errors":2,"warnings":0,"diagnostics":[` +
-		"{\"code\":\"N114\",\"severity\":\"error\",\"file\":\"rules/a.yaml\",\"line\":1,\"column\":1,\"end_column\":2,\"message\":{\"en\":\"`version` is missing\",\"zh\":\"缺少 `version`\"}}," +
-		"{\"code\":\"N101\",\"severity\":\"error\",\"file\":\"rules/a.yaml\",\"line\":2,\"column\":15,\"end_column\":19,\"message\":{\"en\":\"unknown key `wehn`\",\"zh\":\"没有 `wehn` 这个配置项\"},\"fix\":\"when\"}]}\n"
+		"{\"code\":\"N114\",\"severity\":\"error\",\"file\":\"rules/a.yaml\",\"line\":1,\"column\":1,\"end_column\":2,\"message\":{\"en\":\"`version` is missing\",\"zh\":\"缺少 `version`\"},\"hint\":{\"en\":\"add `version: ...`\",\"zh\":\"请加上 `version: ...`\"}}," +
+		"{\"code\":\"N101\",\"severity\":\"error\",\"file\":\"rules/a.yaml\",\"line\":2,\"column\":15,\"end_column\":19,\"message\":{\"en\":\"unknown key `wehn`\",\"zh\":\"没有 `wehn` 这个配置项\"},\"hint\":{\"en\":\"did you mean `when`?\",\"zh\":\"是不是想写 `when`？\"},\"fix\":\"when\"}]}\n"
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("json (-want +got):\n%s", diff)
 	}

@@ -42,6 +42,7 @@ type Node struct {
 	doc   *Doc
 	style style
 	end   int
+	meant []string // known keys that unknown ones were taken for
 }
 
 // Field is one entry of a mapping.
@@ -192,6 +193,8 @@ func (n *Node) Keys(known ...string) bool {
 			d := f.Key.Error("N101", Text{"unknown key `" + f.Key.Text + "`", "没有 `" + f.Key.Text + "` 这个配置项"}, hint)
 			if d.Fix = fix; fix == "" {
 				d.Note = OneOf("keys", "可用配置项", known)
+			} else {
+				n.meant = append(n.meant, fix)
 			}
 		}
 	}
@@ -236,10 +239,13 @@ func (n *Node) Key(key string) *Node {
 	return nil
 }
 
+// Meant reports whether an unknown key was taken for this one: that it is missing need not be said as well.
+func (n *Node) Meant(key string) bool { return n != nil && slices.Contains(n.meant, key) }
+
 // Need is Get for a required key: its absence is reported at the mapping.
 func (n *Node) Need(key string) *Node {
 	v := n.Get(key)
-	if v == nil && n != nil && n.Kind == Mapping {
+	if v == nil && n != nil && n.Kind == Mapping && !n.Meant(key) {
 		n.Error("N114", Text{"`" + key + "` is missing", "缺少 `" + key + "`"}, Text{"add `" + key + ": ...`", "请加上 `" + key + ": ...`"})
 	}
 	return v

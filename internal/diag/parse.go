@@ -3,6 +3,7 @@ package diag
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -47,12 +48,16 @@ func Parse(file string, src []byte) *Doc {
 			Text{"split it into several files", "拆成几个文件"})
 		return d
 	}
-	if !utf8.Valid(src) {
-		d.whole("N107", Text{"the file is not UTF-8", "文件不是 UTF-8 编码"}, Text{"save it as UTF-8", "另存为 UTF-8"})
-		return d
-	}
 	text := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(src))
 	d.lines = strings.Split(text, "\n")
+	if !utf8.Valid(src) {
+		i := slices.IndexFunc(d.lines, func(l string) bool { return !utf8.ValidString(l) })
+		col := strings.IndexRune(d.lines[i], utf8.RuneError)
+		d.lines[i] = strings.ToValidUTF8(d.lines[i], "\ufffd")
+		col = utf8.RuneCountInString(d.lines[i][:min(col, len(d.lines[i]))]) + 1
+		d.at(i+1, col, col+1, "N107", Error, Text{"the file is not UTF-8", "文件不是 UTF-8 编码"}, Text{"save it as UTF-8", "另存为 UTF-8"})
+		return d
+	}
 	if strings.HasPrefix(text, "\ufeff") {
 		d.at(1, 1, 2, "N107", Error, Text{"the file begins with a byte order mark", "文件开头有 BOM 标记"}, Text{"save it as UTF-8 without BOM", "另存为「UTF-8 无 BOM」"})
 		return d
@@ -61,7 +66,7 @@ func Parse(file string, src []byte) *Doc {
 		return d
 	}
 	if len(d.lines) > maxLines+1 {
-		d.whole("N108", Text{fmt.Sprintf("the file has %d lines, the most is %d", len(d.lines), maxLines), fmt.Sprintf("文件有 %d 行，最多 %d", len(d.lines), maxLines)}, Text{"split it into several files", "拆成几个文件"})
+		d.at(maxLines+1, 1, 0, "N108", Error, Text{fmt.Sprintf("the file has %d lines, the most is %d", len(d.lines), maxLines), fmt.Sprintf("文件有 %d 行，最多 %d", len(d.lines), maxLines)}, Text{"split it into several files", "拆成几个文件"})
 		return d
 	}
 	d.build(text)
@@ -73,7 +78,7 @@ func (d *Doc) build(text string) {
 	defer func() {
 		if r := recover(); r != nil {
 			d.Root = nil
-			d.whole("N100", Text{fmt.Sprintf("the file cannot be read as YAML: %v", r), fmt.Sprintf("文件不是正确的 YAML：%v", r)}, Text{})
+			d.syntax(fmt.Errorf("the YAML library panics: %v", r))
 		}
 	}()
 	tokens := lexer.Tokenize(text)
@@ -98,7 +103,7 @@ func (d *Doc) build(text string) {
 		d.Root = d.convert(doc.Body)
 	}
 	if d.Root == nil {
-		d.whole("N104", Text{"the file is empty", "文件是空的"}, Text{})
+		d.whole("N104", Text{"the file is empty", "文件是空的"}, Text{"write `version: 1` and what belongs into the file, or remove it", "请写上 `version: 1` 和内容，或删掉这个文件"})
 	}
 }
 
@@ -136,13 +141,13 @@ func (d *Doc) refuse(tokens token.Tokens) (bad bool) {
 		}
 	}
 	if len(tokens) > maxTokens {
-		d.whole("N108", Text{"the file has too many words", "文件内容太多"}, Text{"split it into several files", "拆成几个文件"})
+		p := tokens[maxTokens].Position
+		d.at(p.Line, p.Column, p.Column+1, "N108", Error, Text{"the file has too many words", "文件内容太多"}, Text{"split it into several files", "拆成几个文件"})
 		return true
 	}
-	depth, flow := 0, 0
+	depth, flow, refused := 0, 0, 0
 	for _, t := range tokens {
 		p := t.Position
-		var what Text
 		if flow++; depth == 0 {
 			flow = 0
 		}
@@ -158,14 +163,11 @@ func (d *Doc) refuse(tokens token.Tokens) (bad bool) {
 			}
 		case token.SequenceEndType, token.MappingEndType:
 			depth--
-		case token.AnchorType, token.AliasType:
-			what = Text{"anchors and aliases (`&`, `*`) are not part of the format", "不支持锚点和别名（`&`、`*`）"}
-		case token.TagType:
-			what = Text{"a tag: `!` at the beginning loads as nothing", "`!` 开头会被 YAML 当作标签，内容会丢失"}
-		case token.MergeKeyType:
-			what = Text{"merge keys (`<<`) are not part of the format", "不支持合并键（`<<`）"}
-		case token.DirectiveType:
-			what = Text{"a text must not begin with `%`", "文字不能以 `%` 开头"}
+		case token.AnchorType, token.AliasType, token.TagType, token.MergeKeyType, token.DirectiveType:
+			if p.Line != refused {
+				d.foreign(t)
+			}
+			refused, bad = p.Line, true
 		case token.StringType:
 			first := t.Prev == nil || t.Prev.Type != token.MappingValueType || t.Prev.Position.Line != p.Line
 			for i, line := range strings.Split(strings.Trim(t.Origin, " \n"), "\n") {
@@ -184,12 +186,34 @@ func (d *Doc) refuse(tokens token.Tokens) (bad bool) {
 					Text{"put the text in double quotes, or a space behind `#`", "文字请加双引号；如果是注释，`#` 后面加空格"})
 			}
 		}
-		if what.EN != "" {
-			d.at(p.Line, p.Column, p.Column+utf8.RuneCountInString(t.Value), "N105", Error, what, Text{"put the text in double quotes", "文字请加双引号"})
-			bad = true
-		}
 	}
 	return bad
+}
+
+var (
+	reference = regexp.MustCompile(`^[&*][A-Za-z0-9_-]+ *([\[{].*)?$`)
+	typeTag   = regexp.MustCompile(`^!(![a-z]+|<)`)
+)
+
+// foreign reports what YAML has and the format has not. Mostly a text was meant, whose first character YAML takes for its own.
+func (d *Doc) foreign(t *token.Token) {
+	line, col := t.Position.Line, max(1, t.Position.Column)
+	text := d.textFrom(line, col)
+	report := func(msg, hint Text) {
+		d.at(line, col, col+max(1, utf8.RuneCountInString(t.Value)), "N105", Error, msg, hint)
+	}
+	switch {
+	case t.Type == token.MergeKeyType:
+		report(Text{"merge keys (`<<`) are not part of the format", "不支持合并键（`<<`）"}, Text{"write the keys out", "请把这些配置项直接写出来"})
+	case reference.MatchString(text):
+		report(Text{"anchors and aliases (`&`, `*`) are not part of the format", "不支持锚点和别名（`&`、`*`）"}, Text{"write the value out where it is needed; a text goes in double quotes", "请在用到的地方直接写出内容；如果是文字，请加双引号"})
+	case typeTag.MatchString(text):
+		report(Text{"type tags (`!!`) are not part of the format", "不支持类型标签（`!!`）"}, Text{"remove it: a text is taken as it is written", "请删掉：文字按写的原样读取"})
+	case t.Type == token.TagType:
+		d.needsQuotes(line, col, text, Text{"`!` at the beginning is a tag of YAML: the text would load as nothing", "`!` 开头会被 YAML 当作标签，内容会丢失"})
+	default:
+		d.indicator(line, col)
+	}
 }
 
 // find gives the column of a word in a line, or 1.
@@ -201,69 +225,8 @@ func (d *Doc) find(line int, word string) int {
 	return 1
 }
 
-// syntax turns the library's one error into a finding that names the likely cause.
-func (d *Doc) syntax(err error) {
-	line, col := 0, 0
-	msg := err.Error()
-	if e, ok := err.(interface {
-		GetToken() *token.Token
-		GetMessage() string
-	}); ok {
-		msg = e.GetMessage()
-		if t := e.GetToken(); t != nil && t.Position != nil {
-			line, col = t.Position.Line, t.Position.Column
-		}
-	}
-	if line < 1 || line > len(d.lines) {
-		d.whole("N100", Text{"not valid YAML: " + msg, "不是正确的 YAML：" + msg}, Text{})
-		return
-	}
-	src := d.lines[line-1]
-	// The library complains about the first word it cannot place, often the line behind the cause.
-	for l := line; l >= max(1, line-1); l-- {
-		if i := strings.IndexAny(d.lines[l-1], "：，"); i >= 0 && !quotedAt(d.lines[l-1], i) {
-			c := utf8.RuneCountInString(d.lines[l-1][:i]) + 1
-			if strings.HasPrefix(d.lines[l-1][i:], "：") {
-				d.at(l, c, c+1, "N103", Error, Text{"a full-width colon `：`", "这里是全角冒号 `：`"}, Text{"write `: `", "改成半角冒号加空格 `: `"}).Fix = ": "
-			} else {
-				d.at(l, c, c+1, "N103", Error, Text{"a full-width comma `，`", "这里是全角逗号 `，`"}, Text{"write `, `", "改成半角逗号加空格 `, `"}).Fix = ", "
-			}
-			return
-		}
-	}
-	out := d.at(line, col, col+1, "N100", Error, Text{"not valid YAML: " + msg, "不是正确的 YAML：" + msg}, Text{})
-	switch {
-	case commented(src) || (line > 1 && commented(d.lines[line-2])):
-		out.Hint = Text{"` #` begins a comment: a text with it needs quotation marks", "` #` 之后是注释；文字里有 ` #` 时要加引号"}
-	case strings.Contains(msg, "mapping value is not allowed"):
-		out.Hint = Text{"a text with `: ` in it needs double quotes; check the indentation too", "文字里有 `: ` 时要加双引号；也请检查缩进"}
-	case strings.Contains(msg, "reserved character"), strings.Contains(msg, "directive"):
-		out.Hint = Text{"put the text in double quotes", "文字请加双引号"}
-	case strings.Contains(src, "${"):
-		out.Hint = Text{"a text with `${...}` inside `{}` or `[]` needs double quotes", "`{}` 或 `[]` 里带 `${...}` 的文字要加双引号"}
-	case strings.Contains(msg, "quoted text"):
-		out.Hint = Text{"the closing quotation mark is missing", "缺少右引号"}
-	}
-}
-
-// commented reports whether a comment begins behind something else in a line, inside brackets that it leaves open.
-func commented(line string) bool {
-	for i := 1; i < len(line); i++ {
-		if line[i] == '#' && line[i-1] == ' ' && !quotedAt(line, i) && strings.ContainsAny(line[:i], "[{") {
-			return true
-		}
-	}
-	return false
-}
-
-// quotedAt reports whether byte i of a line stands between ASCII quotation marks, roughly.
-func quotedAt(line string, i int) bool {
-	return strings.Count(line[:i], `"`)%2 == 1 || strings.Count(line[:i], `'`)%2 == 1
-}
-
-func (d *Doc) whole(code string, msg, hint Text) {
-	d.List = append(d.List, Diagnostic{Code: code, Severity: Error, File: d.File, Message: msg, Hint: hint, Rule: d.rule})
-}
+// whole reports what is wrong with the file as a whole, at its beginning.
+func (d *Doc) whole(code string, msg, hint Text) { d.at(1, 1, 2, code, Error, msg, hint) }
 
 // at adds a finding at a place; to 0 is the end of the line. The pointer is good until the next finding.
 func (d *Doc) at(line, from, to int, code string, sev Severity, msg, hint Text) *Diagnostic {
@@ -288,7 +251,12 @@ func (d *Doc) convert(n ast.Node) *Node {
 			out.place(n.Values[0].Key.GetToken())
 		}
 		for _, v := range n.Values {
-			d.entry(out, v)
+			if !n.IsFlowStyle || !d.pieceOfText(out, v) {
+				d.entry(out, v)
+			}
+		}
+		if n.IsFlowStyle && slices.ContainsFunc(out.Fields, d.joined) {
+			out.Kind = invalid // the keys behind the comma are lost: what else it lacks is no news
 		}
 		return out
 	case *ast.MappingValueNode:
@@ -302,6 +270,8 @@ func (d *Doc) convert(n ast.Node) *Node {
 			item := d.convert(v)
 			if n.IsFlowStyle {
 				item.rejoin()
+				out.Items = append(out.Items, d.items(out, item)...)
+				continue
 			}
 			out.Items = append(out.Items, item)
 		}
@@ -328,6 +298,9 @@ func (d *Doc) convert(n ast.Node) *Node {
 			out.style = single
 		}
 		out.end = out.endColumn()
+		if out.style == plain {
+			d.plainText(out)
+		}
 		return out
 	}
 	out := d.node(n, invalid)

@@ -107,7 +107,11 @@ func WriteGitHub(w io.Writer, l List, lang Lang) error {
 	data := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
 	var b strings.Builder
 	for _, d := range l {
-		fmt.Fprintf(&b, "::%s ", d.Severity)
+		level := string(d.Severity)
+		if d.Severity == Advice {
+			level = "notice"
+		}
+		fmt.Fprintf(&b, "::%s ", level)
 		if d.File != "" {
 			fmt.Fprintf(&b, "file=%s,", prop.Replace(d.File))
 			if d.Line > 0 {
@@ -117,6 +121,9 @@ func WriteGitHub(w io.Writer, l List, lang Lang) error {
 		msg := d.Message.In(lang)
 		if h := d.Hint.In(lang); h != "" {
 			msg += " (" + h + ")"
+		}
+		if n := d.Note.In(lang); n != "" {
+			msg += " [" + n + "]"
 		}
 		fmt.Fprintf(&b, "title=%s::%s\n", prop.Replace(d.Code), data.Replace(msg))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -184,11 +185,26 @@ func (b *bundle) account() *Account {
 	}}
 }
 
+func (b *bundle) options(ac *Account) Options {
+	return Options{Kafka: b.kafka, Topics: b.topics, Instance: "a", Accounts: []*Account{ac}, Rules: func() Rules { return stubRules{} }, Render: render, Zone: time.UTC,
+		Metrics: NewMetrics(prometheus.NewRegistry()), Log: zaptest.NewLogger(b.t, zaptest.Level(zap.ErrorLevel)), SessionTimeout: time.Second, FetchMaxWait: 50 * time.Millisecond}
+}
+
+// until polls until ok.
+func (b *bundle) until(what string, ok func() bool) {
+	b.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); {
+		if time.Now().After(deadline) {
+			b.t.Fatalf("it never came to: %s", what)
+		}
+		runtime.Gosched()
+	}
+}
+
 // start runs a dispatcher; the returned function stops it as SIGTERM does.
 func (b *bundle) start(ac *Account, change func(*Options)) (stop func()) {
 	b.t.Helper()
-	opt := Options{Kafka: b.kafka, Topics: b.topics, Instance: "a", Accounts: []*Account{ac}, Rules: func() Rules { return stubRules{} }, Render: render, Zone: time.UTC,
-		Metrics: NewMetrics(prometheus.NewRegistry()), Log: zaptest.NewLogger(b.t, zaptest.Level(zap.ErrorLevel)), SessionTimeout: time.Second, FetchMaxWait: 50 * time.Millisecond}
+	opt := b.options(ac)
 	if change != nil {
 		change(&opt)
 	}

@@ -7,36 +7,41 @@ import (
 	"github.com/notifier/notifier/internal/rongcloud"
 )
 
-// RecallBroadcast is the endpoint of Recall. It has slots of its own, apart from the broadcasts', and as few.
-var RecallBroadcast = rongcloud.Endpoint{Path: "/message/broadcast/recall.json", Fresh: true}
-
-// Recall takes a message broadcast back: one that Broadcast with a message or MessageBroadcast sent. There is none for a push
-// without a message, and none for OnlineBroadcast.
-type Recall struct {
-	From       string // the sender of the message
-	MessageUID string // of its Receipt
-	SentAt     time.Time
+// RecallBroadcast is /message/broadcast/recall.json: it takes back a message that MessageBroadcast, or Broadcast with a
+// Message, sent. A notification without a message and a message to those online cannot be taken back. It has slots of
+// its own, as few as a broadcast's.
+type RecallBroadcast struct {
+	From                 string    // the sender of the message
+	MessageUID           string    // of the send's Receipt
+	SentTime             time.Time // of the send; the vendor's pages differ on whether it must be there, so it always is
+	IsAdmin              *int      // 1: as an administrator
+	IsDelete             *int      // 1: the receivers' clients remove it instead of showing that it was recalled
+	Extra                string
+	DisableUpdateLastMsg *bool
 }
 
-func (Recall) Endpoint() rongcloud.Endpoint { return RecallBroadcast }
-func (Recall) Receivers() int               { return 0 }
+func (RecallBroadcast) Endpoint() rongcloud.Endpoint { return BroadcastRecall }
+func (RecallBroadcast) Receivers() int               { return 0 }
 
-func (r Recall) Body() ([]byte, string, error) {
-	if err := first(validUserID("fromUserId", r.From), text("messageUID", r.MessageUID, maxUIDUnits)); err != nil {
-		return nil, "", err
+func (r RecallBroadcast) Body() ([]byte, string, error) {
+	if r.MessageUID == "" {
+		return nil, "", invalid("messageUID", "missing")
 	}
-	switch {
-	case r.MessageUID == "":
-		return nil, "", invalid("messageUID", "is empty")
-	case r.SentAt.UnixMilli() <= 0:
-		return nil, "", invalid("sentTime", "is not known")
+	sent := r.SentTime.UnixMilli()
+	if r.SentTime.IsZero() || sent <= 0 {
+		return nil, "", invalid("sentTime", "missing")
+	}
+	if err := first(validUserID("fromUserId", r.From), text("messageUID", r.MessageUID, maxShortBytes), zeroOne("isAdmin", r.IsAdmin),
+		zeroOne("isDelete", r.IsDelete), text("extra", r.Extra, MaxContentBytes)); err != nil {
+		return nil, "", err
 	}
 	var f form
 	f.add("fromUserId", r.From)
 	f.add("messageUID", r.MessageUID)
-	f.add("sentTime", strconv.FormatInt(r.SentAt.UnixMilli(), 10)) // optional on one of the vendor's two pages, so always sent
+	f.add("sentTime", strconv.FormatInt(sent, 10))
+	f.number("isAdmin", r.IsAdmin)
+	f.number("isDelete", r.IsDelete)
+	f.opt("extra", r.Extra)
+	f.boolean("disableUpdateLastMsg", r.DisableUpdateLastMsg)
 	return f.body()
 }
-
-// maxUIDUnits bounds what is taken for a messageUID.
-const maxUIDUnits = 64

@@ -55,6 +55,8 @@ func (l *loader) audience(n, body *diag.Node, r *Rule, a Account, known bool) {
 				n.Error("N407", diag.Text{EN: "only a message can go to those online", ZH: "只有应用内消息才能发给在线用户"}, diag.Text{EN: "add a `message` block", ZH: "请加上 `message`"})
 			}
 		}
+	} else if mixedEveryone(n) {
+		return
 	} else if n.Keys("all_of", "any_of", "none_of", "package") {
 		out.all, out.any, out.none = l.audienceTags(n, "all_of", r), l.audienceTags(n, "any_of", r), l.audienceTags(n, "none_of", r)
 		out.pkg, _ = n.Get("package").String()
@@ -108,7 +110,8 @@ func (l *loader) tagText(n *diag.Node, r *Rule) *template {
 		}
 	}
 	if size > maxTagSize || len(t.parts) == 0 {
-		n.Error("N306", diag.Text{EN: fmt.Sprintf("a tag has 1 to %d bytes, a Chinese character takes 3", maxTagSize), ZH: fmt.Sprintf("标签长 1 到 %d 字节，一个汉字占 3 字节", maxTagSize)}, diag.Text{})
+		n.Error("N306", diag.Text{EN: fmt.Sprintf("a tag has 1 to %d bytes, this one %d", maxTagSize, size), ZH: fmt.Sprintf("标签长 1 到 %d 字节，这个有 %d 字节", maxTagSize, size)},
+			diag.Text{EN: fmt.Sprintf("a Chinese character takes 3 bytes: at most %d of them", maxTagSize/3), ZH: fmt.Sprintf("一个汉字占 3 字节，最多 %d 个汉字", maxTagSize/3)})
 		return nil
 	}
 	return t
@@ -221,7 +224,7 @@ func (l *loader) across() {
 				}
 			}
 			if !given {
-				tn.n.Warn("W307", diag.Text{EN: "no tag rule gives this tag", ZH: "没有标签规则会打这个标签"}, diag.Text{EN: "unless somebody else sets it, the broadcast reaches nobody", ZH: "除非别处会打，否则一个人也收不到"})
+				tn.n.Warn("W307", diag.Text{EN: "no tag rule gives this tag", ZH: "没有标签规则会打这个标签"}, diag.Text{EN: "unless somebody else sets it, the broadcast reaches nobody", ZH: "除非别处会打，否则一个人也收不到"}).Rule = r.Name
 			}
 		}
 	}

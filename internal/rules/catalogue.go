@@ -70,7 +70,7 @@ func (l *loader) entry(name string, f diag.Field) *event.Spec {
 	s := event.Spec{Name: name, Kind: event.Business, Format: event.JSON, Personal: map[string]bool{}}
 	s.Title, _ = n.Get("title").String()
 	topic := n.Get("topic")
-	if topic == nil {
+	if topic == nil && !n.Meant("topic") {
 		f.Key.Error("N114", diag.Text{EN: "`topic` is missing", ZH: "缺少 `topic`"}, diag.Text{EN: "add `topic: ...`", ZH: "请加上 `topic: ...`"})
 	}
 	for _, t := range topic.List() {
@@ -107,11 +107,11 @@ func (l *loader) entry(name string, f diag.Field) *event.Spec {
 	}
 	if id := n.Get("id"); id != nil {
 		s.ID = l.path(id, s.Format)
-	} else if s.Format == event.JSON {
+	} else if s.Format == event.JSON && !n.Meant("id") {
 		f.Key.Error("N114", diag.Text{EN: "`id` is missing: without it a repeated event cannot be recognised", ZH: "缺少 `id`：没有它就认不出重复的事件"}, diag.Text{EN: "add `id: path`", ZH: "请加上 `id: 路径`"})
 	}
 	s.User = l.path(n.Get("user"), s.Format)
-	if s.Kind == event.Profile && n.Get("user") == nil {
+	if s.Kind == event.Profile && n.Get("user") == nil && !n.Meant("user") {
 		f.Key.Error("N114", diag.Text{EN: "a profile event needs `user`", ZH: "用户资料事件需要 `user`"}, diag.Text{EN: "add `user: path`", ZH: "请加上 `user: 路径`"})
 	}
 	s.Version = l.path(n.Get("version"), s.Format)

@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -17,7 +16,6 @@ import (
 	"github.com/expr-lang/expr/checker"
 	"github.com/expr-lang/expr/compiler"
 	"github.com/expr-lang/expr/conf"
-	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/optimizer"
 	"github.com/expr-lang/expr/parser"
 	"github.com/expr-lang/expr/vm"
@@ -190,23 +188,6 @@ func compile(n *diag.Node, s *scope) *condition {
 	}
 	return &condition{source: src, program: program, needs: slices.Sorted(maps.Keys(w.needs)), touches: slices.Sorted(maps.Keys(w.touches)),
 		env: slices.Sorted(maps.Keys(w.env)), changed: w.changed, parts: parts, whole: whole}
-}
-
-// syntax shows an error of expr at its place.
-func syntax(n *diag.Node, src string, err error) {
-	from, to := 0, len([]rune(src))
-	msg := err.Error()
-	if fe, ok := errors.AsType[*file.Error](err); ok {
-		msg = fe.Message
-		from = min(max(fe.From, 0), to)
-		to = min(max(fe.To, from+1), max(to, from+1))
-	}
-	msg, _, _ = strings.Cut(msg, "\n")
-	if n.Cut() {
-		n.ErrorAt(from, to, "N113", diag.Text{EN: "the condition ends before ` #`: the rest is a comment", ZH: "` #` 之后是注释，条件到这里就断了"}, diag.Text{EN: "put the condition in single quotes", ZH: "请给整个条件加单引号"})
-		return
-	}
-	n.ErrorAt(from, to, "N209", diag.Text{EN: "not a condition: " + msg, ZH: "条件写得不对：" + msg}, diag.Text{})
 }
 
 // writer rewrites a parsed condition into one whose names are all in the environment, and reports what is not allowed.
@@ -401,7 +382,7 @@ func (w *writer) binary(n *ast.BinaryNode) ast.Node {
 			return w.fail(n, "N214", diag.Text{EN: fmt.Sprintf("the pattern has more than %d bytes", maxRegex), ZH: fmt.Sprintf("表达式超过 %d 字节", maxRegex)}, diag.Text{})
 		}
 		if _, err := regexp.Compile(s.Value); err != nil {
-			return w.fail(n.Right, "N209", diag.Text{EN: err.Error(), ZH: err.Error()}, diag.Text{})
+			return w.fail(n.Right, "N209", diag.Text{EN: "the pattern is no regular expression", ZH: "这不是正确的正则表达式"}, diag.Text{EN: "a mark with a meaning of its own, like ( or *, has a backslash before it", ZH: "( * 这类有特殊含义的符号前要加反斜杠"})
 		}
 	}
 	if w.compare(n) {

@@ -62,6 +62,9 @@ func scan(src string) (out []mark) {
 	return out
 }
 
+// closed reports whether a quoted text ends with the mark it begins with.
+func closed(s string) bool { return len(s) > 1 && s[len(s)-1] == s[0] }
+
 func isWide(c rune) bool { return c >= '０' && c <= '９' }
 
 // wide maps marks that look like an operator to the operator.
@@ -96,6 +99,12 @@ func lint(n *diag.Node, src string, s *scope) bool {
 			depth--
 		}
 		switch {
+		case m.kind == quoted && !closed(m.text):
+			if i := strings.IndexAny(m.text, "“”‘’「」『』＂＇"); i >= 0 {
+				from := m.from + len([]rune(m.text[:i]))
+				return fail(from, from+1, "N207", "the text ends with a Chinese quotation mark", "文字的右边是中文引号", m.text[:1])
+			}
+			return fail(m.from, m.to, "N209", "the text is not closed", "文字没有右引号", m.text+m.text[:1])
 		case m.kind == sign && strings.ContainsAny(m.text, "“”‘’「」『』＂＇"):
 			return fail(m.from, m.to, "N207", "a Chinese quotation mark `"+m.text+"`", "这里是中文引号 `"+m.text+"`", `"`)
 		case m.kind == sign && wide[m.text] != "":
@@ -224,25 +233,6 @@ func mixed(n *diag.Node, marks []mark) {
 			n.WarnAt(m.from, m.to, "W216", diag.Text{EN: "`and` and `or` without brackets: `and` binds first", ZH: "`and` 和 `or` 混用没有加括号：会先算 `and`"},
 				diag.Text{EN: "put brackets around what belongs together", ZH: "请给应先算的部分加括号"})
 			return
-		}
-	}
-}
-
-// contradiction warns of `x != a or x != b`, which always holds, and `x == a and x == b`, which never does.
-func contradiction(n *diag.Node, marks []mark) {
-	for i := 0; i+6 < len(marks); i++ {
-		a, op, v, con, b, op2, v2 := marks[i], marks[i+1], marks[i+2], marks[i+3], marks[i+4], marks[i+5], marks[i+6]
-		if a.kind != word || a.text != b.text || op.text != op2.text || v.text == v2.text || v.kind != v2.kind || (v.kind != quoted && v.kind != number) {
-			continue
-		}
-		span := func(code, en, zh string, hint diag.Text) {
-			n.WarnAt(a.from, v2.to, code, diag.Text{EN: en, ZH: zh}, hint)
-		}
-		switch {
-		case op.text == "!=" && (con.text == "or" || con.text == "||"):
-			span("W212", "this always holds", "这个条件永远成立", diag.Text{EN: "use `and`, or `not in [...]`", ZH: "请用 `and`，或 `not in [...]`"})
-		case op.text == "==" && (con.text == "and" || con.text == "&&"):
-			span("W212", "this never holds", "这个条件永远不成立", diag.Text{EN: "use `or`, or `in [...]`", ZH: "请用 `or`，或 `in [...]`"})
 		}
 	}
 }

@@ -47,7 +47,14 @@ func Read(paths []string) ([]File, diag.List) {
 		if pe, ok := errors.AsType[*fs.PathError](err); ok {
 			msg = pe.Err.Error()
 		}
-		list = append(list, diag.Diagnostic{Code: "N117", Severity: diag.Error, File: p, Message: diag.Text{EN: "cannot read: " + msg, ZH: "读不到：" + msg}})
+		why := diag.Text{EN: msg, ZH: "系统报错 `" + msg + "`"}
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			why = diag.Text{EN: "there is no such file or folder", ZH: "没有这个文件或文件夹"}
+		case errors.Is(err, fs.ErrPermission):
+			why = diag.Text{EN: "no permission", ZH: "没有读取权限"}
+		}
+		list = append(list, diag.Diagnostic{Code: "N117", Severity: diag.Error, File: p, Message: diag.Text{EN: "cannot read: " + why.EN, ZH: "读不到：" + why.ZH}})
 	}
 	add := func(p string) {
 		p = filepath.ToSlash(filepath.Clean(p))
@@ -188,8 +195,17 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 	}
 	l.table = l.profileFields(l.specs, first)
 	if len(docs) > 0 && len(catalogues) == 0 && !slices.ContainsFunc(docs, func(d *diag.Doc) bool { return d.Root == nil }) {
-		l.list = append(l.list, diag.Diagnostic{Code: "N601", Severity: diag.Error, Message: diag.Text{EN: "no event catalogue: there is no file with `events:`", ZH: "没有事件目录：没有带 `events:` 的文件"},
-			Hint: diag.Text{EN: "put events.yaml beside the rule files", ZH: "请把 events.yaml 放在规则文件旁边"}})
+		missing := diag.Diagnostic{Code: "N601", Severity: diag.Error, Message: diag.Text{EN: "no event catalogue: there is no file with `events:`", ZH: "没有事件目录：没有带 `events:` 的文件"},
+			Hint: diag.Text{EN: "put events.yaml beside the rule files", ZH: "请把 events.yaml 放在规则文件旁边"}}
+		for _, d := range docs {
+			if strings.HasPrefix(path.Base(d.File), "events.") {
+				d.Root.Error("N601", diag.Text{EN: "the catalogue has no `events:`", ZH: "事件目录里没有 `events:`"}, diag.Text{EN: "add `events:` with the events below it", ZH: "请加上 `events:`，下面写各个事件"})
+				missing.Code = ""
+			}
+		}
+		if missing.Code != "" {
+			l.list = append(l.list, missing)
+		}
 	}
 	l.checkSamples()
 	if len(catalogues) > 0 {
@@ -197,6 +213,7 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 			l.ruleFile(d)
 		}
 		l.across()
+		l.slots()
 	}
 	for _, d := range docs {
 		l.list = append(l.list, d.List...)
@@ -221,7 +238,7 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 		return nil, slices.DeleteFunc(out, func(d diag.Diagnostic) bool { return d.Code == untested })
 	}
 	set.Catalogue = event.NewCatalogue(l.specs, opt.MaxBytes)
-	set.Hash = hash(files)
+	set.Hash, set.Advice = hash(files), l.facts()
 	set.index(l.table)
 	return set, out
 }
@@ -286,7 +303,7 @@ func (l *loader) checkSamples() {
 		rec := event.Record{Position: event.Position{Topic: s.spec.Topics[0]}, Key: []byte("sample"), Value: data, Time: time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)}
 		evs, err := event.NewCatalogue([]*event.Spec{s.spec}, maxSample).Decode(rec)
 		if err != nil {
-			s.node.Error("N608", diag.Text{EN: "the sample cannot be decoded: " + err.Error(), ZH: "样例事件解码失败：" + err.Error()}, diag.Text{})
+			s.node.Error("N608", diag.Text{EN: "the sample cannot be decoded: " + err.Error(), ZH: "样例事件解码失败：`" + err.Error() + "`"}, diag.Text{})
 		} else if len(evs) == 0 {
 			s.node.Error("N608", diag.Text{EN: "the sample is not this event: `match` does not hold", ZH: "样例不是这个事件：`match` 不成立"}, diag.Text{})
 		}

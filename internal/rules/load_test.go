@@ -4,7 +4,6 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -196,45 +195,6 @@ func TestLoadFromDisk(t *testing.T) {
 	write("../settings/notifier.yaml", "version: 1\nkafka: {brokers: [a]}\n")
 	if s, l := Load([]string{filepath.Join(dir, "../settings/notifier.yaml")}, demoAccount()); s != nil || !strings.Contains(codes(l), "N118") {
 		t.Errorf("the settings file: %s", show(l))
-	}
-}
-
-// A file cut anywhere, as a reader may find it half written, never makes the loader panic, and never goes without a
-// finding and without rules.
-func TestEveryTruncationOfTheShippedFiles(t *testing.T) {
-	all := shippedFiles(t)
-	whole := shippedSet(t)
-	for _, f := range all {
-		if filepath.Ext(f.Name) != ".yaml" {
-			continue
-		}
-		step := 1
-		if testing.Short() {
-			step = 13
-		}
-		for cut := 0; cut < len(f.Data); cut += step {
-			l := &loader{opt: demoAccount(), specs: whole.Catalogue.Specs, byName: map[string]*event.Spec{}, table: whole.table}
-			l.opt.defaults()
-			for _, s := range l.specs {
-				l.byName[s.Name] = s
-			}
-			d := diag.Parse(f.Name, f.Data[:cut])
-			if d.Root != nil {
-				if f.Name == "events.yaml" {
-					l.catalogue(d)
-				} else {
-					l.ruleFile(d)
-				}
-			}
-			if len(l.rules) == 0 && d.List.Errors() == 0 && f.Name != "events.yaml" {
-				t.Fatalf("%s cut at %d: neither rules nor errors", f.Name, cut)
-			}
-			if cut%97 == 0 { // the whole loader is too slow for every byte
-				if s, l := LoadFiles([]File{all[slices.IndexFunc(all, func(f File) bool { return f.Name == "events.yaml" })], {"cut.yaml", f.Data[:cut]}}, demoAccount()); s == nil && l.Errors() == 0 {
-					t.Fatalf("%s cut at %d: neither rules nor errors", f.Name, cut)
-				}
-			}
-		}
 	}
 }
 

@@ -132,7 +132,10 @@ func (l *loader) rule(n, defaults *diag.Node) *Rule {
 		return nil
 	}
 	r.Line = r.node.Line
-	r.Name, _ = r.node.String()
+	var ok bool
+	if r.Name, ok = r.node.String(); !ok {
+		return nil
+	}
 	if !ruleName.MatchString(r.Name) || r.Name == "tags" {
 		r.node.Error("N112", diag.Text{EN: "`" + r.Name + "` cannot be the name of a rule", ZH: "`" + r.Name + "` 不能作规则名"}, diag.Text{EN: "3 to 60 of a-z, 0-9 and -, and not `tags`; the Chinese name goes into `title`", ZH: "3 到 60 个小写字母、数字、-，且不能叫 `tags`；中文名请写在 `title`"})
 	}
@@ -165,6 +168,7 @@ func (l *loader) rule(n, defaults *diag.Node) *Rule {
 		l.limits(n.Get("limits"), defaults.Get("limits"), r)
 		l.approval(n, defaults, r, account, known)
 		l.safety(n, r)
+		l.carried(body, r, account)
 	} else {
 		for _, k := range []string{"limits", "merge", "approval", "class"} {
 			if key := n.Key(k); key != nil {
@@ -234,7 +238,7 @@ func (l *loader) action(n *diag.Node, r *Rule) {
 			key.Error("N409", diag.Text{EN: "a profile event cannot start a broadcast", ZH: "用户资料事件不能触发人群推送"}, diag.Text{EN: "use `push`", ZH: "请用 `push`"})
 		}
 	}
-	if r.Action == "" {
+	if r.Action == "" && !n.Meant("tags") && !n.Meant("push") && !n.Meant("broadcast") {
 		r.node.Error("N114", diag.Text{EN: "the rule does nothing: it has no `tags`, `push` or `broadcast`", ZH: "规则没有动作：缺少 `tags`、`push` 或 `broadcast`"}, diag.Text{})
 	}
 }
@@ -247,14 +251,14 @@ func (l *loader) mode(n, defaults *diag.Node, r *Rule) {
 		}
 		return
 	}
-	if m == nil {
+	if m == nil && !n.Meant("mode") {
 		r.node.Error("N114", diag.Text{EN: "`mode` is missing", ZH: "缺少 `mode`"}, diag.Text{EN: "add `mode: shadow` to try it, `mode: live` to send", ZH: "试运行请写 `mode: shadow`，正式发送请写 `mode: live`"})
-	} else if strings.HasPrefix(m.Text, "canary") {
+	} else if m != nil && strings.HasPrefix(m.Text, "canary") {
 		notYet(m, "`mode: canary`")
 	} else if s, ok := m.Enum("live", "shadow", "off"); ok {
 		r.Mode = Mode(s)
 	}
-	if c == nil {
+	if c == nil && !n.Meant("class") {
 		r.node.Error("N114", diag.Text{EN: "`class` is missing", ZH: "缺少 `class`"}, diag.Text{EN: "add `class: marketing` or `class: service`", ZH: "请写 `class: marketing`（营销）或 `class: service`（服务）"})
 	} else {
 		r.Class, _ = c.Enum("marketing", "service")
@@ -290,7 +294,7 @@ func (l *loader) account(n *diag.Node, r *Rule) (Account, bool) {
 func (l *loader) conditions(n *diag.Node, r *Rule) {
 	when := n.Get("when")
 	if when == nil {
-		if r.Action != intent.Tags {
+		if r.Action != intent.Tags && !n.Meant("when") {
 			r.node.Error("N215", diag.Text{EN: "`when` is missing", ZH: "缺少 `when`"}, diag.Text{EN: "to act on every event write `when: always`", ZH: "每次都触发请写 `when: always`"})
 		}
 		r.always = true
@@ -305,6 +309,7 @@ func (l *loader) conditions(n *diag.Node, r *Rule) {
 				r.when = append(r.when, x)
 			}
 		}
+		contradictions(when.List())
 	}
 	for _, c := range n.Get("unless").List() {
 		if x := compile(c, r.scope); x != nil {

@@ -260,7 +260,7 @@ accounts:
 		{name: "bad variable", text: minimal, env: []string{"NOTIFIER_KAFKA_PARTITIONS=many"}, want: "1:1 N112 `many` is not a whole number from 1 to 1000\n"},
 		{name: "shapes", text: "version: 1\nkafka: k1\naccounts: []\n", want: "2:8 N111 expected a mapping (`key: value`), this is a single value\n2:8 N114 `kafka.brokers` is missing\n3:11 N111 expected a mapping (`key: value`), this is a list\n"},
 		{name: "wrong version", text: strings.Replace(minimal, "version: 1", "version: 2", 1), want: "1:10 N112 `2` is not possible here\n"},
-		{name: "empty", text: "", want: "0:0 N104 the file is empty\n"},
+		{name: "empty", text: "", want: "1:1 N104 the file is empty\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, list := Load(write(t, c.text), append(c.env, "S=hush"), c.flags)

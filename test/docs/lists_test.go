@@ -80,7 +80,7 @@ func TestFatesPageKnowsNoFateThatTheProgramDoesNot(t *testing.T) {
 }
 
 func TestEveryDiagnosticCodeHasItsSection(t *testing.T) {
-	want := found(t, `\b([NW][1-9][0-9]{2})\b`)
+	want := found(t, `\b([NWI][1-9][0-9]{2})\b`)
 	for _, p := range bilingual("docs/codes.md") {
 		have := map[string]bool{}
 		for name, body := range sections(text(t, p), "### ") {
@@ -181,7 +181,7 @@ func TestWhatIsNotSupportedYetIsSaid(t *testing.T) {
 
 func TestEveryEndpointAndLaneIsOnTheVendorPage(t *testing.T) {
 	endpoints := []string{rongpush.TagSet.Path, rongpush.TagBatchSet.Path, rongpush.TagsGet.Path, rongpush.Push.Path, rongpush.PushUser.Path,
-		rongpush.BroadcastMessage.Path, rongpush.OnlineMessage.Path, rongpush.SystemPublish.Path, rongpush.RecallBroadcast.Path}
+		rongpush.BroadcastMessage.Path, rongpush.OnlineMessage.Path, rongpush.SystemPublish.Path, rongpush.BroadcastRecall.Path}
 	for _, p := range bilingual("docs/vendor.md") {
 		body := text(t, p)
 		for _, w := range append(endpoints, app.LaneNames()...) {

@@ -1,0 +1,64 @@
+package app
+
+import (
+	"context"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/notifier/notifier/internal/rules"
+	"github.com/notifier/notifier/internal/settings"
+)
+
+const reloadCatalogue = "version: 1\nevents:\n  order.paid: {topic: orders, id: id, user: user}\n"
+
+func reloadRule(name string) string {
+	return "  - {name: " + name + ", event: order.paid, mode: live, class: service, when: always, push: {body: b}}\n"
+}
+
+// A rule file that is only the beginning of the live one takes effect after a minute without a change, not before (N109).
+func TestAFileCutShortTakesEffectAfterAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		head := "version: 1\nrules:\n" + reloadRule("first-rule")
+		whole := head + reloadRule("second-rule")
+		var disk atomic.Value
+		disk.Store(whole)
+		read := func() ([]rules.File, error) {
+			return []rules.File{{Name: "events.yaml", Data: []byte(reloadCatalogue)}, {Name: "r.yaml", Data: []byte(disk.Load().(string))}}, nil
+		}
+		l, err := newLiveRules(Options{Settings: &settings.Settings{Accounts: []settings.Account{{Name: "main", Vendor: "rongcloud"}}}, RuleFiles: read, Log: zap.NewNop()}, prometheus.NewRegistry())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- l.watch(ctx) }()
+		after := func(d time.Duration, live int, failure string) {
+			t.Helper()
+			time.Sleep(d)
+			synctest.Wait()
+			if n := len(l.set().Rules); n != live || !strings.HasPrefix(l.failure(), failure) || (failure == "") != (l.failure() == "") {
+				t.Errorf("%d rules live, want %d; failure %q, want %q", n, live, l.failure(), failure)
+			}
+		}
+		after(5*time.Second, 2, "")
+		disk.Store(head)
+		after(10*time.Second, 2, "N109: r.yaml")
+		disk.Store(whole) // the writer went on
+		after(10*time.Second, 2, "")
+		disk.Store(head)
+		after(58*time.Second, 2, "N109: r.yaml")
+		after(5*time.Second, 1, "")
+		disk.Store(whole)
+		after(4*time.Second, 2, "")
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}

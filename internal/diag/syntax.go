@@ -1,0 +1,374 @@
+package diag
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml/token"
+)
+
+// The YAML library reports one error, in English, in words of its own and often a line behind the cause. Its place is where
+// the search for the cause begins; its words are never shown.
+
+// syntax names the likely cause of the library's error.
+func (d *Doc) syntax(err error) {
+	line, col, msg := 1, 1, err.Error()
+	if e, ok := err.(interface {
+		GetToken() *token.Token
+		GetMessage() string
+	}); ok {
+		msg = e.GetMessage()
+		if t := e.GetToken(); t != nil && t.Position != nil {
+			line, col = t.Position.Line, max(1, t.Position.Column)
+		}
+	}
+	for line = min(max(line, 1), len(d.lines)); line > 1 && strings.TrimSpace(d.lines[line-1]) == ""; {
+		line, col = line-1, utf8.RuneCountInString(d.lines[line-2])+1
+	}
+	for _, cause := range []func(line, col int, msg string) bool{d.wideMark, d.openQuote, d.commentInside, d.holeInside, d.begins, d.noSpace, d.colonInside, d.openBracket, d.depth} {
+		if cause(line, col, msg) {
+			return
+		}
+	}
+	d.at(line, col, col+1, "N100", Error, Text{"not valid YAML: it cannot be read from here on", "不是正确的 YAML：从这里开始读不下去"},
+		Text{"look for a missing bracket or quotation mark, or wrong indentation, here and in the line above", "请检查这一行和上一行的括号、引号和缩进"})
+}
+
+// wideMark finds a full-width colon or comma outside quotation marks; the library stumbles over the word behind it.
+func (d *Doc) wideMark(line, _ int, _ string) bool {
+	for l := line; l >= max(1, line-1); l-- {
+		for i, r := range d.lines[l-1] {
+			if (r != '：' && r != '，') || quotedAt(d.lines[l-1], i) {
+				continue
+			}
+			c := utf8.RuneCountInString(d.lines[l-1][:i]) + 1
+			if r == '：' {
+				d.at(l, c, c+1, "N103", Error, Text{"a full-width colon `：`", "这里是全角冒号 `：`"}, Text{"write `: `", "改成半角冒号加空格 `: `"}).Fix = ": "
+			} else {
+				d.wideComma(l, c)
+			}
+			return true
+		}
+	}
+	return false
+}
+
+func (d *Doc) wideComma(line, col int) {
+	d.at(line, col, col+1, "N103", Error, Text{"a full-width comma `，`", "这里是全角逗号 `，`"},
+		Text{"write `, `, or put the whole text in double quotes", "改成半角逗号加空格 `, `；如果是文字的一部分，整段文字请加双引号"}).Fix = ", "
+}
+
+var keyLine = regexp.MustCompile(`^ *(?:- +)*[\p{L}_][\p{L}\p{Nd}_.-]*:(?: |$)`)
+
+// openQuote finds a quotation mark that is not closed in its line, so that the text swallows the next keys.
+func (d *Doc) openQuote(line, _ int, _ string) bool {
+	var open rune
+	var at [2]int
+	for i := range d.lines {
+		if open != 0 && keyLine.MatchString(d.lines[i]) || open != 0 && i == len(d.lines)-1 {
+			text := string([]rune(d.lines[at[0]-1])[at[1]-1:])
+			msg, hint := Text{"this quotation mark is not closed", "这个引号没有对应的右引号"}, Text{"close it in the same line", "请在同一行写上右引号"}
+			if strings.ContainsAny(text, "”“’‘＂＇") {
+				hint = Text{"the closing mark is a Chinese one: write `" + string(open) + "`", "右边用了中文引号，请改成英文引号 `" + string(open) + "`"}
+			}
+			d.at(at[0], at[1], 0, "N100", Error, msg, hint)
+			return true
+		}
+		if open == 0 && i >= line {
+			return false // behind the place of the error
+		}
+		open, at = scanQuotes([]rune(d.lines[i]), i+1, open, at)
+	}
+	return false
+}
+
+// scanQuotes follows the quotation marks of one line; open is the mark that is not closed yet, at its place.
+func scanQuotes(line []rune, no int, open rune, at [2]int) (rune, [2]int) {
+	for i := 0; i < len(line); i++ {
+		switch r := line[i]; {
+		case open == '"' && r == '\\':
+			i++
+		case open != 0 && r == open:
+			if open == '\'' && i+1 < len(line) && line[i+1] == '\'' {
+				i++
+				continue
+			}
+			open = 0
+		case open != 0:
+		case r == '#' && (i == 0 || line[i-1] == ' '):
+			return 0, at
+		case (r == '"' || r == '\'') && (i == 0 || strings.ContainsRune(" [{,:", line[i-1])):
+			open, at = r, [2]int{no, i + 1}
+		}
+	}
+	return open, at
+}
+
+// commentInside finds a ` #` that cuts off the closing bracket.
+func (d *Doc) commentInside(line, _ int, _ string) bool {
+	for l := line; l >= max(1, line-1); l-- {
+		i := commented(d.lines[l-1])
+		if i < 0 {
+			continue
+		}
+		col := utf8.RuneCountInString(d.lines[l-1][:i]) + 1
+		d.List = slices.DeleteFunc(d.List, func(x Diagnostic) bool { return x.Line == l && x.Code == "W113" })
+		d.at(l, col, 0, "N113", Error, Text{"the line ends before ` #`: the rest, with the closing bracket, is a comment", "` #` 之后是注释：这一行到这里就断了，右括号也没了"},
+			Text{"put the text with ` #` in double quotes", "带 ` #` 的文字请加双引号"})
+		return true
+	}
+	return false
+}
+
+// commented gives the byte where a comment begins behind something else in a line, inside brackets that it leaves open, or -1.
+func commented(line string) int {
+	for i := 1; i < len(line); i++ {
+		if line[i] == '#' && line[i-1] == ' ' && !quotedAt(line, i) && openBrackets(line[:i]) != "" {
+			return i
+		}
+	}
+	return -1
+}
+
+// holeInside finds `${x}` without quotation marks inside brackets, where its braces are YAML's.
+func (d *Doc) holeInside(line, _ int, _ string) bool {
+	for l := line; l >= max(1, line-1); l-- {
+		s := d.lines[l-1]
+		for i := range s {
+			if !strings.HasPrefix(s[i:], "${") || quotedAt(s, i) || openBrackets(s[:i]) == "" {
+				continue
+			}
+			from := strings.LastIndexAny(s[:i], ":,[{") + 1
+			from += len(s[from:i]) - len(strings.TrimLeft(s[from:i], " "))
+			to := i
+			for to < len(s) && !strings.ContainsRune(",]}", rune(s[to])) {
+				if strings.HasPrefix(s[to:], "${") {
+					to += max(0, strings.IndexByte(s[to:], '}'))
+				}
+				to++
+			}
+			d.needsQuotes(l, utf8.RuneCountInString(s[:from])+1, strings.TrimSpace(s[from:min(to, len(s))]),
+				Text{"`${...}` inside `{}` or `[]` needs double quotes", "`{}` 或 `[]` 里的 `${...}` 要加双引号"})
+			return true
+		}
+	}
+	return false
+}
+
+// needsQuotes reports a text that YAML takes for something else, with the text as it should be written.
+func (d *Doc) needsQuotes(line, col int, text string, msg Text) {
+	fix := quote(text)
+	d.at(line, col, col+max(1, utf8.RuneCountInString(text)), "N105", Error, msg, Text{"write `" + fix + "`", "写成 `" + fix + "`"}).Fix = fix
+}
+
+// quote puts a text in quotation marks, double ones where that is possible without a backslash.
+func quote(s string) string {
+	if !strings.ContainsAny(s, `"\`) {
+		return `"` + s + `"`
+	}
+	return `'` + strings.ReplaceAll(s, `'`, `''`) + `'`
+}
+
+var (
+	valueStart  = regexp.MustCompile(`^ *(?:- +)*(?:[^\s:"'{}\[\],]+: +)?`)
+	blockHeader = regexp.MustCompile(`^[|>][-+0-9]{0,2} *(?:#.*)?$`)
+)
+
+// begins finds a text whose first character means something to YAML.
+func (d *Doc) begins(line, col int, _ string) bool {
+	src := []rune(d.lines[line-1])
+	if col <= len(src) && strings.ContainsRune("@`%", src[col-1]) {
+		return d.indicator(line, col)
+	}
+	start := utf8.RuneCountInString(valueStart.FindString(d.lines[line-1]))
+	if start >= len(src) {
+		return false
+	}
+	text := strings.TrimRight(string(src[start:]), " ")
+	switch src[start] {
+	case '@', '`', '%':
+		return d.indicator(line, start+1)
+	case '|', '>':
+		if !blockHeader.MatchString(text) {
+			return d.indicator(line, start+1)
+		}
+	case '[', '{':
+		if end := closingBracket(src[start:]); end > 0 && start+end+1 < len(src) && col > start+end {
+			if rest := strings.TrimSpace(string(src[start+end+1:])); rest != "" && !strings.HasPrefix(rest, "#") {
+				return d.indicator(line, start+1)
+			}
+		}
+	case '"', '\'':
+		if open, _ := scanQuotes(src[start:], line, 0, [2]int{}); open == 0 && col > start+1 {
+			if end := slices.Index(src[start+1:], src[start]); end > 0 && start+end+2 < len(src) && start+end+2 <= col {
+				rest := strings.TrimSpace(string(src[start+end+2:]))
+				d.at(line, start+end+3, 0, "N105", Error, Text{"the text ends with its quotation mark: `" + rest + "` stands outside", "文字到右引号就结束了，`" + rest + "` 在引号外面"},
+					Text{"one pair of quotation marks around the whole text; inside it write `\\\"`", "整段文字只用一对引号；文字里的引号写成 `\\\"`"})
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (d *Doc) indicator(line, col int) bool {
+	first := string([]rune(d.lines[line-1])[col-1])
+	d.needsQuotes(line, col, d.textFrom(line, col), Text{"a text must not begin with `" + first + "`", "文字不能以 `" + first + "` 开头"})
+	return true
+}
+
+// textFrom gives what was meant as a text from a place on: to the end of the line, inside brackets to the next comma or bracket.
+func (d *Doc) textFrom(line, col int) string {
+	src := []rune(d.lines[line-1])
+	text := string(src[min(col-1, len(src)):])
+	if openBrackets(string(src[:min(col-1, len(src))])) != "" {
+		if i := strings.IndexAny(text, ",]}"); i >= 0 {
+			text = text[:i]
+		}
+	} else if i := strings.Index(text, " #"); i >= 0 {
+		text = text[:i]
+	}
+	return strings.TrimSpace(text)
+}
+
+var tight = regexp.MustCompile(`^( *(?:- +)*)([A-Za-z_][\w-]*):([^\s/].*)$`)
+
+// noSpace finds `key:value`.
+func (d *Doc) noSpace(line, _ int, _ string) bool {
+	for l := line; l >= max(1, line-1); l-- {
+		m := tight.FindStringSubmatch(d.lines[l-1])
+		if m == nil {
+			continue
+		}
+		col := len(m[1]) + len(m[2]) + 1
+		d.at(l, col, col+1, "N100", Error, Text{"a space is missing behind the colon", "冒号后面缺少空格"}, Text{"write `" + m[2] + ": " + m[3] + "`", "写成 `" + m[2] + ": " + m[3] + "`"}).Fix = ": "
+		return true
+	}
+	return false
+}
+
+// colonInside finds a `: ` in a text without quotation marks.
+func (d *Doc) colonInside(line, _ int, _ string) bool {
+	start := len(valueStart.FindString(d.lines[line-1]))
+	text := strings.TrimRight(d.lines[line-1][start:], " ")
+	if start == 0 || text == "" || !strings.Contains(d.lines[line-1][:start], ": ") || strings.ContainsAny(text[:1], "\"'[{") {
+		return false
+	}
+	if i := strings.Index(text, ": "); i < 0 && !strings.HasSuffix(text, ":") {
+		return false
+	}
+	col := utf8.RuneCountInString(d.lines[line-1][:start]) + 1
+	if strings.HasSuffix(text, "}") && openBrackets(text) == "" {
+		d.at(line, col, col+1, "N100", Error, Text{"the opening bracket `{` is missing", "缺少左括号 `{`"}, Text{"write `{" + text + "`", "写成 `{" + text + "`"}).Fix = "{"
+		return true
+	}
+	d.needsQuotes(line, col, d.textFrom(line, col), Text{"a text with `: ` in it needs double quotes", "文字里有 `: ` 时要加双引号"})
+	return true
+}
+
+// openBracket finds the bracket that is still open where the library gave up.
+func (d *Doc) openBracket(line, col int, msg string) bool {
+	if !strings.Contains(msg, "must be specified") && !strings.Contains(msg, "not found") && !strings.Contains(msg, "could not find") {
+		return false
+	}
+	type place struct {
+		line, col int
+		r         rune
+	}
+	var stack []place
+	var quote rune
+	for l := 1; l <= line; l++ {
+		src := []rune(d.lines[l-1])
+		for i, r := range src {
+			if l == line && i+1 >= col {
+				break
+			}
+			switch {
+			case quote != 0:
+				if r == quote && src[max(i-1, 0)] != '\\' {
+					quote = 0
+				}
+			case r == '"' || r == '\'':
+				if i > 0 && strings.ContainsRune(" [{,:", src[i-1]) {
+					quote = r
+				}
+			case r == '[' || r == '{':
+				stack = append(stack, place{l, i + 1, r})
+			case (r == ']' || r == '}') && len(stack) > 0:
+				stack = stack[:len(stack)-1]
+			}
+		}
+	}
+	if len(stack) == 0 {
+		return false
+	}
+	p := stack[len(stack)-1]
+	end := map[rune]string{'[': "]", '{': "}"}[p.r]
+	d.at(p.line, p.col, p.col+1, "N100", Error, Text{"this bracket is not closed", "这个括号没有对应的右括号"}, Text{"close it with `" + end + "`, or put a comma between the items", "请加上 `" + end + "`，或在各项之间加半角逗号"})
+	return true
+}
+
+// depth finds a line that is indented like none above it.
+func (d *Doc) depth(line, _ int, _ string) bool {
+	indent := func(l int) int { return len(d.lines[l-1]) - len(strings.TrimLeft(d.lines[l-1], " ")) }
+	for l := line; l <= min(line+1, len(d.lines)); l++ {
+		if !keyLine.MatchString(d.lines[l-1]) {
+			continue
+		}
+		own, levels := indent(l), []int{}
+		for above := l - 1; above >= 1; above-- {
+			s := d.lines[above-1]
+			if trimmed := strings.TrimSpace(s); trimmed == "" || strings.HasPrefix(trimmed, "#") {
+				continue
+			}
+			levels = append(levels, indent(above), len(blockLead.FindString(s)))
+			if indent(above) == 0 {
+				break
+			}
+		}
+		if len(levels) == 0 || (slices.Contains(levels, own) && own <= levels[1]) {
+			continue
+		}
+		d.at(l, 1, max(own+1, 2), "N100", Error, Text{"this line is indented like no line above it", "这一行的缩进和上面各行都对不齐"}, Text{"keys that belong together begin in the same column", "同一组的配置项要左对齐"})
+		return true
+	}
+	return false
+}
+
+// openBrackets gives the brackets that a piece of a line leaves open, outside quotation marks.
+func openBrackets(s string) string {
+	var stack []byte
+	for i := range len(s) {
+		switch c := s[i]; {
+		case strings.IndexByte("[]{}", c) < 0 || quotedAt(s, i):
+		case c == '[' || c == '{':
+			stack = append(stack, c)
+		case len(stack) > 0:
+			stack = stack[:len(stack)-1]
+		}
+	}
+	return string(stack)
+}
+
+// closingBracket gives the index of the bracket that closes the one at 0, or -1.
+func closingBracket(r []rune) int {
+	depth := 0
+	for i, c := range r {
+		switch c {
+		case '[', '{':
+			depth++
+		case ']', '}':
+			if depth--; depth == 0 {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
+// quotedAt reports whether byte i of a line stands between ASCII quotation marks, roughly.
+func quotedAt(line string, i int) bool {
+	return strings.Count(line[:i], `"`)%2 == 1 || strings.Count(line[:i], `'`)%2 == 1
+}

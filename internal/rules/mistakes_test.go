@@ -1,0 +1,199 @@
+package rules
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/notifier/notifier/internal/diag"
+)
+
+// mistakes are what the format promises to name for what it is, in the words of its description. Each has files of its own:
+// testdata/mistakes/NAME.yaml and, exactly as shown, the findings in English and in Chinese in NAME.txt.
+//
+// The keys of code are the names of the files; the first finding has that code.
+var mistakes = []struct {
+	topic, says string
+	code        map[string]string
+}{
+	{"YAML", "unknown key", map[string]string{"yaml-unknown-key": "N101"}},
+	{"YAML", "full-width colon `：`", map[string]string{"yaml-wide-colon": "N103", "yaml-wide-colon-flow": "N103"}},
+	{"YAML", "or comma `，`", map[string]string{"yaml-wide-comma": "N103", "yaml-wide-comma-list": "N103"}},
+	{"YAML", "tab", map[string]string{"yaml-tab": "N106"}},
+	{"YAML", "or ideographic space as indentation", map[string]string{"yaml-ideographic-space": "N106"}},
+	{"YAML", "BOM", map[string]string{"yaml-bom": "N107"}},
+	{"YAML", "empty or null value (`when: !x` loads as null: never \"always\")", map[string]string{"yaml-empty": "N104", "yaml-null": "N104", "yaml-bang": "N105"}},
+	{"YAML", "tags, anchors, aliases, merge keys", map[string]string{"yaml-tag": "N105", "yaml-anchor": "N105", "yaml-alias": "N105", "yaml-merge-key": "N105"}},
+	{"YAML", "` #` inside a text (the rest would be cut silently)", map[string]string{"yaml-hash": "W113", "yaml-hash-flow": "N113", "yaml-hash-condition": "N113"}},
+	{"YAML", "an ASCII comma", map[string]string{"yaml-comma-flow": "N105"}},
+	{"YAML", "or unquoted `${}` inside `{}` or `[]`", map[string]string{"yaml-hole-flow": "N105", "yaml-hole-first-flow": "N105"}},
+	{"YAML", "`: ` in a text", map[string]string{"yaml-colon-space": "N105"}},
+	{"YAML", "a text that begins with `[ * & ! % @ > |`", map[string]string{"yaml-begins-bracket": "N105", "yaml-begins-star": "N105", "yaml-begins-ampersand": "N105",
+		"yaml-begins-bang": "N105", "yaml-begins-percent": "N105", "yaml-begins-at": "N105", "yaml-begins-greater": "N105", "yaml-begins-bar": "N105"}},
+	{"YAML", "duplicate keys", map[string]string{"yaml-duplicate-key": "N102"}},
+
+	{"Names", "duplicate rule name (with the first place)", map[string]string{"name-duplicate-rule": "N220"}},
+	{"Names", "unknown event, field, hole, account (with the list and the nearest)", map[string]string{"name-event": "N201", "name-field": "N202", "name-hole": "N202", "name-account": "N203"}},
+	{"Names", "a tag no tag rule can give (warning)", map[string]string{"name-tag-nobody-gives": "W307"}},
+
+	{"Conditions", "`=` for `==`", map[string]string{"cond-single-equals": "N205"}},
+	{"Conditions", "Chinese quotation marks, operators or words (`”`, `＞`, `并且`, `且`)", map[string]string{"cond-chinese-quote": "N207", "cond-chinese-quote-closing": "N207",
+		"cond-wide-greater": "N207", "cond-and-word": "N207", "cond-and-short": "N207"}},
+	{"Conditions", "text without quotes (`城市 == 北京`)", map[string]string{"cond-unquoted-text": "N208"}},
+	{"Conditions", "`== \"a\" or \"b\"`", map[string]string{"cond-two-values": "N210"}},
+	{"Conditions", "`(\"a\",\"b\")` for a list", map[string]string{"cond-round-list": "N219"}},
+	{"Conditions", "`1,000`", map[string]string{"cond-thousands": "N211"}},
+	{"Conditions", "`５００`", map[string]string{"cond-wide-digits": "N211"}},
+	{"Conditions", "`amount >= 100 and < 500`", map[string]string{"cond-half-range": "N217"}},
+	{"Conditions", "number compared with text", map[string]string{"cond-number-with-text": "N204", "cond-text-with-number": "N204"}},
+	{"Conditions", "a value outside `values`", map[string]string{"cond-outside-values": "N206"}},
+	{"Conditions", "always true (`x != a or x != b`)", map[string]string{"cond-always-true": "W212", "cond-always-true-range": "W212"}},
+	{"Conditions", "and always false", map[string]string{"cond-always-false": "W212", "cond-always-false-range": "W212", "cond-always-false-list": "W212"}},
+	{"Conditions", "`a or b and c` without brackets (warning)", map[string]string{"cond-mixed": "W216"}},
+
+	{"Safety", "everyone-like audience (everyone, online, only a package) without permission or approval", map[string]string{"safe-everyone": "N402", "safe-online": "N402", "safe-package": "N402"}},
+	{"Safety", "empty audience", map[string]string{"safe-empty-audience": "N403", "safe-empty-audience-list": "N403"}},
+	{"Safety", "push on a profile event without `changed`", map[string]string{"safe-profile-push": "N404"}},
+	{"Safety", "mixed criteria with everyone", map[string]string{"safe-mixed-everyone": "N405", "safe-mixed-everyone-list": "N405", "safe-mixed-everyone-tag": "N405"}},
+	{"Safety", "a merged text whose field is not in `by`", map[string]string{"safe-merged-text": "N305"}},
+	{"Safety", "an audience or field the account's vendor cannot do", map[string]string{"safe-vendor-audience": "N407", "safe-vendor-field": "W407"}},
+	{"Safety", "more daily slots asked for by all rules together than exist (warning, lists them)", map[string]string{"safe-slots": "W504"}},
+	{"Safety", "no test that proves a miss (warning)", map[string]string{"safe-no-miss": "W801"}},
+	{"Safety", "vendor facts worth knowing (push-only reaches devices seen within 30 days)", map[string]string{"safe-vendor-fact": "I410"}},
+
+	{"Time and size", "`merge.wait` longer than `expire`", map[string]string{"time-merge-longer-than-expire": "N504"}},
+	{"Time and size", "quiet hours that outlast `expire` with `when_quiet: hold`", map[string]string{"time-quiet-outlasts-expire": "W503"}},
+	{"Time and size", "over-long title or tag (bytes and Han characters)", map[string]string{"size-title": "W505", "size-tag": "N306"}},
+
+	// Not in the description, seen in practice.
+	{"", "Chinese quotation marks around a text", map[string]string{"yaml-curly-quotes": "N115", "yaml-curly-quotes-flow": "N115", "yaml-curly-closing": "N100"}},
+	{"", "brackets, quotation marks and indentation", map[string]string{"yaml-unclosed": "N100", "yaml-brace-open": "N100", "yaml-brace-close": "N100", "yaml-indent": "N100", "yaml-dedent": "N100", "yaml-no-space": "N100"}},
+	{"", "what is no condition", map[string]string{"cond-unfinished": "N209", "cond-no-operator": "N209", "cond-unclosed-text": "N209", "cond-not-bool": "N209"}},
+}
+
+// described is the section of the format that promises the list, word by word.
+var described = map[string]string{
+	"YAML": "unknown key; full-width colon `：` or comma `，`; tab or ideographic space as indentation; BOM; empty or null value (`when: !x` loads as null: never \"always\"); tags, anchors, aliases, merge keys; " +
+		"` #` inside a text (the rest would be cut silently); an ASCII comma or unquoted `${}` inside `{}` or `[]`; `: ` in a text; a text that begins with `[ * & ! % @ > |`; duplicate keys.",
+	"Names": "duplicate rule name (with the first place); unknown event, field, hole, account (with the list and the nearest); a tag no tag rule can give (warning).",
+	"Conditions": "`=` for `==`; Chinese quotation marks, operators or words (`”`, `＞`, `并且`, `且`); text without quotes (`城市 == 北京`); `== \"a\" or \"b\"`; `(\"a\",\"b\")` for a list; `1,000`; `５００`; " +
+		"`amount >= 100 and < 500`; number compared with text; a value outside `values`; always true (`x != a or x != b`) and always false; `a or b and c` without brackets (warning).",
+	"Safety": "everyone-like audience (everyone, online, only a package) without permission or approval; empty audience; push on a profile event without `changed`; mixed criteria with everyone; " +
+		"a merged text whose field is not in `by`; an audience or field the account's vendor cannot do; more daily slots asked for by all rules together than exist (warning, lists them); " +
+		"no test that proves a miss (warning); vendor facts worth knowing (push-only reaches devices seen within 30 days).",
+	"Time and size": "`merge.wait` longer than `expire`; quiet hours that outlast `expire` with `when_quiet: hold`; over-long title or tag (bytes and Han characters).",
+}
+
+// Every mistake of the description is in the table: taking out what the table says leaves nothing but punctuation.
+func TestNoNamedMistakeIsLeftOut(t *testing.T) {
+	for topic, text := range described {
+		for _, m := range mistakes {
+			if m.topic == topic {
+				if !strings.Contains(text, m.says) {
+					t.Errorf("%s: the description has no %q", topic, m.says)
+				}
+				text = strings.Replace(text, m.says, "", 1)
+			}
+		}
+		if strings.ContainsFunc(text, unicode.IsLetter) {
+			t.Errorf("%s: no golden for: %s", topic, text)
+		}
+	}
+}
+
+func mistakeFiles(t testing.TB) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	for _, m := range mistakes {
+		if len(m.code) == 0 {
+			t.Errorf("%s has no golden", m.says)
+		}
+		for name, code := range m.code {
+			if out[name] != "" {
+				t.Errorf("%s stands twice", name)
+			}
+			out[name] = code
+		}
+	}
+	return out
+}
+
+func loadMistake(t testing.TB, name string) diag.List {
+	t.Helper()
+	set, l := LoadFiles([]File{{"events.yaml", readFile(t, "testdata/events.yaml")}, {name + ".yaml", readFile(t, "testdata/mistakes/"+name+".yaml")}}, strictAccount())
+	if l.Errors() > 0 != (set == nil) {
+		t.Errorf("%s: a Set with errors", name)
+	}
+	if set != nil {
+		l = append(l, set.Advice...)
+	}
+	return l
+}
+
+func TestEachMistakeIsShownAsWritten(t *testing.T) {
+	want := mistakeFiles(t)
+	files, err := filepath.Glob("testdata/mistakes/*.yaml")
+	if err != nil || len(files) != len(want) {
+		t.Errorf("%d files, the table has %d, %v", len(files), len(want), err)
+	}
+	for name, code := range want {
+		l := loadMistake(t, name)
+		if len(l) == 0 || l[0].Code != code {
+			t.Errorf("%s: the first finding is not %s:\n%s", name, code, show(l))
+			continue
+		}
+		var got bytes.Buffer
+		for _, lang := range []diag.Lang{diag.EN, diag.ZH} {
+			if err := diag.WriteText(&got, l, lang); err != nil {
+				t.Fatal(err)
+			}
+			if lang == diag.EN {
+				got.WriteString("----\n")
+			}
+		}
+		golden := "testdata/mistakes/" + name + ".txt"
+		if *update {
+			if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if diff := cmp.Diff(string(readFile(t, golden)), got.String()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+var (
+	codeText = regexp.MustCompile("`[^`]*`|\"[^\"]*\"")
+	english  = regexp.MustCompile(`[A-Za-z']+ [A-Za-z']+ [A-Za-z']+`)
+)
+
+// What is said in Chinese is Chinese: no sentence of a library shows through, and each mistake says how to mend it.
+func TestFindingsAreInBothLanguagesAndHaveACure(t *testing.T) {
+	for name := range mistakeFiles(t) {
+		for _, d := range loadMistake(t, name) {
+			for _, s := range []diag.Text{d.Message, d.Hint, d.Note} {
+				if plain := codeText.ReplaceAllString(s.ZH, ""); english.MatchString(plain) {
+					t.Errorf("%s: %s in Chinese: %s", name, d.Code, s.ZH)
+				}
+				if (s.EN == "") != (s.ZH == "") || (s.EN != "" && s.EN == s.ZH) {
+					t.Errorf("%s: %s: %q and %q", name, d.Code, s.EN, s.ZH)
+				}
+				if plain := codeText.ReplaceAllString(s.EN, ""); strings.ContainsFunc(plain, func(r rune) bool { return unicode.Is(unicode.Han, r) }) && d.Hint != s && d.Note != s {
+					t.Errorf("%s: %s in English: %s", name, d.Code, s.EN)
+				}
+			}
+			if d.Hint.EN == "" && d.Note.EN == "" && !slices.Contains([]string{"N209"}, d.Code) {
+				t.Errorf("%s: %s has no cure: %s", name, d.Code, d.Message.EN)
+			}
+		}
+	}
+}

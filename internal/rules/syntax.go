@@ -1,0 +1,96 @@
+package rules
+
+import (
+	"errors"
+	"regexp"
+	"strings"
+
+	"github.com/expr-lang/expr/file"
+
+	"github.com/notifier/notifier/internal/diag"
+)
+
+// wrongly maps what expr says, in English and in its own words, to what a reader of rules understands. The first that fits counts.
+var wrongly = []struct {
+	says *regexp.Regexp
+	text func(m []string, marked string) diag.Text
+}{
+	{regexp.MustCompile(`^unexpected token EOF|^unexpected end`), func([]string, string) diag.Text {
+		return diag.Text{EN: "the condition is not finished", ZH: "条件没有写完"}
+	}},
+	{regexp.MustCompile(`^unexpected token Bracket\("(.)"\)`), func(m []string, _ string) diag.Text {
+		return diag.Text{EN: "a bracket `" + m[1] + "` that does not belong here", ZH: "这里不应该有括号 `" + m[1] + "`"}
+	}},
+	{regexp.MustCompile(`^unexpected token|^unrecognized character`), func(_ []string, marked string) diag.Text {
+		return diag.Text{EN: "`" + marked + "` does not belong here: an operator or `and` is missing before it", ZH: "这里不应该有 `" + marked + "`：它前面少了运算符或 `and`"}
+	}},
+	{regexp.MustCompile(`mismatched types (\S+) and (\S+)\)`), func(m []string, _ string) diag.Text {
+		a, b := typeWord(m[1]), typeWord(m[2])
+		return diag.Text{EN: "a " + a.EN + " and a " + b.EN + " do not go together", ZH: a.ZH + "和" + b.ZH + "不能放在一起算"}
+	}},
+	{regexp.MustCompile(`expected bool, but got (\S+)`), func(m []string, _ string) diag.Text {
+		t := typeWord(m[1])
+		return diag.Text{EN: "only a " + t.EN + ": compare it with something", ZH: "只有" + t.ZH + "，请和别的值比较"}
+	}},
+	{regexp.MustCompile(`should return boolean \(got (\S+)\)`), func(m []string, _ string) diag.Text {
+		t := typeWord(m[1])
+		return diag.Text{EN: "inside the brackets stands a " + t.EN + ", not a condition", ZH: "括号里应是条件，现在是" + t.ZH}
+	}},
+	{regexp.MustCompile(`takes only array`), func([]string, string) diag.Text {
+		return diag.Text{EN: "this function is for lists", ZH: "这个函数只用于列表"}
+	}},
+	{regexp.MustCompile(`arguments`), func([]string, string) diag.Text {
+		return diag.Text{EN: "the function has too few or too many arguments", ZH: "函数的参数个数不对"}
+	}},
+	{regexp.MustCompile(`char escape`), func([]string, string) diag.Text {
+		return diag.Text{EN: "a backslash in a text: write it twice", ZH: "文字里的反斜杠要写两个"}
+	}},
+	{regexp.MustCompile(`number syntax|literal`), func([]string, string) diag.Text {
+		return diag.Text{EN: "not a number", ZH: "这不是数字"}
+	}},
+	{regexp.MustCompile(`pointer`), func([]string, string) diag.Text {
+		return diag.Text{EN: "`#` has a meaning only inside any(), all() and their like", ZH: "`#` 只能用在 any()、all() 这类函数里"}
+	}},
+	{regexp.MustCompile(`error parsing regexp`), func([]string, string) diag.Text {
+		return diag.Text{EN: "the pattern is no regular expression", ZH: "这不是正确的正则表达式"}
+	}},
+}
+
+// typeWord names a type of expr.
+func typeWord(t string) diag.Text {
+	switch strings.Trim(t, "()") {
+	case "string":
+		return diag.Text{EN: "text", ZH: "文字"}
+	case "bool":
+		return diag.Text{EN: "true or false", ZH: "真假值"}
+	case "float64", "int":
+		return diag.Text{EN: "number", ZH: "数字"}
+	case "time.Time":
+		return diag.Text{EN: "time", ZH: "时间"}
+	}
+	return diag.Text{EN: "list", ZH: "列表"}
+}
+
+// syntax shows an error of expr at its place.
+func syntax(n *diag.Node, src string, err error) {
+	r := []rune(src)
+	from, to := 0, len(r)
+	msg := err.Error()
+	if fe, ok := errors.AsType[*file.Error](err); ok {
+		msg = fe.Message
+		from = min(max(fe.From, 0), to)
+		to = min(max(fe.To, from+1), max(to, from+1))
+	}
+	if n.Cut() {
+		n.ErrorAt(from, to, "N113", diag.Text{EN: "the condition ends before ` #`: the rest is a comment", ZH: "` #` 之后是注释，条件到这里就断了"}, diag.Text{EN: "put the condition in single quotes", ZH: "请给整个条件加单引号"})
+		return
+	}
+	text := diag.Text{EN: "it cannot be understood from here on", ZH: "从这里开始看不懂"}
+	for _, w := range wrongly {
+		if m := w.says.FindStringSubmatch(msg); m != nil {
+			text = w.text(m, string(r[min(from, len(r)):min(to, len(r))]))
+			break
+		}
+	}
+	n.ErrorAt(from, to, "N209", diag.Text{EN: "not a condition: " + text.EN, ZH: "条件写得不对：" + text.ZH}, diag.Text{})
+}
