@@ -5,12 +5,17 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/dispatch"
+	"github.com/notifier/notifier/internal/event"
+	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/settings"
+	"github.com/notifier/notifier/test/schema"
 )
 
 // check loads one rule with the given block beside the shipped catalogue; findings are `line:column CODE`, the line counted from the
@@ -158,5 +163,69 @@ func TestShippedRulesHoldTheContract(t *testing.T) {
 		if _, list := rules.LoadFiles(files, opt); len(list) > 0 {
 			t.Errorf("with %s: %v", with, list)
 		}
+	}
+}
+
+// Every request that the shipped rules make of the shipped samples is valid by the vendor's schemas.
+func TestShippedRulesSendWhatTheSchemasAllow(t *testing.T) {
+	files, err := rules.ReadFS(os.DirFS("../../rules"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, list := rules.LoadFiles(files, account(true, false))
+	if set == nil {
+		t.Fatal(list)
+	}
+	r := &rongAccount{sender: "system", platforms: []string{"ios", "android"}, allowEveryone: true, broadcast: true}
+	fired := map[string]bool{}
+	send := func(name string, call *dispatch.Call) {
+		t.Helper()
+		req, err := r.request(call)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			return
+		}
+		body, contentType, err := req.Body()
+		if err == nil {
+			err = schema.Wire(req.Endpoint().Path, contentType, body)
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		fired[name] = true
+	}
+	for _, spec := range set.Catalogue.Specs {
+		for _, f := range files {
+			if f.Name != spec.Sample {
+				continue
+			}
+			events, err := set.Decode(event.Record{Position: event.Position{Topic: spec.Topics[0]}, Value: f.Data, Time: time.Date(2026, 11, 21, 3, 0, 1, 0, time.UTC)})
+			if err != nil || len(events) != 1 {
+				t.Fatalf("%s: %v, %v", f.Name, events, err)
+			}
+			for _, in := range set.Evaluate(&events[0]) {
+				if in.Action == intent.Tags {
+					get := func(k string) (intent.Value, bool) { v, ok := in.Profile.Fields[k]; return v, ok }
+					tags := set.Tags("main", get, nil)
+					send("tags", &dispatch.Call{Endpoint: "/user/tag/set.json", Users: []string{in.Target}, Tags: tags})
+					send("tags", &dispatch.Call{Endpoint: "/user/tag/batch/set.json", Users: []string{in.Target}, Tags: tags})
+					continue
+				}
+				c := in.Content
+				if in.Merge != nil {
+					if c, err = rules.RenderMerged(c, in.Merge, []map[string]any{in.Merge.Vars, in.Merge.Vars}, 2); err != nil {
+						t.Fatal(err)
+					}
+				}
+				route, err := r.Route(in)
+				if err != nil {
+					t.Fatalf("%s: %v", in.ID, err)
+				}
+				send(in.Rule, &dispatch.Call{Endpoint: route.Endpoint, Users: []string{in.Target}, Content: c, Audience: in.Audience, First: in.ID})
+			}
+		}
+	}
+	if len(fired) < 7 {
+		t.Errorf("only %v made a request of their samples", fired)
 	}
 }
