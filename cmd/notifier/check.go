@@ -198,7 +198,7 @@ func language(flag string, env []string) (diag.Lang, error) {
 func accounts(o checkOptions, env []string, talk io.Writer) (rules.Options, error) {
 	standIn := func(why string) rules.Options {
 		fmt.Fprintf(talk, "note: %s: account names and permissions are not checked\n", why)
-		return rules.Options{AnyAccount: true}
+		return app.AnyRuleOptions()
 	}
 	path := o.config
 	if path == "" {

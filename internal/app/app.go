@@ -233,7 +233,8 @@ func (a *App) account(ac *settings.Account) (*dispatch.Account, error) {
 		return nil, err
 	}
 	a.clients = append(a.clients, cl)
-	v := &rongAccount{client: cl, sender: ac.Sender, platforms: ac.Platforms, allowEveryone: ac.AllowEveryone, broadcast: ac.Broadcast}
+	v := newRongAccount(ac)
+	v.client = cl
 	return &dispatch.Account{Name: ac.Name, Key: Identity(ac), Vendor: v, Lanes: rongLanes(quotaOf(ac), late), Timeout: ac.Timeout, TagDelay: ac.Tags.Delay, KeepForeign: ac.Tags.KeepForeign,
 		VerifyUsers: ac.Tags.Verify.N, VerifyIn: ac.Tags.Verify.In, MaxTags: rongpush.MaxTags}, nil
 }
@@ -380,18 +381,4 @@ func eventNames(s *rules.Set) (out []string) {
 		out = append(out, sp.Name)
 	}
 	return out
-}
-
-// RuleAccounts is what the settings tell the rule loader of the accounts.
-func RuleAccounts(s *settings.Settings) []rules.Account {
-	var out []rules.Account
-	for _, ac := range s.Accounts {
-		out = append(out, rules.Account{Name: ac.Name, Vendor: ac.Vendor, AllowEveryone: ac.AllowEveryone, ApprovalWaived: ac.ApprovalWaived, Sender: ac.Sender, Slots: ac.Quota.Day})
-	}
-	return out
-}
-
-// RuleOptions is what the settings tell the rule loader.
-func RuleOptions(s *settings.Settings) rules.Options {
-	return rules.Options{Zone: s.Zone, Accounts: RuleAccounts(s), MaxBytes: s.Events.MaxBytes}
 }

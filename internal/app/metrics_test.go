@@ -19,7 +19,7 @@ import (
 // The daemon's series follow the conventions, and those that people alert on are there from the start.
 func TestMetrics(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	s := &settings.Settings{Zone: time.UTC, Accounts: []settings.Account{{Name: "main", Vendor: "rongcloud", AppKey: "k", Sender: "system", AllowEveryone: true, ApprovalWaived: true, Broadcast: true,
+	s := &settings.Settings{Zone: time.UTC, Accounts: []settings.Account{{Name: "main", Vendor: "rongcloud", AppKey: "k", Sender: "system", Platforms: []string{"ios"}, AllowEveryone: true, ApprovalWaived: true, Broadcast: true,
 		Quota: settings.Quota{Hour: 2, Day: 3, DayZones: []*time.Location{time.UTC}}}}}
 	live, err := newLiveRules(Options{Settings: s, Log: zap.NewNop(), RuleFiles: func() ([]rules.File, error) { return rules.ReadFS(shipped.Files) }}, reg)
 	if err != nil {

@@ -22,30 +22,7 @@ type rongAccount struct {
 	platforms     []string // of audiences
 	allowEveryone bool
 	broadcast     bool // the account has the broadcast service
-}
-
-// Route implements dispatch.Vendor.
-func (r *rongAccount) Route(in *intent.Intent) (dispatch.Route, error) {
-	message := in.Content != nil && in.Content.Message != nil
-	switch a := in.Audience; {
-	case in.Action == intent.Push && message:
-		return dispatch.Route{Lane: "user", Endpoint: rongpush.SystemPublish.Path, Users: true}, nil
-	case in.Action == intent.Push:
-		return dispatch.Route{Lane: "user", Endpoint: rongpush.PushUser.Path, Users: true}, nil
-	case in.Action != intent.Broadcast || a == nil:
-		return dispatch.Route{}, fmt.Errorf("action %q without an audience has no endpoint", in.Action)
-	case !r.broadcast:
-		return dispatch.Route{}, errors.New("the account has services.broadcast: false")
-	case len(a.NoneOf) > 0:
-		return dispatch.Route{}, errors.New("RongCloud has no none_of for audiences")
-	case a.Online && message:
-		return dispatch.Route{Lane: "online", Endpoint: rongpush.OnlineMessage.Path}, nil
-	case a.Online:
-		return dispatch.Route{}, errors.New("RongCloud reaches online users only with a message")
-	case a.Everyone && message:
-		return dispatch.Route{Lane: "broadcast", Endpoint: rongpush.BroadcastMessage.Path}, nil
-	}
-	return dispatch.Route{Lane: "broadcast", Endpoint: rongpush.Push.Path}, nil
+	pushPlus      bool // the account has Push Plus
 }
 
 // ValidUser implements dispatch.Vendor.
@@ -102,19 +79,8 @@ func (r *rongAccount) request(c *dispatch.Call) (rongpush.Request, error) {
 	if c.Endpoint == rongpush.PushUser.Path {
 		return rongpush.PushUsers{Users: c.Users, Notification: n}, nil
 	}
-	if c.Endpoint == rongpush.Push.Path {
-		b := rongpush.Broadcast{Audience: audience(c.Audience), AllowEveryone: r.allowEveryone, Platforms: r.platforms, Notification: n}
-		if len(c.Content.Platforms) > 0 {
-			b.Platforms = c.Content.Platforms
-		}
-		if c.Content.Message != nil {
-			m, err := r.message(c.Content.Message)
-			if err != nil {
-				return nil, err
-			}
-			b.From, b.Message = r.from(c.Content.Message), &m
-		}
-		return b, nil
+	if c.Endpoint == rongpush.Push.Path || c.Endpoint == rongpush.PushCustom.Path {
+		return r.toAudience(c, n)
 	}
 	m, err := r.message(c.Content.Message)
 	if err != nil {
@@ -135,6 +101,30 @@ func (r *rongAccount) request(c *dispatch.Call) (rongpush.Request, error) {
 		return rongpush.MessageBroadcast{Intent: c.First, From: from, AllowEveryone: r.allowEveryone, Message: m, PushContent: n.Text, PushExt: ext}, nil
 	}
 	return nil, fmt.Errorf("no request for endpoint %s", c.Endpoint)
+}
+
+// toAudience builds what carries an audience in JSON: /push.json, with a message or without, and /push/custom.json.
+func (r *rongAccount) toAudience(c *dispatch.Call, n rongpush.Notification) (rongpush.Request, error) {
+	to, err := audience(c.Audience)
+	if err != nil {
+		return nil, err
+	}
+	platforms := r.platforms
+	if len(c.Content.Platforms) > 0 {
+		platforms = c.Content.Platforms
+	}
+	if c.Endpoint == rongpush.PushCustom.Path {
+		return rongpush.CustomPush{AllowPushPlus: r.pushPlus, Audience: to, AllowEveryone: r.allowEveryone, Platforms: platforms, Notification: n}, nil
+	}
+	b := rongpush.Broadcast{Audience: to, AllowEveryone: r.allowEveryone, Platforms: platforms, Notification: n}
+	if c.Content.Message != nil {
+		m, err := r.message(c.Content.Message)
+		if err != nil {
+			return nil, err
+		}
+		b.From, b.Message = r.from(c.Content.Message), &m
+	}
+	return b, nil
 }
 
 func (r *rongAccount) message(m *intent.Message) (rongpush.Message, error) {
@@ -193,13 +183,6 @@ func notification(c *intent.Content) (rongpush.Notification, error) {
 	return x.Apply(n), nil
 }
 
-func audience(a *intent.Audience) rongpush.Audience {
-	if a.Everyone {
-		return rongpush.All{}
-	}
-	return rongpush.Filter{AllOf: a.AllOf, AnyOf: a.AnyOf, Package: a.Package}
-}
-
 // outcome says in the dispatcher's words what is known of a call.
 func outcome(ans *rongcloud.Answer, err error) dispatch.Outcome {
 	if err == nil {
@@ -248,7 +231,9 @@ func rongLanes(q rongQuota, late time.Duration) map[string]dispatch.Policy {
 		"user":                {Rate: 100, MaxBatch: rongpush.MaxPushUsers, Parallel: 16, Late: late},
 		"broadcast":           {Limits: scarce(q.Hour, q.Day), MaxBatch: 1, Parallel: 1, Late: lateScarce, Audiences: true},
 		dispatch.LaneRecall:   {Limits: scarce(2, 3), MaxBatch: 1, Parallel: 1, Late: lateScarce, Endpoint: rongpush.BroadcastRecall.Path}, // its own line in the vendor's table
-		"online":              {Rate: 60, Window: 62 * time.Second, MaxBatch: 1, Parallel: 1, Late: late, Audiences: true},
+		// Push Plus has no documented limit: a call a second is far below its product's purpose and far above a rule's need.
+		"push-plus": {Rate: 1, MaxBatch: 1, Parallel: 1, Late: late, Audiences: true},
+		"online":    {Rate: 60, Window: 62 * time.Second, MaxBatch: 1, Parallel: 1, Late: late, Audiences: true},
 	}
 }
 

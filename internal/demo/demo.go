@@ -40,6 +40,8 @@ type Options struct {
 
 	Progress io.Writer // what happens meanwhile, and the daemon's warnings
 	Screen   *Screen   // a live view on a terminal; nil: a line a second
+
+	arrived func(*sandbox.Entry) // tests look at every call of the vendor's journal
 }
 
 // MaxRate bounds Options.Rate: more than one core can make.
@@ -124,7 +126,7 @@ func (d *demo) with(ctx context.Context, broker *embedded.Broker, dir string, lo
 		return nil, fmt.Errorf("start the sandbox: %w", err)
 	}
 	defer func() { err = errors.Join(err, d.sandbox.Close()) }()
-	d.arrivals = &arrivals{server: d.sandbox, calls: map[string]int{}}
+	d.arrivals = &arrivals{server: d.sandbox, each: d.opt.arrived, calls: map[string]int{}}
 
 	folder := "rules"
 	if d.opt.Rules != "" {

@@ -15,6 +15,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/notifier/notifier/internal/embedded"
+	"github.com/notifier/notifier/internal/sandbox"
+	"github.com/notifier/notifier/test/schema"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -23,12 +25,25 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestDemoShowsEverything(t *testing.T) {
 	t.Parallel()
 	var talk syncBuffer
-	r, err := Run(t.Context(), Options{For: 15 * time.Second, Seed: 3, Rate: 40, Progress: &talk})
+	valid := 0
+	r, err := Run(t.Context(), Options{For: 15 * time.Second, Seed: 3, Rate: 40, Progress: &talk, arrived: func(e *sandbox.Entry) {
+		if err := schema.Request(e.Method, e.Path, e.Body); err != nil {
+			t.Errorf("a call breaks the vendor's schema: %v\n%s", err, e.Body)
+		}
+		valid++
+	}})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, talk.String())
 	}
 	if !r.OK() {
 		t.Errorf("problems %q\n%s", r.Problems, talk.String())
+	}
+	calls := 0
+	for _, n := range r.Calls {
+		calls += n
+	}
+	if valid != calls || calls == 0 {
+		t.Errorf("%d calls were held to the schema, %d were made", valid, calls)
 	}
 	if r.Events != 600 || r.Dead != 2 || r.Ignored == 0 || r.NoMatch+r.Ignored != 600-60-2 {
 		t.Errorf("%d events, %d no match, %d ignored, %d dead: 15 s at 40/s, of which one in ten matches and two are broken", r.Events, r.NoMatch, r.Ignored, r.Dead)

@@ -103,6 +103,7 @@ type note struct {
 // arrivals follows the sandbox's journal, which forgets after a while.
 type arrivals struct {
 	server *sandbox.Server
+	each   func(*sandbox.Entry) // or nil
 
 	mu    sync.Mutex // guards what follows
 	seq   int64
@@ -118,6 +119,9 @@ func (a *arrivals) look() {
 	for _, e := range a.server.Journal(a.seq) {
 		a.seq = e.Seq
 		a.calls[e.Path]++
+		if a.each != nil {
+			a.each(&e)
+		}
 		if n, ok := notification(&e); ok && e.Executed {
 			a.last = append(a.last, n)
 		}

@@ -79,7 +79,7 @@ func (f Filter) wire() (w audienceWire, wide bool, err error) {
 		return w, false, invalid("audience", "an empty filter; everybody is asked for by All")
 	}
 	if len(f.Package) > maxPackageBytes || !utf8.ValidString(f.Package) || strings.ContainsFunc(f.Package, func(r rune) bool { return r <= ' ' }) {
-		return w, false, invalid("audience.packageName", "%q is no package name", f.Package)
+		return w, false, refuse("audience.packageName", "%q is no package name", "%q 不是应用包名", f.Package)
 	}
 	w.PackageName = f.Package
 	if len(none) > 0 {

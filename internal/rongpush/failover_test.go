@@ -97,9 +97,11 @@ func TestFailOverTable(t *testing.T) {
 		{name: "answers 502", fault: "http_5xx", primary: 1, push: unknown, tags: safe, next: "backup"},
 		{name: "answers 1000", fault: "code", code: 1000, primary: 1, push: unknown, tags: safe, next: "backup"},
 		{name: "answers 1050", fault: "code", code: 1050, primary: 1, push: unknown, tags: safe, next: "backup"},
+		{name: "answers no JSON", fault: "answer", primary: 1, push: unknown, tags: safe, next: "backup"},
 		{name: "redirects", fault: "redirect", primary: 1, push: unknown, tags: safe, next: "backup"},
 		{name: "refuses what is in it", fault: "code", code: 1002, primary: 1, push: rongcloud.Permanent, tags: rongcloud.Permanent, next: "primary"},
 		{name: "refuses who we are", fault: "code", code: 1004, primary: 1, push: rongcloud.Config, tags: rongcloud.Config, next: "primary"},
+		{name: "has no such service", fault: "code", code: 1009, primary: 1, push: rongcloud.Config, tags: rongcloud.Config, next: "primary"},
 		{name: "refuses for now", fault: "code", code: 1008, primary: 1, push: rongcloud.RetryLater, tags: rongcloud.RetryLater, next: "primary"},
 	} {
 		for what, r := range map[string]rongpush.Request{"push": rongpush.Goldens["push-filter"], "message": rongpush.Goldens["system"], "tags": rongpush.Goldens["tags-set"]} {
@@ -111,7 +113,11 @@ func TestFailOverTable(t *testing.T) {
 				t.Parallel()
 				w := failing(t, tc.dial)
 				if tc.fault != "" {
-					if err := w.Arm(sandbox.Fault{Kind: tc.fault, Host: "primary", Code: tc.code}); err != nil {
+					fault := sandbox.Fault{Kind: tc.fault, Host: "primary", Code: tc.code}
+					if tc.fault == "answer" {
+						fault.HTTP, fault.Body = 200, "<html>"
+					}
+					if err := w.Arm(fault); err != nil {
 						t.Fatal(err)
 					}
 				}

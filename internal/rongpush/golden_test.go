@@ -3,8 +3,10 @@ package rongpush
 import (
 	"bytes"
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -163,6 +165,28 @@ func TestGoldens(t *testing.T) {
 		}
 		if again, _, _ := r.Body(); !bytes.Equal(again, body) {
 			t.Errorf("%s: the same request gave other bytes", name)
+		}
+	}
+}
+
+// Each of the eleven endpoints has a golden file, and so has each vendor node alone, under android and harmonyOS and in pushExt.
+func TestEveryEndpointAndNodeHasAGolden(t *testing.T) {
+	seen := map[string]bool{}
+	for _, r := range goldens {
+		seen[r.Endpoint().Path] = true
+	}
+	if len(seen) != 11 {
+		t.Errorf("%d endpoints have a golden: %v", len(seen), seen)
+	}
+	for _, name := range []string{"users-badge-0", "users-honor", "users-hw", "users-mi", "users-oppo", "users-vivo", "users-fcm", "users-harmony", "system-ext-MI",
+		"system-ext-HONOR", "system-ext-HW", "system-ext-OPPO", "system-ext-VIVO", "system-ext-APNs", "system-ext-FCM", "system-ext-OHOS"} {
+		if goldens[name] == nil {
+			t.Errorf("there is no golden %s", name)
+		}
+	}
+	for typ := range messageTypes {
+		if !slices.ContainsFunc(slices.Collect(maps.Values(goldens)), func(r Request) bool { m, ok := r.(SystemMessage); return ok && m.Message.Type == typ }) {
+			t.Errorf("message type %s has no golden", typ)
 		}
 	}
 }

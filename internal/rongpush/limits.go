@@ -114,7 +114,7 @@ func tagSet(field string, tags []string) ([]string, error) {
 		}
 	}
 	if len(out) > MaxTags {
-		return nil, invalid(field, "%d tags; at most %d", len(out), MaxTags)
+		return nil, refuse(field, "%d tags; at most %d", "有 %d 个标签，最多 %d 个", len(out), MaxTags)
 	}
 	return out, nil
 }

@@ -29,6 +29,36 @@ func TestNewMessage(t *testing.T) {
 	}
 }
 
+// A rule's texts become what the type wants: numbers, the user object; everything else stays text, in custom types all of it.
+func TestTextsBecomeWhatTheTypeWants(t *testing.T) {
+	for _, tc := range []struct {
+		typ    string
+		fields map[string]string
+		want   string // the content, or the field that is refused
+	}{
+		{"RC:HQVCMsg", map[string]string{"remoteUrl": "r", "duration": "12"}, `{"duration":12,"remoteUrl":"r"}`},
+		{"RC:HQVCMsg", map[string]string{"remoteUrl": "1", "duration": "0", "extra": "2"}, `{"duration":0,"extra":"2","remoteUrl":"1"}`},
+		{"RC:FileMsg", map[string]string{"name": "1", "size": "2", "type": "3", "fileUrl": "4"}, `{"fileUrl":"4","name":"1","size":"2","type":"3"}`},
+		{"RC:TxtMsg", map[string]string{"content": "{}", "user": `{"id":"u"}`}, `{"content":"{}","user":{"id":"u"}}`},
+		{"app:x", map[string]string{"n": "1", "o": "{}"}, `{"n":"1","o":"{}"}`},
+		{"RC:HQVCMsg", map[string]string{"remoteUrl": "r", "duration": "12.5"}, "content.duration"},
+		{"RC:HQVCMsg", map[string]string{"remoteUrl": "r", "duration": "long"}, "content.duration"},
+		{"RC:HQVCMsg", map[string]string{"remoteUrl": "r", "duration": ""}, "content.duration"},
+		{"RC:GIFMsg", map[string]string{"gifDataSize": "1", "width": "-1", "height": "1", "localPath": "l", "remoteUrl": "r"}, "content.width"},
+		{"RC:TxtMsg", map[string]string{"content": "x", "user": `{"id":1}`}, "content.user"},
+		{"RC:TxtMsg", map[string]string{"content": "x", "user": `{`}, "content.user"},
+	} {
+		m, err := NewMessage(tc.typ, tc.fields, "")
+		got := m.Content
+		if bad := Problems(err); len(bad) > 0 {
+			got = bad[0].Field
+		}
+		if got != tc.want {
+			t.Errorf("%s %v: %s (%v), want %s", tc.typ, tc.fields, got, err, tc.want)
+		}
+	}
+}
+
 // The number is fixed by the intent for ever: another release must give the same one.
 func TestMsgRandom(t *testing.T) {
 	if got := MsgRandom("notices/0/1/notice/*"); got != 4984307050311586161 {
@@ -67,4 +97,18 @@ func TestParseReceipt(t *testing.T) {
 			t.Errorf("%s: %s", odd, d)
 		}
 	}
+}
+
+// Whatever the vendor writes into an answer, reading it never panics, and an answer about tags names exactly the users asked for.
+func FuzzAnswers(f *testing.F) {
+	for _, s := range []string{`{"code":200}`, `{"code":200,"id":"a","messageUIDs":[{"userId":"u"}]}`, `{"code":200,"result":{"u-1":["a"],"u-2":null}}`, `{"messageUIDs":{}}`, `[`, ``} {
+		f.Add([]byte(s))
+	}
+	r := GetTags{[]string{"u-1", "u-2"}}
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		ParseReceipt(answer)
+		if tags, err := r.Decode(answer); err == nil && (len(tags) != 2 || tags["u-1"] == nil || tags["u-2"] == nil) {
+			t.Errorf("%q: %v", answer, tags)
+		}
+	})
 }

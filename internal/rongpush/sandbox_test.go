@@ -112,60 +112,6 @@ func TestSandboxTagsAreReplacedAndRead(t *testing.T) {
 	}
 }
 
-// Each disturbance of the sandbox: what the client calls it, and whether the vendor acted.
-func TestSandboxFaults(t *testing.T) {
-	push := rongpush.Goldens["push-filter"]
-	tags := rongpush.Goldens["tags-set"]
-	short := 300 * time.Millisecond
-	for _, tc := range []struct {
-		name     string
-		fault    sandbox.Fault
-		timeout  time.Duration
-		push     rongcloud.Class
-		tags     rongcloud.Class
-		executed int
-	}{
-		{"answer", sandbox.Fault{Kind: "answer", HTTP: 200, Body: "<html>"}, enough, rongcloud.Unknown, rongcloud.RetrySafe, 0},
-		{"5xx", sandbox.Fault{Kind: "http_5xx"}, enough, rongcloud.Unknown, rongcloud.RetrySafe, 0},
-		{"1000", sandbox.Fault{Kind: "code", Code: 1000}, enough, rongcloud.Unknown, rongcloud.RetrySafe, 0},
-		{"1008", sandbox.Fault{Kind: "code", Code: 1008}, enough, rongcloud.RetryLater, rongcloud.RetryLater, 0},
-		{"1009", sandbox.Fault{Kind: "code", Code: 1009}, enough, rongcloud.Config, rongcloud.Config, 0},
-		{"redirect", sandbox.Fault{Kind: "redirect"}, enough, rongcloud.Unknown, rongcloud.RetrySafe, 0},
-		{"reset before", sandbox.Fault{Kind: "reset_before"}, enough, rongcloud.Unknown, rongcloud.RetrySafe, 0},
-		{"reset after", sandbox.Fault{Kind: "reset_after"}, enough, rongcloud.Unknown, rongcloud.RetrySafe, 1},
-		{"truncated", sandbox.Fault{Kind: "truncate"}, enough, rongcloud.Unknown, rongcloud.RetrySafe, 1},
-		{"stall", sandbox.Fault{Kind: "stall"}, short, rongcloud.Unknown, rongcloud.RetrySafe, 0},
-		{"stall after", sandbox.Fault{Kind: "stall_after"}, short, rongcloud.Unknown, rongcloud.RetrySafe, 1},
-		{"timeout after", sandbox.Fault{Kind: "timeout_after"}, short, rongcloud.Unknown, rongcloud.RetrySafe, 1},
-		{"drip", sandbox.Fault{Kind: "drip"}, short, rongcloud.Unknown, rongcloud.RetrySafe, 1},
-		{"refuse, goes to the backup", sandbox.Fault{Kind: "refuse", Host: "primary"}, enough, rongcloud.OK, rongcloud.OK, 1},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
-			for r, want := range map[rongpush.Request]rongcloud.Class{&keyed{push}: tc.push, &keyed{tags}: tc.tags} {
-				w := newWorld(t, "s")
-				if err := w.Arm(tc.fault); err != nil {
-					t.Fatal(err)
-				}
-				_, err := w.send(t, "c", r, tc.timeout)
-				got := rongcloud.OK
-				if err != nil {
-					got = err.Class
-				}
-				if got != want {
-					t.Errorf("%s: class %s, want %s (%v)", r.Endpoint().Path, got, want, err)
-				}
-				if s := w.Stats().RongCloud; s.Executed != tc.executed || s.Calls > 1 || s.Doubles != 0 {
-					t.Errorf("%s: the vendor saw %+v, want %d executed of one call", r.Endpoint().Path, s, tc.executed)
-				}
-			}
-		})
-	}
-}
-
-// keyed makes a request usable as a map's key.
-type keyed struct{ rongpush.Request }
-
 func TestSandboxRefusals(t *testing.T) {
 	w := newWorld(t, "wrong")
 	if _, err := w.send(t, "c", rongpush.Goldens["tags-set"], enough); err == nil || err.Class != rongcloud.Config || err.Code != 1004 {

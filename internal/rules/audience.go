@@ -35,12 +35,12 @@ func (l *loader) broadcast(n *diag.Node, r *Rule, a Account, known bool) {
 		return
 	}
 	if aud := n.Need("audience"); aud != nil {
-		l.audience(aud, n, r, a, known)
+		l.audience(aud, r, a, known)
 	}
 	l.texts(n, r, a)
 }
 
-func (l *loader) audience(n, body *diag.Node, r *Rule, a Account, known bool) {
+func (l *loader) audience(n *diag.Node, r *Rule, a Account, known bool) {
 	out := &audience{}
 	r.audience = out
 	if n.Kind == diag.Scalar {
@@ -49,20 +49,12 @@ func (l *loader) audience(n, body *diag.Node, r *Rule, a Account, known bool) {
 			out.everyone = true
 		case "online":
 			out.online = true
-			if a.Vendor == "getui" {
-				n.Error("N407", diag.Text{EN: "account `" + a.Name + "` (getui) cannot reach only those online", ZH: "账号 `" + a.Name + "`（个推）不能只发在线用户"}, diag.Text{})
-			} else if body.Get("message") == nil {
-				n.Error("N407", diag.Text{EN: "only a message can go to those online", ZH: "只有应用内消息才能发给在线用户"}, diag.Text{EN: "add a `message` block", ZH: "请加上 `message`"})
-			}
 		}
 	} else if mixedEveryone(n) {
 		return
 	} else if n.Keys("all_of", "any_of", "none_of", "package") {
 		out.all, out.any, out.none = l.audienceTags(n, "all_of", r), l.audienceTags(n, "any_of", r), l.audienceTags(n, "none_of", r)
 		out.pkg, _ = n.Get("package").String()
-		if k := n.Key("none_of"); k != nil && a.Vendor == "rongcloud" {
-			k.Error("N407", diag.Text{EN: "account `" + a.Name + "` (rongcloud) cannot leave out users by tag", ZH: "账号 `" + a.Name + "`（融云）不能按标签排除用户"}, diag.Text{EN: "give the others a tag of their own", ZH: "请给要发的用户单独打标签"})
-		}
 		if len(n.Fields) == 0 || (out.pkg == "" && n.Get("package") == nil && len(n.Get("all_of").List())+len(n.Get("any_of").List())+len(n.Get("none_of").List()) == 0) {
 			n.Error("N403", diag.Text{EN: "the audience is empty", ZH: "人群是空的"}, diag.Text{EN: "write `everyone` if you mean everybody", ZH: "要发给全部用户请写 `everyone`"})
 		}
@@ -76,7 +68,7 @@ func (l *loader) audienceTags(n *diag.Node, key string, r *Rule) (out []*templat
 	for _, t := range n.Get(key).List() {
 		if x := l.tagText(t, r); x != nil {
 			out = append(out, x)
-			r.tagNodes = append(r.tagNodes, tagNode{x, t})
+			r.tagNodes = append(r.tagNodes, tagNode{x, t, key == "none_of"})
 		}
 	}
 	return out
@@ -84,8 +76,9 @@ func (l *loader) audienceTags(n *diag.Node, key string, r *Rule) (out []*templat
 
 // tagNode remembers an audience tag for the question whether any rule gives it.
 type tagNode struct {
-	t *template
-	n *diag.Node
+	t    *template
+	n    *diag.Node
+	none bool // stands in none_of
 }
 
 // tagText reads a template for a tag: its literal parts must already be such as a tag may have.
@@ -223,9 +216,14 @@ func (l *loader) across() {
 					}
 				}
 			}
-			if !given {
-				tn.n.Warn("W307", diag.Text{EN: "no tag rule gives this tag", ZH: "没有标签规则会打这个标签"}, diag.Text{EN: "unless somebody else sets it, the broadcast reaches nobody", ZH: "除非别处会打，否则一个人也收不到"}).Rule = r.Name
+			if given {
+				continue
 			}
+			hint := diag.Text{EN: "unless somebody else sets it, the broadcast reaches nobody", ZH: "除非别处会打，否则一个人也收不到"}
+			if tn.none {
+				hint = diag.Text{EN: "unless somebody else sets it, it leaves nobody out", ZH: "除非别处会打，否则一个人也不会被排除"}
+			}
+			tn.n.Warn("W307", diag.Text{EN: "no tag rule gives this tag", ZH: "没有标签规则会打这个标签"}, hint).Rule = r.Name
 		}
 	}
 }

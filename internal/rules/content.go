@@ -271,7 +271,7 @@ func (c *content) vars() []string {
 }
 
 // extras turns the vendor's block into JSON: quoted texts stay texts, plain true, false and whole numbers become what they are.
-// Its keys are the vendor's business, which checks them where it sends.
+// Its keys are the vendor's business (Options.Vendor).
 func (l *loader) extras(n *diag.Node, c *content) {
 	if !n.IsMapping() {
 		return

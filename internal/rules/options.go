@@ -8,6 +8,8 @@ type Options struct {
 	Accounts   []Account
 	AnyAccount bool // no settings at hand: every account name is known and may do everything
 	MaxBytes   int  // of a record's value (events.max_bytes); 0 is the default
+
+	Vendor Vendor // asked whether it can send what a rule wants; nil: nobody is
 }
 
 // Account is what a rule needs to know of an account.

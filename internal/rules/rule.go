@@ -99,7 +99,11 @@ func (l *loader) ruleFile(d *diag.Doc) {
 		if name != nil {
 			d.SetRule(name.Text)
 		}
+		mistakes := d.List.Errors()
 		if r := l.rule(n, defaults); r != nil {
+			if d.List.Errors() == mistakes { // whether the vendor takes it is no question while it is wrong
+				l.vendor(n, r)
+			}
 			r.File = d.File
 			if old := l.find(r.Name); old != nil {
 				r.node.Error("N220", diag.Text{EN: fmt.Sprintf("rule `%s` exists already, in %s:%d", r.Name, old.File, old.Line), ZH: fmt.Sprintf("规则 `%s` 已经有了，在 %s:%d", r.Name, old.File, old.Line)},
@@ -176,7 +180,7 @@ func (l *loader) rule(n, defaults *diag.Node) *Rule {
 			}
 		}
 	}
-	if rc := n.Get("rongcloud"); rc != nil && r.content != nil {
+	if rc := n.Get(vendorBlock); rc != nil && r.content != nil {
 		l.extras(rc, r.content)
 	}
 	l.tests(n.Get("tests"), r)

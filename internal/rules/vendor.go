@@ -1,108 +1,120 @@
 package rules
 
 import (
-	"fmt"
-	"slices"
-	"strings"
-
 	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/intent"
 )
 
-// What RongCloud can and cannot do, as far as a rule shows it: docs/vendor.md.
-
-// standardSlots is RongCloud's daily broadcasts where the settings do not say.
-const standardSlots = 3
-
-// mixedEveryone reports `everyone` or `online` beside another criterion: the vendor would take the wider one.
-func mixedEveryone(n *diag.Node) bool {
-	hint := diag.Text{EN: "write `audience: everyone` alone, or only the tags", ZH: "只写 `audience: everyone`，或只写标签"}
-	say := func(at *diag.Node, word string) bool {
-		at.Error("N405", diag.Text{EN: "`" + word + "` cannot stand beside other criteria", ZH: "`" + word + "` 不能和其他条件一起写"}, hint)
-		return true
-	}
-	for _, word := range []string{"everyone", "online"} {
-		if k := n.Key(word); k != nil {
-			return say(k, word)
-		}
-		for _, it := range n.Items {
-			if it.Text == word {
-				return say(it, word)
-			}
-		}
-		for _, key := range []string{"all_of", "any_of", "none_of"} {
-			for _, it := range n.Get(key).List() {
-				if it.Text == word && !it.Quoted() {
-					return say(it, word)
-				}
-			}
-		}
-	}
-	return false
+// Vendor is what the loader asks of whoever will send a rule's deliveries: rules know no vendor's contract. It is asked once for each
+// push and broadcast rule that has no mistake of its own.
+type Vendor interface {
+	// Check gives what the contract forbids. account is the name of one of the Options' accounts, or any with AnyAccount.
+	Check(account string, d Delivery) []Problem
 }
 
-// carried warns of keys that RongCloud's message endpoints do not take.
-func (l *loader) carried(body *diag.Node, r *Rule, a Account) {
-	if a.Vendor != "rongcloud" || body.Get("message") == nil {
+// Delivery is what a rule wants sent, as its file writes it: texts still have their holes (Literal).
+type Delivery struct {
+	Action   intent.Action
+	To       string           // whom a push names; "": the event's user
+	Audience *intent.Audience // of a broadcast
+	Content  *intent.Content
+}
+
+// Problem is one thing that a vendor would refuse, or could not do.
+type Problem struct {
+	Path    []string // of keys below push or broadcast: message, content, duration; none: the block itself
+	AtKey   bool     // the key is at fault, not its value
+	Code    string
+	Message diag.Text
+	Hint    diag.Text
+}
+
+// Literal gives what of a text is known before any event, and whether that is all of it.
+func Literal(text string) (literal string, whole bool) {
+	t, err := parseTemplate(text)
+	if err != nil {
+		return "", false
+	}
+	whole = true
+	for _, p := range t.parts {
+		literal += p.text
+		whole = whole && p.ref == ""
+	}
+	return literal, whole
+}
+
+// vendor asks the vendor about a rule. n is the rule's node.
+func (l *loader) vendor(n *diag.Node, r *Rule) {
+	body := n.Get(string(r.Action))
+	if l.opt.Vendor == nil || r.content == nil || r.Account == "" || body == nil {
 		return
 	}
-	for _, key := range []string{"link", "data", "badge", "platforms"} {
-		if k := body.Key(key); k != nil {
-			k.Warn("W407", diag.Text{EN: "RongCloud does not carry `" + key + "` with a message", ZH: "融云的应用内消息不带 `" + key + "`"},
-				diag.Text{EN: "put it into the message's `content` or `extra`, or remove it", ZH: "请写进 message 的 `content` 或 `extra`，或删掉"})
-		}
+	c := new(intent.Content)
+	if err := r.content.render(c, &subject{}, true); err != nil {
+		return // too long, which is said elsewhere
 	}
-}
-
-// slots warns when the live broadcast rules of an account, each with one request a day, need more than it has.
-func (l *loader) slots() {
-	for _, b := range l.broadcasters(func(*Rule) bool { return true }) {
-		a, _ := l.opt.account(b.account)
-		have := a.Slots
-		if have == 0 {
-			have = standardSlots
-		}
-		if want := len(b.rules); want > have {
-			l.list = append(l.list, diag.Diagnostic{Code: "W504", Severity: diag.Warning,
-				Message: diag.Text{EN: fmt.Sprintf("broadcast rules may ask account `%s` for %d requests a day or more; it has %d", b.account, want, have),
-					ZH: fmt.Sprintf("人群推送规则一天可能向账号 `%s` 要 %d 次或更多，它每天只有 %d 次", b.account, want, have)},
-				Hint: diag.Text{EN: "merge what belongs together, or leave some in shadow: what finds no slot expires", ZH: "请合并同类的规则，或让一部分先试运行：等不到名额的会过期作废"},
-				Note: diag.OneOf("rules", "规则", b.rules)})
-		}
+	d := Delivery{Action: r.Action, Content: c, Audience: r.audience.raw()}
+	if r.to != nil {
+		d.To = r.to.String()
 	}
-}
-
-// facts tells what the rules cannot show: whom a broadcast without a message does not reach.
-func (l *loader) facts() (out diag.List) {
-	for _, b := range l.broadcasters(func(r *Rule) bool { return r.content != nil && r.content.message == nil }) {
-		if a, _ := l.opt.account(b.account); a.Vendor != "rongcloud" {
+	for _, p := range l.opt.Vendor.Check(r.Account, d) {
+		if len(p.Path) == 0 {
+			n.Key(string(r.Action)).Error(p.Code, p.Message, p.Hint)
 			continue
 		}
-		out = append(out, diag.Diagnostic{Code: "I410", Severity: diag.Advice,
-			Message: diag.Text{EN: "a broadcast without `message` reaches only devices that were connected within the last 30 days", ZH: "不带 `message` 的人群推送只能到达 30 天内连接过的设备"},
-			Note:    diag.OneOf("rules", "规则", b.rules)})
+		p.report(body, n)
 	}
-	return out
+	if r.oneNode == nil {
+		return
+	}
+	// The text for a single trigger stands in merge.one.
+	one := *c
+	if r.content.oneTitle != nil {
+		one.Title = r.content.oneTitle.String()
+	}
+	if r.content.oneBody != nil {
+		one.Body = r.content.oneBody.String()
+	}
+	d.Content = &one
+	for _, p := range l.opt.Vendor.Check(r.Account, d) {
+		if len(p.Path) == 1 && r.oneNode.Get(p.Path[0]) != nil {
+			p.report(r.oneNode, nil)
+		}
+	}
 }
 
-type broadcaster struct {
-	account string
-	rules   []string
+// report puts a finding at the deepest node of its path that is there. The vendor's own block may stand at the rule as well.
+func (p Problem) report(body, rule *diag.Node) {
+	at := body
+	if p.Path[0] == vendorBlock && body.Get(vendorBlock) == nil && rule.Get(vendorBlock) != nil {
+		at = rule
+	}
+	for i, k := range p.Path {
+		key, value := at.Key(k), at.Get(k)
+		if value == nil {
+			break
+		}
+		at = value
+		if last := i == len(p.Path)-1; last && (p.AtKey || value.Kind != diag.Scalar) {
+			at = key
+		}
+	}
+	at.Error(p.Code, p.Message, p.Hint)
 }
 
-// broadcasters gives the live broadcast rules of each account, as far as keep says.
-func (l *loader) broadcasters(keep func(*Rule) bool) (out []broadcaster) {
-	for _, r := range l.rules {
-		if r.Action != intent.Broadcast || r.Mode != Live || !keep(r) {
-			continue
-		}
-		i := slices.IndexFunc(out, func(b broadcaster) bool { return b.account == r.Account })
-		if i < 0 {
-			i = len(out)
-			out = append(out, broadcaster{account: r.Account})
-		}
-		out[i].rules = append(out[i].rules, r.Name)
+// vendorBlock is the key of the vendor's own extras.
+const vendorBlock = "rongcloud"
+
+// raw is the audience as its file writes it.
+func (a *audience) raw() *intent.Audience {
+	if a == nil {
+		return nil
 	}
-	slices.SortFunc(out, func(a, b broadcaster) int { return strings.Compare(a.account, b.account) })
+	out := &intent.Audience{Everyone: a.everyone, Online: a.online, Package: a.pkg}
+	for to, from := range map[*[]string][]*template{&out.AllOf: a.all, &out.AnyOf: a.any, &out.NoneOf: a.none} {
+		for _, t := range from {
+			*to = append(*to, t.String())
+		}
+	}
 	return out
 }

@@ -93,10 +93,10 @@ func TestTheReferenceFileIsTheDefaults(t *testing.T) {
 	}
 }
 
-// onlyUnheeded asserts the four warnings of settings that are read and have no effect yet, and nothing else.
+// onlyUnheeded asserts the three warnings of settings that are read and have no effect yet, and nothing else.
 func onlyUnheeded(t *testing.T, list diag.List) {
 	t.Helper()
-	if list.Errors() > 0 || len(list) != 4 || strings.Count(codes(list), "W708") != 4 {
+	if list.Errors() > 0 || len(list) != 3 || strings.Count(codes(list), "W708") != 3 {
 		t.Fatalf("findings: %s", codes(list))
 	}
 }

@@ -115,6 +115,27 @@ func TestEveryRoomIsInTheTable(t *testing.T) {
 	}
 }
 
+// Rules are loaded one way: only internal/app makes the loader's options, so no command, reload or demo judges them by less.
+func TestOnlyAppMakesTheOptionsOfRules(t *testing.T) {
+	files, err := filepath.Glob("../../*/*/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no sources", err)
+	}
+	for _, f := range files {
+		room := filepath.Base(filepath.Dir(f))
+		if strings.HasSuffix(f, "_test.go") || room == "app" || room == "rules" || strings.Contains(f, "/bench/") {
+			continue
+		}
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(strings.ReplaceAll(string(b), "return rules.Options{}, ", ""), "rules.Options{") {
+			t.Errorf("%s makes rules.Options; take app.RuleOptions or app.AnyRuleOptions", f)
+		}
+	}
+}
+
 // The product has at most 15 direct dependencies (design.md 7); test-only modules stand apart in go.mod's comments.
 func TestDirectDependenciesAreFew(t *testing.T) {
 	b, err := os.ReadFile("../../go.mod")

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/settings"
@@ -29,7 +30,7 @@ func shipped(t *testing.T) []rules.File {
 	return out
 }
 
-var account = rules.Options{Accounts: []rules.Account{{Name: "main", Vendor: "rongcloud", Sender: "system"}}}
+var account = rules.Options{Accounts: []rules.Account{{Name: "main", Vendor: "rongcloud", Sender: "system"}}, Vendor: app.AnyRuleOptions().Vendor}
 
 func TestYAMLInTheDocumentsLoads(t *testing.T) {
 	n := 0
@@ -142,7 +143,7 @@ func findings(t *testing.T, code, lines string) diag.List {
 		return list
 	}
 	rule := map[string]string{"name": "name: example-rule", "event": "event: order.paid", "mode": "mode: live", "class": "class: service", "when": "when: always",
-		"title": `title: "t"`, "body": `body: "b"`, "to": `to: "u-1"`, "limits": "limits: {expire: 1h}", "merge": ""}
+		"title": `title: "t"`, "body": `body: "b"`, "to": `to: "u-1"`, "limits": "limits: {expire: 1h}", "merge": "", "message": "", "rongcloud": ""}
 	switch code { // what the example needs around it
 	case "N305":
 		rule["event"], rule["merge"] = "event: sale.opened", `merge: {by: "${city}", wait: 1m}`
@@ -170,8 +171,8 @@ func findings(t *testing.T, code, lines string) diag.List {
 		indent = "      "
 	}
 	rule[key] = strings.ReplaceAll(lines, "\n", "\n"+indent)
-	return load(t, fmt.Sprintf("  - %s\n    %s\n    %s\n    %s\n    %s\n    %s\n    %s\n    push:\n      %s\n      %s\n      %s",
-		rule["name"], rule["event"], rule["mode"], rule["class"], rule["when"], rule["limits"], rule["merge"], rule["to"], rule["body"], rule["title"]))
+	return load(t, fmt.Sprintf("  - %s\n    %s\n    %s\n    %s\n    %s\n    %s\n    %s\n    push:\n      %s\n      %s\n      %s\n      %s\n      %s",
+		rule["name"], rule["event"], rule["mode"], rule["class"], rule["when"], rule["limits"], rule["merge"], rule["to"], rule["body"], rule["title"], rule["message"], rule["rongcloud"]))
 }
 
 func load(t *testing.T, rule string) diag.List {

@@ -24,6 +24,7 @@ import (
 	"github.com/notifier/notifier/internal/query"
 	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/sandbox"
+	"github.com/notifier/notifier/test/schema"
 )
 
 const (
@@ -106,10 +107,30 @@ func simulate(t *testing.T, s setup, f func(t *testing.T, w *world)) {
 			t.Fatal(err)
 		}
 		f(t, w)
+		w.holdToSchema()
 		virtual = time.Since(t0)
 	})
 	if took := time.Since(real0); virtual > 0 {
 		t.Logf("%s of virtual time in %s, %.0f times as fast", virtual.Round(time.Second), took.Round(time.Millisecond), float64(virtual)/float64(took))
+	}
+}
+
+// holdToSchema checks every call of the daemon's by the vendor's schemas.
+func (w *world) holdToSchema() {
+	w.t.Helper()
+	seen := map[string]bool{}
+	for _, e := range w.vendor.Journal(0) {
+		if e.Headers["User-Agent"] != "notifier" || seen[e.Path+string(e.Body)] {
+			continue // somebody else's, or one like it was checked
+		}
+		seen[e.Path+string(e.Body)] = true
+		if err := schema.Request(e.Method, e.Path, e.Body); err != nil {
+			w.t.Errorf("a call breaks the vendor's schema: %v\n%s", err, e.Body)
+			return
+		}
+	}
+	if len(seen) > 0 {
+		w.t.Logf("%d different calls hold the vendor's schema", len(seen))
 	}
 }
 

@@ -1,0 +1,222 @@
+package app
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/dispatch"
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/rongpush"
+	"github.com/notifier/notifier/internal/rules"
+	"github.com/notifier/notifier/internal/settings"
+)
+
+// RuleOptions is what the settings tell the rule loader. Every command that loads rules loads them with this, or with AnyRuleOptions.
+func RuleOptions(s *settings.Settings) rules.Options {
+	return rules.Options{Zone: s.Zone, Accounts: RuleAccounts(s), MaxBytes: s.Events.MaxBytes, Vendor: RuleVendor(s)}
+}
+
+// AnyRuleOptions is for rules without settings at hand: every account is a RongCloud one that may do everything.
+func AnyRuleOptions() rules.Options {
+	return rules.Options{AnyAccount: true, Vendor: ruleVendor{}}
+}
+
+// RuleAccounts is what the settings tell the rule loader of the accounts.
+func RuleAccounts(s *settings.Settings) []rules.Account {
+	var out []rules.Account
+	for _, ac := range s.Accounts {
+		out = append(out, rules.Account{Name: ac.Name, Vendor: ac.Vendor, AllowEveryone: ac.AllowEveryone, ApprovalWaived: ac.ApprovalWaived, Sender: ac.Sender, Slots: ac.Quota.Day})
+	}
+	return out
+}
+
+// RuleVendor answers for the accounts of the settings.
+func RuleVendor(s *settings.Settings) rules.Vendor {
+	v := ruleVendor{}
+	for i := range s.Accounts {
+		v[s.Accounts[i].Name] = newRongAccount(&s.Accounts[i])
+	}
+	return v
+}
+
+// newRongAccount is an account without its connections.
+func newRongAccount(ac *settings.Account) *rongAccount {
+	return &rongAccount{sender: ac.Sender, platforms: ac.Platforms, allowEveryone: ac.AllowEveryone, broadcast: ac.Broadcast, pushPlus: ac.PushPlus}
+}
+
+// ruleVendor implements rules.Vendor: it builds, for each rule, what would be sent, and says what is wrong with it.
+type ruleVendor map[string]*rongAccount
+
+// Check implements rules.Vendor.
+func (v ruleVendor) Check(account string, d rules.Delivery) []rules.Problem {
+	r := v[account]
+	if r == nil { // without settings
+		r = &rongAccount{sender: "system", platforms: []string{"ios", "android"}, allowEveryone: true, broadcast: true, pushPlus: true}
+	}
+	route, no := r.route(d.Action, d.Audience, d.Content.Message != nil)
+	if no != nil {
+		return []rules.Problem{{Path: no.path, AtKey: true, Code: "N407", Message: no.why, Hint: no.can}}
+	}
+	out := carried(d.Content, route.Endpoint)
+	out = append(out, userIDs(d)...)
+	if m := d.Content.Message; m != nil {
+		out = append(out, message(m)...)
+	}
+	if route.Endpoint != rongpush.OnlineMessage.Path {
+		out = append(out, extras(d.Content)...)
+	}
+	if len(out) > 0 {
+		return out
+	}
+	return r.built(route, d)
+}
+
+// carried names what the endpoint has no place for and that changes who gets what: platforms, and a notification where there is none.
+func carried(c *intent.Content, endpoint string) (out []rules.Problem) {
+	if len(c.Platforms) > 0 && endpoint != rongpush.Push.Path && endpoint != rongpush.PushCustom.Path {
+		out = append(out, rules.Problem{Path: []string{"platforms"}, AtKey: true, Code: "N407",
+			Message: diag.Text{EN: "RongCloud keeps to platforms only in a broadcast by " + rongpush.Push.Path, ZH: "融云只有用 " + rongpush.Push.Path + " 的人群推送才能限定平台"},
+			Hint:    diag.Text{EN: "remove it: this goes to every platform of the users", ZH: "请删掉：这条会发到用户的所有平台"}})
+	}
+	if len(c.RongCloud) > 0 && endpoint == rongpush.OnlineMessage.Path {
+		out = append(out, rules.Problem{Path: []string{"rongcloud"}, AtKey: true, Code: "N411",
+			Message: diag.Text{EN: "a message to those online comes without a notification", ZH: "发给在线用户的消息不带通知"}, Hint: diag.Text{EN: "remove the block", ZH: "请删掉这一段"}})
+	}
+	return out
+}
+
+// userIDs judges the ids that the file itself names.
+func userIDs(d rules.Delivery) (out []rules.Problem) {
+	check := func(text string, path ...string) {
+		id, whole := rules.Literal(text)
+		if whole && text != "" {
+			out = append(out, problems("N412", rongpush.ValidUserID(id), func(string) []string { return path })...)
+		}
+	}
+	check(d.To, "to")
+	if m := d.Content.Message; m != nil {
+		check(m.From, "message", "from")
+	}
+	return out
+}
+
+// message judges a message by its type.
+func message(m *intent.Message) []rules.Problem {
+	open := map[string]bool{}
+	fields := map[string]string{}
+	for k, text := range m.Content {
+		literal, whole := rules.Literal(text)
+		fields[k], open[k] = literal, !whole
+	}
+	extra, whole := rules.Literal(m.Extra)
+	if !whole {
+		extra, open["extra"] = m.Extra, true
+	}
+	err := rongpush.CheckMessage(m.Type, fields, extra, func(k string) bool { return open[k] })
+	return problems("N410", err, func(field string) []string {
+		switch {
+		case field == "objectName":
+			return []string{"message", "type"}
+		case field == "content.extra" && m.Content["extra"] == "":
+			return []string{"message", "extra"}
+		}
+		return append([]string{"message"}, strings.Split(field, ".")...)
+	})
+}
+
+// extras judges the vendor's own block.
+func extras(c *intent.Content) []rules.Problem {
+	return problems("N411", rongpush.CheckExtras(c.RongCloud, c.Message != nil), func(field string) []string { return strings.Split(field, ".") })
+}
+
+// built makes the request that the rule would send, with something harmless in every hole, and says what the vendor would refuse of it.
+func (r *rongAccount) built(route dispatch.Route, d rules.Delivery) []rules.Problem {
+	c := *d.Content
+	for _, p := range []*string{&c.Title, &c.Body, &c.Link, &c.Image, &c.Group} {
+		*p = filled(*p)
+	}
+	if _, whole := rules.Literal(d.Content.Image); !whole {
+		c.Image = "https://in.a.hole"
+	}
+	c.Data = map[string]string{}
+	for k, v := range d.Content.Data {
+		c.Data[k] = filled(v)
+	}
+	if c.Message != nil { // judged by its type already
+		c.Message = &intent.Message{From: r.sender, Type: "hole:message"}
+	}
+	call := &dispatch.Call{Endpoint: route.Endpoint, Users: []string{"user"}, Content: &c, Audience: tagsFilled(d.Audience)}
+	req, err := r.request(call)
+	if err == nil {
+		_, _, err = req.Body()
+	}
+	if bad, ok := errors.AsType[*rongpush.InvalidError](err); ok {
+		err = bad
+	}
+	return problems("N412", err, func(field string) []string { return neutral(field, d.Content) })
+}
+
+// filled is a text with its holes empty, or a letter where nothing else is left.
+func filled(text string) string {
+	s, whole := rules.Literal(text)
+	if s == "" && !whole {
+		return "x"
+	}
+	return s
+}
+
+// tagsFilled is an audience with tags that differ where their texts do.
+func tagsFilled(a *intent.Audience) *intent.Audience {
+	if a == nil {
+		return nil
+	}
+	out := *a
+	for _, group := range []*[]string{&out.AllOf, &out.AnyOf, &out.NoneOf} {
+		*group = slices.Clone(*group)
+		for i, t := range *group {
+			if s, whole := rules.Literal(t); whole {
+				(*group)[i] = s
+			} else {
+				(*group)[i] = "hole" + strconv.Itoa(i)
+			}
+		}
+	}
+	return &out
+}
+
+// neutral finds the key of a rule that a field of a request comes from; none: the block itself.
+func neutral(field string, c *intent.Content) []string {
+	for suffix, path := range map[string][]string{
+		"notification.title": {"title"}, "pushExt.title": {"title"}, "notification.alert": {"body"}, "notification.pushContent": {"body"}, "pushContent": {"body"},
+		"audience.tag": {"audience", "all_of"}, "audience.tag_or": {"audience", "any_of"}, "audience.tagItems": {"audience", "none_of"}, "audience.packageName": {"audience", "package"},
+		"thread-id": {"group"}, "image": {"image"}, "imageUrl": {"image"}, "richMediaUri": {"image"}, "extras.link": {"link"}, "platform": {"platforms"},
+	} {
+		if field == suffix || strings.HasSuffix(field, "."+suffix) {
+			return path
+		}
+	}
+	if _, key, ok := strings.Cut(field, ".extras."); ok && c.Data[key] != "" {
+		return []string{"data", key}
+	}
+	if strings.HasSuffix(field, ".extras") {
+		return []string{"data"}
+	}
+	return nil
+}
+
+// problems are a vendor error's, each at the place that its field comes from.
+func problems(code string, err error, at func(field string) []string) (out []rules.Problem) {
+	for _, bad := range rongpush.Problems(err) {
+		last := bad.Field[strings.LastIndexByte(bad.Field, '.')+1:]
+		p := rules.Problem{Path: at(bad.Field), Code: code, AtKey: strings.HasPrefix(bad.Reason, "unknown") || strings.HasPrefix(bad.Reason, "cannot travel"),
+			Message: diag.Text{EN: "`" + last + "`: " + bad.Reason}}
+		if bad.ZH != "" {
+			p.Message.ZH = "`" + last + "`：" + bad.ZH
+		}
+		out = append(out, p)
+	}
+	return out
+}
