@@ -179,6 +179,7 @@ func (l *loader) rule(n, defaults *diag.Node) *Rule {
 	if rc := n.Get("rongcloud"); rc != nil && r.content != nil {
 		l.extras(rc, r.content)
 	}
+	l.work(n, r)
 	l.tests(n.Get("tests"), r)
 	return r
 }

@@ -253,17 +253,21 @@ func (t *template) render(get lookup) (string, error) {
 			b = append(b, p.text...)
 			continue
 		}
+		v, ok := value{}, false
 		if len(p.filters) == 0 {
-			if v, ok := get(p.ref); ok {
-				b = append(b, flat(v)...)
-				continue
+			v, ok = get(p.ref)
+		}
+		if !ok {
+			var err error
+			if v, err = p.value(get); err != nil {
+				return "", err
 			}
 		}
-		v, err := p.value(get)
-		if err != nil {
-			return "", err
+		text := flat(v)
+		if len(b)+len(text) > maxContent { // no intent may carry it: it is not worth writing
+			return "", fmt.Errorf("the text has more than %d bytes", maxContent)
 		}
-		b = append(b, flat(v)...)
+		b = append(b, text...)
 	}
 	return string(b), nil
 }
