@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/notifier/notifier/bench/load"
+	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/consumer"
 	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/ledger"
@@ -66,17 +67,18 @@ type counted struct {
 	last  chan struct{}
 }
 
-func (c *counted) Decode(r event.Record) ([]event.Event, error) {
+func (c *counted) DecodeInto(room []event.Event, r event.Record) ([]event.Event, error) {
 	c.once.Do(func() { close(c.first) })
 	c.bytes.Add(int64(len(r.Value)))
 	if c.n.Add(1) == c.want {
 		close(c.last)
 	}
-	return c.Set.Decode(r)
+	return c.Set.DecodeInto(room, r)
 }
 
 // stage1 runs internal/consumer as app.assemble wires it, until the transactions of all events are committed.
 func stage1(ctx context.Context, j job) (*consumed, error) {
+	defer app.CalmCollector()()
 	set, err := load.Load(j.Rules)
 	if err != nil {
 		return nil, err

@@ -54,10 +54,10 @@ func newAttemptsCmd() *cobra.Command {
 				names[a.Vendor+":"+a.AppKey] = a.Name
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
-			fmt.Fprintln(w, "ATTEMPT\tTIME\tLANE\tRULE\tSTATE\tINTENTS\tDETAIL")
+			fmt.Fprintln(w, "ATTEMPT\tTIME\tLANE\tENDPOINT\tCOST\tRULE\tSTATE\tINTENTS\tDETAIL")
 			for _, a := range list {
-				n := len(a.Members) + len(a.Affected)
-				fmt.Fprintf(w, "%s\t%s\t%s/%s\t%s\t%s\t%d\t%s\n", a.ID, a.At.In(s.Zone).Format("01-02 15:04:05"), names[a.Account], a.Lane, a.Rule, a.State, n, a.Detail)
+				fmt.Fprintf(w, "%s\t%s\t%s/%s\t%s\t%d\t%s\t%s\t%d\t%s\n", a.ID, a.At.In(s.Zone).Format("01-02 15:04:05"), names[a.Account], a.Lane, a.Endpoint, a.Weight, a.Rule, a.State,
+					max(len(a.Members), len(a.Affected)), attemptText(a))
 			}
 			return w.Flush()
 		},
@@ -66,6 +66,14 @@ func newAttemptsCmd() *cobra.Command {
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
 	cmd.AddCommand(newResolveCmd())
 	return cmd
+}
+
+// attemptText is what there is to say of an attempt.
+func attemptText(a *ledger.Attempt) string {
+	if a.Recalls == "" {
+		return a.Detail
+	}
+	return strings.TrimSpace(fmt.Sprintf("recalls %s, by %s %s", a.Recalls, a.By, a.Detail))
 }
 
 func newResolveCmd() *cobra.Command {

@@ -206,6 +206,19 @@ func (w *world) write(name, text string) {
 	}
 }
 
+// edit replaces a text in a file.
+func (w *world) edit(name, old, text string) {
+	w.t.Helper()
+	b, err := os.ReadFile(filepath.Join(w.dir, name))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if !strings.Contains(string(b), old) {
+		w.t.Fatalf("%s does not hold %q", name, old)
+	}
+	w.write(name, strings.Replace(string(b), old, text, 1))
+}
+
 func (w *world) settings(name, kafka string) {
 	w.t.Helper()
 	w.write(name, fmt.Sprintf(`version: 1

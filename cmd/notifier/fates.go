@@ -118,6 +118,9 @@ func fateText(f *ledger.Fate) string {
 	if f.Into != "" {
 		parts = append(parts, "into "+string(f.Into))
 	}
+	if f.Lane != "" {
+		parts = append(parts, strings.TrimSpace(f.Lane+" "+f.Endpoint))
+	}
 	if f.Detail != "" {
 		parts = append(parts, f.Detail)
 	}
@@ -125,7 +128,7 @@ func fateText(f *ledger.Fate) string {
 		parts = append(parts, "counted as used; `notifier attempts resolve "+f.Attempt+"`")
 	}
 	if f.Resolves != "" {
-		parts = append(parts, fmt.Sprintf("resolves %s, by %s: %s", f.Resolves, f.By, f.Why))
+		parts = append(parts, strings.TrimSuffix(fmt.Sprintf("resolves %s, by %s: %s", f.Resolves, f.By, f.Why), ": "))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -23,8 +23,10 @@ type changeFlags struct {
 	yes     bool
 }
 
-func (c *changeFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&c.why, "why", "", "the reason, kept on record (required)")
+func (c *changeFlags) add(cmd *cobra.Command) { c.addTo(cmd, "the reason, kept on record (required)") }
+
+func (c *changeFlags) addTo(cmd *cobra.Command, why string) {
+	cmd.Flags().StringVar(&c.why, "why", "", why)
 	cmd.Flags().StringVar(&c.by, "by", whoami(), "who does it")
 	cmd.Flags().BoolVar(&c.yes, "yes", false, "do not ask")
 }

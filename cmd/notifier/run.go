@@ -39,6 +39,7 @@ A second signal, or 10 seconds, cut the drain short (exit 130 or 143); nothing i
 			defer func() { _ = log.Sync() }()
 			ctx, stop := drainOnSignal(cmd.Context(), log)
 			defer stop()
+			defer app.CalmCollector()()
 			a, err := app.New(ctx, app.Options{Settings: s, Log: log})
 			if err != nil {
 				if re, ok := errors.AsType[*app.RulesError](err); ok {

@@ -26,7 +26,7 @@ func newSandboxCmd() *cobra.Command {
 		Long: `A local server that behaves as the vendor's contract says, quotas included.
 When it listens it prints one JSON line with its addresses on stdout, and runs
 until SIGINT or SIGTERM. Loopback only. Steer it under /_sbx/ on either host:
-reset, clock, journal, tags, faults, stats.`,
+reset, clock, journal, tags, services, faults, stats.`,
 		Example: `  notifier sandbox
   notifier sandbox --addr 127.0.0.1:18080 --log arrivals.jsonl
   notifier sandbox --clock fixed --lenient --app rongcloud:my-key:my-secret
@@ -55,7 +55,7 @@ reset, clock, journal, tags, faults, stats.`,
 	f := cmd.Flags()
 	f.StringVar(&o.Addr, "addr", "127.0.0.1:0", "loopback address of the primary host; the backup host takes the next port")
 	f.StringVar(&vendor, "vendor", "rongcloud", "which vendor to serve: rongcloud")
-	f.BoolVar(&o.Lenient, "lenient", false, "accept what production evidently accepts: seconds, any nonce, booleans as strings, unknown fields")
+	f.BoolVar(&o.Lenient, "lenient", false, "accept what production evidently accepts: seconds of any age, any nonce, booleans as strings, unknown fields")
 	f.StringVar(&clock, "clock", "real", "real: the machine's; fixed: stands at 2026-01-01T00:00:00Z until told")
 	f.StringVar(&o.Log, "log", "", "append one JSON line per arrival, synced before the answer")
 	f.Int64Var(&o.Seed, "seed", 0, "seed of ids and of faults with a probability")

@@ -35,7 +35,7 @@ func newStatusCmd() *cobra.Command {
 			if err != nil {
 				return &exitError{exitUnreachable, err}
 			}
-			st := app.StatusOf(s, states, halts)
+			st := app.StatusOf(s, states, halts, time.Now())
 			if format == "json" {
 				return printJSON(cmd.OutOrStdout(), st)
 			}
@@ -52,6 +52,12 @@ func newStatusCmd() *cobra.Command {
 				l := st.Lanes[lane]
 				fmt.Fprintf(out, "stopped  %s  %s since %s, tried again %s: %s\n", lane, l.Reason, l.Since.In(s.Zone).Format(time.DateTime), l.Retry.In(s.Zone).Format(time.DateTime), l.Detail)
 			}
+			for _, x := range st.External {
+				fmt.Fprintf(out, "external  %s  somebody else used %d slots in 24 h, last %s   next: docs/runbook.md#app-key\n", x.Lane, x.N, x.Last.In(s.Zone).Format(time.DateTime))
+			}
+			for _, x := range st.Resyncs {
+				fmt.Fprintf(out, "resync  %s  by %s since %s  %s\n", x.Account, x.By, x.At.In(s.Zone).Format(time.DateTime), howFar(&x, s.Zone))
+			}
 			if st.Unknown > 0 {
 				fmt.Fprintf(out, "unknown  %d calls wait for a human   next: notifier attempts --unknown\n", st.Unknown)
 			}
@@ -67,6 +73,14 @@ func newStatusCmd() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
 	return cmd
+}
+
+// howFar tells where a resync stands.
+func howFar(x *app.ResyncView, zone *time.Location) string {
+	if x.Ended.IsZero() {
+		return fmt.Sprintf("%d of %d parts done: %s", x.Part, x.Parts, x.Results)
+	}
+	return fmt.Sprintf("ended %s: %s", x.Ended.In(zone).Format(time.DateTime), x.Results)
 }
 
 // sayHalts names the partitions on which nobody works: what other lines say of them is what an earlier ledger knew, or nothing.

@@ -234,7 +234,8 @@ func (a *App) account(ac *settings.Account) (*dispatch.Account, error) {
 	}
 	a.clients = append(a.clients, cl)
 	v := &rongAccount{client: cl, sender: ac.Sender, platforms: ac.Platforms, allowEveryone: ac.AllowEveryone, broadcast: ac.Broadcast}
-	return &dispatch.Account{Name: ac.Name, Key: Identity(ac), Vendor: v, Lanes: rongLanes(quotaOf(ac), late), Timeout: ac.Timeout, TagDelay: ac.Tags.Delay, KeepForeign: ac.Tags.KeepForeign, MaxTags: rongpush.MaxTags}, nil
+	return &dispatch.Account{Name: ac.Name, Key: Identity(ac), Vendor: v, Lanes: rongLanes(quotaOf(ac), late), Timeout: ac.Timeout, TagDelay: ac.Tags.Delay, KeepForeign: ac.Tags.KeepForeign,
+		VerifyUsers: ac.Tags.Verify.N, VerifyIn: ac.Tags.Verify.In, MaxTags: rongpush.MaxTags}, nil
 }
 
 // Identity is what a lane belongs to: the vendor and the App Key, never the account's name (design.md 2).

@@ -73,11 +73,18 @@ func (r *rongAccount) Probe(ctx context.Context, id string) dispatch.Outcome {
 
 // Send implements dispatch.Vendor.
 func (r *rongAccount) Send(ctx context.Context, c *dispatch.Call) dispatch.Outcome {
+	if m := c.Recall; m != nil {
+		return outcome(rongpush.Send(ctx, r.client, c.ID, rongpush.RecallBroadcast{From: m.Sender, MessageUID: m.MessageUID, SentTime: m.SentAt}))
+	}
 	req, err := r.request(c)
 	if err != nil {
 		return dispatch.Outcome{Class: dispatch.ClassPermanent, Invalid: true, Detail: err.Error()}
 	}
-	return outcome(rongpush.Send(ctx, r.client, c.ID, req))
+	o := outcome(rongpush.Send(ctx, r.client, c.ID, req))
+	if c.Content != nil && c.Content.Message != nil {
+		o.Sender = r.from(c.Content.Message)
+	}
+	return o
 }
 
 // request builds the vendor's request of a call.
@@ -199,6 +206,7 @@ func outcome(ans *rongcloud.Answer, err error) dispatch.Outcome {
 		o := dispatch.Outcome{Class: dispatch.ClassOK, Code: 200}
 		if ans != nil {
 			rc := rongpush.ParseReceipt(ans.Body)
+			o.MessageUID = rc.MessageUID
 			if o.VendorID = rc.ID; o.VendorID == "" {
 				o.VendorID = rc.MessageUID
 			}
@@ -223,20 +231,23 @@ type rongQuota struct {
 
 // rongLanes is the lane table of RongCloud (rongcloud.md 6).
 func rongLanes(q rongQuota, late time.Duration) map[string]dispatch.Policy {
-	scarce := []quota.Limit{{N: q.Hour, Window: time.Hour}}
-	if q.Rolling {
-		scarce = append(scarce, quota.Limit{N: q.Day, Window: 24 * time.Hour})
-	} else {
-		for _, z := range q.Zones {
-			scarce = append(scarce, quota.Limit{N: q.Day, Day: true, Zone: z})
+	scarce := func(hour, day int) []quota.Limit {
+		limits := []quota.Limit{{N: hour, Window: time.Hour}}
+		if q.Rolling {
+			return append(limits, quota.Limit{N: day, Window: 24 * time.Hour})
 		}
+		for _, z := range q.Zones {
+			limits = append(limits, quota.Limit{N: day, Day: true, Zone: z})
+		}
+		return limits
 	}
 	return map[string]dispatch.Policy{
 		dispatch.LaneTag:      {Rate: 100, MaxBatch: 1, Parallel: 32, Repeatable: true, Late: late, Endpoint: rongpush.TagSet.Path},
 		dispatch.LaneTagBatch: {Rate: 10, MaxBatch: rongpush.MaxBatchUsers, Parallel: 4, Repeatable: true, Late: late, Endpoint: rongpush.TagBatchSet.Path},
 		dispatch.LaneTagGet:   {Rate: 100, MaxBatch: rongpush.MaxGetUsers, Parallel: 4, Repeatable: true, Late: late},
 		"user":                {Rate: 100, MaxBatch: rongpush.MaxPushUsers, Parallel: 16, Late: late},
-		"broadcast":           {Limits: scarce, MaxBatch: 1, Parallel: 1, Late: lateScarce, Audiences: true},
+		"broadcast":           {Limits: scarce(q.Hour, q.Day), MaxBatch: 1, Parallel: 1, Late: lateScarce, Audiences: true},
+		dispatch.LaneRecall:   {Limits: scarce(2, 3), MaxBatch: 1, Parallel: 1, Late: lateScarce, Endpoint: rongpush.BroadcastRecall.Path}, // its own line in the vendor's table
 		"online":              {Rate: 60, Window: 62 * time.Second, MaxBatch: 1, Parallel: 1, Late: late, Audiences: true},
 	}
 }

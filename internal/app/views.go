@@ -3,6 +3,7 @@ package app
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/notifier/notifier/internal/dispatch"
@@ -84,17 +85,10 @@ func quotaLane(ac *settings.Account, name string, pol dispatch.Policy, states ma
 				continue
 			}
 			charges = append(charges, dispatch.ChargeOf(at, pol))
-			c := QuotaCharge{At: at.At, Rule: at.Rule, Attempt: at.ID, State: string(at.State), Source: "own"}
-			switch at.State {
-			case ledger.Unknown:
-				c.Source = "unknown"
-			case ledger.External:
-				c.Source = "external"
-			}
-			l.Charges = append(l.Charges, c)
+			l.Charges = append(l.Charges, QuotaCharge{At: at.At, Rule: at.Rule, Attempt: at.ID, State: string(at.State), Source: dispatch.SourceOf(at)})
 		}
 		for _, p := range st.Pending {
-			if p.Intent.Key == Identity(ac) && p.Intent.Action == intent.Broadcast {
+			if p.Intent.Key == Identity(ac) && p.Intent.Action == intent.Broadcast && pol.Audiences {
 				l.Waiting++
 			}
 		}
@@ -118,7 +112,27 @@ type StatusView struct {
 	Lanes      map[string]ledger.LaneState `json:"lanes"` // stopped ones, by account/lane
 	Halts      map[int32]ledger.Halt       `json:"halts"` // stopped partitions
 	Unknown    int                         `json:"unknown"`
+	External   []ExternalView              `json:"external"` // slots of the last 24 h that somebody else used
+	Resyncs    []ResyncView                `json:"resyncs"`
 	Balanced   bool                        `json:"balanced"`
+}
+
+// ExternalView is what others used of a scarce lane in the last 24 h.
+type ExternalView struct {
+	Lane string    `json:"lane"`
+	N    int       `json:"n"`
+	Last time.Time `json:"last"`
+}
+
+// ResyncView is a resync of an account's tags, or how the last one ended.
+type ResyncView struct {
+	Account string       `json:"account"`
+	By      string       `json:"by"`
+	At      time.Time    `json:"at"`
+	Part    int          `json:"part"`
+	Parts   int          `json:"parts"`
+	Ended   time.Time    `json:"ended,omitzero"`
+	Results ledger.Drift `json:"results"`
 }
 
 // PartitionView is one partition of a StatusView.
@@ -133,8 +147,8 @@ type PartitionView struct {
 }
 
 // StatusOf computes the view from the ledgers.
-func StatusOf(s *settings.Settings, states map[int32]*ledger.State, halts map[int32]ledger.Halt) StatusView {
-	v := StatusView{Schema: "notifier.status/v1", Pauses: map[string]ledger.Pause{}, Lanes: map[string]ledger.LaneState{}, Halts: halts, Balanced: true}
+func StatusOf(s *settings.Settings, states map[int32]*ledger.State, halts map[int32]ledger.Halt, now time.Time) StatusView {
+	v := StatusView{Schema: "notifier.status/v1", Pauses: map[string]ledger.Pause{}, Lanes: map[string]ledger.LaneState{}, Halts: halts, External: []ExternalView{}, Resyncs: []ResyncView{}, Balanced: true}
 	names := map[string]string{}
 	for i := range s.Accounts {
 		names[Identity(&s.Accounts[i])] = s.Accounts[i].Name
@@ -153,9 +167,29 @@ func StatusOf(s *settings.Settings, states map[int32]*ledger.State, halts map[in
 		for key, l := range st.Lanes {
 			v.Lanes[laneName(names, key)] = l
 		}
+		external := map[string]*ExternalView{}
 		for _, a := range st.Attempts {
-			if a.State == ledger.Unknown {
+			switch {
+			case a.State == ledger.Unknown:
 				v.Unknown++
+			case a.State == ledger.External && now.Sub(a.At) < 24*time.Hour:
+				lane := laneName(names, a.Account+"/"+a.Lane)
+				if external[lane] == nil {
+					external[lane] = &ExternalView{Lane: lane}
+				}
+				external[lane].N++
+				if a.At.After(external[lane].Last) {
+					external[lane].Last = a.At
+				}
+			}
+		}
+		for _, lane := range slices.Sorted(maps.Keys(external)) {
+			v.External = append(v.External, *external[lane])
+		}
+		for _, key := range slices.Sorted(maps.Keys(st.Checks)) {
+			if c := st.Checks[key]; c.Cmd == ledger.CmdResync {
+				account := strings.TrimSuffix(laneName(names, key), "/"+c.ID)
+				v.Resyncs = append(v.Resyncs, ResyncView{Account: account, By: c.By, At: c.At, Part: c.Part, Parts: c.Parts, Ended: c.Ended, Results: c.Results})
 			}
 		}
 		v.Balanced = v.Balanced && st.Balanced()

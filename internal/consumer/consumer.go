@@ -26,7 +26,7 @@ import (
 // Rules are the live rule files as stage 1 sees them.
 type Rules interface {
 	Topics() []string
-	Decode(event.Record) ([]event.Event, error)
+	DecodeInto(room []event.Event, r event.Record) ([]event.Event, error)
 	Evaluate(*event.Event) []*intent.Intent
 }
 
@@ -85,6 +85,22 @@ const maxPoll = 5000
 
 // idleCommit is how long offsets wait for company when no record matched.
 const idleCommit = 200 * time.Millisecond
+
+// A poll of at least backlog records says that more wait. The transaction then takes them in as well, for as long as backlogCommit,
+// since a commit costs 10 to 40 ms in which the broker works and we do not; an aborted one repeats no more than that, and a frozen
+// process holds others back for txnTimeout in any case. backlogWait is
+// how long the next fetch may take to arrive.
+const (
+	backlog       = 1000
+	backlogCommit = time.Second
+	backlogWait   = 20 * time.Millisecond
+)
+
+// What may wait for the broker's acknowledgement: a transaction of a backlog, in memory that is bounded.
+const (
+	maxBufferedRecords = 100_000
+	maxBufferedBytes   = 64 << 20
+)
 
 // txnTimeout bounds how long a frozen instance's open transaction holds back everybody's read_committed reading.
 const txnTimeout = 10 * time.Second
@@ -149,7 +165,7 @@ func (c *Consumer) session(ctx context.Context) error {
 		kgo.TransactionalID(o.Topics.Prefix+"-evaluate-"+o.Instance+o.TxnSuffix), kgo.TransactionTimeout(txnTimeout),
 		kgo.ConsumerGroup(c.group()), kgo.InstanceID(o.Instance), kgo.ConsumeTopics(topics...), kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.SessionTimeout(o.SessionTimeout), kgo.HeartbeatInterval(o.SessionTimeout/5), kgo.RebalanceTimeout(o.SessionTimeout+5*time.Second),
-		kgo.ConcurrentTransactionsBackoff(time.Millisecond), kgo.ProducerLinger(0), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.ConcurrentTransactionsBackoff(time.Millisecond), kgo.ProducerLinger(0), kgo.MaxBufferedRecords(maxBufferedRecords), kgo.MaxBufferedBytes(maxBufferedBytes), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.ConsumeStartOffset(o.Start.offset()), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchMaxWait(o.FetchMaxWait), kgo.MaxDecompressBatchBytes(16<<20),
 		kgo.AdjustFetchOffsetsFn(func(ctx context.Context, m map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
@@ -169,6 +185,12 @@ func (c *Consumer) session(ctx context.Context) error {
 		defer time.AfterFunc(closeWithin, end).Stop()
 		s.Close()
 	}()
+	// Asked for at once and not with the first event: this ends the transaction that a predecessor of our name left open, which holds
+	// back everybody's reading until then.
+	if _, _, err := s.Client().ProducerID(ctx); err != nil {
+		return fmt.Errorf("evaluate: begin the transactional id: %w", err)
+	}
+	team := c.newTeam(parts)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	lc, stopLag := context.WithCancel(ctx)
@@ -189,7 +211,7 @@ func (c *Consumer) session(ctx context.Context) error {
 		if fs.NumRecords() == 0 {
 			continue
 		}
-		if err := c.transaction(ctx, s, fs, parts); err != nil {
+		if err := c.transaction(ctx, s, fs, team); err != nil {
 			return err
 		}
 	}
@@ -216,34 +238,28 @@ func (c *Consumer) fetchErrors(fs kgo.Fetches) (fatal error) {
 }
 
 // transaction evaluates what was polled and commits intents, dead letters and offsets together.
-func (c *Consumer) transaction(ctx context.Context, s *kgo.GroupTransactSession, fs kgo.Fetches, parts int) error {
+func (c *Consumer) transaction(ctx context.Context, s *kgo.GroupTransactSession, fs kgo.Fetches, team team) error {
 	began := time.Now()
 	if err := s.Begin(); err != nil {
 		return fmt.Errorf("evaluate: begin: %w", err)
 	}
 	promise := kgo.AbortingFirstErrPromise(s.Client())
-	var n counts
-	for produced := 0; ; {
+	team.begin()
+	pctx := context.WithoutCancel(ctx)
+	for produced, more := 0, true; more; {
 		fs.EachPartition(func(p kgo.FetchTopicPartition) {
 			if n := len(p.Records); n > 0 {
 				c.read.note(p.Records[n-1])
 			}
 		})
-		fs.EachRecord(func(r *kgo.Record) {
-			for _, out := range c.evaluate(r, parts, &n) {
-				s.Produce(context.WithoutCancel(ctx), out, promise.Promise())
-				produced++
-			}
-		})
-		// Where nothing matched there is no hurry, and a transaction that holds only offsets would meet the markers of the one
-		// before it: the broker answers CONCURRENT_TRANSACTIONS to a first request that is an offset commit, and kgo aborts.
-		left := idleCommit - time.Since(began)
-		if produced > 0 || left <= 0 || ctx.Err() != nil {
+		polled := fs.Records()
+		for out := range team.evaluate(c.opt.Rules(), polled) {
+			s.Produce(pctx, out, promise.Promise())
+			produced++
+		}
+		if fs, more = c.more(ctx, s, produced, len(polled), time.Since(began)); !more {
 			break
 		}
-		pc, cancel := context.WithTimeout(ctx, left)
-		fs = s.PollRecords(pc, maxPoll)
-		cancel()
 		if err := c.fetchErrors(fs); err != nil {
 			return err
 		}
@@ -266,9 +282,30 @@ func (c *Consumer) transaction(ctx context.Context, s *kgo.GroupTransactSession,
 		c.log.Info("transaction aborted, its records are read again", zap.NamedError("produce", perr))
 		return nil
 	}
-	c.opt.Metrics.add(&n)
+	team.count(c.opt.Metrics)
 	c.opt.Metrics.txnSeconds.Observe(time.Since(began).Seconds())
 	return nil
+}
+
+// more polls again within a transaction that has lasted for a while, or says that it should end.
+//
+// Where nothing matched there is no hurry, and a transaction that holds only offsets would meet the markers of the one before it:
+// the broker answers CONCURRENT_TRANSACTIONS to a first request that is an offset commit, and kgo aborts. Where a backlog waits its
+// commit, three round trips in turn, is shared by more records; with less than that a commit is due at once.
+func (c *Consumer) more(ctx context.Context, s *kgo.GroupTransactSession, produced, polled int, lasted time.Duration) (kgo.Fetches, bool) {
+	switch {
+	case ctx.Err() != nil:
+		return nil, false
+	case produced == 0 && lasted < idleCommit:
+		pc, cancel := context.WithTimeout(ctx, idleCommit-lasted)
+		defer cancel()
+		return s.PollRecords(pc, maxPoll), true
+	case polled >= backlog && lasted < backlogCommit:
+		pc, cancel := context.WithTimeout(ctx, backlogWait)
+		defer cancel()
+		return s.PollRecords(pc, maxPoll), true
+	}
+	return nil, false
 }
 
 // leave tells the group that a static member goes for good.

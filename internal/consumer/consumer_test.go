@@ -29,7 +29,7 @@ type stubRules struct{ topics []string }
 
 func (s stubRules) Topics() []string { return s.topics }
 
-func (stubRules) Decode(r event.Record) ([]event.Event, error) {
+func (stubRules) DecodeInto(_ []event.Event, r event.Record) ([]event.Event, error) {
 	text := string(r.Value)
 	switch {
 	case text == "bad":
@@ -204,13 +204,12 @@ func TestADeadLetterOfALargeRecordKeepsItsBeginningAndItsHash(t *testing.T) {
 	t.Parallel()
 	c := &Consumer{opt: Options{KeepDead: true, Topics: ledger.TopicsOf("n")}, log: zap.NewNop()}
 	value := bytes.Repeat([]byte("v"), 5<<20)
-	var n counts
-	d := c.dead(&kgo.Record{Topic: "t", Value: value}, "", "too-large", strings.Repeat("d", 1000), &n)
+	d := c.dead(&kgo.Record{Topic: "t", Value: value}, "too-large", strings.Repeat("d", 1000))
 	if len(d.Value) != maxDead || header(d, "n-length") != fmt.Sprint(5<<20) || len(header(d, "n-sha256")) != 64 || len(header(d, "n-detail")) > 510 {
 		t.Errorf("%d bytes, length %s, hash %s", len(d.Value), header(d, "n-length"), header(d, "n-sha256"))
 	}
 	c.opt.KeepDead = false
-	if d := c.dead(&kgo.Record{Topic: "t", Key: []byte("k"), Value: value}, "", "too-large", "", &n); d.Value != nil || d.Key != nil || header(d, "n-topic") != "t" {
+	if d := c.dead(&kgo.Record{Topic: "t", Key: []byte("k"), Value: value}, "too-large", ""); d.Value != nil || d.Key != nil || header(d, "n-topic") != "t" {
 		t.Errorf("payload: none keeps %d bytes", len(d.Value))
 	}
 	many := &kgo.Record{Topic: "t", Value: value}
@@ -219,7 +218,7 @@ func TestADeadLetterOfALargeRecordKeepsItsBeginningAndItsHash(t *testing.T) {
 	}
 	c.opt.KeepDead = true
 	size := 0
-	letter := c.dead(many, "", "x", "", &n)
+	letter := c.dead(many, "x", "")
 	for _, h := range letter.Headers {
 		size += len(h.Value)
 	}

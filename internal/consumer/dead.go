@@ -15,8 +15,7 @@ import (
 const maxDead = 64 << 10
 
 // dead makes the dead letter of a record: the record itself, for replay, and where it was and why it died (design.md 3, Topics).
-func (c *Consumer) dead(r *kgo.Record, eventName, reason, detail string, n *counts) *kgo.Record {
-	n.add(eventName, "dead")
+func (c *Consumer) dead(r *kgo.Record, reason, detail string) *kgo.Record {
 	detail = cut(detail, 500)
 	c.log.Warn("dead letter", zap.String("topic", r.Topic), zap.Int32("partition", r.Partition), zap.Int64("offset", r.Offset), zap.String("reason", reason), zap.String("detail", detail))
 	d := &kgo.Record{Topic: c.opt.Topics.Dead}

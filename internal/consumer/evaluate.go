@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strconv"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
@@ -13,74 +15,152 @@ import (
 	"github.com/notifier/notifier/internal/ledger"
 )
 
-// evaluate gives the records that one record of a domain topic becomes: intents and dead letters.
-func (c *Consumer) evaluate(r *kgo.Record, parts int, n *counts) (out []*kgo.Record) {
+// evaluator turns records of domain topics into what stage 1 writes. What it needs for one record it uses again for the next,
+// so it belongs to one goroutine.
+type evaluator struct {
+	c     *Consumer
+	rules Rules
+	n     counts        // of the open transaction
+	now   time.Time     // of this share of records: the client would ask the clock for every intent
+	out   []*kgo.Record // intents and dead letters, in the order of the records
+	room  []event.Event // of the record at hand
+	ids   map[intent.ID]int
+	wire  []byte          // encoded intents are cut from it
+	slab  []kgo.Record    // records are taken from it
+	paths map[string]path // by account name
+}
+
+// path is where an account's intents go.
+type path struct {
+	identity  string // the account's
+	key       []byte // the same, of the record
+	partition int32
+}
+
+// What an evaluator allocates at once.
+const (
+	wireSize = 64 << 10
+	slabSize = 128
+)
+
+func (c *Consumer) newEvaluator(parts int) *evaluator {
+	e := &evaluator{c: c, ids: map[intent.ID]int{}, paths: make(map[string]path, len(c.opt.Accounts))}
+	for name, identity := range c.opt.Accounts {
+		key := []byte(identity)
+		e.paths[name] = path{identity: identity, key: key, partition: int32(ledger.HashPartition(key, parts))}
+	}
+	return e
+}
+
+// evaluate adds what one record becomes to out.
+func (e *evaluator) evaluate(r *kgo.Record) {
+	before := len(e.out)
 	defer func() {
 		if x := recover(); x != nil { // one bad record must not stop the line
-			c.log.Error("a record made the evaluation panic: it is a dead letter", zap.String("topic", r.Topic), zap.Int32("partition", r.Partition), zap.Int64("offset", r.Offset), zap.Any("panic", x), zap.ByteString("stack", debug.Stack()))
-			out = []*kgo.Record{c.dead(r, "", string(ledger.Undecodable), fmt.Sprintf("panic: %v", x), n)}
+			e.c.log.Error("a record made the evaluation panic: it is a dead letter", zap.String("topic", r.Topic), zap.Int32("partition", r.Partition), zap.Int64("offset", r.Offset), zap.Any("panic", x), zap.ByteString("stack", debug.Stack()))
+			e.out = e.out[:before]
+			e.room = nil // whatever state it is in
+			e.dead(r, "", string(ledger.Undecodable), fmt.Sprintf("panic: %v", x))
 		}
 	}()
-	rules := c.opt.Rules()
-	events, err := rules.Decode(recordOf(r))
+	events, err := e.rules.DecodeInto(e.room, recordOf(r))
+	if cap(events) > cap(e.room) {
+		e.room = events
+	}
 	if err != nil {
 		reason, detail, name := string(ledger.Undecodable), err.Error(), ""
 		if de, ok := errors.AsType[*event.DecodeError](err); ok {
 			reason, detail, name = string(de.Reason), de.Detail, de.Event
 		}
-		out = append(out, c.dead(r, name, reason, detail, n))
+		e.dead(r, name, reason, detail)
 	} else if len(events) == 0 {
-		n.add("", "ignored")
+		e.n.add("", ignored)
 	}
-	var ids map[intent.ID]int
+	e.forgetIDs()
 	for i := range events {
 		ev := &events[i]
-		intents := rules.Evaluate(ev)
-		if ids == nil && (len(intents) > 1 || len(events) > 1) {
-			ids = map[intent.ID]int{}
-		}
-		for _, in := range intents {
-			if ids == nil {
-				break // one intent cannot collide
-			}
-			// One record may be several events, and a profile event has an intent for each account: ids stay unique in the record.
-			if ids[in.ID]++; ids[in.ID] > 1 {
-				in.ID += intent.ID(fmt.Sprintf("#%d", ids[in.ID]))
-			}
-		}
+		intents := e.rules.Evaluate(ev)
 		if len(intents) == 0 {
-			n.add(ev.Spec.Name, "no_match")
+			e.n.add(ev.Spec.Name, noMatch)
 			continue
 		}
-		recs, err := c.intents(intents, parts)
-		if err != nil {
-			out = append(out, c.dead(r, ev.Spec.Name, string(ledger.TooLarge), err.Error(), n))
+		if len(intents) > 1 || len(events) > 1 { // one intent cannot collide
+			e.makeUnique(intents)
+		}
+		whole := len(e.out)
+		if err := e.intents(intents); err != nil { // all or none: an event has either intents or a dead letter
+			e.out = e.out[:whole]
+			e.dead(r, ev.Spec.Name, string(ledger.TooLarge), err.Error())
 			continue
 		}
-		n.add(ev.Spec.Name, "matched")
+		e.n.add(ev.Spec.Name, matched)
 		for _, in := range intents {
-			n.match(in.Rule)
+			e.n.match(in.Rule)
 		}
-		out = append(out, recs...)
 	}
-	return out
 }
 
-// intents encodes the intents of one event; all or none, so that an event has either intents or a dead letter.
-func (c *Consumer) intents(intents []*intent.Intent, parts int) ([]*kgo.Record, error) {
-	out := make([]*kgo.Record, 0, len(intents))
+// makeUnique keeps ids apart within a record, which may be several events, and a profile event has an intent for each account.
+func (e *evaluator) makeUnique(intents []*intent.Intent) {
 	for _, in := range intents {
-		in.Key = c.opt.Accounts[in.Account]
-		b, err := in.Encode()
+		if e.ids[in.ID]++; e.ids[in.ID] > 1 {
+			in.ID += intent.ID("#" + strconv.Itoa(e.ids[in.ID]))
+		}
+	}
+}
+
+func (e *evaluator) forgetIDs() {
+	if len(e.ids) > slabSize { // clearing takes as long as the map was once large
+		e.ids = map[intent.ID]int{}
+	}
+	clear(e.ids)
+}
+
+// intents encodes the intents of one event.
+func (e *evaluator) intents(intents []*intent.Intent) error {
+	for _, in := range intents {
+		to := e.paths[in.Account]
+		in.Key = to.identity
+		b, err := e.encode(in)
 		if err != nil {
-			return nil, fmt.Errorf("rule %s: %w", in.Rule, err)
+			return fmt.Errorf("rule %s: %w", in.Rule, err)
 		}
 		if len(b) > intent.MaxBytes {
-			return nil, fmt.Errorf("rule %s makes an intent of %d bytes, the most is %d", in.Rule, len(b), intent.MaxBytes)
+			return fmt.Errorf("rule %s makes an intent of %d bytes, the most is %d", in.Rule, len(b), intent.MaxBytes)
 		}
-		out = append(out, &kgo.Record{Topic: c.opt.Topics.Intents, Partition: int32(ledger.HashPartition([]byte(in.Key), parts)), Key: []byte(in.Key), Value: b})
+		r := e.record()
+		r.Topic, r.Partition, r.Key, r.Value, r.Timestamp = e.c.opt.Topics.Intents, to.partition, to.key, b, e.now
+		e.out = append(e.out, r)
 	}
-	return out, nil
+	return nil
+}
+
+// encode gives the wire form of an intent, cut from memory that many share.
+func (e *evaluator) encode(in *intent.Intent) ([]byte, error) {
+	if cap(e.wire)-len(e.wire) < wireSize/16 {
+		e.wire = make([]byte, 0, wireSize)
+	}
+	from := len(e.wire)
+	b, err := in.Append(e.wire)
+	if err != nil {
+		return nil, err
+	}
+	e.wire = b
+	return b[from:len(b):len(b)], nil
+}
+
+func (e *evaluator) record() *kgo.Record {
+	if len(e.slab) == 0 {
+		e.slab = make([]kgo.Record, slabSize)
+	}
+	r := &e.slab[0]
+	e.slab = e.slab[1:]
+	return r
+}
+
+func (e *evaluator) dead(r *kgo.Record, eventName, reason, detail string) {
+	e.n.add(eventName, dead)
+	e.out = append(e.out, e.c.dead(r, reason, detail))
 }
 
 func recordOf(r *kgo.Record) event.Record {

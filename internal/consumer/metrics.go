@@ -33,7 +33,7 @@ func (m *Metrics) Known(topics, events, rules []string) {
 		m.age.WithLabelValues(t)
 	}
 	for _, e := range append([]string{""}, events...) {
-		for _, r := range []string{"matched", "no_match", "ignored", "dead"} {
+		for _, r := range resultNames {
 			m.events.WithLabelValues(e, r)
 		}
 	}
@@ -44,29 +44,44 @@ func (m *Metrics) Known(topics, events, rules []string) {
 
 // counts are a transaction's counts, added once it is committed: an aborted one is read again.
 type counts struct {
-	events  map[[2]string]int
-	matches map[string]int
+	events  map[string]*results // by event, "" for records that are none
+	matches map[string]int      // by rule
 }
 
-func (n *counts) add(event, result string) {
-	if n.events == nil {
-		n.events = map[[2]string]int{}
+// results count an event by what became of it.
+type results [len(resultNames)]int
+
+type result int
+
+const (
+	matched result = iota
+	noMatch
+	ignored
+	dead
+)
+
+var resultNames = [...]string{matched: "matched", noMatch: "no_match", ignored: "ignored", dead: "dead"}
+
+func newCounts() counts { return counts{events: map[string]*results{}, matches: map[string]int{}} }
+
+func (n *counts) add(event string, r result) {
+	c := n.events[event]
+	if c == nil {
+		c = new(results)
+		n.events[event] = c
 	}
-	n.events[[2]string{event, result}]++
+	c[r]++
 }
 
-func (n *counts) match(rule string) {
-	if n.matches == nil {
-		n.matches = map[string]int{}
-	}
-	n.matches[rule]++
-}
+func (n *counts) match(rule string) { n.matches[rule]++ }
 
 func (m *Metrics) add(n *counts) {
-	for k, v := range n.events {
-		m.events.WithLabelValues(k[0], k[1]).Add(float64(v))
+	for event, c := range n.events {
+		for r, v := range c {
+			m.events.WithLabelValues(event, resultNames[r]).Add(float64(v))
+		}
 	}
-	for k, v := range n.matches {
-		m.matches.WithLabelValues(k).Add(float64(v))
+	for rule, v := range n.matches {
+		m.matches.WithLabelValues(rule).Add(float64(v))
 	}
 }

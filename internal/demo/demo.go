@@ -8,7 +8,9 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -273,7 +275,7 @@ func (d *demo) settle(ctx, life context.Context) (map[string]int, error) {
 // lanes gives the scarce lanes, from the ledger as far as it was followed.
 func (d *demo) lanes(now time.Time) (out []app.QuotaLane) {
 	d.ledger.read(func(states map[int32]*ledger.State) {
-		for _, a := range app.QuotaOf(d.settings, states, now).Accounts {
+		for _, a := range d.slots(states, now).Accounts {
 			out = append(out, a.Lanes...)
 		}
 	})
@@ -314,8 +316,17 @@ func (d *demo) audit(ctx context.Context, pending map[string]int) (*Report, erro
 	}
 	d.arrivals.look()
 	calls, _ := d.arrivals.seen()
-	rep := compose(in, b, pending, calls, d.sandbox.Stats().RongCloud, app.QuotaOf(d.settings, states, time.Now()))
+	rep := compose(in, b, pending, calls, d.sandbox.Stats().RongCloud, d.slots(states, time.Now()))
 	rep.Seed, rep.left = d.opt.Seed, in.left
 	rep.Seconds = int(math.Round(time.Duration(d.streamed.Load()).Seconds()))
 	return rep, nil
+}
+
+// slots is the quota of the lanes that the demo uses: nobody in it takes a broadcast back.
+func (d *demo) slots(states map[int32]*ledger.State, now time.Time) app.QuotaView {
+	v := app.QuotaOf(d.settings, states, now)
+	for i := range v.Accounts {
+		v.Accounts[i].Lanes = slices.DeleteFunc(v.Accounts[i].Lanes, func(l app.QuotaLane) bool { return strings.HasSuffix(l.Lane, "/recall") })
+	}
+	return v
 }

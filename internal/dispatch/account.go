@@ -19,8 +19,10 @@ type Account struct {
 	KeepForeign   bool          // tags that no rule of ours gives are kept
 	MaxTags       int           // tags of one user
 	TagDelay      time.Duration // the longest time a changed set may wait to be batched
-	MaxPushes     int           // pending; 0: 1,000,000
-	MaxBroadcasts int           // pending; 0: 10,000
+	VerifyUsers   int           // users whose tags at the vendor are compared with ours in any VerifyIn; 0: none
+	VerifyIn      time.Duration
+	MaxPushes     int // pending; 0: 1,000,000
+	MaxBroadcasts int // pending; 0: 10,000
 }
 
 // Policy is what a lane allows.
@@ -31,7 +33,7 @@ type Policy struct {
 	MaxBatch   int           // users in one call
 	Parallel   int           // calls in flight
 	Audiences  bool          // carries broadcasts
-	Endpoint   string        // of the tag lanes; elsewhere the route says it
+	Endpoint   string        // of the lanes that no route leads to: tags, recall
 	Repeatable bool          // an ambiguous call may be made again
 	Late       time.Duration // how long after notAfter an ambiguous call may still arrive and is charged
 }
@@ -75,6 +77,7 @@ type Call struct {
 	Tags     []string // tag calls: the whole set
 	Content  *intent.Content
 	Audience *intent.Audience
+	Recall   *Recall   // calls of LaneRecall
 	First    intent.ID // of the first member: seeds what the vendor may use to drop repeats
 }
 
@@ -101,4 +104,7 @@ type Outcome struct {
 	VendorID string // the vendor's id of the message, if any
 	Detail   string // for people: never a secret, never a body
 	Invalid  bool   // with ClassPermanent: we refused to build it, nothing left
+
+	Sender     string // of a message that was sent, whatever became of it
+	MessageUID string // the vendor's id of a message that can be recalled
 }

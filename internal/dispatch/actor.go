@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -39,6 +40,8 @@ type actor struct {
 	stray    map[string]*item  // intents for an account the settings do not have
 	found    []*ledger.Pending // stray intents whose account the settings have again, until the first turn
 
+	newer    atomic.Pointer[string] // not nil: why no more intents are taken in
+	ordered  []*call                // started by commands of this turn
 	inbox    inbox
 	results  chan result
 	quit     chan struct{} // closed: resolve what is in flight, release, end
@@ -140,6 +143,7 @@ func (a *actor) run() {
 	defer close(a.done)
 	defer a.wg.Wait() // calls end with a.ctx or by their own deadline
 	defer a.lose(nil)
+	defer a.stopChecks()
 	for {
 		if !a.wait() {
 			a.w.Close()
@@ -336,7 +340,7 @@ func (a *actor) stop(clean bool) {
 func (a *actor) fate(it *item, kind ledger.FateKind, reason ledger.Reason, fill func(*ledger.Fate)) {
 	f := ledger.NewFate(it.p.Intent, kind, reason, a.clock.now())
 	if it.route.Lane != "" && it.ac != nil {
-		f.Lane = it.ac.Name + "/" + it.route.Lane
+		f.Lane, f.Endpoint = it.ac.Name+"/"+it.route.Lane, it.route.Endpoint
 	}
 	if fill != nil {
 		fill(&f)
@@ -408,6 +412,7 @@ func (b *inbox) whenShort(n int, f func()) {
 // retire takes the actor's gauges back: another process tells them now.
 func (a *actor) retire() {
 	a.opt.Metrics.owned.WithLabelValues(partLabel(a.p)).Set(0)
+	a.opt.Metrics.parked.WithLabelValues(partLabel(a.p), "newer").Set(0)
 	for _, it := range a.items {
 		a.setState(it, gone)
 	}

@@ -114,7 +114,7 @@ func (a *actor) settle(c *call, o Outcome) {
 	m := a.opt.Metrics
 	m.calls.WithLabelValues(l.full(), string(o.Class)).Inc()
 	m.callSeconds.WithLabelValues(l.full()).Observe(max(0, now.Sub(at.At).Seconds()))
-	at.Code, at.VendorID, at.Detail, at.Until = o.Code, o.VendorID, o.Detail, now.UTC()
+	at.Code, at.VendorID, at.Detail, at.Until, at.Sender, at.MessageUID = o.Code, o.VendorID, o.Detail, now.UTC(), o.Sender, o.MessageUID
 	if o.Class != ClassOK {
 		a.log.Warn("vendor call not accepted", attemptField(at.ID), laneField(l.full()), ruleField(at.Rule), zap.String("class", string(o.Class)), zap.Int("code", o.Code), zap.Int("members", len(c.items)), detailField(o.Detail))
 	} else {
@@ -123,7 +123,7 @@ func (a *actor) settle(c *call, o Outcome) {
 	switch o.Class {
 	case ClassOK:
 		at.State = ledger.OK
-		l.closedFor = 0
+		l.closedFor, l.refusals = 0, 0
 		m.lastSent.WithLabelValues(l.full()).Set(float64(now.Unix()))
 		a.open(l)
 		a.sent(c, o)
@@ -131,7 +131,7 @@ func (a *actor) settle(c *call, o Outcome) {
 		at.State = ledger.Refused
 		if o.Invalid {
 			at.State = ledger.NotSent // and says nothing of the vendor
-		} else {
+		} else if l.refusals < maxRefusals {
 			a.open(l)
 		}
 		a.refused(c, o)
@@ -153,6 +153,9 @@ func (a *actor) settle(c *call, o Outcome) {
 		at.State = ledger.Unknown
 		at.Until = at.NotAfter.Add(l.Late)
 		a.unclear(c, o)
+	}
+	if at.Recalls != "" {
+		a.recalled(c, o)
 	}
 	a.store(c)
 }
@@ -178,6 +181,9 @@ func (a *actor) sent(c *call, o Outcome) {
 	for _, it := range c.items {
 		a.fate(it, ledger.Sent, ledger.ReasonNone, func(f *ledger.Fate) {
 			f.Attempt, f.VendorID, f.Code = c.attempt.ID, o.VendorID, o.Code
+			if o.MessageUID != "" && c.lane.scarce() { // it may be recalled
+				c.attempt.Affected = append(c.attempt.Affected, *f)
+			}
 		})
 	}
 	if c.users != nil {
@@ -192,6 +198,11 @@ func (a *actor) refused(c *call, o Outcome) {
 		return
 	}
 	a.giveBackCaps(c)
+	if len(c.items) == 1 && a.doubted(c.lane, c.attempt.At, c.items[0].p.Intent.Event.ID, o) {
+		a.setState(c.items[0], queued)
+		c.lane.halves = append(c.lane.halves, c.items)
+		return
+	}
 	if len(c.items) > 1 {
 		h := len(c.items) / 2
 		for _, it := range c.items {
@@ -203,6 +214,31 @@ func (a *actor) refused(c *call, o Outcome) {
 	for _, it := range c.items {
 		a.dead(it, c, o)
 	}
+}
+
+// maxRefusals is how many requests of different events the vendor may refuse in a row before the next refusals are doubted: a wrong
+// setting looks like bad events (rongcloud.md 10.6), and must not make a whole topic dead letters. Five: a single bad event, or a
+// handful from one source, is judged at once; of a topic four are lost, and one with each trial of the closed lane.
+const maxRefusals = 5
+
+// doubted counts a refusal of a request of one user or one audience. It is true when the refusal is not believed: the fifth in a row
+// closes the lane, and its request waits, as do those that were in flight beside it. After the pause one request may try; if that
+// is refused too it is believed, so that nothing bad stands in the way for ever, and the lane closes for longer.
+func (a *actor) doubted(l *lane, began time.Time, event string, o Outcome) bool {
+	switch {
+	case o.Invalid: // we refused it, not the vendor
+		return false
+	case l.refusals < maxRefusals && event == l.refused: // several users of one event
+		return false
+	case l.refusals >= maxRefusals && !l.news(began):
+		return true
+	}
+	l.refused = event
+	if l.refusals++; l.refusals < maxRefusals {
+		return false
+	}
+	a.close(l, "breaker", fmt.Sprintf("%d requests of different events refused in a row, a setting may be wrong; the last: %s", l.refusals, o.Detail))
+	return l.refusals == maxRefusals
 }
 
 func (a *actor) dead(it *item, c *call, o Outcome) {
@@ -257,8 +293,18 @@ func (a *actor) misconfigured(l *lane, o Outcome) {
 		a.close(l, "service", o.Detail)
 		return
 	}
-	for _, x := range l.ac.lanes {
-		a.close(x, "credentials", o.Detail)
+	a.credentials(l.ac, o)
+}
+
+// credentials closes all lanes of an account, together and for equally long: one probe speaks for all.
+func (a *actor) credentials(ac *account, o Outcome) {
+	var longest time.Duration
+	for _, l := range ac.lanes {
+		longest = max(longest, l.closedFor)
+	}
+	for _, l := range ac.lanes {
+		l.closedFor = longest
+		a.close(l, "credentials", o.Detail)
 	}
 }
 
@@ -316,18 +362,32 @@ func (a *actor) probe(l *lane) {
 	})
 }
 
+// probed books what a probe found. One call may pass then; if that fails too, the lane closes again for twice as long.
 func (a *actor) probed(l *lane, o Outcome) {
 	l.probing = false
 	if l.closed == nil {
 		return
 	}
-	if o.Class != ClassOK {
-		a.close(l, l.closed.Reason, o.Detail)
-		return
+	reason := l.closed.Reason
+	switch {
+	case o.Class != ClassOK && reason == "credentials":
+		a.credentials(l.ac, o)
+	case o.Class != ClassOK:
+		a.close(l, reason, o.Detail)
+	case reason == "credentials":
+		for _, x := range l.ac.lanes {
+			if x.closed != nil && x.closed.Reason == reason {
+				a.reopen(x)
+			}
+		}
+	default:
+		a.reopen(l)
+		l.unclear = 2 // of the breaker's three
 	}
-	breaker := l.closed.Reason == "breaker"
+}
+
+// reopen opens a lane for one call, which finds out more than a probe can.
+func (a *actor) reopen(l *lane) {
 	a.open(l)
-	if breaker { // one call may pass; if that is unclear too, the lane closes again for twice as long
-		l.unclear, l.backoff = 2, 250*time.Millisecond
-	}
+	l.backoff = 250 * time.Millisecond
 }

@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/quota"
 )
 
 const (
@@ -101,8 +102,11 @@ func (a *actor) gauges(now time.Time) {
 			if !l.scarce() {
 				continue
 			}
-			for _, u := range a.used(l, now) {
-				m.quotaUsed.WithLabelValues(l.full(), u.Limit.String(), "own").Set(float64(u.Used))
+			span, guard := SpanAndGuard(l.ac.Timeout, l.Policy)
+			for source, charges := range a.chargesBySource(l) {
+				for _, u := range quota.Used(l.Limits, charges, now, span, guard) {
+					m.quotaUsed.WithLabelValues(l.full(), u.Limit.String(), source).Set(float64(u.Used))
+				}
 			}
 			m.quotaNext.WithLabelValues(l.full()).Set(float64(a.slot(l, 1, now).Unix()))
 		}

@@ -3,7 +3,7 @@ package dispatch
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -40,9 +40,21 @@ func (a *actor) obey(c command) {
 		a.pauseScope(c, &ans)
 	case ledger.CmdResume:
 		a.resumeScope(c, &ans)
-	case ledger.CmdResolve:
-		if !a.resolveAttempt(c, &ans) {
+	case ledger.CmdResolve, ledger.CmdRecall:
+		if !a.ours(c.Target) {
 			return // another partition's attempt
+		}
+		if c.Cmd == ledger.CmdResolve {
+			a.resolveAttempt(c, &ans)
+		} else if a.recall(c, &ans) {
+			return // its outcome is the answer
+		}
+	case ledger.CmdVerify, ledger.CmdResync:
+		if ledger.HashPartition([]byte(c.Target), a.gen.Partitions) != int(a.p) {
+			return // another partition's account
+		}
+		if a.checkTags(c, &ans) {
+			return // what it finds is the answer
 		}
 	default:
 		ans.OK, ans.Text = false, fmt.Sprintf("this release does not know the command %q", c.Cmd)
@@ -120,10 +132,7 @@ func (a *actor) pausedItem(it *item) bool {
 }
 
 // resolveAttempt records a human's word on an UNKNOWN attempt. The charge stays either way: the vendor may have counted it.
-func (a *actor) resolveAttempt(c command, ans *ledger.Answer) bool {
-	if !strings.HasPrefix(c.Target, fmt.Sprintf("%s-%d-", a.gen.Incarnation, a.p)) {
-		return false
-	}
+func (a *actor) resolveAttempt(c command, ans *ledger.Answer) {
 	at := a.kept[c.Target]
 	if at == nil || at.State != ledger.Unknown {
 		ans.OK, ans.Refused = false, true
@@ -131,25 +140,41 @@ func (a *actor) resolveAttempt(c command, ans *ledger.Answer) bool {
 		if at != nil {
 			ans.Text = "the attempt is " + string(at.State)
 		}
-		return true
+		return
 	}
 	kind, reason := ledger.Sent, ledger.ReasonNone
 	if c.Args["as"] == "not-sent" {
 		kind, reason = ledger.Suppressed, ledger.Cancelled
 	}
 	now := a.clock.now().UTC()
-	for _, f := range at.Affected {
-		f.Fate, f.Reason, f.Resolves, f.Kind, f.By, f.Why, f.At = kind, reason, ledger.FateUnknown, "operator", c.By, c.Why, now
-		a.w.Fate(f)
-		a.pos.Resolutions++
+	if at.Recalls != "" {
+		at.By, at.Why = c.By, c.Why
+		a.saidOfRecall(at, "the recall: "+c.Args["as"])
+		ans.Text = "the recall of " + at.Recalls + " is on record as " + c.Args["as"]
+	} else {
+		ans.Text = fmt.Sprintf("%d intents are %s now", len(at.Affected), kind)
+		a.resolveFates(at, c, kind, reason, now)
 	}
-	ans.Text = fmt.Sprintf("%d intents are %s now", len(at.Affected), kind)
-	at.State, at.By, at.Why, at.Detail, at.Affected = ledger.Resolved, c.By, c.Why, "resolved as "+c.Args["as"], nil
+	at.State, at.By, at.Why, at.Detail, at.Affected = ledger.Resolved, c.By, c.Why, resolved+c.Args["as"], nil
 	if ac := a.accounts[at.Account]; ac != nil && ac.lanes[at.Lane] != nil && ac.lanes[at.Lane].scarce() {
 		a.w.Put(ledger.AttemptKey(at.ID), at)
 	} else {
 		delete(a.kept, at.ID)
 		a.w.Delete(ledger.AttemptKey(at.ID))
 	}
-	return true
+}
+
+// What a resolved attempt says of itself.
+const (
+	resolved        = "resolved as "
+	resolvedNotSent = resolved + "not-sent"
+)
+
+// resolveFates corrects the fates of the members of an attempt without outcome.
+func (a *actor) resolveFates(at *ledger.Attempt, c command, kind ledger.FateKind, reason ledger.Reason, now time.Time) {
+	for _, f := range at.Affected {
+		f.Fate, f.Reason, f.Resolves, f.Kind, f.By, f.Why, f.At = kind, reason, ledger.FateUnknown, "operator", c.By, c.Why, now
+		a.w.Fate(f)
+		a.pos.Resolutions++
+	}
 }

@@ -213,7 +213,7 @@ func TestWrongCredentialsKeepTheIntents(t *testing.T) {
 	b.vendor.answer = func(int, *Call) Outcome { return Outcome{Class: ClassConfig, Code: 1004, Detail: "signature"} }
 	b.start(b.account(), nil)
 	b.produce(b.intent("e1", "r", "u1", intent.Push), b.intent("b1", "r", "*", intent.Broadcast), b.profile("p1", "u1", 1, map[string]string{"city": "bj"}))
-	st := b.state("all lanes closed", func(st *ledger.State) bool { return len(st.Lanes) == 5 && len(st.Pending) == 3 })
+	st := b.state("all lanes closed", func(st *ledger.State) bool { return len(st.Lanes) == 6 && len(st.Pending) == 3 })
 	for k, l := range st.Lanes {
 		if l.Reason != "credentials" {
 			t.Errorf("lane %s: %+v", k, l)

@@ -335,12 +335,14 @@ type Status struct {
 func (d *Dispatcher) Status() Status {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	s := Status{Ready: d.ready, Owned: slices.Sorted(maps.Keys(d.actors))}
+	s := Status{Ready: d.ready, Owned: slices.Sorted(maps.Keys(d.actors)), Halted: map[int32]string{}}
 	for p, h := range d.halted {
-		if s.Halted == nil {
-			s.Halted = map[int32]string{}
-		}
 		s.Halted[p] = h.What
+	}
+	for p, a := range d.actors {
+		if what := a.newer.Load(); what != nil {
+			s.Halted[p] = *what
+		}
 	}
 	return s
 }

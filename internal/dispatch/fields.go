@@ -8,6 +8,7 @@ import (
 
 // The keys of stage 2's log fields, in one place.
 func laneField(v string) zap.Field      { return zap.String("lane", v) }
+func accountField(v string) zap.Field   { return zap.String("account", v) }
 func reasonField(v string) zap.Field    { return zap.String("reason", v) }
 func detailField(v string) zap.Field    { return zap.String("detail", v) }
 func attemptField(v string) zap.Field   { return zap.String("attempt", v) }

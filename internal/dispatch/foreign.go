@@ -16,6 +16,10 @@ const LaneTagGet = "tag-get"
 type reading struct {
 	users []string
 	tags  map[string][]string
+	began time.Time
+
+	check *check              // not nil: only to compare
+	ours  map[string][]string // users to be compared, with what we had acknowledged when the read began
 }
 
 // unread reports whether the vendor's tags of a user have to be read before the first write. A write replaces the whole set, so
@@ -57,59 +61,81 @@ func (a *actor) planReads(ac *account, now time.Time) {
 			users = slices.Clone(ac.toRead[:n])
 			ac.toRead = ac.toRead[n:]
 		}
-		l.running++
-		l.trial = false
-		deadline := time.Now().Add(ac.Timeout)
-		pace, _ := l.pacer.Start(time.Now(), deadline, 1)
-		a.pos.AttemptSeq++
-		id := fmt.Sprintf("%s-%d-r%d", a.gen.Incarnation, a.p, a.pos.AttemptSeq)
-		a.wg.Go(func() {
-			ctx, cancel := context.WithDeadline(a.ctx, deadline)
-			defer cancel()
-			tags, o := ac.Vendor.ReadTags(ctx, id, users)
-			a.results <- result{&call{lane: l, pace: pace, read: &reading{users, tags}}, o}
-		})
+		a.startRead(l, &reading{users: users})
 	}
+}
+
+// startRead lets a read leave.
+func (a *actor) startRead(l *lane, r *reading) {
+	l.running++
+	l.trial = false
+	deadline := time.Now().Add(l.ac.Timeout)
+	pace, _ := l.pacer.Start(time.Now(), deadline, 1)
+	r.began = a.clock.now()
+	a.pos.AttemptSeq++
+	id := fmt.Sprintf("%s-%d-r%d", a.gen.Incarnation, a.p, a.pos.AttemptSeq)
+	a.wg.Go(func() {
+		ctx, cancel := context.WithDeadline(a.ctx, deadline)
+		defer cancel()
+		var o Outcome
+		r.tags, o = l.ac.Vendor.ReadTags(ctx, id, r.users)
+		a.results <- result{&call{lane: l, pace: pace, read: r}, o}
+	})
 }
 
 // read books what the vendor had.
 func (a *actor) read(c *call, o Outcome) {
-	l, ac := c.lane, c.lane.ac
+	l, ac, r := c.lane, c.lane.ac, c.read
 	l.running--
 	l.pacer.Done(c.pace, time.Now())
 	a.opt.Metrics.calls.WithLabelValues(l.full(), string(o.Class)).Inc()
-	for _, u := range c.read.users {
-		delete(ac.reading, u)
-	}
 	if o.Class != ClassOK {
 		a.log.Warn("tags could not be read, their users wait", laneField(l.full()), detailField(o.Detail))
-		switch o.Class {
-		case ClassPermanent: // somebody in it: halves, until the culprit is alone
-			a.refusedRead(ac, c.read.users, o)
-			return
-		case ClassConfig:
+	}
+	switch o.Class {
+	case ClassOK:
+		l.closedFor, l.refusals = 0, 0
+		a.open(l)
+	case ClassPermanent: // somebody in it, see refusedRead
+	case ClassConfig:
+		if l.news(r.began) {
 			a.misconfigured(l, o)
-		case ClassRetryLater:
-			a.later(l, o)
-		default:
-			a.pause(l, a.clock.now())
 		}
-		now := a.clock.now()
-		for _, u := range c.read.users {
-			if ac.users[u] != nil {
-				ac.askRead(u, now)
-			}
-		}
+	case ClassRetryLater:
+		a.later(l, o)
+	default:
+		a.pause(l, r.began)
+	}
+	if r.check != nil {
+		a.checked(r, o)
 		return
 	}
-	a.open(l)
+	for _, u := range r.users {
+		delete(ac.reading, u)
+	}
+	switch o.Class {
+	case ClassOK:
+		a.learn(ac, r)
+	case ClassPermanent:
+		a.refusedRead(c, o)
+	default:
+		for _, u := range r.users {
+			if ac.users[u] != nil {
+				ac.askRead(u, a.clock.now())
+			}
+		}
+	}
+}
+
+// learn takes what the vendor had for what is acknowledged, at the first sight of users.
+func (a *actor) learn(ac *account, r *reading) {
 	rules := a.opt.Rules()
-	for _, user := range c.read.users {
+	for _, user := range r.users {
 		u := ac.users[user]
 		if u == nil {
 			continue
 		}
-		has := slices.Sorted(slices.Values(c.read.tags[user]))
+		has := slices.Sorted(slices.Values(r.tags[user]))
 		u.Foreign = []string{}
 		for _, t := range has {
 			if ac.KeepForeign && !rules.Gives(ac.Name, t) {
@@ -128,18 +154,28 @@ func (a *actor) read(c *call, o Outcome) {
 }
 
 // refusedRead splits a refused read; a user alone is DEAD (design.md 3.12).
-func (a *actor) refusedRead(ac *account, users []string, o Outcome) {
-	if len(users) > 1 {
-		h := len(users) / 2
-		for _, u := range users {
-			ac.reading[u] = true
+func (a *actor) refusedRead(c *call, o Outcome) {
+	ac, users := c.lane.ac, c.read.users
+	it := ac.asked[users[0]]
+	if len(users) == 1 && !(it != nil && a.doubted(c.lane, c.read.began, it.p.Intent.Event.ID, o)) {
+		if it != nil {
+			a.fate(it, ledger.Dead, ledger.RejectedByVendor, func(f *ledger.Fate) { f.Code, f.Detail = o.Code, o.Detail })
 		}
-		ac.readHalves = append(ac.readHalves, users[:h:h], users[h:])
 		return
 	}
-	if it := ac.asked[users[0]]; it != nil {
-		a.fate(it, ledger.Dead, ledger.RejectedByVendor, func(f *ledger.Fate) { f.Code, f.Detail = o.Code, o.Detail })
+	for _, u := range users {
+		ac.reading[u] = true
 	}
+	ac.readHalves = append(ac.readHalves, halved(users)...)
+}
+
+// halved splits a list in two; one alone stays.
+func halved(users []string) [][]string {
+	if len(users) < 2 {
+		return [][]string{users}
+	}
+	h := len(users) / 2
+	return [][]string{users[:h:h], users[h:]}
 }
 
 // withForeign adds the kept foreign tags to what the rules want; ours go first when there are too many for the vendor.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -36,9 +37,13 @@ type bundle struct {
 type stubVendor struct {
 	mu     sync.Mutex
 	calls  []Call
-	answer func(n int, c *Call) Outcome // by call number, from 1; nil: ok
-	tags   []string                     // what ReadTags finds for everybody
-	gate   chan struct{}                // not nil: a call waits for it
+	answer func(n int, c *Call) Outcome  // by call number, from 1; nil: ok
+	tags   []string                      // what ReadTags finds for everybody ...
+	read   func(user string) []string    // ... unless it is asked by user
+	reads  [][]string                    // users of each read
+	refuse func(users []string) *Outcome // not nil: what a read is refused with
+	probes []Outcome                     // of the next probes; none left: ok
+	gate   chan struct{}                 // not nil: a call waits for it
 }
 
 func (v *stubVendor) Route(in *intent.Intent) (Route, error) {
@@ -54,7 +59,17 @@ func (v *stubVendor) ValidUser(id string) error {
 	}
 	return nil
 }
-func (v *stubVendor) Probe(context.Context, string) Outcome { return Outcome{Class: ClassOK} }
+
+func (v *stubVendor) Probe(context.Context, string) Outcome {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.probes) == 0 {
+		return Outcome{Class: ClassOK}
+	}
+	o := v.probes[0]
+	v.probes = v.probes[1:]
+	return o
+}
 
 func (v *stubVendor) Send(ctx context.Context, c *Call) Outcome {
 	v.mu.Lock()
@@ -75,9 +90,19 @@ func (v *stubVendor) Send(ctx context.Context, c *Call) Outcome {
 }
 
 func (v *stubVendor) ReadTags(_ context.Context, _ string, users []string) (map[string][]string, Outcome) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.reads = append(v.reads, users)
+	if v.refuse != nil {
+		if o := v.refuse(users); o != nil {
+			return nil, *o
+		}
+	}
 	out := map[string][]string{}
 	for _, u := range users {
-		out[u] = v.tags
+		if out[u] = v.tags; v.read != nil {
+			out[u] = v.read(u)
+		}
 	}
 	return out, Outcome{Class: ClassOK}
 }
@@ -156,14 +181,30 @@ func (b *bundle) account() *Account {
 		LaneTagGet:   {Rate: 100, Window: 10 * time.Millisecond, MaxBatch: 50, Parallel: 1, Repeatable: true},
 		"user":       {Rate: 1000, Window: 10 * time.Millisecond, MaxBatch: 100, Parallel: 4, Late: 300 * time.Millisecond},
 		"broadcast":  {Limits: []quota.Limit{{N: 2, Window: time.Hour}}, MaxBatch: 1, Parallel: 1, Late: time.Minute, Audiences: true},
+		LaneRecall:   {Limits: []quota.Limit{{N: 2, Window: time.Hour}}, MaxBatch: 1, Parallel: 1, Late: time.Minute, Endpoint: "/message/broadcast/recall.json"},
 	}}
+}
+
+func (b *bundle) options(ac *Account) Options {
+	return Options{Kafka: b.kafka, Topics: b.topics, Instance: "a", Accounts: []*Account{ac}, Rules: func() Rules { return stubRules{} }, Render: render, Zone: time.UTC,
+		Metrics: NewMetrics(prometheus.NewRegistry()), Log: zaptest.NewLogger(b.t, zaptest.Level(zap.ErrorLevel)), SessionTimeout: time.Second, FetchMaxWait: 50 * time.Millisecond}
+}
+
+// until polls until ok.
+func (b *bundle) until(what string, ok func() bool) {
+	b.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); {
+		if time.Now().After(deadline) {
+			b.t.Fatalf("it never came to: %s", what)
+		}
+		runtime.Gosched()
+	}
 }
 
 // start runs a dispatcher; the returned function stops it as SIGTERM does.
 func (b *bundle) start(ac *Account, change func(*Options)) (stop func()) {
 	b.t.Helper()
-	opt := Options{Kafka: b.kafka, Topics: b.topics, Instance: "a", Accounts: []*Account{ac}, Rules: func() Rules { return stubRules{} }, Render: render, Zone: time.UTC,
-		Metrics: NewMetrics(prometheus.NewRegistry()), Log: zaptest.NewLogger(b.t, zaptest.Level(zap.ErrorLevel)), SessionTimeout: time.Second, FetchMaxWait: 50 * time.Millisecond}
+	opt := b.options(ac)
 	if change != nil {
 		change(&opt)
 	}
@@ -255,6 +296,39 @@ func kinds(fs []ledger.Fate) []string {
 	return out
 }
 
+// answers are what owners said on the control topic.
+func (b *bundle) answers() (out []ledger.Answer) {
+	b.t.Helper()
+	end, err := kadm.NewClient(b.cl).ListCommittedOffsets(b.t.Context(), b.topics.Control)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	o, _ := end.Lookup(b.topics.Control, 0)
+	cl, err := kgo.NewClient(append(slices.Clone(b.kafka), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{b.topics.Control: {0: kgo.NewOffset().AtStart()}}), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())...)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer cl.Close()
+	for at := int64(0); at < o.Offset; {
+		fs := cl.PollFetches(b.t.Context())
+		if err := fs.Err(); err != nil {
+			b.t.Fatal(err)
+		}
+		fs.EachRecord(func(r *kgo.Record) {
+			at = r.Offset + 1
+			if !strings.HasPrefix(string(r.Key), "answer/") {
+				return
+			}
+			var a ledger.Answer
+			if err := json.Unmarshal(r.Value, &a); err != nil {
+				b.t.Fatal(err)
+			}
+			out = append(out, a)
+		})
+	}
+	return out
+}
+
 // state waits until the ledger satisfies ok.
 func (b *bundle) state(what string, ok func(*ledger.State) bool) *ledger.State {
 	b.t.Helper()
@@ -302,4 +376,16 @@ func (b *bundle) readLedger() *ledger.State {
 		})
 	}
 	return st
+}
+
+// gaugeOf reads a gauge.
+func gaugeOf(t *testing.T, g prometheus.Gauge) float64 {
+	t.Helper()
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(g)
+	mfs, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mfs[0].GetMetric()[0].GetGauge().GetValue()
 }

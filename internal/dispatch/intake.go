@@ -2,6 +2,8 @@ package dispatch
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -15,16 +17,29 @@ import (
 
 // intake takes one record of <prefix>.intents into memory. Offsets below the ledger's position were taken in before.
 func (a *actor) intake(r *kgo.Record) {
-	if r.Offset < a.pos.Next {
+	if r.Offset < a.pos.Next || a.newer.Load() != nil {
+		return
+	}
+	in, err := intent.Decode(r.Value)
+	if errors.Is(err, intent.ErrNewer) {
+		a.stopIntake(r, err)
 		return
 	}
 	a.pos.Next = r.Offset + 1
-	in, err := intent.Decode(r.Value)
 	if err != nil { // only another program can have written it
 		a.log.Error("record of intents cannot be read and has no fate", zap.String("topic", r.Topic), zap.Int64("offset", r.Offset), zap.Error(err))
 		return
 	}
 	a.admit(in, r.Offset)
+}
+
+// stopIntake leaves a newer release's intent, and all after it, in the topic: the position does not pass them, so an owner that can
+// read them takes them in. What was taken in before goes on.
+func (a *actor) stopIntake(r *kgo.Record, err error) {
+	what := fmt.Sprintf("intents from offset %d on wait for a newer release: %v", r.Offset, err)
+	a.newer.Store(&what)
+	a.opt.Metrics.parked.WithLabelValues(partLabel(a.p), "newer").Set(1)
+	a.log.Error("intents wait for a newer release, upgrade this process", zap.Int64("offset", r.Offset), zap.Error(err))
 }
 
 // admit takes in one intent, from the topic or derived from a profile event. It ends in a fate or in a pending record.

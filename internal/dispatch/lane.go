@@ -25,6 +25,12 @@ type account struct {
 	readHalves [][]string      // refused reads, split
 	reading    map[string]bool // those, and those whose read is in flight
 
+	checks    []*check          // comparisons of tags that go on, in the order of their turns
+	comparing map[*reading]bool // their reads in flight
+	repairs   map[string]*check // users whose set is being written again, and for whom
+	drifted   map[string]bool   // users last found to differ and not repaired since
+	synced    string            // the last resync, ended, whose record is kept
+
 	pushes backlog
 	casts  backlog
 }
@@ -39,7 +45,8 @@ type refused struct {
 // sent and has booked arrived by then. What it left open is held apart (restoreAttempts), and reads of tags are in no ledger, so their
 // window begins full as of now.
 func newAccount(a *Account, now, before time.Time) *account {
-	ac := &account{Account: a, lanes: map[string]*lane{}, users: map[string]*tagsync.User{}, asked: map[string]*item{}, busy: map[string]*call{}, merges: map[string]*item{}, reading: map[string]bool{}}
+	ac := &account{Account: a, lanes: map[string]*lane{}, users: map[string]*tagsync.User{}, asked: map[string]*item{}, busy: map[string]*call{}, merges: map[string]*item{}, reading: map[string]bool{},
+		comparing: map[*reading]bool{}, repairs: map[string]*check{}, drifted: map[string]bool{}}
 	ac.pushes.max, ac.casts.max = a.MaxPushes, a.MaxBroadcasts
 	if ac.pushes.max == 0 {
 		ac.pushes.max = 1_000_000
@@ -66,7 +73,20 @@ func newAccount(a *Account, now, before time.Time) *account {
 		}
 	}
 	ac.groups = tagsync.NewGroups(batch)
+	if a.VerifyUsers > 0 && ac.lanes[LaneTagGet] != nil {
+		ac.checks = append(ac.checks, newCanary(ac))
+	}
 	return ac
+}
+
+// probing reports whether a probe of the account's credentials is on its way.
+func (ac *account) probing() bool {
+	for _, l := range ac.lanes {
+		if l.probing && l.closed != nil && l.closed.Reason == "credentials" {
+			return true
+		}
+	}
+	return false
 }
 
 // forget takes an item out of the account's indexes.
@@ -111,8 +131,10 @@ type lane struct {
 
 	closed    *ledger.LaneState
 	probing   bool
-	trial     bool // after a probe: one call may pass
-	unclear   int  // ambiguous outcomes in a row
+	trial     bool   // after a probe: one call may pass
+	unclear   int    // ambiguous outcomes in a row
+	refusals  int    // requests of different events that the vendor refused in a row
+	refused   string // the event of the last of them
 	backoff   time.Duration
 	closedFor time.Duration // the last pause of a closed lane, until a call succeeds: the next one is twice as long
 	notBefore time.Time     // pause after a refusal for now, or while a predecessor's call may arrive
@@ -163,12 +185,38 @@ func ChargeOf(at *ledger.Attempt, pol Policy) quota.Charge {
 	return quota.Charge{From: at.At, To: to, Weight: at.Weight}
 }
 
+// chargeSources are the labels of notifier_quota_used.
+var chargeSources = []string{"own", "unknown", "external"}
+
+// SourceOf says who used a slot: we did, we may have, somebody else did.
+func SourceOf(at *ledger.Attempt) string {
+	switch at.State {
+	case ledger.Unknown:
+		return "unknown"
+	case ledger.External:
+		return "external"
+	}
+	return "own"
+}
+
 // charges are the lane's attempts as the quota counts them.
 func (a *actor) charges(l *lane) []quota.Charge {
 	var out []quota.Charge
+	for _, charges := range a.chargesBySource(l) {
+		out = append(out, charges...)
+	}
+	return out
+}
+
+func (a *actor) chargesBySource(l *lane) map[string][]quota.Charge {
+	out := map[string][]quota.Charge{}
+	for _, s := range chargeSources {
+		out[s] = nil
+	}
 	for _, at := range a.kept {
 		if at.Account == l.ac.Key && at.Lane == l.name && at.State != ledger.NotSent {
-			out = append(out, ChargeOf(at, l.Policy))
+			s := SourceOf(at)
+			out[s] = append(out[s], ChargeOf(at, l.Policy))
 		}
 	}
 	return out
@@ -228,7 +276,7 @@ func (a *actor) close(l *lane, reason, detail string) {
 	if l.closed == nil {
 		a.log.Error("lane closed: its intents are kept", laneField(l.full()), reasonField(reason), detailField(detail))
 	}
-	st.Pause, st.Retry = pause.Milliseconds(), now.Add(pause).UTC()
+	st.Pause, st.Retry, st.Refusals = pause.Milliseconds(), now.Add(pause).UTC(), l.refusals
 	l.closed, l.trial, l.probing, l.stepped = &st, false, false, now
 	a.w.Put(ledger.LaneKey(l.ac.Key, l.name), st)
 }
@@ -248,7 +296,7 @@ func (a *actor) open(l *lane) {
 // ready reports whether a lane may start a call, its slot apart; at is when to look again otherwise (zero: something else wakes us).
 func (a *actor) ready(l *lane, now time.Time) (ok bool, at time.Time) {
 	parallel := l.Parallel
-	if l.backoff > 0 { // the last call did not get through: one finds out whether the next does, not a wave of them
+	if l.backoff > 0 || l.refusals >= maxRefusals { // the last call did not get through: one finds out whether the next does, not a wave of them
 		parallel = 1
 	}
 	if l.closed != nil {
@@ -261,6 +309,9 @@ func (a *actor) ready(l *lane, now time.Time) (ok bool, at time.Time) {
 			}
 			if now.Before(l.closed.Retry) {
 				return false, l.closed.Retry
+			}
+			if l.closed.Reason == "credentials" && l.ac.probing() {
+				return false, time.Time{} // one probe speaks for all lanes of the account
 			}
 			if l.closed.Reason == "service" {
 				l.trial = true // a read-only call says nothing of a service: the next call is the trial

@@ -24,6 +24,7 @@ type Metrics struct {
 	parked        *prometheus.GaugeVec
 	commitSeconds *prometheus.HistogramVec
 	users         *prometheus.GaugeVec
+	drift         *prometheus.GaugeVec
 	skew          prometheus.Gauge
 	unbalanced    prometheus.Gauge
 	lastSent      *prometheus.GaugeVec
@@ -64,6 +65,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		parked:        gauge("notifier_partition_parked", "1 for partitions that are stopped until a human looks.", "partition", "reason"),
 		commitSeconds: histogram("notifier_ledger_commit_seconds", "Duration of ledger transactions.", "partition"),
 		users:         gauge("notifier_users_known", "Rows of the profile table.", "account"),
+		drift:         gauge("notifier_tag_drift_users", "Users whose tags at the vendor were last found to differ from ours and are not repaired; at most 10000.", "account"),
 		lastSent:      gauge("notifier_last_sent_timestamp_seconds", "When a lane last had a call accepted.", "lane"),
 		approvals:     gauge("notifier_approvals_waiting", "Requests that wait for approval.", "account"),
 		intents:       counter("notifier_intents_total", "Intents taken in.", "action"),
@@ -82,6 +84,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 // lanes makes the series of an account's lanes.
 func (m *Metrics) lanes(ac *Account) {
 	m.users.WithLabelValues(ac.Name)
+	m.drift.WithLabelValues(ac.Name)
 	m.approvals.WithLabelValues(ac.Name)
 	for name, pol := range ac.Lanes {
 		lane := ac.Name + "/" + name
@@ -100,7 +103,7 @@ func (m *Metrics) lanes(ac *Account) {
 			m.quotaNext.WithLabelValues(lane)
 			for _, l := range pol.Limits {
 				m.quotaLimit.WithLabelValues(lane, l.String()).Set(float64(l.N))
-				for _, s := range []string{"own", "unknown", "external"} {
+				for _, s := range chargeSources {
 					m.quotaUsed.WithLabelValues(lane, l.String(), s)
 				}
 			}

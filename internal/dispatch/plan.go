@@ -10,9 +10,11 @@ import (
 func (a *actor) plan() (calls []*call) {
 	now := a.clock.now()
 	a.wake = time.Time{}
+	calls, a.ordered = a.ordered, nil
 	for _, key := range slices.Sorted(maps.Keys(a.accounts)) {
 		ac := a.accounts[key]
 		a.planReads(ac, now)
+		a.planChecks(ac, now)
 		calls = append(calls, a.planTags(ac, now)...)
 		for _, name := range slices.Sorted(maps.Keys(ac.lanes)) {
 			if l := ac.lanes[name]; l.closed != nil { // probed in its time also when nothing waits: nobody should be told of a fault that is mended
@@ -64,8 +66,9 @@ func (a *actor) planLane(l *lane, now time.Time) (calls []*call) {
 // next takes the items of the lane's next call out of the queue. It may take none (they did not pass the last gates); stop is
 // true when nothing may start now.
 func (a *actor) next(l *lane, now time.Time) (items []*item, stop bool) {
+	suspects := l.refusals >= maxRefusals && (l.queue.n > 0 || len(l.casts) > 0) // halves of what was refused let others try
 	switch {
-	case len(l.halves) > 0:
+	case len(l.halves) > 0 && !suspects:
 		if !a.free(l, len(l.halves[0]), now) {
 			return nil, true
 		}

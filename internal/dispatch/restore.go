@@ -43,7 +43,17 @@ func (a *actor) restore(st *ledger.State) {
 		if ac, name := a.accountOf(key); ac != nil && ac.lanes[name] != nil {
 			ac.lanes[name].closed = &l
 			ac.lanes[name].closedFor = time.Duration(l.Pause) * time.Millisecond
+			ac.lanes[name].refusals = l.Refusals
 			a.opt.Metrics.held.WithLabelValues(ac.lanes[name].full(), l.Reason).Set(1)
+		}
+	}
+	for key, rec := range st.Checks {
+		switch ac, id := a.accountOf(key); {
+		case ac == nil:
+		case rec.Ended.IsZero():
+			a.addCheck(ac, newCheck(ac, rec))
+		default:
+			ac.synced = id
 		}
 	}
 	open := a.restoreItems(st, now)

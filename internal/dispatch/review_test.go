@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"context"
 	"slices"
 	"strconv"
 	"strings"
@@ -8,6 +9,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
 
 	"github.com/notifier/notifier/internal/intent"
@@ -25,7 +28,7 @@ func (b *bundle) byHand(change func(*Account, *Options)) *actor {
 	b.t.Cleanup(to.Writer.Close)
 	ac := b.account()
 	for name, pol := range ac.Lanes { // windows without a pacer: nothing has to wait
-		if name != "broadcast" && name != LaneTagGet {
+		if name != "broadcast" && name != LaneRecall && name != LaneTagGet {
 			pol.Rate, pol.Limits = 0, []quota.Limit{{N: 1000, Window: time.Hour}}
 			ac.Lanes[name] = pol
 		}
@@ -263,5 +266,36 @@ func TestASkewedClockIsMeasuredAgain(t *testing.T) {
 	b.commit(a)
 	if calls := a.plan(); len(calls) != 1 {
 		t.Errorf("%d calls, want one: the clocks agree again (skew %s)", len(calls), a.clock.skew)
+	}
+}
+
+// In a rolling upgrade the old release may own a partition into which the new one already writes.
+func TestIntentsOfANewerReleaseWaitForIt(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.vendor.answer = func(int, *Call) Outcome { return Outcome{Class: ClassOK, Code: 200} }
+	b.produce(b.intent("before", "r", "u1", intent.Push))
+	if err := b.cl.ProduceSync(t.Context(), &kgo.Record{Topic: b.topics.Intents, Key: []byte("stub:k"), Value: []byte{intent.Version + 1, 0x0a}}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	b.produce(b.intent("after", "r", "u2", intent.Push))
+	metrics := NewMetrics(prometheus.NewRegistry())
+	opt := b.options(b.account())
+	opt.Metrics, opt.Log = metrics, zap.NewNop()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	d := New(opt)
+	done := make(chan struct{})
+	go func() { defer close(done); _ = d.Run(ctx) }()
+	b.fates(1)
+	b.until("the partition says that it waits", func() bool { return strings.Contains(d.Status().Halted[0], "newer release") })
+	if n := testutil.ToFloat64(metrics.parked.WithLabelValues("0", "newer")); n != 1 {
+		t.Errorf("notifier_partition_parked is %v", n)
+	}
+	cancel()
+	<-done
+	st := b.state("released", func(st *ledger.State) bool { return st.Position.Next > 0 })
+	if got := kinds(b.fates(1)); st.Position.Next != 1 || st.Position.Intents != 1 || !slices.Equal(got, []string{"before SENT"}) {
+		t.Errorf("position %d, %d intents, %v; the newer one and those after it must still be unread", st.Position.Next, st.Position.Intents, got)
 	}
 }

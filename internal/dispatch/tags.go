@@ -36,8 +36,11 @@ func (a *actor) retag(ac *account, user string) {
 		return
 	}
 	deadline := a.clock.now()
-	if it != nil && !rewrite {
+	switch {
+	case it != nil && !rewrite:
 		deadline = it.p.At.Add(ac.TagDelay)
+	case ac.repairs[user] != nil:
+		deadline = deadline.Add(ac.TagDelay) // others with the same set may join
 	}
 	ac.groups.Add(user, want, deadline)
 }
@@ -65,6 +68,7 @@ func (a *actor) dropGone(ac *account, user string) {
 		return
 	}
 	delete(ac.users, user)
+	a.repairEnds(ac, user, true)
 	a.w.Delete(ledger.UserKey(ac.Key, user))
 	a.opt.Metrics.users.WithLabelValues(ac.Name).Set(float64(len(ac.users)))
 }
@@ -154,6 +158,7 @@ func (a *actor) tagCall(ac *account, l *lane, users, set []string, now time.Time
 	if len(sending) == 0 {
 		return nil, true
 	}
+	ac.spoil(sending)
 	for _, it := range items {
 		a.setState(it, gone) // leaves the counts of the lane it was thought to take
 		it.route = Route{Lane: l.name, Endpoint: l.Endpoint, Users: true}
@@ -176,6 +181,7 @@ func (a *actor) acknowledged(c *call) {
 			u.Acked, u.Had = nil, c.set // an earlier ambiguous call may still arrive and undo this one
 		}
 		a.w.Put(ledger.UserKey(ac.Key, user), u)
+		a.repairEnds(ac, user, true)
 		a.dropGone(ac, user)
 	}
 	for _, user := range c.users {
@@ -224,15 +230,8 @@ func (a *actor) backTags(c *call) {
 // refusedTags splits a refused batch; a user alone is DEAD, and the row stays as it is until the next event.
 func (a *actor) refusedTags(c *call, o Outcome) {
 	ac := c.lane.ac
-	if len(c.users) == 1 {
-		for _, it := range c.items {
-			a.dead(it, c, o)
-		}
-		if u := ac.users[c.users[0]]; u != nil && !u.RewriteAt.IsZero() && !u.RewriteAt.After(a.clock.now()) {
-			u.RewriteAt = time.Time{} // a rewrite that the vendor refuses cannot be mended by repeating it
-			a.w.Put(ledger.UserKey(ac.Key, c.users[0]), u)
-		}
-		a.retag(ac, c.users[0])
+	if len(c.users) == 1 && !(len(c.items) == 1 && a.doubted(c.lane, c.attempt.At, c.items[0].p.Intent.Event.ID, o)) {
+		a.refusedUser(c, o)
 		return
 	}
 	for _, it := range c.items {
@@ -244,6 +243,24 @@ func (a *actor) refusedTags(c *call, o Outcome) {
 			a.fate(it, ledger.Coalesced, ledger.ReasonNone, func(f *ledger.Fate) { f.Into = into })
 		}
 	}
+	if len(c.users) == 1 {
+		ac.refuse = append(ac.refuse, refused{c.users, c.set})
+		return
+	}
 	h := len(c.users) / 2
 	ac.refuse = append(ac.refuse, refused{c.users[:h:h], c.set}, refused{c.users[h:], c.set})
+}
+
+// refusedUser ends what was asked for a user whose set the vendor refuses.
+func (a *actor) refusedUser(c *call, o Outcome) {
+	ac, user := c.lane.ac, c.users[0]
+	for _, it := range c.items {
+		a.dead(it, c, o)
+	}
+	if u := ac.users[user]; u != nil && !u.RewriteAt.IsZero() && !u.RewriteAt.After(a.clock.now()) {
+		u.RewriteAt = time.Time{} // a rewrite that the vendor refuses cannot be mended by repeating it
+		a.w.Put(ledger.UserKey(ac.Key, user), u)
+	}
+	a.repairEnds(ac, user, false)
+	a.retag(ac, user)
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/big"
 	"math/bits"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,99 +21,97 @@ const (
 	badPreview = 64
 )
 
-// coerce gives a raw value its declared type, losslessly, or Bad.
-func coerce(f *Field, r gjson.Result) Value {
-	if st := stateOf(r); st != Bad {
-		return Value{State: st, Type: f.Type}
+// coerce makes v a raw value of its declared type, losslessly, or Bad. Both are large: they are handed by reference.
+func (v *Value) coerce(f *Field, r *gjson.Result) {
+	*v = Value{State: stateOf(r), Type: f.Type}
+	if v.State != Bad {
+		return
 	}
-	v, ok := typed(f, r)
-	if ok && f.Values != nil && !allowed(f.Values, v) {
-		ok = false
+	if v.typed(f, r) && (f.Values == nil || v.allowed(f.Values)) {
+		v.State = Known
+		return
 	}
-	if !ok {
-		return Value{State: Bad, Type: f.Type, Str: cut(valid(raw(r)), badPreview)}
-	}
-	v.State, v.Type = Known, f.Type
-	return v
+	*v = Value{State: Bad, Type: f.Type, Str: cut(valid(raw(*r)), badPreview)}
 }
 
-func allowed(values []string, v Value) bool {
-	list := v.List
+func (v *Value) allowed(values []string) bool {
 	if v.List == nil {
-		list = []string{v.Str}
+		return slices.Contains(values, v.Str)
 	}
-	for _, s := range list {
-		found := false
-		for _, a := range values {
-			found = found || a == s
-		}
-		if !found {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(v.List, func(s string) bool { return !slices.Contains(values, s) })
 }
 
-func typed(f *Field, r gjson.Result) (Value, bool) {
+// typed fills in the parts that the field's type needs; false when the value is not of that type.
+func (v *Value) typed(f *Field, r *gjson.Result) (ok bool) {
 	switch f.Type {
 	case Number:
-		s, ok := "", true
+		s := ""
 		switch r.Type {
 		case gjson.Number:
 			s = r.Raw
 		case gjson.String:
 			s = r.Str
 		default:
-			return Value{}, false
+			return false
 		}
-		if s, ok = decimal(s, f.Scale); !ok {
-			return Value{}, false
+		if v.Str, ok = decimal(s, f.Scale); !ok {
+			return false
 		}
-		n, err := strconv.ParseFloat(s, 64)
-		return Value{Str: s, Num: n}, err == nil && !math.IsInf(n, 0)
+		var err error
+		v.Num, err = strconv.ParseFloat(v.Str, 64)
+		return err == nil && !math.IsInf(v.Num, 0)
 	case Bool:
+		if r.Type == gjson.JSON {
+			return false
+		}
 		switch r.String() { // JSON has booleans, MySQL's tinyint(1) arrives as 0 and 1
 		case "true", "1":
-			return Value{Str: "true", Bool: true}, !r.IsArray() && !r.IsObject()
+			v.Str, v.Bool = "true", true
+			return true
 		case "false", "0":
-			return Value{Str: "false"}, !r.IsArray() && !r.IsObject()
+			v.Str = "false"
+			return true
 		}
-		return Value{}, false
+		return false
 	case Time:
-		t, ok := parseTime(r, "", nil)
-		return Value{Str: t.Format(time.RFC3339Nano), Time: t}, ok
+		v.Time, ok = parseTime(r, "", nil)
+		v.Str = v.Time.Format(time.RFC3339Nano)
+		return ok
 	case List:
 		if !r.IsArray() {
-			return Value{}, false
+			return false
 		}
-		out, ok := make([]string, 0, 4), true
+		v.List, ok = make([]string, 0, 4), true
 		r.ForEach(func(_, it gjson.Result) bool {
 			if it.Type == gjson.Null {
 				return true
 			}
-			s, is := scalar(it)
-			if ok = is; !ok {
+			var s string
+			if s, ok = scalar(&it); !ok {
 				return false
 			}
-			out = append(out, s)
-			return len(out) < maxItems
+			v.List = append(v.List, s)
+			return len(v.List) < maxItems
 		})
-		return Value{List: out}, ok
+		return ok
 	}
-	s, ok := scalar(r)
-	return Value{Str: s}, ok
+	v.Str, ok = scalar(r)
+	return ok
 }
 
 // scalar gives a scalar as text: a number by its own digits, so that large integers stay exact.
-func scalar(r gjson.Result) (string, bool) {
+func scalar(r *gjson.Result) (string, bool) {
 	switch r.Type {
 	case gjson.String:
-		return cut(valid(r.Str), maxString), true
+		return shortText(r.Str), true
 	case gjson.Number, gjson.True, gjson.False:
 		return cut(r.Raw, maxString), true
 	}
 	return "", false
 }
+
+// shortText makes a text from JSON one that may be used.
+func shortText(s string) string { return cut(valid(s), maxString) }
 
 func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
@@ -270,7 +269,7 @@ func wholeNumber(v Value) (int64, bool) {
 
 // parseTime reads RFC 3339, a unix number (seconds, milliseconds, microseconds or nanoseconds by size, as number or
 // text), or a layout in a zone.
-func parseTime(r gjson.Result, layout string, zone *time.Location) (time.Time, bool) {
+func parseTime(r *gjson.Result, layout string, zone *time.Location) (time.Time, bool) {
 	s := r.Str
 	switch r.Type {
 	case gjson.Number:
@@ -364,6 +363,8 @@ func Parse(t Type, s string) (Value, bool) {
 		}
 		return v, true
 	}
-	v := coerce(&Field{Type: t}, text(s))
+	var v Value
+	r := text(s)
+	v.coerce(&Field{Type: t}, &r)
 	return v, v.OK()
 }

@@ -3,6 +3,7 @@ package event
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -42,7 +43,11 @@ const (
 
 // Decode gives the events of a record: every entry of its topic whose match holds. None is (nil, nil): ignored.
 // The error is always a *DecodeError; when one entry of several is at fault the events of the others stand beside it.
-func (c *Catalogue) Decode(rec Record) ([]Event, error) {
+func (c *Catalogue) Decode(rec Record) ([]Event, error) { return c.DecodeInto(nil, rec) }
+
+// DecodeInto is Decode for whoever is done with each record's events before the next record: the events and their
+// Values are written over those in room, which grows as it must.
+func (c *Catalogue) DecodeInto(room []Event, rec Record) ([]Event, error) {
 	t := c.topics[rec.Topic]
 	if t == nil {
 		return nil, nil
@@ -50,39 +55,51 @@ func (c *Catalogue) Decode(rec Record) ([]Event, error) {
 	if len(rec.Value) > c.MaxBytes {
 		return nil, &DecodeError{Reason: TooLarge, Detail: fmt.Sprintf("%d bytes, the most is %d (events.max_bytes)", len(rec.Value), c.MaxBytes)}
 	}
-	var docs [formats]*document // built when the first entry needs it
-	var out []Event
+	var docs [formats]*document // opened when the first entry needs it
+	defer func() {
+		for _, d := range docs {
+			d.release()
+		}
+	}()
+	out := room[:0]
 	var first error
 	for i := range t.entries {
 		e := &t.entries[i]
 		doc := docs[e.plan.place]
 		if doc == nil {
-			var err error
-			if doc, err = open(&rec, e.plan); err != nil {
+			doc = newDocument(&rec, e.plan)
+			docs[e.plan.place] = doc
+			if err := doc.open(); err != nil {
 				return nil, err
 			}
-			docs[e.plan.place] = doc
 		}
 		if !doc.matches(e) {
 			continue
 		}
-		ev, err := doc.event(e)
-		if err == nil {
-			out = append(out, ev)
-		} else if first == nil {
-			first = err
+		if len(out) == cap(out) {
+			out = append(out, Event{})
+		} else {
+			out = out[:len(out)+1]
+		}
+		if err := doc.event(e, &out[len(out)-1]); err != nil {
+			out = out[:len(out)-1]
+			if first == nil {
+				first = err
+			}
 		}
 	}
 	return out, first
 }
 
 // event decodes one entry that matches.
-func (d *document) event(e *entry) (Event, error) {
+func (d *document) event(e *entry, ev *Event) error {
 	s := e.Spec
-	bad := func(what, format string, args ...any) (Event, error) {
-		return Event{}, &DecodeError{Reason: BadField, Event: s.Name, Detail: what + ": " + fmt.Sprintf(format, args...)}
+	bad := func(what, format string, args ...any) error {
+		return &DecodeError{Reason: BadField, Event: s.Name, Detail: what + ": " + fmt.Sprintf(format, args...)}
 	}
-	ev := Event{Spec: s, Pos: d.rec.Position, Gone: d.gone && s.Kind == Profile, Values: make([]Value, len(s.Fields))}
+	values := slices.Grow(ev.Values[:0], len(s.Fields))[:len(s.Fields)]
+	clear(values)
+	*ev = Event{Spec: s, Pos: d.rec.Position, Gone: d.gone && s.Kind == Profile, Values: values}
 	var err error
 	if ev.ID, err = d.id(e); err != nil {
 		return bad("id", "%v", err)
@@ -100,7 +117,8 @@ func (d *document) event(e *entry) (Event, error) {
 	}
 	ev.Version = ev.Time.UnixMilli()
 	if s.Version != "" && !d.tombstone {
-		v := coerce(&Field{Type: Number}, d.get(e.version))
+		var v Value
+		v.coerce(&Field{Type: Number}, d.get(e.version))
 		n, ok := wholeNumber(v)
 		if !ok {
 			return bad("version", "%s is not a whole number at %s", shown(v), s.Version)
@@ -108,20 +126,24 @@ func (d *document) event(e *entry) (Event, error) {
 		ev.Version = n
 	}
 	if ev.Gone {
-		return ev, nil
+		return nil
 	}
 	for i := range s.Fields {
 		f := &s.Fields[i]
-		v := coerce(f, d.get(e.fields[i]))
+		v := &ev.Values[i]
+		if s, ok := d.plain(e.fields[i]); ok && f.Type == String && f.Values == nil {
+			*v = Value{State: Known, Type: String, Str: shortText(s)}
+		} else {
+			v.coerce(f, d.get(e.fields[i]))
+		}
 		if (v.State == Missing || v.State == Null) && f.Default != nil {
-			v = *f.Default
+			*v = *f.Default
 		}
 		if f.Required && !v.OK() {
-			return bad("field "+f.Name, "%s at %s", shown(v), f.Path)
+			return bad("field "+f.Name, "%s at %s", shown(*v), f.Path)
 		}
-		ev.Values[i] = v
 	}
-	return ev, nil
+	return nil
 }
 
 // shown describes an unusable value.
@@ -192,28 +214,32 @@ func (d *document) user(e *entry) (string, error) {
 		return "", errors.New("a tombstone without a key")
 	}
 	if tooDeep(d.rec.Key) >= 0 || !gjson.Valid(key) {
-		return identifier(text(key), "key")
+		t := text(key)
+		return identifier(&t, "key")
 	}
 	r := gjson.Parse(key)
 	if p := r.Get("payload"); p.Exists() && r.Get("schema").Exists() {
 		r = p
 	}
 	if !r.IsObject() {
-		return identifier(r, "key")
+		return identifier(&r, "key")
 	}
 	v := r.Get(s.User)
 	if i := strings.LastIndexByte(s.User, '.'); !v.Exists() && i >= 0 {
 		v = r.Get(s.User[i+1:])
 	}
-	return identifier(v, "key: "+s.User)
+	return identifier(&v, "key: "+s.User)
 }
 
 func (d *document) identifier(path int) (string, error) {
+	if s, ok := d.plain(path); ok {
+		return checkIdentifier(s, d.plan.text(path))
+	}
 	return identifier(d.get(path), d.plan.text(path))
 }
 
 // identifier takes a text or the exact digits of a number.
-func identifier(r gjson.Result, path string) (string, error) {
+func identifier(r *gjson.Result, path string) (string, error) {
 	var s string
 	switch r.Type {
 	case gjson.String:
@@ -226,6 +252,10 @@ func identifier(r gjson.Result, path string) (string, error) {
 		}
 		return "", fmt.Errorf("%s at %s is neither text nor number", cut(r.Raw, 64), path)
 	}
+	return checkIdentifier(s, path)
+}
+
+func checkIdentifier(s, path string) (string, error) {
 	switch {
 	case strings.TrimSpace(s) == "":
 		return "", fmt.Errorf("empty at %s", path)
@@ -244,12 +274,12 @@ func (d *document) time(e *entry) (time.Time, error) {
 	}
 	t, ok := parseTime(r, e.Time.Layout, e.Time.Zone)
 	if !ok {
-		return time.Time{}, fmt.Errorf("%s at %s is not a time", shown(Value{State: stateOf(r), Str: cut(raw(r), 64)}), d.plan.text(e.time))
+		return time.Time{}, fmt.Errorf("%s at %s is not a time", shown(Value{State: stateOf(r), Str: cut(raw(*r), 64)}), d.plan.text(e.time))
 	}
 	return t, nil
 }
 
-func stateOf(r gjson.Result) State {
+func stateOf(r *gjson.Result) State {
 	switch {
 	case !r.Exists():
 		return Missing

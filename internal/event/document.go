@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/tidwall/gjson"
 )
@@ -24,42 +25,64 @@ type document struct {
 	kept  string               // a copy of what the spans of body stand for: an event must not hold the record's memory
 	whole string               // body as text, for gjson
 	slow  map[int]gjson.Result // what gjson found, by place in the plan
-	few   [12]span
+	at    gjson.Result         // what get has given last
+}
+
+// documents are used again: one is needed for every record, and none outlives its record.
+var documents = sync.Pool{New: func() any { return new(document) }}
+
+func newDocument(rec *Record, p *plan) *document {
+	d := documents.Get().(*document)
+	d.rec, d.plan = *rec, p
+	return d
+}
+
+// release gives the document back; nil is none.
+func (d *document) release() {
+	if d == nil {
+		return
+	}
+	*d = document{spans: d.spans[:0]}
+	documents.Put(d)
 }
 
 // scan checks the body and finds what the plan's plain paths lead to; false for what is not JSON or nested deeper
 // than deepest.
 func (d *document) scan(body []byte, deepest int) (ok bool) {
-	d.body, d.spans = body, d.few[:0]
+	d.body, d.spans = body, d.spans[:0]
 	if d.plan.root != nil {
 		d.spans = slices.Grow(d.spans, len(d.plan.paths))[:len(d.plan.paths)]
+		clear(d.spans)
 	}
 	d.known, ok = scan(body, d.plan.root, d.spans, deepest)
 	return ok
 }
 
-// get reads a path by its place in the plan.
-func (d *document) get(place int) gjson.Result {
+// get reads a path by its place in the plan. What it gives is large, so it stands in the document until the next get.
+func (d *document) get(place int) *gjson.Result {
+	d.at = gjson.Result{}
 	if place == noPath {
-		return gjson.Result{}
+		return &d.at
 	}
 	p := &d.plan.paths[place]
 	switch p.where {
 	case inKey:
 		if d.rec.Key != nil {
-			return text(string(d.rec.Key))
+			d.at = text(string(d.rec.Key))
 		}
-		return gjson.Result{}
+		return &d.at
 	case inHeader:
 		for _, h := range d.rec.Headers {
 			if h.Key == p.name && h.Value != nil {
-				return text(string(h.Value))
+				d.at = text(string(h.Value))
+				break
 			}
 		}
-		return gjson.Result{}
+		return &d.at
 	case inBody:
 		if d.known {
-			return d.found(place)
+			d.found(place)
+			return &d.at
 		}
 	}
 	r, ok := d.slow[place]
@@ -74,7 +97,23 @@ func (d *document) get(place int) gjson.Result {
 		}
 		d.slow[place] = r
 	}
-	return r
+	d.at = r
+	return &d.at
+}
+
+// plain gives the text of a path in the body that holds one without escapes: most values are such, and need no gjson.Result.
+func (d *document) plain(place int) (string, bool) {
+	if place == noPath || d.plan.paths[place].where != inBody || !d.known {
+		return "", false
+	}
+	sp := &d.spans[place]
+	if sp.to == 0 || sp.escaped || d.body[sp.from] != '"' {
+		return "", false
+	}
+	if d.kept == "" {
+		d.keep()
+	}
+	return d.kept[sp.kept+1 : sp.kept+sp.to-sp.from-1], true
 }
 
 // all is the body as text.
@@ -85,16 +124,16 @@ func (d *document) all() string {
 	return d.whole
 }
 
-// found gives what a plain path leads to, as gjson would.
-func (d *document) found(place int) gjson.Result {
+// found reads what a plain path leads to, as gjson would.
+func (d *document) found(place int) {
 	sp := &d.spans[place]
 	if sp.to == 0 {
-		return gjson.Result{}
+		return
 	}
 	if d.kept == "" {
 		d.keep()
 	}
-	return result(d.kept[sp.kept:sp.kept+sp.to-sp.from], sp.escaped)
+	parse(&d.at, d.kept[sp.kept:sp.kept+sp.to-sp.from], sp.escaped)
 }
 
 // keep copies the values that were found, all of them at once.
@@ -120,13 +159,14 @@ func (d *document) keep() {
 	d.kept = b.String()
 }
 
-// result gives one JSON value the form gjson gives it.
-func result(raw string, escaped bool) gjson.Result {
-	r := gjson.Result{Raw: raw}
+// parse gives one JSON value the form gjson gives it; r is zero before.
+func parse(r *gjson.Result, raw string, escaped bool) {
+	r.Raw = raw
 	switch raw[0] {
 	case '"':
 		if escaped {
-			return gjson.Parse(raw)
+			*r = gjson.Parse(raw)
+			return
 		}
 		r.Type, r.Str = gjson.String, raw[1:len(raw)-1]
 	case '{', '[':
@@ -141,7 +181,6 @@ func result(raw string, escaped bool) gjson.Result {
 		r.Type = gjson.Number
 		r.Num, _ = strconv.ParseFloat(raw, 64)
 	}
-	return r
 }
 
 // among reports whether a path leads to one of the values. Most records are of no entry's kind: those are told

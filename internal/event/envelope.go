@@ -13,32 +13,31 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// open checks a record and unwraps its format.
-func open(rec *Record, p *plan) (*document, error) {
-	d := &document{rec: *rec, plan: p}
-	if rec.Value == nil {
+// open checks the record and unwraps its format.
+func (d *document) open() error {
+	if d.rec.Value == nil {
 		d.gone, d.tombstone = true, true
-		return d, nil
+		return nil
 	}
-	switch p.format {
+	switch d.plan.format {
 	case CloudEvents:
-		if header(rec, "ce_specversion") != "" {
-			return d, d.binary()
+		if header(&d.rec, "ce_specversion") != "" {
+			return d.binary()
 		}
 		if err := d.check(); err != nil {
-			return nil, err
+			return err
 		}
-		if !d.get(p.specversion).Exists() {
-			return nil, undecodable("not a CloudEvent: neither specversion in the JSON nor a ce_specversion header")
+		if !d.get(d.plan.specversion).Exists() {
+			return undecodable("not a CloudEvent: neither specversion in the JSON nor a ce_specversion header")
 		}
-		return d, nil
+		return nil
 	case Debezium:
-		if err := check(rec.Value); err != nil {
-			return nil, err
+		if err := check(d.rec.Value); err != nil {
+			return err
 		}
-		return d, d.debezium()
+		return d.debezium()
 	}
-	return d, d.check()
+	return d.check()
 }
 
 // check is check for a record whose value is the body.

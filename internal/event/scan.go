@@ -9,22 +9,30 @@ import (
 
 // node is one step of the plain paths of a plan: names of object keys, joined into a tree.
 type node struct {
-	slot int              // the path that ends here, or -1
-	kids map[string]*node // the names that lead on, nil for none
-	lens uint64           // bit n: a name of n bytes (modulo 64) is among them; spares the look-up of most keys
+	name string
+	slot int     // the path that ends here, or -1
+	kids []*node // the names that lead on
+	lens uint64  // bit n: a name of n bytes (modulo 64) is among them; spares most keys the look at every name
 }
 
+// add gives the node of a name, a new one when it is the first of its name.
 func (n *node) add(name string) *node {
-	if n.kids == nil {
-		n.kids = map[string]*node{}
-	}
-	k := n.kids[name]
+	k := n.find(name)
 	if k == nil {
-		k = &node{slot: -1}
-		n.kids[name] = k
+		k = &node{name: name, slot: noPath}
+		n.kids = append(n.kids, k)
 		n.lens |= 1 << (len(name) & 63)
 	}
 	return k
+}
+
+func (n *node) find(name string) *node {
+	for _, k := range n.kids {
+		if k.name == name {
+			return k
+		}
+	}
+	return nil
 }
 
 // span is where a value stands in the JSON; to is 0 as long as it was not met.
@@ -39,7 +47,7 @@ type span struct {
 // to: they cross an array, or the document is not an object.
 func scan(b []byte, root *node, spans []span, deepest int) (known, ok bool) {
 	s := scanner{b: b, spans: spans, deepest: deepest, known: true}
-	i := s.blank(0)
+	i := blank(b, 0)
 	if i == len(b) {
 		return false, false
 	}
@@ -49,7 +57,7 @@ func scan(b []byte, root *node, spans []span, deepest int) (known, ok bool) {
 	if i, _ = s.value(i, root, 0); i < 0 {
 		return false, false
 	}
-	return s.known, s.blank(i) == len(b)
+	return s.known, blank(b, i) == len(b)
 }
 
 // scanner reads JSON. Its methods take the place to read at and give the place after, -1 for what is not JSON.
@@ -60,9 +68,16 @@ type scanner struct {
 	known   bool
 }
 
-// blank skips white space.
-func (s *scanner) blank(i int) int {
-	for i < len(s.b) && (s.b[i] == ' ' || s.b[i] == '\n' || s.b[i] == '\t' || s.b[i] == '\r') {
+// blank skips white space, which most JSON has none of.
+func blank(b []byte, i int) int {
+	if i < len(b) && b[i] <= ' ' {
+		return afterBlank(b, i)
+	}
+	return i
+}
+
+func afterBlank(b []byte, i int) int {
+	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\t' || b[i] == '\r') {
 		i++
 	}
 	return i
@@ -70,9 +85,10 @@ func (s *scanner) blank(i int) int {
 
 // value reads any value; n are the paths that lead on through it.
 func (s *scanner) value(i int, n *node, depth int) (end int, escaped bool) {
-	switch c := s.b[i]; {
+	b := s.b
+	switch c := b[i]; {
 	case c == '"':
-		return s.text(i + 1)
+		return quoted(b, i+1)
 	case c == '{':
 		return s.object(i+1, n, depth+1), false
 	case c == '[':
@@ -97,22 +113,22 @@ func (s *scanner) object(i int, n *node, depth int) int {
 		return -1
 	}
 	b := s.b
-	if i = s.blank(i); i < len(b) && b[i] == '}' {
+	if i = blank(b, i); i < len(b) && b[i] == '}' {
 		return i + 1
 	}
 	for i < len(b) && b[i] == '"' {
 		from, escaped := i, false
-		if i, escaped = s.text(i + 1); i < 0 {
+		if i, escaped = quoted(b, i+1); i < 0 {
 			return -1
 		}
 		var kid *node
 		if n != nil {
 			kid = n.kid(b[from:i], escaped)
 		}
-		if i = s.blank(i); i == len(b) || b[i] != ':' {
+		if i = blank(b, i); i == len(b) || b[i] != ':' {
 			return -1
 		}
-		if i = s.blank(i + 1); i == len(b) {
+		if i = blank(b, i+1); i == len(b) {
 			return -1
 		}
 		from = i
@@ -120,7 +136,7 @@ func (s *scanner) object(i int, n *node, depth int) int {
 			i, _ = s.value(i, nil, depth)
 		} else {
 			through := kid
-			if kid.kids == nil {
+			if len(kid.kids) == 0 {
 				through = nil
 			}
 			i, escaped = s.value(i, through, depth)
@@ -132,7 +148,7 @@ func (s *scanner) object(i int, n *node, depth int) int {
 		if i < 0 {
 			return -1
 		}
-		if i = s.blank(i); i == len(b) {
+		if i = blank(b, i); i == len(b) {
 			return -1
 		}
 		if b[i] == '}' {
@@ -141,7 +157,7 @@ func (s *scanner) object(i int, n *node, depth int) int {
 		if b[i] != ',' {
 			return -1
 		}
-		i = s.blank(i + 1)
+		i = blank(b, i+1)
 	}
 	return -1
 }
@@ -149,13 +165,18 @@ func (s *scanner) object(i int, n *node, depth int) int {
 // kid is the node of a key, given with its quotes.
 func (n *node) kid(key []byte, escaped bool) *node {
 	if escaped {
-		return n.kids[gjson.Parse(string(key)).Str]
+		return n.find(gjson.Parse(string(key)).Str)
 	}
 	key = key[1 : len(key)-1]
 	if n.lens>>(len(key)&63)&1 == 0 {
 		return nil
 	}
-	return n.kids[string(key)]
+	for _, k := range n.kids {
+		if k.name == string(key) {
+			return k
+		}
+	}
+	return nil
 }
 
 func (s *scanner) array(i, depth int) int {
@@ -163,14 +184,14 @@ func (s *scanner) array(i, depth int) int {
 		return -1
 	}
 	b := s.b
-	if i = s.blank(i); i < len(b) && b[i] == ']' {
+	if i = blank(b, i); i < len(b) && b[i] == ']' {
 		return i + 1
 	}
 	for i < len(b) {
 		if i, _ = s.value(i, nil, depth); i < 0 {
 			return -1
 		}
-		if i = s.blank(i); i == len(b) {
+		if i = blank(b, i); i == len(b) {
 			return -1
 		}
 		if b[i] == ']' {
@@ -179,7 +200,7 @@ func (s *scanner) array(i, depth int) int {
 		if b[i] != ',' {
 			return -1
 		}
-		i = s.blank(i + 1)
+		i = blank(b, i+1)
 	}
 	return -1
 }
@@ -189,10 +210,9 @@ const (
 	highs = 0x8080808080808080
 )
 
-// text reads a string from behind its first quote. Eight bytes at a time are asked for a quote, a backslash or a
+// quoted reads a string from behind its first quote. Eight bytes at a time are asked for a quote, a backslash or a
 // control character: the lowest marked byte is exact, a carry may only mark bytes above it.
-func (s *scanner) text(i int) (end int, escaped bool) {
-	b := s.b
+func quoted(b []byte, i int) (end int, escaped bool) {
 	for i < len(b) {
 		if i+8 <= len(b) {
 			x := binary.LittleEndian.Uint64(b[i:])

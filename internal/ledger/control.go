@@ -10,8 +10,8 @@ import (
 type Command struct {
 	V      int               `json:"v"`
 	ID     string            `json:"id"`
-	Cmd    string            `json:"cmd"`    // pause, resume, attempts-resolve
-	Target string            `json:"target"` // scope or attempt id
+	Cmd    string            `json:"cmd"`
+	Target string            `json:"target"` // scope, attempt id or an account's identity
 	Args   map[string]string `json:"args,omitempty"`
 	Expect string            `json:"expect,omitempty"` // the state the command was typed for
 	By     string            `json:"by"`
@@ -24,6 +24,9 @@ const (
 	CmdPause   = "pause"
 	CmdResume  = "resume"
 	CmdResolve = "attempts-resolve"
+	CmdRecall  = "recall"
+	CmdVerify  = "tags-verify"
+	CmdResync  = "tags-resync"
 )
 
 // Key is the record's key: command + target, so that compaction keeps the last of each.
@@ -47,6 +50,10 @@ type Answer struct {
 	Text      string    `json:"text"`
 	Flying    int       `json:"flying,omitempty"` // pause: calls that had left already
 	At        time.Time `json:"at"`
+
+	Attempt string       `json:"attempt,omitempty"` // the call that the command made
+	Outcome AttemptState `json:"outcome,omitempty"` // what is known of that call
+	Drift   *Drift       `json:"drift,omitempty"`   // what a check of tags found
 }
 
 // Halt says on the control topic that nobody works on a partition until a human has looked: a process that was given it found

@@ -18,6 +18,7 @@
 //	d/<hash>               Seen: a duplicate key and when it may be forgotten
 //	x/<scope>              Pause: an operator's pause
 //	l/<account>/<lane>     LaneState: a closed lane, for status and for the next owner
+//	v/<account>/<command>  Check: a comparison of tags that goes on, or the last resync
 //
 // <account> is the account's identity, vendor:AppKey, never its name. A tombstone deletes the key.
 //

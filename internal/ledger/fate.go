@@ -61,6 +61,7 @@ type Fate struct {
 	User     string          `json:"user"`
 	Account  string          `json:"account"`
 	Lane     string          `json:"lane,omitempty"`
+	Endpoint string          `json:"endpoint,omitempty"` // of the vendor, where the intent would leave or left
 	Action   intent.Action   `json:"action"`
 	Message  bool            `json:"message,omitempty"` // an in-app message with its notification
 	Fate     FateKind        `json:"fate"`
@@ -70,7 +71,7 @@ type Fate struct {
 	Attempt  string          `json:"attempt,omitempty"`
 	VendorID string          `json:"vendor_id,omitempty"`
 	Code     int             `json:"code,omitempty"`
-	Resolves FateKind        `json:"resolves,omitempty"` // UNKNOWN: this record corrects the first
+	Resolves FateKind        `json:"resolves,omitempty"` // a human's later word: UNKNOWN, this record corrects the first; SENT, it was recalled or not
 	Kind     string          `json:"kind,omitempty"`     // operator: the effect of a command
 	By       string          `json:"by,omitempty"`
 	Why      string          `json:"why,omitempty"`

@@ -22,13 +22,14 @@ type State struct {
 	Seen     map[string]Seen          // by hash
 	Pauses   map[string]Pause         // by scope
 	Lanes    map[string]LaneState
-	Records  int // records read, tombstones included
+	Checks   map[string]*Check // by account/command id
+	Records  int               // records read, tombstones included
 }
 
 // NewState gives an empty State.
 func NewState() *State {
 	return &State{Pending: map[string]*Pending{}, Attempts: map[string]*Attempt{}, Users: map[string]*tagsync.User{}, Taken: map[string]*Taken{},
-		Seen: map[string]Seen{}, Pauses: map[string]Pause{}, Lanes: map[string]LaneState{}}
+		Seen: map[string]Seen{}, Pauses: map[string]Pause{}, Lanes: map[string]LaneState{}, Checks: map[string]*Check{}}
 }
 
 // ErrNewer means that a newer release wrote the ledger: this one must not own the partition.
@@ -63,6 +64,8 @@ func (s *State) Apply(key string, value []byte) error {
 		return plain(s.Pauses, key, rest, value)
 	case "l":
 		return plain(s.Lanes, key, rest, value)
+	case "v":
+		return into(s.Checks, key, rest, value)
 	}
 	return fmt.Errorf("read ledger: unknown key %q: %w", key, ErrNewer)
 }
@@ -124,6 +127,7 @@ func TakenKey(account, scope, u string) string { return "c/" + account + "/" + s
 func SeenKey(hash string) string               { return "d/" + hash }
 func PauseKey(scope string) string             { return "x/" + scope }
 func LaneKey(account, lane string) string      { return "l/" + account + "/" + lane }
+func CheckKey(account, command string) string  { return "v/" + account + "/" + command }
 
 const (
 	genesisKey  = "g"

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/notifier/notifier/internal/intent"
@@ -91,9 +92,14 @@ type Attempt struct {
 	Code     int          `json:"code,omitempty"`
 	VendorID string       `json:"vendor_id,omitempty"`
 	Detail   string       `json:"detail,omitempty"`
-	Affected []Fate       `json:"affected,omitempty"` // unknown: the fates a resolution will correct
-	By       string       `json:"by,omitempty"`       // resolved: who, why
+	Affected []Fate       `json:"affected,omitempty"` // unknown: the fates a resolution will correct; a message broadcast: those a recall speaks of
+	By       string       `json:"by,omitempty"`       // resolved, or ordered by a command: who, why
 	Why      string       `json:"why,omitempty"`
+
+	Sender     string `json:"sender,omitempty"`      // of a message; "": a push without one
+	MessageUID string `json:"message_uid,omitempty"` // what a recall names
+	Recalls    string `json:"recalls,omitempty"`     // this call takes back what that attempt sent
+	Command    string `json:"command,omitempty"`     // that asked for this call and waits for its outcome
 }
 
 // Taken holds the times at which sends to one user were counted, oldest first.
@@ -121,7 +127,69 @@ type LaneState struct {
 	Since  time.Time `json:"since"`
 	Retry  time.Time `json:"retry"` // when it is tried again
 	Pause  int64     `json:"pause"` // the present back-off in ms; doubles
+
+	Refusals int `json:"refusals,omitempty"` // requests of different events refused in a row, if that closed it
 }
+
+// Check is a comparison of the vendor's tags with ours that an operator asked for. It is on record while it goes on, so that the
+// next owner goes on with it, and a resync afterwards too, for `status`.
+type Check struct {
+	V       int       `json:"v"`
+	ID      string    `json:"id"`  // of the command
+	Cmd     string    `json:"cmd"` // tags-verify, tags-resync
+	User    string    `json:"user,omitempty"`
+	Sample  int       `json:"sample,omitempty"`
+	Repair  bool      `json:"repair,omitempty"`
+	By      string    `json:"by"`
+	Why     string    `json:"why,omitempty"`
+	At      time.Time `json:"at"`
+	Parts   int       `json:"parts"` // into how many the users are divided, at most CheckParts; a part is what is read again after a take-over
+	Part    int       `json:"part"`  // cursor of a resync: parts that are done
+	Ended   time.Time `json:"ended,omitzero"`
+	Results Drift     `json:"results"` // of the parts that are done
+}
+
+// CheckParts bounds Check.Parts: each walks all users once.
+const CheckParts = 64
+
+// Drift counts what comparisons found.
+type Drift struct {
+	Checked   int `json:"checked"`   // users compared
+	Unsettled int `json:"unsettled"` // users not compared: a change of theirs is on its way, or the last write was unclear
+	Differ    int `json:"differ"`    // users whose tags at the vendor are not what we acknowledged
+	Missing   int `json:"missing"`   // tags of ours that the vendor does not have
+	Extra     int `json:"extra"`     // tags that we did not set
+	Foreign   int `json:"foreign"`   // users with a change of tags that are not ours: recorded and kept, no drift
+	Repaired  int `json:"repaired"`  // users whose set was written again
+	Refused   int `json:"refused"`   // users that the vendor refused to read or to write
+
+	Users []UserDrift `json:"users,omitempty"` // the first of them, at most MaxDriftUsers
+}
+
+// String tells the counts.
+func (d Drift) String() string {
+	s := fmt.Sprintf("%d users compared, %d differ (%d tags missing, %d too many), %d repaired", d.Checked, d.Differ, d.Missing, d.Extra, d.Repaired)
+	for _, x := range []struct {
+		n    int
+		text string
+	}{{d.Foreign, "with other tags that are not ours"}, {d.Unsettled, "not compared, a change is on its way"}, {d.Refused, "refused by the vendor"}} {
+		if x.n > 0 {
+			s += fmt.Sprintf(", %d %s", x.n, x.text)
+		}
+	}
+	return s
+}
+
+// UserDrift is what differs for one user.
+type UserDrift struct {
+	User    string   `json:"user"`
+	Missing []string `json:"missing,omitempty"`
+	Extra   []string `json:"extra,omitempty"`
+	Foreign []string `json:"foreign,omitempty"` // at the vendor, new to us, not ours
+}
+
+// MaxDriftUsers bounds the users a report names.
+const MaxDriftUsers = 20
 
 // MaxMerged bounds the triggers a merge keeps in full; the count goes on (design.md 3.8).
 const MaxMerged = 20

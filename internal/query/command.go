@@ -23,7 +23,7 @@ type SilentError struct {
 }
 
 func (e *SilentError) Error() string {
-	return fmt.Sprintf("command %s: no answer from partitions %v (owned by %v); it stands and is obeyed when they run", e.ID, e.Partitions, e.Owners)
+	return fmt.Sprintf("command %s: no answer yet from partitions %v (owned by %v); it stands: it is obeyed when they run", e.ID, e.Partitions, e.Owners)
 }
 
 // Send writes a command to the control topic and waits for the answers: of every partition, or of one if only is not negative.

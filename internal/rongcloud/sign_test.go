@@ -13,22 +13,11 @@ type fixtures struct {
 		ID, Secret, Nonce, Timestamp, SHA1, Note string
 		Negative                                 bool
 	} `json:"signing_vectors"`
-	Cases []struct {
-		ID, Title, Endpoint string
-		Inject              struct {
-			HTTP      int
-			JSON, Raw json.RawMessage
-			AfterRead string `json:"after_read"`
-			Primary   string
-			Stall     int `json:"stall_body_s"`
-		}
-		Class string `json:"client_class"`
-	}
 }
 
 func readFixtures(t *testing.T) fixtures {
 	t.Helper()
-	b, err := os.ReadFile("testdata/rongcloud-fixtures.json")
+	b, err := os.ReadFile("../../testdata/rongcloud/fixtures.json")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,11 +15,13 @@ type All struct{}
 // Users are up to 1000 user ids.
 type Users []string
 
-// Filter is the users that have every tag of AllOf, at least one of AnyOf, and the app package; what is empty does not
-// count. A Filter by package alone is as wide as everybody and needs AllowEveryone too.
+// Filter is the users that have every tag of AllOf, at least one of AnyOf, none of NoneOf, and the app package; what is
+// empty does not count. A Filter without AllOf and AnyOf is as wide as everybody and needs AllowEveryone too. NoneOf is
+// for CustomPush only: /push.json cannot leave users out.
 type Filter struct {
 	AllOf   []string
 	AnyOf   []string
+	NoneOf  []string
 	Package string
 }
 
@@ -29,11 +31,21 @@ func (Filter) audience() {}
 
 // audienceWire is the vendor's audience. is_to_all is always written.
 type audienceWire struct {
-	Tag         []string `json:"tag,omitempty"`
-	TagOr       []string `json:"tag_or,omitempty"`
-	UserID      []string `json:"userid,omitempty"`
-	PackageName string   `json:"packageName,omitempty"`
-	IsToAll     bool     `json:"is_to_all"`
+	Tag         []string  `json:"tag,omitempty"`
+	TagOr       []string  `json:"tag_or,omitempty"`
+	TagItems    []tagItem `json:"tagItems,omitempty"`
+	UserID      []string  `json:"userid,omitempty"`
+	PackageName string    `json:"packageName,omitempty"`
+	IsToAll     bool      `json:"is_to_all"`
+}
+
+// tagItem is one condition of /push/custom.json. Everything is written: the vendor's examples contradict its comments
+// about what an absent field means.
+type tagItem struct {
+	Tags          []string `json:"tags"`
+	IsNot         bool     `json:"isNot"`
+	TagsOperator  string   `json:"tagsOperator"`  // within the item
+	ItemsOperator string   `json:"itemsOperator"` // to the items before
 }
 
 func newAudience(a Audience, allowEveryone bool) (audienceWire, error) {
@@ -46,29 +58,52 @@ func newAudience(a Audience, allowEveryone bool) (audienceWire, error) {
 	case Users:
 		w.UserID, err = userList("audience.userid", a, MaxBroadcastUsers)
 	case Filter:
-		if w.Tag, err = tagSet("audience.tag", a.AllOf); err != nil {
-			return w, err
-		}
-		if w.TagOr, err = tagSet("audience.tag_or", a.AnyOf); err != nil {
-			return w, err
-		}
-		w.PackageName = a.Package
-		if len(a.AllOf)+len(a.AnyOf) == 0 {
-			if a.Package == "" {
-				return w, invalid("audience", "an empty filter; everybody is asked for by All")
-			}
-			wide = true
-		}
-		if len(a.Package) > maxPackageBytes || !utf8.ValidString(a.Package) || strings.ContainsFunc(a.Package, func(r rune) bool { return r <= ' ' }) {
-			return w, invalid("audience.packageName", "%q is no package name", a.Package)
-		}
+		w, wide, err = a.wire()
 	default:
 		return w, invalid("audience", "missing")
 	}
-	if wide && !allowEveryone {
+	if err == nil && wide && !allowEveryone {
 		return w, everyoneRefused("audience")
 	}
 	return w, err
+}
+
+func (f Filter) wire() (w audienceWire, wide bool, err error) {
+	all, e1 := tagSet("audience.tag", f.AllOf)
+	some, e2 := tagSet("audience.tag_or", f.AnyOf)
+	none, e3 := tagSet("audience.tagItems", f.NoneOf)
+	if err := first(e1, e2, e3); err != nil {
+		return w, false, err
+	}
+	if len(all)+len(some)+len(none) == 0 && f.Package == "" {
+		return w, false, invalid("audience", "an empty filter; everybody is asked for by All")
+	}
+	if len(f.Package) > maxPackageBytes || !utf8.ValidString(f.Package) || strings.ContainsFunc(f.Package, func(r rune) bool { return r <= ' ' }) {
+		return w, false, invalid("audience.packageName", "%q is no package name", f.Package)
+	}
+	w.PackageName = f.Package
+	if len(none) > 0 {
+		w.TagItems = tagItems(all, some, none)
+	} else {
+		w.Tag, w.TagOr = all, some
+	}
+	return w, len(all)+len(some) == 0, nil
+}
+
+// tagItems says `all and any and none` so that every reading of the vendor's words means the same: all items are joined
+// by AND, so their order has no meaning, and what is left out stands alone in its item, so that "not" has one tag only.
+func tagItems(all, some, none []string) (items []tagItem) {
+	add := func(tags []string, not bool, op string) {
+		if len(tags) > 0 {
+			items = append(items, tagItem{Tags: tags, IsNot: not, TagsOperator: op, ItemsOperator: "AND"})
+		}
+	}
+	add(all, false, "AND")
+	add(some, false, "OR")
+	for _, t := range none {
+		add([]string{t}, true, "AND")
+	}
+	return items
 }
 
 func everyoneRefused(field string) error {

@@ -13,4 +13,7 @@ var (
 	BroadcastMessage = rongcloud.Endpoint{Path: "/message/broadcast.json", Fresh: true}
 	OnlineMessage    = rongcloud.Endpoint{Path: "/message/online/broadcast.json"}
 	SystemPublish    = rongcloud.Endpoint{Path: "/message/system/publish.json"}
+	SystemTemplate   = rongcloud.Endpoint{Path: "/message/system/publish_template.json"}
+	BroadcastRecall  = rongcloud.Endpoint{Path: "/message/broadcast/recall.json", Fresh: true}
+	PushCustom       = rongcloud.Endpoint{Path: "/push/custom.json"}
 )

@@ -3,7 +3,6 @@ package rongpush
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"maps"
 	"reflect"
 	"slices"
@@ -22,6 +21,37 @@ type Extras struct {
 // ParseExtras reads the block and holds it to the vendor's contract. Every key is checked by its exact name and case;
 // the error names the whole path and what there is. Empty or null is no extras.
 func ParseExtras(raw json.RawMessage) (Extras, error) {
+	x, err := parseExtras(raw)
+	if err := first(err); err != nil {
+		return Extras{}, err
+	}
+	return x, nil
+}
+
+// CheckExtras is ParseExtras for a rule file: it finds all mistakes. With a message the extras travel in pushExt, which has no place
+// for some of them.
+func CheckExtras(raw json.RawMessage, message bool) error {
+	x, err := parseExtras(raw)
+	if err == nil && message {
+		n := x.Apply(Notification{})
+		for _, own := range []struct {
+			field string
+			set   bool
+		}{
+			{"ios.extras", n.IOS != nil && n.IOS.Extras != nil}, {"android.extras", n.Android != nil && n.Android.Extras != nil},
+			{"harmonyOS.extras", n.HarmonyOS != nil && n.HarmonyOS.Extras != nil},
+		} {
+			if own.set {
+				err = every(err, refuse("rongcloud."+own.field, "cannot travel with a message; put it into the message's content or extra",
+					"带 message 时发不出去，请写进消息的 content 或 extra"))
+			}
+		}
+		err = every(err, n.onlyExt("rongcloud"))
+	}
+	return err
+}
+
+func parseExtras(raw json.RawMessage) (Extras, error) {
 	var x Extras
 	if len(bytes.TrimSpace(raw)) == 0 {
 		return x, nil
@@ -29,13 +59,10 @@ func ParseExtras(raw json.RawMessage) (Extras, error) {
 	if err := knownKeys("rongcloud", raw, reflect.TypeFor[Extras]()); err != nil {
 		return x, err
 	}
-	if err := json.Unmarshal(raw, &x); err != nil {
-		if bad, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && bad.Field != "" {
-			return Extras{}, invalid("rongcloud."+bad.Field, "a %s; want a %s", bad.Value, bad.Type)
-		}
+	if err := json.Unmarshal(raw, &x); err != nil { // knownKeys has looked at every type
 		return Extras{}, invalid("rongcloud", "%v", err)
 	}
-	return x, first(
+	return x, every(
 		zeroOne("rongcloud.forceShowPushContent", x.ForceShowPushContent),
 		x.IOS.validate("rongcloud.ios"),
 		x.Android.validate("rongcloud.android"),
@@ -43,33 +70,51 @@ func ParseExtras(raw json.RawMessage) (Extras, error) {
 	)
 }
 
-// knownKeys refuses what t has no field for. encoding/json's own check matches without case and gives no path.
+// knownKeys refuses what t has no field for, and values of another type. encoding/json's own check matches without case, gives no
+// path, and stops at the first.
 func knownKeys(path string, raw json.RawMessage, t reflect.Type) error {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if t.Kind() != reflect.Struct || string(bytes.TrimSpace(raw)) == "null" {
+	if string(bytes.TrimSpace(raw)) == "null" {
+		return nil
+	}
+	switch t.Kind() {
+	case reflect.Int:
+		if json.Unmarshal(raw, new(int)) != nil {
+			return refuse(path, "%s; want a whole number", "%s：应为整数", raw)
+		}
+		return nil
+	case reflect.String:
+		if json.Unmarshal(raw, new(string)) != nil {
+			return refuse(path, "%s; want a text (in quotation marks)", "%s：应为文字（请加引号）", raw)
+		}
 		return nil
 	}
 	var object map[string]json.RawMessage
 	if json.Unmarshal(raw, &object) != nil {
-		return invalid(path, "want an object")
+		return refuse(path, "want an object", "应为一组配置项")
 	}
-	fields := make(map[string]reflect.Type, t.NumField())
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		fields[name] = t.Field(i).Type
+	fields := map[string]reflect.Type{}
+	if t.Kind() == reflect.Struct {
+		for i := range t.NumField() {
+			name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+			fields[name] = t.Field(i).Type
+		}
 	}
+	var err error
 	for _, key := range slices.Sorted(maps.Keys(object)) {
 		ft, ok := fields[key]
+		if t.Kind() == reflect.Map {
+			ft, ok = t.Elem(), true
+		}
 		if !ok {
-			return invalid(path+"."+key, "unknown key; there are %s", strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
+			err = every(err, refuse(path+"."+key, "unknown key; there are %s", "没有这一项；可用：%s", strings.Join(slices.Sorted(maps.Keys(fields)), ", ")))
+			continue
 		}
-		if err := knownKeys(path+"."+key, object[key], ft); err != nil {
-			return err
-		}
+		err = every(err, knownKeys(path+"."+key, object[key], ft))
 	}
-	return nil
+	return err
 }
 
 // Apply gives n with the extras over it, key by key: what the block sets wins, the rest of n stays. Neither n nor x is

@@ -2,14 +2,16 @@ package rongpush
 
 import (
 	"bytes"
-	"encoding/json"
 	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/notifier/notifier/test/schema"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -48,6 +50,16 @@ var (
 	filtered = Filter{AllOf: []string{"女", "vip", "女"}, AnyOf: []string{"上海", "北京"}, Package: "cn.example.app"}
 )
 
+func content(typ, json string) Request {
+	return SystemMessage{From: "sys-1", Users: []string{"u-1"}, Message: Message{Type: typ, Content: json}, PushContent: "p"}
+}
+
+func ext(p PushExt) Request {
+	return SystemMessage{From: "sys-1", Users: []string{"u-1"}, Message: txt, PushExt: &p}
+}
+
+var sentAt = time.UnixMilli(1767225600000)
+
 // goldens are the requests whose bytes are on file, by file name.
 var goldens = map[string]Request{
 	"tags-set":       SetTags{"a+b=c", []string{"男", "bj", "bj", "level_vip"}},
@@ -82,14 +94,42 @@ var goldens = map[string]Request{
 	"system-template": SystemMessage{From: "sys-1", Users: []string{"u-1"}, Message: txt, PushExt: &PushExt{TemplateID: "tpl-1"}},
 	"system-every": SystemMessage{Intent: "shop.orders/3/42/refund/u-1", From: "sys-1", Users: []string{"u-1"}, Message: withDisable(txt), PushContent: "退款", PushData: "d",
 		IsPersisted: new(0), IsCounted: new(1), Count: new(0), ContentAvailable: new(1), DisablePush: new(false), PushExt: everyExt()},
+	"system-ext-MI":    ext(PushExt{MI: &ExtMI{"c", image}}),
+	"system-ext-HONOR": ext(PushExt{HONOR: &ExtHONOR{"LOW", image}}),
+	"system-ext-HW":    ext(PushExt{HW: &ExtHW{"c", "NORMAL", image, "IM"}}),
+	"system-ext-OPPO":  ext(PushExt{OPPO: &ExtOPPO{"c", "IM"}}),
+	"system-ext-VIVO":  ext(PushExt{VIVO: &ExtVIVO{"1", "IM"}}),
+	"system-ext-APNs":  ext(PushExt{APNs: &ExtAPNs{"g", "evt-1", image, "passive"}}),
+	"system-ext-FCM":   ext(PushExt{FCM: &ExtFCM{"c", "evt-1", image}}),
+	"system-ext-OHOS":  ext(PushExt{OHOS: &ExtOHOS{"IM", image}}),
+	"system-image":     content("RC:ImgMsg", `{"content":"/9j/4AAQ","imageUri":"https://e.example/i.jpg","user":{"id":"u-9","name":"店"}}`),
+	"system-gif":       content("RC:GIFMsg", `{"gifDataSize":34563,"localPath":"/a","remoteUrl":"https://e.example/i.gif","width":263,"height":263}`),
+	"system-voice":     content("RC:HQVCMsg", `{"remoteUrl":"https://e.example/v.aac","duration":60,"localPath":"/a","extra":""}`),
+	"system-file":      content("RC:FileMsg", `{"name":"a.pdf","size":"1024","type":"pdf","fileUrl":"https://e.example/a.pdf"}`),
+	"system-video":     content("RC:SightMsg", `{"sightUrl":"https://e.example/v.mp4","content":"/9j/4AAQ","duration":104,"size":"9100","name":"v.mp4"}`),
+	"system-location":  content("RC:LBSMsg", `{"content":"/9j/4AAQ","latitude":"39.9139","longitude":"116.3917","poi":"北京"}`),
+	"system-notice":    content("RC:InfoNtf", `{"message":"已升级","extra":""}`),
+	"system-profile":   content("RC:ProfileNtf", `{"operation":"level","data":"{}","extra":""}`),
+	"system-contact":   content("RC:ContactNtf", `{"operation":"Request","sourceUserId":"u-9","targetUserId":"u-1","message":"您好"}`),
+	"system-command":   content("RC:CmdMsg", `{"name":"refresh","data":"{}"}`),
+	"template":         TemplateMessage{From: "sys-1", To: []TemplateReceiver{{User: "u-1"}}, Message: txt},
+	"template-every": TemplateMessage{Intent: "shop.orders/3/42/refund/u-1", From: "sys-1", Message: Message{Type: "RC:TxtMsg", Content: `{"content":"{name}，退款 {sum}","extra":"bb"}`, DisableUpdateLastMsg: new(false)},
+		To: []TemplateReceiver{
+			{User: "u-1", Values: map[string]string{"name": `Tom "T" \`, "sum": "¥1"}, PushContent: `{name}: {sum}`, PushData: "d"},
+			{User: "a+b=c", Values: map[string]string{"name": "李", "sum": "¥2"}, PushContent: "退款"},
+		}, ContentAvailable: new(0), DisablePush: new(false), PushExt: everyExt()},
+	"recall":       RecallBroadcast{From: "sys-1", MessageUID: "C3A1-0000-0001-SBX1", SentTime: sentAt},
+	"recall-every": RecallBroadcast{"sys-1", "C3A1-0000-0001-SBX1", sentAt, new(0), new(1), "e", new(false)},
+	"custom":       CustomPush{AllowPushPlus: true, Audience: Filter{AllOf: []string{"vip"}}, Platforms: both, Notification: text2("x")},
+	"custom-without": CustomPush{AllowPushPlus: true, Audience: Filter{AllOf: []string{"女", "vip"}, AnyOf: []string{"上海", "北京"}, NoneOf: []string{"退订", "old"}, Package: "cn.example.app"},
+		Platforms: both, Notification: everyNode()},
 	"system-custom": SystemMessage{From: "sys-1", Users: []string{"u-1"}, Message: Message{Type: "app:Coupon", Content: "free text"}, PushContent: "p", PushExt: &PushExt{}},
 }
 
 func withDisable(m Message) Message { m.DisableUpdateLastMsg = new(false); return m }
 
 func TestGoldens(t *testing.T) {
-	schemas := readSchemas(t)
-	files, err := filepath.Glob("testdata/golden/*.http")
+	files, err := filepath.Glob(schema.File("golden/*.http"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,11 +144,11 @@ func TestGoldens(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		for _, p := range schemas.check(schemaOf(r), body, contentType) {
-			t.Errorf("%s breaks the vendor's schema: %s", name, p)
+		if err := schema.Wire(r.Endpoint().Path, contentType, body); err != nil {
+			t.Errorf("%s breaks the vendor's schema: %v", name, err)
 		}
 		got := "POST " + r.Endpoint().Path + "\nContent-Type: " + contentType + "\n\n" + string(body) + "\n"
-		file := filepath.Join("testdata/golden", name+".http")
+		file := filepath.Join(schema.File("golden"), name+".http")
 		if *update {
 			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 				t.Fatal(err)
@@ -124,109 +164,5 @@ func TestGoldens(t *testing.T) {
 		if again, _, _ := r.Body(); !bytes.Equal(again, body) {
 			t.Errorf("%s: the same request gave other bytes", name)
 		}
-	}
-}
-
-func schemaOf(r Request) string {
-	name := "POST " + r.Endpoint().Path
-	if b, ok := r.(Broadcast); ok {
-		if b.Message != nil {
-			return name + "#message"
-		}
-		return name + "#push"
-	}
-	return name
-}
-
-// The bodies of the contract's own cases, built from our types: forms byte by byte, JSON by value.
-func TestContractCases(t *testing.T) {
-	b, err := os.ReadFile("testdata/rongcloud-fixtures.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var f struct {
-		Cases []struct {
-			ID      string
-			Request struct {
-				Path string
-				JSON any
-				Raw  string
-			}
-		}
-	}
-	if err := json.Unmarshal(b, &f); err != nil {
-		t.Fatal(err)
-	}
-	bj := []string{"男", "bj"}
-	shipped := Notification{Text: "order shipped"}
-	notice := Message{Type: "RC:TxtMsg", Content: `{"content":"maintenance at 22:00","extra":""}`}
-	ours := map[string]Request{
-		"TAG-01": SetTags{"u-1001", bj}, "TAG-02": SetTags{"u-1001", []string{"vip"}}, "TAG-03": SetTags{"u-1001", nil},
-		"TAG-06": SetTags{"u-1001", []string{"一二三四五六七八九十一二三"}}, "TAG-09": BatchSetTags{[]string{"u-1", "u-2"}, bj},
-		"TAG-11":  GetTags{[]string{"u-1", "a+b=c"}},
-		"PUSH-01": Broadcast{Audience: Filter{AllOf: []string{"年轻", "女"}}, Platforms: both, Notification: shipped},
-		"PUSH-02": Broadcast{Audience: Filter{AllOf: []string{"女"}, AnyOf: []string{"北京", "上海"}}, Platforms: both, Notification: shipped, From: "sys-1",
-			Message: &Message{Type: "RC:TxtMsg", Content: `{"content":"hi","extra":""}`}},
-		"PUSH-04": Broadcast{Audience: Filter{AllOf: []string{"vip"}, Package: "cn.example.teacher"}, Platforms: []string{"android"}, Notification: shipped},
-		"PUSH-14": Broadcast{Audience: Filter{AllOf: []string{"vip"}}, Platforms: both, Notification: Notification{
-			Title: "t", ForceShowPushContent: new(0), Text: "d",
-			IOS: &IOS{Alert: "i", Badge: new(0), ThreadID: "g1", CollapseID: "evt-1", InterruptionLevel: "active", Extras: map[string]string{"k": "v"}},
-			Android: &Android{Alert: "a", Honor: &Honor{"NORMAL", image}, HW: &Huawei{"c", "NORMAL", image, "IM"}, MI: &Xiaomi{"c", image},
-				OPPO: &OPPO{"c", "IM", new(2)}, Vivo: &Vivo{"1", "IM"}, FCM: &FCM{"c", "evt-1", image}, Extras: map[string]string{"k": "v"}},
-			HarmonyOS: &HarmonyOS{Alert: "h", OHOS: &OHOS{"IM", image}, Extras: map[string]string{"k": "v"}},
-		}},
-		"PUSER-01": PushUsers{[]string{"u-1", "u-2"}, Notification{Title: "t", Text: "c"}},
-		"BC-01": MessageBroadcast{From: "sys-1", AllowEveryone: true, Message: notice, PushContent: "maintenance",
-			PushExt: &PushExt{Title: "Notice", ForceShowPushContent: new(1), HW: &ExtHW{ChannelID: "c"}, APNs: &ExtAPNs{ThreadID: "g"}}},
-		"BC-04": OnlineBroadcast{From: "sys-1", AllowEveryone: true, Message: notice},
-		"SYS-01": SystemMessage{From: "sys-1", Users: []string{"u-1", "u-2"}, Message: Message{Type: "RC:TxtMsg", Content: `{"content":"your refund is done","extra":""}`},
-			PushContent: "refund", IsPersisted: new(1)},
-	}
-	for _, c := range f.Cases {
-		r, ok := ours[c.ID]
-		if !ok {
-			continue
-		}
-		delete(ours, c.ID)
-		body, _, err := r.Body()
-		if err != nil || r.Endpoint().Path != c.Request.Path {
-			t.Errorf("%s: %s, %v", c.ID, r.Endpoint().Path, err)
-			continue
-		}
-		if c.Request.Raw != "" {
-			if d := cmp.Diff(c.Request.Raw, string(body)); d != "" {
-				t.Errorf("%s (-want +got):\n%s", c.ID, d)
-			}
-			continue
-		}
-		var got any
-		if err := json.Unmarshal(body, &got); err != nil {
-			t.Fatal(err)
-		}
-		sortTags(got)
-		sortTags(c.Request.JSON)
-		if d := cmp.Diff(c.Request.JSON, got); d != "" {
-			t.Errorf("%s (-want +got):\n%s", c.ID, d)
-		}
-	}
-	if len(ours) != 0 {
-		t.Errorf("not in the contract: %v", ours)
-	}
-}
-
-// sortTags: the order of tags and platforms has no meaning at the vendor.
-func sortTags(v any) {
-	m, _ := v.(map[string]any)
-	for k, e := range m {
-		if list, ok := e.([]any); ok && (k == "tags" || k == "tag" || k == "tag_or" || k == "platform") {
-			for i := range list {
-				for j := range i {
-					if list[i].(string) < list[j].(string) {
-						list[i], list[j] = list[j], list[i]
-					}
-				}
-			}
-		}
-		sortTags(e)
 	}
 }

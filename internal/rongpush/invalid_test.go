@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/notifier/notifier/internal/rongcloud"
+	"github.com/notifier/notifier/test/schema"
 )
 
 func ids(n int) []string {
@@ -22,6 +24,10 @@ func msg(typ, content string) Message { return Message{Type: typ, Content: conte
 
 func system(m Message) SystemMessage {
 	return SystemMessage{From: "sys-1", Users: []string{"u-1"}, Message: m}
+}
+
+func tmpl(content string, to ...TemplateReceiver) TemplateMessage {
+	return TemplateMessage{From: "s", To: to, Message: msg("RC:TxtMsg", content)}
 }
 
 func toUser(n Notification) PushUsers { return PushUsers{Users: []string{"u-1"}, Notification: n} }
@@ -129,7 +135,49 @@ func TestInvalidRequestsNeverLeave(t *testing.T) {
 		{"command with extra", system(msg("RC:CmdMsg", `{"name":"x","data":"y","extra":"z"}`)), "content.extra"},
 		{"unknown RC type", system(msg("RC:MyThing", "{}")), "objectName"},
 		{"unknown rc type in lower case", system(msg("rc:thing", "{}")), "objectName"},
-		{"a media type", system(msg("RC:ImgMsg", "{}")), "objectName"},
+		{"a type without documented fields", system(msg("RC:ReferenceMsg", "{}")), "objectName"},
+		{"notice with a user", system(msg("RC:InfoNtf", `{"message":"x","user":{}}`)), "content.user"},
+		{"user with an unknown key", system(msg("RC:TxtMsg", `{"content":"x","user":{"icon":"y"}}`)), "content.user.icon"},
+		{"image without address", system(msg("RC:ImgMsg", `{"content":"/9j/"}`)), "content.imageUri"},
+		{"image that is no base64", system(msg("RC:ImgMsg", `{"content":"?","imageUri":"u"}`)), "content.content"},
+		{"image in two lines", system(msg("RC:ImgMsg", `{"content":"/9j/\n/9j/","imageUri":"u"}`)), "content.content"},
+		{"gif with a text as width", system(msg("RC:GIFMsg", `{"gifDataSize":1,"localPath":"l","remoteUrl":"r","width":"2","height":3}`)), "content.width"},
+		{"gif of half a pixel", system(msg("RC:GIFMsg", `{"gifDataSize":1,"localPath":"l","remoteUrl":"r","width":2.5,"height":3}`)), "content.width"},
+		{"gif below 0", system(msg("RC:GIFMsg", `{"gifDataSize":-1,"localPath":"l","remoteUrl":"r","width":2,"height":3}`)), "content.gifDataSize"},
+		{"voice of 61 s", system(msg("RC:HQVCMsg", `{"remoteUrl":"r","duration":61}`)), "content.duration"},
+		{"voice of null s", system(msg("RC:HQVCMsg", `{"remoteUrl":"r","duration":null}`)), "content.duration"},
+		{"file with a number as size", system(msg("RC:FileMsg", `{"name":"n","size":1,"type":"t","fileUrl":"f"}`)), "content.size"},
+		{"video without name", system(msg("RC:SightMsg", `{"sightUrl":"s","content":"/9j/","duration":1,"size":"1"}`)), "content.name"},
+		{"place without poi", system(msg("RC:LBSMsg", `{"content":"/9j/","latitude":"1","longitude":"1"}`)), "content.poi"},
+		{"profile without data", system(msg("RC:ProfileNtf", `{"operation":"o"}`)), "content.data"},
+		{"contact without target", system(msg("RC:ContactNtf", `{"operation":"o","sourceUserId":"s","message":"m"}`)), "content.targetUserId"},
+
+		{"template for nobody", TemplateMessage{From: "s", Message: txt}, "toUserId"},
+		{"template for 101", TemplateMessage{From: "s", To: make([]TemplateReceiver, 101), Message: txt}, "toUserId"},
+		{"template for one twice", tmpl(`{}`, TemplateReceiver{User: "u"}, TemplateReceiver{User: "u"}), "toUserId"},
+		{"template without a sender", TemplateMessage{To: []TemplateReceiver{{User: "u"}}, Message: txt}, "fromUserId"},
+		{"template with other names", tmpl(`{"content":"{a}"}`, TemplateReceiver{User: "u", Values: map[string]string{"a": "1"}}, TemplateReceiver{User: "v"}), "values"},
+		{"template with braces in a name", tmpl(`{"content":"{a}"}`, TemplateReceiver{User: "u", Values: map[string]string{"{a}": "1"}}), "values"},
+		{"template with a hole in a value", tmpl(`{"content":"{a}{b}"}`, TemplateReceiver{User: "u", Values: map[string]string{"a": "{b}", "b": "1"}}), "values.a"},
+		{"template with a hole in the data", tmpl(`{"content":"{a}"}`, TemplateReceiver{User: "u", Values: map[string]string{"a": "1"}, PushData: "{a}"}), "pushData"},
+		{"template whose message is empty once filled", tmpl(`{"content":"{a}"}`, TemplateReceiver{User: "u", Values: map[string]string{"a": ""}}), "content.content"},
+		{"template without required fields", tmpl(`{"extra":"{a}"}`, TemplateReceiver{User: "u", Values: map[string]string{"a": "1"}}), "content.content"},
+		{"template with a long push", tmpl(`{"content":"x"}`, TemplateReceiver{User: "u", PushContent: strings.Repeat("a", 1001)}), "pushContent"},
+		{"template with a bad ext", TemplateMessage{From: "s", To: []TemplateReceiver{{User: "u"}}, Message: txt, PushExt: &PushExt{Title: long}}, "pushExt.title"},
+
+		{"recall of nothing", RecallBroadcast{From: "s", SentTime: sentAt}, "messageUID"},
+		{"recall without time", RecallBroadcast{From: "s", MessageUID: "m"}, "sentTime"},
+		{"recall without sender", RecallBroadcast{MessageUID: "m", SentTime: sentAt}, "fromUserId"},
+		{"recall isDelete", RecallBroadcast{From: "s", MessageUID: "m", SentTime: sentAt, IsDelete: new(2)}, "isDelete"},
+		{"recall isAdmin", RecallBroadcast{From: "s", MessageUID: "m", SentTime: sentAt, IsAdmin: new(2)}, "isAdmin"},
+
+		{"custom push without the product", CustomPush{Audience: vip, Platforms: both, Notification: text2("x")}, "/push/custom.json"},
+		{"custom push to nobody", CustomPush{AllowPushPlus: true, Platforms: both, Notification: text2("x")}, "audience"},
+		{"custom push without platform", CustomPush{AllowPushPlus: true, Audience: vip, Notification: text2("x")}, "platform"},
+		{"custom push to all without permission", CustomPush{AllowPushPlus: true, Audience: All{}, Platforms: both, Notification: text2("x")}, "audience"},
+		{"custom push to all but some without permission", CustomPush{AllowPushPlus: true, Audience: Filter{NoneOf: []string{"a"}}, Platforms: both, Notification: text2("x")}, "audience"},
+		{"custom push with a bad tag", CustomPush{AllowPushPlus: true, Audience: Filter{NoneOf: []string{"a b"}}, AllowEveryone: true, Platforms: both, Notification: text2("x")}, "audience.tagItems"},
+		{"/push.json cannot leave out", filter(Filter{AllOf: []string{"vip"}, NoneOf: []string{"old"}}), "audience"},
 		{"type of 33 characters", system(msg(strings.Repeat("a", 33), "{}")), "objectName"},
 		{"type with a line break", system(msg("app:\nx", "{}")), "objectName"},
 		{"empty content", system(msg("app:x", "")), "content"},
@@ -161,7 +209,6 @@ func (n nobody) Call(context.Context, string, rongcloud.Endpoint, string, []byte
 
 // The largest that is allowed is allowed.
 func TestLimitsAreInclusive(t *testing.T) {
-	schemas := readSchemas(t)
 	for name, r := range map[string]Request{
 		"20 tags of 40 bytes": SetTags{strings.Repeat("a", 64), func() []string {
 			tags := ids(20)
@@ -191,8 +238,8 @@ func TestLimitsAreInclusive(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		for _, p := range schemas.check(schemaOf(r), body, contentType) {
-			t.Errorf("%s breaks the vendor's schema: %s", name, p)
+		if err := schema.Wire(r.Endpoint().Path, contentType, body); err != nil {
+			t.Errorf("%s breaks the vendor's schema: %v", name, err)
 		}
 	}
 }
@@ -210,6 +257,9 @@ func TestReceivers(t *testing.T) {
 		"filter":    {Broadcast{Audience: Filter{}}, 0},
 		"all":       {Broadcast{Audience: All{}}, 0},
 		"broadcast": {MessageBroadcast{}, 0},
+		"recall":    {RecallBroadcast{}, 0},
+		"template":  {TemplateMessage{To: make([]TemplateReceiver, 3)}, 3},
+		"custom":    {CustomPush{Audience: Users{"a", "a"}}, 1},
 		"online":    {OnlineBroadcast{}, 0},
 		"system":    {SystemMessage{Users: []string{"a", "b"}}, 2},
 	} {
@@ -226,7 +276,7 @@ func TestEndpoints(t *testing.T) {
 		if want := strings.HasPrefix(ep.Path, "/user/"); ep.Repeatable != want {
 			t.Errorf("%s: repeatable = %t", ep.Path, ep.Repeatable)
 		}
-		if want := ep.Path == "/push.json" || ep.Path == "/message/broadcast.json"; ep.Fresh != want {
+		if want := slices.Contains([]string{"/push.json", "/message/broadcast.json", "/message/broadcast/recall.json"}, ep.Path); ep.Fresh != want {
 			t.Errorf("%s: fresh = %t", ep.Path, ep.Fresh)
 		}
 	}

@@ -1,6 +1,7 @@
 package rongpush
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -41,6 +42,7 @@ var Platforms = []string{ios, android, harmon}
 type InvalidError struct {
 	Field  string // as the vendor spells it, with its path: "notification.ios.badge"
 	Reason string
+	ZH     string // the reason in Chinese, where a rule file can be at fault; "" elsewhere
 }
 
 func (e *InvalidError) Error() string { return "invalid request: " + e.Field + ": " + e.Reason }
@@ -52,17 +54,35 @@ func invalid(field, format string, args ...any) error {
 	return &InvalidError{Field: field, Reason: fmt.Sprintf(format, args...)}
 }
 
+// refuse is invalid for what a rule file can get wrong: it says it in both languages, from the same arguments.
+func refuse(field, en, zh string, args ...any) error {
+	return &InvalidError{Field: field, Reason: fmt.Sprintf(en, args...), ZH: fmt.Sprintf(zh, args...)}
+}
+
+// Problems takes an error of this package apart: every *InvalidError in it.
+func Problems(err error) (out []*InvalidError) {
+	switch e := err.(type) {
+	case *InvalidError:
+		return []*InvalidError{e}
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			out = append(out, Problems(inner)...)
+		}
+	}
+	return out
+}
+
 // ValidUserID says whether s can be a user id: 1 to 64 bytes of A-Z a-z 0-9 + = - _.
 func ValidUserID(s string) error { return validUserID("user id", s) }
 
 func validUserID(field, s string) error {
 	if s == "" || len(s) > MaxUserIDBytes {
-		return invalid(field, "%d bytes; want 1 to %d", len(s), MaxUserIDBytes)
+		return refuse(field, "%d bytes; want 1 to %d", "长 %d 字节，应为 1 到 %d", len(s), MaxUserIDBytes)
 	}
-	if i := strings.IndexFunc(s, func(r rune) bool {
+	if strings.ContainsFunc(s, func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("+=-_", r))
-	}); i >= 0 {
-		return invalid(field, "%q: want only A-Z a-z 0-9 + = - _", s)
+	}) {
+		return refuse(field, "%q: want only A-Z a-z 0-9 + = - _", "%q：只能用 A-Z a-z 0-9 + = - _", s)
 	}
 	return nil
 }
@@ -138,10 +158,10 @@ func units(s string) int {
 // text checks a user-visible text; "" is absent.
 func text(field, s string, most int) error {
 	if !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
-		return invalid(field, "not valid UTF-8 text")
+		return refuse(field, "not valid UTF-8 text", "不是有效的 UTF-8 文字")
 	}
 	if n := units(s); n > most {
-		return invalid(field, "%d characters (UTF-16 units); at most %d", n, most)
+		return refuse(field, "%d characters (UTF-16 units); at most %d", "%d 个字（按 UTF-16 计），最多 %d", n, most)
 	}
 	return nil
 }
@@ -151,13 +171,13 @@ func oneOf(field, s string, values ...string) error {
 	if s == "" || slices.Contains(values, s) {
 		return nil
 	}
-	return invalid(field, "%q; want one of %s", s, strings.Join(values, ", "))
+	return refuse(field, "%q; want one of %s", "不能写 %q，可选：%s", s, strings.Join(values, ", "))
 }
 
 // httpsURL checks an image address; "" is absent.
 func httpsURL(field, s string) error {
 	if s != "" && !strings.HasPrefix(s, "https://") {
-		return invalid(field, "%q: want an https:// address", s)
+		return refuse(field, "%q: want an https:// address", "%q：应为 https:// 地址", s)
 	}
 	return text(field, s, maxShortBytes)
 }
@@ -165,17 +185,23 @@ func httpsURL(field, s string) error {
 // zeroOne checks a 0/1 number; nil is absent.
 func zeroOne(field string, n *int) error {
 	if n != nil && *n != 0 && *n != 1 {
-		return invalid(field, "%d; want 0 or 1", *n)
+		return refuse(field, "%d; want 0 or 1", "%d：只能是 0 或 1", *n)
 	}
 	return nil
 }
 
-// first gives the first error.
+// first gives the first of all mistakes: a request is refused for one.
 func first(errs ...error) error {
 	for _, err := range errs {
+		if bad := Problems(err); len(bad) > 0 {
+			return bad[0]
+		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// every keeps all mistakes, for whoever mends a rule file.
+func every(errs ...error) error { return errors.Join(errs...) }

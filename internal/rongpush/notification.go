@@ -110,14 +110,14 @@ type OHOS struct {
 func (n Notification) push() (*notificationWire, error) {
 	w := n.wire()
 	w.Alert = n.Text
-	return w, n.validate("notification", "alert")
+	return w, first(n.validate("notification", "alert"))
 }
 
 // user gives the spelling of /push/user.json.
 func (n Notification) user() (*notificationWire, error) {
 	w := n.wire()
 	w.PushContent = n.Text
-	return w, n.validate("notification", "pushContent")
+	return w, first(n.validate("notification", "pushContent"))
 }
 
 func (n Notification) wire() *notificationWire {
@@ -128,7 +128,7 @@ func (n Notification) validate(at, textName string) error {
 	if n.Text == "" {
 		return invalid(at+"."+textName, "missing")
 	}
-	return first(
+	return every(
 		text(at+".title", n.Title, MaxTitle),
 		text(at+"."+textName, n.Text, MaxText),
 		zeroOne(at+".forceShowPushContent", n.ForceShowPushContent),
@@ -142,18 +142,13 @@ func (n *IOS) validate(at string) error {
 	if n == nil {
 		return nil
 	}
-	if n.Badge != nil && *n.Badge > MaxBadge {
-		return invalid(at+".badge", "%d; at most %d", *n.Badge, MaxBadge)
-	}
-	if len(n.CollapseID) > maxCollapseIDBytes {
-		return invalid(at+".apns-collapse-id", "%d bytes; at most %d", len(n.CollapseID), maxCollapseIDBytes)
-	}
-	return first(
+	return every(
 		text(at+".title", n.Title, MaxTitle),
 		text(at+".alert", n.Alert, MaxText),
 		zeroOne(at+".contentAvailable", n.ContentAvailable),
+		badge(at+".badge", n.Badge),
 		text(at+".thread-id", n.ThreadID, maxShortBytes),
-		text(at+".apns-collapse-id", n.CollapseID, maxShortBytes),
+		collapseID(at+".apns-collapse-id", n.CollapseID),
 		text(at+".category", n.Category, maxShortBytes),
 		text(at+".richMediaUri", n.RichMediaURI, maxShortBytes),
 		oneOf(at+".interruption-level", n.InterruptionLevel, interruptionLevels...),
@@ -165,30 +160,26 @@ func (n *Android) validate(at string) error {
 	if n == nil {
 		return nil
 	}
-	err := first(text(at+".alert", n.Alert, MaxText), extras(at+".extras", n.Extras))
+	err := every(text(at+".alert", n.Alert, MaxText), extras(at+".extras", n.Extras))
 	if v := n.Honor; v != nil {
-		err = first(err, oneOf(at+".honor.importance", v.Importance, importances...), httpsURL(at+".honor.image", v.Image))
+		err = every(err, oneOf(at+".honor.importance", v.Importance, importances...), httpsURL(at+".honor.image", v.Image))
 	}
 	if v := n.HW; v != nil {
-		err = first(err, text(at+".hw.channelId", v.ChannelID, maxShortBytes), oneOf(at+".hw.importance", v.Importance, importances...),
+		err = every(err, text(at+".hw.channelId", v.ChannelID, maxShortBytes), oneOf(at+".hw.importance", v.Importance, importances...),
 			httpsURL(at+".hw.image", v.Image), huaweiCategory(at+".hw.category", v.Category))
 	}
 	if v := n.MI; v != nil {
-		err = first(err, text(at+".mi.channelId", v.ChannelID, maxShortBytes), text(at+".mi.large_icon_uri", v.LargeIconURI, maxShortBytes))
+		err = every(err, text(at+".mi.channelId", v.ChannelID, maxShortBytes), text(at+".mi.large_icon_uri", v.LargeIconURI, maxShortBytes))
 	}
 	if v := n.OPPO; v != nil {
-		err = first(err, text(at+".oppo.channelId", v.ChannelID, maxShortBytes), text(at+".oppo.category", v.Category, maxShortBytes))
-		if l := v.NotifyLevel; l != nil && !slices.Contains([]int{1, 2, 16}, *l) {
-			err = first(err, invalid(at+".oppo.notify_level", "%d; want 1, 2 or 16", *l))
-		} else if l != nil && v.Category == "" {
-			err = first(err, invalid(at+".oppo.notify_level", "has no effect without oppo.category"))
-		}
+		err = every(err, text(at+".oppo.channelId", v.ChannelID, maxShortBytes), text(at+".oppo.category", v.Category, maxShortBytes),
+			notifyLevel(at+".oppo.notify_level", v.NotifyLevel, v.Category))
 	}
 	if v := n.Vivo; v != nil {
-		err = first(err, vivo(at+".vivo", v.Classification, v.Category))
+		err = every(err, vivo(at+".vivo", v.Classification, v.Category))
 	}
 	if v := n.FCM; v != nil {
-		err = first(err, text(at+".fcm.channelId", v.ChannelID, maxShortBytes), text(at+".fcm.collapse_key", v.CollapseKey, maxShortBytes),
+		err = every(err, text(at+".fcm.channelId", v.ChannelID, maxShortBytes), text(at+".fcm.collapse_key", v.CollapseKey, maxShortBytes),
 			httpsURL(at+".fcm.imageUrl", v.ImageURL))
 	}
 	return err
@@ -198,9 +189,9 @@ func (n *HarmonyOS) validate(at string) error {
 	if n == nil {
 		return nil
 	}
-	err := first(text(at+".alert", n.Alert, MaxText), extras(at+".extras", n.Extras))
+	err := every(text(at+".alert", n.Alert, MaxText), extras(at+".extras", n.Extras))
 	if v := n.OHOS; v != nil {
-		err = first(err, text(at+".ohos.category", v.Category, maxShortBytes), httpsURL(at+".ohos.image", v.Image))
+		err = every(err, text(at+".ohos.category", v.Category, maxShortBytes), httpsURL(at+".ohos.image", v.Image))
 	}
 	return err
 }
@@ -211,29 +202,54 @@ var (
 	upperCase          = regexp.MustCompile(`^[A-Z_]+$`)
 )
 
-func huaweiCategory(field, s string) error {
-	if s != "" && !upperCase.MatchString(s) {
-		return invalid(field, "%q: want upper-case letters and _", s)
+func badge(field string, n *int) error {
+	if n != nil && *n > MaxBadge {
+		return refuse(field, "%d; at most %d", "%d 太大，最多 %d", *n, MaxBadge)
+	}
+	return nil
+}
+
+func collapseID(field, s string) error {
+	if len(s) > maxCollapseIDBytes {
+		return refuse(field, "%d bytes; at most %d", "长 %d 字节，最多 %d", len(s), maxCollapseIDBytes)
 	}
 	return text(field, s, maxShortBytes)
 }
 
+func huaweiCategory(field, s string) error {
+	if s != "" && !upperCase.MatchString(s) {
+		return refuse(field, "%q: want upper-case letters and _", "%q：只能用大写字母和 _", s)
+	}
+	return text(field, s, maxShortBytes)
+}
+
+func notifyLevel(field string, level *int, category string) error {
+	switch {
+	case level == nil:
+		return nil
+	case !slices.Contains([]int{1, 2, 16}, *level):
+		return refuse(field, "%d; want 1, 2 or 16", "%d：只能是 1、2 或 16", *level)
+	case category == "":
+		return refuse(field, "has no effect without oppo.category", "没有 oppo.category 时不起作用")
+	}
+	return nil
+}
+
 func vivo(at, classification, category string) error {
 	if category != "" && classification == "" {
-		return invalid(at+".category", "needs vivo.classification")
+		return refuse(at+".category", "needs vivo.classification", "还要写 vivo.classification")
 	}
-	return first(oneOf(at+".classification", classification, "0", "1"), text(at+".category", category, maxShortBytes))
+	return every(oneOf(at+".classification", classification, "0", "1"), text(at+".category", category, maxShortBytes))
 }
 
 // extras checks the app's own data; in the order of the keys, so that the same map gives the same error.
 func extras(at string, m map[string]string) error {
 	if len(m) > maxExtraEntries {
-		return invalid(at, "%d entries; at most %d", len(m), maxExtraEntries)
+		return refuse(at, "%d entries; at most %d", "有 %d 项，最多 %d", len(m), maxExtraEntries)
 	}
+	var err error
 	for _, k := range slices.Sorted(maps.Keys(m)) {
-		if err := first(text(at, k, maxShortBytes), text(at+"."+k, m[k], MaxContentBytes)); err != nil {
-			return err
-		}
+		err = every(err, text(at, k, maxShortBytes), text(at+"."+k, m[k], MaxContentBytes))
 	}
-	return nil
+	return err
 }

@@ -48,6 +48,9 @@ func (r Broadcast) Receivers() int {
 }
 
 func (r Broadcast) Body() ([]byte, string, error) {
+	if f, ok := r.Audience.(Filter); ok && len(f.NoneOf) > 0 {
+		return nil, "", invalid("audience", "%s cannot leave users out; %s can", Push.Path, PushCustom.Path)
+	}
 	audience, err := newAudience(r.Audience, r.AllowEveryone)
 	if err != nil {
 		return nil, "", err
@@ -83,4 +86,41 @@ func (r Broadcast) Body() ([]byte, string, error) {
 		Message      *message          `json:"message,omitempty"`
 		Notification *notificationWire `json:"notification"`
 	}{platforms, r.From, audience, m, n})
+}
+
+// CustomPush is /push/custom.json, the vendor's Push Plus, a product of its own with its own channel: a notification for
+// an audience, which may leave users out. It takes none of the App Key's slots.
+type CustomPush struct {
+	AllowPushPlus bool // the account has the product (services.push_plus)
+	Audience      Audience
+	AllowEveryone bool     // the account allows audiences as wide as everybody
+	Platforms     []string // required unless the audience is Users
+	Notification  Notification
+}
+
+func (CustomPush) Endpoint() rongcloud.Endpoint { return PushCustom }
+func (r CustomPush) Receivers() int             { return Broadcast{Audience: r.Audience}.Receivers() }
+
+func (r CustomPush) Body() ([]byte, string, error) {
+	if !r.AllowPushPlus {
+		return nil, "", invalid(PushCustom.Path, "the account must have it (services.push_plus: true)")
+	}
+	audience, err := newAudience(r.Audience, r.AllowEveryone)
+	if err != nil {
+		return nil, "", err
+	}
+	_, named := r.Audience.(Users)
+	platforms, err := platformList(r.Platforms, !named)
+	if err != nil {
+		return nil, "", err
+	}
+	n, err := r.Notification.push()
+	if err != nil {
+		return nil, "", err
+	}
+	return jsonBody(struct {
+		Platform     []string          `json:"platform,omitempty"`
+		Audience     audienceWire      `json:"audience"`
+		Notification *notificationWire `json:"notification"`
+	}{platforms, audience, n})
 }

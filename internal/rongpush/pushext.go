@@ -83,7 +83,7 @@ type extConfig struct {
 
 // encode gives the string; "" when there is nothing in it.
 func (p PushExt) encode() (string, error) {
-	if err := p.validate(); err != nil {
+	if err := first(p.validate()); err != nil {
 		return "", err
 	}
 	var configs []extConfig
@@ -118,37 +118,34 @@ func (p PushExt) validate() error {
 	if p.TemplateID != "" && p.Title != "" {
 		return invalid("pushExt.templateId", "has no effect beside a title")
 	}
-	err := first(text("pushExt.title", p.Title, MaxTitle), text("pushExt.templateId", p.TemplateID, maxShortBytes),
+	err := every(text("pushExt.title", p.Title, MaxTitle), text("pushExt.templateId", p.TemplateID, maxShortBytes),
 		zeroOne("pushExt.forceShowPushContent", p.ForceShowPushContent))
 	if v := p.MI; v != nil {
-		err = first(err, text(at+".MI.channelId", v.ChannelID, maxShortBytes), text(at+".MI.large_icon_uri", v.LargeIconURI, maxShortBytes))
+		err = every(err, text(at+".MI.channelId", v.ChannelID, maxShortBytes), text(at+".MI.large_icon_uri", v.LargeIconURI, maxShortBytes))
 	}
 	if v := p.HONOR; v != nil {
-		err = first(err, oneOf(at+".HONOR.importance", v.Importance, importances...), httpsURL(at+".HONOR.image", v.Image))
+		err = every(err, oneOf(at+".HONOR.importance", v.Importance, importances...), httpsURL(at+".HONOR.image", v.Image))
 	}
 	if v := p.HW; v != nil {
-		err = first(err, text(at+".HW.channelId", v.ChannelID, maxShortBytes), oneOf(at+".HW.importance", v.Importance, importances...),
+		err = every(err, text(at+".HW.channelId", v.ChannelID, maxShortBytes), oneOf(at+".HW.importance", v.Importance, importances...),
 			httpsURL(at+".HW.image", v.Image), huaweiCategory(at+".HW.category", v.Category))
 	}
 	if v := p.OPPO; v != nil {
-		err = first(err, text(at+".OPPO.channelId", v.ChannelID, maxShortBytes), text(at+".OPPO.category", v.Category, maxShortBytes))
+		err = every(err, text(at+".OPPO.channelId", v.ChannelID, maxShortBytes), text(at+".OPPO.category", v.Category, maxShortBytes))
 	}
 	if v := p.VIVO; v != nil {
-		err = first(err, vivo(at+".VIVO", v.Classification, v.Category))
+		err = every(err, vivo(at+".VIVO", v.Classification, v.Category))
 	}
 	if v := p.APNs; v != nil {
-		if len(v.CollapseID) > maxCollapseIDBytes {
-			err = first(err, invalid(at+".APNs.apns-collapse-id", "%d bytes; at most %d", len(v.CollapseID), maxCollapseIDBytes))
-		}
-		err = first(err, text(at+".APNs.thread-id", v.ThreadID, maxShortBytes), text(at+".APNs.apns-collapse-id", v.CollapseID, maxShortBytes),
+		err = every(err, text(at+".APNs.thread-id", v.ThreadID, maxShortBytes), collapseID(at+".APNs.apns-collapse-id", v.CollapseID),
 			text(at+".APNs.richMediaUri", v.RichMediaURI, maxShortBytes), oneOf(at+".APNs.interruption-level", v.InterruptionLevel, interruptionLevels...))
 	}
 	if v := p.FCM; v != nil {
-		err = first(err, text(at+".FCM.channelId", v.ChannelID, maxShortBytes), text(at+".FCM.collapse_key", v.CollapseKey, maxShortBytes),
+		err = every(err, text(at+".FCM.channelId", v.ChannelID, maxShortBytes), text(at+".FCM.collapse_key", v.CollapseKey, maxShortBytes),
 			httpsURL(at+".FCM.imageUrl", v.ImageURL))
 	}
 	if v := p.OHOS; v != nil {
-		err = first(err, text(at+".OHOS.category", v.Category, maxShortBytes), httpsURL(at+".OHOS.image", v.Image))
+		err = every(err, text(at+".OHOS.category", v.Category, maxShortBytes), httpsURL(at+".OHOS.image", v.Image))
 	}
 	return err
 }
@@ -157,29 +154,16 @@ func (p PushExt) validate() error {
 // without extras, which are the app's own data and may travel as PushData. A part that pushExt has no place for is an
 // error: it would be lost without a word.
 func (n Notification) PushExt() (*PushExt, error) {
-	if err := n.validate("notification", "alert"); err != nil {
+	if err := first(n.validate("notification", "alert"), n.onlyExt("notification")); err != nil {
 		return nil, err
 	}
 	p := &PushExt{Title: n.Title, ForceShowPushContent: n.ForceShowPushContent}
-	no := func(field string, set bool) error {
-		if set {
-			return invalid("notification."+field, "cannot travel with a message (pushExt has no such key)")
-		}
-		return nil
-	}
 	if i := n.IOS; i != nil {
-		if err := first(no("ios.title", i.Title != ""), no("ios.alert", i.Alert != ""), no("ios.category", i.Category != ""),
-			no("ios.badge", i.Badge != nil), no("ios.contentAvailable", i.ContentAvailable != nil)); err != nil {
-			return nil, err
-		}
 		if v := (ExtAPNs{i.ThreadID, i.CollapseID, i.RichMediaURI, i.InterruptionLevel}); v != (ExtAPNs{}) {
 			p.APNs = &v
 		}
 	}
 	if a := n.Android; a != nil {
-		if err := first(no("android.alert", a.Alert != ""), no("android.oppo.notify_level", a.OPPO != nil && a.OPPO.NotifyLevel != nil)); err != nil {
-			return nil, err
-		}
 		if v := a.Honor; v != nil {
 			p.HONOR = &ExtHONOR{v.Importance, v.Image}
 		}
@@ -199,13 +183,33 @@ func (n Notification) PushExt() (*PushExt, error) {
 			p.FCM = &ExtFCM{v.ChannelID, v.CollapseKey, v.ImageURL}
 		}
 	}
-	if h := n.HarmonyOS; h != nil {
-		if err := no("harmonyOS.alert", h.Alert != ""); err != nil {
-			return nil, err
-		}
-		if v := h.OHOS; v != nil {
-			p.OHOS = &ExtOHOS{v.Category, v.Image}
-		}
+	if h := n.HarmonyOS; h != nil && h.OHOS != nil {
+		p.OHOS = &ExtOHOS{h.OHOS.Category, h.OHOS.Image}
 	}
 	return p, nil
+}
+
+// onlyExt names what pushExt has no place for.
+func (n Notification) onlyExt(at string) error {
+	var err error
+	no := func(field string, set bool) {
+		if set {
+			err = every(err, refuse(at+"."+field, "cannot travel with a message (pushExt has no such key)", "带 message 时发不出去（pushExt 没有这一项）"))
+		}
+	}
+	if i := n.IOS; i != nil {
+		no("ios.title", i.Title != "")
+		no("ios.alert", i.Alert != "")
+		no("ios.category", i.Category != "")
+		no("ios.badge", i.Badge != nil)
+		no("ios.contentAvailable", i.ContentAvailable != nil)
+	}
+	if a := n.Android; a != nil {
+		no("android.alert", a.Alert != "")
+		no("android.oppo.notify_level", a.OPPO != nil && a.OPPO.NotifyLevel != nil)
+	}
+	if h := n.HarmonyOS; h != nil {
+		no("harmonyOS.alert", h.Alert != "")
+	}
+	return err
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/notifier/notifier/internal/rongcloud"
 )
 
-// Request is one call's worth of work: SetTags, BatchSetTags, GetTags, PushUsers, Broadcast, MessageBroadcast,
-// OnlineBroadcast or SystemMessage.
+// Request is one call's worth of work: SetTags, BatchSetTags, GetTags, PushUsers, Broadcast, CustomPush,
+// MessageBroadcast, OnlineBroadcast, SystemMessage, TemplateMessage or RecallBroadcast.
 type Request interface {
 	Endpoint() rongcloud.Endpoint
 	// Receivers is the number of named users, which is what the per-second budgets count; 0 for an audience.

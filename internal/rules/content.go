@@ -318,24 +318,40 @@ func plainJSON(n *diag.Node) any {
 }
 
 // render makes the content of one intent. With raw the texts stay templates, for a merge.
-func (c *content) render(get lookup, raw bool) (*intent.Content, error) {
+func (c *content) render(out *intent.Content, a *subject, raw bool) error {
 	size := 0
 	var first error
-	text := func(t *template) string {
-		if t == nil {
-			return ""
+	note := func(err error) {
+		if first == nil {
+			first = err
 		}
-		var s string
-		var err error
+	}
+	text := func(t *template) (s string) {
 		if raw {
 			s = t.String()
-		} else if s, err = t.render(get); err != nil && first == nil {
-			first = err
+		} else {
+			var err error
+			s, err = t.render(a.get)
+			note(err)
 		}
 		size += len(s)
 		return s
 	}
-	out := &intent.Content{Title: text(c.title), Body: text(c.body), Link: text(c.link), Image: text(c.image), Group: text(c.group), Badge: c.badge, Platforms: c.platforms, RongCloud: c.extras}
+	out.Badge, out.Platforms, out.RongCloud = c.badge, c.platforms, c.extras
+	if raw {
+		out.Title, out.Body, out.Link, out.Image, out.Group = text(c.title), text(c.body), text(c.link), text(c.image), text(c.group)
+	} else { // one string holds all of them
+		b, ends := a.press.text[:0], [5]int{}
+		for i, t := range [5]*template{c.title, c.body, c.link, c.image, c.group} {
+			var err error
+			b, err = t.append(b, a.get, a.places)
+			note(err)
+			ends[i] = len(b)
+		}
+		all := string(b)
+		a.press.text, size = b, len(all)
+		out.Title, out.Body, out.Link, out.Image, out.Group = all[:ends[0]], all[ends[0]:ends[1]], all[ends[1]:ends[2]], all[ends[2]:ends[3]], all[ends[3]:]
+	}
 	if len(c.data) > 0 {
 		out.Data = make(map[string]string, len(c.data))
 		for _, k := range slices.Sorted(maps.Keys(c.data)) {
@@ -350,13 +366,13 @@ func (c *content) render(get lookup, raw bool) (*intent.Content, error) {
 	}
 	switch {
 	case first != nil:
-		return nil, first
+		return first
 	case !raw && strings.TrimSpace(out.Body) == "":
-		return nil, errors.New("the body is empty")
+		return errors.New("the body is empty")
 	case size > maxContent:
-		return nil, fmt.Errorf("the texts have %d bytes, the most is %d", size, maxContent)
+		return fmt.Errorf("the texts have %d bytes, the most is %d", size, maxContent)
 	}
-	return out, nil
+	return nil
 }
 
 // push reads the block of a rule for named users.

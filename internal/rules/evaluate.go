@@ -40,10 +40,10 @@ func (s *Set) Evaluate(ev *event.Event) []*intent.Intent {
 		return nil
 	}
 	out := make([]*intent.Intent, 0, len(v.found))
-	from := ref(ev)
+	a := subject{ev: ref(ev), user: ev.User, src: v, get: v.get, press: &v.press, places: ev}
 	for _, i := range v.found {
 		e := &p.index.entries[i]
-		out = s.one(out, e.rule, from, ev.User, v, v.get, func() bool { return e.matches(v) })
+		out = s.one(out, e.rule, &a, func() bool { return e.matches(v) })
 	}
 	if len(out) == 0 {
 		return nil
@@ -54,9 +54,10 @@ func (s *Set) Evaluate(ev *event.Event) []*intent.Intent {
 // askAll is the plain way, which the index must agree with: every rule of the event is asked, by its program.
 func (s *Set) askAll(p *plan, ev *event.Event) (out []*intent.Intent) {
 	src := eventSource{ev, s.opt.Zone}
-	env, get := environment(p.env, src), texts(src)
+	env := environment(p.env, src)
+	a := subject{ev: ref(ev), user: ev.User, src: src, get: texts(src), press: new(press)}
 	for _, r := range p.rules {
-		out = s.one(out, r, ref(ev), ev.User, src, get, func() bool { return r.matches(src, env) })
+		out = s.one(out, r, &a, func() bool { return r.matches(src, env) })
 	}
 	return out
 }
@@ -132,12 +133,22 @@ func (c *condition) holds(src source, env map[string]any) bool {
 	return c.met(env)
 }
 
+// subject is what rules are asked about: an event or a row of the profile table, and where their intents are made.
+type subject struct {
+	ev     intent.EventRef
+	user   string
+	src    source
+	get    lookup // for texts
+	press  *press
+	places *event.Event // the event, where templates that were located may read it
+}
+
 // one asks one rule and appends its intents.
-func (s *Set) one(out []*intent.Intent, r *Rule, ev intent.EventRef, user string, src source, get lookup, met func() bool) (all []*intent.Intent) {
-	target := user
+func (s *Set) one(out []*intent.Intent, r *Rule, a *subject, met func() bool) (all []*intent.Intent) {
+	target := a.user
 	defer func() {
 		if p := recover(); p != nil {
-			all = append(out, s.dead(s.blank(r, ev, target), fmt.Errorf("internal fault in rule %s: %v", r.Name, p)))
+			all = append(out, s.dead(s.blank(r, a, target), fmt.Errorf("internal fault in rule %s: %v", r.Name, p)))
 		}
 	}()
 	if !met() {
@@ -145,28 +156,28 @@ func (s *Set) one(out []*intent.Intent, r *Rule, ev intent.EventRef, user string
 	}
 	if r.Action == intent.Broadcast {
 		target = intent.Everyone
-		in := s.blank(r, ev, target)
-		aud, err := r.audience.render(get)
+		in := s.blank(r, a, target)
+		aud, err := r.audience.render(a.get)
 		if err != nil {
 			return append(out, s.dead(in, err))
 		}
 		in.Audience = aud
-		return append(out, s.fill(r, in, aud.Key(), get))
+		return append(out, s.fill(r, in, aud.Key(), a))
 	}
 	if r.to == nil {
-		in := s.blank(r, ev, user)
-		if user == "" {
+		in := s.blank(r, a, a.user)
+		if a.user == "" {
 			return append(out, s.dead(in, errors.New("the event has no user")))
 		}
-		return append(out, s.fill(r, in, user, get))
+		return append(out, s.fill(r, in, a.user, a))
 	}
-	targets, err := r.targets(src, get)
+	targets, err := r.targets(a.src, a.get)
 	if err != nil {
-		return append(out, s.dead(s.blank(r, ev, target), err))
+		return append(out, s.dead(s.blank(r, a, target), err))
 	}
 	all = out
 	for _, t := range targets {
-		all = append(all, s.fill(r, s.blank(r, ev, t), t, get))
+		all = append(all, s.fill(r, s.blank(r, a, t), t, a))
 	}
 	return all
 }
@@ -200,12 +211,13 @@ func (r *Rule) targets(src source, get lookup) ([]string, error) {
 }
 
 // blank is an intent without content.
-func (s *Set) blank(r *Rule, ev intent.EventRef, target string) *intent.Intent {
-	in := &intent.Intent{Event: ev, Rule: r.Name, RuleSet: s.Hash, Account: r.Account, Target: target, Action: r.Action,
-		Shadow: r.Mode == Shadow, Class: r.Class, Policy: r.policy}
+func (s *Set) blank(r *Rule, a *subject, target string) *intent.Intent {
+	in := a.press.intent()
+	in.Event, in.Rule, in.RuleSet, in.Account, in.Target, in.Action = a.ev, r.Name, s.Hash, r.Account, target, r.Action
+	in.Shadow, in.Class, in.Policy = r.Mode == Shadow, r.Class, r.policy
 	in.ID = intent.MakeID(in.Position(), r.Name, target)
 	if r.expire > 0 {
-		in.Policy.Expire = ev.Time.Add(r.expire)
+		in.Policy.Expire = a.ev.Time.Add(r.expire)
 	}
 	return in
 }
@@ -218,16 +230,16 @@ func (s *Set) dead(in *intent.Intent, err error) *intent.Intent {
 }
 
 // fill renders the content, or keeps the templates and this trigger's values for a merge.
-func (s *Set) fill(r *Rule, in *intent.Intent, whom string, get lookup) *intent.Intent {
-	var err error
-	if in.Content, err = r.content.render(get, r.merge != nil); err != nil {
+func (s *Set) fill(r *Rule, in *intent.Intent, whom string, a *subject) *intent.Intent {
+	in.Content = a.press.content()
+	if err := r.content.render(in.Content, a, r.merge != nil); err != nil {
 		return s.dead(in, err)
 	}
 	m := r.merge
 	if m == nil {
 		return in
 	}
-	by, err := m.by.render(get)
+	by, err := m.by.render(a.get)
 	if err != nil {
 		return s.dead(in, fmt.Errorf("merge.by: %w", err))
 	}
@@ -241,7 +253,7 @@ func (s *Set) fill(r *Rule, in *intent.Intent, whom string, get lookup) *intent.
 			in.Merge.One.Body = t.String()
 		}
 	}
-	in.Merge.Vars = vars(m.vars, get)
+	in.Merge.Vars = vars(m.vars, a.get)
 	// What a merge cannot render must die here, where the event is known, and not when the merge closes.
 	if _, err := RenderMerged(in.Content, in.Merge, []map[string]any{in.Merge.Vars}, 1); err != nil {
 		return s.dead(in, err)

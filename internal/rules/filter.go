@@ -57,11 +57,11 @@ var goLayout = strings.NewReplacer("YYYY", "2006", "MM", "01", "DD", "02", "HH",
 
 // money writes an exact decimal with two digits, halves away from zero.
 func money(s string) (string, error) {
-	if len(s) > 1000 || strings.Trim(s, "-.0123456789") != "" { // an exponent could ask for a gigabyte of digits
-		return "", fmt.Errorf("%q is not a number", s)
-	}
 	if m, ok := shortMoney(s); ok {
 		return m, nil
+	}
+	if len(s) > 1000 || strings.Trim(s, "-.0123456789") != "" { // an exponent could ask for a gigabyte of digits
+		return "", fmt.Errorf("%q is not a number", s)
 	}
 	r, ok := new(big.Rat).SetString(s)
 	if !ok {

@@ -72,6 +72,11 @@ func (s *Set) index(table map[string]*event.Field) {
 				to[spec.Name] = &plan{}
 			}
 			to[spec.Name].add(r)
+			if spec.Kind != event.Profile && len(r.specs) == 1 && r.content != nil {
+				for _, t := range r.content.templates() {
+					t.locate(spec)
+				}
+			}
 		}
 	}
 	for name, p := range s.business {
@@ -107,3 +112,8 @@ func (s *Set) Modes() map[Mode]int {
 
 // Decode gives the events of a record: Catalogue.Decode.
 func (s *Set) Decode(rec event.Record) ([]event.Event, error) { return s.Catalogue.Decode(rec) }
+
+// DecodeInto gives the events of a record in room that is used again: Catalogue.DecodeInto.
+func (s *Set) DecodeInto(room []event.Event, rec event.Record) ([]event.Event, error) {
+	return s.Catalogue.DecodeInto(room, rec)
+}

@@ -147,11 +147,12 @@ func (s *Set) ProfilePushes(in *intent.Intent, before, after func(field string) 
 		return nil
 	}
 	src := tableSource{after: after, old: before, ev: in.Event, user: in.Target, table: s.table, zone: s.opt.Zone}
-	env, get := environment(p.env, src), texts(src)
+	env := environment(p.env, src)
+	a := subject{ev: in.Event, user: in.Target, src: src, get: texts(src), press: new(press)}
 	var out []*intent.Intent
 	for _, r := range p.rules {
 		if r.Account == in.Account {
-			out = s.one(out, r, in.Event, in.Target, src, get, func() bool { return r.matches(src, env) })
+			out = s.one(out, r, &a, func() bool { return r.matches(src, env) })
 		}
 	}
 	for _, x := range out {

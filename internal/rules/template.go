@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/event"
 )
 
 // template is a text with holes: ${field}, ${field | filter | filter("argument")}. $${ stands for ${.
@@ -18,6 +19,31 @@ type part struct {
 	ref      string // field, event.x, before.x, first.x, latest.x, list.x or count; names, not aliases, once checked
 	filters  []filter
 	from, to int // runes in the source
+	place    int // set by locate: where the value stands in the one event of the rule
+}
+
+// Places beside the fields' own, which are their slots and one.
+const (
+	nowhere = 0 // it has to be looked up by its name
+	eventID = -1
+)
+
+// locate finds the places of the holes of a rule that has one event. Times and lists are left to be looked up: they are not
+// written as they are.
+func (t *template) locate(s *event.Spec) {
+	if t == nil {
+		return
+	}
+	for i := range t.parts {
+		p := &t.parts[i]
+		slot, ok := s.Index(p.ref)
+		switch {
+		case p.ref == "event.id":
+			p.place = eventID
+		case ok && s.Fields[slot].Type != event.Time && s.Fields[slot].Type != event.List:
+			p.place = slot + 1
+		}
+	}
 }
 
 type filter struct {
@@ -206,6 +232,9 @@ func unquote(s string) (string, bool) {
 
 // String writes the template again; parseTemplate(t.String()) is t.
 func (t *template) String() string {
+	if t == nil {
+		return ""
+	}
 	var b strings.Builder
 	for _, p := range t.parts {
 		if p.ref == "" {
@@ -246,30 +275,64 @@ func (t *template) render(get lookup) (string, error) {
 		return t.parts[0].text, nil
 	}
 	var room [256]byte // most texts are shorter: one allocation, of the text
-	b := room[:0]
+	b, err := t.append(room[:0], get, nil)
+	if err != nil {
+		return "", err
+	}
+	return string(b), nil
+}
+
+// append is render into memory of the caller's, which comes back as it was with an error. ev is the event that get speaks of, if the
+// places of the holes are in it.
+func (t *template) append(to []byte, get lookup, ev *event.Event) ([]byte, error) {
+	if t == nil {
+		return to, nil
+	}
+	b := to
 	for i := range t.parts {
 		p := &t.parts[i]
 		if p.ref == "" {
 			b = append(b, p.text...)
 			continue
 		}
-		v, ok := value{}, false
-		if len(p.filters) == 0 {
-			v, ok = get(p.ref)
+		text, err := p.fill(get, ev)
+		if err != nil {
+			return to, err
 		}
-		if !ok {
-			var err error
-			if v, err = p.value(get); err != nil {
-				return "", err
-			}
-		}
-		text := flat(v)
-		if len(b)+len(text) > maxContent { // no intent may carry it: it is not worth writing
-			return "", fmt.Errorf("the text has more than %d bytes", maxContent)
+		if len(b)-len(to)+len(text) > maxContent { // no intent may carry it: it is not worth writing
+			return to, fmt.Errorf("the text has more than %d bytes", maxContent)
 		}
 		b = append(b, text...)
 	}
-	return string(b), nil
+	return b, nil
+}
+
+// fill gives the text of a hole.
+func (p *part) fill(get lookup, ev *event.Event) (string, error) {
+	if len(p.filters) > 0 {
+		v, err := p.value(get)
+		return flat(v), err
+	}
+	if s, ok := p.in(ev); ok {
+		return s, nil
+	}
+	v, ok := get(p.ref)
+	if !ok {
+		return "", p.absent()
+	}
+	return flat(v), nil
+}
+
+// in gives the text of a hole by its place; false says nothing.
+func (p *part) in(ev *event.Event) (string, bool) {
+	switch {
+	case ev == nil || p.place == nowhere:
+		return "", false
+	case p.place == eventID:
+		return ev.ID, ev.ID != ""
+	}
+	v := &ev.Values[p.place-1]
+	return v.Str, v.OK()
 }
 
 // value gives a hole's value behind its filters.
@@ -292,10 +355,12 @@ func (p *part) value(get lookup) (value, error) {
 		}
 	}
 	if !ok {
-		return value{}, fmt.Errorf("${%s} is %w", p.ref, errMissing)
+		return value{}, p.absent()
 	}
 	return v, nil
 }
+
+func (p *part) absent() error { return fmt.Errorf("${%s} is %w", p.ref, errMissing) }
 
 // flat writes a list as a text.
 func flat(v value) string {

@@ -15,10 +15,11 @@ type view struct {
 	found   []int32        // entries of the index
 	env     map[string]any // what programs have asked for so far
 	get     lookup         // for texts
+	press   press
 }
 
 var views = sync.Pool{New: func() any {
-	v := &view{env: map[string]any{}}
+	v := &view{env: map[string]any{}, press: press{each: 16}}
 	v.get = v.text
 	return v
 }}

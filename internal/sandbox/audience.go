@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 )
 
@@ -98,4 +99,58 @@ func target(_ bool, at string, v any) *refusal {
 		return wrong(join(at, "platform"), "is required")
 	}
 	return nil
+}
+
+// matchedMost bounds the users that a journal entry names.
+const matchedMost = 1000
+
+// matched lists the users in the tag store whom the tags of an audience pick, in
+// order; nil when it names no tags. Package and platform are properties of devices,
+// which the sandbox does not have.
+func matched(store map[string][]string, audience map[string]any) []string {
+	and, or := stringsOf(audience, "tag"), stringsOf(audience, "tag_or")
+	items, _ := audience["tagItems"].([]any)
+	if len(and)+len(or)+len(items) == 0 {
+		return nil
+	}
+	out := []string{}
+	for user, tags := range store {
+		if allOf(tags, and) && (len(or) == 0 || anyOf(tags, or)) && (len(items) == 0 || itemsPick(tags, items)) {
+			out = append(out, user)
+		}
+	}
+	slices.Sort(out)
+	return out[:min(len(out), matchedMost)]
+}
+
+// itemsPick evaluates tagItems from left to right, without precedence of AND over
+// OR: itemsOperator joins an item to the result of those before it, so the first
+// item's says nothing. Both operators are OR unless given, as in the vendor's SDK.
+func itemsPick(tags []string, items []any) bool {
+	picked := false
+	for i, v := range items {
+		item, _ := v.(map[string]any)
+		hit := anyOf(tags, stringsOf(item, "tags"))
+		if stringOf(item, "tagsOperator") == "AND" {
+			hit = allOf(tags, stringsOf(item, "tags"))
+		}
+		hit = hit != boolOf(item, "isNot")
+		switch {
+		case i == 0:
+			picked = hit
+		case stringOf(item, "itemsOperator") == "AND":
+			picked = picked && hit
+		default:
+			picked = picked || hit
+		}
+	}
+	return picked
+}
+
+func allOf(tags, want []string) bool {
+	return !slices.ContainsFunc(want, func(t string) bool { return !slices.Contains(tags, t) })
+}
+
+func anyOf(tags, want []string) bool {
+	return slices.ContainsFunc(want, func(t string) bool { return slices.Contains(tags, t) })
 }

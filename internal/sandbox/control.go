@@ -54,6 +54,8 @@ var controls = map[string]func(*Server, *http.Request, []byte) (any, error){
 		return done, s.Arm(f)
 	},
 	"DELETE faults":  func(s *Server, _ *http.Request, _ []byte) (any, error) { return done, s.Disarm() },
+	"GET services":   func(s *Server, _ *http.Request, _ []byte) (any, error) { return s.Services(), nil },
+	"POST services":  (*Server).switchServices,
 	"GET stats":      func(s *Server, _ *http.Request, _ []byte) (any, error) { return s.Stats(), nil },
 	"POST knobs":     getuiOnly,
 	"GET deliveries": getuiOnly,
@@ -149,6 +151,29 @@ func (s *Server) moveClock(_ *http.Request, body []byte) (any, error) {
 	return clockAnswer{s.Clock()}, nil
 }
 
+// switchServices takes what one account (none named = all) has bought; a service
+// that is not mentioned stays as it is.
+func (s *Server) switchServices(_ *http.Request, body []byte) (any, error) {
+	var in struct {
+		App       string `json:"app"`
+		Broadcast *bool  `json:"broadcast"`
+		PushPlus  *bool  `json:"push_plus"`
+	}
+	if err := strictJSON(body, &in); err != nil {
+		return nil, err
+	}
+	err := s.SetServices(in.App, func(v Services) Services {
+		if in.Broadcast != nil {
+			v.Broadcast = *in.Broadcast
+		}
+		if in.PushPlus != nil {
+			v.PushPlus = *in.PushPlus
+		}
+		return v
+	})
+	return s.Services(), err
+}
+
 // strictJSON decodes over what v holds; nothing at all counts as {}.
 func strictJSON(body []byte, v any) error {
 	if len(bytes.TrimSpace(body)) == 0 {
@@ -158,6 +183,9 @@ func strictJSON(body []byte, v any) error {
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
 		return fmt.Errorf("body: %w", err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return errors.New("body: more than one JSON value")
 	}
 	return nil
 }
@@ -175,9 +203,37 @@ func (s *Server) Reset(setup Setup) error {
 	s.mu.Lock()
 	old := s.world
 	s.world = newWorld(s.ctx, setup, zone, old.clock.start(), s.apps, s.seed)
+	s.world.resets = old.resets + 1
 	s.mu.Unlock()
 	old.end()
 	return s.reopenHosts()
+}
+
+// Services says by App Key what is switched on.
+func (s *Server) Services() map[string]Services {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[string]Services{}
+	for key, a := range s.world.apps {
+		out[key] = a.services
+	}
+	return out
+}
+
+// SetServices switches the services of one App Key, or of all for "", while quotas,
+// tags and the journal stay: an account gets what it lacked, or loses it.
+func (s *Server) SetServices(app string, change func(Services) Services) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if app != "" && s.world.apps[app] == nil {
+		return fmt.Errorf("app %q: no such App Key here", app)
+	}
+	for key, a := range s.world.apps {
+		if app == "" || app == key {
+			a.services = change(a.services)
+		}
+	}
+	return nil
 }
 
 // Clock is the vendor's time in milliseconds since 1970.

@@ -156,12 +156,61 @@ func TestReset(t *testing.T) {
 
 	for _, bad := range []string{
 		`{"mode":"loose"}`, `{"services":{"sms":true}}`, `{"options":{"hour":"lunar"}}`, `{"options":{"day_zone":"Mars/Base"}}`,
-		`{"options":{"skew_ms":0}}`, `{"options":{"speed":1}}`, `{"knobs":{"dup_mode":"replay"}}`, `{"what":1}`, `[`,
+		`{} {}`, `{"options":{"skew_ms":0}}`, `{"options":{"speed":1}}`, `{"knobs":{"dup_mode":"replay"}}`, `{"what":1}`, `[`,
 	} {
 		reset(bad, 400)
 	}
 	if len(b.Journal(0)) == 0 {
 		t.Error("a refused reset wiped the journal")
+	}
+}
+
+// Services are those of an account, and switch without a reset: what it has used
+// and the tags it has stay.
+func TestServicesOfOneAccount(t *testing.T) {
+	const second = "second"
+	b := start(t, Options{FixedClock: true, Apps: []App{{"rongcloud", DefaultKey, DefaultSecret}, {"rongcloud", second, DefaultSecret}}})
+	at := b.Ready().Control + "/services"
+	switched := func(body string, wantStatus int, want map[string]Services) {
+		t.Helper()
+		var got map[string]Services
+		mustStatus(t, body, b.control("POST", at, body, &got), wantStatus)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", body, diff)
+		}
+	}
+	pushes := func(key string, want int) {
+		t.Helper()
+		r := b.request(context.Background(), b.Ready().Primary, "/push/custom.json", jsonType, pushBox)
+		r.Header.Set("App-Key", key)
+		if status, out := b.send(r); codeOf(out) != want {
+			t.Errorf("%s: %d %s, want %d", key, status, out, want)
+		}
+	}
+	b.post(setTag, jsonType, setTagBox)
+	switched(`{"app":"second","push_plus":false}`, 200, map[string]Services{DefaultKey: {true, true}, second: {true, false}})
+	pushes(DefaultKey, 200)
+	pushes(second, 1009)
+	switched(`{"broadcast":false}`, 200, map[string]Services{DefaultKey: {false, true}, second: {false, false}})
+	if _, code := b.post(pushPath, jsonType, pushBox); code != 1009 {
+		t.Errorf("code %d without the broadcast service, want 1009", code)
+	}
+	switched(`{"app":"second","broadcast":true,"push_plus":true}`, 200, map[string]Services{DefaultKey: {false, true}, second: {true, true}})
+	pushes(second, 200)
+	if len(b.Tags(DefaultKey)) != 1 || len(b.Journal(0)) != 5 {
+		t.Errorf("tags %v, %d entries: switching a service is no reset", b.Tags(DefaultKey), len(b.Journal(0)))
+	}
+	var out struct{ Error string }
+	for _, bad := range []string{`{"app":"nobody","broadcast":true}`, `{"sms":true}`} {
+		if status := b.control("POST", at, bad, &out); status != 400 || out.Error == "" {
+			t.Errorf("%s: %d %q, want 400 and words", bad, status, out.Error)
+		}
+	}
+	b.control("POST", b.Ready().Control+"/reset", `{}`, nil)
+	var got map[string]Services
+	b.control("GET", at, "", &got)
+	if diff := cmp.Diff(map[string]Services{DefaultKey: {true, true}, second: {true, true}}, got); diff != "" {
+		t.Errorf("after a reset (-want +got):\n%s", diff)
 	}
 }
 

@@ -4,14 +4,15 @@
 //
 // It serves RongCloud on two listeners, primary and backup, with one state, and
 // answers control calls under /_sbx/ on both: reset, clock, journal, tags,
-// faults, stats. Every arrival becomes one journal [Entry]; with [Options.Log]
+// services, faults, stats (docs/sandbox.md). Every arrival becomes one journal [Entry]; with [Options.Log]
 // it is also on disk, synced, after execution and before the answer, which makes
 // that file the ground truth of a crash test.
 //
 // It imports nothing of this module and shares no code with the clients: a
 // mistake in one cannot hide in the other. It listens on loopback only and knows
 // no users, devices or delivery; an audience is recorded as the vendor would
-// resolve it ([Effective]), not carried out.
+// resolve it ([Effective]), with the users whose stored tags it fits, not carried
+// out.
 //
 // Contract: docs of the vendor as collected in rongcloud.md (sections 1, 3, 4,
 // 5, 6, 8 and the pipeline of section 9) and sandbox.md (the control calls).

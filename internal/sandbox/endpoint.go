@@ -23,13 +23,16 @@ type endpoint struct {
 // execution is a checked call while it changes the vendor's state; run fills answer
 // and what the journal tells.
 type execution struct {
+	path  string
 	world *world
 	app   *app
 	body  map[string]any
 
 	answer     reply
 	effective  *Effective
+	matched    []string
 	rendered   map[string]Rendered
+	recalls    int64
 	deliveries int
 }
 
@@ -155,7 +158,7 @@ var endpoints = map[string]*endpoint{
 			opt("extra", anyText),
 			opt("disableUpdateLastMsg", boolWord),
 		),
-		run: func(*execution) {},
+		run: (*execution).recall,
 	},
 	"/push/custom.json": { // E11
 		lane: "push-plus", bucket: plusBucket, service: "push_plus",
@@ -288,14 +291,33 @@ func (x *execution) pushToAudience() {
 	e, _ := resolve(x.body)
 	x.effective, x.deliveries = &e, max(1, len(e.Users))
 	x.answer.ID = x.world.newID()
+	if e.Mode == "filter" {
+		x.matched = matched(x.app.tags, objectOf(x.body, "audience"))
+	}
 	if _, message := x.body["message"]; message {
-		x.answer.MessageUID = x.world.newID()
+		x.answer.MessageUID = x.newMessageUID(true)
 	}
 }
 
 func (x *execution) broadcast(mode string) {
 	x.effective, x.deliveries = &Effective{Mode: mode}, 1
-	x.answer.MessageUID = x.world.newID()
+	x.answer.MessageUID = x.newMessageUID(mode == "all") // an online broadcast cannot be recalled (E6)
+}
+
+// newMessageUID remembers what was sent under the id, for E10.
+func (x *execution) newMessageUID(recallable bool) string {
+	id := x.world.newID()
+	x.app.sent.put(id, sent{x.world.journal.last + 1, x.path, *x.effective, recallable})
+	return id
+}
+
+// recall takes back the audience that the message had, so the journal shows it and
+// the entry of the message. A messageUID from elsewhere is accepted without effect:
+// the console and other programs send as well.
+func (x *execution) recall() {
+	if m, known := x.app.sent.get(stringOf(x.body, "messageUID")); known {
+		x.effective, x.recalls = &m.effective, m.seq
+	}
 }
 
 func (x *execution) toUsers(users []string) {
@@ -304,7 +326,7 @@ func (x *execution) toUsers(users []string) {
 
 func (x *execution) answerMessageUIDs() {
 	for _, u := range x.effective.Users {
-		x.answer.MessageUIDs = append(x.answer.MessageUIDs, messageUID{u, x.world.newID()})
+		x.answer.MessageUIDs = append(x.answer.MessageUIDs, messageUID{u, x.newMessageUID(false)})
 	}
 }
 

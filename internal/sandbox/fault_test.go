@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -300,6 +302,52 @@ func TestResetFreesAStalledClient(t *testing.T) {
 	})
 }
 
+// Every kind, armed for one host and path: it leaves the other host alone, meets one
+// call, and executes it or not as the list in fault.go says.
+func TestEveryFaultKindExecutesOrNot(t *testing.T) {
+	executes := map[string]bool{
+		"answer": false, "code": false, "http_5xx": false, "redirect": false, "reset_before": false, "stall": false,
+		"answer_after": true, "reset_after": true, "timeout_after": true, "late": true, "stall_after": true, "truncate": true, "drip": true,
+	}
+	if want, got := slices.Sorted(maps.Keys(executes)), slices.Sorted(maps.Keys(faultKinds)); !slices.Equal(want, got) {
+		t.Fatalf("kinds %v, this test knows %v", got, want)
+	}
+	for kind, want := range executes {
+		t.Run(kind, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := startVirtual(t, Options{})
+				b.arm(`{"kind":"` + kind + `","host":"backup","path":"` + setTag + `","delay_ms":500}`)
+				call := func(base string) bool { // whether the answer is the vendor's own, whole
+					ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+					defer cancel()
+					resp, err := b.client.Do(b.request(ctx, base, setTag, jsonType, setTagBox))
+					if err != nil {
+						return false
+					}
+					defer resp.Body.Close()
+					out, err := io.ReadAll(resp.Body)
+					return err == nil && resp.StatusCode == 200 && string(out) == `{"code":200}`
+				}
+				if !call(b.Ready().Primary) {
+					t.Error("the primary is disturbed by a fault of the backup")
+				}
+				slow := kind == "timeout_after" || kind == "drip" // late, but whole
+				if got := call(b.Ready().Backup); got != slow {
+					t.Errorf("a whole answer: %v, want %v", got, slow)
+				}
+				time.Sleep(time.Second) // what is late
+				synctest.Wait()
+				if e := b.last(); e.Executed != want || e.Fault != kind || e.Host != "backup" {
+					t.Errorf("journal: executed %v, fault %q at the %s; want executed %v", e.Executed, e.Fault, e.Host, want)
+				}
+				if !call(b.Ready().Backup) {
+					t.Error("met twice, armed for one call")
+				}
+			})
+		})
+	}
+}
+
 func TestFaultRefuseClosesOneHostUntilDisarmed(t *testing.T) {
 	b := start(t, Options{FixedClock: true})
 	primary, backup := b.Ready().Primary, b.Ready().Backup
@@ -387,6 +435,37 @@ func TestFaultSelectors(t *testing.T) {
 	hits("host", Fault{Host: "backup"}, 200, 200, 503)
 	hits("times", Fault{Times: 2, Path: setTag}, 503, 200, 503, 200, 200, 200)
 	hits("for ever", Fault{Times: -1, Host: "*", Path: "*"}, 503, 503, 503, 503, 503, 503)
+}
+
+// A schedule: faults are met in the order in which they were armed, each for its
+// times, and one for another path waits without holding up those behind it.
+func TestFaultsAreMetInOrder(t *testing.T) {
+	b := start(t, Options{FixedClock: true})
+	for _, f := range []Fault{
+		{Kind: "code", Code: 1050, Times: 2, Path: setTag},
+		{Kind: "http_5xx", HTTP: 503, Path: pushPath},
+		{Kind: "code", Code: 1008, Lane: "tag"},
+		{Kind: "http_5xx", HTTP: 502, Host: "primary", Times: 2},
+	} {
+		if err := b.Arm(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []int
+	for _, path := range []string{setTag, setTag, setTag, pushPath, setTag, pushPath, setTag} {
+		status, _ := b.post(path, jsonType, map[string]string{setTag: setTagBox, pushPath: pushBox}[path])
+		got = append(got, status)
+	}
+	if want := []int{504, 504, 429, 503, 502, 502, 200}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	var kinds []string
+	for _, e := range b.Journal(0) {
+		kinds = append(kinds, e.Fault)
+	}
+	if want := []string{"code", "code", "code", "http_5xx", "http_5xx", "http_5xx", ""}; !slices.Equal(kinds, want) {
+		t.Errorf("journal has faults %v, want %v", kinds, want)
+	}
 }
 
 func TestFaultProbabilityFollowsTheSeed(t *testing.T) {

@@ -12,7 +12,17 @@ import (
 // 80 requests each.
 type connection struct {
 	number int64
-	calls  int // guarded by Server.mu
+	resets int64 // world.resets when calls was counted: a reset starts anew. Guarded by Server.mu, as calls is
+	calls  int
+}
+
+// count adds a call and returns how many this connection has carried.
+func (c *connection) count(w *world) int {
+	if c.resets != w.resets {
+		c.resets, c.calls = w.resets, 0
+	}
+	c.calls++
+	return c.calls
 }
 
 type connectionKey struct{}

@@ -26,8 +26,10 @@ type Entry struct {
 	Answer    json.RawMessage     `json:"answer,omitempty"`
 	Executed  bool                `json:"executed"`
 	Effective *Effective          `json:"effective,omitempty"`
+	Matched   []string            `json:"matched,omitempty"` // filter: users whose stored tags fit it, the first 1000
 	Rendered  map[string]Rendered `json:"rendered,omitempty"`
-	Fault     string              `json:"fault,omitempty"` // kind of the fault that met this call
+	Recalls   int64               `json:"recalls,omitempty"` // seq of the message that this call took back
+	Fault     string              `json:"fault,omitempty"`   // kind of the fault that met this call
 }
 
 // The journal in memory keeps the last journalEntries arrivals, and fewer when

@@ -35,8 +35,8 @@ func (w *world) arrive(path, contentType string, body []byte) (reply, *Entry) {
 	return w.pipeline(a, e), e
 }
 
-// TestTheStrictServerNeverOverruns walks at random through time and the limited
-// endpoints: by the recount of the audit nothing is executed beyond a limit, and
+// TestTheStrictServerNeverOverruns walks at random through time, back as well, and
+// the limited endpoints: by the recount of the audit nothing is executed beyond a limit, and
 // two days later every endpoint is free again.
 func TestTheStrictServerNeverOverruns(t *testing.T) {
 	bodies := map[string][2]string{
@@ -55,8 +55,12 @@ func TestTheStrictServerNeverOverruns(t *testing.T) {
 		w, cancel := direct(sw)
 		defer cancel()
 		steps := rapid.IntRange(1, 60).Draw(t, "steps")
+		latest := w.clock.offset
 		for range steps {
-			w.clock.offset += rapid.SampledFrom([]int64{0, 1, 250, 999, 1000, 30_000, 60_000, 1_800_000, 3_599_999, 3_600_000, 28_800_000}).Draw(t, "wait")
+			w.clock.offset += rapid.SampledFrom([]int64{
+				0, 1, 250, 999, 1000, 30_000, 60_000, 1_800_000, 3_599_999, 3_600_000, 28_800_000, -1, -1000, -1_800_000, -28_800_000,
+			}).Draw(t, "wait")
+			latest = max(latest, w.clock.offset)
 			path := rapid.SampledFrom(paths).Draw(t, "path")
 			for range rapid.IntRange(1, 70).Draw(t, "calls") {
 				w.arrive(path, bodies[path][0], []byte(bodies[path][1]))
@@ -68,7 +72,7 @@ func TestTheStrictServerNeverOverruns(t *testing.T) {
 		if w.stats.Executed == 0 {
 			t.Fatal("nothing was executed")
 		}
-		w.clock.offset += 2 * dayMS
+		w.clock.offset = latest + 2*dayMS
 		for _, path := range paths {
 			if out, _ := w.arrive(path, bodies[path][0], []byte(bodies[path][1])); out.Code != 200 {
 				t.Fatalf("%s after two days: %+v", path, out)

@@ -47,6 +47,7 @@ func TestRulesBeyondTheVendorCases(t *testing.T) {
 		{"no user id", setTag, jsonType, `{"tags":[]}`, 1002},
 		{"body is not JSON", setTag, jsonType, `{`, 1002},
 		{"two JSON values", setTag, jsonType, setTagBox + setTagBox, 1002},
+		{"a bracket too many", setTag, jsonType, setTagBox + "}", 1002},
 		{"body is an array", setTag, jsonType, `[]`, 1002},
 		{"not UTF-8", setTag, jsonType, "{\"userId\":\"u\",\"tags\":[\"\xff\"]}", 1002},
 		{"charset parameter", setTag, jsonType + "; charset=utf-8", setTagBox, 200},
@@ -183,6 +184,7 @@ func TestLenientAcceptsWhatProductionAccepts(t *testing.T) {
 		change           func(*http.Request)
 	}{
 		{"seconds", setTag, setTagBox, func(r *http.Request) { restamp(r, fixedStart/1000) }},
+		{"signed an hour ago, as the Node SDK does", setTag, setTagBox, func(r *http.Request) { restamp(r, fixedStart-3600_000) }},
 		{"long nonce", setTag, setTagBox, func(r *http.Request) {
 			r.Header.Set("Nonce", strings.Repeat("7", 19))
 			restamp(r, fixedStart)

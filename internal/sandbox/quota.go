@@ -72,21 +72,24 @@ func keep(ls []limit) int64 {
 	return 2 * longest.Milliseconds()
 }
 
+// maxCharges bounds a bucket that a client hammers. Far fewer fill every limit, so
+// what is dropped beyond it, the oldest, decides nothing while time goes forward.
+const maxCharges = 10_000
+
 func prune(charges []charge, now, keep int64) []charge {
-	for len(charges) > 0 && charges[0].at <= now-keep {
+	for len(charges) > 0 && charges[0].at <= now-keep || len(charges) > maxCharges {
 		charges = charges[1:]
 	}
 	return charges
 }
 
-// admits reports whether a bucket has room for units at now. The window of a
-// rolling limit is (now-window, now]: a call exactly one window old is out.
-// Charges later than now, left by a clock that was set back, count as well.
+// admits reports whether a bucket has room for units at now.
 func admits(charges []charge, ls []limit, now int64, units int, sw Switches, zone *time.Location) bool {
 	for _, l := range ls {
+		from, to := l.around(now, sw, zone)
 		used := 0
 		for _, c := range charges {
-			if inWindow(c.at, now, l, sw, zone) {
+			if from <= c.at && c.at < to {
 				used += c.units
 			}
 		}
@@ -97,12 +100,19 @@ func admits(charges []charge, ls []limit, now int64, units int, sw Switches, zon
 	return true
 }
 
-func inWindow(at, now int64, l limit, sw Switches, zone *time.Location) bool {
-	if l.window > 0 && !(l.window == time.Hour && sw.Hour == "clock") {
-		distance := now - at
-		return max(distance, -distance) < l.window.Milliseconds()
+// around is the span [from, to) of charges that a limit counts at now. The window
+// of a rolling limit is (now-window, now]: a call exactly one window old is out.
+// Charges later than now, left by a clock that was set back, count as well.
+func (l limit) around(now int64, sw Switches, zone *time.Location) (from, to int64) {
+	here := time.UnixMilli(now).In(zone)
+	switch {
+	case l.window == 0:
+		year, month, day := here.Date()
+		return time.Date(year, month, day, 0, 0, 0, 0, zone).UnixMilli(), time.Date(year, month, day+1, 0, 0, 0, 0, zone).UnixMilli()
+	case l.window == time.Hour && sw.Hour == "clock":
+		from = now - (int64(here.Minute())*minute + int64(here.Second())*second + int64(here.Nanosecond())/1e6)
+		return from, from + hour
+	default:
+		return now - l.window.Milliseconds() + 1, now + l.window.Milliseconds()
 	}
-	there, here := time.UnixMilli(at).In(zone), time.UnixMilli(now).In(zone)
-	sameDay := there.Year() == here.Year() && there.YearDay() == here.YearDay()
-	return sameDay && (l.window == 0 || there.Hour() == here.Hour())
 }

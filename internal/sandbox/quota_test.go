@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 const hourMS, dayMS = int64(3600_000), int64(24 * 3600_000)
@@ -99,6 +100,38 @@ func TestQuotaSwitches(t *testing.T) {
 				t.Errorf("overruns %d, refused %d, calls %d; want %d, %d, %d", st.Overruns, st.RefusedByQuota, st.Calls, c.overruns, refused, len(c.steps))
 			}
 		})
+	}
+}
+
+// The windows that follow a calendar, in zones where it is not simple.
+func TestCalendarWindows(t *testing.T) {
+	at := func(text string) int64 {
+		when, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return when.UnixMilli()
+	}
+	for _, c := range []struct {
+		name, zone, hour, now, from, to string
+		window                          time.Duration
+	}{
+		{"a day in Shanghai", "Asia/Shanghai", "rolling", "2026-01-01T15:59:59.999Z", "2025-12-31T16:00:00Z", "2026-01-01T16:00:00Z", 0},
+		{"a day of 23 hours", "Europe/Berlin", "rolling", "2026-03-29T12:00:00Z", "2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z", 0},
+		{"a day of 25 hours", "Europe/Berlin", "rolling", "2026-10-25T12:00:00Z", "2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z", 0},
+		{"a clock hour where hours begin at half past", "Asia/Kolkata", "clock", "2026-01-01T00:29:59.999Z", "2025-12-31T23:30:00Z", "2026-01-01T00:30:00Z", time.Hour},
+		{"the second 2 o'clock is an hour of its own", "Europe/Berlin", "clock", "2026-10-25T01:20:00Z", "2026-10-25T01:00:00Z", "2026-10-25T02:00:00Z", time.Hour},
+		{"a minute rolls also on clock hours", "UTC", "clock", "2026-01-01T00:00:00Z", "2025-12-31T23:59:00.001Z", "2026-01-01T00:01:00Z", time.Minute},
+	} {
+		sw := DefaultSwitches()
+		sw.DayZone, sw.Hour = c.zone, c.hour
+		zone, err := sw.zone()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if from, to := (limit{c.window, 1}).around(at(c.now), sw, zone); from != at(c.from) || to != at(c.to) {
+			t.Errorf("%s: [%d, %d), want [%d, %d)", c.name, from, to, at(c.from), at(c.to))
+		}
 	}
 }
 

@@ -132,7 +132,7 @@ func (w *world) pipeline(a *arrival, e *Entry) reply {
 	}
 
 	// 5. service switch
-	if point.service == "broadcast" && !w.setup.Services.Broadcast || point.service == "push_plus" && !w.setup.Services.PushPlus {
+	if point.service == "broadcast" && !app.services.Broadcast || point.service == "push_plus" && !app.services.PushPlus {
 		return refuse(1009, "service not enabled: "+point.service)
 	}
 
@@ -146,6 +146,9 @@ func (w *world) pipeline(a *arrival, e *Entry) reply {
 	if r := point.check(w.setup.Lenient, "", body); r != nil {
 		return refuse(r.code, strings.TrimPrefix(r.text, ": "))
 	}
+	if text := unrecallable(app, point, body); text != "" {
+		return refuse(codeParameter, text)
+	}
 	if w.repeatedRandom(app, body, now) {
 		return refuse(codeParameter, "msgRandom: repeated within 60 s")
 	}
@@ -154,9 +157,10 @@ func (w *world) pipeline(a *arrival, e *Entry) reply {
 	if !w.setup.Switches.CountRejected && limits[bucket] != nil {
 		take()
 	}
-	x := &execution{world: w, app: app, body: body.(map[string]any), answer: reply{Code: 200}}
+	x := &execution{path: a.path, world: w, app: app, body: body.(map[string]any), answer: reply{Code: 200}}
 	point.run(x)
 	e.Executed, e.Effective, e.Rendered = true, x.effective, x.rendered
+	e.Matched, e.Recalls = x.matched, x.recalls
 	w.stats.Executed++
 	w.stats.Deliveries += x.deliveries
 	w.audit.add(app.key, point.bucket, now, units)
@@ -188,7 +192,9 @@ func (w *world) headerFault(a *arrival, now int64) string {
 	case len(stamp) != len(strconv.FormatInt(now, 10)): // 13 until the year 2286, 12 in a test's virtual year 2000
 		return "Timestamp must be milliseconds, 13 digits"
 	}
-	if off := now - ms; max(off, -off) > w.setup.Switches.SkewMS {
+	// No vendor page tells a tolerance, and the vendor's Node SDK signs once for the
+	// life of its process: only strict mode has one (section 1).
+	if off := now - ms; !w.setup.Lenient && max(off, -off) > w.setup.Switches.SkewMS {
 		return "Timestamp is " + strconv.FormatInt(off, 10) + " ms behind this server's clock"
 	}
 	return ""
@@ -265,6 +271,19 @@ func weight(point *endpoint, body any) int {
 	return min(max(len(list), 1), 100)
 }
 
+// unrecallable says why E10 cannot take back a message of this app: only broadcasts
+// of E4 and E5 can be, whatever got a messageUID (E10, "Not E6").
+func unrecallable(app *app, point *endpoint, body any) string {
+	if point.lane != "recall" {
+		return ""
+	}
+	m, _ := body.(map[string]any)
+	if was, known := app.sent.get(stringOf(m, "messageUID")); known && !was.recallable {
+		return "messageUID: " + was.path + " sent it, which cannot be recalled here"
+	}
+	return ""
+}
+
 // repeatedRandom notes msgRandom and reports a repeat within 60 s, if the feature
 // is switched on (section 7).
 func (w *world) repeatedRandom(app *app, body any, now int64) bool {
@@ -278,7 +297,7 @@ func (w *world) repeatedRandom(app *app, body any, now int64) bool {
 		return false
 	}
 	for k, at := range app.randoms {
-		if now-at >= minute {
+		if max(now-at, at-now) >= minute {
 			delete(app.randoms, k)
 		}
 	}

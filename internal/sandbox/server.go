@@ -264,8 +264,7 @@ func (s *Server) serveVendor(h *host, w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	a.world = s.world
 	s.world.stats.Calls++
-	conn.calls++
-	s.world.stats.MaxPerConnection = max(s.world.stats.MaxPerConnection, conn.calls)
+	s.world.stats.MaxPerConnection = max(s.world.stats.MaxPerConnection, conn.count(s.world))
 	s.world.countConflict(a)
 	f, met := s.world.meet(h.name, a.path)
 	s.mu.Unlock()

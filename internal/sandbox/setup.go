@@ -14,7 +14,8 @@ type Setup struct {
 	Switches Switches
 }
 
-// Services are the paid products of every app; a closed one answers 430/1009.
+// Services are the paid products of an app; a closed one answers 430/1009. A reset
+// sets those of every app, [Server.SetServices] those of one.
 type Services struct {
 	Broadcast bool `json:"broadcast"` // E4, E5, E6, E10
 	PushPlus  bool `json:"push_plus"` // E11
@@ -29,7 +30,7 @@ type Switches struct {
 	ShareRecallBucket    bool   `json:"share_recall_bucket"`    // E10 draws on E5's quota
 	ShareUserBucket      bool   `json:"share_user_bucket"`      // E7 draws on the budget of E8 and E9
 	MsgRandom            bool   `json:"msg_random"`             // a repeated msgRandom within 60 s is refused (A-28)
-	SkewMS               int64  `json:"skew_ms"`                // most milliseconds a Timestamp may be off
+	SkewMS               int64  `json:"skew_ms"`                // most milliseconds a Timestamp may be off, in strict mode
 	NonceReplay          bool   `json:"nonce_replay"`           // a nonce may be used once per app
 }
 

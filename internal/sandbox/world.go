@@ -13,6 +13,7 @@ const fixedStart = 1767225600000
 // world is everything a reset throws away. Server.mu guards it.
 type world struct {
 	setup   Setup
+	resets  int64 // worlds before this one
 	zone    *time.Location
 	clock   clock
 	apps    map[string]*app
@@ -31,15 +32,25 @@ type world struct {
 // app is one App Key with its state.
 type app struct {
 	key, secret string
+	services    Services
 	tags        map[string][]string // by user; empty after a clearing write
 	charges     map[bucketID][]charge
+	sent        *recent[string, sent] // by messageUID
 	nonces      *recent[string, struct{}]
 	randoms     map[string]int64 // msgRandom -> vendor time last executed
 	calls       *recent[string, int]
 	requests    *recent[string, uint64] // X-Request-ID -> hash of path and body
 }
 
-// remembered bounds what an app keeps of call ids, request ids and nonces.
+// sent is a message under its messageUID.
+type sent struct {
+	seq        int64  // of its journal entry
+	path       string // of the endpoint that sent it
+	effective  Effective
+	recallable bool // by E10: what E4 and E5 sent
+}
+
+// remembered bounds what an app keeps of messages, call ids, request ids and nonces.
 const remembered = 200_000
 
 func newWorld(parent context.Context, setup Setup, zone *time.Location, c clock, apps []App, seed int64) *world {
@@ -54,8 +65,10 @@ func newWorld(parent context.Context, setup Setup, zone *time.Location, c clock,
 	for _, a := range apps {
 		w.apps[a.Key] = &app{
 			key: a.Key, secret: a.Secret,
+			services: setup.Services,
 			tags:     map[string][]string{},
 			charges:  map[bucketID][]charge{},
+			sent:     newRecent[string, sent](remembered),
 			nonces:   newRecent[string, struct{}](remembered),
 			randoms:  map[string]int64{},
 			calls:    newRecent[string, int](remembered),

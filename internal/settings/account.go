@@ -145,9 +145,6 @@ func (r *reader) tags(path string) Tags {
 		KeepForeign: r.enum(path+".foreign", "keep", "keep", "drop") == "keep",
 		MaxChange:   r.percent(path+".max_change", "1%"),
 	}
-	if n := r.find(path+".verify", "off", false); n != nil && n.Text != "off" {
-		n.Error("N703", diag.Text{EN: "`verify: " + n.Text + "` is not supported by this version yet", ZH: "此版本尚不支持 `verify: " + n.Text + "`"},
-			diag.Text{EN: "write `off`", ZH: "请写 `off`"}).Fix = "off"
-	}
+	t.Verify = parsed(r, path+".verify", "off", parseVerify, diag.Text{EN: "`off` or a rate", ZH: "`off` 或频率"}, diag.Text{EN: "like 1000 per day or 500 in 1h", ZH: "例如 1000 per day 或 500 in 1h"})
 	return t
 }

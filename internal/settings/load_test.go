@@ -138,7 +138,7 @@ accounts:
     services: {broadcast: false, push_plus: true}
     quota: {broadcast: {hour: 20, day: 30, day_window: rolling, day_zones: [UTC], shared: false}}
     brake: 7 in 1h
-    tags: {delay: 1m, foreign: drop, max_change: 2.5%, verify: off}
+    tags: {delay: 1m, foreign: drop, max_change: 2.5%, verify: 1000 per day}
     timeout: 3s
   main: {vendor: rongcloud, data_center: singapore-b, app_key: k1, secret: "${env:S}"}
 `
@@ -163,10 +163,10 @@ accounts:
 		Accounts: []Account{
 			{Name: "main", Vendor: "rongcloud", DataCenter: "singapore-b", AppKey: "k1", Secret: &Secret{}, Sender: "system", Platforms: []string{"ios", "android"},
 				Broadcast: true, Quota: Quota{Hour: 2, Day: 3, DayZones: []*time.Location{shanghai, time.UTC}, Shared: true},
-				Brake: Rate{500, 10 * time.Minute}, Tags: Tags{5 * time.Second, true, 0.01}, Timeout: 6 * time.Second},
+				Brake: Rate{500, 10 * time.Minute}, Tags: Tags{5 * time.Second, true, 0.01, Rate{}}, Timeout: 6 * time.Second},
 			{Name: "z", Vendor: "rongcloud", Hosts: []string{"https://a.example.com", "http://127.0.0.1:9"}, AppKey: "k2", Secret: &Secret{}, Sender: "boss", Platforms: []string{"harmonyos"},
 				AllowEveryone: true, ApprovalWaived: true, PushPlus: true, Quota: Quota{Hour: 20, Day: 30, Rolling: true, DayZones: []*time.Location{time.UTC}},
-				Brake: Rate{7, time.Hour}, Tags: Tags{time.Minute, false, 0.025}, Timeout: 3 * time.Second},
+				Brake: Rate{7, time.Hour}, Tags: Tags{time.Minute, false, 0.025, Rate{1000, 24 * time.Hour}}, Timeout: 3 * time.Second},
 		},
 	}
 	if s.Kafka.SASL.Password.Reveal() != "sesame" || s.Admin.Token.Reveal() != "hush" {
@@ -246,7 +246,7 @@ accounts:
 		{name: "brokers and embedded", text: strings.Replace(minimal, "{brokers", "{embedded: d, brokers", 1), want: "2:19 N704 `brokers` and `embedded` exclude each other\n"},
 		{name: "neither", text: strings.Replace(minimal, `brokers: ["k1:9092"]`, "prefix: p", 1), want: "2:8 N114 `kafka.brokers` is missing\n"},
 		{name: "admin outside", text: minimal + "admin: {listen: \":8088\"}\n", want: "9:17 N705 `:8088` can be reached from outside and has no token\n"},
-		{name: "tag check", text: account("    tags: {verify: daily, max_change: 1}\n"), want: "9:20 N703 `verify: daily` is not supported by this version yet\n9:39 N112 `1` is not a share\n9:39 W708 `accounts.main.tags.max_change` is read but has no effect in this version yet\n"},
+		{name: "tag check", text: account("    tags: {verify: daily, max_change: 1}\n"), want: "9:20 N112 `daily` is not `off` or a rate\n9:39 N112 `1` is not a share\n9:39 W708 `accounts.main.tags.max_change` is read but has no effect in this version yet\n"},
 		{name: "forms", text: minimal + "events: {max_bytes: 1MB}\nuser_limits: {marketing: five a day}\n", want: "9:21 N112 `1MB` is not a size\n10:26 N112 `five a day` is not a limit\n"},
 		{name: "reference", text: strings.Replace(minimal, "${env:S}", "${env:NOPE}", 1) + "rules: \"a-${env:S}\"\n",
 			want: "8:13 N701 `${env:NOPE}` cannot be read: the environment variable NOPE is not set\n9:8 N701 `a-${env:S}` is not a reference\n"},

@@ -126,6 +126,7 @@ type Tags struct {
 	Delay       time.Duration
 	KeepForeign bool    // foreign: keep
 	MaxChange   float64 // share of the known users, 0.01 for 1%
+	Verify      Rate    // users whose tags at the vendor are compared with ours; zero: off
 }
 
 // Entry is one value with its origin. Value is as written, a secret is ***.

@@ -44,6 +44,17 @@ func parseRate(s string) (Rate, bool) {
 	return Rate{c.N, c.In}, true
 }
 
+// parseVerify reads `off`, `1000 per day` or `500 in 1h`.
+func parseVerify(s string) (Rate, bool) {
+	if s == "off" {
+		return Rate{}, true
+	}
+	if n, ok := strings.CutSuffix(s, " per day"); ok {
+		s = n + " in 24h"
+	}
+	return parseRate(s)
+}
+
 // parseCap reads `1 in 24h` and `5 per day`.
 func parseCap(s string) (intent.Cap, bool) {
 	f := strings.Fields(s)

@@ -181,7 +181,7 @@ func TestWhatIsNotSupportedYetIsSaid(t *testing.T) {
 
 func TestEveryEndpointAndLaneIsOnTheVendorPage(t *testing.T) {
 	endpoints := []string{rongpush.TagSet.Path, rongpush.TagBatchSet.Path, rongpush.TagsGet.Path, rongpush.Push.Path, rongpush.PushUser.Path,
-		rongpush.BroadcastMessage.Path, rongpush.OnlineMessage.Path, rongpush.SystemPublish.Path}
+		rongpush.BroadcastMessage.Path, rongpush.OnlineMessage.Path, rongpush.SystemPublish.Path, rongpush.BroadcastRecall.Path}
 	for _, p := range bilingual("docs/vendor.md") {
 		body := text(t, p)
 		for _, w := range append(endpoints, app.LaneNames()...) {

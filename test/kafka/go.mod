@@ -6,6 +6,7 @@ require (
 	github.com/tidwall/sjson v1.2.5
 	github.com/twmb/franz-go v1.22.2
 	github.com/twmb/franz-go/pkg/kadm v1.19.0
+	google.golang.org/protobuf v1.36.12
 )
 
 require (

@@ -156,7 +156,7 @@ func (c *checker) checkDead() {
 func (c *checker) checkIntents() error {
 	seen := map[id]bool{}
 	for _, r := range c.in.Intents {
-		in, err := decode[intentRecord](r)
+		in, err := readIntent(r)
 		if err != nil {
 			return err
 		}

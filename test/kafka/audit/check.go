@@ -119,7 +119,7 @@ func Check(in Input) (*Report, error) {
 			c.Faults[one.Fault]++
 		}
 	}
-	intents, err := decodeAll[intentRecord]("intents", in.Intents)
+	intents, err := readIntents(in.Intents)
 	if err != nil {
 		return nil, err
 	}

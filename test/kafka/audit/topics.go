@@ -7,17 +7,20 @@ import (
 
 // intentRecord is what the audit reads of one record of <prefix>.intents.
 type intentRecord struct {
-	ID      string `json:"id"`
-	Rule    string `json:"rule"`
-	Account string `json:"account"`
-	Target  string `json:"target"`
-	Action  string `json:"action"`
-	Event   struct {
-		ID        string `json:"id"`
-		Topic     string `json:"topic"`
-		Partition int32  `json:"partition"`
-		Offset    int64  `json:"offset"`
-	} `json:"event"`
+	ID      string     `json:"id"`
+	Rule    string     `json:"rule"`
+	Account string     `json:"account"`
+	Target  string     `json:"target"`
+	Action  string     `json:"action"`
+	Event   eventPlace `json:"event"`
+}
+
+// eventPlace is the event that an intent comes from.
+type eventPlace struct {
+	ID        string `json:"id"`
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	Offset    int64  `json:"offset"`
 }
 
 // key says which intent of the expectation it is. Its id is only a name, under which fates speak of it.

@@ -1,0 +1,92 @@
+package audit
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// readIntents reads the intents topic.
+func readIntents(rs []Record) ([]intentRecord, error) {
+	out := make([]intentRecord, 0, len(rs))
+	for _, r := range rs {
+		in, err := readIntent(r)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, in)
+	}
+	return out, nil
+}
+
+// readIntent reads what the audit needs of an intent: a byte 2 and a protocol buffers message, or JSON as the tests write it.
+func readIntent(r Record) (in intentRecord, err error) {
+	if len(r.Value) == 0 || r.Value[0] != 2 {
+		if err := json.Unmarshal(r.Value, &in); err != nil {
+			return in, fmt.Errorf("%s: %w", r.Place(), err)
+		}
+		return in, nil
+	}
+	err = walk(r.Value[1:], func(n protowire.Number, b []byte, _ int64) {
+		switch n {
+		case 1:
+			in.ID = string(b)
+		case 2:
+			err = errors.Join(err, walk(b, in.Event.read))
+		case 3:
+			in.Rule = string(b)
+		case 5:
+			in.Account = string(b)
+		case 7:
+			in.Target = string(b)
+		case 8:
+			in.Action = string(b)
+		}
+	})
+	if err != nil {
+		return in, fmt.Errorf("%s: %w", r.Place(), err)
+	}
+	if in.ID == "" {
+		in.ID = fmt.Sprintf("%s/%d/%d/%s/%s", in.Event.Topic, in.Event.Partition, in.Event.Offset, in.Rule, in.Target)
+	}
+	return in, nil
+}
+
+func (e *eventPlace) read(n protowire.Number, b []byte, v int64) {
+	switch n {
+	case 1:
+		e.ID = string(b)
+	case 5:
+		e.Topic = string(b)
+	case 6:
+		e.Partition = int32(v)
+	case 7:
+		e.Offset = v
+	}
+}
+
+// walk gives each field of a message: its bytes, or its number, which is zigzag.
+func walk(b []byte, each func(n protowire.Number, b []byte, v int64)) error {
+	for len(b) > 0 {
+		n, kind, size := protowire.ConsumeTag(b)
+		if size < 0 {
+			return protowire.ParseError(size)
+		}
+		b = b[size:]
+		if size = protowire.ConsumeFieldValue(n, kind, b); size < 0 {
+			return protowire.ParseError(size)
+		}
+		switch kind {
+		case protowire.BytesType:
+			text, _ := protowire.ConsumeBytes(b)
+			each(n, text, 0)
+		case protowire.VarintType:
+			v, _ := protowire.ConsumeVarint(b)
+			each(n, nil, protowire.DecodeZigZag(v))
+		}
+		b = b[size:]
+	}
+	return nil
+}
