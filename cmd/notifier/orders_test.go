@@ -257,7 +257,7 @@ func TestTagsVerifyAndResync(t *testing.T) {
 		{[]string{"tags", "verify", "--user", "nobody"}, exitUsage, "no account knows user"},
 		{[]string{"tags", "verify", "--account", "mian"}, exitUsage, `no account "mian": main`},
 		{[]string{"tags", "verify", "--user", "u-1", "--sample", "3"}, exitUsage, "exclude each other"},
-		{[]string{"tags", "verify", "--sample", "0"}, exitUsage, "--sample is 1 to 100000"},
+		{[]string{"tags", "verify", "--sample", "0"}, exitUsage, "--sample is 1 to 50000"},
 		{[]string{"tags", "verify", "--repair"}, exitUsage, "confirm with --yes"},
 		{[]string{"tags", "resync"}, exitUsage, "confirm with --yes"},
 	} {

@@ -43,8 +43,8 @@ was not repaired.`,
 			if user != "" && cmd.Flags().Changed("sample") {
 				return &exitError{exitUsage, errors.New("--user and --sample exclude each other")}
 			}
-			if user == "" && (sample < 1 || sample > 100000) {
-				return &exitError{exitUsage, errors.New("--sample is 1 to 100000 users; all of them: notifier tags resync")}
+			if user == "" && (sample < 1 || sample > 50000) {
+				return &exitError{exitUsage, errors.New("--sample is 1 to 50000 users; all of them: notifier tags resync")}
 			}
 			args := map[string]string{"sample": strconv.Itoa(sample)}
 			if user != "" {

@@ -150,7 +150,7 @@ func TestAChangeOnItsWayIsNoDrift(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	a := b.byHand(nil)
-	ac := b.knownUsers(a, "before", "during", "within", "unclear", "quiet")
+	ac := b.knownUsers(a, "before", "during", "within", "unclear", "waiting", "quiet")
 	ac.users["unclear"].Acked = nil
 	b.vendor.tags = []string{"city_old"} // of everybody: each comparison would be drift
 	a.admit(b.profile("p1", "before", 2, map[string]string{"city": "sh"}), 1)
@@ -168,9 +168,10 @@ func TestAChangeOnItsWayIsNoDrift(t *testing.T) {
 	}
 	a.admit(b.profile("p4", "during", 3, map[string]string{"city": "gz"}), 4)
 	a.plan()
+	a.admit(b.profile("p5", "waiting", 2, map[string]string{"city": "sh"}), 5)
 	a.resolve(<-a.results)
 	b.commit(a)
-	if d := b.lastAnswer().Drift; d.Checked != 1 || d.Unsettled != 4 || len(d.Users) != 1 || d.Users[0].User != "quiet" {
+	if d := b.lastAnswer().Drift; d.Checked != 1 || d.Unsettled != 5 || len(d.Users) != 1 || d.Users[0].User != "quiet" {
 		t.Errorf("answer %+v, want only the user compared of whom nothing was on its way", d)
 	}
 }
@@ -278,7 +279,11 @@ func TestAResyncGoesOnAfterATakeOver(t *testing.T) {
 func TestChecksReadAfterEverythingElseAndSplitWhatIsRefused(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	a := b.byHand(nil)
+	a := b.byHand(func(ac *Account, _ *Options) {
+		p := ac.Lanes[LaneTagGet]
+		p.Parallel = 4
+		ac.Lanes[LaneTagGet], ac.TagDelay = p, time.Hour // a first read waits a moment for others
+	})
 	var users []string
 	for i := range 20 {
 		users = append(users, fmt.Sprint("u", i))
@@ -293,14 +298,14 @@ func TestChecksReadAfterEverythingElseAndSplitWhatIsRefused(t *testing.T) {
 	}
 	a.admit(b.profile("p1", "new", 1, map[string]string{"city": "bj"}), 1)
 	a.obey(verify(0, map[string]string{"sample": "100"}))
-	b.reading(a)
+	for l := ac.lanes[LaneTagGet]; a.slot(l, 1, a.clock.now()).After(a.clock.now()); { // the window of a new owner
+	}
+	ac.readBy = a.clock.now().Add(time.Hour)
+	a.plan()
 	if n := len(ac.comparing); n != 0 {
 		t.Errorf("%d comparisons leave while a user waits for the first read", n)
 	}
-	a.resolve(<-a.results)
-	if d := cmp.Diff([][]string{{"new"}}, b.vendor.reads); d != "" {
-		t.Error(d)
-	}
+	ac.readBy = a.clock.now()
 	b.untilEnd(a, fine)
 	if d := b.lastAnswer().Drift; d.Checked+d.Unsettled != 20 || d.Refused != 1 || d.Differ != 0 {
 		t.Errorf("answer %+v, want all but the one that is refused", d)
@@ -322,6 +327,9 @@ func TestTheCanaryReadsSlowlyAndChangesNothing(t *testing.T) {
 	for range 4 { // a read ends where the walk ends, so six users take two reads or three
 		k.at = a.clock.now()
 		b.reading(a)
+		if k.at.Sub(a.clock.now()).Round(time.Minute) != time.Hour {
+			t.Fatalf("the next read is due in %s, want an hour", k.at.Sub(a.clock.now()))
+		}
 		a.resolve(<-a.results)
 	}
 	for _, r := range b.vendor.reads {
@@ -350,7 +358,7 @@ func TestWhatIsWrongWithACheckIsSaid(t *testing.T) {
 	b := setup(t)
 	a := b.byHand(nil)
 	b.knownUsers(a, "u1")
-	if got := b.refusal(a, verify(0, map[string]string{"sample": "100001"})); got != "a sample is 1 to 100000 users; all of them: notifier tags resync" {
+	if got := b.refusal(a, verify(0, map[string]string{"sample": "50001"})); got != "a sample is 1 to 50000 users; all of them: notifier tags resync" {
 		t.Errorf("a sample that is too large: %q", got)
 	}
 	if got := b.refusal(a, told(1, "c", ledger.CmdVerify, "stub:other", map[string]string{"sample": "1"})); got != "the account is not in this instance's settings" {

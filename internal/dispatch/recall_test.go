@@ -61,7 +61,7 @@ func TestAMessageBroadcastIsRecalledOnce(t *testing.T) {
 	if at := b.readLedger().Attempts[calls[0].attempt.ID]; at == nil || at.State != ledger.Started || at.Recalls != sent.ID || at.Command != "c1" || at.By != "li" {
 		t.Errorf("before the call leaves the ledger has %+v", at)
 	}
-	if got := b.refusal(a, told(1, "c2", ledger.CmdRecall, sent.ID, nil)); !strings.Contains(got, "in flight") {
+	if got := b.refusal(a, told(1, "c2", ledger.CmdRecall, sent.ID, nil)); !strings.Contains(got, "a recall of it is in flight") {
 		t.Errorf("a second recall meanwhile: %q", got)
 	}
 	a.resolve(result{calls[0], Outcome{Class: ClassOK, Code: 200}})
