@@ -280,6 +280,9 @@ func keysAt(t *testing.T, src []byte, path ...string) []string {
 			t.Fatalf("%v: no object at %s", path, p)
 		}
 	}
+	if at["additionalProperties"] != false {
+		t.Errorf("%v: unknown keys are accepted", path)
+	}
 	var keys []string
 	for k := range at["properties"].(map[string]any) {
 		keys = append(keys, k)
