@@ -21,8 +21,9 @@ func reloadRule(name string) string {
 	return "  - {name: " + name + ", event: order.paid, mode: live, class: service, when: always, push: {body: b}}\n"
 }
 
-// A rule file that is only the beginning of the live one takes effect after a minute without a change, not before (N109).
-func TestAFileCutShortTakesEffectAfterAMinute(t *testing.T) {
+// Hostile files change nothing; a rule file that is only the beginning of the live one takes effect after a minute without a
+// change, not before (N109).
+func TestFilesThatMustNotTakeEffect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		head := "version: 1\nrules:\n" + reloadRule("first-rule")
 		whole := head + reloadRule("second-rule")
@@ -42,10 +43,16 @@ func TestAFileCutShortTakesEffectAfterAMinute(t *testing.T) {
 			t.Helper()
 			time.Sleep(d)
 			synctest.Wait()
-			if n := len(l.set().Rules); n != live || !strings.HasPrefix(l.failure(), failure) || (failure == "") != (l.failure() == "") {
+			if n := len(l.set().Rules); n != live || (failure == "") != (l.failure() == "") || (failure != "*" && !strings.HasPrefix(l.failure(), failure)) {
 				t.Errorf("%d rules live, want %d; failure %q, want %q", n, live, l.failure(), failure)
 			}
 		}
+		after(5*time.Second, 2, "")
+		for _, hostile := range []string{strings.Repeat("(", 1<<20), "a: " + strings.Repeat("[", 100_000), head + strings.Repeat("  - x: [1, 2]\n", 7_000), "version: 1\nrules: !!x\n"} {
+			disk.Store(hostile)
+			after(10*time.Second, 2, "*")
+		}
+		disk.Store(whole)
 		after(5*time.Second, 2, "")
 		disk.Store(head)
 		after(10*time.Second, 2, "N109: r.yaml")

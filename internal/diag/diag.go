@@ -10,6 +10,7 @@ package diag
 import (
 	"cmp"
 	"slices"
+	"unicode/utf8"
 )
 
 // Text is a sentence in both languages of the project. An empty ZH falls back to EN.
@@ -27,6 +28,16 @@ func (t Text) In(l Lang) string {
 		return t.ZH
 	}
 	return t.EN + " · " + t.ZH
+}
+
+// short bounds a text that quotes a part of a file.
+func (t Text) short() Text { return Text{shorten(t.EN), shorten(t.ZH)} }
+
+func shorten(s string) string {
+	if len(s) <= maxText || utf8.RuneCountInString(s) <= maxText {
+		return s
+	}
+	return string([]rune(s)[:maxText-1]) + "…"
 }
 
 // Lang is the language of the output.

@@ -208,10 +208,10 @@ func TestDeepOrLargeFilesAreRefusedBeforeParsing(t *testing.T) {
 // The largest files that are accepted, of the shapes that the library is slow with.
 func BenchmarkWorstFiles(b *testing.B) {
 	var keys strings.Builder
-	for i := range maxLines {
+	for i := range maxKeys {
 		fmt.Fprintf(&keys, "k%d: v\n", i)
 	}
-	for name, src := range map[string]string{"keys": keys.String(), "flow": strings.Repeat("- ["+strings.Repeat("x, ", 900)+"x]\n", 32), "items": "a:\n" + strings.Repeat("  - x\n", maxLines-1), "duplicates": strings.Repeat("k: v\n", maxLines)} {
+	for name, src := range map[string]string{"keys": keys.String(), "flow": strings.Repeat("- ["+strings.Repeat("x, ", 900)+"x]\n", 32), "items": "a:\n" + strings.Repeat("  - x\n", maxLines-1), "duplicates": strings.Repeat("k: v\n", maxKeys)} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				if d := Parse("f", []byte(src)); d.Root == nil {

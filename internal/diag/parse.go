@@ -20,10 +20,16 @@ const (
 	maxNesting = 64
 
 	// The library's time grows with the square of a collection's size: 256 KiB of [x, x, ...] take it a minute. With
-	// these bounds the worst file takes under two seconds on one slow core; an ordinary one of 256 KiB has 6,000 lines.
+	// these bounds the worst file takes a tenth of a second on one slow core; an ordinary one of 256 KiB has 6,000 lines.
 	maxLines  = 8_000
 	maxTokens = 60_000
 	maxFlow   = 2_000 // tokens in one [...] or {...}
+	maxKeys   = 2_000 // in one mapping
+
+	// A finding shows its line and may quote it: many findings in long lines must not multiply.
+	maxLineBytes = 16 << 10
+	maxFindings  = 500 // of one file
+	maxText      = 400 // runes of one message
 )
 
 // Doc is one file on its way in: its tree and the findings so far.
@@ -34,6 +40,7 @@ type Doc struct {
 
 	lines []string
 	rule  string
+	spare Diagnostic // what is reported beyond maxFindings goes here
 }
 
 // SetRule names the rule that the following findings stand in; "" for none.
@@ -67,6 +74,11 @@ func Parse(file string, src []byte) *Doc {
 	}
 	if len(d.lines) > maxLines+1 {
 		d.at(maxLines+1, 1, 0, "N108", Error, Text{fmt.Sprintf("the file has %d lines, the most is %d", len(d.lines), maxLines), fmt.Sprintf("文件有 %d 行，最多 %d", len(d.lines), maxLines)}, Text{"split it into several files", "拆成几个文件"})
+		return d
+	}
+	if i := slices.IndexFunc(d.lines, func(l string) bool { return len(l) > maxLineBytes }); i >= 0 {
+		d.at(i+1, 1, 2, "N108", Error, Text{fmt.Sprintf("the line has %d bytes, the most is %d", len(d.lines[i]), maxLineBytes), fmt.Sprintf("这一行有 %d 字节，最多 %d", len(d.lines[i]), maxLineBytes)},
+			Text{"write it over several lines", "请分行写"})
 		return d
 	}
 	d.build(text)
@@ -140,6 +152,9 @@ func (d *Doc) refuse(tokens token.Tokens) (bad bool) {
 			return true
 		}
 	}
+	if d.manyKeys() {
+		return true
+	}
 	if len(tokens) > maxTokens {
 		p := tokens[maxTokens].Position
 		d.at(p.Line, p.Column, p.Column+1, "N108", Error, Text{"the file has too many words", "文件内容太多"}, Text{"split it into several files", "拆成几个文件"})
@@ -190,6 +205,32 @@ func (d *Doc) refuse(tokens token.Tokens) (bad bool) {
 	return bad
 }
 
+// manyKeys counts the keys of each mapping by their indentation, before the parser, whose time grows with the square.
+func (d *Doc) manyKeys() bool {
+	var at, keys []int // indentation and number of keys of the mappings that are open
+	for i, l := range d.lines {
+		text := strings.TrimLeft(l, " ")
+		indent := len(l) - len(text)
+		if text == "" || text[0] == '#' {
+			continue
+		}
+		for len(at) > 0 && at[len(at)-1] > indent {
+			at, keys = at[:len(at)-1], keys[:len(keys)-1]
+		}
+		if len(at) == 0 || at[len(at)-1] < indent {
+			at, keys = append(at, indent), append(keys, 0)
+		}
+		if text[0] == '-' {
+			continue
+		}
+		if keys[len(keys)-1]++; keys[len(keys)-1] > maxKeys {
+			d.at(i+1, indent+1, 0, "N108", Error, Text{fmt.Sprintf("more than %d keys in one mapping", maxKeys), fmt.Sprintf("一组配置项超过 %d 个", maxKeys)}, Text{"split the file", "请拆成几个文件"})
+			return true
+		}
+	}
+	return false
+}
+
 var (
 	reference = regexp.MustCompile(`^[&*][A-Za-z0-9_-]+ *([\[{].*)?$`)
 	typeTag   = regexp.MustCompile(`^!(![a-z]+|<)`)
@@ -230,7 +271,15 @@ func (d *Doc) whole(code string, msg, hint Text) { d.at(1, 1, 2, code, Error, ms
 
 // at adds a finding at a place; to 0 is the end of the line. The pointer is good until the next finding.
 func (d *Doc) at(line, from, to int, code string, sev Severity, msg, hint Text) *Diagnostic {
-	out := Diagnostic{Code: code, Severity: sev, File: d.File, Line: line, Column: from, EndColumn: to, Message: msg, Hint: hint, Rule: d.rule}
+	if n := len(d.List); n >= maxFindings {
+		if n == maxFindings { // an error, whatever it stands for: the file must not load
+			d.List = append(d.List, Diagnostic{Code: "N108", Severity: Error, File: d.File, Line: line, Column: from, EndColumn: max(to, from), Rule: d.rule,
+				Message: Text{"too many mistakes in this file: the rest is not shown", "这个文件的错误太多，后面的不再列出"}, Hint: Text{"mend the first ones and check again", "请先改前面的，再检查"}})
+		}
+		d.spare = Diagnostic{}
+		return &d.spare
+	}
+	out := Diagnostic{Code: code, Severity: sev, File: d.File, Line: line, Column: from, EndColumn: to, Message: msg.short(), Hint: hint.short(), Rule: d.rule}
 	if line >= 1 && line <= len(d.lines) {
 		out.source = strings.TrimRight(d.lines[line-1], " ")
 		if to == 0 {

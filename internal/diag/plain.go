@@ -46,18 +46,19 @@ func (d *Doc) items(list, n *Node) []*Node {
 		return nil
 	}
 	var out []*Node
-	text, col := []rune(n.Text), n.Column
-	for {
-		i := strings.IndexRune(string(text), '，')
-		if i < 0 {
-			break
+	col := n.Column
+	for piece := range strings.SplitSeq(n.Text, "，") {
+		if col > n.Column {
+			d.wideComma(n.Line, col-1)
 		}
-		i = utf8.RuneCountInString(string(text)[:i])
-		d.wideComma(n.Line, col+i)
-		out = append(out, &Node{Kind: Scalar, Line: n.Line, Column: col, end: col + i, Text: string(text[:i]), doc: d})
-		text, col = text[i+1:], col+i+1
+		end := col + utf8.RuneCountInString(piece)
+		out = append(out, &Node{Kind: Scalar, Line: n.Line, Column: col, end: end, Text: piece, doc: d})
+		col = end + 1
 	}
-	return append(out, &Node{Kind: Scalar, Line: n.Line, Column: col, end: n.end, Text: string(text), doc: d})
+	if len(out) == 1 {
+		return []*Node{n}
+	}
+	return out
 }
 
 var threeDigits = regexp.MustCompile(`^[0-9]{3}(?:[^0-9]|$)`)

@@ -267,7 +267,7 @@ func (l *loader) path(n *diag.Node, f event.Format) string {
 	if !ok {
 		return ""
 	}
-	bad := p == "" || strings.ContainsAny(p, "@|!{}[]\n") || strings.HasPrefix(p, ".") || strings.HasSuffix(p, ".") || strings.Contains(p, "..") || p == "header."
+	bad := p == "" || strings.ContainsAny(p, "@|!{}[]()*?\n") || strings.HasPrefix(p, ".") || strings.HasSuffix(p, ".") || strings.Contains(p, "..") || p == "header."
 	if bad {
 		n.Error("N605", diag.Text{EN: "`" + p + "` is not a path", ZH: "`" + p + "` 不是路径"}, diag.Text{EN: "names joined by dots, like data.user.id or data.items.#.name", ZH: "用点连接，例如 data.user.id、data.items.#.name"})
 		return ""

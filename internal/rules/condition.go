@@ -58,6 +58,7 @@ type condition struct {
 	changed bool     // it calls changed()
 	parts   []simple // conjuncts that can be asked without the program
 	whole   bool     // the parts are all of it
+	work    amount   // what it takes on one event, at most
 }
 
 // machines are reused: one costs an allocation of its stack.
@@ -170,6 +171,10 @@ func compile(n *diag.Node, s *scope) *condition {
 		return nil
 	}
 	tree.Node = root
+	work := workOf(root, s.fields)
+	if !work.check(n, diag.Text{EN: "the condition", ZH: "这个条件"}) {
+		return nil
+	}
 	parts, whole := conjuncts(root, s.fields) // before expr rewrites the tree
 	expr.Env(w.env)(cfg)
 	expr.AsBool()(cfg)
@@ -187,7 +192,7 @@ func compile(n *diag.Node, s *scope) *condition {
 		return nil
 	}
 	return &condition{source: src, program: program, needs: slices.Sorted(maps.Keys(w.needs)), touches: slices.Sorted(maps.Keys(w.touches)),
-		env: slices.Sorted(maps.Keys(w.env)), changed: w.changed, parts: parts, whole: whole}
+		env: slices.Sorted(maps.Keys(w.env)), changed: w.changed, parts: parts, whole: whole, work: work}
 }
 
 // writer rewrites a parsed condition into one whose names are all in the environment, and reports what is not allowed.

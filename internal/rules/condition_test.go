@@ -109,6 +109,7 @@ func TestDangerousConditionsAreRefused(t *testing.T) {
 		`repeat("a", 1000000) == city`, `len(1..100000000) > 1`, `reduce(items, #acc + #, "") == ""`, `items[5] == "a"`, `items[0:2] == items`, `city matches level`, `city matches "` + strings.Repeat("a", 257) + `"`, `city matches "("`,
 		`toJSON(items) == ""`, `split(city, "") == items`, `any(items, any(items, any(items, # == "a")))`, strings.Repeat("(", 65) + "gift" + strings.Repeat(")", 65), "gift" + strings.Repeat(" and gift", 1000), `let x = 1; gift`, `{"a": 1} == nil`, `city == nil`, `now() > at`,
 		`amount % 0 == 1`, `amount % 2 == 0`, `len(city) % len(level) == 0`, `gift; gift`, `$env == city`, `city.name == "x"`, `event.secret == "x"`, `user.city == "x"`, `before.city == "x"`, `changed(city)`, `get(items, 0) == "a"`, `amount`, `city`, `1 + 1`, `"x"`, ``, ` `, `(amount ?? "x") > 1`, `(len(city) ?? 1) > 1`,
+		`any(items, any(items, lower(#) == "a"))`, `city` + strings.Repeat(" + city", 100) + ` == "x"`, `city matches "(?:[a-z0-9]x?){900}"`, `any(items, any(items, # matches "a.*b"))`,
 		`has("city")`, `has()`, `has(nope)`, `nope ?? 1 == 1`, `map(items, # + #) == items`, `join(items, city) == city`, `concat(items, items) == items`, `sort(items) == items`, `duration("1h") > duration("2h")`, `amount == gift`, `amount + city == ""`, `items == "a"`, `at > 5`, `gift > 1`, `city > 1`,
 	} {
 		if c, l := compileText(t, src); c != nil || l.Errors() == 0 {

@@ -172,10 +172,10 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 		case d.Root == nil:
 		case d.Root.Kind != diag.Mapping:
 			d.Root.Keys()
+		case d.Root.Get("kafka") != nil || d.Root.Get("accounts") != nil: // which has `events` too
+			d.Root.Error("N118", diag.Text{EN: "this is the settings file", ZH: "这是设置文件"}, diag.Text{EN: "check it with `notifier config check`", ZH: "请用 `notifier config check` 检查"})
 		case d.Root.Get("events") != nil:
 			catalogues = append(catalogues, d)
-		case d.Root.Get("kafka") != nil || d.Root.Get("accounts") != nil:
-			d.Root.Error("N118", diag.Text{EN: "this is the settings file", ZH: "这是设置文件"}, diag.Text{EN: "check it with `notifier config check`", ZH: "请用 `notifier config check` 检查"})
 		default:
 			ruleDocs = append(ruleDocs, d)
 		}

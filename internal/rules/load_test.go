@@ -192,7 +192,7 @@ func TestLoadFromDisk(t *testing.T) {
 			t.Errorf("%s: got %s", c.path, codes(l))
 		}
 	}
-	write("../settings/notifier.yaml", "version: 1\nkafka: {brokers: [a]}\n")
+	write("../settings/notifier.yaml", "version: 1\nkafka: {brokers: [a]}\nevents: {max_bytes: 1MiB}\n")
 	if s, l := Load([]string{filepath.Join(dir, "../settings/notifier.yaml")}, demoAccount()); s != nil || !strings.Contains(codes(l), "N118") {
 		t.Errorf("the settings file: %s", show(l))
 	}

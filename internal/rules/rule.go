@@ -183,6 +183,7 @@ func (l *loader) rule(n, defaults *diag.Node) *Rule {
 	if rc := n.Get(vendorBlock); rc != nil && r.content != nil {
 		l.extras(rc, r.content)
 	}
+	l.work(n, r)
 	l.tests(n.Get("tests"), r)
 	return r
 }

@@ -295,25 +295,32 @@ func (t *template) append(to []byte, get lookup, ev *event.Event) ([]byte, error
 			b = append(b, p.text...)
 			continue
 		}
-		if len(p.filters) == 0 {
-			if s, ok := p.in(ev); ok {
-				b = append(b, s...)
-				continue
-			}
-			v, ok := get(p.ref)
-			if !ok {
-				return to, p.absent()
-			}
-			b = append(b, flat(v)...)
-			continue
-		}
-		v, err := p.value(get)
+		text, err := p.fill(get, ev)
 		if err != nil {
 			return to, err
 		}
-		b = append(b, flat(v)...)
+		if len(b)-len(to)+len(text) > maxContent { // no intent may carry it: it is not worth writing
+			return to, fmt.Errorf("the text has more than %d bytes", maxContent)
+		}
+		b = append(b, text...)
 	}
 	return b, nil
+}
+
+// fill gives the text of a hole.
+func (p *part) fill(get lookup, ev *event.Event) (string, error) {
+	if len(p.filters) > 0 {
+		v, err := p.value(get)
+		return flat(v), err
+	}
+	if s, ok := p.in(ev); ok {
+		return s, nil
+	}
+	v, ok := get(p.ref)
+	if !ok {
+		return "", p.absent()
+	}
+	return flat(v), nil
 }
 
 // in gives the text of a hole by its place; false says nothing.

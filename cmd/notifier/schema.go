@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/schema"
+)
+
+func newSchemaCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema events|rules|settings",
+		Short: "JSON Schema of a kind of file",
+		Long: `Prints the JSON Schema (draft 2020-12) of the event catalogue, of rule files or of notifier.yaml, with descriptions in
+English and Chinese. An editor with a yaml-language-server completes and explains keys once the file begins with the line
+
+  # yaml-language-server: $schema=rules.schema.json`,
+		Example: `  notifier schema rules > rules/rules.schema.json
+  notifier schema events > rules/events.schema.json
+  notifier schema settings > settings.schema.json`,
+		Args:         cobra.ExactArgs(1),
+		SilenceUsage: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return writeSchema(cmd.OutOrStdout(), args[0])
+		},
+	}
+}
+
+func writeSchema(out io.Writer, kind string) error {
+	kinds := []string{"events", "rules", "settings"}
+	i := slices.Index(kinds, kind)
+	if i < 0 {
+		hint := "events, rules or settings"
+		if near := diag.Nearest(kind, kinds); near != "" {
+			hint = "did you mean " + near + "?"
+		}
+		return &exitError{exitUsage, fmt.Errorf("no schema %q: %s", kind, hint)}
+	}
+	_, err := out.Write([][]byte{schema.Events, schema.Rules, schema.Settings}[i])
+	return err
+}

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+func TestSchemaPrintsTheSchemaOfEachKind(t *testing.T) {
+	for kind, key := range map[string]string{"events": "events", "rules": "rules", "settings": "accounts"} {
+		var b bytes.Buffer
+		if err := writeSchema(&b, kind); err != nil {
+			t.Fatal(err)
+		}
+		var doc struct {
+			Schema     string `json:"$schema"`
+			Properties map[string]any
+		}
+		if err := json.Unmarshal(b.Bytes(), &doc); err != nil || doc.Schema != "https://json-schema.org/draft/2020-12/schema" || doc.Properties[key] == nil {
+			t.Errorf("%s: %v %+v", kind, err, doc)
+		}
+	}
+	err := writeSchema(new(bytes.Buffer), "rule")
+	if exitCode(err, true) != exitUsage || !strings.Contains(err.Error(), "did you mean rules?") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,445 @@
+package schema
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/goccy/go-yaml"
+	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/rules"
+	"github.com/notifier/notifier/internal/settings"
+)
+
+const root = "../"
+
+func compiled(t *testing.T) map[string]*jsonschema.Schema {
+	t.Helper()
+	out := map[string]*jsonschema.Schema{}
+	for kind, src := range map[string][]byte{"events": Events, "rules": Rules, "settings": Settings} {
+		doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(src))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := jsonschema.NewCompiler()
+		if err := c.AddResource(kind, doc); err != nil {
+			t.Fatal(err)
+		}
+		if out[kind], err = c.Compile(kind); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out
+}
+
+// kindOf tells the three kinds of file apart as the loader does.
+func kindOf(src []byte) string {
+	switch {
+	case regexp.MustCompile(`(?m)^(kafka|accounts):`).Match(src):
+		return "settings"
+	case regexp.MustCompile(`(?m)^events:`).Match(src):
+		return "events"
+	}
+	return "rules"
+}
+
+// validate holds a YAML file against its schema, as an editor does; readable is false for what is not even YAML.
+func validate(t *testing.T, all map[string]*jsonschema.Schema, src []byte) (err error, readable bool) {
+	t.Helper()
+	var v any
+	if err := yaml.Unmarshal(src, &v); err != nil {
+		return err, false
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err, false
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all[kindOf(src)].Validate(doc), true
+}
+
+// The first examples of the format's description that load today; those of the documents are in docs/.
+const formatCatalogue = `version: 1
+events:
+  profile.changed:
+    title: 用户资料变更
+    topic: user-profiles
+    kind: profile
+    update: patch
+    id: event_id
+    time: ts
+    user: user_id
+    fields:
+      city:     {path: profile.city, title: 城市, alias: 城市}
+      level:    {path: profile.vip_level, values: [normal, vip, svip], alias: 等级}
+      blocked:  {path: profile.blocked, type: bool}
+      push_ok:  {path: profile.push_ok, type: bool}
+  order.paid:
+    title: 订单已支付
+    topic: shop.orders
+    match: {type: order.paid}
+    format: json
+    id: data.order_id
+    time: data.paid_at
+    user: data.user_id
+    personal: [nickname]
+    fields:
+      order_id: data.order_id
+      amount:   {path: data.amount_fen, type: number, scale: 0.01, title: 金额（元）, alias: 金额}
+      nickname: {path: data.user.nickname, default: ""}
+      items:    {path: "data.items.#.name", type: list}
+  late.event:
+    topic: [a, b]
+    id: id
+    time: {path: at, format: "2006-01-02 15:04:05", zone: Asia/Shanghai}
+    user: key
+    match: {type: [x, y]}
+`
+
+const formatRules = `version: 1
+defaults: {owner: growth}
+rules:
+  - name: city-tag
+    title: 城市标签
+    event: profile.changed
+    tags: ["city_${city}"]
+    tests:
+      - {name: 搬到北京, event: {city: 北京}, expect: {tags: [city_北京]}}
+      - {name: 只有等级, event: {level: vip}, expect: {tags: []}}
+  - name: level-up
+    title: 升级即时通知
+    event: profile.changed
+    mode: live
+    class: service
+    when: changed(level) and level in ["vip", "svip"]
+    push: {title: "恭喜升级", body: "您已是 ${level} 会员"}
+    limits: {expire: 1h}
+    tests:
+      - {name: 由普通升 VIP, profile: {level: normal}, event: {level: vip}, expect: {push: {title: "恭喜升级"}}}
+      - {name: 只改了城市, profile: {level: vip}, event: {city: 上海, level: vip}, expect: no match}
+`
+
+// good are all files of the repository that load, and the YAML of the documents.
+func good(t *testing.T) map[string][]byte {
+	t.Helper()
+	out := map[string][]byte{"the format's catalogue": []byte(formatCatalogue), "the format's rules": []byte(formatRules)}
+	for _, pattern := range []string{"rules/*.yaml", "docs/first/rules/*.yaml", "docs/first/*.yaml", "notifier.example.yaml", "test/*/rules/*.yaml", "internal/rules/testdata/events.yaml"} {
+		files, err := filepath.Glob(root + pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %v, %v", pattern, files, err)
+		}
+		for _, f := range files {
+			if out[f], err = os.ReadFile(f); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	pages, err := filepath.Glob(root + "docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range pages {
+		src, err := os.ReadFile(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, m := range regexp.MustCompile("(?s)```yaml\n(.*?)\n```").FindAllSubmatch(src, -1) {
+			out[fmt.Sprintf("%s, example %d", p, i+1)] = append(m[1], '\n')
+		}
+	}
+	return out
+}
+
+func TestSchemasAcceptWhatLoads(t *testing.T) {
+	all := compiled(t)
+	files := good(t)
+	if len(files) < 25 {
+		t.Errorf("only %d files", len(files))
+	}
+	for name, src := range files {
+		if err, _ := validate(t, all, src); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// unseen is a file whose structural finding comes from a name: what the named event has, a schema cannot know.
+const unseen = "yaml-wide-comma-list.yaml"
+
+// structural are the codes of mistakes that a schema can see: keys, shapes, words of a closed list, forms.
+var structural = []string{"N101", "N104", "N111", "N114", "N120", "N215", "N403", "N409", "N802"}
+
+// The files of mistakes: a schema refuses those whose structure is wrong and accepts those that the loader accepts.
+func TestSchemasAgreeWithTheLoaderOnMistakes(t *testing.T) {
+	all := compiled(t)
+	files, err := filepath.Glob(root + "internal/rules/testdata/*/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	events, err := os.ReadFile(root + "internal/rules/testdata/events.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused, accepted := 0, 0
+	for _, f := range files {
+		src, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		set, list := rules.LoadFiles([]rules.File{{Name: "events.yaml", Data: events}, {Name: filepath.Base(f), Data: src}}, rules.Options{AnyAccount: true})
+		wrong, readable := validate(t, all, src)
+		i := slices.IndexFunc(list, func(d diag.Diagnostic) bool { return slices.Contains(structural, d.Code) })
+		switch {
+		case set != nil && wrong != nil:
+			t.Errorf("%s loads, the schema refuses it: %v", f, wrong)
+		case set == nil && i >= 0 && wrong == nil && filepath.Base(f) != unseen:
+			t.Errorf("%s: the loader says %s %s, the schema accepts it", f, list[i].Code, list[i].Message.EN)
+		case wrong != nil && readable:
+			refused++
+		case wrong == nil:
+			accepted++
+		}
+	}
+	if refused < 15 || accepted < 15 {
+		t.Errorf("%d refused, %d accepted: the corpus proves nothing", refused, accepted)
+	}
+}
+
+// wrongSettings break one thing each in a good file.
+func TestSettingsSchemaRefusesWrongStructure(t *testing.T) {
+	all := compiled(t)
+	src, err := os.ReadFile(root + "docs/first/notifier.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ old, new string }{
+		{"version: 1", "version: 2"}, {"start: earliest", "strat: earliest"}, {"rules: rules/", "rules: [a]"}, {"{format: console}", "{format: xml}"}, {"vendor: rongcloud", "vendor: getui"},
+		{"app_key: sbx-app-key-01 ", "appkey: x "}, {`"${env:RONGCLOUD_SECRET}"`, "plain"}, {"embedded: data/", "brokers: [k:1]\n  embedded: data/"}, {"log: {", "events: {max_bytes: 1MiB, duplicates: {users: 24}}\nlog: {"}, {"vendor: rongcloud", "vendor: rongcloud\n    quota: {broadcast: {hour: many}}"},
+	} {
+		changed := strings.Replace(string(src), c.old, c.new, 1)
+		if changed == string(src) {
+			t.Fatalf("%q is not there", c.old)
+		}
+		if err, readable := validate(t, all, []byte(changed)); err == nil || !readable {
+			t.Errorf("%s is accepted (%v)", c.new, err)
+		}
+	}
+}
+
+// keysAt gives the keys that a schema knows at a path of property names; $ref is followed, an alternative is searched.
+func keysAt(t *testing.T, src []byte, path ...string) []string {
+	t.Helper()
+	var doc map[string]any
+	if err := json.Unmarshal(src, &doc); err != nil {
+		t.Fatal(err)
+	}
+	var object func(n any) map[string]any
+	object = func(n any) map[string]any {
+		m, ok := n.(map[string]any)
+		if !ok {
+			return nil
+		}
+		if ref, ok := m["$ref"].(string); ok {
+			return object(doc["$defs"].(map[string]any)[strings.TrimPrefix(ref, "#/$defs/")])
+		}
+		if _, ok := m["properties"]; ok || m["additionalProperties"] != nil {
+			return m
+		}
+		if items, ok := m["items"]; ok {
+			return object(items)
+		}
+		if alternatives, ok := m["anyOf"].([]any); ok {
+			for _, a := range alternatives {
+				if o := object(a); o != nil {
+					return o
+				}
+			}
+		}
+		return nil
+	}
+	at := object(map[string]any(doc))
+	for _, p := range path {
+		next := at["additionalProperties"]
+		if props, ok := at["properties"].(map[string]any); ok && props[p] != nil {
+			next = props[p]
+		}
+		if at = object(next); at == nil {
+			t.Fatalf("%v: no object at %s", path, p)
+		}
+	}
+	if at["additionalProperties"] != false {
+		t.Errorf("%v: unknown keys are accepted", path)
+	}
+	var keys []string
+	for k := range at["properties"].(map[string]any) {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// knownKeys are those that the note of an unknown key lists, one list for each.
+func knownKeys(list diag.List) (out [][]string) {
+	for _, d := range list {
+		if d.Code == "N101" {
+			_, names, _ := strings.Cut(d.Note.EN, ": ")
+			keys := strings.Split(names, ", ")
+			slices.Sort(keys)
+			out = append(out, keys)
+		}
+	}
+	return out
+}
+
+// What the loader knows and what the schema knows are the same keys, block by block: an unknown key makes the loader list them.
+func TestSchemasHaveTheKeysOfTheLoader(t *testing.T) {
+	const q = "qqqqqqqqqqqq: 1"
+	for _, c := range []struct {
+		kind, src string
+		path      []string
+	}{
+		{"events", "version: 1\n" + q + "\nevents: {a: {topic: t, id: i}}\n", nil},
+		{"events", "version: 1\nevents: {a: {topic: t, id: i, " + q + "}}\n", []string{"events", "a"}},
+		{"events", "version: 1\nevents: {a: {topic: t, id: i, time: {path: x, " + q + "}}}\n", []string{"events", "a", "time"}},
+		{"events", "version: 1\nevents: {a: {topic: t, id: i, fields: {f: {path: x, " + q + "}}}}\n", []string{"events", "a", "fields", "f"}},
+		{"rules", "version: 1\n" + q + "\nrules: []\n", nil},
+		{"rules", "version: 1\ndefaults: {" + q + "}\nrules: []\n", []string{"defaults"}},
+		{"rules", "version: 1\nrules: [{name: abc, " + q + "}]\n", []string{"rules"}},
+		{"rules", rule("push: {body: b, " + q + "}"), []string{"rules", "push"}},
+		{"rules", rule("push: {body: b, message: {" + q + "}}"), []string{"rules", "push", "message"}},
+		{"rules", rule("broadcast: {audience: online, body: b, " + q + "}"), []string{"rules", "broadcast"}},
+		{"rules", rule("broadcast: {audience: {" + q + "}, body: b}"), []string{"rules", "broadcast", "audience"}},
+		{"rules", rule("push: {body: b}\n    merge: {wait: 1s, " + q + "}"), []string{"rules", "merge"}},
+		{"rules", rule("push: {body: b}\n    merge: {wait: 1s, one: {" + q + "}}"), []string{"rules", "merge", "one"}},
+		{"rules", rule("push: {body: b}\n    limits: {" + q + "}"), []string{"rules", "limits"}},
+		{"rules", rule("broadcast: {audience: {all_of: [x]}, body: b}\n    approval: {people: 1, within: 1h, " + q + "}"), []string{"rules", "approval"}},
+		{"rules", rule("push: {body: b}\n    tests: [{name: x, event: {}, expect: nothing, " + q + "}]"), []string{"rules", "tests"}},
+		{"rules", rule("push: {body: b}\n    tests: [{name: x, event: {}, expect: {" + q + "}}]"), []string{"rules", "tests", "expect"}},
+		{"rules", rule("push: {body: b}\n    tests: [{name: x, event: {}, expect: nothing, quota: {used: 1, " + q + "}}]"), []string{"rules", "tests", "quota"}},
+	} {
+		src := map[string][]byte{"events": Events, "rules": Rules}[c.kind]
+		files := []rules.File{{Name: c.kind + ".yaml", Data: []byte(c.src)}}
+		if c.kind == "rules" {
+			files = append(files, rules.File{Name: "events.yaml", Data: []byte(formatCatalogue)})
+		}
+		_, list := rules.LoadFiles(files, rules.Options{AnyAccount: true})
+		have := knownKeys(list)
+		if len(have) != 1 {
+			t.Errorf("%v: %d unknown keys in %s", c.path, len(have), c.src)
+			continue
+		}
+		if diff := cmp.Diff(have[0], keysAt(t, src, c.path...)); diff != "" {
+			t.Errorf("%s %v (-loader +schema):\n%s", c.kind, c.path, diff)
+		}
+	}
+}
+
+func rule(body string) string {
+	return "version: 1\nrules:\n  - name: abc\n    event: order.paid\n    mode: live\n    class: service\n    when: always\n    " + body + "\n"
+}
+
+func TestSettingsSchemaHasTheKeysOfTheLoader(t *testing.T) {
+	for _, path := range [][]string{nil, {"kafka"}, {"kafka", "tls"}, {"kafka", "sasl"}, {"admin"}, {"log"}, {"events"}, {"events", "duplicates"}, {"dead"}, {"user_limits"}, {"consent"},
+		{"accounts", "main"}, {"accounts", "main", "services"}, {"accounts", "main", "quota"}, {"accounts", "main", "quota", "broadcast"}, {"accounts", "main", "tags"}} {
+		v := map[string]any{"version": 1, "accounts": map[string]any{"main": map[string]any{"vendor": "rongcloud"}}}
+		at := v
+		for _, p := range path {
+			if at[p] == nil {
+				at[p] = map[string]any{}
+			}
+			at = at[p].(map[string]any)
+		}
+		at["qqqqqqqqqqqq"] = "1"
+		src, err := yaml.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := filepath.Join(t.TempDir(), "notifier.yaml")
+		if err := os.WriteFile(name, src, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, list := settings.Load(name, nil, nil)
+		have := knownKeys(list)
+		if len(have) != 1 {
+			t.Errorf("%v: %v", path, list)
+			continue
+		}
+		if diff := cmp.Diff(have[0], keysAt(t, Settings, path...)); diff != "" {
+			t.Errorf("%v (-loader +schema):\n%s", path, diff)
+		}
+	}
+}
+
+// Every key has a description in both languages.
+func TestSchemasSpeakBothLanguages(t *testing.T) {
+	n := 0
+	var walk func(where string, x any)
+	walk = func(where string, x any) {
+		switch x := x.(type) {
+		case map[string]any:
+			if s, ok := x["description"].(string); ok {
+				n++
+				en, zh, both := strings.Cut(s, " · ")
+				if !both || en == "" || !strings.ContainsFunc(zh, func(r rune) bool { return unicode.Is(unicode.Han, r) }) && zh != en {
+					t.Errorf("%s: %q", where, s)
+				}
+			}
+			for k, v := range x {
+				walk(where+"/"+k, v)
+			}
+		case []any:
+			for _, v := range x {
+				walk(where, v)
+			}
+		}
+	}
+	for kind, src := range map[string][]byte{"events": Events, "rules": Rules, "settings": Settings} {
+		var doc any
+		if err := json.Unmarshal(src, &doc); err != nil {
+			t.Fatal(err)
+		}
+		walk(kind, doc)
+	}
+	if n < 120 {
+		t.Errorf("only %d descriptions", n)
+	}
+}
+
+// What ships tells an editor its schema, by a path that leads there.
+func TestShippedFilesNameTheirSchema(t *testing.T) {
+	line := regexp.MustCompile(`^# yaml-language-server: \$schema=(\S+)\n`)
+	for _, pattern := range []string{"rules/*.yaml", "docs/first/rules/*.yaml", "docs/first/*.yaml", "notifier.example.yaml"} {
+		files, err := filepath.Glob(root + pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %v", pattern, err)
+		}
+		for _, f := range files {
+			src, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := line.FindSubmatch(src)
+			if m == nil {
+				t.Errorf("%s does not begin with its schema", f)
+				continue
+			}
+			want := filepath.Clean(root + "schema/" + kindOf(src) + ".schema.json")
+			if got := filepath.Join(filepath.Dir(f), string(m[1])); got != want {
+				t.Errorf("%s names %s, want %s", f, got, want)
+			}
+		}
+	}
+}
