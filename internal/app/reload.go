@@ -138,12 +138,9 @@ const (
 func (l *liveRules) watch(ctx context.Context) error {
 	t := time.NewTicker(lookEvery)
 	defer t.Stop()
-	var seen, tried [32]byte
+	tried := digest(l.files) // what is live; the disk may hold something else by now
+	seen := tried
 	var since time.Time
-	if files, err := l.read(); err == nil {
-		tried = digest(files)
-		seen = tried
-	}
 	for {
 		select {
 		case <-ctx.Done():

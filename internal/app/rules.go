@@ -146,7 +146,11 @@ func (r *rongAccount) built(route dispatch.Route, d rules.Delivery) []rules.Prob
 		c.Data[k] = filled(v)
 	}
 	if c.Message != nil { // judged by its type already
-		c.Message = &intent.Message{From: r.sender, Type: "hole:message"}
+		from := "system"
+		if c.Message.From == "" && r.sender != "" {
+			from = r.sender
+		}
+		c.Message = &intent.Message{From: from, Type: "hole:message"}
 	}
 	call := &dispatch.Call{Endpoint: route.Endpoint, Users: []string{"user"}, Content: &c, Audience: tagsFilled(d.Audience)}
 	req, err := r.request(call)

@@ -217,7 +217,9 @@ func (c *Consumer) commitBeginnings(ctx context.Context, cl *kgo.Client) error {
 			rs = append(rs, &kgo.Record{Topic: topic, Partition: p, Offset: at - 1, LeaderEpoch: -1}) // the commit is of the one after it
 		}
 	}
-	if err := cl.CommitRecords(ctx, rs...); err != nil {
+	cc, cancel := context.WithTimeout(context.WithoutCancel(ctx), txnTimeout) // a transaction may be open: it is finished, not torn
+	defer cancel()
+	if err := cl.CommitRecords(cc, rs...); err != nil {
 		return fmt.Errorf("commit where new partitions begin: %w", err)
 	}
 	return nil

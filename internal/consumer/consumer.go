@@ -202,10 +202,7 @@ func (c *Consumer) session(ctx context.Context) error {
 			topics = now
 		}
 		fs := s.PollRecords(ctx, maxPoll)
-		if err := c.fetchErrors(fs); err != nil {
-			return err
-		}
-		if err := c.commitBeginnings(ctx, s.Client()); err != nil {
+		if err := c.taken(ctx, s, fs); err != nil {
 			return err
 		}
 		if fs.NumRecords() == 0 {
@@ -217,6 +214,15 @@ func (c *Consumer) session(ctx context.Context) error {
 	}
 	c.leave(s.Client())
 	return nil
+}
+
+// taken is what follows every poll, before its records are worked on: a beginning that is committed later than the offsets of the
+// partition's first records would take the group back before them.
+func (c *Consumer) taken(ctx context.Context, s *kgo.GroupTransactSession, fs kgo.Fetches) error {
+	if err := c.fetchErrors(fs); err != nil {
+		return err
+	}
+	return c.commitBeginnings(ctx, s.Client())
 }
 
 func (c *Consumer) fetchErrors(fs kgo.Fetches) (fatal error) {
@@ -260,7 +266,7 @@ func (c *Consumer) transaction(ctx context.Context, s *kgo.GroupTransactSession,
 		if fs, more = c.more(ctx, s, produced, len(polled), time.Since(began)); !more {
 			break
 		}
-		if err := c.fetchErrors(fs); err != nil {
+		if err := c.taken(ctx, s, fs); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -382,5 +383,15 @@ func TestATopicThatAReloadBringsBeginsOnce(t *testing.T) {
 	in, err := intent.Decode(b.read(b.topics.Intents, 1)[0].Value)
 	if err != nil || in.Event.ID != "between" {
 		t.Errorf("first intent of %v %v, want the event that came while nothing ran", in, err)
+	}
+}
+
+// until polls until ok.
+func (b *bundle) until(what string, ok func() bool) {
+	b.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			b.t.Fatalf("it never came to: %s", what)
+		}
 	}
 }

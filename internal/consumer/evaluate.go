@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"time"
 
@@ -24,6 +25,8 @@ type evaluator struct {
 	now   time.Time     // of this share of records: the client would ask the clock for every intent
 	out   []*kgo.Record // intents and dead letters, in the order of the records
 	room  []event.Event // of the record at hand
+	marks []mark        // of the record at hand
+	hits  []string      // the rules that matched it
 	ids   map[intent.ID]int
 	wire  []byte          // encoded intents are cut from it
 	slab  []kgo.Record    // records are taken from it
@@ -52,13 +55,21 @@ func (c *Consumer) newEvaluator(parts int) *evaluator {
 	return e
 }
 
+// mark is what became of one event of the record at hand. It counts once the whole record is done.
+type mark struct {
+	event string
+	result
+}
+
 // evaluate adds what one record becomes to out.
 func (e *evaluator) evaluate(r *kgo.Record) {
 	before := len(e.out)
+	e.marks, e.hits = e.marks[:0], e.hits[:0]
+	defer e.count()
 	defer func() {
 		if x := recover(); x != nil { // one bad record must not stop the line
 			e.c.log.Error("a record made the evaluation panic: it is a dead letter", zap.String("topic", r.Topic), zap.Int32("partition", r.Partition), zap.Int64("offset", r.Offset), zap.Any("panic", x), zap.ByteString("stack", debug.Stack()))
-			e.out = e.out[:before]
+			e.out, e.marks, e.hits = e.out[:before], e.marks[:0], e.hits[:0]
 			e.room = nil // whatever state it is in
 			e.dead(r, "", string(ledger.Undecodable), fmt.Sprintf("panic: %v", x))
 		}
@@ -74,14 +85,14 @@ func (e *evaluator) evaluate(r *kgo.Record) {
 		}
 		e.dead(r, name, reason, detail)
 	} else if len(events) == 0 {
-		e.n.add("", ignored)
+		e.marks = append(e.marks, mark{"", ignored})
 	}
 	e.forgetIDs()
 	for i := range events {
 		ev := &events[i]
 		intents := e.rules.Evaluate(ev)
 		if len(intents) == 0 {
-			e.n.add(ev.Spec.Name, noMatch)
+			e.marks = append(e.marks, mark{ev.Spec.Name, noMatch})
 			continue
 		}
 		if len(intents) > 1 || len(events) > 1 { // one intent cannot collide
@@ -93,10 +104,20 @@ func (e *evaluator) evaluate(r *kgo.Record) {
 			e.dead(r, ev.Spec.Name, string(ledger.TooLarge), err.Error())
 			continue
 		}
-		e.n.add(ev.Spec.Name, matched)
+		e.marks = append(e.marks, mark{ev.Spec.Name, matched})
 		for _, in := range intents {
-			e.n.match(in.Rule)
+			e.hits = append(e.hits, in.Rule)
 		}
+	}
+}
+
+// count adds the marks of a record that is done.
+func (e *evaluator) count() {
+	for _, m := range e.marks {
+		e.n.add(m.event, m.result)
+	}
+	for _, rule := range e.hits {
+		e.n.match(rule)
 	}
 }
 
@@ -145,6 +166,10 @@ func (e *evaluator) encode(in *intent.Intent) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cap(b) != cap(e.wire) { // outgrown: a block that grew with what it holds would grow without bound
+		e.wire = nil
+		return slices.Clone(b[from:]), nil
+	}
 	e.wire = b
 	return b[from:len(b):len(b)], nil
 }
@@ -159,7 +184,7 @@ func (e *evaluator) record() *kgo.Record {
 }
 
 func (e *evaluator) dead(r *kgo.Record, eventName, reason, detail string) {
-	e.n.add(eventName, dead)
+	e.marks = append(e.marks, mark{eventName, dead})
 	e.out = append(e.out, e.c.dead(r, reason, detail))
 }
 

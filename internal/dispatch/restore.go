@@ -107,14 +107,12 @@ func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*ite
 			a.found = append(a.found, p)
 			continue
 		}
-		route := Route{Lane: LaneTag, Users: true}
+		route, nowhere := Route{Lane: LaneTag, Users: true}, false
 		if in.Profile == nil {
 			var err error
-			if route, err = ac.Vendor.Route(in); err != nil { // a service was switched off since: it waits where it cannot be sent
+			if route, err = ac.Vendor.Route(in); err != nil { // a service was switched off since
 				a.log.Error("a pending intent has no route any more", intentField(in.ID), zap.Error(err))
-				it := a.add(ac, p, Route{Lane: "none"})
-				a.setState(it, paused)
-				continue
+				route, nowhere = Route{Lane: "none"}, true
 			}
 		}
 		it := a.add(ac, p, route)
@@ -122,9 +120,11 @@ func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*ite
 			b.add(it)
 		}
 		switch {
-		case inOpen[in.ID]:
+		case inOpen[in.ID]: // also without a route: its call has left, and must not be made again once there is a route
 			held[in.ID] = it
 			a.setState(it, inFlight)
+		case nowhere: // it waits where it cannot be sent
+			a.setState(it, paused)
 		case in.Profile != nil:
 			ac.asked[in.Target] = it
 			a.setState(it, queued)

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -297,5 +298,43 @@ func TestIntentsOfANewerReleaseWaitForIt(t *testing.T) {
 	st := b.state("released", func(st *ledger.State) bool { return st.Position.Next > 0 })
 	if got := kinds(b.fates(1)); st.Position.Next != 1 || st.Position.Intents != 1 || !slices.Equal(got, []string{"before SENT"}) {
 		t.Errorf("position %d, %d intents, %v; the newer one and those after it must still be unread", st.Position.Next, st.Position.Intents, got)
+	}
+}
+
+// noRoute is a vendor whose service was switched off.
+type noRoute struct{ *stubVendor }
+
+func (noRoute) Route(*intent.Intent) (Route, error) {
+	return Route{}, errors.New("services.broadcast: false")
+}
+
+// A call has left and its owner dies; the service is switched off, and later on again: the call must not be made again.
+func TestACallLeftOpenIsUnknownAlsoWhenItsServiceIsOff(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(nil)
+	a.admit(b.intent("e1", "r", "*", intent.Broadcast), b.offset)
+	calls := a.plan()
+	if len(calls) != 1 {
+		t.Fatal(calls)
+	}
+	b.commit(a)
+
+	a = b.byHand(func(ac *Account, _ *Options) { ac.Vendor = noRoute{b.vendor} })
+	a.apply()
+	a.plan()
+	a.fire(timerKey{settleCall, calls[0].attempt.ID})
+	b.commit(a)
+	if got := kinds(b.fates(1)); !slices.Equal(got, []string{"e1 UNKNOWN"}) {
+		t.Errorf("its fate is %v", got)
+	}
+
+	a = b.byHand(func(ac *Account, _ *Options) { ac.Lanes["broadcast"].Limits[0].N = 10 })
+	a.apply()
+	for _, c := range a.plan() {
+		t.Errorf("it is sent a second time: %s after %s", c.attempt.ID, calls[0].attempt.ID)
+	}
+	if n := a.accounts["stub:k"].casts.n; n != 0 {
+		t.Errorf("%d broadcasts are counted as pending", n)
 	}
 }

@@ -172,7 +172,7 @@ func TestDecodePassesOverUnknownFields(t *testing.T) {
 	}
 }
 
-func FuzzDecode(f *testing.F) {
+func FuzzDecodeIntent(f *testing.F) {
 	for _, in := range []*Intent{{}, {Rule: "r", Content: &Content{Body: "b", Data: map[string]string{"k": "v"}}, Merge: &Merge{Vars: map[string]any{"a": []any{"x"}, "b": "y"}}},
 		{Profile: &Profile{Fields: map[string]Value{"city": {Type: "string", Str: "北京"}}}, Policy: Policy{PerUser: []Cap{{N: 1}}, Quiet: []Quiet{{From: 1}}, Approval: &Approval{People: 1}}}} {
 		b, err := in.Encode()

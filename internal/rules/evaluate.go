@@ -255,8 +255,13 @@ func (s *Set) fill(r *Rule, in *intent.Intent, whom string, a *subject) *intent.
 	}
 	in.Merge.Vars = vars(m.vars, a.get)
 	// What a merge cannot render must die here, where the event is known, and not when the merge closes.
-	if _, err := RenderMerged(in.Content, in.Merge, []map[string]any{in.Merge.Vars}, 1); err != nil {
-		return s.dead(in, err)
+	for _, count := range []int{1, 2} { // alone by merge.one, with others by the rule's own texts
+		if _, err := RenderMerged(in.Content, in.Merge, []map[string]any{in.Merge.Vars}, count); err != nil {
+			return s.dead(in, err)
+		}
+		if in.Merge.One == nil {
+			break
+		}
 	}
 	return in
 }

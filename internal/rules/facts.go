@@ -55,9 +55,10 @@ func (l *loader) carried(body *diag.Node, r *Rule, a Account) {
 	}
 }
 
-// slots warns when the live broadcast rules of an account, each with one request a day, need more than it has.
+// slots warns when the live broadcast rules of an account, each with one request a day, need more than it has. Those online and
+// audiences that leave somebody out have lanes of their own.
 func (l *loader) slots() {
-	for _, b := range l.broadcasters(func(*Rule) bool { return true }) {
+	for _, b := range l.broadcasters(func(r *Rule) bool { return r.audience != nil && !r.audience.online && len(r.audience.none) == 0 }) {
 		a, _ := l.opt.account(b.account)
 		have := a.Slots
 		if have == 0 {

@@ -213,6 +213,10 @@ func (l *loader) events(n *diag.Node, r *Rule) bool {
 			e.Error("N409", diag.Text{EN: "profile and business events do not go into one rule", ZH: "用户资料事件和业务事件不能放在同一条规则"}, diag.Text{EN: "write two rules", ZH: "请写成两条规则"})
 			continue
 		}
+		if slices.Contains(r.specs, spec) {
+			e.Error("N102", diag.Text{EN: "event `" + name + "` is listed twice", ZH: "事件 `" + name + "` 写了两次"}, diag.Text{EN: "keep one of them", ZH: "只保留一个"})
+			continue
+		}
 		for _, other := range r.specs {
 			if slices.ContainsFunc(other.Topics, func(t string) bool { return slices.Contains(spec.Topics, t) }) {
 				e.Warn("W221", diag.Text{EN: "`" + name + "` and `" + other.Name + "` share a topic: a record that is both counts once", ZH: "`" + name + "` 和 `" + other.Name + "` 在同一个主题：同时符合两者的记录只算一次"}, diag.Text{EN: "their `match` should exclude each other", ZH: "两者的 `match` 应互相排斥"})
