@@ -69,3 +69,30 @@ func TestFilesThatMustNotTakeEffect(t *testing.T) {
 		}
 	})
 }
+
+// The files change between the reading at the start and the first look at them: Kafka was slow to answer.
+func TestAnEditWhileTheDaemonStartsTakesEffect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first := "version: 1\nrules:\n" + reloadRule("first-rule")
+		var disk atomic.Value
+		disk.Store(first)
+		read := func() ([]rules.File, error) {
+			return []rules.File{{Name: "events.yaml", Data: []byte(reloadCatalogue)}, {Name: "r.yaml", Data: []byte(disk.Load().(string))}}, nil
+		}
+		l, err := newLiveRules(Options{Settings: &settings.Settings{Accounts: []settings.Account{{Name: "main", Vendor: "rongcloud"}}}, RuleFiles: read, Log: zap.NewNop()}, prometheus.NewRegistry())
+		if err != nil {
+			t.Fatal(err)
+		}
+		disk.Store(first + reloadRule("second-rule"))
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- l.watch(ctx) }()
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if n := len(l.set().Rules); n != 2 {
+			t.Errorf("%d rules live, the files have 2", n)
+		}
+		stop()
+		<-done
+	})
+}

@@ -254,3 +254,22 @@ func TestAnAudienceThatTheVendorCannotReachIsShownAsWritten(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// A rule that names who sends its message is not refused for the account's own sender.
+func TestARuleWithASenderNeedsNoneOfTheAccount(t *testing.T) {
+	for _, sender := range []string{"", "客服"} {
+		s := &settings.Settings{Accounts: []settings.Account{{Name: "main", Vendor: "rongcloud", Sender: sender, Platforms: []string{"ios"}, AllowEveryone: true, ApprovalWaived: true, Broadcast: true}}}
+		for _, block := range []string{
+			"    push: {body: b, message: {from: svc, type: 'RC:TxtMsg', content: {content: c}}}\n",
+			"    broadcast: {audience: everyone, body: b, message: {from: svc, type: 'RC:TxtMsg', content: {content: c}}}\n",
+			"    broadcast: {audience: {all_of: [a]}, body: b, message: {from: svc, type: 'RC:TxtMsg', content: {content: c}}}\n",
+		} {
+			if found, list := check(t, RuleOptions(s), block); found != "" {
+				t.Errorf("sender %q, %s: %s %v", sender, block, found, list)
+			}
+		}
+		if found, _ := check(t, RuleOptions(s), "    push: {body: b, message: {type: 'RC:TxtMsg', content: {content: c}}}\n"); found == "" {
+			t.Errorf("sender %q is taken for a rule without one", sender)
+		}
+	}
+}

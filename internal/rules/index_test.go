@@ -124,7 +124,7 @@ func genRules(t *rapid.T) string {
 	quote := func(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 	var b strings.Builder
 	for i := range rapid.IntRange(1, 12).Draw(t, "rules") {
-		on := rapid.SampledFrom([]string{"first", "first", "second", "[first, second]", "[second, first]", "[first, first]"}).Draw(t, "event")
+		on := rapid.SampledFrom([]string{"first", "first", "second", "[first, second]", "[second, first]"}).Draw(t, "event")
 		fmt.Fprintf(&b, "  - name: rule-%d\n    event: %s\n    mode: %s\n    class: service\n", i, on, rapid.SampledFrom([]string{"live", "live", "live", "shadow", "off"}).Draw(t, "mode"))
 		if n := rapid.IntRange(0, 3).Draw(t, "when"); n == 0 {
 			b.WriteString("    when: always\n")
