@@ -56,7 +56,7 @@ func newFatesCmd() *cobra.Command {
 					_, err = fmt.Fprintf(out, "%s\n", b)
 					return err
 				}
-				_, err := fmt.Fprintf(out, "%-24s %-14s %-16s %-24s %-12s %s\n", x.Event.ID, x.At.In(s.Zone).Format("01-02 15:04:05"), x.User, x.Rule, x.Fate, fateText(&x))
+				_, err := fmt.Fprintf(out, "%-24s %-14s %-16s %-24s %-12s %s\n", tame(x.Event.ID), x.At.In(s.Zone).Format("01-02 15:04:05"), tame(x.User), x.Rule, x.Fate, tame(fateText(&x)))
 				return err
 			})
 			if err != nil {

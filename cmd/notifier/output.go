@@ -8,7 +8,9 @@ import (
 	"io"
 	"os"
 	"os/user"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -56,4 +58,12 @@ func whoami() string {
 		return u.Username
 	}
 	return "unknown"
+}
+
+// tame gives a text from outside as one that cannot steer a terminal or forge a row: with control characters it is quoted.
+func tame(s string) string {
+	if strings.ContainsFunc(s, unicode.IsControl) {
+		return strconv.Quote(s)
+	}
+	return s
 }

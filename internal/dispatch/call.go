@@ -123,7 +123,7 @@ func (a *actor) settle(c *call, o Outcome) {
 	switch o.Class {
 	case ClassOK:
 		at.State = ledger.OK
-		l.closedFor, l.refusals = 0, 0
+		a.works(l)
 		m.lastSent.WithLabelValues(l.full()).Set(float64(now.Unix()))
 		a.open(l)
 		a.sent(c, o)
@@ -303,8 +303,19 @@ func (a *actor) credentials(ac *account, o Outcome) {
 		longest = max(longest, l.closedFor)
 	}
 	for _, l := range ac.lanes {
-		l.closedFor = longest
+		l.closedFor, l.together = longest, true
 		a.close(l, "credentials", o.Detail)
+	}
+}
+
+// works books that a lane's call succeeded: its next closing begins with a short pause. So does that of the lanes that were closed
+// together with it for the account's credentials, which are good: they may have nothing to send for days.
+func (a *actor) works(l *lane) {
+	l.closedFor, l.refusals = 0, 0
+	for _, x := range l.ac.lanes {
+		if x.together && x.closed == nil {
+			x.closedFor, x.together = 0, false
+		}
 	}
 }
 

@@ -42,7 +42,7 @@ const (
 	maxChecks  = 8     // commands that an account works on at a time
 	maxSample  = 50000 // users of one verify: 1000 calls, three at a time of 50 ms each make 17 s; its command waits for 30
 	maxRepairs = 2000  // users who wait for a repair at a time: ordinary changes are not held up by more than two batches
-	maxWalk    = 20000 // users looked at in one turn of the actor
+	maxWalk    = 20000 // users looked at for one read
 	maxDrifted = 10000 // users remembered to differ, for the metric
 )
 
@@ -93,6 +93,11 @@ func (a *actor) checkTags(c command, ans *ledger.Answer) (later bool) {
 	switch {
 	case ac.lanes[LaneTagGet] == nil:
 		return refuse("account %s has no lane to read tags", ac.Name)
+	case c.Cmd == ledger.CmdVerify && a.pausedLane(ac.lanes[LaneTagGet]):
+		return refuse("lane %s is paused; next: notifier status, notifier resume", ac.lanes[LaneTagGet].full())
+	case c.Cmd == ledger.CmdVerify && ac.lanes[LaneTagGet].closed != nil:
+		st := ac.lanes[LaneTagGet].closed
+		return refuse("lane %s is stopped: %s, tried again at %s: %s", ac.lanes[LaneTagGet].full(), st.Reason, st.Retry.Format(time.RFC3339), st.Detail)
 	case len(ac.checks) >= maxChecks:
 		return refuse("%d checks of account %s go on already", len(ac.checks), ac.Name)
 	case c.Cmd == ledger.CmdVerify && rec.User == "" && (rec.Sample < 1 || rec.Sample > maxSample):
@@ -162,11 +167,13 @@ func (a *actor) planChecks(ac *account, now time.Time) {
 			if k.rec == nil {
 				k.at = now.Add(k.every())
 			}
-			if len(r.users) > 0 {
-				k.reads++
-				ac.comparing[r] = true
-				a.startRead(l, r)
+			if len(r.users) == 0 { // nobody could be compared, which took no slot: others get their turn
+				a.wakeAt(now)
+				break
 			}
+			k.reads++
+			ac.comparing[r] = true
+			a.startRead(l, r)
 		}
 		a.advance(k)
 	}

@@ -94,7 +94,7 @@ func (a *actor) read(c *call, o Outcome) {
 	}
 	switch o.Class {
 	case ClassOK:
-		l.closedFor, l.refusals = 0, 0
+		a.works(l)
 		a.open(l)
 	case ClassPermanent: // somebody in it, see refusedRead
 	case ClassConfig:

@@ -136,6 +136,7 @@ type lane struct {
 	refusals  int    // requests of different events that the vendor refused in a row
 	refused   string // the event of the last of them
 	backoff   time.Duration
+	together  bool          // it was closed last with all lanes of the account
 	closedFor time.Duration // the last pause of a closed lane, until a call succeeds: the next one is twice as long
 	notBefore time.Time     // pause after a refusal for now, or while a predecessor's call may arrive
 	stepped   time.Time     // when it was last slowed down or closed; at first, when it was taken over

@@ -369,3 +369,43 @@ func TestForeignTagsAreKeptAcrossATakeOver(t *testing.T) {
 		t.Errorf("%d reads, want no third: the row knows", n)
 	}
 }
+
+// Lanes without work are not closed for longer by every new incident: what one lane proves of the credentials holds for all.
+func TestTheNextIncidentBeginsWithAShortPause(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(nil)
+	l := a.accounts["stub:k"].lanes["user"]
+	for i := range 3 {
+		b.push(a, fmt.Sprint("e", i))
+		a.resolve(result{a.plan()[0], Outcome{Class: ClassConfig, Code: 1001}})
+		if l.closed == nil || l.closedFor != firstPause {
+			t.Fatalf("incident %d: %+v for %s, want %s", i, l.closed, l.closedFor, firstPause)
+		}
+		b.retry(a, l)
+		a.resolve(result{a.plan()[0], Outcome{Class: ClassOK}})
+	}
+}
+
+// Whoever asks for a comparison learns at once that its lane is held.
+func TestVerifySaysThatItsLaneIsHeld(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(nil)
+	ask := func() ledger.Answer {
+		var ans ledger.Answer
+		if a.checkTags(command{Command: ledger.Command{ID: "c", Cmd: ledger.CmdVerify, Target: "stub:k", Args: map[string]string{"sample": "10"}}}, &ans) {
+			t.Error("it waits")
+		}
+		return ans
+	}
+	a.pauses["lane/main/"+LaneTagGet] = ledger.Pause{}
+	if ans := ask(); !ans.Refused || !strings.Contains(ans.Text, "paused") {
+		t.Errorf("%+v", ans)
+	}
+	delete(a.pauses, "lane/main/"+LaneTagGet)
+	a.close(a.accounts["stub:k"].lanes[LaneTagGet], "service", "1007")
+	if ans := ask(); !ans.Refused || !strings.Contains(ans.Text, "service") {
+		t.Errorf("%+v", ans)
+	}
+}

@@ -280,12 +280,31 @@ func (l *loader) extras(n *diag.Node, c *content) {
 		n.Error("N102", diag.Text{EN: "`rongcloud` is written twice", ZH: "`rongcloud` 写了两次"}, diag.Text{EN: "keep one of them", ZH: "只保留一个"})
 		return
 	}
+	if literal(n) {
+		return
+	}
 	b, err := json.Marshal(plainJSON(n))
 	if err != nil || len(b) > 4<<10 {
 		n.Error("N505", diag.Text{EN: "the block is too large", ZH: "内容太多"}, diag.Text{})
 		return
 	}
 	c.extras = b
+}
+
+// literal reports holes in the vendor's block: it is sent as it is written.
+func literal(n *diag.Node) (found bool) {
+	for _, f := range n.Fields {
+		found = literal(f.Value) || found
+	}
+	for _, it := range n.Items {
+		found = literal(it) || found
+	}
+	if n.Kind == diag.Scalar && strings.Contains(n.Text, "${") {
+		n.Error("N411", diag.Text{EN: "the vendor's block is sent as it is written: `${}` is not filled in", ZH: "厂商的这一段原样发送，`${}` 不会被替换"},
+			diag.Text{EN: "put what changes into title, body, link or data", ZH: "会变的内容请写进 title、body、link 或 data"})
+		return true
+	}
+	return found
 }
 
 func plainJSON(n *diag.Node) any {

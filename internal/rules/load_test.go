@@ -227,3 +227,17 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// The vendor's block is sent as it stands: a hole in it would reach phones as `${...}`.
+func TestTheVendorsBlockHasNoHoles(t *testing.T) {
+	_, l := load(t, "  - {name: x-y, event: order.paid, mode: live, class: service, when: always, push: {body: b, rongcloud: {ios: {title: \"${order_id}\", extras: {k: \"${order_id}\"}}}}}\n", demoAccount())
+	n := 0
+	for _, d := range l {
+		if d.Code == "N411" {
+			n++
+		}
+	}
+	if n != 2 {
+		t.Errorf("%d of 2 holes are named:\n%s", n, show(l))
+	}
+}

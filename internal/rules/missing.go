@@ -12,5 +12,5 @@ func (r *Rule) Missing() (n int64) {
 	for _, g := range r.groups {
 		n += g.missed.Load()
 	}
-	return n
+	return n + r.left.Load()
 }

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/notifier/notifier/internal/diag"
@@ -51,7 +52,8 @@ type Rule struct {
 	node     *diag.Node // of its name
 	oneNode  *diag.Node // merge.one
 	tagNodes []tagNode
-	groups   []*group // that count for its first clause, one per event
+	groups   []*group     // that count for its first clause, one per event
+	left     atomic.Int64 // tags left out: a field was absent, or the text is no tag
 }
 
 var ruleName = regexp.MustCompile(`^[a-z0-9-]{3,60}$`)

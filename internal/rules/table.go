@@ -93,8 +93,10 @@ func (s *Set) Tags(account string, get func(field string) (v intent.Value, known
 			case verdict == unsure || unknown(t.fields):
 				keep(t)
 			default:
-				if tag, err := renderTag(t.t, texts(src)); err == nil {
+				if tag, err := renderTag(t.t, texts(src)); err == nil && validTag(tag) {
 					out = append(out, tag)
+				} else {
+					r.left.Add(1)
 				}
 			}
 		}

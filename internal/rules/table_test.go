@@ -63,6 +63,10 @@ func TestTags(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", c.name, got, c.want)
 		}
 	}
+	before := s.Rule("city-tag").Missing()
+	if s.Tags("main", row{"city": str("a b"), "level": {}}.get, nil); s.Rule("city-tag").Missing() != before+1 {
+		t.Error("a tag that is left out is not counted")
+	}
 	if got := s.Tags("second", row{}.get, nil); !slices.Equal(got, []string{"elsewhere"}) {
 		t.Errorf("another account: %v", got)
 	}
