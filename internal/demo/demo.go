@@ -85,6 +85,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if o.Progress == nil {
 		o.Progress = io.Discard
 	}
+	o.Progress = zapcore.Lock(zapcore.AddSync(o.Progress)) // the log and our own lines go there
 	dir, err := os.MkdirTemp("", "notifier-demo-")
 	if err != nil {
 		return nil, fmt.Errorf("a directory for the demo's settings: %w", err)

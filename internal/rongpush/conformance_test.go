@@ -115,13 +115,17 @@ func expand(v any) any {
 			}
 			return out
 		}
+		out := map[string]any{} // a copy: several cases may build on one
 		for k, x := range v {
-			v[k] = expand(x)
+			out[k] = expand(x)
 		}
+		return out
 	case []any:
+		out := make([]any, len(v))
 		for i, x := range v {
-			v[i] = expand(x)
+			out[i] = expand(x)
 		}
+		return out
 	}
 	return v
 }
