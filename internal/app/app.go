@@ -19,7 +19,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/plugin/kzap"
 	"go.uber.org/zap"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/notifier/notifier/internal/admin"
 	"github.com/notifier/notifier/internal/consumer"
@@ -244,7 +243,7 @@ func Identity(ac *settings.Account) string { return ac.Vendor + ":" + ac.AppKey 
 
 // Run works until ctx ends, then drains: what is in flight is resolved, the ledger is released. It returns nil after a clean drain.
 func (a *App) Run(ctx context.Context) error {
-	g, gctx := errgroup.WithContext(ctx)
+	g, gctx := NewTasks(ctx)
 	a.running.Store(true)
 	// Stage 1 stops first: what it has committed, stage 2 of somebody takes.
 	g.Go(func() error { return a.consumer.Run(gctx) })
