@@ -90,6 +90,9 @@ func (w *world) start(s *settings.Settings) *daemon {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	d := &daemon{w: w, log: w.logger(s.Kafka.Instance), cable: newCable(w), cancel: cancel, done: make(chan struct{})}
+	if w.dial != nil {
+		d.cable.dial = w.dial
+	}
 	a, err := app.New(ctx, app.Options{Settings: s, Log: d.log, RuleFiles: func() ([]rules.File, error) { return w.rules, nil },
 		Listen: w.net.Listen, DialContext: d.cable.DialContext, SessionTimeout: session, FetchMaxWait: fetchWait})
 	if err != nil {

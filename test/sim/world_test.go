@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -52,8 +53,9 @@ type world struct {
 	rules  []rules.File
 	events map[string]int // ids given, by kind
 	quiet  bool
-	mu     sync.Mutex // guards unsaid
-	unsaid []string   // of the log, when quiet
+	mu     sync.Mutex                                                        // guards unsaid
+	unsaid []string                                                          // of the log, when quiet
+	dial   func(ctx context.Context, network, addr string) (net.Conn, error) // of the daemons; nil: the world's network
 }
 
 // setup says what differs between the worlds of two tests; the zero value is one account with the default key.
