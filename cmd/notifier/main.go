@@ -82,5 +82,6 @@ messages and broadcasts by rule files that operations edit while it runs.`,
 	}
 	root.PersistentFlags().StringP("config", "c", "notifier.yaml", "settings file (else /etc/notifier/notifier.yaml)")
 	root.AddCommand(newRunCmd(), newDemoCmd(), newCheckCmd(), newFmtCmd(), newExplainCodeCmd(), newSchemaCmd(), newSandboxCmd(), newConfigCmd(), newFatesCmd(), newQuotaCmd(), newAttemptsCmd(), newStatusCmd(), newRecallCmd(), newTagsCmd(), newPauseCmd(), newResumeCmd(), newVersionCmd())
+	completions(root)
 	return root
 }
