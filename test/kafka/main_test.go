@@ -169,7 +169,9 @@ func sandbox(t *testing.T, dir string, apps ...fleet.App) *fleet.Sandbox {
 	}
 	t.Cleanup(func() {
 		s.Kill()
-		judge(t, s.Journal)
+		if info, err := os.Stat(s.Journal); err != nil || info.Size() > 0 { // some tests end before a call
+			judge(t, s.Journal)
+		}
 	})
 	return s
 }
