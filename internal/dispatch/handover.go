@@ -68,11 +68,8 @@ func (l *lane) givenUp(now time.Time) string {
 
 // handOver gives the queued intents of a lane that is given up to their next accounts.
 func (a *actor) handOver(l *lane, now time.Time) {
-	why := ""
-	if len(l.spare) > 0 && !a.pausedLane(l) { // an operator's pause holds
-		why = l.givenUp(now)
-	}
-	if why == "" {
+	why := l.givenUp(now)
+	if why == "" || len(l.spare) == 0 {
 		return
 	}
 	moved, seen := 0, 0
@@ -83,7 +80,7 @@ func (a *actor) handOver(l *lane, now time.Time) {
 		}
 		seen++
 		it.spare = false
-		if it.state != queued || it.group == nil && !slices.Contains(l.casts, it) { // it left, or is a half of a refused call
+		if it.state != queued || it.group == nil && !slices.Contains(l.casts, it) { // it left, is paused, or is a half of a refused call
 			continue
 		}
 		if a.pass(it, why) {
