@@ -89,8 +89,9 @@ func TestLifeOfARule(t *testing.T) {
 		time.Sleep(time.Until(moment(t, end)) - time.Hour)
 		d.kill()
 		d = w.start(s)
-		time.Sleep(59*time.Minute + 59*time.Second)
+		time.Sleep(50 * time.Minute)
 		d.stop()
+		time.Sleep(time.Until(moment(t, end)) - time.Second)
 		want[w.order("u1", "the last moment")] = "SENT"
 		time.Sleep(time.Second)
 		w.order("u1", "too late")
