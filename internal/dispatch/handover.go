@@ -68,8 +68,11 @@ func (l *lane) givenUp(now time.Time) string {
 
 // handOver gives the queued intents of a lane that is given up to their next accounts.
 func (a *actor) handOver(l *lane, now time.Time) {
+	if len(l.spare) == 0 {
+		return
+	}
 	why := l.givenUp(now)
-	if why == "" || len(l.spare) == 0 {
+	if why == "" {
 		return
 	}
 	moved, seen := 0, 0

@@ -213,9 +213,10 @@ func TestAClosedAccountHandsOverAndAPausedOneDoesNot(t *testing.T) {
 		t.Errorf("calls %+v, want the text as the merge closed it", calls)
 	}
 	b.order("c1", "pause", "lane/main/user")
+	b.state("the lane is paused", func(st *ledger.State) bool { return len(st.Pauses) == 1 })
 	b.produce(b.listed("e1", "u1", intent.Push))
 	b.state("the push waits", func(st *ledger.State) bool {
-		return len(st.Pending) == 1 && len(st.Pauses) == 1 && st.Position.Intents == 3
+		return len(st.Pending) == 1 && st.Position.Intents == 3
 	})
 	b.order("c2", "resume", "lane/main/user")
 	if d := cmp.Diff([]string{"b1 COALESCED", "b1 SENT", "e1 COALESCED", "e1 SENT"}, kinds(b.fates(4))); d != "" {

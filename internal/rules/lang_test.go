@@ -301,10 +301,14 @@ func TestSendAtAndAccountsAreOnTheIntent(t *testing.T) {
 	if in.Account != "second" || !slices.Equal(in.Next, []string{"main"}) || in.Policy.SendAt == nil || *in.Policy.SendAt != 0 {
 		t.Errorf("got %+v", in)
 	}
+	tagged := mustLoad(t, "  - {name: city-tag, event: profile.changed, account: main, tags: [\"city_${city}\"]}\n"+rule("thanks", "order.paid", "    when: always\n    account: [main, third]\n    push: {body: b}"), opt)
+	if !tagged.HasProfile("third") || tagged.HasProfile("second") {
+		t.Error("who sends instead of an account with a profile table could not ask for consent")
+	}
 	if !s.HasProfile("second") || !s.HasProfile("main") || s.HasProfile("third") {
 		t.Error("an account that may send the push does not keep the profile table, or one does that need not")
 	}
-	if len(v.got) != 3 { // each account of the list, and the broadcast's
+	if len(v.got) != 5 { // each account of the list, and the broadcast's
 		t.Errorf("the vendor was asked %d times", len(v.got))
 	}
 	if got := s.Evaluate(happen(t, s, "sales", `{"id":"1","city":"x"}`)); len(got) != 1 || !got[0].Content.Open || got[0].Next != nil {

@@ -64,11 +64,8 @@ func (s *Set) index(table map[string]*event.Field) {
 		if r.Mode == Off {
 			continue
 		}
-		if r.asksUsers() { // whoever may send it keeps the table
+		if r.asksUsers() {
 			accounts[r.Account] = true
-			for _, name := range r.next {
-				accounts[name] = true
-			}
 		}
 		for _, spec := range r.specs {
 			to := s.business
@@ -87,6 +84,13 @@ func (s *Set) index(table map[string]*event.Field) {
 			}
 		}
 	}
+	for _, r := range s.Rules {
+		if r.Action == intent.Push && r.Mode != Off && accounts[r.Account] { // whoever sends it instead is asked for the same consent
+			for _, name := range r.next {
+				accounts[name] = true
+			}
+		}
+	}
 	for name, p := range s.business {
 		p.index = newIndex(s.Catalogue.Spec(name), p.rules)
 	}
@@ -97,7 +101,7 @@ func (s *Set) index(table map[string]*event.Field) {
 func (s *Set) Topics() []string { return s.Catalogue.Topics() }
 
 // HasProfile reports whether an account takes profile intents: it has tag rules, pushes on profile events, or rules that ask the
-// profile table when they send.
+// profile table when they send, or pushes instead of such an account.
 func (s *Set) HasProfile(account string) bool { return slices.Contains(s.accounts, account) }
 
 // Rule gives a rule by name, nil when there is none.

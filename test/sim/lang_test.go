@@ -59,7 +59,7 @@ func TestSendAt(t *testing.T) {
 				d.kill()
 				time.Sleep(time.Until(moment(t, c.up)))
 				d = w.start(s)
-				time.Sleep(48 * time.Hour)
+				time.Sleep(time.Until(moment(t, c.leaves)) + time.Hour) // found anew after the restart it would be a day later
 				d.stop()
 				got := w.executed("/push/user.json")
 				if len(got) != 1 {
