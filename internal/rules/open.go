@@ -24,8 +24,6 @@ const (
 
 func isOpen(ref string) bool { return ref == nowRef || strings.HasPrefix(ref, userPrefix) }
 
-func (t *template) open() bool { return slices.ContainsFunc(t.refs(), isOpen) }
-
 // open reports whether a text of the content has an open hole; user whether one asks the profile table.
 func (c *content) open() (open, user bool) {
 	for _, t := range c.templates() {
