@@ -193,7 +193,7 @@ func (a *App) assemble() error {
 	}
 	ev := a.s.Events
 	a.dispatch = dispatch.New(dispatch.Options{Kafka: a.kafka, Topics: a.topics, TxnSuffix: a.suffix, Instance: a.s.Kafka.Instance, Accounts: accounts,
-		Rules: func() dispatch.Rules { return a.live.set() }, Render: rules.RenderMerged, Zone: a.s.Zone,
+		Rules: func() dispatch.Rules { return a.live.set() }, Render: rules.RenderMerged, Users: func() dispatch.Users { return a.live.set() }, Zone: a.s.Zone,
 		Consent: dispatch.Consent{Never: a.s.Consent.Never, Marketing: a.s.Consent.Marketing, Service: a.s.Consent.Service}, ClassCaps: a.s.UserLimits,
 		DuplicatesUsers: ev.DuplicateUsers, DuplicatesBroadcasts: ev.DuplicateBroadcasts, SessionTimeout: a.opt.SessionTimeout, FetchMaxWait: a.opt.FetchMaxWait,
 		Metrics: dispatch.NewMetrics(a.reg), Log: a.log.Named("dispatch")})

@@ -207,6 +207,8 @@ func (l *loader) safety(n *diag.Node, r *Rule) {
 			why = "a broadcast can wait for a slot · 人群推送可能要等名额"
 		case r.merge != nil:
 			why = "merging waits · 合并需要等待"
+		case r.policy.SendAt != nil:
+			why = "`send_at` holds it · `send_at` 会让它等待"
 		case hold:
 			why = "quiet hours hold it · 免打扰时段会暂缓"
 		}

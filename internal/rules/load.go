@@ -147,6 +147,7 @@ type loader struct {
 	specs   []*event.Spec
 	byName  map[string]*event.Spec
 	table   map[string]*event.Field // columns of the profile table
+	users   *scope                  // the same, for conditions and holes
 	rules   []*Rule
 	list    diag.List
 }
@@ -194,6 +195,7 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 		}
 	}
 	l.table = l.profileFields(l.specs, first)
+	l.users = userScope(l.table, l.specs)
 	if len(docs) > 0 && len(catalogues) == 0 && !slices.ContainsFunc(docs, func(d *diag.Doc) bool { return d.Root == nil }) {
 		missing := diag.Diagnostic{Code: "N601", Severity: diag.Error, Message: diag.Text{EN: "no event catalogue: there is no file with `events:`", ZH: "没有事件目录：没有带 `events:` 的文件"},
 			Hint: diag.Text{EN: "put events.yaml beside the rule files", ZH: "请把 events.yaml 放在规则文件旁边"}}

@@ -19,6 +19,7 @@ type Mode string
 const (
 	Live   Mode = "live"
 	Shadow Mode = "shadow" // evaluated, rendered, recorded, not sent
+	Canary Mode = "canary" // live for a share of the users, recorded for the others
 	Off    Mode = "off"
 )
 
@@ -52,7 +53,13 @@ type Rule struct {
 	node     *diag.Node // of its name
 	oneNode  *diag.Node // merge.one
 	tagNodes []tagNode
-	groups   []*group     // that count for its first clause, one per event
+	groups   []*group  // that count for its first clause, one per event
+	from     time.Time // life; zero: no bound
+	until    time.Time
+	percent  int        // of a canary
+	userWhen *condition // over the profile table
+	variants []variant
+	next     []string     // accounts to try after Account
 	left     atomic.Int64 // tags left out: a field was absent, or the text is no tag
 }
 
@@ -60,8 +67,8 @@ var ruleName = regexp.MustCompile(`^[a-z0-9-]{3,60}$`)
 
 // unsupported are keys of the format that this version does not act on: refused, never silently ignored.
 var unsupported = map[string][]string{
-	"rule":   {"from", "until", "user_when", "send_at", "getui"},
-	"push":   {"variants", "getui"},
+	"rule":   {"getui"},
+	"push":   {"getui"},
 	"limits": {"once", "rule", "brake", "quota", "reserve", "reserve_until", "no_quota"},
 }
 
@@ -129,8 +136,8 @@ func (l *loader) find(name string) *Rule {
 
 // rule reads one rule; nil when it has no usable name. Mistakes are in the list, which keeps the Set from being made.
 func (l *loader) rule(n, defaults *diag.Node) *Rule {
-	if !keys(n, "rule", "name", "title", "owner", "notes", "links", "mode", "class", "event", "when", "unless", "tags", "push", "broadcast",
-		"account", "merge", "limits", "approval", "rongcloud", "tests") {
+	if !keys(n, "rule", "name", "title", "owner", "notes", "links", "mode", "class", "from", "until", "event", "when", "unless", "user_when", "tags", "push", "broadcast",
+		"account", "merge", "send_at", "limits", "approval", "rongcloud", "tests") {
 		return nil
 	}
 	r := &Rule{Line: n.Line, node: n.Need("name"), Mode: Live}
@@ -156,11 +163,14 @@ func (l *loader) rule(n, defaults *diag.Node) *Rule {
 	}
 	l.action(n, r)
 	l.mode(n, defaults, r)
+	l.life(n, r)
 	account, known := l.account(either(n, defaults, "account"), r)
 	r.scope = scopeOf(r.specs)
 	r.scope.before = r.Action == intent.Push && r.specs[0].Kind == event.Profile
 	l.conditions(n, r)
+	l.userWhen(n, r)
 	l.merge(n.Get("merge"), r)
+	l.sendAt(n, r)
 	body := n.Get(string(r.Action))
 	switch r.Action {
 	case intent.Tags:
@@ -174,6 +184,7 @@ func (l *loader) rule(n, defaults *diag.Node) *Rule {
 		l.limits(n.Get("limits"), defaults.Get("limits"), r)
 		l.approval(n, defaults, r, account, known)
 		l.safety(n, r)
+		r.waits(n)
 		l.carried(body, r, account)
 	} else {
 		for _, k := range []string{"limits", "merge", "approval", "class"} {
@@ -265,7 +276,7 @@ func (l *loader) mode(n, defaults *diag.Node, r *Rule) {
 	if m == nil && !n.Meant("mode") {
 		r.node.Error("N114", diag.Text{EN: "`mode` is missing", ZH: "缺少 `mode`"}, diag.Text{EN: "add `mode: shadow` to try it, `mode: live` to send", ZH: "试运行请写 `mode: shadow`，正式发送请写 `mode: live`"})
 	} else if m != nil && strings.HasPrefix(m.Text, "canary") {
-		notYet(m, "`mode: canary`")
+		l.canary(m, r)
 	} else if s, ok := m.Enum("live", "shadow", "off"); ok {
 		r.Mode = Mode(s)
 	}
@@ -279,9 +290,12 @@ func (l *loader) mode(n, defaults *diag.Node, r *Rule) {
 // account resolves whom the rule sends through; known is false when that failed.
 func (l *loader) account(n *diag.Node, r *Rule) (Account, bool) {
 	if n != nil && n.Kind == diag.Sequence {
-		n.Error("N120", diag.Text{EN: "a list of accounts is not supported by this version yet", ZH: "这个版本还不支持账号列表"}, diag.Text{EN: "name one account", ZH: "请只写一个账号"})
-		return Account{}, false
+		return l.accountList(n, r)
 	}
+	return l.oneAccount(n, r)
+}
+
+func (l *loader) oneAccount(n *diag.Node, r *Rule) (Account, bool) {
 	name, _ := n.String()
 	a, ok := l.opt.account(name)
 	if ok {

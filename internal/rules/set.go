@@ -23,6 +23,7 @@ type Set struct {
 	tagRules map[string][]*Rule // by account
 	accounts []string           // that take profile intents, sorted
 	table    map[string]*event.Field
+	users    *userConditions
 }
 
 // FileInfo is what check says of one file.
@@ -52,6 +53,7 @@ func (p *plan) add(r *Rule) {
 // index arranges the rules by what triggers them.
 func (s *Set) index(table map[string]*event.Field) {
 	s.business, s.profile, s.tagRules, s.table = map[string]*plan{}, map[string]*plan{}, map[string][]*Rule{}, table
+	s.users = &userConditions{scope: userScope(table, s.Catalogue.Specs), compiled: map[string]*condition{}}
 	accounts := map[string]bool{}
 	for _, r := range s.Rules {
 		if r.Action == intent.Tags {
@@ -61,6 +63,9 @@ func (s *Set) index(table map[string]*event.Field) {
 		}
 		if r.Mode == Off {
 			continue
+		}
+		if r.asksUsers() {
+			accounts[r.Account] = true
 		}
 		for _, spec := range r.specs {
 			to := s.business
@@ -79,6 +84,13 @@ func (s *Set) index(table map[string]*event.Field) {
 			}
 		}
 	}
+	for _, r := range s.Rules {
+		if r.Action == intent.Push && r.Mode != Off && accounts[r.Account] { // whoever sends it instead is asked for the same consent
+			for _, name := range r.next {
+				accounts[name] = true
+			}
+		}
+	}
 	for name, p := range s.business {
 		p.index = newIndex(s.Catalogue.Spec(name), p.rules)
 	}
@@ -88,7 +100,8 @@ func (s *Set) index(table map[string]*event.Field) {
 // Topics gives the topics that stage 1 reads, sorted.
 func (s *Set) Topics() []string { return s.Catalogue.Topics() }
 
-// HasProfile reports whether an account takes profile intents: it has tag rules or pushes on profile events.
+// HasProfile reports whether an account takes profile intents: it has tag rules, pushes on profile events, or rules that ask the
+// profile table when they send, or pushes instead of such an account.
 func (s *Set) HasProfile(account string) bool { return slices.Contains(s.accounts, account) }
 
 // Rule gives a rule by name, nil when there is none.
@@ -103,7 +116,7 @@ func (s *Set) Rule(name string) *Rule {
 
 // Modes counts the rules by mode: the gauge notifier_rules_loaded.
 func (s *Set) Modes() map[Mode]int {
-	out := map[Mode]int{Live: 0, Shadow: 0, Off: 0}
+	out := map[Mode]int{Live: 0, Shadow: 0, Canary: 0, Off: 0}
 	for _, r := range s.Rules {
 		out[r.Mode]++
 	}

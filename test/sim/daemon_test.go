@@ -53,7 +53,11 @@ const defaultAccount = `
 // settingsFile gives notifier.yaml. accounts are complete, without the keys all have.
 func (w *world) settingsFile(instance string, port, partitions int, accounts string) *settings.Settings {
 	w.t.Helper()
-	path := w.write(instance+".yaml", fmt.Sprintf(`
+	zone := ""
+	if w.zone != "" {
+		zone = "timezone: " + w.zone + "\n"
+	}
+	path := w.write(instance+".yaml", zone+fmt.Sprintf(`
 version: 1
 kafka:
   brokers: ["127.0.0.1:%d"]
