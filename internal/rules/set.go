@@ -3,6 +3,7 @@ package rules
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/event"
@@ -87,6 +88,9 @@ func (s *Set) index(table map[string]*event.Field) {
 
 // Topics gives the topics that stage 1 reads, sorted.
 func (s *Set) Topics() []string { return s.Catalogue.Topics() }
+
+// Zone is where the rules' days are.
+func (s *Set) Zone() *time.Location { return s.opt.Zone }
 
 // HasProfile reports whether an account takes profile intents: it has tag rules or pushes on profile events.
 func (s *Set) HasProfile(account string) bool { return slices.Contains(s.accounts, account) }
