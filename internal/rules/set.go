@@ -24,6 +24,7 @@ type Set struct {
 	tagRules map[string][]*Rule // by account
 	accounts []string           // that take profile intents, sorted
 	table    map[string]*event.Field
+	samples  map[string][]byte // by event, for tests
 }
 
 // FileInfo is what check says of one file.
