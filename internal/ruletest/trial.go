@@ -238,4 +238,6 @@ func said(f ledger.Fate) string {
 }
 
 // shownTime writes a time in the zone of the settings.
-func (x *trial) shownTime(at time.Time) string { return at.In(cmp.Or(x.o.Stage.Zone, time.UTC)).Format(time.RFC3339) }
+func (x *trial) shownTime(at time.Time) string {
+	return at.In(cmp.Or(x.o.Stage.Zone, time.UTC)).Format(time.RFC3339)
+}
