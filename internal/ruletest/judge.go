@@ -220,11 +220,11 @@ func expectation(r *rules.Rule, t *rules.Test) string {
 	case e.Reason != "":
 		return "suppressed: " + e.Reason
 	case e.Request:
-		out := []string{}
+		s, sep := "a "+string(r.Action), " with "
 		for _, p := range e.Parts {
-			out = append(out, p.Path+" "+shownPart(part{p.Text, p.List}))
+			s, sep = s+sep+p.Path+" "+shownPart(part{p.Text, p.List}), ", "
 		}
-		return strings.TrimSpace("a " + string(r.Action) + " with " + strings.Join(out, ", "))
+		return s
 	}
 	return ""
 }
