@@ -17,7 +17,7 @@ type Open struct {
 	File   string `json:"file"`
 	Line   int    `json:"line"`
 	Column int    `json:"column"`
-	Never  bool   `json:"never"` // the value that is missing
+	Never  string `json:"never"` // "true" or "false": what no test has seen it say
 	Label  string `json:"-"`
 }
 
@@ -64,7 +64,7 @@ func (c *covered) result() Coverage {
 			}
 			for v, seen := range saw {
 				if !seen {
-					out.Open = append(out.Open, Open{Rule: r.Name, Text: x.Text, File: x.File, Line: x.Line, Column: x.Column, Never: v == 1, Label: x.Label()})
+					out.Open = append(out.Open, Open{Rule: r.Name, Text: x.Text, File: x.File, Line: x.Line, Column: x.Column, Never: []string{"false", "true"}[v], Label: x.Label()})
 				}
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/mattn/go-runewidth"
@@ -17,7 +18,7 @@ import (
 func (r *Report) WriteText(w io.Writer, lang diag.Lang, coverage bool) error {
 	var b strings.Builder
 	for i := range r.Results {
-		r.Results[i].write(&b)
+		r.Results[i].write(&b, lang)
 	}
 	n, failed := len(r.Results), r.Failed()
 	sum := diag.Text{EN: fmt.Sprintf("%d tests, %d passed, %d failed", n, n-failed, failed), ZH: fmt.Sprintf("%d 个测试：%d 个通过，%d 个未通过", n, n-failed, failed)}
@@ -35,18 +36,22 @@ func (r *Report) WriteText(w io.Writer, lang diag.Lang, coverage bool) error {
 // placed is the column at which the place of a failed test begins.
 const placed = 50
 
-func (t *Result) write(b *strings.Builder) {
+func (t *Result) write(b *strings.Builder, lang diag.Lang) {
 	name := t.Rule + "/" + t.Name
 	if t.OK {
 		fmt.Fprintf(b, "PASS %s\n", name)
 		return
 	}
 	fmt.Fprintf(b, "FAIL %s  %s:%d\n", runewidth.FillRight(name, placed-len("FAIL  ")), t.File, t.Line)
+	expected, got, because := "expected", "got     ", "because "
+	if lang == diag.ZH {
+		expected, got, because = "期望", "实际", "因为"
+	}
 	for _, d := range t.Diffs {
-		fmt.Fprintf(b, "     expected  %s\n     got       %s\n", d.Expected, d.Got)
+		fmt.Fprintf(b, "     %s  %s\n     %s  %s\n", expected, d.Expected, got, d.Got)
 	}
 	for _, c := range t.because() {
-		fmt.Fprintf(b, "     because   %s  %s  %s:%d:%d\n", runewidth.FillRight(c.Label(), 16), saw(&c), c.File, c.Line, c.Column)
+		fmt.Fprintf(b, "     %s  %s  %s  %s:%d:%d\n", because, runewidth.FillRight(c.Label(), 16), saw(&c), c.File, c.Line, c.Column)
 	}
 }
 
@@ -78,7 +83,10 @@ func saw(c *rules.Clause) string {
 func (c *Coverage) text() diag.Text {
 	out := diag.Text{EN: fmt.Sprintf("coverage: clauses %d/%d proved both ways", c.Both, c.Clauses), ZH: fmt.Sprintf("覆盖：%d/%d 个条件两种结果都测过", c.Both, c.Clauses)}
 	for _, o := range c.Open {
-		word := map[bool]diag.Text{true: {EN: "true", ZH: "成立"}, false: {EN: "false", ZH: "不成立"}}[o.Never]
+		if slices.Contains(c.Untested, o.Rule) { // which says it all
+			continue
+		}
+		word := map[string]diag.Text{"true": {EN: "true", ZH: "成立"}, "false": {EN: "false", ZH: "不成立"}}[o.Never]
 		out.EN += fmt.Sprintf("; never %s: %s (%s:%d)", word.EN, o.Label, o.File, o.Line)
 		out.ZH += fmt.Sprintf("；没有测过%s：%s（%s:%d）", word.ZH, o.Label, o.File, o.Line)
 	}
@@ -181,7 +189,7 @@ func (r *Report) WriteJUnit(w io.Writer) error {
 		if !t.OK {
 			s.Failures++
 			var b strings.Builder
-			t.write(&b)
+			t.write(&b, diag.EN)
 			c.Failure = &junitFailure{Text: b.String()}
 			if len(t.Diffs) > 0 {
 				c.Failure.Message = "expected " + t.Diffs[0].Expected + ", got " + t.Diffs[0].Got
