@@ -191,12 +191,12 @@ func (a *App) assemble() error {
 		accounts = append(accounts, d)
 		identities[ac.Name] = d.Key
 	}
-	ev := a.s.Events
-	a.dispatch = dispatch.New(dispatch.Options{Kafka: a.kafka, Topics: a.topics, TxnSuffix: a.suffix, Instance: a.s.Kafka.Instance, Accounts: accounts,
-		Rules: func() dispatch.Rules { return a.live.set() }, Render: rules.RenderMerged, Users: func() dispatch.Users { return a.live.set() }, Zone: a.s.Zone,
-		Consent: dispatch.Consent{Never: a.s.Consent.Never, Marketing: a.s.Consent.Marketing, Service: a.s.Consent.Service}, ClassCaps: a.s.UserLimits,
-		DuplicatesUsers: ev.DuplicateUsers, DuplicatesBroadcasts: ev.DuplicateBroadcasts, SessionTimeout: a.opt.SessionTimeout, FetchMaxWait: a.opt.FetchMaxWait,
-		Metrics: dispatch.NewMetrics(a.reg), Log: a.log.Named("dispatch")})
+	stage := stageTwo(a.s, accounts)
+	stage.Rules, stage.Users = func() dispatch.Rules { return a.live.set() }, func() dispatch.Users { return a.live.set() }
+	stage.Kafka, stage.Topics, stage.TxnSuffix, stage.Instance = a.kafka, a.topics, a.suffix, a.s.Kafka.Instance
+	stage.SessionTimeout, stage.FetchMaxWait = a.opt.SessionTimeout, a.opt.FetchMaxWait
+	stage.Metrics, stage.Log = dispatch.NewMetrics(a.reg), a.log.Named("dispatch")
+	a.dispatch = dispatch.New(stage)
 	a.reg.MustRegister(newMissingFields(a.live))
 	a.credentials = credentialsLoaded(a.reg, slices.Sorted(maps.Keys(identities)))
 	cm := consumer.NewMetrics(a.reg)
@@ -234,8 +234,20 @@ func (a *App) account(ac *settings.Account) (*dispatch.Account, error) {
 	a.clients = append(a.clients, cl)
 	v := newRongAccount(ac)
 	v.client = cl
+	return stageAccount(ac, v), nil
+}
+
+// stageAccount is what stage 2 is told of an account.
+func stageAccount(ac *settings.Account, v dispatch.Vendor) *dispatch.Account {
 	return &dispatch.Account{Name: ac.Name, Key: Identity(ac), Vendor: v, Lanes: rongLanes(quotaOf(ac), late), Timeout: ac.Timeout, TagDelay: ac.Tags.Delay, KeepForeign: ac.Tags.KeepForeign,
-		VerifyUsers: ac.Tags.Verify.N, VerifyIn: ac.Tags.Verify.In, MaxTags: rongpush.MaxTags}, nil
+		VerifyUsers: ac.Tags.Verify.N, VerifyIn: ac.Tags.Verify.In, MaxTags: rongpush.MaxTags}
+}
+
+// stageTwo is what the settings say of stage 2, for the daemon and for a model of it.
+func stageTwo(s *settings.Settings, accounts []*dispatch.Account) dispatch.Options {
+	return dispatch.Options{Accounts: accounts, Render: rules.RenderMerged, Zone: s.Zone,
+		Consent: dispatch.Consent{Never: s.Consent.Never, Marketing: s.Consent.Marketing, Service: s.Consent.Service}, ClassCaps: s.UserLimits,
+		DuplicatesUsers: s.Events.DuplicateUsers, DuplicatesBroadcasts: s.Events.DuplicateBroadcasts}
 }
 
 // Identity is what a lane belongs to: the vendor and the App Key, never the account's name (design.md 2).

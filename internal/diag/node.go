@@ -118,6 +118,12 @@ func (n *Node) span(from, to int) (int, int) {
 	return at(from), max(at(to), at(from)+1)
 }
 
+// Place gives the line and column of a rune of a scalar's text, as far as the first source line goes.
+func (n *Node) Place(rune int) (line, column int) {
+	column, _ = n.span(rune, rune+1)
+	return n.Line, column
+}
+
 // Error reports a mistake in the whole node. The returned finding may be completed until the next one is reported.
 func (n *Node) Error(code string, msg, hint Text) *Diagnostic {
 	return n.doc.at(n.Line, n.Column, n.end, code, Error, msg, hint)

@@ -22,7 +22,7 @@ type actor struct {
 	p   int32
 	log *zap.Logger
 
-	w      *ledger.Writer
+	w      books
 	clock  *clock
 	pos    ledger.Position
 	gen    *ledger.Genesis
@@ -49,6 +49,8 @@ type actor struct {
 	ctx      context.Context // cancelled: somebody else owns the partition, stop calls now
 	lose     context.CancelCauseFunc
 	failed   func(error)
+	aside    func(within time.Duration, do func(context.Context)) // beside; a Model does it at once
+	sweep    time.Duration                                        // how often chores are done
 	stopping bool
 	flying   int // calls of ours in flight
 	wg       sync.WaitGroup
@@ -58,7 +60,6 @@ type actor struct {
 	lastSweep time.Time
 	lastBeat  time.Time
 	behind    [2]int64 // positions at the last two beats, a day ago at least: what lies below the first may be deleted
-	began     time.Time
 }
 
 type seenEntry struct {
@@ -122,12 +123,18 @@ func (b *inbox) take() ([]*kgo.Record, []command) {
 }
 
 func newActor(opt *Options, p int32, t *ledger.TakenOver, failed func(error)) *actor {
-	now := time.Now()
-	a := &actor{opt: opt, p: p, log: opt.Log.With(zap.Int32("partition", p)), w: t.Writer, clock: newClock(t.Broker, t.Local, t.State.Clock()), pos: t.State.Position,
+	return newActorIn(t.Writer, time.Now, opt, p, t, failed)
+}
+
+// newActorIn makes an actor that writes to w and reads the machine's clock by machine: a Model has its own.
+func newActorIn(w books, machine func() time.Time, opt *Options, p int32, t *ledger.TakenOver, failed func(error)) *actor {
+	now := machine()
+	a := &actor{opt: opt, p: p, log: opt.Log.With(zap.Int32("partition", p)), w: w, clock: newClock(machine, t.Broker, t.Local, t.State.Clock()), pos: t.State.Position,
 		gen: t.State.Genesis, isNew: t.New, timers: newTimers(), accounts: map[string]*account{}, items: map[string]*item{}, calls: map[string]*call{},
 		kept: map[string]*ledger.Attempt{}, seen: map[string]time.Time{}, taken: t.State.Taken, pauses: t.State.Pauses, stray: map[string]*item{},
 		inbox: inbox{wake: make(chan struct{}, 1)}, results: make(chan result, 8192), quit: make(chan struct{}), done: make(chan struct{}), failed: failed,
-		lastClock: now, lastSweep: now.Add(-sweepEvery), lastBeat: now, began: now}
+		lastClock: now, lastSweep: now.Add(-sweepEvery), lastBeat: now, sweep: sweepEvery}
+	a.aside = a.beside
 	a.ctx, a.lose = context.WithCancelCause(context.Background())
 	for _, ac := range opt.Accounts {
 		if ledger.HashPartition([]byte(ac.Key), a.gen.Partitions) == int(p) {
@@ -158,7 +165,7 @@ func (a *actor) run() {
 		if !a.stopping {
 			calls = a.plan()
 		}
-		began := time.Now()
+		began := a.clock.machine()
 		if !a.commit() {
 			return
 		}
@@ -176,7 +183,7 @@ func (a *actor) wait() bool {
 		if !a.wake.IsZero() {
 			d = min(d, a.wake.Sub(a.clock.now()))
 		}
-		d = min(d, time.Until(a.nextChore()))
+		d = min(d, a.nextChore().Sub(a.clock.machine()))
 	}
 	if a.ctx.Err() != nil {
 		return false
@@ -244,17 +251,18 @@ func (a *actor) commit() bool {
 	a.pos.Clock = a.clock.now().UTC()
 	ctx, cancel := context.WithTimeout(a.ctx, 20*time.Second)
 	defer cancel()
-	began := time.Now()
+	began := a.clock.machine()
 	err := a.w.Commit(ctx, a.pos)
-	a.opt.Metrics.commitSeconds.WithLabelValues(partLabel(a.p)).Observe(time.Since(began).Seconds())
+	ended := a.clock.machine()
+	a.opt.Metrics.commitSeconds.WithLabelValues(partLabel(a.p)).Observe(ended.Sub(began).Seconds())
 	if err != nil {
 		a.lose(err)
 		a.w.Close()
 		a.failed(fmt.Errorf("partition %d: %w", a.p, err))
 		return false
 	}
-	if time.Since(a.lastClock) > 30*time.Second {
-		a.measure(began, time.Now())
+	if ended.Sub(a.lastClock) > 30*time.Second {
+		a.measure(began, ended)
 	}
 	return true
 }
@@ -268,7 +276,7 @@ func (a *actor) measure(began, ended time.Time) bool {
 		a.log.Warn("clock skew unknown: the broker did not tell its time", zap.Error(err))
 		return false
 	}
-	a.lastClock = time.Now()
+	a.lastClock = a.clock.machine()
 	was := a.clock.bounded()
 	if !a.clock.measure(at, began, ended) {
 		return false
@@ -290,7 +298,7 @@ func (a *actor) vetted(calls []*call, began time.Time) []*call {
 	if !scarce {
 		return calls
 	}
-	proven := a.measure(began, time.Now()) && a.clock.bounded()
+	proven := a.measure(began, a.clock.machine()) && a.clock.bounded()
 	out := calls[:0]
 	for _, c := range calls {
 		if c.lane.scarce() && !proven {
@@ -305,8 +313,22 @@ func (a *actor) vetted(calls []*call, began time.Time) []*call {
 // act lets the calls leave: their attempts are committed (ATTEMPT-FIRST).
 func (a *actor) act(calls []*call) {
 	for _, c := range calls {
-		a.wg.Go(func() { a.results <- result{c, c.send(a.ctx)} })
+		a.wg.Go(func() { a.results <- result{c, c.send(a.ctx, a.clock.machine())} })
 	}
+}
+
+// beside does something that may take its time in a goroutine of its own.
+func (a *actor) beside(within time.Duration, do func(context.Context)) {
+	a.wg.Go(func() {
+		ctx, cancel := context.WithTimeout(a.ctx, within)
+		defer cancel()
+		do(ctx)
+	})
+}
+
+// ask asks the vendor something beside the actor; what it finds comes back as a result.
+func (a *actor) ask(within time.Duration, question func(context.Context) result) {
+	a.aside(within, func(ctx context.Context) { a.results <- question(ctx) })
 }
 
 // release writes that nothing is in flight and lets go.

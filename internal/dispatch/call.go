@@ -32,8 +32,7 @@ type result struct {
 
 // send makes the call, unless its time is over: the process may have been frozen since the commit. Both clocks are asked,
 // because the monotonic one stands still while a machine sleeps and the wall clock may step (design.md 3.4).
-func (c *call) send(ctx context.Context) Outcome {
-	now := time.Now()
+func (c *call) send(ctx context.Context, now time.Time) Outcome {
 	if !now.Before(c.deadline) || !now.Round(0).Before(c.deadline.Round(0)) {
 		return Outcome{Class: ClassNotSent, Detail: "the attempt's time was over before it could start"}
 	}
@@ -47,7 +46,7 @@ func (c *call) send(ctx context.Context) Outcome {
 
 // start makes an attempt of a call: in the ledger now, on the wire after the commit.
 func (a *actor) start(l *lane, v *Call, items []*item, users []string, set []string, weight int) *call {
-	now, local := a.clock.now(), time.Now()
+	now, local := a.clock.now(), a.clock.machine()
 	a.pos.AttemptSeq++
 	v.ID = fmt.Sprintf("%s-%d-%d", a.gen.Incarnation, a.p, a.pos.AttemptSeq)
 	c := &call{lane: l, items: items, users: users, set: set, vendor: v, deadline: local.Add(l.ac.Timeout)}
@@ -109,7 +108,7 @@ func (a *actor) settle(c *call, o Outcome) {
 		delete(l.ac.busy, u)
 	}
 	if l.pacer != nil && o.Class != ClassUnknown && o.Class != ClassRetrySafe {
-		l.pacer.Done(c.pace, time.Now()) // an unclear one counts until its notAfter
+		l.pacer.Done(c.pace, a.clock.machine()) // an unclear one counts until its notAfter
 	}
 	m := a.opt.Metrics
 	m.calls.WithLabelValues(l.full(), string(o.Class)).Inc()
@@ -367,11 +366,7 @@ func (a *actor) probe(l *lane) {
 	l.probing = true
 	a.pos.AttemptSeq++
 	id := fmt.Sprintf("%s-%d-p%d", a.gen.Incarnation, a.p, a.pos.AttemptSeq)
-	a.wg.Go(func() {
-		ctx, cancel := context.WithTimeout(a.ctx, l.ac.Timeout)
-		defer cancel()
-		a.results <- result{&call{lane: l}, l.ac.Vendor.Probe(ctx, id)}
-	})
+	a.ask(l.ac.Timeout, func(ctx context.Context) result { return result{&call{lane: l}, l.ac.Vendor.Probe(ctx, id)} })
 }
 
 // probed books what a probe found. One call may pass then; if that fails too, the lane closes again for twice as long.

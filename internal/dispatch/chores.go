@@ -19,14 +19,15 @@ const (
 )
 
 // nextChore is when chores does something: the beat waits for a sweep. A time before that would be waited for in a busy loop.
-func (a *actor) nextChore() time.Time { return a.lastSweep.Add(sweepEvery) }
+func (a *actor) nextChore() time.Time { return a.lastSweep.Add(a.sweep) }
 
 // chores forgets what no longer counts, once a minute.
 func (a *actor) chores() {
-	if time.Since(a.lastSweep) < sweepEvery {
+	local := a.clock.machine()
+	if local.Sub(a.lastSweep) < a.sweep {
 		return
 	}
-	a.lastSweep = time.Now()
+	a.lastSweep = local
 	now := a.clock.now()
 	for i := range a.seenOld {
 		q := a.seenOld[i]
@@ -60,21 +61,19 @@ func (a *actor) chores() {
 		a.log.Error("the books do not balance: intents taken in minus fates minus pending", zap.Int64("difference", books))
 	}
 	a.gauges(now)
-	a.wg.Go(func() {
-		ctx, cancel := context.WithTimeout(a.ctx, 5*time.Second)
-		defer cancel()
+	a.aside(5*time.Second, func(ctx context.Context) {
 		if n, err := a.w.Size(ctx); err == nil { // a cluster may not tell: then the series stays as it was
 			a.opt.Metrics.ledgerBytes.WithLabelValues(partLabel(a.p)).Set(float64(n))
 		}
 	})
-	if time.Since(a.lastBeat) >= beatEvery {
+	if local.Sub(a.lastBeat) >= beatEvery {
 		a.beat()
 	}
 }
 
 // beat uses both transactional ids, so that Kafka does not forget one in a quiet week, and trims the intents topic.
 func (a *actor) beat() {
-	a.lastBeat = time.Now()
+	a.lastBeat = a.clock.machine()
 	a.w.Touch()
 	if !a.commit() {
 		return
@@ -85,9 +84,7 @@ func (a *actor) beat() {
 	if below == 0 {
 		return
 	}
-	a.wg.Go(func() {
-		ctx, cancel := context.WithTimeout(a.ctx, 10*time.Second)
-		defer cancel()
+	a.aside(10*time.Second, func(ctx context.Context) {
 		if err := a.w.Trim(ctx, below); err != nil {
 			a.log.Warn("intents that were taken in a day ago could not be deleted: give Delete on the topic, or watch its size", zap.Error(err))
 		}

@@ -5,6 +5,8 @@ import "time"
 // clock follows the broker's clock by this machine's monotonic one, so that a step of the wall clock moves nothing
 // (design.md 3.7). It never goes back: a stored time is always in its past.
 type clock struct {
+	machine func() time.Time // this machine's clock, with its monotonic reading; a Model has its own
+
 	base  time.Time // the broker's time ...
 	local time.Time // ... when the monotonic clock stood here
 	last  time.Time
@@ -14,8 +16,8 @@ type clock struct {
 // maxSkew closes the scarce lanes: their guard pays for two clocks that are each this far off.
 const maxSkew = 2 * time.Second
 
-func newClock(broker, local, stored time.Time) *clock {
-	c := &clock{base: broker, local: local, last: stored}
+func newClock(machine func() time.Time, broker, local, stored time.Time) *clock {
+	c := &clock{machine: machine, base: broker, local: local, last: stored}
 	if stored.After(broker) { // a predecessor's broker was ahead: its time goes on
 		c.base = stored
 	}
@@ -25,7 +27,7 @@ func newClock(broker, local, stored time.Time) *clock {
 
 // now is the broker's time, as well as we know it.
 func (c *clock) now() time.Time {
-	if t := c.base.Add(time.Since(c.local)); t.After(c.last) {
+	if t := c.base.Add(c.machine().Sub(c.local)); t.After(c.last) {
 		c.last = t
 	}
 	return c.last

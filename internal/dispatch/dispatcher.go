@@ -45,10 +45,10 @@ func New(opt Options) *Dispatcher {
 		opt.FetchMaxWait = 500 * time.Millisecond
 	}
 	if opt.DuplicatesUsers == 0 {
-		opt.DuplicatesUsers = 24 * time.Hour
+		opt.DuplicatesUsers = defaultDuplicatesUsers
 	}
 	if opt.DuplicatesBroadcasts == 0 {
-		opt.DuplicatesBroadcasts = 720 * time.Hour
+		opt.DuplicatesBroadcasts = defaultDuplicatesBroadcasts
 	}
 	d := &Dispatcher{opt: opt, log: opt.Log, actors: map[int32]*actor{}, halted: map[int32]*ledger.HaltError{}, commands: map[string]command{}}
 	for _, ac := range opt.Accounts {

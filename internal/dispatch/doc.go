@@ -16,5 +16,8 @@
 //	NEWEST-WINS     after an ambiguous tag call the set is written once more when that call can no longer arrive
 //	FENCED          after a failed commit nothing is sent and nothing is written; the partition comes back by a take-over
 //
+// A Model is the same actor in virtual time, for `test`, `explain` and `backtest`: so all that an actor knows of time comes from its clock
+// (clock.now, clock.machine), and what it does besides goes through aside or act.
+//
 // The package knows no vendor: an Account brings its routes, its lanes and a Vendor that makes the call.
 package dispatch

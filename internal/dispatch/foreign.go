@@ -69,17 +69,15 @@ func (a *actor) planReads(ac *account, now time.Time) {
 func (a *actor) startRead(l *lane, r *reading) {
 	l.running++
 	l.trial = false
-	deadline := time.Now().Add(l.ac.Timeout)
-	pace, _ := l.pacer.Start(time.Now(), deadline, 1)
+	local := a.clock.machine()
+	pace, _ := l.pacer.Start(local, local.Add(l.ac.Timeout), 1)
 	r.began = a.clock.now()
 	a.pos.AttemptSeq++
 	id := fmt.Sprintf("%s-%d-r%d", a.gen.Incarnation, a.p, a.pos.AttemptSeq)
-	a.wg.Go(func() {
-		ctx, cancel := context.WithDeadline(a.ctx, deadline)
-		defer cancel()
+	a.ask(l.ac.Timeout, func(ctx context.Context) result {
 		var o Outcome
 		r.tags, o = l.ac.Vendor.ReadTags(ctx, id, r.users)
-		a.results <- result{&call{lane: l, pace: pace, read: r}, o}
+		return result{&call{lane: l, pace: pace, read: r}, o}
 	})
 }
 
@@ -87,7 +85,7 @@ func (a *actor) startRead(l *lane, r *reading) {
 func (a *actor) read(c *call, o Outcome) {
 	l, ac, r := c.lane, c.lane.ac, c.read
 	l.running--
-	l.pacer.Done(c.pace, time.Now())
+	l.pacer.Done(c.pace, a.clock.machine())
 	a.opt.Metrics.calls.WithLabelValues(l.full(), string(o.Class)).Inc()
 	if o.Class != ClassOK {
 		a.log.Warn("tags could not be read, their users wait", laneField(l.full()), detailField(o.Detail))

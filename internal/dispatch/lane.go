@@ -240,7 +240,7 @@ func (a *actor) slot(l *lane, weight int, now time.Time) time.Time {
 	var free time.Time
 	var err error
 	if l.pacer != nil {
-		local := time.Now()
+		local := a.clock.machine()
 		free, err = l.pacer.At(local, weight)
 		free = now.Add(free.Sub(local))
 	} else {

@@ -52,3 +52,9 @@ type Options struct {
 	Metrics        *Metrics
 	Log            *zap.Logger
 }
+
+// How long an event is remembered, so that a repeated one does nothing.
+const (
+	defaultDuplicatesUsers      = 24 * time.Hour
+	defaultDuplicatesBroadcasts = 720 * time.Hour
+)

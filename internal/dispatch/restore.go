@@ -174,7 +174,7 @@ func (a *actor) restoreAttempts(st *ledger.State, now time.Time, held map[intent
 			}
 		}
 		if l.pacer != nil {
-			l.pacer.Hold(time.Now().Add(at.NotAfter.Sub(now)), at.Weight)
+			l.pacer.Hold(a.clock.machine().Add(at.NotAfter.Sub(now)), at.Weight)
 		}
 		a.timers.set(settleCall, id, settle)
 		a.log.Warn("a predecessor left a call open: what it touches is held", attemptField(id), laneField(l.full()), zap.Time("until", settle), zap.Int("members", len(c.items)))

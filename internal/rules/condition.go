@@ -59,6 +59,9 @@ type condition struct {
 	parts   []simple // conjuncts that can be asked without the program
 	whole   bool     // the parts are all of it
 	work    amount   // what it takes on one event, at most
+	node    *diag.Node
+	scope   *scope
+	split   func() *logic // its clauses: see clauses.go
 }
 
 // machines are reused: one costs an allocation of its stack.
@@ -154,14 +157,7 @@ func compile(n *diag.Node, s *scope) *condition {
 	if lint(n, src, s) {
 		return nil
 	}
-	cfg := conf.CreateNew()
-	expr.DisableAllBuiltins()(cfg)
-	for _, b := range builtins {
-		expr.EnableBuiltin(b)(cfg)
-	}
-	for name := range cfg.Disabled {
-		delete(cfg.Builtins, name)
-	}
+	cfg := language()
 	tree, err := parser.ParseWithConfig(src, cfg)
 	if err != nil {
 		syntax(n, src, err)
@@ -179,23 +175,41 @@ func compile(n *diag.Node, s *scope) *condition {
 		return nil
 	}
 	parts, whole := conjuncts(root, s.fields) // before expr rewrites the tree
-	expr.Env(w.env)(cfg)
-	expr.AsBool()(cfg)
-	if _, err := checker.Check(tree, cfg); err != nil {
-		syntax(n, src, err)
-		return nil
-	}
-	if err := optimizer.Optimize(&tree.Node, cfg); err != nil {
-		syntax(n, src, err)
-		return nil
-	}
-	program, err := compiler.Compile(tree, cfg)
+	program, err := programOf(tree, w.env, cfg)
 	if err != nil {
 		syntax(n, src, err)
 		return nil
 	}
-	return &condition{source: src, program: program, needs: slices.Sorted(maps.Keys(w.needs)), touches: slices.Sorted(maps.Keys(w.touches)),
-		env: slices.Sorted(maps.Keys(w.env)), changed: w.changed, parts: parts, whole: whole, work: work}
+	c := &condition{source: src, program: program, needs: slices.Sorted(maps.Keys(w.needs)), touches: slices.Sorted(maps.Keys(w.touches)),
+		env: slices.Sorted(maps.Keys(w.env)), changed: w.changed, parts: parts, whole: whole, work: work, node: n, scope: s}
+	c.split = sync.OnceValue(c.divide)
+	return c
+}
+
+// language is what conditions are written in: expr with few functions.
+func language() *conf.Config {
+	cfg := conf.CreateNew()
+	expr.DisableAllBuiltins()(cfg)
+	for _, b := range builtins {
+		expr.EnableBuiltin(b)(cfg)
+	}
+	for name := range cfg.Disabled {
+		delete(cfg.Builtins, name)
+	}
+	return cfg
+}
+
+// programOf checks and compiles a tree that writer has rewritten, for an environment.
+func programOf(tree *parser.Tree, env map[string]any, cfg *conf.Config) (*vm.Program, error) {
+	expr.Env(env)(cfg)
+	expr.AsBool()(cfg)
+	if _, err := checker.Check(tree, cfg); err != nil {
+		return nil, err
+	}
+	if err := optimizer.Optimize(&tree.Node, cfg); err != nil {
+		return nil, err
+	}
+	return compiler.Compile(tree, cfg)
 }
 
 // writer rewrites a parsed condition into one whose names are all in the environment, and reports what is not allowed.

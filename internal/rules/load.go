@@ -144,6 +144,7 @@ type loader struct {
 	opt     Options
 	files   map[string][]byte
 	samples []sampleRef
+	example map[string][]byte // the bytes of an event's sample
 	specs   []*event.Spec
 	byName  map[string]*event.Spec
 	table   map[string]*event.Field // columns of the profile table
@@ -160,7 +161,7 @@ type sampleRef struct {
 // LoadFiles makes a Set of files in memory: the whole loader but for the reading.
 func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 	opt.defaults()
-	l := &loader{opt: opt, files: map[string][]byte{}, byName: map[string]*event.Spec{}}
+	l := &loader{opt: opt, example: map[string][]byte{}, files: map[string][]byte{}, byName: map[string]*event.Spec{}}
 	var docs, catalogues, ruleDocs []*diag.Doc
 	for _, f := range files {
 		l.files[path.Clean(f.Name)] = f.Data
@@ -229,7 +230,7 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 		for _, r := range l.rules {
 			if r.File == set.Files[i].Name {
 				set.Files[i].Rules++
-				set.Files[i].Tests += r.Tests
+				set.Files[i].Tests += len(r.Tests)
 			}
 		}
 	}
@@ -240,6 +241,7 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 		return nil, slices.DeleteFunc(out, func(d diag.Diagnostic) bool { return d.Code == untested })
 	}
 	set.Catalogue = event.NewCatalogue(l.specs, opt.MaxBytes)
+	set.samples = l.example
 	set.Hash, set.Advice = hash(files), l.facts()
 	set.index(l.table)
 	return set, out
@@ -302,6 +304,7 @@ func (l *loader) checkSamples() {
 		if len(s.spec.Topics) == 0 || len(data) > maxSample {
 			continue
 		}
+		l.example[s.spec.Name] = data
 		rec := event.Record{Position: event.Position{Topic: s.spec.Topics[0]}, Key: []byte("sample"), Value: data, Time: time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)}
 		evs, err := event.NewCatalogue([]*event.Spec{s.spec}, maxSample).Decode(rec)
 		if err != nil {

@@ -35,7 +35,7 @@ type Rule struct {
 	Action             intent.Action
 	File               string
 	Line               int
-	Tests              int
+	Tests              []*Test
 
 	always   bool
 	when     []*condition // all must be met
@@ -156,7 +156,6 @@ func (l *loader) rule(n, defaults *diag.Node) *Rule {
 	r.Owner, _ = either(n, defaults, "owner").String()
 	r.Notes, _ = n.Get("notes").String()
 	r.Links, _ = n.Get("links").Strings()
-	r.Tests = len(n.Get("tests").List())
 
 	if !l.events(n.Need("event"), r) {
 		return r
@@ -355,67 +354,5 @@ func (l *loader) conditions(n *diag.Node, r *Rule) {
 			place.Error("N404", diag.Text{EN: "a push on a profile event needs changed(): every event repeats the whole profile", ZH: "用户资料事件的 push 必须用 changed()：每次事件都带着全部资料"},
 				diag.Text{EN: "like `changed(level) and level == \"vip\"`", ZH: "例如 `changed(level) and level == \"vip\"`"})
 		}
-	}
-}
-
-// untested is the code of a rule without a test that proves a miss.
-const untested = "W801"
-
-// tests checks the shape of a rule's tests.
-func (l *loader) tests(n *diag.Node, r *Rule) {
-	miss := false
-	for _, t := range n.List() {
-		if !t.Keys("name", "event", "sample", "with", "profile", "now", "quota", "times", "after", "expect", "why") {
-			continue
-		}
-		t.Need("name").String()
-		t.Get("times").Int(1, 1000)
-		t.Get("after").Duration(0, 90*24*time.Hour)
-		t.Get("why").String()
-		if now, ok := t.Get("now").String(); ok {
-			if _, err := time.Parse(time.RFC3339, now); err != nil {
-				t.Get("now").Error("N112", diag.Text{EN: "`" + now + "` is not a time", ZH: "`" + now + "` 不是时间"}, diag.Text{EN: "like 2026-11-21T23:30:00+08:00", ZH: "例如 2026-11-21T23:30:00+08:00"})
-			}
-		}
-		if q := t.Get("quota"); q != nil && q.Keys("used") {
-			q.Need("used").Int(0, 1000)
-		}
-		if (t.Get("event") == nil) == (t.Get("sample") == nil) {
-			t.Error("N802", diag.Text{EN: "a test has either `event` or `sample`", ZH: "测试要写 `event` 或 `sample` 其中一个"}, diag.Text{})
-		}
-		if s := t.Get("sample"); s != nil && !slices.Contains(r.Events, s.Text) {
-			s.Error("N201", diag.Text{EN: "`" + s.Text + "` is not an event of this rule", ZH: "`" + s.Text + "` 不是这条规则的事件"}, diag.OneOf("events", "可用事件", r.Events))
-		}
-		for _, k := range []string{"event", "with", "profile"} {
-			m := t.Get(k)
-			if m == nil || !m.IsMapping() {
-				continue
-			}
-			for _, f := range m.Fields {
-				known := r.scope.fields[f.Key.Text] != nil
-				if k == "profile" {
-					known = l.table[f.Key.Text] != nil
-				}
-				if !known {
-					f.Key.Error("N202", diag.Text{EN: "unknown field `" + f.Key.Text + "`", ZH: "没有字段 `" + f.Key.Text + "`"}, diag.Text{}).Note = r.scope.describe()
-				}
-			}
-		}
-		e := t.Need("expect")
-		if e == nil {
-			continue
-		}
-		if e.Kind == diag.Scalar {
-			x, _ := e.Enum("no match", "nothing")
-			miss = miss || x != ""
-			continue
-		}
-		e.Keys("tags", "push", "broadcast", "held", "leaves_at", "suppressed")
-		if tg := e.Get("tags"); tg != nil && len(tg.List()) == 0 {
-			miss = true
-		}
-	}
-	if !miss && r.Action != intent.Tags && r.Mode != Off {
-		r.node.Warn(untested, diag.Text{EN: "no test proves that the rule can miss", ZH: "没有测试证明这条规则会不触发"}, diag.Text{EN: "add one with `expect: no match`", ZH: "请加一个 `expect: no match` 的测试"})
 	}
 }

@@ -3,6 +3,7 @@ package rules
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/event"
@@ -24,6 +25,7 @@ type Set struct {
 	accounts []string           // that take profile intents, sorted
 	table    map[string]*event.Field
 	users    *userConditions
+	samples  map[string][]byte // by event, for tests
 }
 
 // FileInfo is what check says of one file.
@@ -99,6 +101,9 @@ func (s *Set) index(table map[string]*event.Field) {
 
 // Topics gives the topics that stage 1 reads, sorted.
 func (s *Set) Topics() []string { return s.Catalogue.Topics() }
+
+// Zone is where the rules' days are.
+func (s *Set) Zone() *time.Location { return s.opt.Zone }
 
 // HasProfile reports whether an account takes profile intents: it has tag rules, pushes on profile events, or rules that ask the
 // profile table when they send, or pushes instead of such an account.

@@ -1,0 +1,209 @@
+package dispatch
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/quota"
+)
+
+// noon is where these tests begin: a Monday.
+var noon = time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
+
+// play is a Model with what came out of it.
+type play struct {
+	*bundle
+	*Model
+	calls []string // time, lane, what
+	said  []ledger.Fate
+}
+
+func newPlay(t *testing.T, change func(*Account, *Options)) *play {
+	t.Helper()
+	p := &play{bundle: &bundle{t: t}}
+	ac := p.account()
+	ac.Vendor = &stubVendor{answer: func(int, *Call) Outcome { t.Error("a model called the vendor"); return Outcome{} }}
+	opt := Options{Accounts: []*Account{ac}, Rules: func() Rules { return stubRules{} }, Render: render, Zone: time.UTC}
+	if change != nil {
+		change(ac, &opt)
+	}
+	p.Model = NewModel(opt, ModelEnd{Send: p.send, Fate: func(f ledger.Fate) { p.said = append(p.said, f) }}, noon)
+	return p
+}
+
+func (p *play) send(d Departure) Outcome {
+	what := fmt.Sprint(d.Call.Users)
+	if d.Call.Audience != nil {
+		what = fmt.Sprint(d.Call.Audience.AllOf)
+	}
+	if d.Call.Tags != nil {
+		what += fmt.Sprint(d.Call.Tags)
+	}
+	p.calls = append(p.calls, fmt.Sprintf("%s %s %s slots=%d members=%d", d.At.Format("15:04:05"), d.Lane, what, d.Slots, len(d.Members)))
+	return Outcome{Class: ClassOK}
+}
+
+func (p *play) want(calls []string, fates []string) {
+	p.t.Helper()
+	if diff := cmp.Diff(calls, p.calls); diff != "" {
+		p.t.Errorf("calls (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(fates, kinds(p.said)); diff != "" {
+		p.t.Errorf("fates (-want +got):\n%s", diff)
+	}
+}
+
+func (p *play) push(id, user string, pol intent.Policy) *intent.Intent {
+	in := p.intent(id, "r", user, intent.Push)
+	in.Policy = pol
+	return in
+}
+
+func TestAModelSendsAtOnceAndSaysTheFates(t *testing.T) {
+	p := newPlay(t, nil)
+	p.Take(p.push("e1", "u1", intent.Policy{}), p.push("e2", "u2", intent.Policy{}), p.push("e2", "u2", intent.Policy{}))
+	p.want([]string{"12:00:00 main/user [u1 u2] slots=0 members=2"}, []string{"e1 SENT", "e2 SENT", "e2 SUPPRESSED(duplicate)"})
+	if n := p.Pending(); n != 0 {
+		t.Errorf("%d pending, want none", n)
+	}
+}
+
+func TestAModelHoldsUntilTheQuietHoursEnd(t *testing.T) {
+	p := newPlay(t, nil)
+	in := p.push("e1", "u1", intent.Policy{Quiet: []intent.Quiet{{From: 11 * 60, To: 20*60 + 30}}})
+	p.Take(in)
+	got, ok := p.Stands(in.ID)
+	if want := (Standing{Gate: "quiet", Lane: "main/user", Until: noon.Add(8*time.Hour + 30*time.Minute)}); !ok || got != want {
+		t.Errorf("stands %+v, want %+v", got, want)
+	}
+	p.Advance(noon.Add(8 * time.Hour))
+	p.want(nil, nil)
+	p.Advance(noon.Add(48 * time.Hour))
+	p.want([]string{"20:30:00 main/user [u1] slots=0 members=1"}, []string{"e1 SENT"})
+	if _, ok := p.Stands(in.ID); ok {
+		t.Error("what was sent still stands somewhere")
+	}
+}
+
+func TestAModelCountsSlotsAndMerges(t *testing.T) {
+	p := newPlay(t, nil)
+	if err := p.Spend("stub:k", 1); err != nil {
+		t.Fatal(err)
+	}
+	var ids []intent.ID
+	for i := range 3 {
+		in := p.intent(fmt.Sprintf("e%d", i), "sale", intent.Everyone, intent.Broadcast)
+		in.Merge = &intent.Merge{Key: fmt.Sprintf("k%d", min(i, 1)), Wait: 10 * time.Minute, Vars: map[string]any{"x": fmt.Sprint(i)}}
+		ids = append(ids, in.ID)
+		p.Take(in)
+	}
+	if got, _ := p.Stands(ids[0]); got.Gate != "merge" || !got.Until.Equal(noon.Add(10*time.Minute)) {
+		t.Errorf("stands %+v, want at merge until 12:10", got)
+	}
+	p.Advance(noon.Add(11 * time.Minute))
+	got, ok := p.Stands(ids[1])
+	if !ok || got.Gate != "quota" || got.Until.Before(noon.Add(time.Hour)) || got.Until.After(noon.Add(time.Hour+time.Minute)) {
+		t.Errorf("the second stands %+v, want at quota until an hour after the used slot", got)
+	}
+	p.Advance(noon.Add(3 * time.Hour))
+	p.want([]string{"12:10:00 main/broadcast [x] slots=1 members=1", got.Until.Format("15:04:05") + " main/broadcast [x] slots=1 members=1"},
+		[]string{"e0 SENT", "e1 SENT", "e2 COALESCED"})
+}
+
+func TestAModelKnowsUsersAndWhatTheirTagsAre(t *testing.T) {
+	p := newPlay(t, func(ac *Account, _ *Options) { ac.TagDelay = 0 })
+	city := map[string]intent.Value{"city": {Type: "string", Str: "a"}, "level": {Type: "string", Str: "1"}}
+	if err := p.Know("stub:k", "u1", city); err != nil {
+		t.Fatal(err)
+	}
+	p.Take(p.profile("same", "u1", 1, map[string]string{"city": "a"}))
+	p.Take(p.profile("moves", "u1", 2, map[string]string{"city": "b", "level": "2"}))
+	p.Take(p.profile("first", "u2", 1, map[string]string{"city": "c"}))
+	p.want([]string{"12:00:00 main/tag [u1][city_b] slots=0 members=1", "12:00:00 main/user [u1] slots=0 members=1", "12:00:00 main/tag [u2][city_c] slots=0 members=1"},
+		[]string{"first SENT", "moves SENT", "moves SENT", "same SUPPRESSED(unchanged)"})
+	if got := p.Tags("stub:k", "u1"); !slices.Equal(got, []string{"city_b"}) {
+		t.Errorf("tags %v, want city_b", got)
+	}
+}
+
+func TestAModelsVendorMayRefuse(t *testing.T) {
+	p := newPlay(t, nil)
+	p.end.Send = func(d Departure) Outcome {
+		p.send(d)
+		if slices.Contains(d.Call.Users, "u2") {
+			return Outcome{Class: ClassPermanent, Invalid: true}
+		}
+		return Outcome{Class: ClassOK}
+	}
+	p.Take(p.push("e1", "u1", intent.Policy{}), p.push("e2", "u2", intent.Policy{}))
+	p.want([]string{"12:00:00 main/user [u1 u2] slots=0 members=2", "12:00:00 main/user [u1] slots=0 members=1", "12:00:00 main/user [u2] slots=0 members=1"},
+		[]string{"e1 SENT", "e2 DEAD(bad-field)"})
+}
+
+func TestTimeInAModelStandsStillForNobody(t *testing.T) {
+	p := newPlay(t, func(ac *Account, _ *Options) { // a limit of 0 is never free: it is asked again every hour
+		pol := ac.Lanes["broadcast"]
+		pol.Limits = []quota.Limit{{N: 0, Window: time.Hour}}
+		ac.Lanes["broadcast"] = pol
+	})
+	in := p.intent("e1", "r", intent.Everyone, intent.Broadcast)
+	in.Policy.Expire = noon.Add(72 * time.Hour)
+	p.Take(in)
+	p.Advance(noon.Add(100 * time.Hour))
+	p.want(nil, []string{"e1 SUPPRESSED(expired)"})
+	if got := p.Now(); !got.Equal(noon.Add(100 * time.Hour)) {
+		t.Errorf("it is %s", got)
+	}
+}
+
+func BenchmarkModel(b *testing.B) {
+	p := &play{bundle: &bundle{}}
+	ac := p.account()
+	ac.Vendor = &stubVendor{}
+	fates := 0
+	m := NewModel(Options{Accounts: []*Account{ac}, Rules: func() Rules { return stubRules{} }, Render: render, Zone: time.UTC}, ModelEnd{Fate: func(ledger.Fate) { fates++ }}, noon)
+	pol := intent.Policy{PerUser: []intent.Cap{{N: 1, In: 24 * time.Hour}}, Quiet: []intent.Quiet{{From: 22 * 60, To: 8 * 60}}}
+	b.ReportAllocs()
+	for i := range b.N {
+		m.Advance(noon.Add(time.Duration(i) * 10 * time.Millisecond))
+		in := p.intent(fmt.Sprintf("e%d", i), "r", fmt.Sprintf("u%d", i%100000), intent.Push)
+		in.Policy = pol
+		m.Take(in)
+	}
+	if fates+m.Pending() != b.N {
+		b.Errorf("%d fates and %d pending of %d", fates, m.Pending(), b.N)
+	}
+}
+
+// A Model would decide by the real time of day otherwise.
+func TestAnActorReadsTimeFromItsClockOnly(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reads := regexp.MustCompile(`time\.(Now|Since|Until)\(`)
+	for _, f := range files {
+		if strings.HasSuffix(f, "_test.go") || f == "dispatcher.go" { // the membership is not the actor's
+			continue
+		}
+		src, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range strings.Split(string(src), "\n") {
+			if reads.MatchString(line) {
+				t.Errorf("%s:%d reads the machine's clock past clock.machine: %s", f, i+1, strings.TrimSpace(line))
+			}
+		}
+	}
+}
