@@ -28,14 +28,8 @@ func (a *actor) gate(it *item) {
 			return
 		}
 	}
-	if ap := in.Policy.Approval; ap != nil {
-		until := it.p.At.Add(ap.Within)
-		if !until.After(now) {
-			a.fate(it, ledger.Suppressed, ledger.NotApproved, nil)
-			return
-		}
-		a.setState(it, approval)
-		a.timers.set(wakeItem, id, until)
+	if !it.p.Approved() {
+		a.awaitApproval(it, now)
 		return
 	}
 	if until := quietUntil(in.Policy.Quiet, now, a.opt.Zone); until.After(now) {
