@@ -1,0 +1,112 @@
+package app
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/notifier/notifier/internal/dispatch"
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/rules"
+	"github.com/notifier/notifier/internal/settings"
+)
+
+// ApprovalsView is what `notifier approvals list` shows.
+type ApprovalsView struct {
+	Schema    string         `json:"schema"`
+	Approvals []ApprovalView `json:"approvals"`
+}
+
+// ApprovalView is one request that waits for people, as it would leave.
+type ApprovalView struct {
+	ID      string          `json:"id"`
+	Kind    string          `json:"kind"` // request
+	Account string          `json:"account"`
+	Since   time.Time       `json:"since"`
+	Request *ApprovalOf     `json:"request,omitempty"`
+	pending *ledger.Pending // of a request
+}
+
+// ApprovalOf is a request that waits: where it would go, to whom, and what it says.
+type ApprovalOf struct {
+	Intent   intent.ID        `json:"intent"`
+	Event    string           `json:"event"`
+	Rule     string           `json:"rule"`
+	Owner    string           `json:"owner,omitempty"` // of the rule, in the rule files as they are now
+	Lane     string           `json:"lane,omitempty"`
+	Endpoint string           `json:"endpoint,omitempty"`
+	Slots    int              `json:"slots"`
+	Audience *intent.Audience `json:"audience,omitempty"`
+	Content  *intent.Content  `json:"content,omitempty"`
+	Body     json.RawMessage  `json:"body,omitempty"` // as the vendor would get it; a form body as a text
+	Problem  string           `json:"problem,omitempty"`
+	People   int              `json:"people"`
+	Approved []ledger.Consent `json:"approved"`
+	Expires  time.Time        `json:"expires"`
+}
+
+// Pending is the record behind a request.
+func (v *ApprovalView) Pending() *ledger.Pending { return v.pending }
+
+// ApprovalsOf computes the view from the ledgers, oldest first. set gives the owners of rules and may be nil.
+func ApprovalsOf(s *settings.Settings, set *rules.Set, states map[int32]*ledger.State) ApprovalsView {
+	v := ApprovalsView{Schema: "notifier.approvals/v1", Approvals: []ApprovalView{}}
+	for _, st := range states {
+		for _, p := range st.Pending {
+			if p.AwaitsApproval() {
+				v.Approvals = append(v.Approvals, requestView(s, set, p))
+			}
+		}
+	}
+	slices.SortFunc(v.Approvals, func(a, b ApprovalView) int { return a.Since.Compare(b.Since) })
+	return v
+}
+
+func requestView(s *settings.Settings, set *rules.Set, p *ledger.Pending) ApprovalView {
+	in := p.Intent
+	r := &ApprovalOf{Intent: in.ID, Event: in.Event.ID, Rule: in.Rule, Audience: in.Audience, Content: in.Content, People: in.Policy.Approval.People,
+		Approved: append([]ledger.Consent{}, p.Approval.By...), Expires: p.ApprovalEnds().UTC()}
+	if set != nil {
+		if rl := set.Rule(in.Rule); rl != nil {
+			r.Owner = rl.Owner
+		}
+	}
+	v := ApprovalView{ID: ledger.ApprovalID(in.ID), Kind: "request", Account: in.Account, Since: p.Approval.Since.UTC(), Request: r, pending: p}
+	for i := range s.Accounts {
+		if ac := &s.Accounts[i]; Identity(ac) == in.Key {
+			v.Account = ac.Name
+			if err := r.build(ac, in); err != nil {
+				r.Problem = err.Error()
+			}
+			return v
+		}
+	}
+	r.Problem = "the settings have no account for it"
+	return v
+}
+
+// build fills in the request as it would leave.
+func (r *ApprovalOf) build(ac *settings.Account, in *intent.Intent) error {
+	vendor := newRongAccount(ac)
+	route, err := vendor.Route(in)
+	if err != nil {
+		return err
+	}
+	r.Lane, r.Endpoint = ac.Name+"/"+route.Lane, route.Endpoint
+	if len(rongLanes(quotaOf(ac), late)[route.Lane].Limits) > 0 {
+		r.Slots = 1
+	}
+	req, err := vendor.request(&dispatch.Call{Endpoint: route.Endpoint, Content: in.Content, Audience: in.Audience, First: in.ID})
+	if err != nil {
+		return err
+	}
+	body, _, err := req.Body()
+	if err != nil {
+		return err
+	}
+	if r.Body = body; !json.Valid(body) {
+		r.Body, err = json.Marshal(string(body))
+	}
+	return err
+}
