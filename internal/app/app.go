@@ -198,6 +198,7 @@ func (a *App) assemble() error {
 		Consent: dispatch.Consent{Never: a.s.Consent.Never, Marketing: a.s.Consent.Marketing, Service: a.s.Consent.Service}, ClassCaps: a.s.UserLimits,
 		DuplicatesUsers: ev.DuplicateUsers, DuplicatesBroadcasts: ev.DuplicateBroadcasts, SessionTimeout: a.opt.SessionTimeout, FetchMaxWait: a.opt.FetchMaxWait,
 		Metrics: dispatch.NewMetrics(a.reg), Log: a.log.Named("dispatch")})
+	a.live.onLoad(func(*rules.Set) { a.dispatch.RulesChanged() })
 	a.reg.MustRegister(newMissingFields(a.live))
 	a.credentials = credentialsLoaded(a.reg, slices.Sorted(maps.Keys(identities)))
 	cm := consumer.NewMetrics(a.reg)
@@ -235,7 +236,7 @@ func (a *App) account(ac *settings.Account) (*dispatch.Account, error) {
 	a.clients = append(a.clients, cl)
 	v := newRongAccount(ac)
 	v.client = cl
-	return &dispatch.Account{Name: ac.Name, Key: Identity(ac), Vendor: v, Lanes: rongLanes(quotaOf(ac), late), Timeout: ac.Timeout, TagDelay: ac.Tags.Delay, KeepForeign: ac.Tags.KeepForeign,
+	return &dispatch.Account{Name: ac.Name, Key: Identity(ac), Vendor: v, Lanes: rongLanes(quotaOf(ac), late), Timeout: ac.Timeout, TagDelay: ac.Tags.Delay, KeepForeign: ac.Tags.KeepForeign, MaxChange: ac.Tags.MaxChange,
 		VerifyUsers: ac.Tags.Verify.N, VerifyIn: ac.Tags.Verify.In, MaxTags: rongpush.MaxTags}, nil
 }
 

@@ -424,4 +424,8 @@ func (a *actor) retire() {
 	for _, it := range a.items {
 		a.setState(it, gone)
 	}
+	for _, ac := range a.accounts {
+		a.opt.Metrics.retagsLeft.WithLabelValues(ac.Name).Set(0)
+		a.tellWaits(ac, false)
+	}
 }

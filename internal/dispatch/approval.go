@@ -39,6 +39,14 @@ func (a *actor) decide(c command, ans *ledger.Answer) {
 		refuse("nobody's name stands on it")
 		return
 	}
+	if key := c.Args[ledger.ArgAccount]; c.Target == ledger.TagsTarget(key) {
+		if ac := a.accounts[key]; ac != nil {
+			a.decideTags(ac, c, refuse, ans)
+		} else {
+			refuse("the settings of this instance have no such account")
+		}
+		return
+	}
 	now := a.clock.now()
 	it := a.items[c.Target]
 	if it != nil && (it.ac == nil || it.ac.lanes[it.route.Lane] == nil) {
