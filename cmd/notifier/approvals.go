@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -97,6 +98,9 @@ func printApprovals(out io.Writer, format string, v *app.ApprovalsView, zone *ti
 
 // approvalText shows a request: what the person who decides must have seen.
 func approvalText(v *app.ApprovalView, zone *time.Location) string {
+	if v.Tags != nil {
+		return tagsApprovalText(v, zone)
+	}
 	var b strings.Builder
 	r := v.Request
 	fmt.Fprintf(&b, "%s  %s  %s %s  %s  %s\n", v.ID, r.Rule, r.Lane, r.Endpoint, slots(r.Slots), audienceText(r.Audience))
@@ -129,6 +133,21 @@ func approvalText(v *app.ApprovalView, zone *time.Location) string {
 	row("approved", strings.TrimSuffix(fmt.Sprintf("%d of %d: %s", len(r.Approved), r.People, strings.Join(by, ", ")), ": "))
 	row("until", r.Expires.In(zone).Format("2006-01-02 15:04:05 -07:00")+", then it is suppressed (not-approved)")
 	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// tagsApprovalText shows what a change of tag rules does.
+func tagsApprovalText(v *app.ApprovalView, zone *time.Location) string {
+	t := v.Tags
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %d of %d known users get other tags, more than tags.max_change allows (%d)\n", v.ID, t.Users, t.Known, t.Limit)
+	for _, x := range t.Turns {
+		fmt.Fprintf(&b, "  %-30s +%d -%d\n", tame(x.Tag), x.Gains, x.Losses)
+	}
+	if t.Others > 0 {
+		fmt.Fprintf(&b, "  and %d tags more\n", t.Others)
+	}
+	fmt.Fprintf(&b, "  waits since %s; rejected, the tags stay as they are and the next reload asks again", v.Since.In(zone).Format("2006-01-02 15:04:05 -07:00"))
+	return b.String()
 }
 
 func sortedKeys(m map[string]string) []string {
@@ -185,7 +204,8 @@ does not wait any more, or this person has approved already.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return decide(cmd, what, args[0], c) },
 	}
 	if what == ledger.CmdReject {
-		cmd.Use, cmd.Short, cmd.Long = "reject ID --why TEXT", "suppress a request that waits (not-approved)", "One person is enough. The fate names who rejected it, and why."
+		cmd.Use, cmd.Short, cmd.Long = "reject ID --why TEXT", "suppress a request that waits (not-approved), or leave tags as they are", `One person is enough. The fate names who rejected it, and why. A rejected change of tags (tags/ACCOUNT) writes nothing, and
+the next reload of the rule files asks again.`
 		cmd.Example = `  notifier approvals reject 3f9c2a1b07 --why "the date is wrong"`
 		c.add(cmd)
 	} else {
@@ -215,12 +235,14 @@ func decide(cmd *cobra.Command, what, id string, c changeFlags) error {
 		return notWaiting(cmd, r, id)
 	}
 	x := &v.Approvals[i]
-	if err := confirm(cmd, c.yes, what+"\n"+approvalText(x, s.Zone), what); err != nil {
+	word := what
+	if x.Tags != nil && what == ledger.CmdApprove {
+		word = strconv.Itoa(x.Tags.Users)
+	}
+	if err := confirm(cmd, c.yes, what+"\n"+approvalText(x, s.Zone), word); err != nil {
 		return err
 	}
-	p := x.Pending()
-	order := ledger.Command{Cmd: what, Target: string(p.Intent.ID), Args: map[string]string{ledger.ArgAccount: p.Intent.Key}, Expect: p.Mark(), By: c.by, Why: c.why}
-	answers, err := r.Send(cmd.Context(), order, int32(ledger.HashPartition([]byte(p.Intent.Key), s.Kafka.Partitions)), answerWait)
+	answers, err := r.Send(cmd.Context(), x.Command(what, c.by, c.why), int32(ledger.HashPartition([]byte(x.Key()), s.Kafka.Partitions)), answerWait)
 	if err != nil {
 		return unreachable(err)
 	}
@@ -236,6 +258,9 @@ func decide(cmd *cobra.Command, what, id string, c changeFlags) error {
 // notWaiting says what an id is that does not wait for approval: one that stands elsewhere or has its fate is refused by its gate, any
 // other is a mistake.
 func notWaiting(cmd *cobra.Command, r *query.Reader, id string) error {
+	if account, ok := strings.CutPrefix(id, "tags/"); ok && !strings.Contains(account, "/") {
+		return &exitError{exitGate, fmt.Errorf("no change of tags of account %s waits for approval; next: notifier status", account)}
+	}
 	is := func(in intent.ID) bool { return string(in) == id || ledger.ApprovalID(in) == id }
 	states, err := r.Ledgers(cmd.Context())
 	if err != nil {

@@ -7,8 +7,12 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/sandbox"
 )
 
 const approvalRules = `version: 1
@@ -130,4 +134,78 @@ func compact(t *testing.T, b []byte) string {
 		t.Fatal(err)
 	}
 	return fmt.Sprint(v)
+}
+
+// A tag rule is edited while the daemon runs: more users than max_change (at least 100) would get other tags, so a human decides.
+func TestAChangeOfTagRulesIsApproved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.run()
+	const users = 120
+	w.profiles(users)
+	tags := func() map[string]int {
+		n := map[string]int{}
+		for _, set := range w.sbx.Tags(sandbox.DefaultKey) {
+			n[strings.Join(set, " ")]++
+		}
+		return n
+	}
+	until(t, "the tags at the vendor", func() bool { return tags()["city_bj"] == users })
+	until(t, "the fates", func() bool {
+		_, out, _ := once(t, w.dir, "fates")
+		return strings.Contains(out, "120 intents = 120 fates + 0 pending")
+	})
+	w.edit("rules/rules.yaml", "city_${city}", "town_${city}")
+	p.says("they wait for approval")
+	_, out, _ := once(t, w.dir, "approvals", "list")
+	for _, want := range []string{"tags/main  120 of 120 known users get other tags, more than tags.max_change allows (100)", "city_bj", "+0 -120", "town_bj", "+120 -0"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
+	if _, out, _ := once(t, w.dir, "status"); !strings.Contains(out, "approval  1 wait for people") || !strings.Contains(out, "tag rules  main  changed: 120 of 120 known users") {
+		t.Errorf("status:\n%s", out)
+	}
+	if code, out, talk := once(t, w.dir, "approvals", "reject", "tags/main", "--yes", "--by", "li", "--why", "not before Monday"); code != 0 || !strings.Contains(out, "stay as they are") {
+		t.Fatalf("reject: exit %d %s %s", code, out, talk)
+	}
+	if _, out, _ := once(t, w.dir, "status"); !strings.Contains(out, "rejected by li: not before Monday") {
+		t.Errorf("status:\n%s", out)
+	}
+	if code, _, talk := once(t, w.dir, "approvals", "approve", "tags/main", "--yes"); code != exitGate || !strings.Contains(talk, "no change of tags of account main waits") {
+		t.Errorf("approve of what was rejected: exit %d %s", code, talk)
+	}
+	if tags()["city_bj"] != users {
+		t.Errorf("after the rejection: %v", tags())
+	}
+	w.edit("rules/rules.yaml", "Thanks", "Thank you") // another reload asks again
+	until(t, "it is asked again", func() bool {
+		_, out, _ := once(t, w.dir, "approvals", "list", "--format", "json")
+		return strings.Contains(out, `"tags/main"`)
+	})
+	if code, out, talk := once(t, w.dir, "approvals", "approve", "tags/main", "--yes", "--by", "li"); code != 0 || !strings.Contains(out, "approved: the tags of 120 users") {
+		t.Fatalf("approve: exit %d %s %s", code, out, talk)
+	}
+	until(t, "the new tags at the vendor", func() bool { return tags()["town_bj"] == users })
+	until(t, "the end", func() bool {
+		_, out, _ := once(t, w.dir, "status")
+		return !strings.Contains(out, "tag rules  main")
+	})
+}
+
+// profiles tells of users who live in bj.
+func (w *world) profiles(n int) {
+	w.t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(w.broker()))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer cl.Close()
+	var rs []*kgo.Record
+	for i := range n {
+		rs = append(rs, &kgo.Record{Topic: "profiles", Value: fmt.Appendf(nil, `{"id":"p-%d","at":%q,"user":"u-%d","city":"bj"}`, i, time.Now().Format(time.RFC3339), i)})
+	}
+	if err := cl.ProduceSync(w.t.Context(), rs...).FirstErr(); err != nil {
+		w.t.Fatal(err)
+	}
 }

@@ -29,6 +29,7 @@ type retags struct {
 	looked int  // users looked at, with the parts before
 
 	differ        int // counted
+	flying        int // users in a call when they were counted: it is for the rules of its time
 	gains, losses map[string]int
 
 	out              map[string]bool // users whose set is on its way, while they are written
@@ -102,7 +103,7 @@ func (a *actor) beginRetags(ac *account, tags, set string) {
 	clear(r.out)
 	ac.later = tagsync.NewGroups(ac.batch())
 	r.rec = &ledger.TagChange{V: ledger.Version, Rules: tags, RuleSet: set}
-	r.looked, r.differ, r.gains, r.losses = 0, 0, map[string]int{}, map[string]int{}
+	r.startCount()
 	a.enter(ac, ledger.TagsCounting)
 	a.log.Info("tag rules changed: known users are evaluated again", accountField(ac.Name), zap.Int("users", len(ac.users)))
 }
@@ -115,15 +116,23 @@ func (a *actor) enter(ac *account, s ledger.TagState) {
 	a.tellRetags(ac)
 }
 
+func (r *retags) startCount() {
+	r.looked, r.differ, r.flying, r.gains, r.losses = 0, 0, 0, map[string]int{}, map[string]int{}
+}
+
 // countRetags goes on with the count and, at its end, decides.
 func (a *actor) countRetags(ac *account, now time.Time) {
 	r := ac.retags
 	if r.gains == nil { // of a predecessor: counted anew
-		r.looked, r.differ, r.gains, r.losses = 0, 0, map[string]int{}, map[string]int{}
+		r.startCount()
 	}
 	ended := r.walk(ac, func(string) bool { return true }, func(user string) {
+		if ac.busy[user] != nil {
+			r.flying++
+			return
+		}
 		want, has, differs := a.differs(ac, user)
-		if !differs || ac.busy[user] != nil {
+		if !differs {
 			return
 		}
 		r.differ++
@@ -141,7 +150,7 @@ func (a *actor) countRetags(ac *account, now time.Time) {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d %d", rec.Rules, rec.Users, now.UnixNano()))
 	rec.ID = hex.EncodeToString(sum[:5])
 	switch {
-	case rec.Users == 0:
+	case rec.Users+r.flying == 0:
 		a.enter(ac, ledger.TagsSettled)
 	case rec.Users <= rec.Limit:
 		a.startWriting(ac)
