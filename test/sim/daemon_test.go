@@ -20,7 +20,6 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/notifier/notifier/internal/app"
-	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/sandbox"
 	"github.com/notifier/notifier/internal/settings"
 )
@@ -90,7 +89,7 @@ func (w *world) start(s *settings.Settings) *daemon {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	d := &daemon{w: w, log: w.logger(s.Kafka.Instance), cable: newCable(w), cancel: cancel, done: make(chan struct{})}
-	a, err := app.New(ctx, app.Options{Settings: s, Log: d.log, RuleFiles: func() ([]rules.File, error) { return w.rules, nil },
+	a, err := app.New(ctx, app.Options{Settings: s, Log: d.log, RuleFiles: w.ruleFiles,
 		Listen: w.net.Listen, DialContext: d.cable.DialContext, SessionTimeout: session, FetchMaxWait: fetchWait})
 	if err != nil {
 		w.t.Fatal("start:", err)
