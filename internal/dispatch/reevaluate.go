@@ -57,6 +57,7 @@ func (a *actor) planRetags(ac *account, now time.Time) {
 	differ := r.rec == nil || r.rec.Rules != tags || r.rec.State == ledger.TagsRejected && r.rec.RuleSet != set
 	fresh := r.fresh
 	r.fresh = false
+	defer a.tellRetags(ac)
 	switch {
 	case differ && len(ac.users) == 0:
 		r.rec = &ledger.TagChange{V: ledger.Version, Rules: tags, RuleSet: set}
@@ -79,7 +80,6 @@ func (a *actor) planRetags(ac *account, now time.Time) {
 	case ledger.TagsWriting:
 		a.writeRetags(ac, now)
 	}
-	a.tellRetags(ac)
 }
 
 // distrust lets a new owner whose rules are not those on record wait: in a rolling reload the files of one instance are older than the
@@ -113,7 +113,6 @@ func (a *actor) enter(ac *account, s ledger.TagState) {
 	r := ac.retags
 	r.rec.State, r.rec.At = s, a.clock.now().UTC()
 	a.w.Put(ledger.TagChangeKey(ac.Key), r.rec)
-	a.tellRetags(ac)
 }
 
 func (r *retags) startCount() {
@@ -313,20 +312,24 @@ func (a *actor) tellWaits(ac *account, waits bool) {
 // decideTags takes in a human's word on a change of tags that waits.
 func (a *actor) decideTags(ac *account, c command, refuse func(string, ...any), ans *ledger.Answer) {
 	rec := ac.retags.rec
+	tags, files := a.opt.Rules().TagRules(ac.Name)
 	switch {
 	case rec == nil || rec.State != ledger.TagsApproval:
 		refuse("no change of tags of account %s waits for approval; next: notifier status", ac.Name)
 		return
-	case c.Expect != rec.ID:
+	case c.Expect != rec.ID || tags != rec.Rules: // of a predecessor with other files, or edited this moment
 		refuse("the change of tags is not the one that was shown, the rules have changed since: look again; next: notifier approvals list")
 		return
 	}
 	rec.By, rec.Why = c.By, c.Why
 	if c.Cmd == ledger.CmdReject {
+		rec.RuleSet = files // what was rejected: other files ask again
 		a.enter(ac, ledger.TagsRejected)
+		a.tellRetags(ac)
 		ans.Text = fmt.Sprintf("rejected: the tags of %d users stay as they are; the next reload of the rule files asks again", rec.Users)
 		return
 	}
 	a.startWriting(ac)
+	a.tellRetags(ac)
 	ans.Text = fmt.Sprintf("approved: the tags of %d users are written, after everything else; how far it is: notifier status", rec.Users)
 }

@@ -133,11 +133,19 @@ func TestMoreThanMaxChangeWaitsForAHumanAndARejectionLeavesTheTags(t *testing.T)
 	if got := b.refusal(a, say(0, ledger.CmdApprove, "another")); !strings.Contains(got, "not the one that was shown") {
 		t.Errorf("approval of another count: %q", got)
 	}
-	b.granted(a, say(1, ledger.CmdReject, rec.ID))
+	files.prefix = "edited" // this moment: what was shown is not what would be written
+	if got := b.refusal(a, say(1, ledger.CmdApprove, rec.ID)); !strings.Contains(got, "the rules have changed since") {
+		t.Errorf("approval of rules that are not live: %q", got)
+	}
+	files.prefix, files.files = "", "2b" // a reload of other rules while it waits is no reason to ask again
+	if calls := a.plan(); len(calls) != 0 || a.accounts["stub:k"].retags.rec.ID != rec.ID {
+		t.Errorf("%d calls, asked anew by a reload that changes no tag rule", len(calls))
+	}
+	b.granted(a, say(2, ledger.CmdReject, rec.ID))
 	if calls := a.plan(); len(calls) != 0 || waits(a) != 0 || b.readLedger().Changes["stub:k"].State != ledger.TagsRejected {
 		t.Errorf("%d calls, %v waiting after the rejection", len(calls), waits(a))
 	}
-	if got := b.refusal(a, say(2, ledger.CmdApprove, rec.ID)); !strings.Contains(got, "no change of tags") {
+	if got := b.refusal(a, say(3, ledger.CmdApprove, rec.ID)); !strings.Contains(got, "no change of tags") {
 		t.Errorf("approval of what was rejected: %q", got)
 	}
 	files.files = "3" // a reload of other rules: it is asked again
@@ -151,7 +159,7 @@ func TestMoreThanMaxChangeWaitsForAHumanAndARejectionLeavesTheTags(t *testing.T)
 	if calls := a.plan(); len(calls) != 0 || waits(a) != 1 {
 		t.Errorf("%d calls, %v waiting at the next owner", len(calls), waits(a))
 	}
-	got := b.granted(a, say(3, ledger.CmdApprove, a.accounts["stub:k"].retags.rec.ID))
+	got := b.granted(a, say(4, ledger.CmdApprove, a.accounts["stub:k"].retags.rec.ID))
 	if !strings.Contains(got, "300 users") {
 		t.Errorf("answer %q", got)
 	}
