@@ -344,3 +344,28 @@ func TestATurnEvaluatesASlice(t *testing.T) {
 		t.Errorf("%d turns", turns)
 	}
 }
+
+// Who has an event on its way gets what the present rules give by that: a count shows only what the edit does. Who is in a call is looked
+// at when it is over, also if the last acknowledged set is the right one.
+func TestUsersOnTheirWayAreNotCountedAndNotForgotten(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a, files := b.edited(3)
+	ac := a.accounts["stub:k"]
+	a.admit(b.profile("p2", "u0000", 2, map[string]string{"city": "sh"}), 2)
+	calls := a.plan() // u0000 is in a call with city_sh
+	ac.TagDelay = time.Hour
+	a.admit(b.profile("p3", "u0001", 3, map[string]string{"city": "gz"}), 3) // u0001 waits
+	files.prefix = "town"
+	ac.users["u0000"].Acked = []string{"town_sh"} // as if the rule had been like this before
+	if rec := b.begun(a); rec.Users != 1 || rec.State != ledger.TagsWriting {
+		t.Fatalf("counted %+v, want u0002 alone", rec)
+	}
+	a.plan()
+	if out := slices.Sorted(maps.Keys(ac.retags.out)); !slices.Equal(out, []string{"u0000", "u0002"}) {
+		t.Errorf("looked after: %v, want the user in a call and the one who differs", out)
+	}
+	if len(calls) != 1 {
+		t.Errorf("calls %+v", calls)
+	}
+}
