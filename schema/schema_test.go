@@ -99,6 +99,8 @@ events:
     fields:
       order_id: data.order_id
       amount:   {path: data.amount_fen, type: number, scale: 0.01, title: 金额（元）, alias: 金额}
+      city:     {path: data.receiver.city, alias: 城市}
+      level:    {path: data.user.level, values: [normal, vip, svip], default: normal, alias: 等级}
       nickname: {path: data.user.nickname, default: ""}
       items:    {path: "data.items.#.name", type: list}
   late.event:
@@ -130,6 +132,34 @@ rules:
     tests:
       - {name: 由普通升 VIP, profile: {level: normal}, event: {level: vip}, expect: {push: {title: "恭喜升级"}}}
       - {name: 只改了城市, profile: {level: vip}, event: {city: 上海, level: vip}, expect: no match}
+  - name: vip-beijing-thanks
+    title: 北京 VIP 大额支付感谢
+    event: order.paid
+    mode: live
+    class: marketing
+    when:
+      - amount > 500
+      - city == "北京"
+      - level in ["vip", "svip"]
+    user_when: push_ok
+    push:
+      title: "${nickname | default(\"亲爱的会员\")}，感谢支持"
+      body: "您的订单已支付 ${amount | money} 元"
+      link: app://orders/${order_id}
+    limits: {per_user: 1 in 24h, quiet: 22:00-08:00, when_quiet: hold, expire: 12h}
+    tests:
+      - name: 501 元的北京 VIP
+        sample: order.paid
+        with: {amount: 501, city: 北京, level: vip, nickname: ""}
+        profile: {push_ok: true}
+        expect: {push: {title: "亲爱的会员，感谢支持"}}
+      - {name: 刚好 500 元，不发, sample: order.paid, with: {amount: 500, city: 北京, level: vip}, expect: no match, why: amount > 500}
+      - name: 夜里暂缓，早上 8 点发
+        sample: order.paid
+        with: {amount: 501, city: 北京, level: vip}
+        profile: {push_ok: true}
+        now: 2026-11-21T23:30:00+08:00
+        expect: {held: quiet, leaves_at: 2026-11-22T08:00:00+08:00}
 `
 
 // good are all files of the repository that load, and the YAML of the documents.

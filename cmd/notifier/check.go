@@ -196,6 +196,12 @@ func language(flag string, env []string) (diag.Lang, error) {
 
 // accounts gives the loader what the settings say, or a stand-in that knows every account and says so.
 func accounts(o checkOptions, env []string, talk io.Writer) (rules.Options, error) {
+	opt, _, err := ruleSettings(o, env, talk)
+	return opt, err
+}
+
+// ruleSettings gives the settings too, nil when there are none that can be used.
+func ruleSettings(o checkOptions, env []string, talk io.Writer) (rules.Options, *settings.Settings, error) {
 	standIn := func(why string) rules.Options {
 		fmt.Fprintf(talk, "note: %s: account names and permissions are not checked\n", why)
 		return app.AnyRuleOptions()
@@ -203,20 +209,20 @@ func accounts(o checkOptions, env []string, talk io.Writer) (rules.Options, erro
 	path := o.config
 	if path == "" {
 		if path = besideRules(o.paths); path == "" {
-			return standIn("no notifier.yaml beside the rules"), nil
+			return standIn("no notifier.yaml beside the rules"), nil, nil
 		}
 	}
 	s, list := settings.Load(path, env, nil)
 	if s == nil && o.config != "" {
 		if err := diag.WriteText(talk, list, diag.Both); err != nil {
-			return rules.Options{}, err
+			return rules.Options{}, nil, err
 		}
-		return rules.Options{}, &exitError{exitSettings, errors.New("the settings are invalid: `notifier config check`")}
+		return rules.Options{}, nil, &exitError{exitSettings, errors.New("the settings are invalid: `notifier config check`")}
 	}
 	if s == nil { // who edits rules need not have the secrets that the settings refer to
-		return standIn(fmt.Sprintf("%s cannot be used here (%s)", path, firstError(list))), nil
+		return standIn(fmt.Sprintf("%s cannot be used here (%s)", path, firstError(list))), nil, nil
 	}
-	return app.RuleOptions(s), nil
+	return app.RuleOptions(s), s, nil
 }
 
 func firstError(list diag.List) string {

@@ -118,6 +118,9 @@ func fateText(f *ledger.Fate) string {
 	if f.Into != "" {
 		parts = append(parts, "into "+string(f.Into))
 	}
+	if f.Variant != "" {
+		parts = append(parts, "variant "+f.Variant)
+	}
 	if f.Lane != "" {
 		parts = append(parts, strings.TrimSpace(f.Lane+" "+f.Endpoint))
 	}

@@ -19,7 +19,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/plugin/kzap"
 	"go.uber.org/zap"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/notifier/notifier/internal/admin"
 	"github.com/notifier/notifier/internal/consumer"
@@ -192,7 +191,8 @@ func (a *App) assemble() error {
 		accounts = append(accounts, d)
 		identities[ac.Name] = d.Key
 	}
-	stage := stageTwo(a.s, accounts, func() dispatch.Rules { return a.live.set() })
+	stage := stageTwo(a.s, accounts)
+	stage.Rules, stage.Users = func() dispatch.Rules { return a.live.set() }, func() dispatch.Users { return a.live.set() }
 	stage.Kafka, stage.Topics, stage.TxnSuffix, stage.Instance = a.kafka, a.topics, a.suffix, a.s.Kafka.Instance
 	stage.SessionTimeout, stage.FetchMaxWait = a.opt.SessionTimeout, a.opt.FetchMaxWait
 	stage.Metrics, stage.Log = dispatch.NewMetrics(a.reg), a.log.Named("dispatch")
@@ -244,8 +244,8 @@ func stageAccount(ac *settings.Account, v dispatch.Vendor) *dispatch.Account {
 }
 
 // stageTwo is what the settings say of stage 2, for the daemon and for a model of it.
-func stageTwo(s *settings.Settings, accounts []*dispatch.Account, live func() dispatch.Rules) dispatch.Options {
-	return dispatch.Options{Accounts: accounts, Rules: live, Render: rules.RenderMerged, Zone: s.Zone,
+func stageTwo(s *settings.Settings, accounts []*dispatch.Account) dispatch.Options {
+	return dispatch.Options{Accounts: accounts, Render: rules.RenderMerged, Zone: s.Zone,
 		Consent: dispatch.Consent{Never: s.Consent.Never, Marketing: s.Consent.Marketing, Service: s.Consent.Service}, ClassCaps: s.UserLimits,
 		DuplicatesUsers: s.Events.DuplicateUsers, DuplicatesBroadcasts: s.Events.DuplicateBroadcasts}
 }
@@ -255,7 +255,7 @@ func Identity(ac *settings.Account) string { return ac.Vendor + ":" + ac.AppKey 
 
 // Run works until ctx ends, then drains: what is in flight is resolved, the ledger is released. It returns nil after a clean drain.
 func (a *App) Run(ctx context.Context) error {
-	g, gctx := errgroup.WithContext(ctx)
+	g, gctx := NewTasks(ctx)
 	a.running.Store(true)
 	// Stage 1 stops first: what it has committed, stage 2 of somebody takes.
 	g.Go(func() error { return a.consumer.Run(gctx) })

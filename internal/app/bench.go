@@ -29,7 +29,8 @@ func NewBench(s *settings.Settings, live func() dispatch.Rules) *Bench {
 		accounts = append(accounts, ac)
 		b.Identities[ac.Name] = ac.Key
 	}
-	b.Options = stageTwo(s, accounts, live)
+	b.Options = stageTwo(s, accounts)
+	b.Options.Rules = live
 	return b
 }
 

@@ -102,7 +102,7 @@ func (l *liveRules) swap(s *rules.Set) {
 		l.info.WithLabelValues(old.Hash).Set(0)
 	}
 	l.info.WithLabelValues(s.Hash).Set(1)
-	for _, m := range []rules.Mode{rules.Live, rules.Shadow, rules.Off} {
+	for _, m := range []rules.Mode{rules.Live, rules.Shadow, rules.Canary, rules.Off} {
 		l.success.WithLabelValues(string(m)).Set(float64(s.Modes()[m]))
 	}
 	l.ok.Set(1)

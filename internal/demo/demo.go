@@ -18,7 +18,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/embedded"
@@ -188,7 +187,7 @@ func (d *demo) load() (*rules.Set, error) {
 // run lets the daemon work while the stream flows, waits until what it must do is done, and drains it. It gives what was pending
 // then, by state.
 func (d *demo) run(ctx, life context.Context, daemon func(context.Context) error) (pending map[string]int, err error) {
-	g, gctx := errgroup.WithContext(life)
+	g, gctx := app.NewTasks(life)
 	dctx, drain := context.WithCancel(gctx)
 	defer drain()
 	d.began = time.Now()

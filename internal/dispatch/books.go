@@ -13,6 +13,7 @@ type books interface {
 	Put(key string, v any)
 	Delete(key string)
 	Fate(f ledger.Fate)
+	Intent(key string, value []byte)
 	Answer(key string, v any)
 	Unhalt()
 	WriteGenesis(g *ledger.Genesis)

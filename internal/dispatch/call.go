@@ -119,6 +119,7 @@ func (a *actor) settle(c *call, o Outcome) {
 	} else {
 		a.log.Debug("vendor call accepted", attemptField(at.ID), laneField(l.full()), ruleField(at.Rule), zap.Int("members", len(c.items)))
 	}
+	l.countNotSent(at, o.Class)
 	switch o.Class {
 	case ClassOK:
 		at.State = ledger.OK

@@ -8,7 +8,7 @@ import (
 )
 
 // gate sends an item to the first gate that holds it, in the one order printed everywhere (rules-format.md 5): merge →
-// approval → quiet → consent → caps → quota. What the last gates say is asked again when the call leaves, see admitted.
+// approval → send_at and quiet → consent, user_when → caps → quota. What the last gates say is asked again when the call leaves, see admitted.
 func (a *actor) gate(it *item) {
 	now := a.clock.now()
 	in := it.p.Intent
@@ -28,6 +28,9 @@ func (a *actor) gate(it *item) {
 			return
 		}
 	}
+	if c := it.p.Intent.Content; c != nil && c.Open && !a.fix(it) {
+		return
+	}
 	if ap := in.Policy.Approval; ap != nil {
 		until := it.p.At.Add(ap.Within)
 		if !until.After(now) {
@@ -38,8 +41,8 @@ func (a *actor) gate(it *item) {
 		a.timers.set(wakeItem, id, until)
 		return
 	}
-	if until := quietUntil(in.Policy.Quiet, now, a.opt.Zone); until.After(now) {
-		if in.Policy.DropOn {
+	if until, drop := a.heldUntil(it, now); until.After(now) {
+		if drop {
 			a.fate(it, ledger.Suppressed, ledger.QuietHours, nil)
 			return
 		}
@@ -58,6 +61,7 @@ func (a *actor) gate(it *item) {
 func (a *actor) enqueue(it *item) {
 	l := it.ac.lanes[it.route.Lane]
 	a.setState(it, queued)
+	l.spareItem(it)
 	if it.route.Users {
 		l.queue.add(it)
 		return
@@ -101,6 +105,10 @@ func (a *actor) admitted(it *item, now time.Time) bool {
 	}
 	if r := a.consent(it); r != ledger.ReasonNone {
 		a.fate(it, ledger.Suppressed, r, nil)
+		return false
+	}
+	if !a.userMeets(it) {
+		a.fate(it, ledger.Suppressed, ledger.OptedOut, func(f *ledger.Fate) { f.Detail = "user_when is not met: " + in.UserWhen })
 		return false
 	}
 	if !a.capsAllow(it, now) {

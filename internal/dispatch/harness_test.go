@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -145,6 +146,27 @@ func render(c *intent.Content, _ *intent.Merge, items []map[string]any, count in
 	return &out, nil
 }
 
+// stubUsers meets "level is vip", and fills ${level} with the row's.
+type stubUsers struct{}
+
+func (stubUsers) Meets(source string, row func(string) (intent.Value, bool)) bool {
+	v, _ := row("level")
+	return source == "level is "+v.Str
+}
+
+func (stubUsers) Fill(c *intent.Content, row func(string) (intent.Value, bool), now time.Time) (*intent.Content, error) {
+	v, known := row("level")
+	if !known {
+		return nil, errors.New("${level} is missing")
+	}
+	out := *c
+	out.Body, out.Open = strings.ReplaceAll(c.Body, "${level}", v.Str), false
+	if now.IsZero() {
+		return nil, errors.New("no time")
+	}
+	return &out, nil
+}
+
 func setup(t *testing.T) *bundle {
 	t.Helper()
 	kc, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(100*time.Millisecond))
@@ -186,7 +208,7 @@ func (b *bundle) account() *Account {
 }
 
 func (b *bundle) options(ac *Account) Options {
-	return Options{Kafka: b.kafka, Topics: b.topics, Instance: "a", Accounts: []*Account{ac}, Rules: func() Rules { return stubRules{} }, Render: render, Zone: time.UTC,
+	return Options{Kafka: b.kafka, Topics: b.topics, Instance: "a", Accounts: []*Account{ac}, Rules: func() Rules { return stubRules{} }, Render: render, Users: func() Users { return stubUsers{} }, Zone: time.UTC,
 		Metrics: NewMetrics(prometheus.NewRegistry()), Log: zaptest.NewLogger(b.t, zaptest.Level(zap.ErrorLevel)), SessionTimeout: time.Second, FetchMaxWait: 50 * time.Millisecond}
 }
 

@@ -79,6 +79,10 @@ func (a *actor) place(ac *account, p *ledger.Pending) {
 		final(ledger.Suppressed, ledger.ShadowMode, "")
 		return
 	}
+	if in.Canary {
+		final(ledger.Suppressed, ledger.Canary, "")
+		return
+	}
 	if in.Action == intent.Push {
 		if err := ac.Vendor.ValidUser(in.Target); err != nil {
 			final(ledger.Dead, ledger.BadField, err.Error())

@@ -34,6 +34,7 @@ type item struct {
 	route Route
 	state state
 	group *pushGroup // while it waits with equals
+	spare bool       // it is in lane.spare
 }
 
 func (it *item) id() string            { return string(it.p.Intent.ID) }

@@ -128,11 +128,13 @@ type lane struct {
 	queue   *pushQueue // named users
 	casts   []*item    // audiences, unordered: a scarce lane holds few
 	halves  [][]*item  // refused calls, split: each goes alone, first
+	spare   []*item    // queued, with other accounts to try
 
 	closed    *ledger.LaneState
 	probing   bool
 	trial     bool   // after a probe: one call may pass
 	unclear   int    // ambiguous outcomes in a row
+	notSent   int    // calls in a row that did not leave
 	refusals  int    // requests of different events that the vendor refused in a row
 	refused   string // the event of the last of them
 	backoff   time.Duration

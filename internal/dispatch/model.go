@@ -24,6 +24,8 @@ type Model struct {
 	at  time.Time
 	seq int64 // of the next intent, as its offset would be
 	end ModelEnd
+
+	handed []*intent.Intent // to the next account of their rule, until they are taken in
 }
 
 // ModelEnd is what stands around a Model instead of a vendor and the topics.
@@ -166,7 +168,13 @@ func (m *Model) turn() {
 		for _, c := range calls {
 			m.a.resolve(result{c, m.depart(c)})
 		}
-		if len(calls) == 0 && len(m.a.results) == 0 {
+		handed := m.handed
+		m.handed = nil
+		for _, in := range handed {
+			m.a.admit(in, m.seq)
+			m.seq++
+		}
+		if len(calls) == 0 && len(m.a.results) == 0 && len(handed) == 0 {
 			return
 		}
 	}
@@ -241,6 +249,14 @@ func (w unwritten) Fate(f ledger.Fate) {
 	if w.m.end.Fate != nil {
 		w.m.end.Fate(f)
 	}
+}
+
+func (w unwritten) Intent(_ string, value []byte) {
+	in, err := intent.Decode(value)
+	if err != nil { // the actor encoded it
+		panic("an intent that was handed over cannot be read: " + err.Error())
+	}
+	w.m.handed = append(w.m.handed, in)
 }
 
 func (unwritten) Commit(context.Context, ledger.Position) error             { return nil }

@@ -39,6 +39,7 @@ type Options struct {
 	Accounts  []*Account
 	Rules     func() Rules // the live rule set
 	Render    Render
+	Users     func() Users // the live rule set
 	Zone      *time.Location
 	Consent   Consent
 	ClassCaps map[string]intent.Cap // user_limits, by class

@@ -24,6 +24,7 @@ func (a *actor) plan() (calls []*call) {
 			if name == LaneTag || name == LaneTagBatch || name == LaneTagGet {
 				continue
 			}
+			a.handOver(ac.lanes[name], now)
 			calls = append(calls, a.planLane(ac.lanes[name], now)...)
 		}
 	}

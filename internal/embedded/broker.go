@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/zap"
 )
 
@@ -29,6 +31,7 @@ type Broker struct {
 	addrs   []string
 	suffix  string
 	unlock  func() error
+	staged  *os.File      // nil without a directory
 	stop    chan struct{} // ends the watch
 	watch   sync.WaitGroup
 	close   sync.Once
@@ -74,7 +77,7 @@ func Start(ctx context.Context, o Options) (*Broker, error) {
 		if err := probe(o.Dir); err != nil {
 			return nil, errors.Join(err, unlock())
 		}
-		if err := errors.Join(mend(o.Dir), mendCommits(o.Dir)); err != nil {
+		if err := mend(o.Dir); err != nil {
 			return nil, errors.Join(err, unlock())
 		}
 		opts = append(opts, kfake.DataDir(o.Dir))
@@ -97,12 +100,41 @@ func Start(ctx context.Context, o Options) (*Broker, error) {
 	}
 	b.addrs = b.cluster.ListenAddrs()
 	if o.Dir != "" {
+		if err := b.stage(o.Dir); err != nil {
+			return nil, errors.Join(err, b.Close())
+		}
 		if err := writeAddress(o.Dir, b.addrs[0]); err != nil {
 			return nil, errors.Join(err, b.Close())
 		}
 		b.watch.Go(func() { b.watchDir(o.Dir) })
 	}
 	return b, nil
+}
+
+// stage sees to it that the group offsets of a transaction are on disk before the transaction ends.
+func (b *Broker) stage(dir string) error {
+	s, err := newStager(dir, func(id [16]byte) string {
+		if t := b.cluster.TopicIDInfo(id); t != nil {
+			return t.Topic
+		}
+		return ""
+	})
+	if err != nil {
+		return err
+	}
+	b.staged = s.file
+	b.cluster.ControlKey(int16(kmsg.TxnOffsetCommit), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		s.offsets(r.(*kmsg.TxnOffsetCommitRequest))
+		return nil, nil, false
+	})
+	b.cluster.ControlKey(int16(kmsg.EndTxn), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		if err := s.end(r.(*kmsg.EndTxnRequest)); err != nil {
+			b.fail(err)
+			return nil, err, true
+		}
+		return nil, nil, false
+	})
+	return nil
 }
 
 // Addrs returns the addresses to give a client as seed brokers.
@@ -129,6 +161,9 @@ func (b *Broker) Close() error {
 		close(b.stop)
 		b.watch.Wait()
 		b.cluster.Close()
+		if b.staged != nil {
+			b.staged.Close() // nothing is buffered
+		}
 		b.end(nil)
 		b.closed = errors.Join(b.Err(), b.unlock())
 	})

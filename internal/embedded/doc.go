@@ -12,8 +12,8 @@
 //
 // Limits, on purpose: one broker, no replication, no TLS, no authentication, loopback only. Writes are in the
 // page cache, not synced: a killed machine may lose the last seconds. What a killed process leaves half written is mended at the
-// next start: index entries (mend.go) and the markers of a commit over several partitions (mendcommits.go). Group offsets of such a
-// commit may be missing still; then stage 1 reads those records again. After
+// next start: index entries (mend.go), the markers of a commit over several partitions (mendcommits.go), and the group offsets of
+// that commit (mendoffsets.go). After
 // SIGKILL with an open transaction kfake hides part of what the same transactional id commits next, so every
 // transactional id must end with [Broker.TxnSuffix], which differs at every start. Classic consumer groups may
 // get two leaders in one rebalance: use KIP-848 groups, or one instance.

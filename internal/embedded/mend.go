@@ -16,10 +16,22 @@ const (
 	batchHeader = 61
 )
 
-// mend completes the index of every segment in dir. kfake writes a batch first and its index entry after it: a process killed
+// mend completes what a killed process left half written in dir.
+func mend(dir string) error {
+	if err := mendIndexes(dir); err != nil {
+		return err
+	}
+	committed, err := mendCommits(dir)
+	if err != nil {
+		return err
+	}
+	return mendOffsets(dir, committed)
+}
+
+// mendIndexes completes the index of every segment in dir. kfake writes a batch first and its index entry after it: a process killed
 // between the two leaves a batch without one. kfake would take that batch for committed although its transaction was open, and
 // pair every later batch with its neighbour's entry.
-func mend(dir string) error {
+func mendIndexes(dir string) error {
 	segments, err := filepath.Glob(filepath.Join(dir, "partitions", "*", "*.dat"))
 	if err != nil {
 		return fmt.Errorf("mend the broker's data: %w", err)

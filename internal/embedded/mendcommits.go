@@ -28,14 +28,11 @@ type ended struct {
 
 // mendCommits completes commits that a killed process left half done. kfake ends a transaction by writing a marker to one partition
 // after the other; at the next start it aborts what has none. A transaction that is committed in one partition was decided, so the
-// others get the same marker.
-//
-// Not mended: the offsets that a transaction commits for a group, which kfake writes after the markers. A kill in between makes
-// stage 1 read those records again; nothing is lost by it.
-func mendCommits(dir string) error {
+// others get the same marker. It returns the markers, of those transactions that their epoch tells apart.
+func mendCommits(dir string) (map[transaction][]byte, error) {
 	dirs, err := filepath.Glob(filepath.Join(dir, "partitions", "*"))
 	if err != nil {
-		return fmt.Errorf("mend the broker's data: %w", err)
+		return nil, fmt.Errorf("mend the broker's data: %w", err)
 	}
 	logs := map[string]*ended{}
 	committed := map[transaction][]byte{}
@@ -43,24 +40,27 @@ func mendCommits(dir string) error {
 	for _, d := range dirs {
 		e, err := readTransactions(d)
 		if err != nil {
-			return fmt.Errorf("mend the broker's data: %w", err)
+			return nil, fmt.Errorf("mend the broker's data: %w", err)
 		}
 		logs[d] = e
 		maps.Copy(committed, e.commits)
 		maps.Copy(twice, e.twice)
 	}
+	for t := range twice {
+		delete(committed, t)
+	}
 	for _, e := range logs {
 		for t := range e.open {
 			marker, ok := committed[t]
-			if !ok || twice[t] {
+			if !ok {
 				continue
 			}
 			if err := e.append(marker); err != nil {
-				return fmt.Errorf("mend the broker's data: %w", err)
+				return nil, fmt.Errorf("mend the broker's data: %w", err)
 			}
 		}
 	}
-	return nil
+	return committed, nil
 }
 
 // readTransactions walks a partition's segments in order.

@@ -25,8 +25,8 @@ func Decode(b []byte) (*Intent, error) {
 			return nil, fmt.Errorf("decode intent %s: JSON of version %d, there is only version %d", in.ID, in.V, versionJSON)
 		}
 		return in, nil
-	case len(b) > 0 && b[0] == Version:
-		in.V = Version
+	case len(b) > 0 && (b[0] == Version || b[0] == versionBinary):
+		in.V = int(b[0])
 		if err := fields(b[1:], in.field); err != nil {
 			return nil, fmt.Errorf("decode intent: %w", err)
 		}
@@ -158,6 +158,14 @@ func (in *Intent) field(f *field) {
 		in.Dead = f.text()
 	case fDeadDetail:
 		in.DeadDetail = f.text()
+	case fCanary:
+		in.Canary = f.truth()
+	case fUserWhen:
+		in.UserWhen = f.text()
+	case fVariant:
+		in.Variant = f.text()
+	case fNext:
+		in.Next = append(in.Next, f.text())
 	}
 }
 
@@ -272,6 +280,8 @@ func (c *Content) field(f *field) {
 		f.message(c.Message.field)
 	case fContentRongCloud:
 		c.RongCloud = json.RawMessage(f.text())
+	case fContentOpen:
+		c.Open = f.truth()
 	}
 }
 
@@ -362,6 +372,9 @@ func (p *Policy) field(f *field) {
 		f.message(p.Approval.field)
 	case fPolicyNoCaps:
 		p.NoCaps = f.truth()
+	case fPolicySendAt:
+		n := int(f.integer())
+		p.SendAt = &n
 	}
 }
 

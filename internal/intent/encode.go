@@ -57,6 +57,18 @@ const (
 	fEventOffset
 )
 
+// The fields of the rule language that came with version 3, in each of the messages: 30 to 39.
+const (
+	fCanary number = 30 + iota
+	fUserWhen
+	fVariant
+	fNext
+)
+
+const fContentOpen number = 30
+
+const fPolicySendAt number = 30
+
 const (
 	fProfileVersion number = 1 + iota
 	fProfileGone
@@ -199,7 +211,15 @@ func (b buffer) intent(in *Intent) (buffer, error) {
 	b, at = b.open(fPolicy)
 	b = b.policy(&in.Policy).close(at)
 	b = b.text(fDead, in.Dead)
-	return b.text(fDeadDetail, in.DeadDetail), nil
+	b = b.text(fDeadDetail, in.DeadDetail)
+	return b.language(in), nil
+}
+
+func (b buffer) language(in *Intent) buffer {
+	b = b.truth(fCanary, in.Canary)
+	b = b.text(fUserWhen, in.UserWhen)
+	b = b.text(fVariant, in.Variant)
+	return b.texts(fNext, in.Next)
 }
 
 func (b buffer) event(e *EventRef) buffer {
@@ -254,7 +274,8 @@ func (b buffer) content(c *Content) buffer {
 		b = b.textMap(fMessageContent, m.Content)
 		b = b.text(fMessageExtra, m.Extra).close(at)
 	}
-	return b.text(fContentRongCloud, string(c.RongCloud))
+	b = b.text(fContentRongCloud, string(c.RongCloud))
+	return b.truth(fContentOpen, c.Open)
 }
 
 func (b buffer) merge(m *Merge) (buffer, error) {
@@ -331,7 +352,11 @@ func (b buffer) policy(p *Policy) buffer {
 		b = b.integer(fApprovalPeople, int64(a.People))
 		b = b.integer(fApprovalWithin, int64(a.Within)).close(at)
 	}
-	return b.truth(fPolicyNoCaps, p.NoCaps)
+	b = b.truth(fPolicyNoCaps, p.NoCaps)
+	if p.SendAt != nil {
+		b = b.zigzag(fPolicySendAt, int64(*p.SendAt))
+	}
+	return b
 }
 
 func (b buffer) tag(n number, kind uint64) buffer { return binary.AppendUvarint(b, uint64(n)<<3|kind) }

@@ -16,10 +16,12 @@ import (
 	"github.com/notifier/notifier/internal/event"
 )
 
-// Version of the wire form; a reader refuses what is newer. Versions are bytes below '{', with which version 1 begins: JSON.
+// Version of the wire form; a reader refuses what is newer. Versions are bytes below '{', with which version 1 begins: JSON. Version 3
+// has fields that may not be passed over.
 const (
-	Version     = 2
-	versionJSON = 1
+	Version       = 3
+	versionBinary = 2
+	versionJSON   = 1
 )
 
 // MaxBytes bounds one encoded intent, so that a ledger transaction can never be too large to commit (design.md 3.8): the ledger holds
@@ -90,6 +92,11 @@ type Intent struct {
 
 	Dead       string `json:"dead,omitempty"` // render-error: the rule matched but its text or audience cannot be made; stage 2 records the fate
 	DeadDetail string `json:"dead_detail,omitempty"`
+
+	Canary   bool     `json:"canary,omitempty"`    // the rule's canary leaves this user out: stage 2 records the fate; no content
+	UserWhen string   `json:"user_when,omitempty"` // a condition over the profile table, asked when the call leaves
+	Variant  string   `json:"variant,omitempty"`   // which of the rule's texts this is
+	Next     []string `json:"next,omitempty"`      // names of the accounts to try after this one, in their order
 }
 
 // Profile is what a profile event says of a user.
@@ -141,6 +148,7 @@ type Content struct {
 	Platforms []string          `json:"platforms,omitempty"`
 	Message   *Message          `json:"message,omitempty"`
 	RongCloud json.RawMessage   `json:"rongcloud,omitempty"` // vendor extras, checked at load
+	Open      bool              `json:"open,omitempty"`      // the texts have holes that stage 2 fills when it fixes them: ${user.x}, ${now}
 }
 
 // Message makes a push or broadcast an in-app message with its notification.
@@ -196,6 +204,7 @@ type Policy struct {
 	DropOn   bool      `json:"drop_quiet,omitempty"` // when_quiet: drop
 	Approval *Approval `json:"approval,omitempty"`
 	NoCaps   bool      `json:"no_caps,omitempty"` // per_user: none, also above the settings' user_limits
+	SendAt   *int      `json:"send_at,omitempty"` // minute of the day, in the settings' zone, at which it may leave: NextAt
 }
 
 // Cap is a limit of sends to one user.

@@ -72,6 +72,7 @@ type Fate struct {
 	VendorID string          `json:"vendor_id,omitempty"`
 	Code     int             `json:"code,omitempty"`
 	Resolves FateKind        `json:"resolves,omitempty"` // a human's later word: UNKNOWN, this record corrects the first; SENT, it was recalled or not
+	Variant  string          `json:"variant,omitempty"`  // which of the rule's texts
 	Kind     string          `json:"kind,omitempty"`     // operator: the effect of a command
 	By       string          `json:"by,omitempty"`
 	Why      string          `json:"why,omitempty"`
@@ -81,7 +82,7 @@ type Fate struct {
 // NewFate fills what an intent says of itself.
 func NewFate(in *intent.Intent, kind FateKind, reason Reason, at time.Time) Fate {
 	return Fate{V: Version, Intent: in.ID, Event: in.Event, Rule: in.Rule, RuleSet: in.RuleSet, User: in.Target, Account: in.Account,
-		Action: in.Action, Message: in.Content != nil && in.Content.Message != nil, Fate: kind, Reason: reason, At: at.UTC()}
+		Action: in.Action, Variant: in.Variant, Message: in.Content != nil && in.Content.Message != nil, Fate: kind, Reason: reason, At: at.UTC()}
 }
 
 // Encode gives the wire form.

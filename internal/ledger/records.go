@@ -43,11 +43,13 @@ type Position struct {
 
 // Pending is an intent that has no fate yet.
 type Pending struct {
-	Intent *intent.Intent `json:"intent"`
-	Seq    int64          `json:"seq"` // its offset in intents; a newer intent has a higher one
-	At     time.Time      `json:"at"`  // taken in
-	Merged *Merged        `json:"merged,omitempty"`
-	Stray  bool           `json:"stray,omitempty"` // its account was not in the settings: no gate has seen it, a profile is not in the table
+	Intent   *intent.Intent `json:"intent"`
+	Seq      int64          `json:"seq"` // its offset in intents; a newer intent has a higher one
+	At       time.Time      `json:"at"`  // taken in
+	Merged   *Merged        `json:"merged,omitempty"`
+	LeavesAt time.Time      `json:"leaves_at,omitzero"` // send_at: found when it first came to that gate
+
+	Stray bool `json:"stray,omitempty"` // its account was not in the settings: no gate has seen it, a profile is not in the table
 }
 
 // Merged is an open merge, kept with the intent that began it.

@@ -84,6 +84,11 @@ func (w *Writer) Fate(f Fate) {
 	w.buf = append(w.buf, &kgo.Record{Topic: w.opt.Topics.Fates, Key: []byte(f.Event.ID), Value: f.Encode()})
 }
 
+// Intent writes to the intents topic in the next Commit: an intent that another account takes over, by that account's identity.
+func (w *Writer) Intent(key string, value []byte) {
+	w.buf = append(w.buf, &kgo.Record{Topic: w.opt.Topics.Intents, Key: []byte(key), Value: value})
+}
+
 // Answer writes a record to the control topic in the next Commit.
 func (w *Writer) Answer(key string, v any) {
 	b, err := json.Marshal(v)

@@ -87,6 +87,9 @@ type scope struct {
 	events []string
 	merged bool            // texts of a merge: first.x, latest.x, list.x, count
 	by     map[string]bool // fields in merge.by
+	table  bool            // the profile table alone: user_when
+	now    bool            // ${now} is possible: texts
+	user   bool            // ${user.x} is possible: texts of a push
 }
 
 var eventFields = []string{"id", "type", "time", "topic", "user"}
@@ -420,6 +423,9 @@ func (w *writer) member(n *ast.MemberNode) ast.Node {
 	}
 	switch base.Value {
 	case "event":
+		if w.scope.table {
+			return w.fail(n, "N533", diag.Text{EN: "`user_when` asks the profile table, which has no `event`", ZH: "`user_when` 问的是用户资料，里面没有 `event`"}, diag.Text{EN: "what the event says is asked in `when`", ZH: "事件里的内容请写在 `when` 里"})
+		}
 		if slices.Contains(eventFields, prop.Value) && prop.Value != "user" {
 			var z any = ""
 			if prop.Value == "time" {

@@ -24,6 +24,8 @@ type content struct {
 	message                         *message
 	extras                          json.RawMessage
 	oneTitle, oneBody               *template
+	variants                        []*content
+	isOpen                          bool // a text has an open hole
 }
 
 type message struct {
@@ -89,7 +91,6 @@ func (l *loader) hole(n *diag.Node, s *scope, p *part) bool {
 				return fail("N302", "`before` is only there in a push on a profile event", "`before` 只能用在用户资料事件的 push 规则里", "", "")
 			}
 		case "user":
-			return fail("N120", "`${user.…}` is not supported by this version yet", "这个版本还不支持 `${user.…}`", "", "")
 		default:
 			return fail("N302", "`"+p.ref+"`: a field has no parts", "`"+p.ref+"`：字段没有下一级", "declare the path in events.yaml and use the field's name", "请在 events.yaml 里声明路径，这里写字段名")
 		}
@@ -100,11 +101,12 @@ func (l *loader) hole(n *diag.Node, s *scope, p *part) bool {
 		}
 		return true
 	}
+	if isOpen(p.ref) {
+		f := l.openHole(n, s, p)
+		return f != nil && filtersFit(n, p, f, false)
+	}
 	f := s.fields[name]
 	if f == nil {
-		if strings.HasPrefix(name, "now") {
-			return fail("N120", "`${now}` is not supported by this version yet", "这个版本还不支持 `${now}`", "", "")
-		}
 		at := p.from + strings.Index(" "+p.ref, name) - 1
 		s.unknownField(n, at, at+len([]rune(name)), name)
 		return false
@@ -118,14 +120,23 @@ func (l *loader) hole(n *diag.Node, s *scope, p *part) bool {
 	} else {
 		p.ref = f.Name
 	}
+	return filtersFit(n, p, f, isList)
+}
+
+// filtersFit checks the filters of a hole by the type of what it holds.
+func filtersFit(n *diag.Node, p *part, f *event.Field, isList bool) bool {
+	fail := func(en, zh string) bool {
+		n.ErrorAt(p.from, p.to, "N304", diag.Text{EN: en, ZH: zh}, diag.Text{EN: "remove the filter", ZH: "请删掉这个过滤器"})
+		return false
+	}
 	for _, fl := range p.filters {
 		switch {
 		case fl.name == "money" && f.Type != event.Number:
-			return fail("N304", "`money` is for numbers, `"+f.Name+"` is a "+string(f.Type), "`money` 用于数字，`"+f.Name+"` 不是数字", "", "")
+			return fail("`money` is for numbers, `"+f.Name+"` is a "+string(f.Type), "`money` 用于数字，`"+f.Name+"` 不是数字")
 		case fl.name == "date" && f.Type != event.Time:
-			return fail("N304", "`date` is for times, `"+f.Name+"` is a "+string(f.Type), "`date` 用于时间，`"+f.Name+"` 不是时间", "", "")
+			return fail("`date` is for times, `"+f.Name+"` is a "+string(f.Type), "`date` 用于时间，`"+f.Name+"` 不是时间")
 		case fl.name == "join" && f.Type != event.List && !isList:
-			return fail("N304", "`join` is for lists, `"+f.Name+"` is a "+string(f.Type), "`join` 用于列表，`"+f.Name+"` 不是列表", "", "")
+			return fail("`join` is for lists, `"+f.Name+"` is a "+string(f.Type), "`join` 用于列表，`"+f.Name+"` 不是列表")
 		}
 	}
 	if f.Type == event.Time {
@@ -145,8 +156,10 @@ func dated(p *part) {
 func (l *loader) texts(n *diag.Node, r *Rule, a Account) {
 	r.scope.merged = r.merge != nil
 	s := r.scope
+	s.now, s.user = true, r.Action == intent.Push
 	c := &content{}
 	r.content = c
+	defer func() { c.isOpen, _ = c.open() }()
 	get := func(key string) *template {
 		if v := n.Get(key); v != nil {
 			return l.text(v, s)
@@ -154,9 +167,9 @@ func (l *loader) texts(n *diag.Node, r *Rule, a Account) {
 		return nil
 	}
 	c.title, c.body, c.link, c.image, c.group = get("title"), get("body"), get("link"), get("image"), get("group")
-	if n.Get("body") == nil {
+	if n.Get("body") == nil && n.Get("variants") == nil {
 		n.Error("N114", diag.Text{EN: "`body` is missing", ZH: "缺少 `body`（正文）"}, diag.Text{EN: "add `body: \"...\"`", ZH: "请加上 `body: \"...\"`"})
-	} else if strings.TrimSpace(n.Get("body").Text) == "" {
+	} else if b := n.Get("body"); b != nil && strings.TrimSpace(b.Text) == "" {
 		n.Get("body").Error("N104", diag.Text{EN: "the body is empty", ZH: "正文是空的"}, diag.Text{})
 	}
 	for key, limit := range map[string]int{"title": 50, "body": 200} {
@@ -194,7 +207,9 @@ func (l *loader) texts(n *diag.Node, r *Rule, a Account) {
 	if m := n.Get("message"); m != nil && m.Keys("from", "type", "content", "extra") {
 		c.message = &message{}
 		if v := m.Get("from"); v != nil {
-			c.message.from = l.text(v, s)
+			sender := *s
+			sender.now, sender.user = false, false
+			c.message.from = l.text(v, &sender)
 		} else if a.Name != "" && a.Sender == "" {
 			m.Error("N408", diag.Text{EN: "nobody sends this message", ZH: "这条消息没有发送人"}, diag.Text{EN: "add `from`, or `sender` to the account", ZH: "请加上 `from`，或在账号设置里写 `sender`"})
 		}
@@ -214,6 +229,10 @@ func (l *loader) texts(n *diag.Node, r *Rule, a Account) {
 	}
 	if rc := n.Get("rongcloud"); rc != nil {
 		l.extras(rc, c)
+	}
+	l.variants(n.Get("variants"), r)
+	if c.body == nil && len(r.variants) > 0 { // each has one
+		c.body = r.variants[0].content.body
 	}
 	if r.merge == nil {
 		return
@@ -249,6 +268,9 @@ func (c *content) templates() []*template {
 			out = append(out, m.content[k])
 		}
 	}
+	for _, v := range c.variants {
+		out = append(out, v.title, v.body)
+	}
 	return out
 }
 
@@ -259,7 +281,7 @@ func (c *content) vars() []string {
 		for _, ref := range t.refs() {
 			prefix, name, dotted := strings.Cut(ref, ".")
 			switch {
-			case ref == "count":
+			case ref == "count", isOpen(ref):
 			case dotted && (prefix == "first" || prefix == "latest" || prefix == "list"):
 				set[name] = true
 			default:
@@ -345,9 +367,14 @@ func (c *content) render(out *intent.Content, a *subject, raw bool) error {
 			first = err
 		}
 	}
+	out.Open = c.isOpen
 	text := func(t *template) (s string) {
 		if raw {
 			s = t.String()
+		} else if out.Open {
+			var err error
+			s, err = t.partial(a.get)
+			note(err)
 		} else {
 			var err error
 			s, err = t.render(a.get)
@@ -357,7 +384,7 @@ func (c *content) render(out *intent.Content, a *subject, raw bool) error {
 		return s
 	}
 	out.Badge, out.Platforms, out.RongCloud = c.badge, c.platforms, c.extras
-	if raw {
+	if raw || out.Open {
 		out.Title, out.Body, out.Link, out.Image, out.Group = text(c.title), text(c.body), text(c.link), text(c.image), text(c.group)
 	} else { // one string holds all of them
 		b, ends := a.press.text[:0], [5]int{}
@@ -396,7 +423,7 @@ func (c *content) render(out *intent.Content, a *subject, raw bool) error {
 
 // push reads the block of a rule for named users.
 func (l *loader) push(n *diag.Node, r *Rule, a Account) {
-	if !keys(n, "push", "to", "title", "body", "link", "image", "data", "badge", "group", "platforms", "message", "rongcloud") {
+	if !keys(n, "push", "to", "title", "body", "link", "image", "data", "badge", "group", "platforms", "message", "variants", "rongcloud") {
 		return
 	}
 	if to := n.Get("to"); to != nil {

@@ -151,7 +151,7 @@ func (s *Set) one(out []*intent.Intent, r *Rule, a *subject, met func() bool) (a
 			all = append(out, s.dead(s.blank(r, a, target), fmt.Errorf("internal fault in rule %s: %v", r.Name, p)))
 		}
 	}()
-	if !met() {
+	if !r.alive(a.ev.Time) || !met() {
 		return out
 	}
 	if r.Action == intent.Broadcast {
@@ -219,6 +219,10 @@ func (s *Set) blank(r *Rule, a *subject, target string) *intent.Intent {
 	if r.expire > 0 {
 		in.Policy.Expire = a.ev.Time.Add(r.expire)
 	}
+	in.Next = r.next
+	if r.userWhen != nil {
+		in.UserWhen = r.userWhen.source
+	}
 	return in
 }
 
@@ -231,8 +235,14 @@ func (s *Set) dead(in *intent.Intent, err error) *intent.Intent {
 
 // fill renders the content, or keeps the templates and this trigger's values for a merge.
 func (s *Set) fill(r *Rule, in *intent.Intent, whom string, a *subject) *intent.Intent {
+	if r.leavesOut(in.Target) { // a gate before all that writes texts: who is left out has no dead letter
+		in.Canary = true
+		return in
+	}
 	in.Content = a.press.content()
-	if err := r.content.render(in.Content, a, r.merge != nil); err != nil {
+	var c *content
+	c, in.Variant = r.contentFor(in.Target)
+	if err := c.render(in.Content, a, r.merge != nil); err != nil {
 		return s.dead(in, err)
 	}
 	m := r.merge
@@ -244,12 +254,12 @@ func (s *Set) fill(r *Rule, in *intent.Intent, whom string, a *subject) *intent.
 		return s.dead(in, fmt.Errorf("merge.by: %w", err))
 	}
 	in.Merge = &intent.Merge{Key: r.Name + "|" + whom + "|" + by, Wait: m.wait, Extend: m.extend, MaxWait: m.max, Keep: m.keep}
-	if r.content.oneTitle != nil || r.content.oneBody != nil {
+	if c.oneTitle != nil || c.oneBody != nil {
 		in.Merge.One = &intent.One{}
-		if t := r.content.oneTitle; t != nil {
+		if t := c.oneTitle; t != nil {
 			in.Merge.One.Title = t.String()
 		}
-		if t := r.content.oneBody; t != nil {
+		if t := c.oneBody; t != nil {
 			in.Merge.One.Body = t.String()
 		}
 	}

@@ -20,6 +20,8 @@ import (
 // out unseen only if the plain way would not have counted it:
 //   - what the first clause needs is counted for all rules with the same needs at once: group
 //   - a rule whose key stands in a later clause is also found by the absence of what the clauses before it need: late
+//   - a rule with a life of its own (from, until) counts nothing outside of it, so it is in no group, and its first clause is
+//     like a later one
 type index struct {
 	needed  []neededField
 	groups  []*group
@@ -101,7 +103,7 @@ func newIndex(spec *event.Spec, rules []*Rule) *index {
 		if !good {
 			return nil
 		}
-		if len(e.when) > 0 {
+		if len(e.when) > 0 && !r.bounded() { // a life of its own: only while it lasts is anything counted
 			e.first = e.when[0].needs
 			r.groups = append(r.groups, x.group(e.first))
 		}
@@ -176,7 +178,7 @@ func (x *index) hash() {
 		var before uint64 // what the clauses after the first, up to the key's, need
 		var needs uint64
 		for c := range e.when {
-			if c > 0 {
+			if c > 0 || e.rule.bounded() {
 				needs |= e.when[c].needs
 			}
 			for _, p := range e.when[c].keys() {
@@ -200,7 +202,7 @@ func (x *index) hash() {
 
 func (e *entry) posting(id int32) posting {
 	in := posting{id: id}
-	if len(e.when) > 0 {
+	if len(e.when) > 0 && !e.rule.bounded() {
 		for _, p := range e.when[0].parts {
 			if p.op >= opLess && p.slot <= math.MaxUint16 {
 				in.op, in.slot, in.num = p.op, uint16(p.slot), p.num

@@ -43,6 +43,17 @@ events:
       level: {path: level, values: [normal, vip]}
       city: {path: city, alias: 城市}
       count2: {path: c, type: number}
+  profile:
+    topic: c
+    kind: profile
+    update: patch
+    id: id
+    user: user
+    fields:
+      tier: {path: tier, alias: 级别}
+      spent: {path: spent, type: number}
+      born: {path: born, type: time}
+      liked: {path: liked, type: list}
 `
 
 var someTexts = []string{"a", "b", "NaN", "1", "", "北京", "true"}
@@ -124,8 +135,23 @@ func genRules(t *rapid.T) string {
 	quote := func(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 	var b strings.Builder
 	for i := range rapid.IntRange(1, 12).Draw(t, "rules") {
+		action := rapid.SampledFrom([]string{
+			"    push: {body: \"${city} ${amount | money} ${event.id} x\"}\n",
+			`    push: {to: "${items}", title: "${event.type | upper} ${event.time}", body: "${items | join} ${at | default(\"-\")}", data: {k: "${gift | default(\"?\")}"}}` + "\n",
+			`    broadcast: {audience: {all_of: ["city_${city}"]}, body: "${level | default(\"\") | max(2)} b"}` + "\n    limits: {expire: 4h}\n",
+			"    push: {body: \"${count} x ${first.city} ${list.amount | join}\"}\n    merge: {by: \"${level}\", wait: 1m}\n    limits: {expire: 4h}\n",
+			"    user_when: 级别 == 'vip' and spent > 3\n    send_at: \"09:00\"\n    push: {body: \"${city} ${user.级别 | default(\\\"-\\\")} $ ${now | date(\\\"YYYY\\\")}\", title: \"$\"}\n    limits: {expire: 30h}\n",
+			"    push: {body: \"b ${city}\", variants: [{name: a, share: 30, title: \"${user.born}\"}, {name: b, share: 70%, body: \"${latest.amount} ${now}\"}]}\n    merge: {by: \"${city}\", wait: 1m}\n    limits: {expire: 4h}\n",
+			"    push: {to: \"${items}\", variants: [{name: a, share: 50, body: \"${amount}\"}, {name: b, share: 50, body: \"${event.id} ${level}\"}]}\n",
+		}).Draw(t, "action")
+		mode := rapid.SampledFrom([]string{"live", "live", "canary 50%", "shadow", "off"}).Draw(t, "mode")
+		if strings.Contains(action, "broadcast:") && strings.HasPrefix(mode, "canary") {
+			mode = "live"
+		}
 		on := rapid.SampledFrom([]string{"first", "first", "second", "[first, second]", "[second, first]"}).Draw(t, "event")
-		fmt.Fprintf(&b, "  - name: rule-%d\n    event: %s\n    mode: %s\n    class: service\n", i, on, rapid.SampledFrom([]string{"live", "live", "live", "shadow", "off"}).Draw(t, "mode"))
+		fmt.Fprintf(&b, "  - name: rule-%d\n    event: %s\n    mode: %s\n    class: service\n", i, on, mode)
+		b.WriteString(rapid.SampledFrom([]string{"", "", "    from: 2026-11-21T03:00:00Z\n", "    from: 2026-11-21 11:00:01\n", "    until: 2026-11-21 11:00\n", "    until: 2026-11-21T03:00:01Z\n",
+			"    from: 2026-11-20 00:00\n    until: 2026-11-22 00:00\n"}).Draw(t, "life"))
 		if n := rapid.IntRange(0, 3).Draw(t, "when"); n == 0 {
 			b.WriteString("    when: always\n")
 		} else {
@@ -140,12 +166,7 @@ func genRules(t *rapid.T) string {
 				b.WriteString("      - " + quote(genWhen(t, 1)) + "\n")
 			}
 		}
-		b.WriteString(rapid.SampledFrom([]string{
-			"    push: {body: \"${city} ${amount | money} ${event.id} x\"}\n",
-			`    push: {to: "${items}", title: "${event.type | upper} ${event.time}", body: "${items | join} ${at | default(\"-\")}", data: {k: "${gift | default(\"?\")}"}}` + "\n",
-			`    broadcast: {audience: {all_of: ["city_${city}"]}, body: "${level | default(\"\") | max(2)} b"}` + "\n    limits: {expire: 4h}\n",
-			"    push: {body: \"${count} x ${first.city} ${list.amount | join}\"}\n    merge: {by: \"${level}\", wait: 1m}\n    limits: {expire: 4h}\n",
-		}).Draw(t, "action"))
+		b.WriteString(action)
 	}
 	return b.String()
 }

@@ -191,7 +191,7 @@ func (l *loader) approval(n, defaults *diag.Node, r *Rule, a Account, known bool
 	}
 	people, ok1 := block.Need("people").Int(1, 10)
 	within, ok2 := block.Need("within").Duration(time.Minute, 7*24*time.Hour)
-	if !ok1 || !ok2 || (wide && a.ApprovalWaived) || (!wide && own == nil) {
+	if !ok1 || !ok2 || (wide && a.ApprovalWaived && !l.opt.AnyAccount) || (!wide && own == nil) {
 		return
 	}
 	r.policy.Approval = &intent.Approval{People: int(people), Within: within}
@@ -207,6 +207,8 @@ func (l *loader) safety(n *diag.Node, r *Rule) {
 			why = "a broadcast can wait for a slot · 人群推送可能要等名额"
 		case r.merge != nil:
 			why = "merging waits · 合并需要等待"
+		case r.policy.SendAt != nil:
+			why = "`send_at` holds it · `send_at` 会让它等待"
 		case hold:
 			why = "quiet hours hold it · 免打扰时段会暂缓"
 		}

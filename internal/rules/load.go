@@ -144,9 +144,11 @@ type loader struct {
 	opt     Options
 	files   map[string][]byte
 	samples []sampleRef
+	example map[string][]byte // the bytes of an event's sample
 	specs   []*event.Spec
 	byName  map[string]*event.Spec
 	table   map[string]*event.Field // columns of the profile table
+	users   *scope                  // the same, for conditions and holes
 	rules   []*Rule
 	list    diag.List
 }
@@ -159,7 +161,7 @@ type sampleRef struct {
 // LoadFiles makes a Set of files in memory: the whole loader but for the reading.
 func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 	opt.defaults()
-	l := &loader{opt: opt, files: map[string][]byte{}, byName: map[string]*event.Spec{}}
+	l := &loader{opt: opt, example: map[string][]byte{}, files: map[string][]byte{}, byName: map[string]*event.Spec{}}
 	var docs, catalogues, ruleDocs []*diag.Doc
 	for _, f := range files {
 		l.files[path.Clean(f.Name)] = f.Data
@@ -194,6 +196,7 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 		}
 	}
 	l.table = l.profileFields(l.specs, first)
+	l.users = userScope(l.table, l.specs)
 	if len(docs) > 0 && len(catalogues) == 0 && !slices.ContainsFunc(docs, func(d *diag.Doc) bool { return d.Root == nil }) {
 		missing := diag.Diagnostic{Code: "N601", Severity: diag.Error, Message: diag.Text{EN: "no event catalogue: there is no file with `events:`", ZH: "没有事件目录：没有带 `events:` 的文件"},
 			Hint: diag.Text{EN: "put events.yaml beside the rule files", ZH: "请把 events.yaml 放在规则文件旁边"}}
@@ -227,7 +230,7 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 		for _, r := range l.rules {
 			if r.File == set.Files[i].Name {
 				set.Files[i].Rules++
-				set.Files[i].Tests += r.Tests
+				set.Files[i].Tests += len(r.Tests)
 			}
 		}
 	}
@@ -238,6 +241,7 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 		return nil, slices.DeleteFunc(out, func(d diag.Diagnostic) bool { return d.Code == untested })
 	}
 	set.Catalogue = event.NewCatalogue(l.specs, opt.MaxBytes)
+	set.samples = l.example
 	set.Hash, set.Advice = hash(files), l.facts()
 	set.index(l.table)
 	return set, out
@@ -300,6 +304,7 @@ func (l *loader) checkSamples() {
 		if len(s.spec.Topics) == 0 || len(data) > maxSample {
 			continue
 		}
+		l.example[s.spec.Name] = data
 		rec := event.Record{Position: event.Position{Topic: s.spec.Topics[0]}, Key: []byte("sample"), Value: data, Time: time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)}
 		evs, err := event.NewCatalogue([]*event.Spec{s.spec}, maxSample).Decode(rec)
 		if err != nil {

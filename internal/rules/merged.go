@@ -1,9 +1,8 @@
 package rules
 
 import (
+	"cmp"
 	"errors"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -21,55 +20,20 @@ func RenderMerged(c *intent.Content, m *intent.Merge, items []map[string]any, co
 		return nil, errors.New("render merge: there is nothing to render")
 	}
 	get := merged(items, count, m.Keep)
-	out := *c
-	var first error
-	render := func(src string) string {
+	raw := *c
+	if m.One != nil && count == 1 {
+		raw.Title, raw.Body = cmp.Or(m.One.Title, c.Title), cmp.Or(m.One.Body, c.Body)
+	}
+	return eachText(&raw, func(src string) (string, error) {
 		t, terr := parseTemplate(src)
 		if terr != nil {
-			first = errors.Join(first, terr)
-			return ""
+			return "", terr
 		}
-		s, err := t.render(get)
-		if err != nil && first == nil {
-			first = err
+		if c.Open { // what the profile table and the clock fill is filled next
+			return t.partial(get)
 		}
-		return s
-	}
-	title, body := c.Title, c.Body
-	if m.One != nil && count == 1 {
-		if m.One.Title != "" {
-			title = m.One.Title
-		}
-		if m.One.Body != "" {
-			body = m.One.Body
-		}
-	}
-	out.Title, out.Body, out.Link, out.Image, out.Group = render(title), render(body), render(c.Link), render(c.Image), render(c.Group)
-	size := len(out.Title) + len(out.Body) + len(out.Link) + len(out.Image) + len(out.Group)
-	texts := func(in map[string]string) map[string]string {
-		if in == nil {
-			return nil
-		}
-		res := make(map[string]string, len(in))
-		for _, k := range slices.Sorted(maps.Keys(in)) {
-			res[k] = render(in[k])
-			size += len(res[k])
-		}
-		return res
-	}
-	out.Data = texts(c.Data)
-	if c.Message != nil {
-		out.Message = &intent.Message{From: render(c.Message.From), Type: c.Message.Type, Content: texts(c.Message.Content), Extra: render(c.Message.Extra)}
-	}
-	switch {
-	case first != nil:
-		return nil, first
-	case strings.TrimSpace(out.Body) == "":
-		return nil, errors.New("the body is empty")
-	case size > maxContent:
-		return nil, errors.New("the merged texts are too long")
-	}
-	return &out, nil
+		return t.render(get)
+	})
 }
 
 // merged is the items as templates ask them.

@@ -75,6 +75,14 @@ var mistakes = []struct {
 	// Not in the description, seen in practice.
 	{"", "Chinese quotation marks around a text", map[string]string{"yaml-curly-quotes": "N115", "yaml-curly-quotes-flow": "N115", "yaml-curly-closing": "N100"}},
 	{"", "brackets, quotation marks and indentation", map[string]string{"yaml-unclosed": "N100", "yaml-brace-open": "N100", "yaml-brace-close": "N100", "yaml-indent": "N100", "yaml-dedent": "N100", "yaml-no-space": "N100"}},
+	{"", "a life that is none", map[string]string{"life-day": "N531", "life-no-time": "N531", "life-no-such-day": "N531", "life-tags": "N531", "life-until-before-from": "N532", "life-over": "W532"}},
+	{"", "a canary that is none", map[string]string{"canary-broadcast": "N530", "canary-number": "N530", "canary-nobody": "N530"}},
+	{"", "a condition on the profile table", map[string]string{"userwhen-broadcast": "N533", "userwhen-event": "N533", "userwhen-field": "N202", "userwhen-value": "N206", "userwhen-always": "W212"}},
+	{"", "a time of day to send at", map[string]string{"sendat-form": "N534", "sendat-tags": "N534", "sendat-no-expire": "N501", "sendat-short-expire": "W536", "sendat-quiet-drop": "N535", "sendat-quiet-hold": "W535"}},
+	{"", "variants", map[string]string{"variants-sum": "N537", "variants-share": "N537", "variants-name": "N537", "variants-empty": "N537", "variants-one": "N537", "variants-merge-one": "N537",
+		"variants-no-body": "N114", "variants-broadcast": "N537"}},
+	{"", "holes that are filled later", map[string]string{"open-user-broadcast": "N539", "open-user-to": "N539", "open-now-by": "N539", "open-user-field": "N202", "open-filter": "N304"}},
+	{"", "accounts to try in order", map[string]string{"account-list-tags": "N540", "account-list-twice": "N540", "account-list-unknown": "N203", "account-list-everyone": "N401"}},
 	{"", "what is no condition", map[string]string{"cond-unfinished": "N209", "cond-no-operator": "N209", "cond-unclosed-text": "N209", "cond-not-bool": "N209"}},
 }
 
@@ -125,9 +133,19 @@ func mistakeFiles(t testing.TB) map[string]string {
 	return out
 }
 
+// accountsFor gives the one account that most files have, or two.
+func accountsFor(name string) Options {
+	opt := strictAccount()
+	if strings.HasPrefix(name, "account-list-") {
+		opt.Accounts = append(opt.Accounts, Account{Name: "second", Vendor: "rongcloud", Sender: "system"})
+		opt.Accounts[0].AllowEveryone = true
+	}
+	return opt
+}
+
 func loadMistake(t testing.TB, name string) diag.List {
 	t.Helper()
-	set, l := LoadFiles([]File{{"events.yaml", readFile(t, "testdata/events.yaml")}, {name + ".yaml", readFile(t, "testdata/mistakes/"+name+".yaml")}}, strictAccount())
+	set, l := LoadFiles([]File{{"events.yaml", readFile(t, "testdata/events.yaml")}, {name + ".yaml", readFile(t, "testdata/mistakes/"+name+".yaml")}}, accountsFor(name))
 	if l.Errors() > 0 != (set == nil) {
 		t.Errorf("%s: a Set with errors", name)
 	}

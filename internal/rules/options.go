@@ -6,8 +6,9 @@ import "time"
 type Options struct {
 	Zone       *time.Location // of days, quiet hours and times in texts; nil is Asia/Shanghai or, without zone data, UTC+8
 	Accounts   []Account
-	AnyAccount bool // no settings at hand: every account name is known and may do everything
-	MaxBytes   int  // of a record's value (events.max_bytes); 0 is the default
+	AnyAccount bool      // no settings at hand: every account name is known and may do everything
+	Now        time.Time // for warnings of what is over; zero is the clock's
+	MaxBytes   int       // of a record's value (events.max_bytes); 0 is the default
 
 	Vendor Vendor // asked whether it can send what a rule wants; nil: nobody is
 }
@@ -30,6 +31,9 @@ func (o *Options) defaults() {
 		if z, err := time.LoadLocation("Asia/Shanghai"); err == nil {
 			o.Zone = z
 		}
+	}
+	if o.Now.IsZero() {
+		o.Now = time.Now()
 	}
 	if o.AnyAccount {
 		o.Accounts = []Account{{Name: anyName}}

@@ -19,6 +19,7 @@ type Mode string
 const (
 	Live   Mode = "live"
 	Shadow Mode = "shadow" // evaluated, rendered, recorded, not sent
+	Canary Mode = "canary" // live for a share of the users, recorded for the others
 	Off    Mode = "off"
 )
 
@@ -34,7 +35,7 @@ type Rule struct {
 	Action             intent.Action
 	File               string
 	Line               int
-	Tests              int
+	Tests              []*Test
 
 	always   bool
 	when     []*condition // all must be met
@@ -52,7 +53,13 @@ type Rule struct {
 	node     *diag.Node // of its name
 	oneNode  *diag.Node // merge.one
 	tagNodes []tagNode
-	groups   []*group     // that count for its first clause, one per event
+	groups   []*group  // that count for its first clause, one per event
+	from     time.Time // life; zero: no bound
+	until    time.Time
+	percent  int        // of a canary
+	userWhen *condition // over the profile table
+	variants []variant
+	next     []string     // accounts to try after Account
 	left     atomic.Int64 // tags left out: a field was absent, or the text is no tag
 }
 
@@ -60,8 +67,8 @@ var ruleName = regexp.MustCompile(`^[a-z0-9-]{3,60}$`)
 
 // unsupported are keys of the format that this version does not act on: refused, never silently ignored.
 var unsupported = map[string][]string{
-	"rule":   {"from", "until", "user_when", "send_at", "getui"},
-	"push":   {"variants", "getui"},
+	"rule":   {"getui"},
+	"push":   {"getui"},
 	"limits": {"once", "rule", "brake", "quota", "reserve", "reserve_until", "no_quota"},
 }
 
@@ -129,8 +136,8 @@ func (l *loader) find(name string) *Rule {
 
 // rule reads one rule; nil when it has no usable name. Mistakes are in the list, which keeps the Set from being made.
 func (l *loader) rule(n, defaults *diag.Node) *Rule {
-	if !keys(n, "rule", "name", "title", "owner", "notes", "links", "mode", "class", "event", "when", "unless", "tags", "push", "broadcast",
-		"account", "merge", "limits", "approval", "rongcloud", "tests") {
+	if !keys(n, "rule", "name", "title", "owner", "notes", "links", "mode", "class", "from", "until", "event", "when", "unless", "user_when", "tags", "push", "broadcast",
+		"account", "merge", "send_at", "limits", "approval", "rongcloud", "tests") {
 		return nil
 	}
 	r := &Rule{Line: n.Line, node: n.Need("name"), Mode: Live}
@@ -149,18 +156,20 @@ func (l *loader) rule(n, defaults *diag.Node) *Rule {
 	r.Owner, _ = either(n, defaults, "owner").String()
 	r.Notes, _ = n.Get("notes").String()
 	r.Links, _ = n.Get("links").Strings()
-	r.Tests = len(n.Get("tests").List())
 
 	if !l.events(n.Need("event"), r) {
 		return r
 	}
 	l.action(n, r)
 	l.mode(n, defaults, r)
+	l.life(n, r)
 	account, known := l.account(either(n, defaults, "account"), r)
 	r.scope = scopeOf(r.specs)
 	r.scope.before = r.Action == intent.Push && r.specs[0].Kind == event.Profile
 	l.conditions(n, r)
+	l.userWhen(n, r)
 	l.merge(n.Get("merge"), r)
+	l.sendAt(n, r)
 	body := n.Get(string(r.Action))
 	switch r.Action {
 	case intent.Tags:
@@ -174,6 +183,7 @@ func (l *loader) rule(n, defaults *diag.Node) *Rule {
 		l.limits(n.Get("limits"), defaults.Get("limits"), r)
 		l.approval(n, defaults, r, account, known)
 		l.safety(n, r)
+		r.waits(n)
 		l.carried(body, r, account)
 	} else {
 		for _, k := range []string{"limits", "merge", "approval", "class"} {
@@ -265,7 +275,7 @@ func (l *loader) mode(n, defaults *diag.Node, r *Rule) {
 	if m == nil && !n.Meant("mode") {
 		r.node.Error("N114", diag.Text{EN: "`mode` is missing", ZH: "缺少 `mode`"}, diag.Text{EN: "add `mode: shadow` to try it, `mode: live` to send", ZH: "试运行请写 `mode: shadow`，正式发送请写 `mode: live`"})
 	} else if m != nil && strings.HasPrefix(m.Text, "canary") {
-		notYet(m, "`mode: canary`")
+		l.canary(m, r)
 	} else if s, ok := m.Enum("live", "shadow", "off"); ok {
 		r.Mode = Mode(s)
 	}
@@ -279,9 +289,12 @@ func (l *loader) mode(n, defaults *diag.Node, r *Rule) {
 // account resolves whom the rule sends through; known is false when that failed.
 func (l *loader) account(n *diag.Node, r *Rule) (Account, bool) {
 	if n != nil && n.Kind == diag.Sequence {
-		n.Error("N120", diag.Text{EN: "a list of accounts is not supported by this version yet", ZH: "这个版本还不支持账号列表"}, diag.Text{EN: "name one account", ZH: "请只写一个账号"})
-		return Account{}, false
+		return l.accountList(n, r)
 	}
+	return l.oneAccount(n, r)
+}
+
+func (l *loader) oneAccount(n *diag.Node, r *Rule) (Account, bool) {
 	name, _ := n.String()
 	a, ok := l.opt.account(name)
 	if ok {
@@ -341,67 +354,5 @@ func (l *loader) conditions(n *diag.Node, r *Rule) {
 			place.Error("N404", diag.Text{EN: "a push on a profile event needs changed(): every event repeats the whole profile", ZH: "用户资料事件的 push 必须用 changed()：每次事件都带着全部资料"},
 				diag.Text{EN: "like `changed(level) and level == \"vip\"`", ZH: "例如 `changed(level) and level == \"vip\"`"})
 		}
-	}
-}
-
-// untested is the code of a rule without a test that proves a miss.
-const untested = "W801"
-
-// tests checks the shape of a rule's tests.
-func (l *loader) tests(n *diag.Node, r *Rule) {
-	miss := false
-	for _, t := range n.List() {
-		if !t.Keys("name", "event", "sample", "with", "profile", "now", "quota", "times", "after", "expect", "why") {
-			continue
-		}
-		t.Need("name").String()
-		t.Get("times").Int(1, 1000)
-		t.Get("after").Duration(0, 90*24*time.Hour)
-		t.Get("why").String()
-		if now, ok := t.Get("now").String(); ok {
-			if _, err := time.Parse(time.RFC3339, now); err != nil {
-				t.Get("now").Error("N112", diag.Text{EN: "`" + now + "` is not a time", ZH: "`" + now + "` 不是时间"}, diag.Text{EN: "like 2026-11-21T23:30:00+08:00", ZH: "例如 2026-11-21T23:30:00+08:00"})
-			}
-		}
-		if q := t.Get("quota"); q != nil && q.Keys("used") {
-			q.Need("used").Int(0, 1000)
-		}
-		if (t.Get("event") == nil) == (t.Get("sample") == nil) {
-			t.Error("N802", diag.Text{EN: "a test has either `event` or `sample`", ZH: "测试要写 `event` 或 `sample` 其中一个"}, diag.Text{})
-		}
-		if s := t.Get("sample"); s != nil && !slices.Contains(r.Events, s.Text) {
-			s.Error("N201", diag.Text{EN: "`" + s.Text + "` is not an event of this rule", ZH: "`" + s.Text + "` 不是这条规则的事件"}, diag.OneOf("events", "可用事件", r.Events))
-		}
-		for _, k := range []string{"event", "with", "profile"} {
-			m := t.Get(k)
-			if m == nil || !m.IsMapping() {
-				continue
-			}
-			for _, f := range m.Fields {
-				known := r.scope.fields[f.Key.Text] != nil
-				if k == "profile" {
-					known = l.table[f.Key.Text] != nil
-				}
-				if !known {
-					f.Key.Error("N202", diag.Text{EN: "unknown field `" + f.Key.Text + "`", ZH: "没有字段 `" + f.Key.Text + "`"}, diag.Text{}).Note = r.scope.describe()
-				}
-			}
-		}
-		e := t.Need("expect")
-		if e == nil {
-			continue
-		}
-		if e.Kind == diag.Scalar {
-			x, _ := e.Enum("no match", "nothing")
-			miss = miss || x != ""
-			continue
-		}
-		e.Keys("tags", "push", "broadcast", "held", "leaves_at", "suppressed")
-		if tg := e.Get("tags"); tg != nil && len(tg.List()) == 0 {
-			miss = true
-		}
-	}
-	if !miss && r.Action != intent.Tags && r.Mode != Off {
-		r.node.Warn(untested, diag.Text{EN: "no test proves that the rule can miss", ZH: "没有测试证明这条规则会不触发"}, diag.Text{EN: "add one with `expect: no match`", ZH: "请加一个 `expect: no match` 的测试"})
 	}
 }

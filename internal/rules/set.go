@@ -24,6 +24,8 @@ type Set struct {
 	tagRules map[string][]*Rule // by account
 	accounts []string           // that take profile intents, sorted
 	table    map[string]*event.Field
+	users    *userConditions
+	samples  map[string][]byte // by event, for tests
 }
 
 // FileInfo is what check says of one file.
@@ -53,6 +55,7 @@ func (p *plan) add(r *Rule) {
 // index arranges the rules by what triggers them.
 func (s *Set) index(table map[string]*event.Field) {
 	s.business, s.profile, s.tagRules, s.table = map[string]*plan{}, map[string]*plan{}, map[string][]*Rule{}, table
+	s.users = &userConditions{scope: userScope(table, s.Catalogue.Specs), compiled: map[string]*condition{}}
 	accounts := map[string]bool{}
 	for _, r := range s.Rules {
 		if r.Action == intent.Tags {
@@ -62,6 +65,9 @@ func (s *Set) index(table map[string]*event.Field) {
 		}
 		if r.Mode == Off {
 			continue
+		}
+		if r.asksUsers() {
+			accounts[r.Account] = true
 		}
 		for _, spec := range r.specs {
 			to := s.business
@@ -80,6 +86,13 @@ func (s *Set) index(table map[string]*event.Field) {
 			}
 		}
 	}
+	for _, r := range s.Rules {
+		if r.Action == intent.Push && r.Mode != Off && accounts[r.Account] { // whoever sends it instead is asked for the same consent
+			for _, name := range r.next {
+				accounts[name] = true
+			}
+		}
+	}
 	for name, p := range s.business {
 		p.index = newIndex(s.Catalogue.Spec(name), p.rules)
 	}
@@ -92,7 +105,8 @@ func (s *Set) Topics() []string { return s.Catalogue.Topics() }
 // Zone is where the rules' days are.
 func (s *Set) Zone() *time.Location { return s.opt.Zone }
 
-// HasProfile reports whether an account takes profile intents: it has tag rules or pushes on profile events.
+// HasProfile reports whether an account takes profile intents: it has tag rules, pushes on profile events, or rules that ask the
+// profile table when they send, or pushes instead of such an account.
 func (s *Set) HasProfile(account string) bool { return slices.Contains(s.accounts, account) }
 
 // Rule gives a rule by name, nil when there is none.
@@ -107,7 +121,7 @@ func (s *Set) Rule(name string) *Rule {
 
 // Modes counts the rules by mode: the gauge notifier_rules_loaded.
 func (s *Set) Modes() map[Mode]int {
-	out := map[Mode]int{Live: 0, Shadow: 0, Off: 0}
+	out := map[Mode]int{Live: 0, Shadow: 0, Canary: 0, Off: 0}
 	for _, r := range s.Rules {
 		out[r.Mode]++
 	}

@@ -82,7 +82,12 @@ type templateError struct {
 func (e *templateError) Error() string { return e.msg.EN }
 
 // parseTemplate reads a text.
-func parseTemplate(src string) (*template, *templateError) {
+func parseTemplate(src string) (*template, *templateError) { return parse(src, false) }
+
+// parseFilled reads a text that partial has written, with literal parts like ${"text"}.
+func parseFilled(src string) (*template, *templateError) { return parse(src, true) }
+
+func parse(src string, filled bool) (*template, *templateError) {
 	r := []rune(src)
 	t := &template{}
 	var lit strings.Builder
@@ -102,6 +107,11 @@ func parseTemplate(src string) (*template, *templateError) {
 			end, err := closing(r, i+2)
 			if err != nil {
 				return nil, err
+			}
+			if literal, ok := unquote(string(r[i+2 : end])); ok && filled && r[i+2] == '"' {
+				lit.WriteString(literal)
+				i = end
+				continue
 			}
 			p, err := parseHole(r[i+2:end], i+2)
 			if err != nil {

@@ -57,12 +57,28 @@ func (l *loader) vendor(n *diag.Node, r *Rule) {
 	if r.to != nil {
 		d.To = r.to.String()
 	}
-	for _, p := range l.opt.Vendor.Check(r.Account, d) {
+	found := l.opt.Vendor.Check(r.Account, d)
+	for _, other := range r.next { // the first that cannot do it speaks: what one vendor forbids, its other accounts forbid too
+		if len(found) == 0 {
+			found = l.opt.Vendor.Check(other, d)
+		}
+	}
+	for _, p := range found {
 		if len(p.Path) == 0 {
 			n.Key(string(r.Action)).Error(p.Code, p.Message, p.Hint)
 			continue
 		}
 		p.report(body, n)
+	}
+	for _, v := range r.variants {
+		own := *c
+		own.Title, own.Body = v.content.title.String(), v.content.body.String()
+		d.Content = &own
+		for _, p := range l.opt.Vendor.Check(r.Account, d) {
+			if len(p.Path) == 1 && v.node.Get(p.Path[0]) != nil {
+				p.report(v.node, nil)
+			}
+		}
 	}
 	if r.oneNode == nil {
 		return

@@ -117,6 +117,7 @@ func TestSIGKILL(t *testing.T) {
 	if len(report.Problems) > 0 {
 		t.Errorf("%d problems", len(report.Problems))
 	}
+	judge(t, r.sandbox.Journal)
 	if hits, open, _ := report.Hits(); hits*10 < len(r.kills)*3 {
 		t.Errorf("only %d of %d kills hit an open attempt or 50 pending intents (%d an open attempt): the run proves too little", hits, len(r.kills), open)
 	}

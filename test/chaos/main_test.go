@@ -65,3 +65,21 @@ func binary(t *testing.T) string {
 	}
 	return path
 }
+
+// judge holds every request that the vendor got to the schemas of its contract.
+func judge(t *testing.T, journal string) {
+	t.Helper()
+	in, err := os.Open(journal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	cmd := exec.CommandContext(t.Context(), "go", "run", "./test/schema/journal")
+	cmd.Dir, cmd.Stdin = filepath.Join("..", ".."), in
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("the vendor's schemas: %v\n%.4000s", err, out)
+		return
+	}
+	t.Logf("%s", out)
+}

@@ -167,6 +167,29 @@ func sandbox(t *testing.T, dir string, apps ...fleet.App) *fleet.Sandbox {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.Kill)
+	t.Cleanup(func() {
+		s.Kill()
+		if info, err := os.Stat(s.Journal); err != nil || info.Size() > 0 { // some tests end before a call
+			judge(t, s.Journal)
+		}
+	})
 	return s
+}
+
+// judge holds every request that the vendor got to the schemas of its contract.
+func judge(t *testing.T, journal string) {
+	t.Helper()
+	in, err := os.Open(journal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	cmd := exec.Command("go", "run", "./test/schema/journal") // a cleanup: the test's context has ended
+	cmd.Dir, cmd.Stdin = filepath.Join("..", ".."), in
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("the vendor's schemas: %v\n%.4000s", err, out)
+		return
+	}
+	t.Logf("%s", out)
 }

@@ -53,7 +53,11 @@ const defaultAccount = `
 // settingsFile gives notifier.yaml. accounts are complete, without the keys all have.
 func (w *world) settingsFile(instance string, port, partitions int, accounts string) *settings.Settings {
 	w.t.Helper()
-	path := w.write(instance+".yaml", fmt.Sprintf(`
+	zone := ""
+	if w.zone != "" {
+		zone = "timezone: " + w.zone + "\n"
+	}
+	path := w.write(instance+".yaml", zone+fmt.Sprintf(`
 version: 1
 kafka:
   brokers: ["127.0.0.1:%d"]
@@ -90,6 +94,9 @@ func (w *world) start(s *settings.Settings) *daemon {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	d := &daemon{w: w, log: w.logger(s.Kafka.Instance), cable: newCable(w), cancel: cancel, done: make(chan struct{})}
+	if w.dial != nil {
+		d.cable.dial = w.dial
+	}
 	a, err := app.New(ctx, app.Options{Settings: s, Log: d.log, RuleFiles: func() ([]rules.File, error) { return w.rules, nil },
 		Listen: w.net.Listen, DialContext: d.cable.DialContext, SessionTimeout: session, FetchMaxWait: fetchWait})
 	if err != nil {

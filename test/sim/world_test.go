@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -52,8 +53,10 @@ type world struct {
 	rules  []rules.File
 	events map[string]int // ids given, by kind
 	quiet  bool
-	mu     sync.Mutex // guards unsaid
-	unsaid []string   // of the log, when quiet
+	mu     sync.Mutex                                                        // guards unsaid
+	unsaid []string                                                          // of the log, when quiet
+	dial   func(ctx context.Context, network, addr string) (net.Conn, error) // of the daemons; nil: the world's network
+	zone   string
 }
 
 // setup says what differs between the worlds of two tests; the zero value is one account with the default key.
@@ -62,6 +65,7 @@ type setup struct {
 	apps     []sandbox.App
 	switches func(*sandbox.Switches)
 	rules    string // instead of ruleFile
+	zone     string // of the settings; "": their default
 	quiet    bool   // the daemon's log only if the test fails
 }
 
@@ -73,7 +77,7 @@ func simulate(t *testing.T, s setup, f func(t *testing.T, w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(s.after)
 		t0 := time.Now()
-		w := &world{t: t, dir: dir, events: map[string]int{}, quiet: s.quiet}
+		w := &world{t: t, dir: dir, events: map[string]int{}, quiet: s.quiet, zone: s.zone}
 		defer w.tell()
 		w.rules = []rules.File{{Name: "events.yaml", Data: []byte(catalogue)}, {Name: "rules.yaml", Data: []byte(ruleFile)}}
 		if s.rules != "" {

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// What a shell is offered. The rules stand where the settings say, one of them is broken, and a secret is missing: completion needs neither.
+func TestCompletion(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"notifier.yaml":  "version: 1\nrules: conf\naccounts:\n  main: {vendor: rongcloud, app_key: k, secret: \"${env:NOT_SET}\"}\n",
+		"conf/a.yaml":    "version: 1\nrules:\n  - name: vip-thanks\n    title: 感谢\n    wehn: x\n  - name: sale\n",
+		"conf/e.yaml":    "version: 1\nevents:\n  order.paid: {title: Paid, topic: [shop.orders, shop.old]}\n",
+		"conf/torn.yaml": "version: [",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for line, want := range map[string]string{
+		"fates --rule":          "vip-thanks\t感谢|sale",
+		"pause":                 "all|broadcasts|rule/vip-thanks\t感谢|rule/sale",
+		"resume":                "all|broadcasts|rule/vip-thanks\t感谢|rule/sale",
+		"schema":                "events|rules|settings",
+		"check --format":        "text|json|github",
+		"check --lang":          "en|zh|both",
+		"fates --fate":          "SENT|COALESCED|SUPPRESSED|DEAD|UNKNOWN",
+		"pause rule/vip-thanks": "",
+	} {
+		started := false
+		root := newRootCmd(&started)
+		var out bytes.Buffer
+		root.SetOut(&out)
+		root.SetErr(&bytes.Buffer{})
+		root.SetArgs(append(append([]string{"__complete", "-c", filepath.Join(dir, "notifier.yaml")}, strings.Fields(line)...), ""))
+		if err := root.Execute(); err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+		got := strings.Join(lines[:len(lines)-1], "|")  // the last is the directive
+		if got != want || lines[len(lines)-1] != ":4" { // 4: no file names
+			t.Errorf("%s: %q (%s), want %q", line, got, lines[len(lines)-1], want)
+		}
+	}
+}

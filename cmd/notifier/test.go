@@ -1,0 +1,142 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/rules"
+	"github.com/notifier/notifier/internal/ruletest"
+)
+
+type testOptions struct {
+	checkOptions
+	run      string
+	update   bool
+	coverage bool
+}
+
+func newTestCmd() *cobra.Command {
+	var o testOptions
+	cmd := &cobra.Command{
+		Use:   "test [PATH...]",
+		Short: "run the tests in rule files",
+		Long: `Runs the tests that stand in rule files, each through the code of the daemon: decoder, conditions, gates, quota and
+merging in virtual time, to the request that would leave. It has no connection, so nothing can be sent.
+
+PATH is a folder or a file, rules/ if there is none. Accounts, time zone, consent and user limits come from the
+settings (-c, or a notifier.yaml beside the rules); without settings every account may do everything.`,
+		Example: `  notifier test
+  notifier test rules/vip.yaml --run 'vip-.*/夜里'
+  notifier test --coverage          which clauses no test has seen true and false
+  notifier test --update            write the requests of tests with snapshot: true
+  notifier test --format junit > report.xml`,
+		SilenceUsage: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.paths = args; len(args) == 0 {
+				o.paths = []string{"rules/"}
+			}
+			if f := cmd.Flag("config"); f != nil && f.Changed {
+				o.config = f.Value.String()
+			}
+			if f := cmd.Flag("lang"); f != nil {
+				o.lang = f.Value.String()
+			}
+			return runTests(o, os.Environ(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	cmd.Flags().StringVar(&o.format, "format", "text", "text, json or junit")
+	cmd.Flags().String("lang", "", "en, zh or both (default from the locale)")
+	cmd.Flags().StringVar(&o.run, "run", "", "only tests whose RULE/NAME this regular expression finds")
+	cmd.Flags().BoolVar(&o.update, "update", false, "write the requests of tests with snapshot: true")
+	cmd.Flags().BoolVar(&o.coverage, "coverage", false, "say which clauses and rules are not proved")
+	return cmd
+}
+
+// runTests writes the run to out and notes to talk.
+func runTests(o testOptions, env []string, out, talk io.Writer) error {
+	lang, err := language(o.lang, env)
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	if o.format != "text" && o.format != "json" && o.format != "junit" {
+		return &exitError{exitUsage, fmt.Errorf("unknown --format %q: text, json or junit", o.format)}
+	}
+	filter, err := regexp.Compile(o.run)
+	if err != nil {
+		return &exitError{exitUsage, fmt.Errorf("--run: %w", err)}
+	}
+	known, s, err := ruleSettings(o.checkOptions, env, talk)
+	if err != nil {
+		return err
+	}
+	set, list := rules.Load(o.paths, known)
+	if set == nil {
+		return mistakes(o, list, lang, out, talk)
+	}
+	bench := app.AnyBench(set, nil)
+	if s != nil {
+		bench = app.NewBench(s, nil)
+	}
+	shots := &ruletest.Snapshots{Update: o.update}
+	rep := ruletest.Run(ruletest.Options{Set: set, Stage: bench.Options, Identities: bench.Identities, Request: bench.Request, Run: filter, Snapshots: shots})
+	if len(rep.Results) == 0 {
+		what := "no rule in " + strings.Join(o.paths, ", ") + " has `tests`; next: docs/testing.md"
+		if o.run != "" {
+			what = fmt.Sprintf("no test in %s matches --run %q", strings.Join(o.paths, ", "), o.run)
+		}
+		return &exitError{exitUsage, fmt.Errorf("no tests were run: %s", what)}
+	}
+	switch o.format {
+	case "json":
+		err = rep.WriteJSON(out, nil)
+	case "junit":
+		err = rep.WriteJUnit(out)
+	default:
+		err = rep.WriteText(out, lang, o.coverage)
+	}
+	if err != nil {
+		return fmt.Errorf("write the results: %w", err)
+	}
+	if o.update {
+		changed, err := shots.Write(o.run == "")
+		for _, path := range changed {
+			fmt.Fprintf(talk, "written: %s\n", path)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if rep.Failed() > 0 {
+		return &exitError{code: exitFindings}
+	}
+	return nil
+}
+
+// mistakes tells why the files cannot be tested.
+func mistakes(o testOptions, list diag.List, lang diag.Lang, out, talk io.Writer) error {
+	var err error
+	switch o.format {
+	case "json":
+		err = (&ruletest.Report{}).WriteJSON(out, list)
+	case "junit":
+		err = diag.WriteText(talk, list, lang)
+	default:
+		err = diag.WriteText(out, list, lang)
+	}
+	if err != nil {
+		return fmt.Errorf("write the findings: %w", err)
+	}
+	for _, d := range list {
+		if d.Code == "N117" { // a path that cannot be read
+			return &exitError{code: exitUsage}
+		}
+	}
+	return &exitError{exitFindings, fmt.Errorf("the rules have errors, no test was run; next: notifier check")}
+}

@@ -1,0 +1,179 @@
+package rules
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/notifier/notifier/internal/diag"
+)
+
+// Each case is a file as somebody wrote it, and as it should be.
+func TestFormat(t *testing.T) {
+	in := "\ufeffversion: 1\r\nrules:\r\n" + `  # 感谢 · Thanks
+  - title: 感谢
+    name: thanks   
+    # only large ones
+    when：
+		　- amount ＞ ５００
+      - 城市 == “北京”
+    event: order.paid
+
+
+    # how it is sent
+    mode: live
+    class: marketing
+    limits:
+      expire: 1h
+      per_user: 1 in 24h
+    tags_note_is_unknown: x
+    push：
+      body: 您的订单 "${order_id}" 已支付，请留意
+      title: 感谢
+      link: app://orders/${order_id}
+    notes: |
+      # not a comment
+        kept   as it is  
+
+      end
+  - name: second
+    event: [order.paid， sale.opened]
+    when: always
+    push: {body: 好, title: 好的}
+    mode: off
+# the end of the file
+`
+	want := `version: 1
+rules:
+  # 感谢 · Thanks
+  - name: thanks
+    title: 感谢
+    notes: |
+      # not a comment
+        kept   as it is  
+
+      end
+    event: order.paid
+
+    # how it is sent
+    mode: live
+    class: marketing
+    # only large ones
+    when:
+      - amount > 500
+      - 城市 == "北京"
+    push:
+      title: "感谢"
+      body: "您的订单 \"${order_id}\" 已支付，请留意"
+      link: app://orders/${order_id}
+    limits:
+      per_user: 1 in 24h
+      expire: 1h
+    tags_note_is_unknown: x
+
+  - name: second
+    event: [order.paid, sale.opened]
+    mode: off
+    when: always
+    push: {body: "好", title: "好的"}
+# the end of the file
+`
+	catalogue, err := os.ReadFile("testdata/events.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := []File{{"events.yaml", catalogue}, {"rules.yaml", []byte(in)}}
+	out := format(t, files)["rules.yaml"]
+	if out != want {
+		t.Errorf("got\n%s\nwant\n%s", out, want)
+	}
+	if again := format(t, []File{files[0], {"rules.yaml", []byte(out)}})["rules.yaml"]; again != out {
+		t.Errorf("formatted twice it is\n%s", again)
+	}
+}
+
+func format(t *testing.T, files []File) map[string]string {
+	t.Helper()
+	fs, err := Format(files, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for _, f := range fs {
+		out[f.File.Name] = string(f.Out)
+		if f.Moved > 0 {
+			out["repaired "+f.File.Name] = "yes"
+		}
+	}
+	return out
+}
+
+// Over every example there is, good and bad: nothing that a file says changes, formatting twice changes nothing more, and what ships is
+// formatted.
+func TestFormatKeepsWhatFilesSay(t *testing.T) {
+	catalogue, err := os.ReadFile("testdata/events.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, pattern := range []string{"../../rules/*.yaml", "testdata/mistakes/*.yaml", "testdata/bad/*.yaml", "../../test/*/rules/*.yaml"} {
+		names, err := filepath.Glob(pattern)
+		if err != nil || len(names) == 0 {
+			t.Fatal(pattern, err)
+		}
+		for _, name := range names {
+			data, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n++
+			formatted := format(t, []File{{"events.yaml", catalogue}, {name, data}})
+			out := formatted[name]
+			if again := format(t, []File{{"events.yaml", catalogue}, {name, []byte(out)}})[name]; again != out {
+				t.Errorf("%s: formatted twice it is\n%s\nonce\n%s", name, again, out)
+			}
+			if shipped := strings.HasPrefix(pattern, "../../rules"); shipped && out != string(data) {
+				t.Errorf("%s is not formatted: `notifier fmt rules/`", name)
+			}
+			before, after := diag.Parse(name, data), diag.Parse(name, []byte(out))
+			if before.List.Errors() == 0 && before.Root != nil && formatted["repaired "+name] == "" && !sameTree(before.Root, after.Root) {
+				t.Errorf("%s says something else:\n%s", name, out)
+			}
+			for _, comment := range comments(string(data)) {
+				if !strings.Contains(out, comment) {
+					t.Errorf("%s: the comment %q is gone", name, comment)
+				}
+			}
+		}
+	}
+	if n < 100 {
+		t.Errorf("only %d files", n)
+	}
+}
+
+func comments(text string) (out []string) {
+	for line := range strings.Lines(text) {
+		if s := strings.TrimSpace(line); strings.HasPrefix(s, "#") {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// A file cut anywhere, or with any byte doubled, is formatted or left; nothing that can be read changes its meaning (Format would say so).
+func TestFormatOfDamagedFiles(t *testing.T) {
+	catalogue, err := os.ReadFile("testdata/events.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile("../../rules/orders.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(data); i += 5 {
+		for _, damaged := range [][]byte{data[:i], append(append(append([]byte{}, data[:i]...), data[max(0, i-1)]), data[i:]...)} {
+			format(t, []File{{"events.yaml", catalogue}, {"rules.yaml", damaged}})
+		}
+	}
+}

@@ -1,0 +1,127 @@
+package ruletest_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/rules"
+	"github.com/notifier/notifier/internal/ruletest"
+)
+
+// forms runs the tests of testdata/forms, some of which are meant to fail.
+func forms(t *testing.T, change func(*ruletest.Options)) *ruletest.Report {
+	t.Helper()
+	set, list := rules.Load([]string{"testdata/forms"}, app.AnyRuleOptions())
+	if set == nil {
+		t.Fatal(list)
+	}
+	b := app.AnyBench(set, nil)
+	o := ruletest.Options{Set: set, Stage: b.Options, Identities: b.Identities, Request: b.Request, Snapshots: &ruletest.Snapshots{}}
+	if change != nil {
+		change(&o)
+	}
+	return ruletest.Run(o)
+}
+
+// A runner that says PASS to everything would be worse than none: each form of expectation is seen to hold and not to hold.
+func TestEachFormOfExpectationPassesAndFails(t *testing.T) {
+	rep := forms(t, nil)
+	if len(rep.Results) < 50 {
+		t.Fatalf("only %d tests", len(rep.Results))
+	}
+	for _, r := range rep.Results {
+		if bad := strings.HasPrefix(r.Name, "bad "); bad == r.OK {
+			t.Errorf("%s/%s: passed is %t, diffs %v", r.Rule, r.Name, r.OK, r.Diffs)
+		}
+		if !r.OK && (len(r.Diffs) == 0 || r.Diffs[0].Expected == "" || r.Diffs[0].Got == "") {
+			t.Errorf("%s/%s fails without saying how: %v", r.Rule, r.Name, r.Diffs)
+		}
+	}
+}
+
+func TestTestsAreChosenByRuleAndName(t *testing.T) {
+	rep := forms(t, func(o *ruletest.Options) { o.Run = regexp.MustCompile("^level-up/first") })
+	if len(rep.Results) != 1 || rep.Results[0].Name != "first sight" {
+		t.Errorf("%+v", rep.Results)
+	}
+	if c := rep.Coverage; c.Both != 0 || len(c.Untested) != 6 || len(c.Open) < 2 {
+		t.Errorf("coverage of one test: %+v", c)
+	}
+}
+
+func TestCoverageNamesWhatIsNotProved(t *testing.T) {
+	whole := forms(t, nil).Coverage
+	if whole.Both != whole.Clauses || len(whole.Open)+len(whole.Untested) != 0 {
+		t.Errorf("all tests: %+v", whole)
+	}
+	part := forms(t, func(o *ruletest.Options) { o.Run = regexp.MustCompile("^thanks/(no match|bad why)$") }).Coverage
+	var open []string
+	for _, o := range part.Open {
+		if o.Rule == "thanks" {
+			open = append(open, o.Text+" "+o.Never)
+		}
+	}
+	if diff := cmp.Diff([]string{"amount > 500 true", `level == "vip" false`, "amount > 9000 true"}, open); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestSnapshotsHoldTheRequests(t *testing.T) {
+	src, err := os.ReadFile("testdata/forms/forms.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	events, err := os.ReadFile("testdata/forms/events.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sample, err := os.ReadFile("testdata/forms/samples/order.paid.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	run := func(update bool, text string) *ruletest.Report {
+		t.Helper()
+		files := []rules.File{{Name: dir + "/events.yaml", Data: events}, {Name: dir + "/forms.yaml", Data: []byte(text)}, {Name: dir + "/samples/order.paid.json", Data: sample}}
+		set, list := rules.LoadFiles(files, app.AnyRuleOptions())
+		if set == nil {
+			t.Fatal(list)
+		}
+		b := app.AnyBench(set, nil)
+		shots := &ruletest.Snapshots{Update: update}
+		rep := ruletest.Run(ruletest.Options{Set: set, Stage: b.Options, Identities: b.Identities, Request: b.Request, Run: regexp.MustCompile("snapshot"), Snapshots: shots})
+		if update {
+			if changed, err := shots.Write(true); err != nil || len(changed) > 1 {
+				t.Fatal(changed, err)
+			}
+		}
+		return rep
+	}
+	text := string(src)
+	if rep := run(false, text); rep.Failed() != 1 || !strings.Contains(rep.Results[0].Diffs[0].Got, "--update") {
+		t.Errorf("without a snapshot: %+v", rep.Results)
+	}
+	run(true, text)
+	path := filepath.Join(dir, "snapshots", "thanks.json")
+	b, err := os.ReadFile(path)
+	if err != nil || !strings.Contains(string(b), `"endpoint": "/push/user.json"`) || !strings.Contains(string(b), "812.00 元") {
+		t.Fatalf("%s: %v", b, err)
+	}
+	if rep := run(false, text); rep.Failed() != 0 {
+		t.Errorf("the same rule: %+v", rep.Results[0].Diffs)
+	}
+	changed := strings.Replace(text, "${amount | money} 元", "${amount | money} 块", 1)
+	if rep := run(false, changed); rep.Failed() != 1 || !strings.Contains(rep.Results[0].Diffs[0].Got, "812.00 块") {
+		t.Errorf("another text: %+v", rep.Results)
+	}
+	run(true, strings.Replace(text, "name: a snapshot", "name: another snapshot", 1))
+	if b, err := os.ReadFile(path); err != nil || strings.Contains(string(b), `"a snapshot"`) || !strings.Contains(string(b), `"another snapshot"`) {
+		t.Errorf("a snapshot of no test stays on file: %s %v", b, err)
+	}
+}
