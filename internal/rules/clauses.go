@@ -55,6 +55,9 @@ func (r *Rule) Clauses() (out []Clause) {
 	for _, c := range r.unless {
 		out = c.list(out, "unless")
 	}
+	if r.userWhen != nil {
+		out = r.userWhen.list(out, "user_when")
+	}
 	return out
 }
 
@@ -64,6 +67,15 @@ func (s *Set) Ask(r *Rule, ev *event.Event) Verdict { return r.explain(eventSour
 // AskProfile is Ask for a push on a profile event: before and after read the user's row, see Tags.
 func (s *Set) AskProfile(r *Rule, ev intent.EventRef, user string, before, after func(field string) (intent.Value, bool)) Verdict {
 	return r.explain(tableSource{after: after, old: before, ev: ev, user: user, table: s.table, zone: s.opt.Zone})
+}
+
+// AskUser explains the user_when of a rule on a user's row, as Meets judges it when the call leaves. A rule without one always matches.
+func (s *Set) AskUser(r *Rule, row func(field string) (v intent.Value, known bool)) Verdict {
+	if r.userWhen == nil {
+		return Verdict{Match: true, Always: true}
+	}
+	met, clauses := r.userWhen.explain("user_when", tableSource{after: row, table: s.table, zone: s.opt.Zone})
+	return Verdict{Match: met, Clauses: clauses}
 }
 
 func (r *Rule) explain(src source) Verdict {

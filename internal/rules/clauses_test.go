@@ -218,3 +218,55 @@ func TestClausesOfAProfilePush(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// user_when is asked by itself, on the row, and says what Meets says.
+func TestClausesOfUserWhen(t *testing.T) {
+	set, l := LoadFiles([]File{{"events.yaml", []byte(`version: 1
+events:
+  p: {topic: p, kind: profile, update: patch, id: id, time: at, user: u, fields: {level: l, push_ok: {path: ok, type: bool}}}
+  e: {topic: t, id: id, time: at, user: u, fields: {amount: {path: a, type: number}}}
+`)}, {"r.yaml", []byte(`version: 1
+rules:
+  - name: one-rule
+    event: e
+    mode: live
+    class: service
+    when: amount > 500
+    user_when: push_ok and level == "vip"
+    push: {title: t, body: b}
+    limits: {expire: 1h}
+`)}}, Options{AnyAccount: true})
+	if set == nil {
+		t.Fatal(show(l))
+	}
+	r := set.Rule("one-rule")
+	var places []string
+	for _, c := range r.Clauses() {
+		places = append(places, c.Kind+" "+strconv.Itoa(c.Line)+":"+strconv.Itoa(c.Column)+" "+c.Text)
+	}
+	want := []string{"when 7:11 amount > 500", "user_when 8:16 push_ok", `user_when 8:28 level == "vip"`}
+	if d := cmp.Diff(want, places); d != "" {
+		t.Error(d)
+	}
+	ok, vip := intent.Value{Type: event.Bool, Str: "true"}, intent.Value{Type: event.String, Str: "vip"}
+	for _, c := range []struct {
+		row  map[string]intent.Value
+		want string // what decided, as seen
+	}{
+		{map[string]intent.Value{"push_ok": ok, "level": vip}, `true; "vip" == "vip"`},
+		{map[string]intent.Value{"push_ok": ok, "level": {}}, `absent == "vip"`},
+		{map[string]intent.Value{"level": vip}, "unknown"},
+	} {
+		row := func(f string) (intent.Value, bool) { v, known := c.row[f]; return v, known }
+		v := set.AskUser(r, row)
+		var got []string
+		for _, k := range v.Clauses {
+			if k.Decided {
+				got = append(got, k.Seen)
+			}
+		}
+		if d := cmp.Diff(c.want, strings.Join(got, "; ")); d != "" || v.Match != set.Meets(`push_ok and level == "vip"`, row) {
+			t.Errorf("match %t\n%s", v.Match, d)
+		}
+	}
+}

@@ -70,6 +70,8 @@ var mistakes = []struct {
 
 	{"Time and size", "`merge.wait` longer than `expire`", map[string]string{"time-merge-longer-than-expire": "N504"}},
 	{"Time and size", "quiet hours that outlast `expire` with `when_quiet: hold`", map[string]string{"time-quiet-outlasts-expire": "W503"}},
+	{"Tests", "a value that the field cannot have", map[string]string{"test-value": "N560", "test-values": "N560"}},
+	{"Tests", "unknown keys in `expect`, and what a rule cannot do", map[string]string{"test-expect-key": "N101", "test-expect-two": "N561", "test-expect-other": "N561", "test-leaves-at": "N561"}},
 	{"Time and size", "over-long title or tag (bytes and Han characters)", map[string]string{"size-title": "W505", "size-tag": "N306"}},
 
 	// Not in the description, seen in practice.
