@@ -25,6 +25,7 @@ import (
 	"github.com/notifier/notifier/internal/consumer"
 	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/embedded"
+	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/rongcloud"
 	"github.com/notifier/notifier/internal/rongpush"
@@ -193,15 +194,19 @@ func (a *App) assemble() error {
 		identities[ac.Name] = d.Key
 	}
 	ev := a.s.Events
+	dm := dispatch.NewMetrics(a.reg)
 	a.dispatch = dispatch.New(dispatch.Options{Kafka: a.kafka, Topics: a.topics, TxnSuffix: a.suffix, Instance: a.s.Kafka.Instance, Accounts: accounts,
 		Rules: func() dispatch.Rules { return a.live.set() }, Render: rules.RenderMerged, Zone: a.s.Zone,
 		Consent: dispatch.Consent{Never: a.s.Consent.Never, Marketing: a.s.Consent.Marketing, Service: a.s.Consent.Service}, ClassCaps: a.s.UserLimits,
 		DuplicatesUsers: ev.DuplicateUsers, DuplicatesBroadcasts: ev.DuplicateBroadcasts, SessionTimeout: a.opt.SessionTimeout, FetchMaxWait: a.opt.FetchMaxWait,
-		Metrics: dispatch.NewMetrics(a.reg), Log: a.log.Named("dispatch")})
+		Metrics: dm, Log: a.log.Named("dispatch")})
 	a.reg.MustRegister(newMissingFields(a.live))
 	a.credentials = credentialsLoaded(a.reg, slices.Sorted(maps.Keys(identities)))
 	cm := consumer.NewMetrics(a.reg)
-	a.live.onLoad(func(s *rules.Set) { cm.Known(s.Topics(), eventNames(s), ruleNames(s)) })
+	a.live.onLoad(func(s *rules.Set) {
+		cm.Known(s.Topics(), eventNames(s), ruleNames(s))
+		dm.Rules(ruleNames(s))
+	})
 	st := a.s.Kafka.Start
 	a.consumer = consumer.New(consumer.Options{Kafka: a.kafka, Topics: a.topics, TxnSuffix: a.suffix, Instance: a.s.Kafka.Instance,
 		Rules: func() consumer.Rules { return a.live.set() }, Accounts: identities, Start: consumer.Start{Set: st.Set, Earliest: st.Set && !st.Latest && st.At.IsZero(), At: st.At},
@@ -236,7 +241,7 @@ func (a *App) account(ac *settings.Account) (*dispatch.Account, error) {
 	v := newRongAccount(ac)
 	v.client = cl
 	return &dispatch.Account{Name: ac.Name, Key: Identity(ac), Vendor: v, Lanes: rongLanes(quotaOf(ac), late), Timeout: ac.Timeout, TagDelay: ac.Tags.Delay, KeepForeign: ac.Tags.KeepForeign,
-		VerifyUsers: ac.Tags.Verify.N, VerifyIn: ac.Tags.Verify.In, MaxTags: rongpush.MaxTags}, nil
+		Brake: intent.Cap{N: ac.Brake.N, In: ac.Brake.In}, VerifyUsers: ac.Tags.Verify.N, VerifyIn: ac.Tags.Verify.In, MaxTags: rongpush.MaxTags}, nil
 }
 
 // Identity is what a lane belongs to: the vendor and the App Key, never the account's name (design.md 2).
@@ -314,7 +319,7 @@ func (a *App) readiness() admin.Health {
 	for p, what := range st.Halted {
 		h.Detail = append(h.Detail, fmt.Sprintf("partition %d is stopped: %s", p, what))
 	}
-	h.Detail = append(h.Detail, heldLanes(a.reg)...)
+	h.Detail = append(h.Detail, heldBack(a.reg)...)
 	if msg := a.live.failure(); msg != "" {
 		h.Detail = append(h.Detail, "the rule files have errors, the last good set is live: "+msg)
 	}
@@ -322,14 +327,15 @@ func (a *App) readiness() admin.Health {
 	return h
 }
 
-// heldLanes reads from the metrics which lanes send nothing.
-func heldLanes(g prometheus.Gatherer) (out []string) {
+// heldBack reads from the metrics which lanes send nothing, and which rules their brake has paused.
+func heldBack(g prometheus.Gatherer) (out []string) {
 	mfs, err := g.Gather()
 	if err != nil {
 		return []string{err.Error()}
 	}
 	for _, mf := range mfs {
-		if mf.GetName() != "notifier_lane_held" {
+		brake := mf.GetName() == "notifier_brake_tripped"
+		if mf.GetName() != "notifier_lane_held" && !brake {
 			continue
 		}
 		for _, m := range mf.GetMetric() {
@@ -339,6 +345,10 @@ func heldLanes(g prometheus.Gatherer) (out []string) {
 			l := map[string]string{}
 			for _, p := range m.GetLabel() {
 				l[p.GetName()] = p.GetValue()
+			}
+			if brake {
+				out = append(out, fmt.Sprintf("rule %s is paused by its brake: notifier resume rule/%s", l["rule"], l["rule"]))
+				continue
 			}
 			out = append(out, fmt.Sprintf("lane %s is stopped: %s", l["lane"], l["reason"]))
 		}

@@ -56,6 +56,7 @@ func (a *actor) restore(st *ledger.State) {
 			ac.synced = id
 		}
 	}
+	a.restoreLimits(st)
 	open := a.restoreItems(st, now)
 	a.restoreAttempts(st, now, open)
 	for _, ac := range a.accounts {
@@ -148,7 +149,7 @@ func (a *actor) restoreAttempts(st *ledger.State, now time.Time, held map[intent
 		if at.State != ledger.Started || ac == nil {
 			continue
 		}
-		l := ac.lanes[at.Lane]
+		l := ac.laneOf(at)
 		if l == nil {
 			continue
 		}

@@ -25,8 +25,8 @@ func Decode(b []byte) (*Intent, error) {
 			return nil, fmt.Errorf("decode intent %s: JSON of version %d, there is only version %d", in.ID, in.V, versionJSON)
 		}
 		return in, nil
-	case len(b) > 0 && b[0] == Version:
-		in.V = Version
+	case len(b) > 0 && (b[0] == Version || b[0] == versionTwo):
+		in.V = int(b[0])
 		if err := fields(b[1:], in.field); err != nil {
 			return nil, fmt.Errorf("decode intent: %w", err)
 		}
@@ -362,6 +362,30 @@ func (p *Policy) field(f *field) {
 		f.message(p.Approval.field)
 	case fPolicyNoCaps:
 		p.NoCaps = f.truth()
+	case fPolicyOnce:
+		p.Once = &Once{}
+		f.message(p.Once.field)
+	case fPolicyRuleCap:
+		var c Cap
+		f.message(c.field)
+		p.RuleCaps = append(p.RuleCaps, c)
+	case fPolicyBrake:
+		p.Brake = &Cap{}
+		f.message(p.Brake.field)
+	case fPolicyShare:
+		p.Share = &Cap{}
+		f.message(p.Share.field)
+	case fPolicyDropNoQuota:
+		p.DropNoQuota = f.truth()
+	}
+}
+
+func (o *Once) field(f *field) {
+	switch f.number {
+	case fOnceBy:
+		o.By = f.text()
+	case fOnceIn:
+		o.In = time.Duration(f.integer())
 	}
 }
 

@@ -145,8 +145,8 @@ func TestDecodeKeepsToItsVersion(t *testing.T) {
 	if diff := cmp.Diff(want, in); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
-	for _, b := range []string{`{"v":2}`, `{"v":0}`, `{}`, `{`, ``, "\x01", "\x03", "\x00"} {
-		if in, err := Decode([]byte(b)); err == nil || errors.Is(err, ErrNewer) != (b == "\x03") {
+	for _, b := range []string{`{"v":2}`, `{"v":0}`, `{}`, `{`, ``, "\x01", "\x04", "\x00"} {
+		if in, err := Decode([]byte(b)); err == nil || errors.Is(err, ErrNewer) != (b == "\x04") {
 			t.Errorf("%q: %+v, %v", b, in, err)
 		}
 	}

@@ -16,9 +16,10 @@ import (
 	"github.com/notifier/notifier/internal/event"
 )
 
-// Version of the wire form; a reader refuses what is newer. Versions are bytes below '{', with which version 1 begins: JSON.
+// Version of the wire form; a reader refuses what is newer. Version 3 has limits that must not be passed over. Versions are bytes below '{', with which version 1 begins: JSON.
 const (
-	Version     = 2
+	Version     = 3
+	versionTwo  = 2 // the same without the fields from 20 on of the messages
 	versionJSON = 1
 )
 
@@ -196,9 +197,21 @@ type Policy struct {
 	DropOn   bool      `json:"drop_quiet,omitempty"` // when_quiet: drop
 	Approval *Approval `json:"approval,omitempty"`
 	NoCaps   bool      `json:"no_caps,omitempty"` // per_user: none, also above the settings' user_limits
+
+	Once        *Once `json:"once,omitempty"`
+	RuleCaps    []Cap `json:"rule_caps,omitempty"`     // over all sends of the rule
+	Brake       *Cap  `json:"brake,omitempty"`         // the rule pauses itself above it; nil: the account's
+	Share       *Cap  `json:"share,omitempty"`         // scarce slots the rule may take (limits.quota)
+	DropNoQuota bool  `json:"drop_no_quota,omitempty"` // no_quota: drop
 }
 
-// Cap is a limit of sends to one user.
+// Once lets one send through for the rule, the recipient and By.
+type Once struct {
+	By string        `json:"by"` // rendered
+	In time.Duration `json:"in"`
+}
+
+// Cap is a limit of sends: to one user, or of a rule.
 type Cap struct {
 	N    int           `json:"n"`
 	In   time.Duration `json:"in,omitempty"`  // rolling

@@ -36,33 +36,35 @@ type Rule struct {
 	Line               int
 	Tests              int
 
-	always   bool
-	when     []*condition // all must be met
-	unless   []*condition // none may be met
-	tags     []*tagTemplate
-	to       *template // nil: the event's user
-	toList   string    // the list field of `to`, or ""
-	audience *audience
-	content  *content
-	merge    *merge
-	policy   intent.Policy // without Expire
-	expire   time.Duration
-	scope    *scope
-	specs    []*event.Spec
-	node     *diag.Node // of its name
-	oneNode  *diag.Node // merge.one
-	tagNodes []tagNode
-	groups   []*group     // that count for its first clause, one per event
-	left     atomic.Int64 // tags left out: a field was absent, or the text is no tag
+	always       bool
+	when         []*condition // all must be met
+	unless       []*condition // none may be met
+	tags         []*tagTemplate
+	to           *template // nil: the event's user
+	toList       string    // the list field of `to`, or ""
+	audience     *audience
+	content      *content
+	merge        *merge
+	policy       intent.Policy // without Expire
+	expire       time.Duration
+	once         *once
+	reserve      int // slots of the day, until reserveUntil
+	reserveUntil int // minutes from midnight
+	scope        *scope
+	specs        []*event.Spec
+	node         *diag.Node // of its name
+	oneNode      *diag.Node // merge.one
+	tagNodes     []tagNode
+	groups       []*group     // that count for its first clause, one per event
+	left         atomic.Int64 // tags left out: a field was absent, or the text is no tag
 }
 
 var ruleName = regexp.MustCompile(`^[a-z0-9-]{3,60}$`)
 
 // unsupported are keys of the format that this version does not act on: refused, never silently ignored.
 var unsupported = map[string][]string{
-	"rule":   {"from", "until", "user_when", "send_at", "getui"},
-	"push":   {"variants", "getui"},
-	"limits": {"once", "rule", "brake", "quota", "reserve", "reserve_until", "no_quota"},
+	"rule": {"from", "until", "user_when", "send_at", "getui"},
+	"push": {"variants", "getui"},
 }
 
 // keys is Node.Keys with the keys that are known but not yet supported.

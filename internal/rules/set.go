@@ -18,10 +18,11 @@ type Set struct {
 	Advice    diag.List // facts worth knowing, nothing to mend
 
 	opt      Options
-	business map[string]*plan   // by event: its push and broadcast rules
-	profile  map[string]*plan   // by event: push rules on profile events
-	tagRules map[string][]*Rule // by account
-	accounts []string           // that take profile intents, sorted
+	business map[string]*plan            // by event: its push and broadcast rules
+	profile  map[string]*plan            // by event: push rules on profile events
+	tagRules map[string][]*Rule          // by account
+	reserves map[string][]intent.Reserve // by account
+	accounts []string                    // that take profile intents, sorted
 	table    map[string]*event.Field
 }
 
@@ -53,6 +54,7 @@ func (p *plan) add(r *Rule) {
 func (s *Set) index(table map[string]*event.Field) {
 	s.business, s.profile, s.tagRules, s.table = map[string]*plan{}, map[string]*plan{}, map[string][]*Rule{}, table
 	accounts := map[string]bool{}
+	s.reserves = map[string][]intent.Reserve{}
 	for _, r := range s.Rules {
 		if r.Action == intent.Tags {
 			s.tagRules[r.Account] = append(s.tagRules[r.Account], r)
@@ -61,6 +63,9 @@ func (s *Set) index(table map[string]*event.Field) {
 		}
 		if r.Mode == Off {
 			continue
+		}
+		if r.reserve > 0 && r.Mode == Live {
+			s.reserves[r.Account] = append(s.reserves[r.Account], r.reserved())
 		}
 		for _, spec := range r.specs {
 			to := s.business
