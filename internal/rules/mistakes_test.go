@@ -75,6 +75,7 @@ var mistakes = []struct {
 	// Not in the description, seen in practice.
 	{"", "Chinese quotation marks around a text", map[string]string{"yaml-curly-quotes": "N115", "yaml-curly-quotes-flow": "N115", "yaml-curly-closing": "N100"}},
 	{"", "brackets, quotation marks and indentation", map[string]string{"yaml-unclosed": "N100", "yaml-brace-open": "N100", "yaml-brace-close": "N100", "yaml-indent": "N100", "yaml-dedent": "N100", "yaml-no-space": "N100"}},
+	{"", "limits that cannot be kept", map[string]string{"limit-quota-push": "N520", "limit-once-merged": "N521", "limit-reserve-alone": "N522", "limit-reserve-over-quota": "N522", "limit-reserve-sum": "N523"}},
 	{"", "what is no condition", map[string]string{"cond-unfinished": "N209", "cond-no-operator": "N209", "cond-unclosed-text": "N209", "cond-not-bool": "N209"}},
 }
 
