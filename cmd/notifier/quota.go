@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/rules"
 )
 
 func newQuotaCmd() *cobra.Command {
@@ -32,7 +33,11 @@ func newQuotaCmd() *cobra.Command {
 			if err != nil {
 				return &exitError{exitUnreachable, err}
 			}
-			q := app.QuotaOf(s, states, time.Now())
+			set, list := rules.Load([]string{s.Rules}, app.RuleOptions(s))
+			if set == nil {
+				fmt.Fprintf(cmd.ErrOrStderr(), "the rule files have %d mistakes: what rules reserve is not known   next: notifier check\n", list.Errors())
+			}
+			q := app.QuotaOf(s, set, states, time.Now())
 			if format == "json" {
 				return printJSON(cmd.OutOrStdout(), q)
 			}
@@ -59,6 +64,12 @@ func newQuotaCmd() *cobra.Command {
 						}
 						fmt.Fprintf(out, "  %s  %-24s %-10s %-8s %s%s\n", c.At.In(s.Zone).Format("01-02 15:04"), c.Rule, c.State, c.Source, c.Attempt, note)
 					}
+					for _, r := range l.Reserves {
+						fmt.Fprintf(out, "  reserved: %d for %s until %s → %s\n", r.Slots, r.Rule, r.Until.In(s.Zone).Format("15:04"), keptOf(r))
+					}
+					for _, x := range l.Shares {
+						fmt.Fprintf(out, "  share: %s %d/%d (%s)\n", x.Rule, x.Used, x.Slots, x.Limit)
+					}
 					fmt.Fprintf(out, "  waiting: %d requests\n", l.Waiting)
 				}
 			}
@@ -67,4 +78,15 @@ func newQuotaCmd() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
 	return cmd
+}
+
+// keptOf says what is left of a reserve.
+func keptOf(r app.QuotaReserve) string {
+	switch {
+	case r.Left > 0:
+		return fmt.Sprintf("%d kept", r.Left)
+	case r.Until.After(time.Now()):
+		return "used"
+	}
+	return "free now"
 }

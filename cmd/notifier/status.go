@@ -46,6 +46,10 @@ func newStatusCmd() *cobra.Command {
 			}
 			for _, scope := range slices.Sorted(maps.Keys(st.Pauses)) {
 				p := st.Pauses[scope]
+				if p.Brake {
+					fmt.Fprintf(out, "brake  %s  paused itself: %s  since %s   next: notifier resume %s\n", scope, p.Why, p.At.In(s.Zone).Format(time.DateTime), scope)
+					continue
+				}
 				fmt.Fprintf(out, "paused  %s  by %s: %s  since %s   next: notifier resume %s\n", scope, p.By, p.Why, p.At.In(s.Zone).Format(time.DateTime), scope)
 			}
 			for _, lane := range slices.Sorted(maps.Keys(st.Lanes)) {

@@ -24,6 +24,7 @@ import (
 	"github.com/notifier/notifier/internal/consumer"
 	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/embedded"
+	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/rongcloud"
 	"github.com/notifier/notifier/internal/rongpush"
@@ -191,17 +192,21 @@ func (a *App) assemble() error {
 		accounts = append(accounts, d)
 		identities[ac.Name] = d.Key
 	}
+	dm := dispatch.NewMetrics(a.reg)
 	stage := stageTwo(a.s, accounts)
 	stage.Rules, stage.Users = func() dispatch.Rules { return a.live.set() }, func() dispatch.Users { return a.live.set() }
 	stage.Kafka, stage.Topics, stage.TxnSuffix, stage.Instance = a.kafka, a.topics, a.suffix, a.s.Kafka.Instance
 	stage.SessionTimeout, stage.FetchMaxWait = a.opt.SessionTimeout, a.opt.FetchMaxWait
-	stage.Metrics, stage.Log = dispatch.NewMetrics(a.reg), a.log.Named("dispatch")
+	stage.Metrics, stage.Log = dm, a.log.Named("dispatch")
 	a.dispatch = dispatch.New(stage)
 	a.live.onLoad(func(*rules.Set) { a.dispatch.RulesChanged() })
 	a.reg.MustRegister(newMissingFields(a.live))
 	a.credentials = credentialsLoaded(a.reg, slices.Sorted(maps.Keys(identities)))
 	cm := consumer.NewMetrics(a.reg)
-	a.live.onLoad(func(s *rules.Set) { cm.Known(s.Topics(), eventNames(s), ruleNames(s)) })
+	a.live.onLoad(func(s *rules.Set) {
+		cm.Known(s.Topics(), eventNames(s), ruleNames(s))
+		dm.Rules(ruleNames(s))
+	})
 	st := a.s.Kafka.Start
 	a.consumer = consumer.New(consumer.Options{Kafka: a.kafka, Topics: a.topics, TxnSuffix: a.suffix, Instance: a.s.Kafka.Instance,
 		Rules: func() consumer.Rules { return a.live.set() }, Accounts: identities, Start: consumer.Start{Set: st.Set, Earliest: st.Set && !st.Latest && st.At.IsZero(), At: st.At},
@@ -241,6 +246,7 @@ func (a *App) account(ac *settings.Account) (*dispatch.Account, error) {
 // stageAccount is what stage 2 is told of an account.
 func stageAccount(ac *settings.Account, v dispatch.Vendor) *dispatch.Account {
 	return &dispatch.Account{Name: ac.Name, Key: Identity(ac), Vendor: v, Lanes: rongLanes(quotaOf(ac), late), Timeout: ac.Timeout, TagDelay: ac.Tags.Delay, KeepForeign: ac.Tags.KeepForeign, MaxChange: ac.Tags.MaxChange,
+		Brake:       intent.Cap{N: ac.Brake.N, In: ac.Brake.In},
 		VerifyUsers: ac.Tags.Verify.N, VerifyIn: ac.Tags.Verify.In, MaxTags: rongpush.MaxTags}
 }
 
@@ -326,7 +332,7 @@ func (a *App) readiness() admin.Health {
 	for p, what := range st.Halted {
 		h.Detail = append(h.Detail, fmt.Sprintf("partition %d is stopped: %s", p, what))
 	}
-	h.Detail = append(h.Detail, heldLanes(a.reg)...)
+	h.Detail = append(h.Detail, heldBack(a.reg)...)
 	if msg := a.live.failure(); msg != "" {
 		h.Detail = append(h.Detail, "the rule files have errors, the last good set is live: "+msg)
 	}
@@ -334,14 +340,15 @@ func (a *App) readiness() admin.Health {
 	return h
 }
 
-// heldLanes reads from the metrics which lanes send nothing.
-func heldLanes(g prometheus.Gatherer) (out []string) {
+// heldBack reads from the metrics which lanes send nothing, and which rules their brake has paused.
+func heldBack(g prometheus.Gatherer) (out []string) {
 	mfs, err := g.Gather()
 	if err != nil {
 		return []string{err.Error()}
 	}
 	for _, mf := range mfs {
-		if mf.GetName() != "notifier_lane_held" {
+		brake := mf.GetName() == "notifier_brake_tripped"
+		if mf.GetName() != "notifier_lane_held" && !brake {
 			continue
 		}
 		for _, m := range mf.GetMetric() {
@@ -351,6 +358,10 @@ func heldLanes(g prometheus.Gatherer) (out []string) {
 			l := map[string]string{}
 			for _, p := range m.GetLabel() {
 				l[p.GetName()] = p.GetValue()
+			}
+			if brake {
+				out = append(out, fmt.Sprintf("rule %s is paused by its brake: notifier resume rule/%s", l["rule"], l["rule"]))
+				continue
 			}
 			out = append(out, fmt.Sprintf("lane %s is stopped: %s", l["lane"], l["reason"]))
 		}

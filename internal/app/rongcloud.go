@@ -23,6 +23,7 @@ type rongAccount struct {
 	allowEveryone bool
 	broadcast     bool // the account has the broadcast service
 	pushPlus      bool // the account has Push Plus
+	split         bool // message broadcasts have a budget of their own
 }
 
 // ValidUser implements dispatch.Vendor.
@@ -210,6 +211,7 @@ type rongQuota struct {
 	Hour, Day int
 	Rolling   bool // the day as a rolling 24 h: stricter
 	Zones     []*time.Location
+	Split     bool // /message/broadcast.json has a budget of its own
 }
 
 // rongLanes is the lane table of RongCloud (rongcloud.md 6).
@@ -224,18 +226,32 @@ func rongLanes(q rongQuota, late time.Duration) map[string]dispatch.Policy {
 		}
 		return limits
 	}
-	return map[string]dispatch.Policy{
+	lanes := map[string]dispatch.Policy{
 		dispatch.LaneTag:      {Rate: 100, MaxBatch: 1, Parallel: 32, Repeatable: true, Late: late, Endpoint: rongpush.TagSet.Path},
 		dispatch.LaneTagBatch: {Rate: 10, MaxBatch: rongpush.MaxBatchUsers, Parallel: 4, Repeatable: true, Late: late, Endpoint: rongpush.TagBatchSet.Path},
 		dispatch.LaneTagGet:   {Rate: 100, MaxBatch: rongpush.MaxGetUsers, Parallel: 4, Repeatable: true, Late: late},
 		"user":                {Rate: 100, MaxBatch: rongpush.MaxPushUsers, Parallel: 16, Late: late},
-		"broadcast":           {Limits: scarce(q.Hour, q.Day), MaxBatch: 1, Parallel: 1, Late: lateScarce, Audiences: true},
+		laneBroadcast:         {Limits: scarce(q.Hour, q.Day), MaxBatch: 1, Parallel: 1, Late: lateScarce, Audiences: true, Also: []dispatch.Counted{{Lane: laneBroadcastMessage}}},
 		dispatch.LaneRecall:   {Limits: scarce(2, 3), MaxBatch: 1, Parallel: 1, Late: lateScarce, Endpoint: rongpush.BroadcastRecall.Path}, // its own line in the vendor's table
 		// Push Plus has no documented limit: a call a second is far below its product's purpose and far above a rule's need.
 		"push-plus": {Rate: 1, MaxBatch: 1, Parallel: 1, Late: late, Audiences: true},
 		"online":    {Rate: 60, Window: 62 * time.Second, MaxBatch: 1, Parallel: 1, Late: late, Audiences: true},
 	}
+	if q.Split { // what a message used while the budget was one counts in its own, and stays counted in the other
+		b := lanes[laneBroadcast]
+		b.Also = []dispatch.Counted{{Lane: laneBroadcast, Endpoint: rongpush.BroadcastMessage.Path}}
+		lanes[laneBroadcastMessage] = b
+		b.Also = nil
+		lanes[laneBroadcast] = b
+	}
+	return lanes
 }
+
+// The lanes of broadcasts: one, or with quota.broadcast.shared: false a second for /message/broadcast.json.
+const (
+	laneBroadcast        = "broadcast"
+	laneBroadcastMessage = "broadcast-message"
+)
 
 // How long an ambiguous call may still arrive (design.md 3.5).
 const (

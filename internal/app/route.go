@@ -59,10 +59,12 @@ func (r *rongAccount) route(action intent.Action, a *intent.Audience, message bo
 	case a.Online:
 		return dispatch.Route{}, no("audience", "only a message can go to those online", "只有应用内消息才能发给在线用户",
 			"add a `message` block, or choose `everyone` or tags", "请加上 `message`，或改为 `everyone`、标签")
+	case a.Everyone && message && r.split:
+		return dispatch.Route{Lane: laneBroadcastMessage, Endpoint: rongpush.BroadcastMessage.Path}, nil
 	case a.Everyone && message:
-		return dispatch.Route{Lane: "broadcast", Endpoint: rongpush.BroadcastMessage.Path}, nil
+		return dispatch.Route{Lane: laneBroadcast, Endpoint: rongpush.BroadcastMessage.Path}, nil
 	}
-	return dispatch.Route{Lane: "broadcast", Endpoint: rongpush.Push.Path}, nil
+	return dispatch.Route{Lane: laneBroadcast, Endpoint: rongpush.Push.Path}, nil
 }
 
 func no(path, en, zh, canEN, canZH string) *refusal {

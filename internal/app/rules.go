@@ -44,7 +44,7 @@ func RuleVendor(s *settings.Settings) rules.Vendor {
 
 // newRongAccount is an account without its connections.
 func newRongAccount(ac *settings.Account) *rongAccount {
-	return &rongAccount{sender: ac.Sender, platforms: ac.Platforms, allowEveryone: ac.AllowEveryone, broadcast: ac.Broadcast, pushPlus: ac.PushPlus}
+	return &rongAccount{sender: ac.Sender, platforms: ac.Platforms, allowEveryone: ac.AllowEveryone, broadcast: ac.Broadcast, pushPlus: ac.PushPlus, split: !ac.Quota.Shared}
 }
 
 // ruleVendor implements rules.Vendor: it builds, for each rule, what would be sent, and says what is wrong with it.

@@ -7,15 +7,15 @@ import (
 	"time"
 
 	"github.com/notifier/notifier/internal/dispatch"
-	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/quota"
+	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/settings"
 )
 
 // LaneNames are the lanes that an account can have.
 func LaneNames() []string {
-	return slices.Sorted(maps.Keys(rongLanes(rongQuota{}, late)))
+	return slices.Sorted(maps.Keys(rongLanes(rongQuota{Split: true}, late)))
 }
 
 // QuotaView is what `notifier quota` shows (cli.md 5).
@@ -37,6 +37,9 @@ type QuotaLane struct {
 	Next    time.Time     `json:"next"`
 	Waiting int           `json:"waiting"`
 	Charges []QuotaCharge `json:"charges"`
+
+	Reserves []QuotaReserve `json:"reserves"` // of the live rules
+	Shares   []QuotaShare   `json:"shares"`
 }
 
 // QuotaWindow is one window of a lane.
@@ -55,8 +58,9 @@ type QuotaCharge struct {
 	Source  string    `json:"source"` // own, unknown, external
 }
 
-// QuotaOf computes the view from the ledgers, with the planner's own arithmetic.
-func QuotaOf(s *settings.Settings, states map[int32]*ledger.State, now time.Time) QuotaView {
+// QuotaOf computes the view from the ledgers, with the planner's own arithmetic. set is nil where the rule files cannot be read: then
+// reserves and shares are not told.
+func QuotaOf(s *settings.Settings, set *rules.Set, states map[int32]*ledger.State, now time.Time) QuotaView {
 	v := QuotaView{Schema: "notifier.quota/v1", Accounts: []QuotaAccount{}}
 	for i := range s.Accounts {
 		ac := &s.Accounts[i]
@@ -65,6 +69,7 @@ func QuotaOf(s *settings.Settings, states map[int32]*ledger.State, now time.Time
 		for _, name := range slices.Sorted(maps.Keys(lanes)) {
 			if pol := lanes[name]; len(pol.Limits) > 0 {
 				qa.Lanes = append(qa.Lanes, quotaLane(ac, name, pol, states, now))
+				qa.Lanes[len(qa.Lanes)-1].divide(s, set, ac, states, now)
 			}
 		}
 		v.Accounts = append(v.Accounts, qa)
@@ -73,7 +78,7 @@ func QuotaOf(s *settings.Settings, states map[int32]*ledger.State, now time.Time
 }
 
 func quotaOf(ac *settings.Account) rongQuota {
-	return rongQuota{Hour: ac.Quota.Hour, Day: ac.Quota.Day, Rolling: ac.Quota.Rolling, Zones: ac.Quota.DayZones}
+	return rongQuota{Hour: ac.Quota.Hour, Day: ac.Quota.Day, Rolling: ac.Quota.Rolling, Zones: ac.Quota.DayZones, Split: !ac.Quota.Shared}
 }
 
 func quotaLane(ac *settings.Account, name string, pol dispatch.Policy, states map[int32]*ledger.State, now time.Time) QuotaLane {
@@ -81,14 +86,14 @@ func quotaLane(ac *settings.Account, name string, pol dispatch.Policy, states ma
 	var charges []quota.Charge
 	for _, st := range states {
 		for _, at := range st.Attempts {
-			if at.Account != Identity(ac) || at.Lane != name || at.State == ledger.NotSent {
+			if at.Account != Identity(ac) || !dispatch.CountsIn(at, name, pol) {
 				continue
 			}
 			charges = append(charges, dispatch.ChargeOf(at, pol))
 			l.Charges = append(l.Charges, QuotaCharge{At: at.At, Rule: at.Rule, Attempt: at.ID, State: string(at.State), Source: dispatch.SourceOf(at)})
 		}
 		for _, p := range st.Pending {
-			if p.Intent.Key == Identity(ac) && p.Intent.Action == intent.Broadcast && pol.Audiences {
+			if p.Intent.Key == Identity(ac) && routed(ac, p.Intent, name) {
 				l.Waiting++
 			}
 		}

@@ -326,7 +326,7 @@ func (d *demo) audit(ctx context.Context, pending map[string]int) (*Report, erro
 
 // slots is the quota of the lanes that the demo uses: nobody in it takes a broadcast back.
 func (d *demo) slots(states map[int32]*ledger.State, now time.Time) app.QuotaView {
-	v := app.QuotaOf(d.settings, states, now)
+	v := app.QuotaOf(d.settings, nil, states, now)
 	for i := range v.Accounts {
 		v.Accounts[i].Lanes = slices.DeleteFunc(v.Accounts[i].Lanes, func(l app.QuotaLane) bool { return strings.HasSuffix(l.Lane, "/recall") })
 	}

@@ -22,8 +22,9 @@ type Account struct {
 	MaxChange     float64       // share of the known users, at least minChange: when more get other tags because the rules changed, a human decides
 	VerifyUsers   int           // users whose tags at the vendor are compared with ours in any VerifyIn; 0: none
 	VerifyIn      time.Duration
-	MaxPushes     int // pending; 0: 1,000,000
-	MaxBroadcasts int // pending; 0: 10,000
+	Brake         intent.Cap // a rule that sends more pauses itself, unless it has a brake of its own; N 0: none
+	MaxPushes     int        // pending; 0: 1,000,000
+	MaxBroadcasts int        // pending; 0: 10,000
 }
 
 // Policy is what a lane allows.
@@ -37,7 +38,11 @@ type Policy struct {
 	Endpoint   string        // of the lanes that no route leads to: tags, recall
 	Repeatable bool          // an ambiguous call may be made again
 	Late       time.Duration // how long after notAfter an ambiguous call may still arrive and is charged
+	Also       []Counted     // attempts of other lanes that take from these limits too
 }
+
+// Counted are attempts of a lane with an endpoint, "" being any.
+type Counted struct{ Lane, Endpoint string }
 
 // Lane names that the planner knows by their work. A vendor may have others.
 const (

@@ -37,6 +37,12 @@ type actor struct {
 	seenOld  [2][]seenEntry // users, broadcasts: in the order they expire
 	taken    map[string]*ledger.Taken
 	pauses   map[string]ledger.Pause
+	sends    map[string]*ledger.Sends
+	counts   map[string]bool // sends that the next commit writes
+	once     map[string]ledger.Once
+	onceEnds *timers
+	onceLost int // forgotten for want of room since the last sweep
+	maxOnce  int
 	stray    map[string]*item  // intents for an account the settings do not have
 	found    []*ledger.Pending // stray intents whose account the settings have again, until the first turn
 
@@ -131,7 +137,7 @@ func newActorIn(w books, machine func() time.Time, opt *Options, p int32, t *led
 	now := machine()
 	a := &actor{opt: opt, p: p, log: opt.Log.With(zap.Int32("partition", p)), w: w, clock: newClock(machine, t.Broker, t.Local, t.State.Clock()), pos: t.State.Position,
 		gen: t.State.Genesis, isNew: t.New, timers: newTimers(), accounts: map[string]*account{}, items: map[string]*item{}, calls: map[string]*call{},
-		kept: map[string]*ledger.Attempt{}, seen: map[string]time.Time{}, taken: t.State.Taken, pauses: t.State.Pauses, stray: map[string]*item{},
+		kept: map[string]*ledger.Attempt{}, seen: map[string]time.Time{}, taken: t.State.Taken, pauses: t.State.Pauses, stray: map[string]*item{}, counts: map[string]bool{}, onceEnds: newTimers(), maxOnce: maxOnce,
 		inbox: inbox{wake: make(chan struct{}, 1)}, results: make(chan result, 8192), quit: make(chan struct{}), done: make(chan struct{}), failed: failed,
 		lastClock: now, lastSweep: now.Add(-sweepEvery), lastBeat: now, sweep: sweepEvery}
 	a.aside = a.beside
@@ -245,6 +251,7 @@ func (a *actor) commit() bool {
 		a.w.WriteGenesis(a.gen)
 		a.isNew = false
 	}
+	a.writeCounts()
 	if !a.w.Dirty() {
 		return true
 	}
@@ -338,6 +345,7 @@ func (a *actor) release() {
 	if a.isNew {
 		a.w.WriteGenesis(a.gen)
 	}
+	a.writeCounts()
 	a.pos.Clock = a.clock.now().UTC()
 	if err := a.w.Release(ctx, a.pos, a.pos.Clock); err != nil {
 		a.log.Warn("the ledger could not be released: the next owner will check the open attempts", zap.Error(err))
@@ -449,5 +457,10 @@ func (a *actor) retire() {
 	for _, ac := range a.accounts {
 		a.opt.Metrics.retagsLeft.WithLabelValues(ac.Name).Set(0)
 		a.tellWaits(ac, false)
+	}
+	for scope, p := range a.pauses {
+		if rule, ok := ruleOf(scope); ok && p.Brake {
+			a.opt.Metrics.brake.WithLabelValues(rule).Set(0)
+		}
 	}
 }

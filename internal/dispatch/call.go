@@ -198,7 +198,9 @@ func (a *actor) refused(c *call, o Outcome) {
 		return
 	}
 	a.giveBackCaps(c)
-	if len(c.items) == 1 && a.doubted(c.lane, c.attempt.At, c.items[0].p.Intent.Event.ID, o) {
+	again := len(c.items) > 1 || len(c.items) == 1 && a.doubted(c.lane, c.attempt.At, c.items[0].p.Intent.Event.ID, o)
+	a.giveBackLimits(c, again)
+	if len(c.items) == 1 && again {
 		a.setState(c.items[0], queued)
 		c.lane.halves = append(c.lane.halves, c.items)
 		return
@@ -256,6 +258,7 @@ func (a *actor) back(c *call) {
 		return
 	}
 	a.giveBackCaps(c)
+	a.giveBackLimits(c, true)
 	for _, it := range c.items {
 		a.gate(it)
 	}

@@ -69,15 +69,10 @@ func (a *actor) obey(c command) {
 }
 
 func (a *actor) pauseScope(c command, ans *ledger.Answer) {
-	p := ledger.Pause{By: c.By, Why: c.Why, At: c.At, ID: c.ID}
+	p := ledger.Pause{By: c.By, Why: c.Why, At: c.At, ID: c.ID, Brake: a.pauses[c.Target].Brake}
 	a.pauses[c.Target] = p
 	a.w.Put(ledger.PauseKey(c.Target), p)
-	for _, it := range a.items {
-		if it.state == queued && it.p.Intent.Profile == nil && a.pausedItem(it) {
-			it.ac.lanes[it.route.Lane].remove(it)
-			a.setState(it, paused)
-		}
-	}
+	a.holdPaused()
 	for _, cl := range a.calls {
 		if a.pausedLane(cl.lane) || len(cl.items) > 0 && a.pausedRule(cl.items[0].p.Intent) {
 			ans.Flying++
@@ -87,6 +82,16 @@ func (a *actor) pauseScope(c command, ans *ledger.Answer) {
 	ans.Text = "paused"
 }
 
+// holdPaused takes what a pause holds out of the queues.
+func (a *actor) holdPaused() {
+	for _, it := range a.items {
+		if it.state == queued && it.p.Intent.Profile == nil && a.pausedItem(it) {
+			it.ac.lanes[it.route.Lane].remove(it)
+			a.setState(it, paused)
+		}
+	}
+}
+
 func (a *actor) resumeScope(c command, ans *ledger.Answer) {
 	if _, ok := a.pauses[c.Target]; !ok {
 		ans.Text = "was not paused"
@@ -94,6 +99,7 @@ func (a *actor) resumeScope(c command, ans *ledger.Answer) {
 	}
 	delete(a.pauses, c.Target)
 	a.w.Delete(ledger.PauseKey(c.Target))
+	a.released(c.Target)
 	n := 0
 	for _, it := range a.items {
 		if it.state == paused && it.ac != nil && it.ac.lanes[it.route.Lane] != nil && !a.pausedItem(it) {

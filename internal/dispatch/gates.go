@@ -8,7 +8,7 @@ import (
 )
 
 // gate sends an item to the first gate that holds it, in the one order printed everywhere (rules-format.md 5): merge →
-// approval → send_at and quiet → consent, user_when → caps → quota. What the last gates say is asked again when the call leaves, see admitted.
+// approval → send_at and quiet → consent, user_when → once and caps → quota. What the last gates say is asked again when the call leaves, see admitted.
 func (a *actor) gate(it *item) {
 	now := a.clock.now()
 	id := it.id()
@@ -80,10 +80,24 @@ func (a *actor) enqueue(it *item) {
 		}
 	}
 	l.casts = append(l.casts, it)
+	l.mayDrop = l.mayDrop || it.p.Intent.Policy.DropNoQuota
 }
 
-// admitted asks the gates that count when the call leaves. An item that does not pass has its fate, or waits elsewhere.
-func (a *actor) admitted(it *item, now time.Time) bool {
+// admitted asks the gates that count when the call leaves, for an item that would leave together with those beside it. An item that
+// does not pass has its fate, or waits elsewhere.
+func (a *actor) admitted(it *item, beside []*item, now time.Time) bool {
+	if !a.passes(it, beside, now) {
+		return false
+	}
+	if a.braked(it, beside, now) {
+		a.gate(it)
+		return false
+	}
+	return true
+}
+
+// passes asks them all but the brake.
+func (a *actor) passes(it *item, beside []*item, now time.Time) bool {
 	in := it.p.Intent
 	if at := it.expire(); !at.IsZero() && !at.After(now) {
 		a.expired(it)
@@ -93,19 +107,18 @@ func (a *actor) admitted(it *item, now time.Time) bool {
 		a.gate(it)
 		return false
 	}
-	if in.Action != intent.Push {
-		return true
-	}
-	if r := a.consent(it); r != ledger.ReasonNone {
-		a.fate(it, ledger.Suppressed, r, nil)
-		return false
+	if in.Action == intent.Push {
+		if r := a.consent(it); r != ledger.ReasonNone {
+			a.fate(it, ledger.Suppressed, r, nil)
+			return false
+		}
 	}
 	if !a.userMeets(it) {
 		a.fate(it, ledger.Suppressed, ledger.OptedOut, func(f *ledger.Fate) { f.Detail = "user_when is not met: " + in.UserWhen })
 		return false
 	}
-	if !a.capsAllow(it, now) {
-		a.fate(it, ledger.Suppressed, ledger.Capped, nil)
+	if r, detail := a.limited(it, beside, now); r != ledger.ReasonNone {
+		a.fate(it, ledger.Suppressed, r, func(f *ledger.Fate) { f.Detail = detail })
 		return false
 	}
 	return true
@@ -114,6 +127,9 @@ func (a *actor) admitted(it *item, now time.Time) bool {
 func (a *actor) expired(it *item) {
 	a.opt.Metrics.expired.WithLabelValues(it.p.Intent.Rule, string(it.state)).Inc()
 	waited := string(it.state)
+	if p := a.pauses["rule/"+it.p.Intent.Rule]; it.state == paused && p.Brake {
+		waited += ", by the brake: " + p.Why
+	}
 	a.fate(it, ledger.Suppressed, ledger.Expired, func(f *ledger.Fate) {
 		if waited != "" {
 			f.Detail = "while it waited for " + waited
@@ -225,6 +241,9 @@ func capStart(c intent.Cap, now time.Time, zone *time.Location) time.Time {
 // takeCaps counts a send: when the call leaves, given back if it certainly did not happen, kept if unknown.
 func (a *actor) takeCaps(it *item, now time.Time) {
 	in := it.p.Intent
+	if in.Action != intent.Push {
+		return // caps per user
+	}
 	done := map[string]bool{}
 	for _, c := range a.caps(in) {
 		id := takenID(it.ac.Key, c.scope, in.Target)
@@ -251,6 +270,9 @@ const maxTaken = 200
 func (a *actor) giveBackCaps(c *call) {
 	for _, it := range c.items {
 		in := it.p.Intent
+		if in.Action != intent.Push {
+			continue
+		}
 		done := map[string]bool{}
 		for _, cp := range a.caps(in) {
 			id := takenID(it.ac.Key, cp.scope, in.Target)

@@ -115,7 +115,7 @@ func (v *stubVendor) seen() []Call {
 }
 
 // stubRules gives each user the tag city_<city> and pushes when `level` changes.
-type stubRules struct{}
+type stubRules struct{ reserves []intent.Reserve }
 
 func (stubRules) Tags(_ string, get func(string) (intent.Value, bool), current []string) []string {
 	v, known := get("city")
@@ -131,6 +131,8 @@ func (stubRules) Tags(_ string, get func(string) (intent.Value, bool), current [
 func (stubRules) TagRules(string) (tags, files string) { return "city", "1" }
 
 func (stubRules) Gives(_, tag string) bool { return strings.HasPrefix(tag, "city_") }
+
+func (r stubRules) Reserves(string) []intent.Reserve { return r.reserves }
 
 func (stubRules) ProfilePushes(in *intent.Intent, before, after func(string) (intent.Value, bool)) []*intent.Intent {
 	b, known := before("level")

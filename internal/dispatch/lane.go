@@ -91,6 +91,19 @@ func (ac *account) unqueue(user string) {
 	ac.later.Remove(user)
 }
 
+// laneOf is the lane of an attempt, or the one that takes its place: a lane may be gone since.
+func (ac *account) laneOf(at *ledger.Attempt) *lane {
+	if l := ac.lanes[at.Lane]; l != nil {
+		return l
+	}
+	for _, l := range ac.lanes {
+		if slices.ContainsFunc(l.Also, func(c Counted) bool { return c.Lane == at.Lane }) {
+			return l
+		}
+	}
+	return nil
+}
+
 // probing reports whether a probe of the account's credentials is on its way.
 func (ac *account) probing() bool {
 	for _, l := range ac.lanes {
@@ -153,6 +166,7 @@ type lane struct {
 	together  bool          // it was closed last with all lanes of the account
 	closedFor time.Duration // the last pause of a closed lane, until a call succeeds: the next one is twice as long
 	notBefore time.Time     // pause after a refusal for now, or while a predecessor's call may arrive
+	mayDrop   bool          // an audience waits that gives up if it finds no slot
 	stepped   time.Time     // when it was last slowed down or closed; at first, when it was taken over
 }
 
@@ -223,13 +237,26 @@ func (a *actor) charges(l *lane) []quota.Charge {
 	return out
 }
 
+// counts reports whether an attempt takes from the lane's limits.
+func (l *lane) counts(at *ledger.Attempt) bool {
+	return at.Account == l.ac.Key && CountsIn(at, l.name, l.Policy)
+}
+
+// CountsIn reports whether an attempt of the account takes from a lane's limits: those of the lane do, and what Also names.
+func CountsIn(at *ledger.Attempt, name string, pol Policy) bool {
+	if at.State == ledger.NotSent {
+		return false
+	}
+	return at.Lane == name || slices.ContainsFunc(pol.Also, func(c Counted) bool { return c.Lane == at.Lane && (c.Endpoint == "" || c.Endpoint == at.Endpoint) })
+}
+
 func (a *actor) chargesBySource(l *lane) map[string][]quota.Charge {
 	out := map[string][]quota.Charge{}
 	for _, s := range chargeSources {
 		out[s] = nil
 	}
 	for _, at := range a.kept {
-		if at.Account == l.ac.Key && at.Lane == l.name && at.State != ledger.NotSent {
+		if l.counts(at) {
 			s := SourceOf(at)
 			out[s] = append(out[s], ChargeOf(at, l.Policy))
 		}
@@ -245,6 +272,11 @@ func (a *actor) used(l *lane, now time.Time) []quota.Usage {
 
 // slot is the earliest time at which a call of this weight may start, in the actor's time.
 func (a *actor) slot(l *lane, weight int, now time.Time) time.Time {
+	return a.slotUnder(l, l.Limits, weight, now)
+}
+
+// slotUnder is slot under other limits than the lane's own.
+func (a *actor) slotUnder(l *lane, limits []quota.Limit, weight int, now time.Time) time.Time {
 	at := now
 	if l.notBefore.After(at) {
 		at = l.notBefore
@@ -257,7 +289,7 @@ func (a *actor) slot(l *lane, weight int, now time.Time) time.Time {
 		free = now.Add(free.Sub(local))
 	} else {
 		span, guard := SpanAndGuard(l.ac.Timeout, l.Policy)
-		free, err = quota.Free(l.Limits, a.charges(l), weight, now, span, guard)
+		free, err = quota.Free(limits, a.charges(l), weight, now, span, guard)
 	}
 	if err != nil { // heavier than the limit: MaxBatch keeps it out; a limit of 0 means never
 		return now.Add(time.Hour)

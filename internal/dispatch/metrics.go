@@ -32,6 +32,8 @@ type Metrics struct {
 	approvals     *prometheus.GaugeVec
 	intents       *prometheus.CounterVec
 	ledgerBytes   *prometheus.GaugeVec
+	brake         *prometheus.GaugeVec
+	limitRecords  *prometheus.GaugeVec
 }
 
 // NewMetrics registers the series.
@@ -71,6 +73,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		approvals:     gauge("notifier_approvals_waiting", "Requests that wait for approval.", "account"),
 		retagsLeft:    gauge("notifier_tag_reevaluation_left", "Known users who are not evaluated yet by tag rules that changed, or wait for approval.", "account"),
 		intents:       counter("notifier_intents_total", "Intents taken in.", "action"),
+		brake:         gauge("notifier_brake_tripped", "1 while a rule is paused by its brake.", "rule"),
+		limitRecords:  gauge("notifier_limit_records", "Ledger records of the limits of rules: sends that once remembers, counts of rules.", "partition", "kind"),
 		ledgerBytes:   gauge("notifier_ledger_bytes", "Bytes of a ledger partition at the broker.", "partition"),
 		skew:          prometheus.NewGauge(prometheus.GaugeOpts{Name: "notifier_clock_skew_seconds", Help: "This machine's clock minus the broker's."}),
 		unbalanced:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "notifier_books_unbalanced", Help: "Intents taken in minus fates minus pending: anything but 0 pages."}),
@@ -81,6 +85,13 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		m.eventToCall.WithLabelValues(a)
 	}
 	return m
+}
+
+// Rules makes the series of the rules there are.
+func (m *Metrics) Rules(names []string) {
+	for _, name := range names {
+		m.brake.WithLabelValues(name)
+	}
 }
 
 // lanes makes the series of an account's lanes.

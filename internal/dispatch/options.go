@@ -18,6 +18,8 @@ type Rules interface {
 	Gives(account, tag string) bool
 	// TagRules names an account's tag rules by what they decide, and the files that they come in.
 	TagRules(account string) (tags, files string)
+	// Reserves gives the scarce slots of the day that are kept for live rules of an account.
+	Reserves(account string) []intent.Reserve
 	// ProfilePushes gives the intents of the push rules on a profile event.
 	ProfilePushes(in *intent.Intent, before, after func(string) (intent.Value, bool)) []*intent.Intent
 }

@@ -70,7 +70,10 @@ func (a *actor) planLane(l *lane, now time.Time) (calls []*call) {
 func (a *actor) next(l *lane, now time.Time) (items []*item, stop bool) {
 	suspects := l.refusals >= maxRefusals && (l.queue.n > 0 || len(l.casts) > 0) // halves of what was refused let others try
 	switch {
-	case len(l.halves) > 0 && !suspects:
+	case len(l.halves) > 0 && !suspects && (l.halves[0][0].route.Users || len(l.casts) == 0 || a.mayGo(l, l.halves[0][0], now)):
+		if it := l.halves[0][0]; !it.route.Users && !a.mayGo(l, it, now) {
+			return nil, true
+		}
 		if !a.free(l, len(l.halves[0]), now) {
 			return nil, true
 		}
@@ -83,21 +86,15 @@ func (a *actor) next(l *lane, now time.Time) (items []*item, stop bool) {
 		}
 		items = l.queue.take(g, n)
 	default:
-		if !a.free(l, 1, now) {
+		best := a.nextCast(l, now)
+		if best == nil {
 			return nil, true
 		}
-		best := l.casts[0]
-		for _, it := range l.casts[1:] {
-			if it.before(best) {
-				best = it
-			}
-		}
-		l.remove(best)
 		items = []*item{best}
 	}
 	pass := items[:0:0]
 	for _, it := range items {
-		if it.state != gone && a.admitted(it, a.clock.now()) { // gate asks the clock too: with the older now of the plan an item could go round between the two
+		if it.state != gone && a.admitted(it, pass, a.clock.now()) { // gate asks the clock too: with the older now of the plan an item could go round between the two
 			pass = append(pass, it)
 		}
 	}
@@ -117,6 +114,7 @@ func (a *actor) startItems(l *lane, items []*item, now time.Time) *call {
 	c := a.start(l, v, items, nil, nil, weight)
 	for _, it := range items {
 		a.takeCaps(it, c.attempt.At)
+		a.takeLimits(it, c.attempt.At)
 	}
 	return c
 }

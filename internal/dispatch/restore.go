@@ -61,6 +61,7 @@ func (a *actor) restore(st *ledger.State) {
 			ac.retags.rec = c
 		}
 	}
+	a.restoreLimits(st)
 	open := a.restoreItems(st, now)
 	a.restoreAttempts(st, now, open)
 	for _, ac := range a.accounts {
@@ -153,7 +154,7 @@ func (a *actor) restoreAttempts(st *ledger.State, now time.Time, held map[intent
 		if at.State != ledger.Started || ac == nil {
 			continue
 		}
-		l := ac.lanes[at.Lane]
+		l := ac.laneOf(at)
 		if l == nil {
 			continue
 		}

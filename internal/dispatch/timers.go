@@ -23,6 +23,7 @@ const (
 	wakeItem   timerKind = iota // an intent: its merge closes, its quiet hours or its approval end
 	expireItem                  // an intent's expire
 	wakeUser                    // account + user: an ambiguous call can no longer arrive
+	forgetOnce                  // a send that `once` remembers
 	settleCall                  // an attempt of a predecessor can no longer arrive
 )
 
@@ -56,6 +57,12 @@ func (t *timers) next() (time.Time, bool) {
 		heap.Pop(&t.heap)
 	}
 	return time.Time{}, false
+}
+
+// soonest is the time of the next key, zero if there is none.
+func (t *timers) soonest() time.Time {
+	at, _ := t.next()
+	return at
 }
 
 // pop takes one key whose time has come.

@@ -375,6 +375,30 @@ func (p *Policy) field(f *field) {
 	case fPolicySendAt:
 		n := int(f.integer())
 		p.SendAt = &n
+	case fPolicyOnce:
+		p.Once = &Once{}
+		f.message(p.Once.field)
+	case fPolicyRuleCap:
+		var c Cap
+		f.message(c.field)
+		p.RuleCaps = append(p.RuleCaps, c)
+	case fPolicyBrake:
+		p.Brake = &Cap{}
+		f.message(p.Brake.field)
+	case fPolicyShare:
+		p.Share = &Cap{}
+		f.message(p.Share.field)
+	case fPolicyDropNoQuota:
+		p.DropNoQuota = f.truth()
+	}
+}
+
+func (o *Once) field(f *field) {
+	switch f.number {
+	case fOnceBy:
+		o.By = f.text()
+	case fOnceIn:
+		o.In = time.Duration(f.integer())
 	}
 }
 

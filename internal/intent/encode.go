@@ -141,6 +141,19 @@ const (
 )
 
 const (
+	fPolicyOnce number = 20 + iota
+	fPolicyRuleCap
+	fPolicyBrake
+	fPolicyShare
+	fPolicyDropNoQuota
+)
+
+const (
+	fOnceBy number = 1 + iota
+	fOnceIn
+)
+
+const (
 	fCapN number = 1 + iota
 	fCapIn
 	fCapEach
@@ -334,11 +347,8 @@ func (b buffer) policy(p *Policy) buffer {
 	b = b.integer(fPolicyPriority, int64(p.Priority))
 	b = b.time(fPolicyExpireSeconds, p.Expire)
 	var at int
-	for _, c := range p.PerUser {
-		b, at = b.open(fPolicyPerUser)
-		b = b.integer(fCapN, int64(c.N))
-		b = b.integer(fCapIn, int64(c.In))
-		b = b.text(fCapEach, c.Each).close(at)
+	for i := range p.PerUser {
+		b = b.limit(fPolicyPerUser, &p.PerUser[i])
 	}
 	for _, q := range p.Quiet {
 		b, at = b.open(fPolicyQuiet)
@@ -356,7 +366,27 @@ func (b buffer) policy(p *Policy) buffer {
 	if p.SendAt != nil {
 		b = b.zigzag(fPolicySendAt, int64(*p.SendAt))
 	}
-	return b
+	if o := p.Once; o != nil {
+		b, at = b.open(fPolicyOnce)
+		b = b.text(fOnceBy, o.By)
+		b = b.integer(fOnceIn, int64(o.In)).close(at)
+	}
+	for i := range p.RuleCaps {
+		b = b.limit(fPolicyRuleCap, &p.RuleCaps[i])
+	}
+	b = b.limit(fPolicyBrake, p.Brake)
+	b = b.limit(fPolicyShare, p.Share)
+	return b.truth(fPolicyDropNoQuota, p.DropNoQuota)
+}
+
+func (b buffer) limit(n number, c *Cap) buffer {
+	if c == nil {
+		return b
+	}
+	b, at := b.open(n)
+	b = b.integer(fCapN, int64(c.N))
+	b = b.integer(fCapIn, int64(c.In))
+	return b.text(fCapEach, c.Each).close(at)
 }
 
 func (b buffer) tag(n number, kind uint64) buffer { return binary.AppendUvarint(b, uint64(n)<<3|kind) }

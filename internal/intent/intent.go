@@ -205,9 +205,21 @@ type Policy struct {
 	Approval *Approval `json:"approval,omitempty"`
 	NoCaps   bool      `json:"no_caps,omitempty"` // per_user: none, also above the settings' user_limits
 	SendAt   *int      `json:"send_at,omitempty"` // minute of the day, in the settings' zone, at which it may leave: NextAt
+
+	Once        *Once `json:"once,omitempty"`
+	RuleCaps    []Cap `json:"rule_caps,omitempty"`     // over all sends of the rule
+	Brake       *Cap  `json:"brake,omitempty"`         // the rule pauses itself above it; nil: the account's
+	Share       *Cap  `json:"share,omitempty"`         // scarce slots the rule may take (limits.quota)
+	DropNoQuota bool  `json:"drop_no_quota,omitempty"` // no_quota: drop
 }
 
-// Cap is a limit of sends to one user.
+// Once lets one send through for the rule, the recipient and By.
+type Once struct {
+	By string        `json:"by"` // rendered
+	In time.Duration `json:"in"`
+}
+
+// Cap is a limit of sends: to one user, or of a rule.
 type Cap struct {
 	N    int           `json:"n"`
 	In   time.Duration `json:"in,omitempty"`  // rolling

@@ -15,6 +15,8 @@
 //	a/<attempt id>         Attempt: one HTTP call, written before it starts
 //	u/<account>/<user>     User: one row of the profile table
 //	c/<account>/<scope>/<user>  Taken: when sends to a user were counted (scope: rule/NAME or class/NAME)
+//	w/<account>/<rule>/<what>   Sends: how many sends of a rule were counted, for one of its limits
+//	n/<account>/<rule>/<hash>   Once: a send that limits.once lets through once
 //	d/<hash>               Seen: a duplicate key and when it may be forgotten
 //	x/<scope>              Pause: an operator's pause
 //	l/<account>/<lane>     LaneState: a closed lane, for status and for the next owner

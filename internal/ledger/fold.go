@@ -19,6 +19,8 @@ type State struct {
 	Attempts map[string]*Attempt      // by attempt id
 	Users    map[string]*tagsync.User // by account/user
 	Taken    map[string]*Taken        // by account/scope/user
+	Sends    map[string]*Sends        // by account/rule/what
+	Once     map[string]Once          // by account/rule/hash
 	Seen     map[string]Seen          // by hash
 	Pauses   map[string]Pause         // by scope
 	Lanes    map[string]LaneState
@@ -30,6 +32,7 @@ type State struct {
 // NewState gives an empty State.
 func NewState() *State {
 	return &State{Pending: map[string]*Pending{}, Attempts: map[string]*Attempt{}, Users: map[string]*tagsync.User{}, Taken: map[string]*Taken{},
+		Sends: map[string]*Sends{}, Once: map[string]Once{},
 		Seen: map[string]Seen{}, Pauses: map[string]Pause{}, Lanes: map[string]LaneState{}, Checks: map[string]*Check{}, Changes: map[string]*TagChange{}}
 }
 
@@ -59,6 +62,10 @@ func (s *State) Apply(key string, value []byte) error {
 		return into(s.Users, key, rest, value)
 	case "c":
 		return into(s.Taken, key, rest, value)
+	case "w":
+		return into(s.Sends, key, rest, value)
+	case "n":
+		return plain(s.Once, key, rest, value)
 	case "d":
 		return plain(s.Seen, key, rest, value)
 	case "x":
@@ -127,6 +134,8 @@ func PendingKey(id string) string              { return "p/" + id }
 func AttemptKey(id string) string              { return "a/" + id }
 func UserKey(account, user string) string      { return "u/" + account + "/" + user }
 func TakenKey(account, scope, u string) string { return "c/" + account + "/" + scope + "/" + u }
+func SendsKey(id string) string                { return "w/" + id }
+func OnceKey(id string) string                 { return "n/" + id }
 func SeenKey(hash string) string               { return "d/" + hash }
 func PauseKey(scope string) string             { return "x/" + scope }
 func LaneKey(account, lane string) string      { return "l/" + account + "/" + lane }

@@ -37,6 +37,8 @@ func TestFold(t *testing.T) {
 		{LaneKey("rongcloud:k", "tag"), record(t, LaneState{Reason: "credentials"})},
 		{TagChangeKey("rongcloud:k"), record(t, TagChange{V: 1, Rules: "h", State: TagsWriting, Part: 2})},
 		{CheckKey("rongcloud:k", "c1"), record(t, Check{ID: "c1", Part: 3})},
+		{SendsKey("rongcloud:k/x/1h0m0s"), record(t, Sends{Parts: []SendsPart{{At: time.Unix(1, 0), N: 3}}})},
+		{OnceKey("rongcloud:k/x/h"), record(t, Once{Until: time.Unix(1, 0)})},
 		{TakenKey("rongcloud:k", "rule/x", "u1"), record(t, Taken{At: []time.Time{time.Unix(1, 0)}})},
 	} {
 		if err := st.Apply(kv.key, kv.value); err != nil {
@@ -44,7 +46,8 @@ func TestFold(t *testing.T) {
 		}
 	}
 	if st.Genesis.Partitions != 4 || st.Owner.Nonce != "n" || st.Position.Next != 7 || st.Pending[string(in.ID)].Seq != 6 || st.Attempts["a-0-1"].State != Started ||
-		st.Users["rongcloud:k/u1"].Acked[0] != "a" || st.Pauses["rule/x"].By != "me" || st.Lanes["rongcloud:k/tag"].Reason != "credentials" || len(st.Taken["rongcloud:k/rule/x/u1"].At) != 1 || st.Checks["rongcloud:k/c1"].Part != 3 {
+		st.Users["rongcloud:k/u1"].Acked[0] != "a" || st.Pauses["rule/x"].By != "me" || st.Lanes["rongcloud:k/tag"].Reason != "credentials" || len(st.Taken["rongcloud:k/rule/x/u1"].At) != 1 || st.Checks["rongcloud:k/c1"].Part != 3 ||
+		st.Sends["rongcloud:k/x/1h0m0s"].Parts[0].N != 3 || !st.Once["rongcloud:k/x/h"].Until.Equal(time.Unix(1, 0)) {
 		t.Errorf("state %+v", st)
 	}
 	if c := st.Changes["rongcloud:k"]; c == nil || c.Rules != "h" || c.State != TagsWriting || c.Part != 2 {

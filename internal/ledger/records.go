@@ -109,6 +109,28 @@ type Taken struct {
 	At []time.Time `json:"at"`
 }
 
+// Sends counts the sends of one rule for one of its limits, oldest first. Sends of one rolling window are counted in up to
+// SendsParts parts and a part counts until its last send is a window old; a calendar period is one part.
+type Sends struct {
+	Parts []SendsPart `json:"parts"`
+	Until time.Time   `json:"until"` // when it may be forgotten
+}
+
+// SendsPart is what was sent around one time.
+type SendsPart struct {
+	At time.Time `json:"at"` // of the last send
+	N  int       `json:"n"`
+}
+
+// SendsParts is into how many parts a rolling window is divided.
+const SendsParts = 60
+
+// Once is a send that must not be repeated before Until.
+type Once struct {
+	At    time.Time `json:"at"`
+	Until time.Time `json:"until"`
+}
+
 // Seen remembers a duplicate key until Until.
 type Seen struct {
 	Until time.Time `json:"until"`
@@ -120,6 +142,8 @@ type Pause struct {
 	Why string    `json:"why"`
 	At  time.Time `json:"at"`
 	ID  string    `json:"id"`
+
+	Brake bool `json:"brake,omitempty"` // the rule's own brake did it
 }
 
 // LaneState is why a lane sends nothing.

@@ -245,6 +245,16 @@ func (s *Set) fill(r *Rule, in *intent.Intent, whom string, a *subject) *intent.
 	if err := c.render(in.Content, a, r.merge != nil); err != nil {
 		return s.dead(in, err)
 	}
+	if o := r.once; o != nil {
+		by, err := o.by.render(a.get)
+		if err != nil {
+			return s.dead(in, fmt.Errorf("limits.once.by: %w", err))
+		}
+		if len(by) > maxOnceBy {
+			return s.dead(in, fmt.Errorf("limits.once.by: %d bytes, the most is %d", len(by), maxOnceBy))
+		}
+		in.Policy.Once = &intent.Once{By: by, In: o.in}
+	}
 	m := r.merge
 	if m == nil {
 		return in
@@ -275,6 +285,9 @@ func (s *Set) fill(r *Rule, in *intent.Intent, whom string, a *subject) *intent.
 	}
 	return in
 }
+
+// maxOnceBy bounds the text of `once.by`, in bytes: an id, not a story.
+const maxOnceBy = 256
 
 // What one trigger of a merge carries of its event, in bytes: see maxContent.
 const (

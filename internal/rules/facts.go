@@ -55,16 +55,20 @@ func (l *loader) carried(body *diag.Node, r *Rule, a Account) {
 	}
 }
 
-// slots warns when the live broadcast rules of an account, each with one request a day, need more than it has. Those online and
+// slots warns when the live broadcast rules of an account, each with one request a day or what its quota says, need more than it has. Those online and
 // audiences that leave somebody out have lanes of their own.
 func (l *loader) slots() {
-	for _, b := range l.broadcasters(func(r *Rule) bool { return r.audience != nil && !r.audience.online && len(r.audience.none) == 0 }) {
+	for _, b := range l.broadcasters(func(r *Rule) bool { return r.audience != nil && !r.audience.elsewhere() }) {
 		a, _ := l.opt.account(b.account)
 		have := a.Slots
 		if have == 0 {
 			have = standardSlots
 		}
-		if want := len(b.rules); want > have {
+		want := 0
+		for _, name := range b.rules {
+			want += l.find(name).daily()
+		}
+		if want > have {
 			l.list = append(l.list, diag.Diagnostic{Code: "W504", Severity: diag.Warning,
 				Message: diag.Text{EN: fmt.Sprintf("broadcast rules may ask account `%s` for %d requests a day or more; it has %d", b.account, want, have),
 					ZH: fmt.Sprintf("人群推送规则一天可能向账号 `%s` 要 %d 次或更多，它每天只有 %d 次", b.account, want, have)},

@@ -28,7 +28,7 @@ const maxHold = 90 * 24 * time.Hour
 func (l *loader) limits(own, defaults *diag.Node, r *Rule) {
 	for _, n := range []*diag.Node{own, defaults} {
 		if n != nil {
-			keys(n, "limits", "priority", "expire", "per_user", "quiet", "when_quiet")
+			keys(n, "limits", append([]string{"priority", "expire", "per_user", "quiet", "when_quiet"}, ruleLimitKeys...)...)
 		}
 		if n != nil && n.Kind != diag.Mapping {
 			return
@@ -77,6 +77,7 @@ func (l *loader) limits(own, defaults *diag.Node, r *Rule) {
 	if s, ok := get("when_quiet").Enum("hold", "drop"); ok {
 		p.DropOn = s == "drop"
 	}
+	l.ruleLimits(own, defaults, r)
 }
 
 var (

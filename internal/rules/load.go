@@ -217,6 +217,7 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 		}
 		l.across()
 		l.slots()
+		l.reserves()
 	}
 	for _, d := range docs {
 		l.list = append(l.list, d.List...)

@@ -37,39 +37,41 @@ type Rule struct {
 	Line               int
 	Tests              []*Test
 
-	always   bool
-	when     []*condition // all must be met
-	unless   []*condition // none may be met
-	tags     []*tagTemplate
-	to       *template // nil: the event's user
-	toList   string    // the list field of `to`, or ""
-	audience *audience
-	content  *content
-	merge    *merge
-	policy   intent.Policy // without Expire
-	expire   time.Duration
-	scope    *scope
-	specs    []*event.Spec
-	node     *diag.Node // of its name
-	oneNode  *diag.Node // merge.one
-	tagNodes []tagNode
-	groups   []*group  // that count for its first clause, one per event
-	from     time.Time // life; zero: no bound
-	until    time.Time
-	percent  int        // of a canary
-	userWhen *condition // over the profile table
-	variants []variant
-	next     []string     // accounts to try after Account
-	left     atomic.Int64 // tags left out: a field was absent, or the text is no tag
+	always       bool
+	when         []*condition // all must be met
+	unless       []*condition // none may be met
+	tags         []*tagTemplate
+	to           *template // nil: the event's user
+	toList       string    // the list field of `to`, or ""
+	audience     *audience
+	content      *content
+	merge        *merge
+	policy       intent.Policy // without Expire
+	expire       time.Duration
+	scope        *scope
+	once         *once
+	reserve      int // slots of the day, until reserveUntil
+	reserveUntil int // minutes from midnight
+	specs        []*event.Spec
+	node         *diag.Node // of its name
+	oneNode      *diag.Node // merge.one
+	tagNodes     []tagNode
+	groups       []*group  // that count for its first clause, one per event
+	from         time.Time // life; zero: no bound
+	until        time.Time
+	percent      int        // of a canary
+	userWhen     *condition // over the profile table
+	variants     []variant
+	next         []string     // accounts to try after Account
+	left         atomic.Int64 // tags left out: a field was absent, or the text is no tag
 }
 
 var ruleName = regexp.MustCompile(`^[a-z0-9-]{3,60}$`)
 
 // unsupported are keys of the format that this version does not act on: refused, never silently ignored.
 var unsupported = map[string][]string{
-	"rule":   {"getui"},
-	"push":   {"getui"},
-	"limits": {"once", "rule", "brake", "quota", "reserve", "reserve_until", "no_quota"},
+	"rule": {"getui"},
+	"push": {"getui"},
 }
 
 // keys is Node.Keys with the keys that are known but not yet supported.

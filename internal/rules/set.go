@@ -19,11 +19,12 @@ type Set struct {
 	Advice    diag.List // facts worth knowing, nothing to mend
 
 	opt      Options
-	business map[string]*plan   // by event: its push and broadcast rules
-	profile  map[string]*plan   // by event: push rules on profile events
-	tagRules map[string][]*Rule // by account
-	tagHash  map[string]string  // by account: see TagRules
-	accounts []string           // that take profile intents, sorted
+	business map[string]*plan            // by event: its push and broadcast rules
+	profile  map[string]*plan            // by event: push rules on profile events
+	tagRules map[string][]*Rule          // by account
+	tagHash  map[string]string           // by account: see TagRules
+	reserves map[string][]intent.Reserve // by account
+	accounts []string                    // that take profile intents, sorted
 	table    map[string]*event.Field
 	users    *userConditions
 	samples  map[string][]byte // by event, for tests
@@ -58,6 +59,7 @@ func (s *Set) index(table map[string]*event.Field) {
 	s.business, s.profile, s.tagRules, s.table = map[string]*plan{}, map[string]*plan{}, map[string][]*Rule{}, table
 	s.users = &userConditions{scope: userScope(table, s.Catalogue.Specs), compiled: map[string]*condition{}}
 	accounts := map[string]bool{}
+	s.reserves = map[string][]intent.Reserve{}
 	for _, r := range s.Rules {
 		if r.Action == intent.Tags {
 			s.tagRules[r.Account] = append(s.tagRules[r.Account], r)
@@ -69,6 +71,9 @@ func (s *Set) index(table map[string]*event.Field) {
 		}
 		if r.asksUsers() {
 			accounts[r.Account] = true
+		}
+		if r.reserve > 0 && r.Mode == Live {
+			s.reserves[r.Account] = append(s.reserves[r.Account], r.reserved())
 		}
 		for _, spec := range r.specs {
 			to := s.business

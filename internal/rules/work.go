@@ -205,6 +205,9 @@ func (l *loader) work(n *diag.Node, r *Rule) {
 			add(users, c.templates()...)
 		}
 		add(1, r.to)
+		if r.once != nil {
+			add(users, r.once.by)
+		}
 	}
 	if a := r.audience; a != nil {
 		add(1, slices.Concat(a.all, a.any, a.none)...)

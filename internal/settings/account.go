@@ -98,20 +98,8 @@ func (r *reader) account(name string, n *diag.Node) (Account, bool) {
 	a.Quota = r.quota(at("quota.broadcast"))
 	a.Brake = r.rate(at("brake"), "500 in 10m")
 	a.Tags = r.tags(at("tags"))
-	r.unheeded(at("brake"), at("quota.broadcast.shared"))
 	a.Timeout = r.duration(at("timeout"), "6s", time.Second, 30*time.Second)
 	return a, true
-}
-
-// unheeded warns of settings that this version reads but does not act on, so that nobody relies on them.
-func (r *reader) unheeded(paths ...string) {
-	for _, path := range paths {
-		if !r.given(path) {
-			continue
-		}
-		r.place(path).Warn("W708", diag.Text{EN: "`" + path + "` is read but has no effect in this version yet", ZH: "此版本会读取 `" + path + "`，但它还不起作用"},
-			diag.Text{EN: "do not rely on it; the changelog will say when it works", ZH: "请不要依赖它；起作用时会写在更新日志里"})
-	}
 }
 
 func (r *reader) quota(path string) Quota {

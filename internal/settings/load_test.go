@@ -61,7 +61,7 @@ func codes(list diag.List) string {
 func TestTheReferenceFileIsTheDefaults(t *testing.T) {
 	const path = "../../notifier.example.yaml"
 	example, list := Load(path, []string{"RONGCLOUD_SECRET=x"}, nil)
-	onlyUnheeded(t, list)
+	noFindings(t, list)
 	defaults, list := Load(write(t, minimal), []string{"S=x"}, nil)
 	if len(list) > 0 {
 		t.Fatalf("findings: %s", codes(list))
@@ -93,10 +93,10 @@ func TestTheReferenceFileIsTheDefaults(t *testing.T) {
 	}
 }
 
-// onlyUnheeded asserts the two warnings of settings that are read and have no effect yet, and nothing else.
-func onlyUnheeded(t *testing.T, list diag.List) {
+// noFindings asserts that nothing is wrong, and that nothing is read without effect.
+func noFindings(t *testing.T, list diag.List) {
 	t.Helper()
-	if list.Errors() > 0 || len(list) != 2 || strings.Count(codes(list), "W708") != 2 {
+	if len(list) > 0 {
 		t.Fatalf("findings: %s", codes(list))
 	}
 }
@@ -146,7 +146,7 @@ accounts:
 		t.Fatal(err)
 	}
 	s, list := Load(path, []string{"S=hush", "POD=pod-1"}, nil)
-	onlyUnheeded(t, list)
+	noFindings(t, list)
 	berlin, _ := time.LoadLocation("Europe/Berlin")
 	shanghai, _ := time.LoadLocation("Asia/Shanghai")
 	want := &Settings{

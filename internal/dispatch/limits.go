@@ -1,0 +1,337 @@
+package dispatch
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
+)
+
+// The limits of a rule over all its recipients: `once`, `rule` and `brake`. Like the caps per user they are taken when the call leaves,
+// given back if it certainly did not happen and kept if that is unknown. `quota` and `reserve` are in share.go.
+
+// counted is a limit over the sends of a rule, and the ledger's name for its count.
+type counted struct {
+	intent.Cap
+	id string
+}
+
+func (a *actor) counted(it *item, c intent.Cap, what string) counted {
+	return counted{c, it.ac.Key + "/" + it.p.Intent.Rule + "/" + what}
+}
+
+// window names a limit's window: a rule whose number is edited goes on with the same count, one with a new window begins anew.
+func window(c intent.Cap) string {
+	if c.Each != "" {
+		return c.Each
+	}
+	return c.In.String()
+}
+
+// CapText writes a limit as rule files do.
+func CapText(c intent.Cap) string {
+	if c.Each != "" {
+		return fmt.Sprintf("%d per %s", c.N, c.Each)
+	}
+	return fmt.Sprintf("%d in %s", c.N, c.In)
+}
+
+func (a *actor) ruleCaps(it *item) []counted {
+	caps := it.p.Intent.Policy.RuleCaps
+	if len(caps) == 0 {
+		return nil
+	}
+	out := make([]counted, len(caps))
+	for i, c := range caps {
+		out[i] = a.counted(it, c, window(c))
+	}
+	return out
+}
+
+// brake is the rule's own, or the account's; N is 0 if there is none.
+func (a *actor) brake(it *item) counted {
+	c := it.ac.Brake
+	if own := it.p.Intent.Policy.Brake; own != nil {
+		c = *own
+	}
+	return a.counted(it, c, brakeCount)
+}
+
+const brakeCount = "brake"
+
+// sentSince counts what was sent after a time.
+func sentSince(s *ledger.Sends, since time.Time) (n int) {
+	if s == nil {
+		return 0
+	}
+	for _, p := range s.Parts {
+		if p.At.After(since) {
+			n += p.N
+		}
+	}
+	return n
+}
+
+// room is how many more sends a limit allows now.
+func (a *actor) room(c counted, now time.Time) int {
+	return c.N - sentSince(a.sends[c.id], capStart(c.Cap, now, a.opt.Zone))
+}
+
+// capEnd is when the calendar period that counts at a time is over; a send of a rolling window counts for its length.
+func capEnd(c intent.Cap, at time.Time, zone *time.Location) time.Time {
+	t := at.In(zone)
+	y, m, d := t.Date()
+	switch c.Each {
+	case "day":
+		return time.Date(y, m, d+1, 0, 0, 0, 0, zone)
+	case "week":
+		return time.Date(y, m, d-(int(t.Weekday())+6)%7+7, 0, 0, 0, 0, zone)
+	case "month":
+		return time.Date(y, m+1, 1, 0, 0, 0, 0, zone)
+	}
+	return at.Add(c.In)
+}
+
+// together reports whether two sends are counted in one part: those of a calendar period are, and of a rolling window those that
+// lie within a thirtieth of it. The part counts until its last send is a window old, so what is allowed is never too much.
+func together(c intent.Cap, x, y time.Time, zone *time.Location) bool {
+	if c.Each != "" {
+		return capEnd(c, x, zone).Equal(capEnd(c, y, zone))
+	}
+	part := max(c.In/ledger.SendsParts, 1)
+	return x.Truncate(part).Equal(y.Truncate(part))
+}
+
+// count books one send.
+func (a *actor) count(c counted, at time.Time) {
+	s := a.sends[c.id]
+	if s == nil {
+		s = &ledger.Sends{}
+		a.sends[c.id] = s
+	}
+	for since := capStart(c.Cap, at, a.opt.Zone); len(s.Parts) > 0 && !s.Parts[0].At.After(since); {
+		s.Parts = s.Parts[1:]
+	}
+	if last := len(s.Parts) - 1; last >= 0 && together(c.Cap, s.Parts[last].At, at, a.opt.Zone) {
+		s.Parts[last].N++
+		s.Parts[last].At = at.UTC()
+	} else {
+		s.Parts = append(s.Parts, ledger.SendsPart{At: at.UTC(), N: 1})
+	}
+	s.Until = capEnd(c.Cap, at, a.opt.Zone).UTC()
+	a.counts[c.id] = true
+}
+
+// uncount takes one send back.
+func (a *actor) uncount(c counted, at time.Time) {
+	s := a.sends[c.id]
+	if s == nil {
+		return
+	}
+	for i := len(s.Parts) - 1; i >= 0; i-- {
+		if !together(c.Cap, s.Parts[i].At, at, a.opt.Zone) {
+			continue
+		}
+		if s.Parts[i].N--; s.Parts[i].N <= 0 {
+			s.Parts = append(s.Parts[:i:i], s.Parts[i+1:]...)
+		}
+		break
+	}
+	if len(s.Parts) == 0 {
+		delete(a.sends, c.id)
+	}
+	a.counts[c.id] = true
+}
+
+// writeCounts puts what was counted since the last commit into this one: a count of many sends is written once.
+func (a *actor) writeCounts() {
+	for id := range a.counts {
+		if s := a.sends[id]; s != nil {
+			a.w.Put(ledger.SendsKey(id), s)
+		} else {
+			a.w.Delete(ledger.SendsKey(id))
+		}
+	}
+	clear(a.counts)
+}
+
+// onceID names the send that `once` lets through: the rule, the recipient (or the audience's rule) and `by`.
+func onceID(it *item) string {
+	h := sha256.New()
+	for _, s := range []string{it.p.Intent.Target, it.p.Intent.Policy.Once.By} {
+		h.Write([]byte(s))
+		h.Write([]byte{0})
+	}
+	return it.ac.Key + "/" + it.p.Intent.Rule + "/" + base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:16])
+}
+
+// maxOnce bounds the sends a partition remembers for `once`, about 150 bytes each: above it the one that ends first is forgotten.
+const maxOnce = 1_000_000
+
+func (a *actor) takeOnce(it *item, at time.Time) {
+	o := it.p.Intent.Policy.Once
+	if o == nil {
+		return
+	}
+	id := onceID(it)
+	rec := ledger.Once{At: at.UTC(), Until: at.Add(o.In).UTC()}
+	a.once[id] = rec
+	a.onceEnds.set(forgetOnce, id, rec.Until)
+	a.w.Put(ledger.OnceKey(id), rec)
+	if len(a.once) > a.maxOnce {
+		first, _ := a.onceEnds.pop(a.onceEnds.soonest())
+		a.forgetOnce(first.key)
+		a.onceLost++
+	}
+}
+
+func (a *actor) forgetOnce(id string) {
+	a.onceEnds.stop(forgetOnce, id)
+	delete(a.once, id)
+	a.w.Delete(ledger.OnceKey(id))
+}
+
+// limited asks `once` and the caps, for an item that would leave in one call with those beside it.
+func (a *actor) limited(it *item, beside []*item, now time.Time) (ledger.Reason, string) {
+	in := it.p.Intent
+	if o := in.Policy.Once; o != nil {
+		if rec, ok := a.once[onceID(it)]; ok && rec.At.Add(o.In).After(now) {
+			return ledger.Repeated, fmt.Sprintf("once in %s, sent %s", o.In, rec.At.Format(time.RFC3339))
+		}
+	}
+	if in.Action == intent.Push && !a.capsAllow(it, now) {
+		return ledger.Capped, ""
+	}
+	for _, c := range a.ruleCaps(it) {
+		if a.room(c, now) <= a.besides(it, beside) {
+			return ledger.Capped, "rule " + CapText(c.Cap)
+		}
+	}
+	return ledger.ReasonNone, ""
+}
+
+// besides counts the items of the same rule that leave in the same call and are not counted yet.
+func (a *actor) besides(it *item, beside []*item) (n int) {
+	for _, o := range beside {
+		if o.p.Intent.Rule == it.p.Intent.Rule {
+			n++
+		}
+	}
+	return n
+}
+
+// braked pauses the rule of an item that would be one too many.
+func (a *actor) braked(it *item, beside []*item, now time.Time) bool {
+	c := a.brake(it)
+	if c.N == 0 || a.room(c, now) > a.besides(it, beside) {
+		return false
+	}
+	rule := it.p.Intent.Rule
+	p := ledger.Pause{By: brakeCount, Why: "the rule sent " + CapText(c.Cap), At: now.UTC(), Brake: true}
+	a.pauses["rule/"+rule] = p
+	a.w.Put(ledger.PauseKey("rule/"+rule), p)
+	a.holdPaused()
+	a.opt.Metrics.brake.WithLabelValues(rule).Set(1)
+	a.log.Error("brake: the rule is paused, what it wants to send is held; look, then `notifier resume rule/"+rule+"`", ruleField(rule), zap.String("brake", CapText(c.Cap)))
+	return true
+}
+
+// released lets the count of a brake begin anew: whoever resumed the rule has seen how much it sent.
+func (a *actor) released(scope string) {
+	rule, ok := ruleOf(scope)
+	if !ok {
+		return
+	}
+	for _, ac := range a.accounts {
+		if id := ac.Key + "/" + rule + "/" + brakeCount; a.sends[id] != nil {
+			delete(a.sends, id)
+			a.counts[id] = true
+		}
+	}
+	a.opt.Metrics.brake.WithLabelValues(rule).Set(0)
+}
+
+func ruleOf(scope string) (string, bool) {
+	const prefix = "rule/"
+	if len(scope) <= len(prefix) || scope[:len(prefix)] != prefix {
+		return "", false
+	}
+	return scope[len(prefix):], true
+}
+
+// takeLimits books an item that leaves.
+func (a *actor) takeLimits(it *item, at time.Time) {
+	a.takeOnce(it, at)
+	for _, c := range a.ruleCaps(it) {
+		a.count(c, at)
+	}
+	if c := a.brake(it); c.N > 0 {
+		a.count(c, at)
+	}
+	if c, ok := a.share(it); ok {
+		a.count(c, at)
+	}
+}
+
+// giveBackLimits takes back what a call that certainly did not happen had booked. A share of the quota is given back only if the item
+// is tried again: what the vendor refused for good has used a slot.
+func (a *actor) giveBackLimits(c *call, again bool) {
+	at := c.attempt.At
+	for _, it := range c.items {
+		if it.p.Intent.Policy.Once != nil {
+			if id := onceID(it); a.once[id].At.Equal(at) {
+				a.forgetOnce(id)
+			}
+		}
+		for _, cp := range a.ruleCaps(it) {
+			a.uncount(cp, at)
+		}
+		if cp := a.brake(it); cp.N > 0 {
+			a.uncount(cp, at)
+		}
+		if cp, ok := a.share(it); ok && again {
+			a.uncount(cp, at)
+		}
+	}
+}
+
+// restoreLimits takes over the counts; what is over is forgotten by the chores.
+func (a *actor) restoreLimits(st *ledger.State) {
+	a.sends, a.once = st.Sends, st.Once
+	for id, rec := range a.once {
+		a.onceEnds.set(forgetOnce, id, rec.Until)
+	}
+	for scope, p := range a.pauses {
+		if rule, ok := ruleOf(scope); ok && p.Brake {
+			a.opt.Metrics.brake.WithLabelValues(rule).Set(1)
+		}
+	}
+}
+
+// sweepLimits forgets what no longer counts.
+func (a *actor) sweepLimits(now time.Time) {
+	for {
+		k, ok := a.onceEnds.pop(now)
+		if !ok {
+			break
+		}
+		a.forgetOnce(k.key)
+	}
+	for id, s := range a.sends {
+		if !s.Until.After(now) {
+			delete(a.sends, id)
+			a.w.Delete(ledger.SendsKey(id))
+		}
+	}
+	if a.onceLost > 0 {
+		a.log.Error("more sends to remember for `once` than there is room for: those that end first were forgotten and may be repeated", zap.Int("forgotten", a.onceLost), zap.Int("max", a.maxOnce))
+		a.onceLost = 0
+	}
+	a.opt.Metrics.limitRecords.WithLabelValues(partLabel(a.p), "once").Set(float64(len(a.once)))
+	a.opt.Metrics.limitRecords.WithLabelValues(partLabel(a.p), "rule").Set(float64(len(a.sends)))
+}

@@ -1,0 +1,168 @@
+package dispatch
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
+)
+
+// limitedPush is a push of a rule with limits.
+func (b *bundle) limitedPush(id, user string, p intent.Policy) *intent.Intent {
+	in := b.intent(id, "r", user, intent.Push)
+	in.Policy = p
+	return in
+}
+
+func (b *bundle) wantFates(n int, want ...string) {
+	b.t.Helper()
+	if d := cmp.Diff(want, kinds(b.fates(n))); d != "" {
+		b.t.Error(d)
+	}
+}
+
+// Once and the cap of a rule hold over a restart; what certainly did not happen is given back, what is unknown is kept.
+func TestOnceAndRuleCapsSurviveARestart(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		class Class
+		again string // the second event of another user under the cap, after the first had this outcome
+		first string
+	}{{ClassOK, "SUPPRESSED(capped)", "SENT"}, {ClassUnknown, "SUPPRESSED(capped)", "UNKNOWN"}, {ClassPermanent, "SENT", "DEAD(rejected-by-vendor)"}} {
+		t.Run(string(c.class), func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			b.vendor.answer = func(n int, _ *Call) Outcome {
+				if n == 1 {
+					return Outcome{Class: c.class, Code: 1002}
+				}
+				return Outcome{Class: ClassOK, Code: 200}
+			}
+			p := intent.Policy{Once: &intent.Once{By: "o1", In: time.Hour}, RuleCaps: []intent.Cap{{N: 1, Each: "month"}}}
+			stop := b.start(b.account(), nil)
+			b.produce(b.limitedPush("e1", "u1", p))
+			b.wantFates(1, "e1 "+c.first)
+			b.state("the call is booked", func(st *ledger.State) bool { return st.Position.Fates == 1 && st.Balanced() })
+			stop()
+			b.start(b.account(), nil)
+			same := "SUPPRESSED(repeated)"
+			if c.class == ClassPermanent {
+				same = "SENT"
+			}
+			b.produce(b.limitedPush("e2", "u1", intent.Policy{Once: p.Once}))
+			b.wantFates(2, "e1 "+c.first, "e2 "+same)
+			b.produce(b.limitedPush("e3", "u3", intent.Policy{RuleCaps: p.RuleCaps}))
+			b.wantFates(3, "e1 "+c.first, "e2 "+same, "e3 "+c.again)
+		})
+	}
+}
+
+// A call of several receivers does not pass the cap: so many go, the others are capped.
+func TestARuleCapIsExactOverOneCall(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	p := intent.Policy{RuleCaps: []intent.Cap{{N: 2, In: time.Hour}}}
+	b.produce(b.limitedPush("e1", "u1", p), b.limitedPush("e2", "u2", p), b.limitedPush("e3", "u3", p))
+	b.start(b.account(), nil)
+	b.wantFates(3, "e1 SENT", "e2 SENT", "e3 SUPPRESSED(capped)")
+}
+
+// The brake pauses the rule, the pause survives a restart, resume ends it and the count begins anew.
+func TestABrakePausesItsRuleUntilResumed(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ac := func() *Account {
+		a := b.account()
+		a.Brake = intent.Cap{N: 2, In: time.Hour}
+		return a
+	}
+	stop := b.start(ac(), nil)
+	b.produce(b.intent("e1", "r", "u1", intent.Push), b.intent("e2", "r", "u2", intent.Push), b.intent("e3", "r", "u3", intent.Push), b.intent("x1", "other", "u1", intent.Push))
+	b.wantFates(3, "e1 SENT", "e2 SENT", "x1 SENT")
+	st := b.state("the rule is paused", func(st *ledger.State) bool { return st.Pauses["rule/r"].Brake && len(st.Pending) == 1 })
+	if p := st.Pauses["rule/r"]; p.Why != "the rule sent 2 in 1h0m0s" {
+		t.Errorf("pause %+v", p)
+	}
+	stop()
+	b.start(ac(), nil)
+	b.produce(b.intent("e4", "r", "u4", intent.Push))
+	b.state("it is held", func(st *ledger.State) bool { return len(st.Pending) == 2 && st.Pauses["rule/r"].Brake })
+	v, err := json.Marshal(ledger.Command{V: 1, ID: "c1", Cmd: ledger.CmdResume, Target: "rule/r", By: "li", At: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.cl.ProduceSync(t.Context(), &kgo.Record{Topic: b.topics.Control, Key: []byte("cmd/resume/rule/r"), Value: v}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	b.wantFates(5, "e1 SENT", "e2 SENT", "e3 SENT", "e4 SENT", "x1 SENT")
+}
+
+// A rule's quota bounds its slots; no_quota: drop does not wait; a reserve is seen by others only.
+func TestSlotsAreDividedBetweenRules(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	cast := func(id, rule string, p intent.Policy) *intent.Intent {
+		in := b.intent(id, rule, intent.Everyone, intent.Broadcast)
+		in.Policy = p
+		return in
+	}
+	share := &intent.Cap{N: 1, Each: "day"}
+	ac := b.account()
+	l := ac.Lanes["broadcast"]
+	l.Limits[0].Window, l.Limits[0].N = 24*time.Hour, 3
+	ac.Lanes["broadcast"] = l
+	reserves := []intent.Reserve{{Rule: "kept", N: 1, Until: 24 * 60, Like: b.intent("like", "kept", intent.Everyone, intent.Broadcast)}}
+	b.start(ac, func(o *Options) { o.Rules = func() Rules { return stubRules{reserves: reserves} } })
+	b.produce(cast("s1", "shared", intent.Policy{Share: share}))
+	b.wantFates(1, "s1 SENT")
+	b.produce(cast("s2", "shared", intent.Policy{Share: share, DropNoQuota: true}), cast("s3", "shared", intent.Policy{Share: share}))
+	b.wantFates(2, "s1 SENT", "s2 SUPPRESSED(no-quota)")
+	b.produce(cast("o1", "other", intent.Policy{}))
+	b.wantFates(3, "o1 SENT", "s1 SENT", "s2 SUPPRESSED(no-quota)")
+	b.produce(cast("o2", "other", intent.Policy{DropNoQuota: true}))
+	b.wantFates(4, "o1 SENT", "o2 SUPPRESSED(no-quota)", "s1 SENT", "s2 SUPPRESSED(no-quota)")
+	b.produce(cast("k1", "kept", intent.Policy{DropNoQuota: true}))
+	b.wantFates(5, "k1 SENT", "o1 SENT", "o2 SUPPRESSED(no-quota)", "s1 SENT", "s2 SUPPRESSED(no-quota)")
+	b.state("s3 waits for its day", func(st *ledger.State) bool { return len(st.Pending) == 1 })
+}
+
+// Calendar windows by the zone's own days, over both changes of its clocks and a leap day.
+func TestCalendarWindowsFollowTheZone(t *testing.T) {
+	for _, c := range []struct{ zone, each, at, from, to string }{
+		{"America/New_York", "day", "2026-03-08T12:00:00-04:00", "2026-03-08T00:00:00-05:00", "2026-03-09T00:00:00-04:00"}, // 23 h
+		{"America/New_York", "day", "2026-11-01T12:00:00-05:00", "2026-11-01T00:00:00-04:00", "2026-11-02T00:00:00-05:00"}, // 25 h
+		{"Europe/Berlin", "day", "2026-03-29T12:00:00+02:00", "2026-03-29T00:00:00+01:00", "2026-03-30T00:00:00+02:00"},
+		{"Europe/Berlin", "week", "2026-10-25T23:59:00+01:00", "2026-10-19T00:00:00+02:00", "2026-10-26T00:00:00+01:00"},
+		{"Europe/Berlin", "month", "2028-02-29T23:59:00+01:00", "2028-02-01T00:00:00+01:00", "2028-03-01T00:00:00+01:00"},
+		{"Asia/Shanghai", "day", "2028-02-29T12:00:00+08:00", "2028-02-29T00:00:00+08:00", "2028-03-01T00:00:00+08:00"},
+	} {
+		zone, err := time.LoadLocation(c.zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		when := func(s string) time.Time {
+			at, err := time.Parse(time.RFC3339, s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return at
+		}
+		limit, from, to := intent.Cap{N: 1, Each: c.each}, when(c.from), when(c.to)
+		if got := capEnd(limit, when(c.at), zone); !got.Equal(to) {
+			t.Errorf("%+v ends %s", c, got)
+		}
+		for at, counts := range map[time.Time]bool{from.Add(-1): false, from: true, to.Add(-1): true} {
+			if got := at.After(capStart(limit, when(c.at), zone)); got != counts {
+				t.Errorf("%+v: %s counts: %t", c, at, got)
+			}
+			if got := together(limit, at, when(c.at), zone); got != counts {
+				t.Errorf("%+v: %s is counted together: %t", c, at, got)
+			}
+		}
+	}
+}

@@ -1,0 +1,249 @@
+package dispatch
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/quota"
+)
+
+// How the slots of a scarce lane are divided between rules: `quota` (the most that a rule may take) and `reserve` (slots of the day that
+// are kept for a rule, so that others see fewer).
+
+// ShareUsed is how many slots a rule has taken of its share.
+func ShareUsed(sends map[string]*ledger.Sends, account, rule string, c intent.Cap, now time.Time, zone *time.Location) int {
+	return sentSince(sends[account+"/"+rule+"/"+shareCount(c)], capStart(c, now, zone))
+}
+
+// share is the count of the scarce slots that an item's rule may take.
+func (a *actor) share(it *item) (counted, bool) {
+	c := it.p.Intent.Policy.Share
+	if l := it.ac.lanes[it.route.Lane]; c == nil || l == nil || !l.scarce() {
+		return counted{}, false
+	}
+	return a.counted(it, *c, shareCount(*c)), true
+}
+
+func shareCount(c intent.Cap) string { return "quota-" + window(c) }
+
+// roomAt is when a limit has room for one more send, not before now.
+func (a *actor) roomAt(c counted, now time.Time) time.Time {
+	if a.room(c, now) > 0 {
+		return now
+	}
+	if c.Each != "" {
+		return capEnd(c.Cap, now, a.opt.Zone)
+	}
+	s := a.sends[c.id]
+	n := sentSince(s, now.Add(-c.In))
+	for _, p := range s.Parts {
+		if p.At.After(now.Add(-c.In)) {
+			if n -= p.N; n < c.N {
+				return p.At.Add(c.In)
+			}
+		}
+	}
+	return now.Add(c.In)
+}
+
+// Kept is a reserve as it stands: so many slots are still kept until a time.
+type Kept struct {
+	intent.Reserve
+	Left int
+	Till time.Time
+}
+
+// ReservedTill is the end of today's reserve.
+func ReservedTill(r intent.Reserve, now time.Time, zone *time.Location) time.Time {
+	y, m, d := now.In(zone).Date()
+	return time.Date(y, m, d, r.Until/60, r.Until%60, 0, 0, zone)
+}
+
+// Reserved tells which reserves hold slots of a lane now. A slot that the vendor refused has not served its rule: it stays reserved.
+func Reserved(reserves []intent.Reserve, attempts []*ledger.Attempt, now time.Time, zone *time.Location) (out []Kept) {
+	t := now.In(zone)
+	y, m, d := t.Date()
+	midnight := time.Date(y, m, d, 0, 0, 0, 0, zone)
+	for _, r := range reserves {
+		k := Kept{Reserve: r, Left: r.N, Till: ReservedTill(r, now, zone)}
+		if !now.Before(k.Till) {
+			continue
+		}
+		for _, at := range attempts {
+			if at.Rule == r.Rule && at.State != ledger.NotSent && at.State != ledger.Refused && !at.At.Before(midnight) {
+				k.Left -= at.Weight
+			}
+		}
+		if k.Left > 0 {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// LaneReserves picks the reserves of the rules that leave by a lane.
+func LaneReserves(v Router, all []intent.Reserve, lane string) (out []intent.Reserve) {
+	for _, r := range all {
+		if route, err := v.Route(r.Like); err == nil && route.Lane == lane {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// Router is the part of a Vendor that knows the lanes.
+type Router interface {
+	Route(in *intent.Intent) (Route, error)
+}
+
+// ofTheDay reports whether a limit counts days, so that a reserve is taken from it.
+func ofTheDay(l quota.Limit) bool { return l.Day || l.Window >= 24*time.Hour }
+
+// WithoutKept are a lane's limits as the other rules see them.
+func WithoutKept(limits []quota.Limit, kept []Kept, rule string) []quota.Limit {
+	n := 0
+	for _, k := range kept {
+		if k.Rule != rule {
+			n += k.Left
+		}
+	}
+	if n == 0 {
+		return limits
+	}
+	out := slices.Clone(limits)
+	for i := range out {
+		if ofTheDay(out[i]) {
+			out[i].N = max(0, out[i].N-n)
+		}
+	}
+	return out
+}
+
+// division is how a scarce lane's slots stand in one look at its queue: what it found for a rule it does not compute again.
+type division struct {
+	kept []Kept
+	at   map[divisionKey]time.Time
+	why  map[divisionKey]string
+}
+
+type divisionKey struct {
+	rule  string
+	share intent.Cap
+}
+
+func (a *actor) divide(l *lane, now time.Time) *division {
+	d := &division{at: map[divisionKey]time.Time{}, why: map[divisionKey]string{}}
+	var attempts []*ledger.Attempt
+	for _, at := range a.kept {
+		if l.counts(at) {
+			attempts = append(attempts, at)
+		}
+	}
+	d.kept = Reserved(LaneReserves(l.ac.Vendor, a.opt.Rules().Reserves(l.ac.Name), l.name), attempts, now, a.opt.Zone)
+	return d
+}
+
+// castAt is when an audience may leave, and what it waits for.
+func (a *actor) castAt(d *division, l *lane, it *item, now time.Time) (time.Time, string) {
+	key := divisionKey{rule: it.p.Intent.Rule}
+	share, has := a.share(it)
+	if has {
+		key.share = share.Cap
+	}
+	if at, ok := d.at[key]; ok {
+		return at, d.why[key]
+	}
+	at, why := a.slot(l, 1, now), "no free slot"
+	if limits := WithoutKept(l.Limits, d.kept, key.rule); len(d.kept) > 0 {
+		then := a.slotUnder(l, limits, 1, now)
+		for _, k := range d.kept { // an end of a reserve may come first
+			if then.After(k.Till) {
+				then = k.Till
+			}
+		}
+		if then.After(at) {
+			at, why = then, "the slot is reserved"
+		}
+	}
+	if has {
+		if then := a.roomAt(share, now); then.After(at) {
+			at, why = then, "the rule's quota is used: "+CapText(share.Cap)
+		}
+	}
+	d.at[key], d.why[key] = at, why
+	return at, why
+}
+
+// nextCast takes the audience that leaves next out of the queue: by priority and age, among those that may have a slot now. It is nil
+// when none may; the actor looks again in time.
+func (a *actor) nextCast(l *lane, now time.Time) *item {
+	ok, at := a.ready(l, now)
+	if !ok {
+		a.wakeAt(at)
+		return nil
+	}
+	if !l.scarce() {
+		if at := a.slot(l, 1, now); at.After(now) {
+			a.wakeAt(at)
+			return nil
+		}
+	} else if at := a.slot(l, 1, now); at.After(now) && !l.mayDrop {
+		a.wakeAt(at) // nothing is free for anybody, and nobody gives up for that
+		return nil
+	}
+	var best *item
+	var drop []*item
+	d := a.divide(l, now)
+	for _, it := range l.casts {
+		if l.scarce() {
+			at, _ := a.castAt(d, l, it, now)
+			if at.After(now) {
+				if it.p.Intent.Policy.DropNoQuota {
+					drop = append(drop, it)
+				} else {
+					a.wakeAt(at)
+				}
+				continue
+			}
+		}
+		if best == nil || it.before(best) {
+			best = it
+		}
+	}
+	for _, it := range drop {
+		a.dropForQuota(d, l, it, now)
+	}
+	if best != nil {
+		l.remove(best)
+		return best
+	}
+	l.mayDrop = false
+	return nil
+}
+
+// dropForQuota ends an intent that would leave now and finds no slot (no_quota: drop), unless an earlier gate has a word on it.
+func (a *actor) dropForQuota(d *division, l *lane, it *item, now time.Time) {
+	l.remove(it)
+	if !a.passes(it, nil, now) {
+		return
+	}
+	at, why := a.castAt(d, l, it, now)
+	a.fate(it, ledger.Suppressed, ledger.NoQuota, func(f *ledger.Fate) {
+		f.Detail = fmt.Sprintf("%s before %s", why, at.In(a.opt.Zone).Format(time.RFC3339))
+	})
+}
+
+// mayGo reports whether an audience that was refused before may have a slot now.
+func (a *actor) mayGo(l *lane, it *item, now time.Time) bool {
+	if !l.scarce() {
+		return true
+	}
+	at, _ := a.castAt(a.divide(l, now), l, it, now)
+	if at.After(now) {
+		a.wakeAt(at)
+	}
+	return !at.After(now)
+}
