@@ -29,7 +29,7 @@ func TestLimitsOfRulesOverRestarts(t *testing.T) {
 		d.stop()
 		d = w.start(s)
 		fourth := w.order("u4", "lamp")
-		time.Sleep(time.Minute)
+		time.Sleep(15 * time.Minute)   // in these tests a restarted daemon takes up to 10 min to see its first event
 		fifth := w.order("u5", "lamp") // the fourth send within a day: the brake
 		time.Sleep(2 * time.Hour)
 		want := map[string]string{first: "SENT", sale1: "SENT", again: "SUPPRESSED(repeated)", second: "SENT", third: "SUPPRESSED(capped)", fourth: "SENT", fifth: "SUPPRESSED(expired)"}
