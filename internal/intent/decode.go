@@ -25,7 +25,7 @@ func Decode(b []byte) (*Intent, error) {
 			return nil, fmt.Errorf("decode intent %s: JSON of version %d, there is only version %d", in.ID, in.V, versionJSON)
 		}
 		return in, nil
-	case len(b) > 0 && b[0] == Version:
+	case len(b) > 0 && (b[0] == Version || b[0] == versionOld):
 		in.V = Version
 		if err := fields(b[1:], in.field); err != nil {
 			return nil, fmt.Errorf("decode intent: %w", err)
@@ -154,6 +154,8 @@ func (in *Intent) field(f *field) {
 		f.message(in.Merge.field)
 	case fPolicy:
 		f.message(in.Policy.field)
+	case fRevision:
+		in.Revision = f.text()
 	case fDead:
 		in.Dead = f.text()
 	case fDeadDetail:

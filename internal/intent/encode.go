@@ -44,6 +44,8 @@ const (
 	fPolicy
 	fDead
 	fDeadDetail
+
+	fRevision number = 50
 )
 
 // The fields of the messages within.
@@ -198,6 +200,7 @@ func (b buffer) intent(in *Intent) (buffer, error) {
 	}
 	b, at = b.open(fPolicy)
 	b = b.policy(&in.Policy).close(at)
+	b = b.text(fRevision, in.Revision)
 	b = b.text(fDead, in.Dead)
 	return b.text(fDeadDetail, in.DeadDetail), nil
 }

@@ -145,10 +145,22 @@ func TestDecodeKeepsToItsVersion(t *testing.T) {
 	if diff := cmp.Diff(want, in); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
-	for _, b := range []string{`{"v":2}`, `{"v":0}`, `{}`, `{`, ``, "\x01", "\x03", "\x00"} {
-		if in, err := Decode([]byte(b)); err == nil || errors.Is(err, ErrNewer) != (b == "\x03") {
+	for _, b := range []string{`{"v":2}`, `{"v":0}`, `{}`, `{`, ``, "\x01", "\x04", "\x00"} {
+		if in, err := Decode([]byte(b)); err == nil || errors.Is(err, ErrNewer) != (b == "\x04") {
 			t.Errorf("%q: %+v, %v", b, in, err)
 		}
+	}
+}
+
+// What the release before wrote waits in the topic over an upgrade.
+func TestDecodeReadsTheVersionBefore(t *testing.T) {
+	b, err := (&Intent{Rule: "r", Target: "u"}).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[0] = versionOld
+	if in, err := Decode(b); err != nil || in.Rule != "r" || in.Revision != "" {
+		t.Errorf("%+v, %v", in, err)
 	}
 }
 

@@ -18,7 +18,8 @@ import (
 
 // Version of the wire form; a reader refuses what is newer. Versions are bytes below '{', with which version 1 begins: JSON.
 const (
-	Version     = 2
+	Version     = 3
+	versionOld  = 2 // without the fields that version 3 added: it is read as well
 	versionJSON = 1
 )
 
@@ -87,6 +88,8 @@ type Intent struct {
 	Content  *Content  `json:"content,omitempty"`  // rendered; with Merge: the templates, rendered when the merge closes
 	Merge    *Merge    `json:"merge,omitempty"`
 	Policy   Policy    `json:"policy,omitzero"`
+
+	Revision string `json:"revision,omitempty"` // of the rule alone: an edit of another rule leaves it as it is
 
 	Dead       string `json:"dead,omitempty"` // render-error: the rule matched but its text or audience cannot be made; stage 2 records the fate
 	DeadDetail string `json:"dead_detail,omitempty"`

@@ -141,14 +141,15 @@ func ReadFS(fsys fs.FS) ([]File, error) {
 
 // loader is one run over the files.
 type loader struct {
-	opt     Options
-	files   map[string][]byte
-	samples []sampleRef
-	specs   []*event.Spec
-	byName  map[string]*event.Spec
-	table   map[string]*event.Field // columns of the profile table
-	rules   []*Rule
-	list    diag.List
+	opt      Options
+	files    map[string][]byte
+	samples  []sampleRef
+	specs    []*event.Spec
+	byName   map[string]*event.Spec
+	declared map[string]*diag.Node   // events, as the catalogue has them
+	table    map[string]*event.Field // columns of the profile table
+	rules    []*Rule
+	list     diag.List
 }
 
 type sampleRef struct {
@@ -159,7 +160,7 @@ type sampleRef struct {
 // LoadFiles makes a Set of files in memory: the whole loader but for the reading.
 func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 	opt.defaults()
-	l := &loader{opt: opt, files: map[string][]byte{}, byName: map[string]*event.Spec{}}
+	l := &loader{opt: opt, files: map[string][]byte{}, byName: map[string]*event.Spec{}, declared: map[string]*diag.Node{}}
 	var docs, catalogues, ruleDocs []*diag.Doc
 	for _, f := range files {
 		l.files[path.Clean(f.Name)] = f.Data
@@ -189,7 +190,7 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 				key.Error("N220", diag.Text{EN: fmt.Sprintf("event `%s` is declared twice", s.Name), ZH: fmt.Sprintf("事件 `%s` 声明了两次", s.Name)}, diag.Text{})
 				continue
 			}
-			first[s.Name] = key
+			first[s.Name], l.declared[s.Name] = key, d.Root.Get("events").Get(s.Name)
 			l.specs, l.byName[s.Name] = append(l.specs, s), s
 		}
 	}
