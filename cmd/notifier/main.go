@@ -81,6 +81,6 @@ messages and broadcasts by rule files that operations edit while it runs.`,
 		PersistentPreRun: func(*cobra.Command, []string) { *started = true },
 	}
 	root.PersistentFlags().StringP("config", "c", "notifier.yaml", "settings file (else /etc/notifier/notifier.yaml)")
-	root.AddCommand(newRunCmd(), newDemoCmd(), newCheckCmd(), newExplainCodeCmd(), newSchemaCmd(), newSandboxCmd(), newConfigCmd(), newFatesCmd(), newQuotaCmd(), newAttemptsCmd(), newStatusCmd(), newRecallCmd(), newTagsCmd(), newPauseCmd(), newResumeCmd(), newVersionCmd())
+	root.AddCommand(newRunCmd(), newDemoCmd(), newCheckCmd(), newExplainCodeCmd(), newSchemaCmd(), newSandboxCmd(), newConfigCmd(), newFatesCmd(), newQuotaCmd(), newAttemptsCmd(), newStatusCmd(), newRecallCmd(), newTagsCmd(), newPauseCmd(), newResumeCmd(), newKillCmd(), newReviveCmd(), newVersionCmd())
 	return root
 }

@@ -37,6 +37,8 @@ type actor struct {
 	seenOld  [2][]seenEntry // users, broadcasts: in the order they expire
 	taken    map[string]*ledger.Taken
 	pauses   map[string]ledger.Pause
+	kills    map[string]ledger.Kill
+	doomed   []*item           // of killed rules, not suppressed yet
 	stray    map[string]*item  // intents for an account the settings do not have
 	found    []*ledger.Pending // stray intents whose account the settings have again, until the first turn
 
@@ -125,7 +127,7 @@ func newActor(opt *Options, p int32, t *ledger.TakenOver, failed func(error)) *a
 	now := time.Now()
 	a := &actor{opt: opt, p: p, log: opt.Log.With(zap.Int32("partition", p)), w: t.Writer, clock: newClock(t.Broker, t.Local, t.State.Clock()), pos: t.State.Position,
 		gen: t.State.Genesis, isNew: t.New, timers: newTimers(), accounts: map[string]*account{}, items: map[string]*item{}, calls: map[string]*call{},
-		kept: map[string]*ledger.Attempt{}, seen: map[string]time.Time{}, taken: t.State.Taken, pauses: t.State.Pauses, stray: map[string]*item{},
+		kept: map[string]*ledger.Attempt{}, seen: map[string]time.Time{}, taken: t.State.Taken, pauses: t.State.Pauses, kills: t.State.Kills, stray: map[string]*item{},
 		inbox: inbox{wake: make(chan struct{}, 1)}, results: make(chan result, 8192), quit: make(chan struct{}), done: make(chan struct{}), failed: failed,
 		lastClock: now, lastSweep: now.Add(-sweepEvery), lastBeat: now, began: now}
 	a.ctx, a.lose = context.WithCancelCause(context.Background())
@@ -229,6 +231,7 @@ func (a *actor) apply() {
 		}
 		a.fire(k)
 	}
+	a.sweep()
 	a.chores()
 }
 

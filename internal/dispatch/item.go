@@ -34,6 +34,7 @@ type item struct {
 	route Route
 	state state
 	group *pushGroup // while it waits with equals
+	doom  bool       // its rule was killed: it leaves no more
 }
 
 func (it *item) id() string            { return string(it.p.Intent.ID) }

@@ -17,6 +17,7 @@
 //	c/<account>/<scope>/<user>  Taken: when sends to a user were counted (scope: rule/NAME or class/NAME)
 //	d/<hash>               Seen: a duplicate key and when it may be forgotten
 //	x/<scope>              Pause: an operator's pause
+//	k/<rule>               Kill: a rule that was given up
 //	l/<account>/<lane>     LaneState: a closed lane, for status and for the next owner
 //	v/<account>/<command>  Check: a comparison of tags that goes on, or the last resync
 //

@@ -21,6 +21,7 @@ type State struct {
 	Taken    map[string]*Taken        // by account/scope/user
 	Seen     map[string]Seen          // by hash
 	Pauses   map[string]Pause         // by scope
+	Kills    map[string]Kill          // by rule
 	Lanes    map[string]LaneState
 	Checks   map[string]*Check // by account/command id
 	Records  int               // records read, tombstones included
@@ -29,7 +30,7 @@ type State struct {
 // NewState gives an empty State.
 func NewState() *State {
 	return &State{Pending: map[string]*Pending{}, Attempts: map[string]*Attempt{}, Users: map[string]*tagsync.User{}, Taken: map[string]*Taken{},
-		Seen: map[string]Seen{}, Pauses: map[string]Pause{}, Lanes: map[string]LaneState{}, Checks: map[string]*Check{}}
+		Seen: map[string]Seen{}, Pauses: map[string]Pause{}, Kills: map[string]Kill{}, Lanes: map[string]LaneState{}, Checks: map[string]*Check{}}
 }
 
 // ErrNewer means that a newer release wrote the ledger: this one must not own the partition.
@@ -62,6 +63,8 @@ func (s *State) Apply(key string, value []byte) error {
 		return plain(s.Seen, key, rest, value)
 	case "x":
 		return plain(s.Pauses, key, rest, value)
+	case "k":
+		return plain(s.Kills, key, rest, value)
 	case "l":
 		return plain(s.Lanes, key, rest, value)
 	case "v":
@@ -126,6 +129,7 @@ func UserKey(account, user string) string      { return "u/" + account + "/" + u
 func TakenKey(account, scope, u string) string { return "c/" + account + "/" + scope + "/" + u }
 func SeenKey(hash string) string               { return "d/" + hash }
 func PauseKey(scope string) string             { return "x/" + scope }
+func KillKey(rule string) string               { return "k/" + rule }
 func LaneKey(account, lane string) string      { return "l/" + account + "/" + lane }
 func CheckKey(account, command string) string  { return "v/" + account + "/" + command }
 
