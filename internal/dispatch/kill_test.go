@@ -23,12 +23,16 @@ func TestAKilledRuleHoldsNothingUntilItIsRevived(t *testing.T) {
 	b.commit(a)
 
 	a = b.byHand(nil) // nothing was planned: it takes over four pending intents
+	a.apply()
 	a.inbox.command(told(0, "c1", ledger.CmdKill, "r", nil))
 	a.apply()
 	b.commit(a)
 	as := b.answers()
 	if last := as[len(as)-1]; !last.OK || last.Intents != 3 || last.Text != "killed, 3 intents are given up" {
 		t.Errorf("answer %+v", last)
+	}
+	if n := len(b.readLedger().Pending); n != 1 {
+		t.Errorf("%d intents are pending after the kill, want the other rule's alone", n)
 	}
 
 	a = b.byHand(nil)
@@ -39,8 +43,8 @@ func TestAKilledRuleHoldsNothingUntilItIsRevived(t *testing.T) {
 		t.Fatalf("%d calls, want the other rule's alone", len(calls))
 	}
 	a.obey(told(1, "c2", ledger.CmdRevive, "r", nil))
-	a.admit(b.intent("again", "r", "u5", intent.Push), 10)
-	if calls = a.plan(); len(calls) != 1 || calls[0].items[0].p.Intent.Event.ID != "again" {
+	a.admit(b.intent("later", "r", "u4", intent.Push), 10) // its source sends it again: what a kill refused is no duplicate
+	if calls = a.plan(); len(calls) != 1 || calls[0].items[0].p.Intent.Event.ID != "later" {
 		t.Fatalf("%d calls after revive, want one", len(calls))
 	}
 	b.commit(a)
@@ -51,5 +55,28 @@ func TestAKilledRuleHoldsNothingUntilItIsRevived(t *testing.T) {
 	}
 	if st := b.readLedger(); !st.Balanced() || len(st.Kills) != 0 {
 		t.Errorf("balanced %t, kills %v", st.Balanced(), st.Kills)
+	}
+}
+
+// A call that had left when its rule was killed is counted, and what comes back as not sent is given up, not sent again.
+func TestWhatHadLeftWhenItsRuleWasKilledDoesNotGoAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(nil)
+	a.admit(b.intent("flying", "r", "u1", intent.Push), 0)
+	calls := a.plan()
+	b.commit(a)
+	a.obey(told(0, "c1", ledger.CmdKill, "r", nil))
+	a.resolve(result{calls[0], Outcome{Class: ClassNotSent}})
+	a.sweep()
+	if calls = a.plan(); len(calls) != 0 {
+		t.Errorf("%d calls, want none", len(calls))
+	}
+	b.commit(a)
+	if as := b.answers(); as[len(as)-1].Flying != 1 || as[len(as)-1].Intents != 0 {
+		t.Errorf("answer %+v", as[len(as)-1])
+	}
+	if got := kinds(b.fates(1)); got[0] != "flying SUPPRESSED(killed)" {
+		t.Errorf("fates %v", got)
 	}
 }
