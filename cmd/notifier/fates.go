@@ -136,6 +136,9 @@ func fateText(f *ledger.Fate) string {
 	if f.Fate == ledger.FateUnknown {
 		parts = append(parts, "counted as used; `notifier attempts resolve "+f.Attempt+"`")
 	}
+	if f.Resolves == "" && f.By != "" {
+		parts = append(parts, strings.TrimSuffix(fmt.Sprintf("by %s: %s", f.By, f.Why), ": "))
+	}
 	if f.Resolves != "" {
 		parts = append(parts, strings.TrimSuffix(fmt.Sprintf("resolves %s, by %s: %s", f.Resolves, f.By, f.Why), ": "))
 	}

@@ -266,3 +266,60 @@ func TestTagsVerifyAndResync(t *testing.T) {
 		}
 	}
 }
+
+func TestKillAndRevive(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.run()
+	if code, _, talk := once(t, w.dir, "pause", "rule/thanks", "--why", "test", "--yes"); code != 0 {
+		t.Fatal(code, talk)
+	}
+	w.order("held-1", "u-1")
+	until(t, "a pending intent", func() bool {
+		_, out, _ := once(t, w.dir, "status")
+		return strings.Contains(out, "+ 1 pending")
+	})
+	for _, c := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"kill", "thanks", "--yes"}, "--why is missing"},
+		{[]string{"kill", "thanks", "--why", "x"}, "the 1 intents it holds now are given up for good: not on a terminal"},
+		{[]string{"kill", "thanx", "--why", "x", "--yes"}, `no rule "thanx": city-tag, thanks`},
+		{[]string{"kill", "city-tag", "--why", "x", "--yes"}, "is a tag rule"},
+		{[]string{"revive", "thanks", "--why", "x", "--yes"}, `rule "thanks" is not killed`},
+	} {
+		if code, _, talk := once(t, w.dir, c.args...); code != exitUsage || !strings.Contains(talk, c.says) {
+			t.Errorf("%v: exit %d %q, want %q", c.args, code, talk, c.says)
+		}
+	}
+	if code, out, talk := once(t, w.dir, "kill", "thanks", "--why", "wrong text", "--by", "li", "--yes"); code != 0 || !strings.Contains(out, "killed, 1 intents are given up") {
+		t.Fatalf("kill: exit %d %s %s", code, out, talk)
+	}
+	if _, out, _ := once(t, w.dir, "fates", "held-1"); !strings.Contains(out, "killed") || !strings.Contains(out, "by li: wrong text") {
+		t.Errorf("fates:\n%s", out)
+	}
+	p.signal(syscall.SIGKILL)
+	p.exits()
+	p = start(t, w.dir, "run", "-c", "notifier.yaml")
+	p.says(`"partition owned"`)
+	if code, _, talk := once(t, w.dir, "resume", "rule/thanks", "--why", "test", "--yes"); code != 0 {
+		t.Fatal(code, talk)
+	}
+	w.order("late-1", "u-1")
+	until(t, "the next one to be suppressed", func() bool {
+		_, out, _ := once(t, w.dir, "fates", "late-1")
+		return strings.Contains(out, "killed")
+	})
+	if _, out, _ := once(t, w.dir, "status"); !strings.Contains(out, "killed  thanks  by li: wrong text") {
+		t.Errorf("status:\n%s", out)
+	}
+	if code, _, talk := once(t, w.dir, "revive", "thanks", "--why", "mended", "--yes"); code != 0 {
+		t.Fatal(code, talk)
+	}
+	w.order("new-1", "u-1")
+	until(t, "the push after revive", func() bool { return w.sent("new-1") == 1 })
+	if w.sent("held-1")+w.sent("late-1") != 0 {
+		t.Error("a killed rule sent")
+	}
+}

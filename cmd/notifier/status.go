@@ -52,6 +52,10 @@ func newStatusCmd() *cobra.Command {
 				}
 				fmt.Fprintf(out, "paused  %s  by %s: %s  since %s   next: notifier resume %s\n", scope, p.By, p.Why, p.At.In(s.Zone).Format(time.DateTime), scope)
 			}
+			for _, rule := range slices.Sorted(maps.Keys(st.Kills)) {
+				k := st.Kills[rule]
+				fmt.Fprintf(out, "killed  %s  by %s: %s  since %s   next: notifier revive %s\n", rule, k.By, k.Why, k.At.In(s.Zone).Format(time.DateTime), rule)
+			}
 			for _, lane := range slices.Sorted(maps.Keys(st.Lanes)) {
 				l := st.Lanes[lane]
 				fmt.Fprintf(out, "stopped  %s  %s since %s, tried again %s: %s\n", lane, l.Reason, l.Since.In(s.Zone).Format(time.DateTime), l.Retry.In(s.Zone).Format(time.DateTime), l.Detail)

@@ -114,6 +114,7 @@ type StatusView struct {
 	Schema     string                      `json:"schema"`
 	Partitions []PartitionView             `json:"partitions"`
 	Pauses     map[string]ledger.Pause     `json:"pauses"`
+	Kills      map[string]ledger.Kill      `json:"kills"` // by rule
 	Lanes      map[string]ledger.LaneState `json:"lanes"` // stopped ones, by account/lane
 	Halts      map[int32]ledger.Halt       `json:"halts"` // stopped partitions
 	Unknown    int                         `json:"unknown"`
@@ -155,7 +156,7 @@ type PartitionView struct {
 
 // StatusOf computes the view from the ledgers.
 func StatusOf(s *settings.Settings, states map[int32]*ledger.State, halts map[int32]ledger.Halt, now time.Time) StatusView {
-	v := StatusView{Schema: "notifier.status/v1", Pauses: map[string]ledger.Pause{}, Lanes: map[string]ledger.LaneState{}, Halts: halts, External: []ExternalView{}, Resyncs: []ResyncView{}, TagChanges: []TagChangeView{}, Balanced: true}
+	v := StatusView{Schema: "notifier.status/v1", Pauses: map[string]ledger.Pause{}, Kills: map[string]ledger.Kill{}, Lanes: map[string]ledger.LaneState{}, Halts: halts, External: []ExternalView{}, Resyncs: []ResyncView{}, TagChanges: []TagChangeView{}, Balanced: true}
 	names := map[string]string{}
 	for i := range s.Accounts {
 		names[Identity(&s.Accounts[i])] = s.Accounts[i].Name
@@ -171,6 +172,7 @@ func StatusOf(s *settings.Settings, states map[int32]*ledger.State, halts map[in
 		}
 		v.Partitions = append(v.Partitions, pv)
 		maps.Copy(v.Pauses, st.Pauses)
+		maps.Copy(v.Kills, st.Kills)
 		for key, l := range st.Lanes {
 			v.Lanes[laneName(names, key)] = l
 		}

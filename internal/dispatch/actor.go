@@ -43,23 +43,25 @@ type actor struct {
 	onceEnds *timers
 	onceLost int // forgotten for want of room since the last sweep
 	maxOnce  int
+	kills    map[string]ledger.Kill
+	doomed   []*item           // of killed rules, not suppressed yet
 	stray    map[string]*item  // intents for an account the settings do not have
 	found    []*ledger.Pending // stray intents whose account the settings have again, until the first turn
 
-	newer    atomic.Pointer[string] // not nil: why no more intents are taken in
-	ordered  []*call                // started by commands of this turn
-	inbox    inbox
-	results  chan result
-	quit     chan struct{} // closed: resolve what is in flight, release, end
-	done     chan struct{}
-	ctx      context.Context // cancelled: somebody else owns the partition, stop calls now
-	lose     context.CancelCauseFunc
-	failed   func(error)
-	aside    func(within time.Duration, do func(context.Context)) // beside; a Model does it at once
-	sweep    time.Duration                                        // how often chores are done
-	stopping bool
-	flying   int // calls of ours in flight
-	wg       sync.WaitGroup
+	newer     atomic.Pointer[string] // not nil: why no more intents are taken in
+	ordered   []*call                // started by commands of this turn
+	inbox     inbox
+	results   chan result
+	quit      chan struct{} // closed: resolve what is in flight, release, end
+	done      chan struct{}
+	ctx       context.Context // cancelled: somebody else owns the partition, stop calls now
+	lose      context.CancelCauseFunc
+	failed    func(error)
+	aside     func(within time.Duration, do func(context.Context)) // beside; a Model does it at once
+	sweepEach time.Duration                                        // how often chores are done
+	stopping  bool
+	flying    int // calls of ours in flight
+	wg        sync.WaitGroup
 
 	wake      time.Time // when anything may become possible, decided by plan
 	lastClock time.Time // local time of the last skew measurement
@@ -137,9 +139,9 @@ func newActorIn(w books, machine func() time.Time, opt *Options, p int32, t *led
 	now := machine()
 	a := &actor{opt: opt, p: p, log: opt.Log.With(zap.Int32("partition", p)), w: w, clock: newClock(machine, t.Broker, t.Local, t.State.Clock()), pos: t.State.Position,
 		gen: t.State.Genesis, isNew: t.New, timers: newTimers(), accounts: map[string]*account{}, items: map[string]*item{}, calls: map[string]*call{},
-		kept: map[string]*ledger.Attempt{}, seen: map[string]time.Time{}, taken: t.State.Taken, pauses: t.State.Pauses, stray: map[string]*item{}, counts: map[string]bool{}, onceEnds: newTimers(), maxOnce: maxOnce,
+		kept: map[string]*ledger.Attempt{}, seen: map[string]time.Time{}, taken: t.State.Taken, pauses: t.State.Pauses, kills: t.State.Kills, stray: map[string]*item{}, counts: map[string]bool{}, onceEnds: newTimers(), maxOnce: maxOnce,
 		inbox: inbox{wake: make(chan struct{}, 1)}, results: make(chan result, 8192), quit: make(chan struct{}), done: make(chan struct{}), failed: failed,
-		lastClock: now, lastSweep: now.Add(-sweepEvery), lastBeat: now, sweep: sweepEvery}
+		lastClock: now, lastSweep: now.Add(-sweepEvery), lastBeat: now, sweepEach: sweepEvery}
 	a.aside = a.beside
 	a.ctx, a.lose = context.WithCancelCause(context.Background())
 	for _, ac := range opt.Accounts {
@@ -242,6 +244,7 @@ func (a *actor) apply() {
 		}
 		a.fire(k)
 	}
+	a.sweep()
 	a.chores()
 }
 

@@ -19,12 +19,12 @@ const (
 )
 
 // nextChore is when chores does something: the beat waits for a sweep. A time before that would be waited for in a busy loop.
-func (a *actor) nextChore() time.Time { return a.lastSweep.Add(a.sweep) }
+func (a *actor) nextChore() time.Time { return a.lastSweep.Add(a.sweepEach) }
 
 // chores forgets what no longer counts, once a minute.
 func (a *actor) chores() {
 	local := a.clock.machine()
-	if local.Sub(a.lastSweep) < a.sweep {
+	if local.Sub(a.lastSweep) < a.sweepEach {
 		return
 	}
 	a.lastSweep = local

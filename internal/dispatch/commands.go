@@ -40,6 +40,10 @@ func (a *actor) obey(c command) {
 		a.pauseScope(c, &ans)
 	case ledger.CmdResume:
 		a.resumeScope(c, &ans)
+	case ledger.CmdKill:
+		a.kill(c, &ans)
+	case ledger.CmdRevive:
+		a.revive(c, &ans)
 	case ledger.CmdResolve, ledger.CmdRecall:
 		if !a.ours(c.Target) {
 			return // another partition's attempt

@@ -13,6 +13,10 @@ func (a *actor) gate(it *item) {
 	now := a.clock.now()
 	id := it.id()
 	a.timers.stop(wakeItem, id) // it is asked now; asked once more while it is in a queue it would be there twice
+	if a.killed(it.p.Intent) {
+		a.giveUp(it)
+		return
+	}
 	if at := it.expire(); !at.IsZero() && !at.After(now) {
 		a.expired(it)
 		return

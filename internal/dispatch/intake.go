@@ -79,6 +79,12 @@ func (a *actor) place(ac *account, p *ledger.Pending) {
 		final(ledger.Suppressed, ledger.ShadowMode, "")
 		return
 	}
+	if k, ok := a.kills[in.Rule]; ok {
+		f := ledger.NewFate(in, ledger.Suppressed, ledger.Killed, now)
+		f.Kind, f.By, f.Why = "operator", k.By, k.Why
+		a.record(f)
+		return
+	}
 	if in.Canary {
 		final(ledger.Suppressed, ledger.Canary, "")
 		return

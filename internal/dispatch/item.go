@@ -35,6 +35,7 @@ type item struct {
 	state state
 	group *pushGroup // while it waits with equals
 	spare bool       // it is in lane.spare
+	doom  bool       // its rule was killed: it leaves no more
 }
 
 func (it *item) id() string            { return string(it.p.Intent.ID) }

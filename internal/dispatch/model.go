@@ -75,7 +75,7 @@ func NewModel(opt Options, end ModelEnd, at time.Time) *Model {
 	st.Genesis = &ledger.Genesis{V: ledger.Version, Partitions: 1, Incarnation: "model", At: m.at}
 	m.a = newActorIn(unwritten{m}, m.Now, &opt, 0, &ledger.TakenOver{State: st, Broker: m.at, Local: m.at}, func(error) {})
 	m.a.aside = func(_ time.Duration, do func(context.Context)) { do(m.a.ctx) }
-	m.a.sweep = time.Hour // nothing is decided by chores, and a minute would be most of what a quiet week costs
+	m.a.sweepEach = time.Hour // nothing is decided by chores, and a minute would be most of what a quiet week costs
 	m.at = at
 	return m
 }

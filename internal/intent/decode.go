@@ -154,6 +154,8 @@ func (in *Intent) field(f *field) {
 		f.message(in.Merge.field)
 	case fPolicy:
 		f.message(in.Policy.field)
+	case fRevision:
+		in.Revision = f.text()
 	case fDead:
 		in.Dead = f.text()
 	case fDeadDetail:

@@ -44,6 +44,8 @@ const (
 	fPolicy
 	fDead
 	fDeadDetail
+
+	fRevision number = 50
 )
 
 // The fields of the messages within.
@@ -223,6 +225,7 @@ func (b buffer) intent(in *Intent) (buffer, error) {
 	}
 	b, at = b.open(fPolicy)
 	b = b.policy(&in.Policy).close(at)
+	b = b.text(fRevision, in.Revision)
 	b = b.text(fDead, in.Dead)
 	b = b.text(fDeadDetail, in.DeadDetail)
 	return b.language(in), nil

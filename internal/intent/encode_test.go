@@ -161,6 +161,18 @@ func TestDecodeKeepsToItsVersion(t *testing.T) {
 	}
 }
 
+// What the release before wrote waits in the topic over an upgrade.
+func TestDecodeReadsTheVersionBefore(t *testing.T) {
+	b, err := (&Intent{Rule: "r", Target: "u"}).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[0] = versionBinary
+	if in, err := Decode(b); err != nil || in.Rule != "r" || in.Revision != "" {
+		t.Errorf("%+v, %v", in, err)
+	}
+}
+
 // A field that this release does not know is passed over, one of another shape is not.
 func TestDecodePassesOverUnknownFields(t *testing.T) {
 	b, err := (&Intent{Rule: "r"}).Encode()

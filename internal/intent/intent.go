@@ -90,6 +90,8 @@ type Intent struct {
 	Merge    *Merge    `json:"merge,omitempty"`
 	Policy   Policy    `json:"policy,omitzero"`
 
+	Revision string `json:"revision,omitempty"` // of the rule alone: an edit of another rule leaves it as it is
+
 	Dead       string `json:"dead,omitempty"` // render-error: the rule matched but its text or audience cannot be made; stage 2 records the fate
 	DeadDetail string `json:"dead_detail,omitempty"`
 

@@ -11,7 +11,7 @@ type Command struct {
 	V      int               `json:"v"`
 	ID     string            `json:"id"`
 	Cmd    string            `json:"cmd"`
-	Target string            `json:"target"` // scope, attempt id, intent id or an account's identity
+	Target string            `json:"target"` // scope, rule, attempt or intent id, or an account's identity
 	Args   map[string]string `json:"args,omitempty"`
 	Expect string            `json:"expect,omitempty"` // the state the command was typed for
 	By     string            `json:"by"`
@@ -29,6 +29,8 @@ const (
 	CmdResync  = "tags-resync"
 	CmdApprove = "approve"
 	CmdReject  = "reject"
+	CmdKill    = "kill"
+	CmdRevive  = "revive"
 )
 
 // Key is the record's key: command + target, so that compaction keeps the last of each; for approvals + person, because two
@@ -56,7 +58,8 @@ type Answer struct {
 	OK        bool      `json:"ok"`
 	Refused   bool      `json:"refused,omitempty"` // the state was not the one expected
 	Text      string    `json:"text"`
-	Flying    int       `json:"flying,omitempty"` // pause: calls that had left already
+	Flying    int       `json:"flying,omitempty"`  // pause, kill: calls that had left already
+	Intents   int       `json:"intents,omitempty"` // kill: how many it gives up
 	At        time.Time `json:"at"`
 
 	Attempt string       `json:"attempt,omitempty"` // the call that the command made

@@ -19,6 +19,7 @@
 //	n/<account>/<rule>/<hash>   Once: a send that limits.once lets through once
 //	d/<hash>               Seen: a duplicate key and when it may be forgotten
 //	x/<scope>              Pause: an operator's pause
+//	k/<rule>               Kill: a rule that was given up
 //	l/<account>/<lane>     LaneState: a closed lane, for status and for the next owner
 //	v/<account>/<command>  Check: a comparison of tags that goes on, or the last resync
 //

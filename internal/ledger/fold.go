@@ -23,6 +23,7 @@ type State struct {
 	Once     map[string]Once          // by account/rule/hash
 	Seen     map[string]Seen          // by hash
 	Pauses   map[string]Pause         // by scope
+	Kills    map[string]Kill          // by rule
 	Lanes    map[string]LaneState
 	Checks   map[string]*Check     // by account/command id
 	Changes  map[string]*TagChange // by account
@@ -33,7 +34,7 @@ type State struct {
 func NewState() *State {
 	return &State{Pending: map[string]*Pending{}, Attempts: map[string]*Attempt{}, Users: map[string]*tagsync.User{}, Taken: map[string]*Taken{},
 		Sends: map[string]*Sends{}, Once: map[string]Once{},
-		Seen: map[string]Seen{}, Pauses: map[string]Pause{}, Lanes: map[string]LaneState{}, Checks: map[string]*Check{}, Changes: map[string]*TagChange{}}
+		Seen: map[string]Seen{}, Pauses: map[string]Pause{}, Kills: map[string]Kill{}, Lanes: map[string]LaneState{}, Checks: map[string]*Check{}, Changes: map[string]*TagChange{}}
 }
 
 // ErrNewer means that a newer release wrote the ledger: this one must not own the partition.
@@ -70,6 +71,8 @@ func (s *State) Apply(key string, value []byte) error {
 		return plain(s.Seen, key, rest, value)
 	case "x":
 		return plain(s.Pauses, key, rest, value)
+	case "k":
+		return plain(s.Kills, key, rest, value)
 	case "l":
 		return plain(s.Lanes, key, rest, value)
 	case "v":
@@ -138,6 +141,7 @@ func SendsKey(id string) string                { return "w/" + id }
 func OnceKey(id string) string                 { return "n/" + id }
 func SeenKey(hash string) string               { return "d/" + hash }
 func PauseKey(scope string) string             { return "x/" + scope }
+func KillKey(rule string) string               { return "k/" + rule }
 func LaneKey(account, lane string) string      { return "l/" + account + "/" + lane }
 func CheckKey(account, command string) string  { return "v/" + account + "/" + command }
 func TagChangeKey(account string) string       { return "tc/" + account }

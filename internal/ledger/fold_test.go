@@ -34,6 +34,9 @@ func TestFold(t *testing.T) {
 		{UserKey("rongcloud:k", "u1"), []byte(`{"acked":["a"]}`)},
 		{SeenKey("h"), record(t, Seen{Until: time.Unix(1, 0)})},
 		{PauseKey("rule/x"), record(t, Pause{By: "me"})},
+		{KillKey("y"), record(t, Kill{By: "li"})},
+		{KillKey("z"), record(t, Kill{By: "li"})},
+		{KillKey("z"), nil},
 		{LaneKey("rongcloud:k", "tag"), record(t, LaneState{Reason: "credentials"})},
 		{TagChangeKey("rongcloud:k"), record(t, TagChange{V: 1, Rules: "h", State: TagsWriting, Part: 2})},
 		{CheckKey("rongcloud:k", "c1"), record(t, Check{ID: "c1", Part: 3})},
@@ -46,7 +49,7 @@ func TestFold(t *testing.T) {
 		}
 	}
 	if st.Genesis.Partitions != 4 || st.Owner.Nonce != "n" || st.Position.Next != 7 || st.Pending[string(in.ID)].Seq != 6 || st.Attempts["a-0-1"].State != Started ||
-		st.Users["rongcloud:k/u1"].Acked[0] != "a" || st.Pauses["rule/x"].By != "me" || st.Lanes["rongcloud:k/tag"].Reason != "credentials" || len(st.Taken["rongcloud:k/rule/x/u1"].At) != 1 || st.Checks["rongcloud:k/c1"].Part != 3 ||
+		st.Users["rongcloud:k/u1"].Acked[0] != "a" || st.Pauses["rule/x"].By != "me" || len(st.Kills) != 1 || st.Kills["y"].By != "li" || st.Lanes["rongcloud:k/tag"].Reason != "credentials" || len(st.Taken["rongcloud:k/rule/x/u1"].At) != 1 || st.Checks["rongcloud:k/c1"].Part != 3 ||
 		st.Sends["rongcloud:k/x/1h0m0s"].Parts[0].N != 3 || !st.Once["rongcloud:k/x/h"].Until.Equal(time.Unix(1, 0)) {
 		t.Errorf("state %+v", st)
 	}

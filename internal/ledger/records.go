@@ -146,6 +146,14 @@ type Pause struct {
 	Brake bool `json:"brake,omitempty"` // the rule's own brake did it
 }
 
+// Kill says that a rule was given up: what comes of it is SUPPRESSED until it is revived.
+type Kill struct {
+	By  string    `json:"by"`
+	Why string    `json:"why"`
+	At  time.Time `json:"at"`
+	ID  string    `json:"id"`
+}
+
 // LaneState is why a lane sends nothing.
 type LaneState struct {
 	Reason string    `json:"reason"` // credentials, service, breaker, clock, takeover

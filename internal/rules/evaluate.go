@@ -213,7 +213,7 @@ func (r *Rule) targets(src source, get lookup) ([]string, error) {
 // blank is an intent without content.
 func (s *Set) blank(r *Rule, a *subject, target string) *intent.Intent {
 	in := a.press.intent()
-	in.Event, in.Rule, in.RuleSet, in.Account, in.Target, in.Action = a.ev, r.Name, s.Hash, r.Account, target, r.Action
+	in.Event, in.Rule, in.RuleSet, in.Revision, in.Account, in.Target, in.Action = a.ev, r.Name, s.Hash, r.Revision, r.Account, target, r.Action
 	in.Shadow, in.Class, in.Policy = r.Mode == Shadow, r.Class, r.policy
 	in.ID = intent.MakeID(in.Position(), r.Name, target)
 	if r.expire > 0 {

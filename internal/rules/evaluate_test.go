@@ -41,7 +41,7 @@ func TestIntentOfABusinessEvent(t *testing.T) {
 	at := time.Date(2026, 11, 21, 3, 0, 0, 0, time.UTC)
 	badge := 3
 	want := &intent.Intent{ID: "orders/2/7/thanks/u-1", Event: intent.EventRef{ID: "o-1", Type: "order.paid", Time: at, Topic: "orders", Partition: 2, Offset: 7},
-		Rule: "thanks", RuleSet: s.Hash, Account: "main", Target: "u-1", Action: intent.Push, Class: "service",
+		Rule: "thanks", RuleSet: s.Hash, Revision: s.Rule("thanks").Revision, Account: "main", Target: "u-1", Action: intent.Push, Class: "service",
 		Content: &intent.Content{Title: "北京", Body: "812.50 元 2026-11-21 11:00 茶、杯", Link: "app://o?c=%E5%8C%97%E4%BA%AC", Badge: &badge, Group: "g", Platforms: []string{"ios"}, Data: map[string]string{"id": "o-1"},
 			RongCloud: json.RawMessage(`{"android":{"hw":{"channelId":"1","importance":2}},"flag":true}`)},
 		Policy: intent.Policy{Priority: intent.High, Expire: at.Add(14 * time.Hour), PerUser: []intent.Cap{{N: 1, In: 24 * time.Hour}, {N: 2, Each: "week"}},

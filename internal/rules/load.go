@@ -141,16 +141,17 @@ func ReadFS(fsys fs.FS) ([]File, error) {
 
 // loader is one run over the files.
 type loader struct {
-	opt     Options
-	files   map[string][]byte
-	samples []sampleRef
-	example map[string][]byte // the bytes of an event's sample
-	specs   []*event.Spec
-	byName  map[string]*event.Spec
-	table   map[string]*event.Field // columns of the profile table
-	users   *scope                  // the same, for conditions and holes
-	rules   []*Rule
-	list    diag.List
+	opt      Options
+	files    map[string][]byte
+	samples  []sampleRef
+	example  map[string][]byte // the bytes of an event's sample
+	specs    []*event.Spec
+	byName   map[string]*event.Spec
+	declared map[string]*diag.Node   // events, as the catalogue has them
+	table    map[string]*event.Field // columns of the profile table
+	users    *scope                  // the same, for conditions and holes
+	rules    []*Rule
+	list     diag.List
 }
 
 type sampleRef struct {
@@ -161,7 +162,7 @@ type sampleRef struct {
 // LoadFiles makes a Set of files in memory: the whole loader but for the reading.
 func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 	opt.defaults()
-	l := &loader{opt: opt, example: map[string][]byte{}, files: map[string][]byte{}, byName: map[string]*event.Spec{}}
+	l := &loader{opt: opt, example: map[string][]byte{}, files: map[string][]byte{}, byName: map[string]*event.Spec{}, declared: map[string]*diag.Node{}}
 	var docs, catalogues, ruleDocs []*diag.Doc
 	for _, f := range files {
 		l.files[path.Clean(f.Name)] = f.Data
@@ -191,7 +192,7 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 				key.Error("N220", diag.Text{EN: fmt.Sprintf("event `%s` is declared twice", s.Name), ZH: fmt.Sprintf("事件 `%s` 声明了两次", s.Name)}, diag.Text{})
 				continue
 			}
-			first[s.Name] = key
+			first[s.Name], l.declared[s.Name] = key, d.Root.Get("events").Get(s.Name)
 			l.specs, l.byName[s.Name] = append(l.specs, s), s
 		}
 	}

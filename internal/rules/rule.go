@@ -36,6 +36,7 @@ type Rule struct {
 	File               string
 	Line               int
 	Tests              []*Test
+	Revision           string // of this rule alone; on every intent it makes
 
 	always       bool
 	when         []*condition // all must be met
@@ -115,7 +116,7 @@ func (l *loader) ruleFile(d *diag.Doc) {
 			if d.List.Errors() == mistakes { // whether the vendor takes it is no question while it is wrong
 				l.vendor(n, r)
 			}
-			r.File = d.File
+			r.File, r.Revision = d.File, l.revisionOf(n, defaults, r)
 			if old := l.find(r.Name); old != nil {
 				r.node.Error("N220", diag.Text{EN: fmt.Sprintf("rule `%s` exists already, in %s:%d", r.Name, old.File, old.Line), ZH: fmt.Sprintf("规则 `%s` 已经有了，在 %s:%d", r.Name, old.File, old.Line)},
 					diag.Text{EN: "names are unique over all files", ZH: "所有文件里的规则名不能重复"})

@@ -1,0 +1,83 @@
+package dispatch
+
+import (
+	"fmt"
+
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
+)
+
+// kill gives up what a rule holds, and all that comes of it until it is revived. What has left already is not called back; if it comes
+// back as not sent it is given up as well.
+func (a *actor) kill(c command, ans *ledger.Answer) {
+	k := ledger.Kill{By: c.By, Why: c.Why, At: c.At, ID: c.ID}
+	a.kills[c.Target] = k
+	a.w.Put(ledger.KillKey(c.Target), k)
+	for _, it := range a.items {
+		if it.p.Intent.Profile != nil || it.p.Intent.Rule != c.Target || it.state == inFlight {
+			continue
+		}
+		ans.Intents++
+		a.giveUp(it)
+	}
+	for _, cl := range a.calls {
+		if len(cl.items) > 0 && cl.items[0].p.Intent.Rule == c.Target {
+			ans.Flying++
+		}
+	}
+	ans.Text = fmt.Sprintf("killed, %d intents are given up", ans.Intents)
+}
+
+// revive lets a killed rule make intents again. What was given up stays so.
+func (a *actor) revive(c command, ans *ledger.Answer) {
+	if _, ok := a.kills[c.Target]; !ok {
+		ans.Text = "was not killed"
+		return
+	}
+	for _, it := range a.doomed {
+		if it.state != gone && it.p.Intent.Rule == c.Target {
+			ans.OK, ans.Refused, ans.Text = false, true, "what it held is still being given up: ask again in a moment"
+			return
+		}
+	}
+	delete(a.kills, c.Target)
+	a.w.Delete(ledger.KillKey(c.Target))
+	ans.Text = "revived"
+}
+
+func (a *actor) killed(in *intent.Intent) bool {
+	_, ok := a.kills[in.Rule]
+	return ok && in.Profile == nil
+}
+
+// giveUp takes an item out of every queue; sweep gives it its fate.
+func (a *actor) giveUp(it *item) {
+	if it.ac != nil {
+		if l := it.ac.lanes[it.route.Lane]; l != nil {
+			l.remove(it)
+		}
+	}
+	a.setState(it, paused)
+	if !it.doom {
+		it.doom = true
+		a.doomed = append(a.doomed, it)
+	}
+}
+
+// sweep suppresses what was given up, a bounded number in each turn: a rule may hold a million, and a turn is one transaction. The
+// kill itself is on record, so a new owner goes on with it.
+func (a *actor) sweep() {
+	n := min(len(a.doomed), maxTurn)
+	for _, it := range a.doomed[:n] {
+		if it.state == gone { // it expired meanwhile
+			continue
+		}
+		k := a.kills[it.p.Intent.Rule]
+		a.fate(it, ledger.Suppressed, ledger.Killed, func(f *ledger.Fate) { f.Kind, f.By, f.Why = "operator", k.By, k.Why })
+	}
+	if a.doomed = a.doomed[n:]; len(a.doomed) > 0 {
+		a.inbox.poke()
+	} else {
+		a.doomed = nil
+	}
+}

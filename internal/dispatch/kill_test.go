@@ -1,0 +1,82 @@
+package dispatch
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
+)
+
+// A killed rule loses what it holds, wherever that waits, and what comes later, also from a new owner, until it is revived; the other
+// rules go on.
+func TestAKilledRuleHoldsNothingUntilItIsRevived(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(nil)
+	merged := b.intent("merging", "r", "u2", intent.Push)
+	merged.Merge = &intent.Merge{Key: "k", Wait: time.Hour, Keep: intent.KeepLatest, Vars: map[string]any{"x": "1"}}
+	for i, in := range []*intent.Intent{b.intent("queued", "r", "u1", intent.Push), merged, b.intent("cast", "r", "*", intent.Broadcast), b.intent("other", "s", "u3", intent.Push)} {
+		a.admit(in, int64(i))
+	}
+	b.commit(a)
+
+	a = b.byHand(nil) // nothing was planned: it takes over four pending intents
+	a.apply()
+	a.inbox.command(told(0, "c1", ledger.CmdKill, "r", nil))
+	a.apply()
+	b.commit(a)
+	as := b.answers()
+	if last := as[len(as)-1]; !last.OK || last.Intents != 3 || last.Text != "killed, 3 intents are given up" {
+		t.Errorf("answer %+v", last)
+	}
+	if n := len(b.readLedger().Pending); n != 1 {
+		t.Errorf("%d intents are pending after the kill, want the other rule's alone", n)
+	}
+
+	a = b.byHand(nil)
+	a.admit(b.intent("later", "r", "u4", intent.Push), 9)
+	a.apply()
+	calls := a.plan()
+	if len(calls) != 1 || len(calls[0].items) != 1 || calls[0].items[0].p.Intent.Rule != "s" {
+		t.Fatalf("%d calls, want the other rule's alone", len(calls))
+	}
+	a.obey(told(1, "c2", ledger.CmdRevive, "r", nil))
+	a.admit(b.intent("later", "r", "u4", intent.Push), 10) // its source sends it again: what a kill refused is no duplicate
+	if calls = a.plan(); len(calls) != 1 || calls[0].items[0].p.Intent.Event.ID != "later" {
+		t.Fatalf("%d calls after revive, want one", len(calls))
+	}
+	b.commit(a)
+	fs := b.fates(4)
+	want := []string{"cast SUPPRESSED(killed)", "later SUPPRESSED(killed)", "merging SUPPRESSED(killed)", "queued SUPPRESSED(killed)"}
+	if got := kinds(fs); !slices.Equal(got, want) || fs[0].By != "li" || fs[0].Kind != "operator" {
+		t.Errorf("fates %v %+v, want %v", got, fs[0], want)
+	}
+	if st := b.readLedger(); !st.Balanced() || len(st.Kills) != 0 {
+		t.Errorf("balanced %t, kills %v", st.Balanced(), st.Kills)
+	}
+}
+
+// A call that had left when its rule was killed is counted, and what comes back as not sent is given up, not sent again.
+func TestWhatHadLeftWhenItsRuleWasKilledDoesNotGoAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(nil)
+	a.admit(b.intent("flying", "r", "u1", intent.Push), 0)
+	calls := a.plan()
+	b.commit(a)
+	a.obey(told(0, "c1", ledger.CmdKill, "r", nil))
+	a.resolve(result{calls[0], Outcome{Class: ClassNotSent}})
+	a.sweep()
+	if calls = a.plan(); len(calls) != 0 {
+		t.Errorf("%d calls, want none", len(calls))
+	}
+	b.commit(a)
+	if as := b.answers(); as[len(as)-1].Flying != 1 || as[len(as)-1].Intents != 0 {
+		t.Errorf("answer %+v", as[len(as)-1])
+	}
+	if got := kinds(b.fates(1)); got[0] != "flying SUPPRESSED(killed)" {
+		t.Errorf("fates %v", got)
+	}
+}
