@@ -127,6 +127,12 @@ func fateText(f *ledger.Fate) string {
 	if f.Detail != "" {
 		parts = append(parts, f.Detail)
 	}
+	if f.Kind == "operator" && f.Resolves == "" {
+		parts = append(parts, strings.TrimSuffix(fmt.Sprintf("by %s: %s", f.By, f.Why), ": "))
+	}
+	if len(f.Approved) > 0 {
+		parts = append(parts, "approved by "+strings.Join(f.Approved, " and "))
+	}
 	if f.Fate == ledger.FateUnknown {
 		parts = append(parts, "counted as used; `notifier attempts resolve "+f.Attempt+"`")
 	}

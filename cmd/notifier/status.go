@@ -58,6 +58,12 @@ func newStatusCmd() *cobra.Command {
 			for _, x := range st.Resyncs {
 				fmt.Fprintf(out, "resync  %s  by %s since %s  %s\n", x.Account, x.By, x.At.In(s.Zone).Format(time.DateTime), howFar(&x, s.Zone))
 			}
+			if st.Approvals > 0 {
+				fmt.Fprintf(out, "approval  %d wait for people   next: notifier approvals list\n", st.Approvals)
+			}
+			for i := range st.TagChanges {
+				fmt.Fprintf(out, "tag rules  %s  %s\n", st.TagChanges[i].Account, tagChangeText(&st.TagChanges[i], s.Zone))
+			}
 			if st.Unknown > 0 {
 				fmt.Fprintf(out, "unknown  %d calls wait for a human   next: notifier attempts --unknown\n", st.Unknown)
 			}
@@ -73,6 +79,23 @@ func newStatusCmd() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
 	return cmd
+}
+
+// tagChangeText tells how far the known users are evaluated by the present tag rules.
+func tagChangeText(t *app.TagChangeView, zone *time.Location) string {
+	since := t.At.In(zone).Format(time.DateTime)
+	switch {
+	case !t.Waits.IsZero():
+		return fmt.Sprintf("the owner took over with other rules than users were last evaluated by: it evaluates them again at %s   next: roll out the same rule files everywhere",
+			t.Waits.In(zone).Format(time.DateTime))
+	case t.State == ledger.TagsCounting:
+		return "changed: the users who get other tags are counted since " + since
+	case t.State == ledger.TagsApproval:
+		return fmt.Sprintf("changed: %d of %d known users would get other tags, more than %d: they wait since %s   next: notifier approvals list", t.Users, t.Known, t.Limit, since)
+	case t.State == ledger.TagsRejected:
+		return fmt.Sprintf("changed, and rejected by %s: %s, at %s: %d users keep their tags until the next reload", t.By, t.Why, since, t.Users)
+	}
+	return fmt.Sprintf("changed: users are written since %s, %d of %d parts done, %d users written, %d refused", since, t.Part, t.Parts, t.Written, t.Refused)
 }
 
 // howFar tells where a resync stands.

@@ -197,6 +197,7 @@ func (a *App) assemble() error {
 	stage.SessionTimeout, stage.FetchMaxWait = a.opt.SessionTimeout, a.opt.FetchMaxWait
 	stage.Metrics, stage.Log = dispatch.NewMetrics(a.reg), a.log.Named("dispatch")
 	a.dispatch = dispatch.New(stage)
+	a.live.onLoad(func(*rules.Set) { a.dispatch.RulesChanged() })
 	a.reg.MustRegister(newMissingFields(a.live))
 	a.credentials = credentialsLoaded(a.reg, slices.Sorted(maps.Keys(identities)))
 	cm := consumer.NewMetrics(a.reg)
@@ -239,7 +240,7 @@ func (a *App) account(ac *settings.Account) (*dispatch.Account, error) {
 
 // stageAccount is what stage 2 is told of an account.
 func stageAccount(ac *settings.Account, v dispatch.Vendor) *dispatch.Account {
-	return &dispatch.Account{Name: ac.Name, Key: Identity(ac), Vendor: v, Lanes: rongLanes(quotaOf(ac), late), Timeout: ac.Timeout, TagDelay: ac.Tags.Delay, KeepForeign: ac.Tags.KeepForeign,
+	return &dispatch.Account{Name: ac.Name, Key: Identity(ac), Vendor: v, Lanes: rongLanes(quotaOf(ac), late), Timeout: ac.Timeout, TagDelay: ac.Tags.Delay, KeepForeign: ac.Tags.KeepForeign, MaxChange: ac.Tags.MaxChange,
 		VerifyUsers: ac.Tags.Verify.N, VerifyIn: ac.Tags.Verify.In, MaxTags: rongpush.MaxTags}
 }
 

@@ -114,6 +114,8 @@ type StatusView struct {
 	Unknown    int                         `json:"unknown"`
 	External   []ExternalView              `json:"external"` // slots of the last 24 h that somebody else used
 	Resyncs    []ResyncView                `json:"resyncs"`
+	Approvals  int                         `json:"approvals"`   // requests and changes of tags that wait for people
+	TagChanges []TagChangeView             `json:"tag_changes"` // accounts whose users are not, or not by all, at their present tag rules
 	Balanced   bool                        `json:"balanced"`
 }
 
@@ -148,7 +150,7 @@ type PartitionView struct {
 
 // StatusOf computes the view from the ledgers.
 func StatusOf(s *settings.Settings, states map[int32]*ledger.State, halts map[int32]ledger.Halt, now time.Time) StatusView {
-	v := StatusView{Schema: "notifier.status/v1", Pauses: map[string]ledger.Pause{}, Lanes: map[string]ledger.LaneState{}, Halts: halts, External: []ExternalView{}, Resyncs: []ResyncView{}, Balanced: true}
+	v := StatusView{Schema: "notifier.status/v1", Pauses: map[string]ledger.Pause{}, Lanes: map[string]ledger.LaneState{}, Halts: halts, External: []ExternalView{}, Resyncs: []ResyncView{}, TagChanges: []TagChangeView{}, Balanced: true}
 	names := map[string]string{}
 	for i := range s.Accounts {
 		names[Identity(&s.Accounts[i])] = s.Accounts[i].Name
@@ -192,8 +194,14 @@ func StatusOf(s *settings.Settings, states map[int32]*ledger.State, halts map[in
 				v.Resyncs = append(v.Resyncs, ResyncView{Account: account, By: c.By, At: c.At, Part: c.Part, Parts: c.Parts, Ended: c.Ended, Results: c.Results})
 			}
 		}
+		for _, key := range slices.Sorted(maps.Keys(st.Changes)) {
+			if c := st.Changes[key]; c.State != ledger.TagsSettled || !c.Waits.IsZero() {
+				v.TagChanges = append(v.TagChanges, tagChangeView(accountName(s, key), c))
+			}
+		}
 		v.Balanced = v.Balanced && st.Balanced()
 	}
+	v.Approvals = len(ApprovalsOf(s, nil, states).Approvals)
 	return v
 }
 

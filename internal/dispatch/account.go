@@ -19,6 +19,7 @@ type Account struct {
 	KeepForeign   bool          // tags that no rule of ours gives are kept
 	MaxTags       int           // tags of one user
 	TagDelay      time.Duration // the longest time a changed set may wait to be batched
+	MaxChange     float64       // share of the known users, at least minChange: when more get other tags because the rules changed, a human decides
 	VerifyUsers   int           // users whose tags at the vendor are compared with ours in any VerifyIn; 0: none
 	VerifyIn      time.Duration
 	MaxPushes     int // pending; 0: 1,000,000

@@ -364,6 +364,7 @@ func (a *actor) fate(it *item, kind ledger.FateKind, reason ledger.Reason, fill 
 	if it.route.Lane != "" && it.ac != nil {
 		f.Lane, f.Endpoint = it.ac.Name+"/"+it.route.Lane, it.route.Endpoint
 	}
+	f.Approved = it.p.Approval.Names()
 	if fill != nil {
 		fill(&f)
 	}
@@ -407,6 +408,13 @@ func (a *actor) setState(it *item, s state) {
 	if s != gone {
 		a.opt.Metrics.pending.WithLabelValues(lane, string(s)).Inc()
 	}
+	if it.ac != nil && (s == approval || it.state == approval) {
+		by := -1.0
+		if s == approval {
+			by = 1
+		}
+		a.opt.Metrics.approvals.WithLabelValues(it.ac.Name).Add(by)
+	}
 	it.state = s
 }
 
@@ -437,5 +445,9 @@ func (a *actor) retire() {
 	a.opt.Metrics.parked.WithLabelValues(partLabel(a.p), "newer").Set(0)
 	for _, it := range a.items {
 		a.setState(it, gone)
+	}
+	for _, ac := range a.accounts {
+		a.opt.Metrics.retagsLeft.WithLabelValues(ac.Name).Set(0)
+		a.tellWaits(ac, false)
 	}
 }

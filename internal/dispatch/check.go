@@ -182,7 +182,7 @@ func (a *actor) planChecks(ac *account, now time.Time) {
 // settled reports whether what the vendor has of a user can be known: nothing is on its way, nothing was unclear.
 func (ac *account) settled(user string) bool {
 	u := ac.users[user]
-	return u != nil && !u.Gone && u.Acked != nil && u.Foreign != nil && u.RewriteAt.IsZero() && ac.busy[user] == nil && ac.asked[user] == nil && !ac.groups.Waits(user)
+	return u != nil && !u.Gone && u.Acked != nil && u.Foreign != nil && u.RewriteAt.IsZero() && ac.busy[user] == nil && ac.asked[user] == nil && !ac.groups.Waits(user) && !ac.retags.out[user]
 }
 
 // spoil takes users out of the comparisons in flight: a call with their tags leaves, so what is read may be older or newer.
@@ -314,5 +314,6 @@ func (a *actor) stopChecks() {
 		for _, k := range ac.checks {
 			k.letGo()
 		}
+		ac.retags.letGo()
 	}
 }

@@ -195,6 +195,7 @@ func TestARepairWritesWhatTheNewestEventAsksFor(t *testing.T) {
 	a = b.byHand(nil) // the repair is on record: the next owner makes it too
 	ac = a.accounts["stub:k"]
 	a.apply()
+	ac.lanes[LaneTagGet].notBefore = a.clock.now().Add(time.Hour) // the check looks when the repair is done
 	calls := a.plan()
 	if len(calls) != 1 || !slices.Equal(calls[0].set, []string{"city_sh"}) || len(calls[0].items) != 1 {
 		t.Fatalf("calls %+v, want one with the newest set and the event's intent", calls)
@@ -204,6 +205,7 @@ func TestARepairWritesWhatTheNewestEventAsksFor(t *testing.T) {
 		t.Errorf("acknowledged %v", ac.users["u1"].Acked)
 	}
 	b.vendor.tags = []string{"city_sh"}
+	ac.lanes[LaneTagGet].notBefore = time.Time{}
 	b.untilEnd(a, fine) // the command is still answered, by the new owner
 	if d := b.lastAnswer().Drift; d.Checked != 1 || d.Differ != 0 {
 		t.Errorf("answer %+v", d)

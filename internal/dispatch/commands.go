@@ -56,6 +56,11 @@ func (a *actor) obey(c command) {
 		if a.checkTags(c, &ans) {
 			return // what it finds is the answer
 		}
+	case ledger.CmdApprove, ledger.CmdReject:
+		if ledger.HashPartition([]byte(c.Args[ledger.ArgAccount]), a.gen.Partitions) != int(a.p) {
+			return // another partition's account
+		}
+		a.decide(c, &ans)
 	default:
 		ans.OK, ans.Text = false, fmt.Sprintf("this release does not know the command %q", c.Cmd)
 	}

@@ -324,6 +324,15 @@ func (d *Dispatcher) control(ctx context.Context) error {
 	}
 }
 
+// RulesChanged lets every actor look at the live rules: known users may have to be evaluated again.
+func (d *Dispatcher) RulesChanged() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, a := range d.actors {
+		a.inbox.poke()
+	}
+}
+
 // Status is what /readyz and `status` tell of this process.
 type Status struct {
 	Ready  bool             `json:"ready"`

@@ -11,7 +11,6 @@ import (
 // approval → send_at and quiet → consent, user_when → caps → quota. What the last gates say is asked again when the call leaves, see admitted.
 func (a *actor) gate(it *item) {
 	now := a.clock.now()
-	in := it.p.Intent
 	id := it.id()
 	a.timers.stop(wakeItem, id) // it is asked now; asked once more while it is in a queue it would be there twice
 	if at := it.expire(); !at.IsZero() && !at.After(now) {
@@ -31,14 +30,8 @@ func (a *actor) gate(it *item) {
 	if c := it.p.Intent.Content; c != nil && c.Open && !a.fix(it) {
 		return
 	}
-	if ap := in.Policy.Approval; ap != nil {
-		until := it.p.At.Add(ap.Within)
-		if !until.After(now) {
-			a.fate(it, ledger.Suppressed, ledger.NotApproved, nil)
-			return
-		}
-		a.setState(it, approval)
-		a.timers.set(wakeItem, id, until)
+	if !it.p.Approved() {
+		a.awaitApproval(it, now)
 		return
 	}
 	if until, drop := a.heldUntil(it, now); until.After(now) {

@@ -128,6 +128,8 @@ func (stubRules) Tags(_ string, get func(string) (intent.Value, bool), current [
 	return []string{"city_" + v.Str}
 }
 
+func (stubRules) TagRules(string) (tags, files string) { return "city", "1" }
+
 func (stubRules) Gives(_, tag string) bool { return strings.HasPrefix(tag, "city_") }
 
 func (stubRules) ProfilePushes(in *intent.Intent, before, after func(string) (intent.Value, bool)) []*intent.Intent {

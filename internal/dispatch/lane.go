@@ -15,6 +15,8 @@ type account struct {
 	lanes  map[string]*lane
 	users  map[string]*tagsync.User
 	groups *tagsync.Groups
+	later  *tagsync.Groups // users who are evaluated again because the rules changed: they go when nobody else is due
+	retags *retags
 	asked  map[string]*item // user -> the profile intent that waits for its tags to be sent
 	busy   map[string]*call // user -> the tag call in flight (ONE-IN-FLIGHT)
 	refuse []refused        // tag batches to be split
@@ -46,7 +48,7 @@ type refused struct {
 // window begins full as of now.
 func newAccount(a *Account, now, before time.Time) *account {
 	ac := &account{Account: a, lanes: map[string]*lane{}, users: map[string]*tagsync.User{}, asked: map[string]*item{}, busy: map[string]*call{}, merges: map[string]*item{}, reading: map[string]bool{},
-		comparing: map[*reading]bool{}, repairs: map[string]*check{}, drifted: map[string]bool{}}
+		comparing: map[*reading]bool{}, repairs: map[string]*check{}, drifted: map[string]bool{}, retags: newRetags()}
 	ac.pushes.max, ac.casts.max = a.MaxPushes, a.MaxBroadcasts
 	if ac.pushes.max == 0 {
 		ac.pushes.max = 1_000_000
@@ -54,7 +56,6 @@ func newAccount(a *Account, now, before time.Time) *account {
 	if ac.casts.max == 0 {
 		ac.casts.max = 10_000
 	}
-	batch := 1
 	for name, pol := range a.Lanes {
 		l := &lane{name: name, ac: ac, Policy: pol, queue: newPushQueue()}
 		if l.Window == 0 {
@@ -68,15 +69,26 @@ func newAccount(a *Account, now, before time.Time) *account {
 			l.pacer = quota.NewPacer(pol.Rate, l.Window, since)
 		}
 		ac.lanes[name] = l
-		if name == LaneTagBatch {
-			batch = pol.MaxBatch
-		}
 	}
-	ac.groups = tagsync.NewGroups(batch)
+	ac.groups, ac.later = tagsync.NewGroups(ac.batch()), tagsync.NewGroups(ac.batch())
 	if a.VerifyUsers > 0 && ac.lanes[LaneTagGet] != nil {
 		ac.checks = append(ac.checks, newCanary(ac))
 	}
 	return ac
+}
+
+// batch is how many users one tag call takes.
+func (ac *account) batch() int {
+	if l := ac.lanes[LaneTagBatch]; l != nil {
+		return l.MaxBatch
+	}
+	return 1
+}
+
+// unqueue lets a user wait for no tag call.
+func (ac *account) unqueue(user string) {
+	ac.groups.Remove(user)
+	ac.later.Remove(user)
 }
 
 // probing reports whether a probe of the account's credentials is on its way.

@@ -28,6 +28,7 @@ type Metrics struct {
 	skew          prometheus.Gauge
 	unbalanced    prometheus.Gauge
 	lastSent      *prometheus.GaugeVec
+	retagsLeft    *prometheus.GaugeVec
 	approvals     *prometheus.GaugeVec
 	intents       *prometheus.CounterVec
 	ledgerBytes   *prometheus.GaugeVec
@@ -68,6 +69,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		drift:         gauge("notifier_tag_drift_users", "Users whose tags at the vendor were last found to differ from ours and are not repaired; at most 10000.", "account"),
 		lastSent:      gauge("notifier_last_sent_timestamp_seconds", "When a lane last had a call accepted.", "lane"),
 		approvals:     gauge("notifier_approvals_waiting", "Requests that wait for approval.", "account"),
+		retagsLeft:    gauge("notifier_tag_reevaluation_left", "Known users who are not evaluated yet by tag rules that changed, or wait for approval.", "account"),
 		intents:       counter("notifier_intents_total", "Intents taken in.", "action"),
 		ledgerBytes:   gauge("notifier_ledger_bytes", "Bytes of a ledger partition at the broker.", "partition"),
 		skew:          prometheus.NewGauge(prometheus.GaugeOpts{Name: "notifier_clock_skew_seconds", Help: "This machine's clock minus the broker's."}),
@@ -86,6 +88,7 @@ func (m *Metrics) lanes(ac *Account) {
 	m.users.WithLabelValues(ac.Name)
 	m.drift.WithLabelValues(ac.Name)
 	m.approvals.WithLabelValues(ac.Name)
+	m.retagsLeft.WithLabelValues(ac.Name)
 	for name, pol := range ac.Lanes {
 		lane := ac.Name + "/" + name
 		for _, s := range States {

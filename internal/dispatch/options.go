@@ -16,6 +16,8 @@ type Rules interface {
 	Tags(account string, get func(string) (intent.Value, bool), current []string) []string
 	// Gives reports whether a tag could come from a rule of ours.
 	Gives(account, tag string) bool
+	// TagRules names an account's tag rules by what they decide, and the files that they come in.
+	TagRules(account string) (tags, files string)
 	// ProfilePushes gives the intents of the push rules on a profile event.
 	ProfilePushes(in *intent.Intent, before, after func(string) (intent.Value, bool)) []*intent.Intent
 }

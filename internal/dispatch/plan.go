@@ -15,6 +15,7 @@ func (a *actor) plan() (calls []*call) {
 		ac := a.accounts[key]
 		a.planReads(ac, now)
 		a.planChecks(ac, now)
+		a.planRetags(ac, now)
 		calls = append(calls, a.planTags(ac, now)...)
 		for _, name := range slices.Sorted(maps.Keys(ac.lanes)) {
 			if l := ac.lanes[name]; l.closed != nil { // probed in its time also when nothing waits: nobody should be told of a fault that is mended

@@ -56,6 +56,11 @@ func (a *actor) restore(st *ledger.State) {
 			ac.synced = id
 		}
 	}
+	for key, c := range st.Changes {
+		if ac := a.accounts[key]; ac != nil {
+			ac.retags.rec = c
+		}
+	}
 	open := a.restoreItems(st, now)
 	a.restoreAttempts(st, now, open)
 	for _, ac := range a.accounts {

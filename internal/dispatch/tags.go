@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/tagsync"
 )
 
 // retag decides what a user's tags need: nothing, or a place in a group. It is asked whenever the row, the vendor's set or the
@@ -17,25 +18,32 @@ func (a *actor) retag(ac *account, user string) {
 	}
 	it := ac.asked[user]
 	rewrite := !u.RewriteAt.IsZero() && !u.RewriteAt.After(a.clock.now())
-	if it == nil && !rewrite {
-		ac.groups.Remove(user)
+	if it == nil && !rewrite && !ac.retags.out[user] {
+		ac.unqueue(user)
 		return
 	}
 	if ac.unread(user) {
-		ac.groups.Remove(user)
+		ac.unqueue(user)
 		ac.askRead(user, a.clock.now())
 		return
 	}
 	want := a.wanted(ac, user)
 	if !rewrite && u.Acked != nil && slices.Equal(u.Acked, want) {
-		ac.groups.Remove(user)
+		ac.unqueue(user)
 		if it != nil {
 			a.fate(it, ledger.Suppressed, ledger.Unchanged, nil)
 		}
+		delete(ac.retags.out, user)
 		a.dropGone(ac, user)
 		return
 	}
 	deadline := a.clock.now()
+	if it == nil && !rewrite {
+		ac.groups.Remove(user)
+		ac.later.Add(user, want, deadline.Add(min(ac.TagDelay, retagDelay)))
+		return
+	}
+	ac.later.Remove(user)
 	switch {
 	case it != nil && !rewrite:
 		deadline = it.p.At.Add(ac.TagDelay)
@@ -68,6 +76,7 @@ func (a *actor) dropGone(ac *account, user string) {
 		return
 	}
 	delete(ac.users, user)
+	delete(ac.retags.out, user)
 	a.repairEnds(ac, user, true)
 	a.w.Delete(ledger.UserKey(ac.Key, user))
 	a.opt.Metrics.users.WithLabelValues(ac.Name).Set(float64(len(ac.users)))
@@ -94,29 +103,41 @@ func (a *actor) planTags(ac *account, now time.Time) (calls []*call) {
 			calls = append(calls, c)
 		}
 	}
+	for _, groups := range []*tagsync.Groups{ac.groups, ac.later} {
+		more, stop := a.planGroups(ac, groups, now)
+		if calls = append(calls, more...); stop {
+			return calls
+		}
+	}
+	return calls
+}
+
+// planGroups starts the calls of the groups that are due. It stops where a lane has no slot: nobody behind them may go first.
+func (a *actor) planGroups(ac *account, groups *tagsync.Groups, now time.Time) (calls []*call, stop bool) {
+	single, batch := ac.lanes[LaneTag], ac.lanes[LaneTagBatch]
 	for {
-		key, n, ok := ac.groups.Due(now)
+		key, n, ok := groups.Due(now)
 		if !ok {
-			if at, any := ac.groups.NextDeadline(); any {
+			if at, any := groups.NextDeadline(); any {
 				a.wakeAt(at)
 			}
-			return calls
+			return calls, false
 		}
 		l := pick(n == 1, single, batch)
 		if !a.free(l, 1, now) {
 			other := pick(n == 1, batch, single)
 			if n > smallGroup && batch.closed == nil || !a.free(other, 1, now) {
-				return calls
+				return calls, true
 			}
 			l = other
 		}
-		users, set := ac.groups.Take(key, l.MaxBatch)
+		users, set := groups.Take(key, l.MaxBatch)
 		c, ok := a.tagCall(ac, l, users, set, now)
 		if !ok { // free said yes: only the bookkeeping of the pacer can differ
 			for _, u := range users {
 				a.retag(ac, u)
 			}
-			return calls
+			return calls, true
 		}
 		if c != nil {
 			calls = append(calls, c)
@@ -148,7 +169,7 @@ func (a *actor) tagCall(ac *account, l *lane, users, set []string, now time.Time
 			a.retag(ac, user)
 			continue
 		}
-		ac.groups.Remove(user)
+		ac.unqueue(user)
 		sending = append(sending, user)
 		if it := ac.asked[user]; it != nil {
 			items = append(items, it)
@@ -182,6 +203,7 @@ func (a *actor) acknowledged(c *call) {
 		}
 		a.w.Put(ledger.UserKey(ac.Key, user), u)
 		a.repairEnds(ac, user, true)
+		a.retagEnds(ac, user, c.set, true)
 		a.dropGone(ac, user)
 	}
 	for _, user := range c.users {
@@ -262,5 +284,6 @@ func (a *actor) refusedUser(c *call, o Outcome) {
 		a.w.Put(ledger.UserKey(ac.Key, user), u)
 	}
 	a.repairEnds(ac, user, false)
+	a.retagEnds(ac, user, c.set, false)
 	a.retag(ac, user)
 }

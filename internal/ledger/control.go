@@ -11,7 +11,7 @@ type Command struct {
 	V      int               `json:"v"`
 	ID     string            `json:"id"`
 	Cmd    string            `json:"cmd"`
-	Target string            `json:"target"` // scope, attempt id or an account's identity
+	Target string            `json:"target"` // scope, attempt id, intent id or an account's identity
 	Args   map[string]string `json:"args,omitempty"`
 	Expect string            `json:"expect,omitempty"` // the state the command was typed for
 	By     string            `json:"by"`
@@ -27,10 +27,18 @@ const (
 	CmdRecall  = "recall"
 	CmdVerify  = "tags-verify"
 	CmdResync  = "tags-resync"
+	CmdApprove = "approve"
+	CmdReject  = "reject"
 )
 
-// Key is the record's key: command + target, so that compaction keeps the last of each.
-func (c Command) Key() string { return commandPrefix + c.Cmd + "/" + c.Target }
+// Key is the record's key: command + target, so that compaction keeps the last of each; for approvals + person, because two
+// people approve one request.
+func (c Command) Key() string {
+	if c.Cmd == CmdApprove {
+		return commandPrefix + c.Cmd + "/" + c.Target + "/" + c.By
+	}
+	return commandPrefix + c.Cmd + "/" + c.Target
+}
 
 const commandPrefix = "cmd/"
 

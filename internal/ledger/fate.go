@@ -76,6 +76,7 @@ type Fate struct {
 	Kind     string          `json:"kind,omitempty"`     // operator: the effect of a command
 	By       string          `json:"by,omitempty"`
 	Why      string          `json:"why,omitempty"`
+	Approved []string        `json:"approved,omitempty"` // who approved the request
 	At       time.Time       `json:"at"`
 }
 

@@ -22,14 +22,15 @@ type State struct {
 	Seen     map[string]Seen          // by hash
 	Pauses   map[string]Pause         // by scope
 	Lanes    map[string]LaneState
-	Checks   map[string]*Check // by account/command id
-	Records  int               // records read, tombstones included
+	Checks   map[string]*Check     // by account/command id
+	Changes  map[string]*TagChange // by account
+	Records  int                   // records read, tombstones included
 }
 
 // NewState gives an empty State.
 func NewState() *State {
 	return &State{Pending: map[string]*Pending{}, Attempts: map[string]*Attempt{}, Users: map[string]*tagsync.User{}, Taken: map[string]*Taken{},
-		Seen: map[string]Seen{}, Pauses: map[string]Pause{}, Lanes: map[string]LaneState{}, Checks: map[string]*Check{}}
+		Seen: map[string]Seen{}, Pauses: map[string]Pause{}, Lanes: map[string]LaneState{}, Checks: map[string]*Check{}, Changes: map[string]*TagChange{}}
 }
 
 // ErrNewer means that a newer release wrote the ledger: this one must not own the partition.
@@ -66,6 +67,8 @@ func (s *State) Apply(key string, value []byte) error {
 		return plain(s.Lanes, key, rest, value)
 	case "v":
 		return into(s.Checks, key, rest, value)
+	case "tc":
+		return into(s.Changes, key, rest, value)
 	}
 	return fmt.Errorf("read ledger: unknown key %q: %w", key, ErrNewer)
 }
@@ -128,6 +131,7 @@ func SeenKey(hash string) string               { return "d/" + hash }
 func PauseKey(scope string) string             { return "x/" + scope }
 func LaneKey(account, lane string) string      { return "l/" + account + "/" + lane }
 func CheckKey(account, command string) string  { return "v/" + account + "/" + command }
+func TagChangeKey(account string) string       { return "tc/" + account }
 
 const (
 	genesisKey  = "g"

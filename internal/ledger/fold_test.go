@@ -35,6 +35,7 @@ func TestFold(t *testing.T) {
 		{SeenKey("h"), record(t, Seen{Until: time.Unix(1, 0)})},
 		{PauseKey("rule/x"), record(t, Pause{By: "me"})},
 		{LaneKey("rongcloud:k", "tag"), record(t, LaneState{Reason: "credentials"})},
+		{TagChangeKey("rongcloud:k"), record(t, TagChange{V: 1, Rules: "h", State: TagsWriting, Part: 2})},
 		{CheckKey("rongcloud:k", "c1"), record(t, Check{ID: "c1", Part: 3})},
 		{TakenKey("rongcloud:k", "rule/x", "u1"), record(t, Taken{At: []time.Time{time.Unix(1, 0)}})},
 	} {
@@ -45,6 +46,9 @@ func TestFold(t *testing.T) {
 	if st.Genesis.Partitions != 4 || st.Owner.Nonce != "n" || st.Position.Next != 7 || st.Pending[string(in.ID)].Seq != 6 || st.Attempts["a-0-1"].State != Started ||
 		st.Users["rongcloud:k/u1"].Acked[0] != "a" || st.Pauses["rule/x"].By != "me" || st.Lanes["rongcloud:k/tag"].Reason != "credentials" || len(st.Taken["rongcloud:k/rule/x/u1"].At) != 1 || st.Checks["rongcloud:k/c1"].Part != 3 {
 		t.Errorf("state %+v", st)
+	}
+	if c := st.Changes["rongcloud:k"]; c == nil || c.Rules != "h" || c.State != TagsWriting || c.Part != 2 {
+		t.Errorf("change of tags %+v", c)
 	}
 	if !st.Balanced() {
 		t.Error("one intent taken in, one pending: the books balance")

@@ -48,8 +48,8 @@ type Pending struct {
 	At       time.Time      `json:"at"`  // taken in
 	Merged   *Merged        `json:"merged,omitempty"`
 	LeavesAt time.Time      `json:"leaves_at,omitzero"` // send_at: found when it first came to that gate
-
-	Stray bool `json:"stray,omitempty"` // its account was not in the settings: no gate has seen it, a profile is not in the table
+	Stray    bool           `json:"stray,omitempty"`    // its account was not in the settings: no gate has seen it, a profile is not in the table
+	Approval *Approval      `json:"approval,omitempty"` // since it began to wait for people
 }
 
 // Merged is an open merge, kept with the intent that began it.

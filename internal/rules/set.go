@@ -22,6 +22,7 @@ type Set struct {
 	business map[string]*plan   // by event: its push and broadcast rules
 	profile  map[string]*plan   // by event: push rules on profile events
 	tagRules map[string][]*Rule // by account
+	tagHash  map[string]string  // by account: see TagRules
 	accounts []string           // that take profile intents, sorted
 	table    map[string]*event.Field
 	users    *userConditions
@@ -97,6 +98,16 @@ func (s *Set) index(table map[string]*event.Field) {
 		p.index = newIndex(s.Catalogue.Spec(name), p.rules)
 	}
 	s.accounts = slices.Sorted(maps.Keys(accounts))
+	s.tagHash = map[string]string{}
+	for account, list := range s.tagRules {
+		var texts []string
+		for _, r := range list {
+			if r.Mode != Off {
+				texts = append(texts, s.tagText(r))
+			}
+		}
+		s.tagHash[account] = hashTagRules(texts)
+	}
 }
 
 // Topics gives the topics that stage 1 reads, sorted.

@@ -265,3 +265,37 @@ func TestMergedIntentsStayBounded(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// Known users are evaluated again when the fingerprint changes, so it changes with what decides their sets, and with nothing else.
+func TestTheFingerprintOfTagRules(t *testing.T) {
+	two := Options{Accounts: []Account{{Name: "main", Vendor: "rongcloud"}, {Name: "second", Vendor: "rongcloud"}}}
+	of := func(edits ...string) string {
+		t.Helper()
+		text := strings.NewReplacer(edits...).Replace(tagRules)
+		if len(edits) > 0 && text == tagRules {
+			t.Fatalf("%v edits nothing", edits)
+		}
+		tags, set := mustLoad(t, text, two).TagRules("main")
+		if tags == "" || set == "" {
+			t.Fatalf("fingerprint %q of %q", tags, set)
+		}
+		return tags
+	}
+	base := of()
+	for _, same := range [][]string{{"city-tag", "town-tag"}, {"tags: [elsewhere]", "tags: [far]"}, {"tags: [never]", "tags: [ever]"},
+		{"  - {name: city-tag, event: profile.changed, account: main, tags: [\"city_${city}\"]}\n", "", "  - {name: others", "  - {name: city-tag, event: profile.changed, account: main, title: 城市, tags: [\"city_${city}\"]}\n  - {name: others"}} {
+		if of(same...) != base {
+			t.Errorf("%q: users would be evaluated again for nothing", same)
+		}
+	}
+	seen := map[string][]string{base: nil}
+	for _, other := range [][]string{{"city_${city}", "town_${city}"}, {"score > 100", "score > 99"}, {`city == "火星"`, `city == "水星"`}, {"mode: off, ", ""}, {"account: main, when: score", "account: main, mode: off, when: score"}, {"${city}", "${level}"}} {
+		if was, ok := seen[of(other...)]; ok {
+			t.Errorf("%q has the fingerprint of %q", other, was)
+		}
+		seen[of(other...)] = other
+	}
+	if tags, _ := mustLoad(t, tagRules, two).TagRules("third"); tags == base || tags != hashTagRules(nil) {
+		t.Errorf("an account without tag rules has %q", tags)
+	}
+}

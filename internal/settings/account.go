@@ -98,7 +98,7 @@ func (r *reader) account(name string, n *diag.Node) (Account, bool) {
 	a.Quota = r.quota(at("quota.broadcast"))
 	a.Brake = r.rate(at("brake"), "500 in 10m")
 	a.Tags = r.tags(at("tags"))
-	r.unheeded(at("brake"), at("tags.max_change"), at("quota.broadcast.shared"))
+	r.unheeded(at("brake"), at("quota.broadcast.shared"))
 	a.Timeout = r.duration(at("timeout"), "6s", time.Second, 30*time.Second)
 	return a, true
 }

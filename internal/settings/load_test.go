@@ -93,10 +93,10 @@ func TestTheReferenceFileIsTheDefaults(t *testing.T) {
 	}
 }
 
-// onlyUnheeded asserts the three warnings of settings that are read and have no effect yet, and nothing else.
+// onlyUnheeded asserts the two warnings of settings that are read and have no effect yet, and nothing else.
 func onlyUnheeded(t *testing.T, list diag.List) {
 	t.Helper()
-	if list.Errors() > 0 || len(list) != 3 || strings.Count(codes(list), "W708") != 3 {
+	if list.Errors() > 0 || len(list) != 2 || strings.Count(codes(list), "W708") != 2 {
 		t.Fatalf("findings: %s", codes(list))
 	}
 }
@@ -246,7 +246,7 @@ accounts:
 		{name: "brokers and embedded", text: strings.Replace(minimal, "{brokers", "{embedded: d, brokers", 1), want: "2:19 N704 `brokers` and `embedded` exclude each other\n"},
 		{name: "neither", text: strings.Replace(minimal, `brokers: ["k1:9092"]`, "prefix: p", 1), want: "2:8 N114 `kafka.brokers` is missing\n"},
 		{name: "admin outside", text: minimal + "admin: {listen: \":8088\"}\n", want: "9:17 N705 `:8088` can be reached from outside and has no token\n"},
-		{name: "tag check", text: account("    tags: {verify: daily, max_change: 1}\n"), want: "9:20 N112 `daily` is not `off` or a rate\n9:39 N112 `1` is not a share\n9:39 W708 `accounts.main.tags.max_change` is read but has no effect in this version yet\n"},
+		{name: "tag check", text: account("    tags: {verify: daily, max_change: 1}\n"), want: "9:20 N112 `daily` is not `off` or a rate\n9:39 N112 `1` is not a share\n"},
 		{name: "forms", text: minimal + "events: {max_bytes: 1MB}\nuser_limits: {marketing: five a day}\n", want: "9:21 N112 `1MB` is not a size\n10:26 N112 `five a day` is not a limit\n"},
 		{name: "reference", text: strings.Replace(minimal, "${env:S}", "${env:NOPE}", 1) + "rules: \"a-${env:S}\"\n",
 			want: "8:13 N701 `${env:NOPE}` cannot be read: the environment variable NOPE is not set\n9:8 N701 `a-${env:S}` is not a reference\n"},

@@ -20,7 +20,6 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/notifier/notifier/internal/app"
-	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/sandbox"
 	"github.com/notifier/notifier/internal/settings"
 )
@@ -97,7 +96,7 @@ func (w *world) start(s *settings.Settings) *daemon {
 	if w.dial != nil {
 		d.cable.dial = w.dial
 	}
-	a, err := app.New(ctx, app.Options{Settings: s, Log: d.log, RuleFiles: func() ([]rules.File, error) { return w.rules, nil },
+	a, err := app.New(ctx, app.Options{Settings: s, Log: d.log, RuleFiles: w.ruleFiles,
 		Listen: w.net.Listen, DialContext: d.cable.DialContext, SessionTimeout: session, FetchMaxWait: fetchWait})
 	if err != nil {
 		w.t.Fatal("start:", err)

@@ -53,7 +53,7 @@ type world struct {
 	rules  []rules.File
 	events map[string]int // ids given, by kind
 	quiet  bool
-	mu     sync.Mutex                                                        // guards unsaid
+	mu     sync.Mutex                                                        // guards unsaid, and rules once a daemon runs
 	unsaid []string                                                          // of the log, when quiet
 	dial   func(ctx context.Context, network, addr string) (net.Conn, error) // of the daemons; nil: the world's network
 	zone   string
@@ -177,6 +177,20 @@ func (w *world) order(user, product string) (event string) {
 	event = w.id("order")
 	w.produce(orders, user, map[string]any{"order_id": event, "paid_at": now(), "user_id": user, "product": product})
 	return event
+}
+
+// ruleFiles are the files as a daemon finds them.
+func (w *world) ruleFiles() ([]rules.File, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.rules), nil
+}
+
+// edit saves another rule file; running daemons take it within seconds.
+func (w *world) edit(text string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.rules[1].Data = []byte(text)
 }
 
 func (w *world) reader() *query.Reader {

@@ -1,0 +1,293 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/query"
+	"github.com/notifier/notifier/internal/rules"
+	"github.com/notifier/notifier/internal/settings"
+)
+
+func newApprovalsCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "approvals",
+		Short: "requests that wait for people, as they would leave: list, approve, reject",
+		Example: `  notifier approvals list
+  notifier approvals approve 3f9c2a1b07
+  notifier approvals reject 3f9c2a1b07 --why "the date is wrong"`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newApprovalsListCmd(), newDecideCmd(ledger.CmdApprove), newDecideCmd(ledger.CmdReject))
+	return cmd
+}
+
+func newApprovalsListCmd() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "what waits, as it would leave, until when, and who has approved",
+		Example: "  notifier approvals list\n  notifier approvals list --format jsonl",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if format != "text" && format != "json" && format != "jsonl" {
+				return &exitError{exitUsage, fmt.Errorf("unknown --format %q: text, json or jsonl", format)}
+			}
+			_, s, v, err := waiting(cmd)
+			if err != nil {
+				return err
+			}
+			return printApprovals(cmd.OutOrStdout(), format, v, s.Zone)
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "text", "text, json or jsonl")
+	return cmd
+}
+
+// waiting reads what waits for approval.
+func waiting(cmd *cobra.Command) (*query.Reader, *settings.Settings, *app.ApprovalsView, error) {
+	r, s, err := reader(cmd)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	states, err := r.Ledgers(cmd.Context())
+	if err != nil {
+		return nil, nil, nil, unreachable(err)
+	}
+	set, _ := rules.Load([]string{s.Rules}, app.RuleOptions(s)) // broken files only leave the owners out
+	v := app.ApprovalsOf(s, set, states)
+	return r, s, &v, nil
+}
+
+func printApprovals(out io.Writer, format string, v *app.ApprovalsView, zone *time.Location) error {
+	switch format {
+	case "json":
+		return printJSON(out, v)
+	case "jsonl":
+		for i := range v.Approvals {
+			b, err := json.Marshal(&v.Approvals[i])
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(out, "%s\n", b)
+		}
+		return nil
+	}
+	for i := range v.Approvals {
+		fmt.Fprintln(out, approvalText(&v.Approvals[i], zone))
+	}
+	if len(v.Approvals) == 0 {
+		fmt.Fprintln(out, "nothing waits for approval")
+		return nil
+	}
+	fmt.Fprintln(out, "next: notifier approvals approve ID, or notifier approvals reject ID --why TEXT")
+	return nil
+}
+
+// approvalText shows a request: what the person who decides must have seen.
+func approvalText(v *app.ApprovalView, zone *time.Location) string {
+	if v.Tags != nil {
+		return tagsApprovalText(v, zone)
+	}
+	var b strings.Builder
+	r := v.Request
+	fmt.Fprintf(&b, "%s  %s  %s %s  %s  %s\n", v.ID, r.Rule, r.Lane, r.Endpoint, slots(r.Slots), audienceText(r.Audience))
+	row := func(key, text string) {
+		if text != "" {
+			fmt.Fprintf(&b, "  %-9s %s\n", key, tame(text))
+		}
+	}
+	if r.Problem != "" {
+		row("problem", "it cannot leave like this: "+r.Problem)
+	}
+	if c := r.Content; c != nil {
+		row("title", c.Title)
+		row("body", c.Body)
+		row("link", c.Link)
+		row("image", c.Image)
+		if m := c.Message; m != nil {
+			row("message", m.Type)
+			for _, k := range sortedKeys(m.Content) {
+				row("  "+k, m.Content[k])
+			}
+		}
+	}
+	row("event", r.Event)
+	row("owner", r.Owner)
+	by := make([]string, 0, len(r.Approved))
+	for _, c := range r.Approved {
+		by = append(by, strings.TrimSpace(c.By+" "+c.Why))
+	}
+	row("approved", strings.TrimSuffix(fmt.Sprintf("%d of %d: %s", len(r.Approved), r.People, strings.Join(by, ", ")), ": "))
+	row("until", r.Expires.In(zone).Format("2006-01-02 15:04:05 -07:00")+", then it is suppressed (not-approved)")
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// tagsApprovalText shows what a change of tag rules does.
+func tagsApprovalText(v *app.ApprovalView, zone *time.Location) string {
+	t := v.Tags
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %d of %d known users get other tags, more than tags.max_change allows (%d)\n", v.ID, t.Users, t.Known, t.Limit)
+	for _, x := range t.Turns {
+		fmt.Fprintf(&b, "  %-30s +%d -%d\n", tame(x.Tag), x.Gains, x.Losses)
+	}
+	if t.Others > 0 {
+		fmt.Fprintf(&b, "  and %d tags more\n", t.Others)
+	}
+	fmt.Fprintf(&b, "  waits since %s; rejected, the tags stay as they are and the next reload asks again", v.Since.In(zone).Format("2006-01-02 15:04:05 -07:00"))
+	return b.String()
+}
+
+func sortedKeys(m map[string]string) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func slots(n int) string {
+	if n == 1 {
+		return "1 slot"
+	}
+	return fmt.Sprintf("%d slots", n)
+}
+
+// audienceText says whom a request reaches.
+func audienceText(a *intent.Audience) string {
+	switch {
+	case a == nil:
+		return "to nobody"
+	case a.Everyone:
+		return "to everyone"
+	case a.Online:
+		return "to everyone who is online"
+	}
+	var parts []string
+	for _, x := range []struct {
+		what string
+		tags []string
+	}{{"all of", a.AllOf}, {"any of", a.AnyOf}, {"none of", a.NoneOf}} {
+		if len(x.tags) > 0 {
+			parts = append(parts, x.what+" "+strings.Join(x.tags, " "))
+		}
+	}
+	if a.Package != "" {
+		parts = append(parts, "package "+a.Package)
+	}
+	return "to " + strings.Join(parts, ", ")
+}
+
+func newDecideCmd(what string) *cobra.Command {
+	var c changeFlags
+	cmd := &cobra.Command{
+		Use:   what + " ID",
+		Short: "let a request go on to the next gates; with people: 2, two names must approve",
+		Long: `The gates behind approval act when the request is released: quiet hours, pauses and quota may still hold it. Exit code 5: it
+does not wait any more, or this person has approved already.`,
+		Example: `  notifier approvals list
+  notifier approvals approve 3f9c2a1b07`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return decide(cmd, what, args[0], c) },
+	}
+	if what == ledger.CmdReject {
+		cmd.Use, cmd.Short, cmd.Long = "reject ID --why TEXT", "suppress a request that waits (not-approved), or leave tags as they are", `One person is enough. The fate names who rejected it, and why. A rejected change of tags (tags/ACCOUNT) writes nothing, and
+the next reload of the rule files asks again.`
+		cmd.Example = `  notifier approvals reject 3f9c2a1b07 --why "the date is wrong"`
+		c.add(cmd)
+	} else {
+		c.addTo(cmd, "a remark, kept on record")
+	}
+	return cmd
+}
+
+// decide sends a person's word on what waits to the owner of its account.
+func decide(cmd *cobra.Command, what, id string, c changeFlags) error {
+	if what == ledger.CmdReject {
+		if err := c.check(); err != nil {
+			return err
+		}
+	}
+	if c.by = strings.TrimSpace(c.by); c.by == "" {
+		return &exitError{exitUsage, errors.New("--by is empty: say who decides")}
+	}
+	r, s, v, err := waiting(cmd)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(v.Approvals, func(x app.ApprovalView) bool {
+		return x.ID == id || x.Request != nil && string(x.Request.Intent) == id
+	})
+	if i < 0 {
+		return notWaiting(cmd, r, id)
+	}
+	x := &v.Approvals[i]
+	word := what
+	if x.Tags != nil && what == ledger.CmdApprove {
+		word = strconv.Itoa(x.Tags.Users)
+	}
+	if err := confirm(cmd, c.yes, what+"\n"+approvalText(x, s.Zone), word); err != nil {
+		return err
+	}
+	answers, err := r.Send(cmd.Context(), x.Command(what, c.by, c.why), int32(ledger.HashPartition([]byte(x.Key()), s.Kafka.Partitions)), answerWait)
+	if err != nil {
+		return unreachable(err)
+	}
+	for _, a := range answers {
+		if !a.OK {
+			return &exitError{exitGate, errors.New(a.Text)}
+		}
+		fmt.Fprintln(cmd.OutOrStdout(), a.Text)
+	}
+	return nil
+}
+
+// notWaiting says what an id is that does not wait for approval: one that stands elsewhere or has its fate is refused by its gate, any
+// other is a mistake.
+func notWaiting(cmd *cobra.Command, r *query.Reader, id string) error {
+	if account, ok := strings.CutPrefix(id, "tags/"); ok && !strings.Contains(account, "/") {
+		return &exitError{exitGate, fmt.Errorf("no change of tags of account %s waits for approval; next: notifier status", account)}
+	}
+	is := func(in intent.ID) bool { return string(in) == id || ledger.ApprovalID(in) == id }
+	states, err := r.Ledgers(cmd.Context())
+	if err != nil {
+		return unreachable(err)
+	}
+	for _, st := range states {
+		for _, p := range st.Pending {
+			if !is(p.Intent.ID) {
+				continue
+			}
+			if by := p.Approval.Names(); len(by) > 0 {
+				return &exitError{exitGate, fmt.Errorf("%s is approved already, by %s, and waits at a later gate; next: notifier status", id, strings.Join(by, " and "))}
+			}
+			return &exitError{exitGate, fmt.Errorf("%s does not wait for approval now; next: notifier approvals list", id)}
+		}
+	}
+	var last *ledger.Fate
+	if err := r.Fates(cmd.Context(), query.Filter{}, func(f ledger.Fate) error {
+		if is(f.Intent) {
+			last = &f
+		}
+		return nil
+	}); err != nil {
+		return unreachable(err)
+	}
+	if last == nil {
+		return &exitError{exitUsage, fmt.Errorf("nothing with the id %q waits for approval; next: notifier approvals list", id)}
+	}
+	return &exitError{exitGate, fmt.Errorf("%s has its fate since %s: %s %s; next: notifier fates %s", id, last.At.Format(time.RFC3339), last.Fate, fateText(last), tame(last.Event.ID))}
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/sandbox"
+)
+
+const approvalRules = `version: 1
+rules:
+  - name: notice
+    owner: growth
+    event: order.paid
+    mode: live
+    class: service
+    when: amount > 1000
+    broadcast: {audience: everyone, title: "Notice", body: "message ${event.id}", link: "app://x"}
+    limits: {expire: 1h}
+    approval: {people: 2, within: 30m}
+`
+
+// toApprove waits until an event's request waits for people and gives its id.
+func (w *world) toApprove(event string) (v app.ApprovalView) {
+	w.t.Helper()
+	until(w.t, event+" waits for approval", func() bool {
+		code, out, _ := once(w.t, w.dir, "approvals", "list", "--format", "json")
+		var list app.ApprovalsView
+		if code != 0 || json.Unmarshal([]byte(out), &list) != nil {
+			return false
+		}
+		for _, v = range list.Approvals {
+			if v.Request != nil && v.Request.Event == event {
+				return true
+			}
+		}
+		return false
+	})
+	return v
+}
+
+func TestApprovals(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("rules/rules.yaml", approvalRules)
+	w.edit("notifier.yaml", "    tags: {delay: 100ms}", "    tags: {delay: 100ms}\n    allow: [everyone]\n    quota: {broadcast: {hour: 20, day: 20}}")
+	p := w.run()
+	if code, out, _ := once(t, w.dir, "approvals", "list"); code != 0 || !strings.Contains(out, "nothing waits for approval") {
+		t.Errorf("an empty list: exit %d %s", code, out)
+	}
+	w.amount("a-1", 2000)
+	v := w.toApprove("a-1")
+	id := v.ID
+	code, out, _ := once(t, w.dir, "approvals", "list")
+	for _, want := range []string{id + "  notice  main/broadcast /push.json  1 slot  to everyone", "title     Notice", "body      message a-1", "link      app://x", "owner     growth", "approved  0 of 2", "then it is suppressed", "next: notifier approvals approve ID"} {
+		if code != 0 || !strings.Contains(out, want) {
+			t.Errorf("list: exit %d, %q is not in\n%s", code, want, out)
+		}
+	}
+	if !regexp.MustCompile(`until     \d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d\d:00`).MatchString(out) {
+		t.Errorf("list without its end:\n%s", out)
+	}
+	if code, out, _ := once(t, w.dir, "approvals", "list", "--format", "jsonl"); code != 0 || strings.Count(out, "\n") != 1 || !strings.Contains(out, `"id":"`+id+`"`) {
+		t.Errorf("as jsonl: exit %d %s", code, out)
+	}
+	refused := func(code int, says string, args ...string) {
+		t.Helper()
+		if got, _, talk := once(t, w.dir, append([]string{"approvals"}, args...)...); got != code || !strings.Contains(talk, says) {
+			t.Errorf("%v: exit %d %q, want %d %q", args, got, talk, code, says)
+		}
+	}
+	refused(exitUsage, "confirm with --yes", "approve", id)
+	refused(exitUsage, "--why is missing", "reject", id, "--yes")
+	refused(exitUsage, "--by is empty", "approve", id, "--yes", "--by", " ")
+	refused(exitUsage, `nothing with the id "0123456789"`, "approve", "0123456789", "--yes")
+	if code, out, talk := once(t, w.dir, "approvals", "approve", id, "--yes", "--by", "li"); code != 0 || !strings.Contains(out, "1 of 2 approved") {
+		t.Fatalf("the first approval: exit %d %s %s", code, out, talk)
+	}
+	refused(exitGate, "li has approved already", "approve", id, "--yes", "--by", "li")
+
+	p.signal(syscall.SIGKILL)
+	p.exits()
+	p = start(t, w.dir, "run", "-c", "notifier.yaml")
+	p.says(`"partition owned"`)
+	if n := w.sent("message a-1"); n != 0 {
+		t.Fatalf("%d calls left with one of two approvals", n)
+	}
+	if code, out, _ := once(t, w.dir, "approvals", "list"); code != 0 || !strings.Contains(out, "1 of 2: li") {
+		t.Errorf("list after a restart: exit %d\n%s", code, out)
+	}
+	if code, out, talk := once(t, w.dir, "approvals", "approve", string(v.Request.Intent), "--yes", "--by", "wang", "--why", "read it"); code != 0 || !strings.Contains(out, "approved by li and wang") {
+		t.Fatalf("the second approval: exit %d %s %s", code, out, talk)
+	}
+	until(t, "the broadcast", func() bool { return w.sent("message a-1") == 1 })
+	for _, e := range w.sbx.Journal(0) {
+		if e.Path == "/push.json" && compact(t, e.Body) != compact(t, v.Request.Body) {
+			t.Errorf("what left is not what was shown:\n%s\n%s", e.Body, v.Request.Body)
+		}
+	}
+	w.attempt("a-1", "SENT")
+	refused(exitGate, "has its fate since", "approve", id, "--yes", "--by", "zhao")
+	if _, out, _ := once(t, w.dir, "fates", "a-1"); !strings.Contains(out, "approved by li and wang") {
+		t.Errorf("fates:\n%s", out)
+	}
+
+	w.amount("a-2", 2000)
+	id = w.toApprove("a-2").ID
+	if code, out, talk := once(t, w.dir, "approvals", "reject", id, "--yes", "--by", "li", "--why", "wrong date"); code != 0 || !strings.Contains(out, "suppressed (not-approved)") {
+		t.Fatalf("reject: exit %d %s %s", code, out, talk)
+	}
+	if _, out, _ := once(t, w.dir, "fates", "a-2"); !strings.Contains(out, "SUPPRESSED") || !strings.Contains(out, "not-approved") || !strings.Contains(out, "by li: wrong date") {
+		t.Errorf("fates:\n%s", out)
+	}
+	if code, out, _ := once(t, w.dir, "fates"); code != 0 || !strings.Contains(out, "2 intents = 2 fates + 0 pending ✓") {
+		t.Errorf("books: exit %d\n%s", code, out)
+	}
+	if n := w.sent("message a-2"); n != 0 {
+		t.Errorf("%d calls of what was rejected", n)
+	}
+}
+
+func compact(t *testing.T, b []byte) string {
+	t.Helper()
+	var v any
+	if err := json.Unmarshal(b, &v); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprint(v)
+}
+
+// A tag rule is edited while the daemon runs: more users than max_change (at least 100) would get other tags, so a human decides.
+func TestAChangeOfTagRulesIsApproved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.run()
+	const users = 120
+	w.profiles(users)
+	tags := func() map[string]int {
+		n := map[string]int{}
+		for _, set := range w.sbx.Tags(sandbox.DefaultKey) {
+			n[strings.Join(set, " ")]++
+		}
+		return n
+	}
+	until(t, "the tags at the vendor", func() bool { return tags()["city_bj"] == users })
+	until(t, "the fates", func() bool {
+		_, out, _ := once(t, w.dir, "fates")
+		return strings.Contains(out, "120 intents = 120 fates + 0 pending")
+	})
+	w.edit("rules/rules.yaml", "city_${city}", "town_${city}")
+	p.says("they wait for approval")
+	_, out, _ := once(t, w.dir, "approvals", "list")
+	for _, want := range []string{"tags/main  120 of 120 known users get other tags, more than tags.max_change allows (100)", "city_bj", "+0 -120", "town_bj", "+120 -0"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
+	if _, out, _ := once(t, w.dir, "status"); !strings.Contains(out, "approval  1 wait for people") || !strings.Contains(out, "tag rules  main  changed: 120 of 120 known users") {
+		t.Errorf("status:\n%s", out)
+	}
+	if code, out, talk := once(t, w.dir, "approvals", "reject", "tags/main", "--yes", "--by", "li", "--why", "not before Monday"); code != 0 || !strings.Contains(out, "stay as they are") {
+		t.Fatalf("reject: exit %d %s %s", code, out, talk)
+	}
+	if _, out, _ := once(t, w.dir, "status"); !strings.Contains(out, "rejected by li: not before Monday") {
+		t.Errorf("status:\n%s", out)
+	}
+	if code, _, talk := once(t, w.dir, "approvals", "approve", "tags/main", "--yes"); code != exitGate || !strings.Contains(talk, "no change of tags of account main waits") {
+		t.Errorf("approve of what was rejected: exit %d %s", code, talk)
+	}
+	if tags()["city_bj"] != users {
+		t.Errorf("after the rejection: %v", tags())
+	}
+	w.edit("rules/rules.yaml", "Thanks", "Thank you") // another reload asks again
+	until(t, "it is asked again", func() bool {
+		_, out, _ := once(t, w.dir, "approvals", "list", "--format", "json")
+		return strings.Contains(out, `"tags/main"`)
+	})
+	if code, out, talk := once(t, w.dir, "approvals", "approve", "tags/main", "--yes", "--by", "li"); code != 0 || !strings.Contains(out, "approved: the tags of 120 users") {
+		t.Fatalf("approve: exit %d %s %s", code, out, talk)
+	}
+	until(t, "the new tags at the vendor", func() bool { return tags()["town_bj"] == users })
+	until(t, "the end", func() bool {
+		_, out, _ := once(t, w.dir, "status")
+		return !strings.Contains(out, "tag rules  main")
+	})
+}
+
+// profiles tells of users who live in bj.
+func (w *world) profiles(n int) {
+	w.t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(w.broker()))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer cl.Close()
+	var rs []*kgo.Record
+	for i := range n {
+		rs = append(rs, &kgo.Record{Topic: "profiles", Value: fmt.Appendf(nil, `{"id":"p-%d","at":%q,"user":"u-%d","city":"bj"}`, i, time.Now().Format(time.RFC3339), i)})
+	}
+	if err := cl.ProduceSync(w.t.Context(), rs...).FirstErr(); err != nil {
+		w.t.Fatal(err)
+	}
+}
