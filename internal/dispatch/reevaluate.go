@@ -125,7 +125,7 @@ func (a *actor) countRetags(ac *account, now time.Time) {
 	if r.gains == nil { // of a predecessor: counted anew
 		r.startCount()
 	}
-	ended := r.walk(ac, func(string) bool { return true }, func(user string) {
+	ended := r.walk(a.clock.machine, ac, func(string) bool { return true }, func(user string) {
 		if ac.busy[user] != nil {
 			r.flying++
 			return
@@ -216,7 +216,7 @@ func (a *actor) writeRetags(ac *account, now time.Time) {
 		mine := func(user string) bool {
 			return rec.Parts < 2 || ledger.HashPartition([]byte(user), rec.Parts) == rec.Part
 		}
-		r.walked = r.walk(ac, mine, func(user string) {
+		r.walked = r.walk(a.clock.machine, ac, mine, func(user string) {
 			if _, _, differs := a.differs(ac, user); differs || ac.busy[user] != nil { // a call that is in flight was for the rules of its time
 				r.out[user] = true
 				a.retag(ac, user)
@@ -241,13 +241,13 @@ func (a *actor) writeRetags(ac *account, now time.Time) {
 }
 
 // walk hands the users that are chosen to f, as many as a turn may take. It is true when nobody is left.
-func (r *retags) walk(ac *account, chosen func(user string) bool, f func(user string)) (ended bool) {
+func (r *retags) walk(machine func() time.Time, ac *account, chosen func(user string) bool, f func(user string)) (ended bool) {
 	if r.next == nil { // a map may change while it is walked: who stays is seen once
 		r.next, r.stop = iter.Pull(maps.Keys(ac.users))
 	}
-	began, n := time.Now(), 0
+	began, n := machine(), 0
 	for i := range maxSkip {
-		if n >= maxSlice || i%64 == 63 && time.Since(began) > sliceFor {
+		if n >= maxSlice || i%64 == 63 && machine().Sub(began) > sliceFor {
 			return false
 		}
 		user, ok := r.next()
