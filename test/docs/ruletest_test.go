@@ -1,0 +1,57 @@
+package docs
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/rules"
+	"github.com/notifier/notifier/internal/ruletest"
+)
+
+// passes runs the tests in rule files and gives how many there were.
+func passes(t *testing.T, where string, files []rules.File) int {
+	t.Helper()
+	set, list := rules.LoadFiles(files, app.AnyRuleOptions())
+	if set == nil {
+		t.Errorf("%s:\n%s", where, show(list))
+		return 0
+	}
+	b := app.AnyBench(set, nil)
+	rep := ruletest.Run(ruletest.Options{Set: set, Stage: b.Options, Identities: b.Identities, Request: b.Request, Snapshots: &ruletest.Snapshots{}})
+	for _, r := range rep.Results {
+		if !r.OK {
+			t.Errorf("%s: %s/%s, line %d of the block: %v", where, r.Rule, r.Name, r.Line, r.Diffs)
+		}
+	}
+	return len(rep.Results)
+}
+
+// The examples of the manual, and the rules that come with the program, prove what they say.
+func TestTheTestsOfExamplesPass(t *testing.T) {
+	n := 0
+	for _, p := range pages(t) {
+		catalogue := shipped(t)
+		for _, b := range blocks(t, p) {
+			switch file := (rules.File{Name: "page.yaml", Data: []byte(b.body + "\n")}); {
+			case b.lang != "yaml" || strings.Contains(b.body, "\nkafka:"):
+			case strings.Contains(b.body, "\nevents:"):
+				file.Name = "events.yaml"
+				catalogue = []rules.File{file}
+			default:
+				n += passes(t, b.String(), append(catalogue[:len(catalogue):len(catalogue)], file))
+			}
+		}
+	}
+	for _, dir := range []string{"rules", "docs/first/rules"} {
+		files, list := rules.Read([]string{filepath.Join(root, dir)})
+		if len(list) > 0 {
+			t.Fatal(show(list))
+		}
+		n += passes(t, dir, files)
+	}
+	if n < 50 {
+		t.Errorf("only %d tests", n)
+	}
+}
