@@ -261,15 +261,12 @@ func (a *actor) takeCaps(it *item, now time.Time) {
 			a.taken[id] = t
 		}
 		t.At = append(t.At, now.UTC())
-		if over := len(t.At) - maxTaken; over > 0 {
+		if over := len(t.At) - intent.MaxPerUser; over > 0 {
 			t.At = t.At[over:]
 		}
 		a.w.Put("c/"+id, t)
 	}
 }
-
-// maxTaken bounds the times kept for one user and scope; no cap asks for more.
-const maxTaken = 200
 
 func (a *actor) giveBackCaps(c *call) {
 	for _, it := range c.items {

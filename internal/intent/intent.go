@@ -221,6 +221,9 @@ type Once struct {
 	In time.Duration `json:"in"`
 }
 
+// MaxPerUser bounds N of a limit per user: so many times are kept for each.
+const MaxPerUser = 200
+
 // Cap is a limit of sends: to one user, or of a rule.
 type Cap struct {
 	N    int           `json:"n"`

@@ -54,6 +54,10 @@ func (l *loader) limits(own, defaults *diag.Node, r *Rule) {
 			c.Error("N112", diag.Text{EN: "`" + text + "` is not a limit", ZH: "`" + text + "` 不是次数限制"}, diag.Text{EN: "like `1 in 24h`, `2 per day` or `none`", ZH: "例如 `1 in 24h`、`2 per day`、`none`"})
 			continue
 		}
+		if cap.N > intent.MaxPerUser {
+			c.Error("N112", diag.Text{EN: fmt.Sprintf("%d times to one user: the most is %d", cap.N, intent.MaxPerUser), ZH: fmt.Sprintf("每人 %d 次：最多 %d 次", cap.N, intent.MaxPerUser)}, diag.Text{EN: "or `none`", ZH: "或写 `none`"})
+			continue
+		}
 		p.PerUser = append(p.PerUser, cap)
 	}
 	if p.NoCaps && len(p.PerUser) > 0 {

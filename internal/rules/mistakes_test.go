@@ -85,7 +85,7 @@ var mistakes = []struct {
 		"variants-no-body": "N114", "variants-broadcast": "N537"}},
 	{"", "holes that are filled later", map[string]string{"open-user-broadcast": "N539", "open-user-to": "N539", "open-now-by": "N539", "open-user-field": "N202", "open-filter": "N304"}},
 	{"", "accounts to try in order", map[string]string{"account-list-tags": "N540", "account-list-twice": "N540", "account-list-unknown": "N203", "account-list-everyone": "N401"}},
-	{"", "limits that cannot be kept", map[string]string{"limit-quota-push": "N520", "limit-once-merged": "N521", "limit-reserve-alone": "N522", "limit-reserve-over-quota": "N522", "limit-reserve-sum": "N523"}},
+	{"", "limits that cannot be kept", map[string]string{"limit-quota-push": "N520", "limit-per-user": "N112", "limit-once-merged": "N521", "limit-reserve-alone": "N522", "limit-reserve-over-quota": "N522", "limit-reserve-sum": "N523"}},
 	{"", "what is no condition", map[string]string{"cond-unfinished": "N209", "cond-no-operator": "N209", "cond-unclosed-text": "N209", "cond-not-bool": "N209"}},
 }
 

@@ -44,7 +44,7 @@ func newTrial(o *Options, r *rules.Rule, t *rules.Test, mode rules.Mode) *trial 
 	}
 	stage := o.Stage
 	stage.Rules = func() dispatch.Rules { return asked{x.set, x} }
-	stage.Users = func() dispatch.Users { return x.set }
+	stage.Users = func() dispatch.Users { return askedUsers{x.set, x} }
 	stage.Accounts = nil
 	for _, ac := range o.Stage.Accounts {
 		prompt := *ac
@@ -241,4 +241,27 @@ func said(f ledger.Fate) string {
 // shownTime writes a time in the zone of the settings.
 func (x *trial) shownTime(at time.Time) string {
 	return at.In(cmp.Or(x.o.Stage.Zone, time.UTC)).Format(time.RFC3339)
+}
+
+// askedUsers are the conditions on the profile table as stage 2 asks them, when a push would leave.
+type askedUsers struct {
+	*rules.Set
+	x *trial
+}
+
+// Meets implements dispatch.Users. What it says stands in the verdict behind the clauses of the event.
+func (a askedUsers) Meets(source string, row func(string) (intent.Value, bool)) bool {
+	if x := a.x; x.verdict != nil {
+		v, user := *x.verdict, a.Set.AskUser(x.rule, row)
+		v.Clauses = slices.DeleteFunc(slices.Clone(v.Clauses), func(c rules.Clause) bool { return c.Kind == "user_when" })
+		if !user.Match {
+			v.Match = false
+			for i := range v.Clauses { // they were met and did not decide
+				v.Clauses[i].Decided = false
+			}
+		}
+		v.Clauses = append(v.Clauses, user.Clauses...)
+		x.verdict = &v
+	}
+	return a.Set.Meets(source, row)
 }

@@ -214,8 +214,12 @@ func (r *reader) rate(path, def string) Rate {
 }
 
 func (r *reader) cap(path string) intent.Cap {
-	return parsed(r, path, "", parseCap, diag.Text{EN: "a limit", ZH: "次数限制"},
-		diag.Text{EN: "like 5 per day or 1 in 24h", ZH: "例如 5 per day、1 in 24h"})
+	perUser := func(s string) (intent.Cap, bool) {
+		c, ok := parseCap(s)
+		return c, ok && c.N <= intent.MaxPerUser
+	}
+	return parsed(r, path, "", perUser, diag.Text{EN: "a limit", ZH: "次数限制"},
+		diag.Text{EN: "like 5 per day or 1 in 24h, at most 200", ZH: "例如 5 per day、1 in 24h，最多 200"})
 }
 
 // zone loads a time zone; the error lists an example, because names are not guessable.
