@@ -7,9 +7,9 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// readIntent reads what the audit needs of an intent: a byte 2 and a protocol buffers message, or JSON as the tests write it.
+// readIntent reads what the audit needs of an intent: a byte 2 or 3 and a protocol buffers message, or JSON as the tests write it.
 func readIntent(r Record) (in intentRecord, err error) {
-	if len(r.Value) == 0 || r.Value[0] != 2 {
+	if len(r.Value) == 0 || r.Value[0] != 2 && r.Value[0] != 3 {
 		return decode[intentRecord](r)
 	}
 	err = walk(r.Value[1:], func(n protowire.Number, b []byte, _ int64) {

@@ -21,9 +21,9 @@ func readIntents(rs []Record) ([]intentRecord, error) {
 	return out, nil
 }
 
-// readIntent reads what the audit needs of an intent: a byte 2 and a protocol buffers message, or JSON as the tests write it.
+// readIntent reads what the audit needs of an intent: a byte 2 or 3 and a protocol buffers message, or JSON as the tests write it.
 func readIntent(r Record) (in intentRecord, err error) {
-	if len(r.Value) == 0 || r.Value[0] != 2 {
+	if len(r.Value) == 0 || r.Value[0] != 2 && r.Value[0] != 3 {
 		if err := json.Unmarshal(r.Value, &in); err != nil {
 			return in, fmt.Errorf("%s: %w", r.Place(), err)
 		}
