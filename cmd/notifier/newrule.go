@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/rules"
+	"github.com/notifier/notifier/internal/ruletest"
+)
+
+func newNewCmd() *cobra.Command {
+	cmd := &cobra.Command{Use: "new", Short: "write a new rule", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	cmd.AddCommand(newNewRuleCmd())
+	return cmd
+}
+
+func newNewRuleCmd() *cobra.Command {
+	var d ruletest.Draft
+	var dir, action string
+	cmd := &cobra.Command{
+		Use:   "rule",
+		Short: "a rule with two tests, from a few answers",
+		Long: `Writes DIR/NAME.yaml: a rule with one test that it acts on and one that it does not, both tried out. On a terminal it
+asks for what no flag says. A push or broadcast begins in shadow mode: evaluated and recorded, not sent.`,
+		Example: `  notifier new rule
+  notifier new rule --name big-order --event order.paid --when "amount > 500" \
+      --subject "感谢支持" --body "您的订单已支付 ${amount | money} 元"
+  notifier new rule --name city-tag-2 --action tags --event profile.changed --tag 'city_${city}'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d.Action = intent.Action(action)
+			return newRule(&d, dir, cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&dir, "dir", "rules", "folder of the rule files")
+	f.StringVar(&d.Name, "name", "", "name of the rule: a-z, 0-9 and -")
+	f.StringVar(&d.Title, "title", "", "what people call it")
+	f.StringVar(&d.Event, "event", "", "event of the catalogue")
+	f.StringVar(&action, "action", "push", "push, broadcast or tags")
+	f.StringVar(&d.When, "when", "", "condition over the event's fields, or always")
+	f.StringVar(&d.Class, "class", "service", "service or marketing")
+	f.StringVar(&d.Mode, "mode", "shadow", "shadow or live")
+	f.StringVar(&d.Subject, "subject", "", "title of the message")
+	f.StringVar(&d.Body, "body", "", "text of the message")
+	f.StringSliceVar(&d.Audience, "audience", nil, "tags of a broadcast's users, who have all of them")
+	f.StringVar(&d.Tag, "tag", "", "tag of a tag rule, for example city_${city}")
+	return cmd
+}
+
+func newRule(d *ruletest.Draft, dir string, in io.Reader, out, talk io.Writer) error {
+	beside, list := rules.Read([]string{dir})
+	if list.Errors() > 0 {
+		if err := diag.WriteText(talk, list, diag.Both); err != nil {
+			return err
+		}
+		return &exitError{code: exitUsage}
+	}
+	if err := answers(d, beside, in, talk); err != nil {
+		return err
+	}
+	file := filepath.ToSlash(filepath.Join(dir, d.Name+".yaml"))
+	if _, err := os.Stat(file); err == nil {
+		return &exitError{exitUsage, fmt.Errorf("%s exists already: take another --name, or edit it", file)}
+	}
+	text, list, err := d.Write(file, beside, app.AnyRuleOptions(), func(set *rules.Set) ruletest.Options {
+		b := app.AnyBench(set, nil)
+		return ruletest.Options{Set: set, Stage: b.Options, Identities: b.Identities, Request: b.Request, Snapshots: &ruletest.Snapshots{}}
+	})
+	if err != nil {
+		return &exitError{exitFindings, err}
+	}
+	if len(list) > 0 {
+		if err := diag.WriteText(talk, list, diag.Both); err != nil {
+			return err
+		}
+		return &exitError{exitFindings, errors.New("nothing was written")}
+	}
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		return &exitError{exitUsage, fmt.Errorf("write the rule: %w", err)}
+	}
+	fmt.Fprintln(out, file)
+	fmt.Fprintf(talk, "next: `notifier check %s`, `notifier test %s`; it begins in mode %s\n", dir, file, d.Mode)
+	return nil
+}
+
+// answers asks for what is missing, on a terminal; elsewhere it names the flag.
+func answers(d *ruletest.Draft, beside []rules.File, in io.Reader, talk io.Writer) error {
+	f, ok := in.(*os.File)
+	terminal := ok && term.IsTerminal(int(f.Fd()))
+	lines := bufio.NewReader(in)
+	ask := func(to *string, flag, question string) error {
+		if *to != "" {
+			return nil
+		}
+		if !terminal {
+			return &exitError{exitUsage, fmt.Errorf("--%s is missing: %s", flag, question)}
+		}
+		for *to == "" {
+			fmt.Fprintf(talk, "%s: ", question)
+			line, err := lines.ReadString('\n')
+			if *to = strings.TrimSpace(line); err != nil && *to == "" {
+				return &exitError{exitUsage, errors.New("no more answers, nothing was written")}
+			}
+		}
+		return nil
+	}
+	var events []string
+	for _, e := range rules.List(beside).Events {
+		events = append(events, e.Name)
+	}
+	questions := []struct {
+		to             *string
+		flag, question string
+	}{
+		{&d.Name, "name", "name of the rule, like vip-thanks · 规则名"},
+		{&d.Event, "event", "event: " + strings.Join(events, ", ") + " · 事件"},
+	}
+	switch d.Action {
+	case intent.Tags:
+		questions = append(questions, struct {
+			to             *string
+			flag, question string
+		}{&d.Tag, "tag", "tag, like city_${city} · 标签"})
+		if d.When == "" {
+			d.When = "always"
+		}
+	case intent.Push, intent.Broadcast:
+		questions = append(questions, []struct {
+			to             *string
+			flag, question string
+		}{
+			{&d.When, "when", "condition, like amount > 500, or always · 条件"},
+			{&d.Subject, "subject", "title of the message · 消息标题"},
+			{&d.Body, "body", "text of the message · 消息正文"},
+		}...)
+	default:
+		return &exitError{exitUsage, fmt.Errorf("unknown --action %q: push, broadcast or tags", d.Action)}
+	}
+	for _, q := range questions {
+		if err := ask(q.to, q.flag, q.question); err != nil {
+			return err
+		}
+	}
+	if d.Action == intent.Broadcast && len(d.Audience) == 0 {
+		var tags string
+		if err := ask(&tags, "audience", "tags of the users, with commas · 人群标签"); err != nil {
+			return err
+		}
+		d.Audience = strings.FieldsFunc(tags, func(r rune) bool { return r == ',' || r == '，' || r == ' ' })
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/notifier/notifier/internal/ruletest"
+)
+
+// Every kind of rule is written with a test that acts and one that does not, and what is written checks clean and passes.
+func TestNewRule(t *testing.T) {
+	shipped := os.DirFS("../../rules")
+	for _, tc := range []struct {
+		name  string
+		draft ruletest.Draft
+		tests []string // what must stand in the file
+	}{
+		{"push", ruletest.Draft{Action: "push", Event: "order.paid", When: `amount > 800 and level == "vip"`, Subject: `${nickname | default("亲")}，谢谢`, Body: "${amount | money} 元"},
+			[]string{`sample: order.paid, expect: {push: {title: "小明，谢谢"}}`, `with: {amount: 800}, expect: no match`}},
+		{"profile push", ruletest.Draft{Action: "push", Event: "profile.changed", When: `changed(level) and level == "vip"`, Subject: "升级", Body: "b"},
+			[]string{`profile: {level: "normal"}, expect: {push: {title: "升级"}}`, `sample: profile.changed, expect: no match`}},
+		{"tags", ruletest.Draft{Action: "tags", Event: "profile.changed", When: "always", Tag: "town_${city}"},
+			[]string{`expect: {tags: ["town_北京"]}`, `expect: {tags: []}`}},
+		{"broadcast", ruletest.Draft{Action: "broadcast", Event: "sale.opened", When: "stock > 100", Audience: []string{"city_${city}"}, Subject: "开抢", Body: "b"},
+			[]string{`expect: {broadcast: {title: "开抢"}}`, `with: {stock: 100}, expect: no match`}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := os.CopyFS(dir, shipped); err != nil {
+				t.Fatal(err)
+			}
+			d := tc.draft
+			d.Name, d.Class, d.Mode = "brand-new", "service", "shadow"
+			var out, talk bytes.Buffer
+			if err := newRule(&d, dir, strings.NewReader(""), &out, &talk); err != nil {
+				t.Fatalf("%v\n%s", err, talk.String())
+			}
+			file := filepath.Join(dir, "brand-new.yaml")
+			text, err := os.ReadFile(file)
+			if err != nil || out.String() != file+"\n" {
+				t.Fatalf("printed %q, %v", out.String(), err)
+			}
+			for _, want := range tc.tests {
+				if !strings.Contains(string(text), want) {
+					t.Errorf("%s is missing in\n%s", want, text)
+				}
+			}
+			out.Reset()
+			if err := check(checkOptions{paths: []string{dir}, format: "text", lang: "en", strict: true}, nil, &out, &talk); err != nil {
+				t.Errorf("it does not check clean: %v\n%s", err, out.String())
+			}
+			if err := runTests(testOptions{checkOptions: checkOptions{paths: []string{dir}, format: "text", lang: "en"}, run: "^brand-new/"}, nil, &out, &talk); err != nil {
+				t.Errorf("its tests fail: %v\n%s", err, out.String())
+			}
+			d = tc.draft
+			d.Name = "brand-new"
+			if x, ok := errors.AsType[*exitError](newRule(&d, dir, strings.NewReader(""), &out, &talk)); !ok || x.code != exitUsage {
+				t.Error("a file that exists was written over")
+			}
+		})
+	}
+}
+
+func TestNewRuleSaysWhatIsMissingOrWrong(t *testing.T) {
+	for _, tc := range []struct {
+		draft ruletest.Draft
+		code  int
+		want  string
+	}{
+		{ruletest.Draft{Name: "x-y-z", Action: "push", Event: "order.paid", Subject: "s", Body: "b"}, exitUsage, "--when is missing"},
+		{ruletest.Draft{Name: "x-y-z", Action: "pusch", Event: "order.paid"}, exitUsage, "push, broadcast or tags"},
+		{ruletest.Draft{Name: "x-y-z", Action: "push", Event: "order.padi", When: "always", Subject: "s", Body: "b", Class: "service", Mode: "shadow"}, exitFindings, "did you mean `order.paid`"},
+		{ruletest.Draft{Name: "x-y-z", Action: "push", Event: "order.paid", When: "amuont > 1", Subject: "s", Body: "b", Class: "service", Mode: "shadow"}, exitFindings, "did you mean `amount`"},
+	} {
+		dir := t.TempDir()
+		if err := os.CopyFS(dir, os.DirFS("../../rules")); err != nil {
+			t.Fatal(err)
+		}
+		var out, talk bytes.Buffer
+		err := newRule(&tc.draft, dir, strings.NewReader(""), &out, &talk)
+		x, ok := errors.AsType[*exitError](err)
+		if !ok || x.code != tc.code || !strings.Contains(talk.String()+err.Error(), tc.want) {
+			t.Errorf("%v: %v\n%s", tc.draft, err, talk.String())
+		}
+		if _, err := os.Stat(filepath.Join(dir, "x-y-z.yaml")); err == nil {
+			t.Error("something was written")
+		}
+	}
+}
