@@ -154,16 +154,30 @@ func (w *Writer) AppendTime(ctx context.Context) (time.Time, error) {
 	return appendTime(ctx, w.cl[0], w.opt.Topics.Ledger, w.opt.Partition)
 }
 
+// appendTime asks for the time of the partition's last append. A broker leaves it out (-1) while that append, or the marker behind it, is
+// not below the high watermark yet: then it is asked again, for -1 taken for a time is 1969, when nothing had expired.
 func appendTime(ctx context.Context, cl *kgo.Client, topic string, partition int32) (time.Time, error) {
-	offs, err := kadm.NewClient(cl).ListMaxTimestampOffsets(ctx, topic)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("ask the broker's time: %w", err)
+	for pause := 2 * time.Millisecond; ; pause *= 2 {
+		offs, err := kadm.NewClient(cl).ListMaxTimestampOffsets(ctx, topic)
+		if err != nil {
+			return time.Time{}, fmt.Errorf("ask the broker's time: %w", err)
+		}
+		o, ok := offs.Lookup(topic, partition)
+		if !ok || o.Err != nil {
+			return time.Time{}, fmt.Errorf("ask the broker's time of %s[%d]: %w", topic, partition, o.Err)
+		}
+		if o.Timestamp > 0 {
+			return time.UnixMilli(o.Timestamp), nil
+		}
+		if pause > 2*time.Second {
+			return time.Time{}, fmt.Errorf("the broker does not tell when %s[%d] was last written", topic, partition)
+		}
+		select {
+		case <-ctx.Done():
+			return time.Time{}, fmt.Errorf("ask the broker's time: %w", context.Cause(ctx))
+		case <-time.After(pause):
+		}
 	}
-	o, ok := offs.Lookup(topic, partition)
-	if !ok || o.Err != nil {
-		return time.Time{}, fmt.Errorf("ask the broker's time of %s[%d]: %w", topic, partition, o.Err)
-	}
-	return time.UnixMilli(o.Timestamp), nil
 }
 
 // Size is how many bytes the partition's replicas hold on the broker that has most of it.

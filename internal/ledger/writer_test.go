@@ -9,11 +9,18 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/notifier/notifier/internal/intent"
 )
 
 func cluster(t *testing.T, partitions int32) (Options, *kadm.Client) {
+	t.Helper()
+	opt, adm, _ := brokers(t, partitions)
+	return opt, adm
+}
+
+func brokers(t *testing.T, partitions int32) (Options, *kadm.Client, *kfake.Cluster) {
 	t.Helper()
 	kc, err := kfake.NewCluster(kfake.NumBrokers(1))
 	if err != nil {
@@ -34,7 +41,7 @@ func cluster(t *testing.T, partitions int32) (Options, *kadm.Client) {
 			t.Fatal(err)
 		}
 	}
-	return opt, adm
+	return opt, adm, kc
 }
 
 func takeOver(t *testing.T, opt Options) *TakenOver {
@@ -116,6 +123,37 @@ func TestAppendTimeIsTheBrokers(t *testing.T) {
 	at, err := to.Writer.AppendTime(t.Context())
 	if err != nil || at.Before(before.Truncate(time.Millisecond)) || at.After(time.Now().Add(time.Millisecond)) {
 		t.Errorf("append at %v, err %v; the commit was between %v and now", at, err, before)
+	}
+}
+
+// A broker tells no time of an append that is not below the high watermark yet. A take-over that believed it would stand in 1969, where
+// nothing expires and every cap is free.
+func TestATimeThatTheBrokerDoesNotTellYetIsAskedForAgain(t *testing.T) {
+	opt, _, kc := brokers(t, 1)
+	untold := 3
+	kc.ControlKey(int16(kmsg.ListOffsets), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		req := r.(*kmsg.ListOffsetsRequest)
+		if len(req.Topics) == 0 || len(req.Topics[0].Partitions) == 0 || req.Topics[0].Partitions[0].Timestamp != -3 || untold == 0 {
+			return nil, nil, false
+		}
+		kc.KeepControl()
+		untold--
+		resp := req.ResponseKind().(*kmsg.ListOffsetsResponse)
+		for _, rt := range req.Topics {
+			st := kmsg.NewListOffsetsResponseTopic()
+			st.Topic = rt.Topic
+			for _, rp := range rt.Partitions {
+				sp := kmsg.NewListOffsetsResponseTopicPartition()
+				sp.Partition, sp.Timestamp, sp.Offset = rp.Partition, -1, -1
+				st.Partitions = append(st.Partitions, sp)
+			}
+			resp.Topics = append(resp.Topics, st)
+		}
+		return resp, nil, true
+	})
+	before := time.Now().Add(-time.Second)
+	if to := takeOver(t, opt); to.Broker.Before(before) || to.Broker.After(time.Now().Add(time.Second)) || untold != 0 {
+		t.Errorf("the broker's time is %v, %d answers without one are left", to.Broker, untold)
 	}
 }
 
