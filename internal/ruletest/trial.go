@@ -29,6 +29,7 @@ type trial struct {
 	fates   map[intent.ID]ledger.Fate
 	last    []*intent.Intent // what the rule wanted on the last event
 	verdict *rules.Verdict
+	asked   *rules.Verdict // what user_when said when the call was to leave; nil: nobody asked
 }
 
 // call is a call that left, with its body at the vendor.
@@ -44,7 +45,7 @@ func newTrial(o *Options, r *rules.Rule, t *rules.Test, mode rules.Mode) *trial 
 	}
 	stage := o.Stage
 	stage.Rules = func() dispatch.Rules { return asked{x.set, x} }
-	stage.Users = func() dispatch.Users { return x.set }
+	stage.Users = func() dispatch.Users { return askedOfUsers{x.set, x} }
 	stage.Accounts = nil
 	for _, ac := range o.Stage.Accounts {
 		prompt := *ac
@@ -159,6 +160,34 @@ func (a asked) ProfilePushes(in *intent.Intent, before, after func(string) (inte
 		x.verdict, x.last = &v, out
 	}
 	return out
+}
+
+// askedOfUsers is the same for what is asked when the call leaves.
+type askedOfUsers struct {
+	*rules.Set
+	x *trial
+}
+
+// Meets implements dispatch.Users.
+func (a askedOfUsers) Meets(source string, row func(string) (intent.Value, bool)) bool {
+	v := a.AskUser(a.x.rule, row)
+	a.x.asked = &v
+	return a.Set.Meets(source, row)
+}
+
+// whole is the verdict with the clauses of user_when, if the call came so far.
+func (x *trial) whole() *rules.Verdict {
+	if x.verdict == nil || x.asked == nil {
+		return x.verdict
+	}
+	v := *x.verdict
+	v.Clauses = slices.Concat(x.verdict.Clauses, x.asked.Clauses)
+	if !x.asked.Match { // what was met before did not decide
+		for i := range x.verdict.Clauses {
+			v.Clauses[i].Decided = false
+		}
+	}
+	return &v
 }
 
 // got is what became of an intent: of the one that it was merged into, if it was.
