@@ -27,7 +27,7 @@ func proved(t *testing.T, where string, set *rules.Set, b *app.Bench) *ruletest.
 	rep := ruletest.Run(ruletest.Options{Set: set, Stage: b.Options, Identities: b.Identities, Request: b.Request, Snapshots: &ruletest.Snapshots{}})
 	for _, r := range rep.Results {
 		if !r.OK {
-			t.Errorf("%s: %s/%s, line %d of the block: %v", where, r.Rule, r.Name, r.Line, r.Diffs)
+			t.Errorf("%s: %s/%s, %s:%d: %v", where, r.Rule, r.Name, r.File, r.Line, r.Diffs)
 		}
 	}
 	return rep
