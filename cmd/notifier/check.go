@@ -212,14 +212,14 @@ func ruleSettings(o checkOptions, env []string, talk io.Writer) (rules.Options, 
 			return standIn("no notifier.yaml beside the rules"), nil, nil
 		}
 	}
-	s, list := settings.Load(path, env, nil)
+	s, list := settings.LoadForRules(path, env) // who edits rules need not have the secrets that the settings refer to
 	if s == nil && o.config != "" {
 		if err := diag.WriteText(talk, list, diag.Both); err != nil {
 			return rules.Options{}, nil, err
 		}
 		return rules.Options{}, nil, &exitError{exitSettings, errors.New("the settings are invalid: `notifier config check`")}
 	}
-	if s == nil { // who edits rules need not have the secrets that the settings refer to
+	if s == nil {
 		return standIn(fmt.Sprintf("%s cannot be used here (%s)", path, firstError(list))), nil, nil
 	}
 	return app.RuleOptions(s), s, nil

@@ -130,8 +130,16 @@ func TestCheckTakesAccountsFromTheSettings(t *testing.T) {
 	if out, talk, code := runCheck(checkOptions{}, "S=x"); code != exitFindings || !strings.Contains(out, "N203") || strings.Contains(talk, "note") {
 		t.Errorf("exit %d: %s%s", code, out, talk)
 	}
+	for _, named := range []string{"", "notifier.yaml"} { // who edits rules need not have the secret
+		if out, talk, code := runCheck(checkOptions{config: named}); code != exitFindings || !strings.Contains(out, "N203") || strings.Contains(talk, "note") {
+			t.Errorf("without the secret, exit %d: %s%s", code, out, talk)
+		}
+	}
+	if err := os.WriteFile("notifier.yaml", []byte(strings.Replace(config, "app_key: k", "app_key: \"${env:K}\"", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if out, talk, code := runCheck(checkOptions{}); code != 0 || !strings.Contains(talk, "notifier.yaml cannot be used here") {
-		t.Errorf("without the secret, exit %d: %s%s", code, out, talk)
+		t.Errorf("settings beside the rules and unusable, exit %d: %s%s", code, out, talk)
 	}
 	if _, _, code := runCheck(checkOptions{config: "notifier.yaml"}); code != exitSettings {
 		t.Errorf("settings named and unusable: exit %d", code)

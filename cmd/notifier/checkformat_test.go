@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -111,7 +112,7 @@ func checkReport(t *testing.T, name, out string) {
 	}
 }
 
-// watched is check --watch with polls made by the test: poll returns when the round it begins is over.
+// watched is check --watch with polls made by the test, which runs in a bubble of synctest.
 type watched struct {
 	t         *testing.T
 	out, talk bytes.Buffer
@@ -131,7 +132,7 @@ func watchIn(t *testing.T, files map[string]string) *watched {
 	return w
 }
 
-// poll lets the watcher look n times. A tick is taken only when the round before is over, so one more tick waits for the last.
+// poll lets the watcher look n times, and waits until it has looked: what is written next is of the next round.
 func (w *watched) poll(n int) {
 	w.t.Helper()
 	for range n {
@@ -141,6 +142,7 @@ func (w *watched) poll(n int) {
 			w.t.Fatalf("the watcher ended: %v\n%s%s", err, &w.out, &w.talk)
 		}
 	}
+	synctest.Wait()
 }
 
 func (w *watched) end() error {
@@ -155,7 +157,9 @@ func write(t *testing.T, name, text string) {
 	}
 }
 
-func TestCheckWatchChecksAgainAfterEachChange(t *testing.T) {
+func TestCheckWatchChecksAgainAfterEachChange(t *testing.T) { synctest.Test(t, checksAgain) }
+
+func checksAgain(t *testing.T) {
 	good := strings.Replace(checkRules, "amuont", "amount", 1)
 	w := watchIn(t, map[string]string{"rules/events.yaml": checkCatalogue, "rules/vip.yaml": checkRules})
 	w.poll(3) // nothing changes

@@ -37,10 +37,10 @@ func newCoverage(rs []*rules.Rule) *covered {
 
 func (c *covered) add(r *rules.Rule, v *rules.Verdict) {
 	c.ran[r] = true
-	if v == nil || len(v.Clauses) > len(c.saw[r]) {
+	if v == nil {
 		return
 	}
-	for i, x := range v.Clauses { // user_when comes last, and is asked only when something would leave
+	for i, x := range v.Clauses { // in the order of Rule.Clauses; without those of user_when if nobody asked
 		if x.Result {
 			c.saw[r][i][1] = true
 		} else {

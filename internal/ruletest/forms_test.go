@@ -50,7 +50,7 @@ func TestTestsAreChosenByRuleAndName(t *testing.T) {
 	if len(rep.Results) != 1 || rep.Results[0].Name != "first sight" {
 		t.Errorf("%+v", rep.Results)
 	}
-	if c := rep.Coverage; c.Both != 0 || len(c.Untested) != 6 || len(c.Open) < 2 {
+	if c := rep.Coverage; c.Both != 0 || len(c.Untested) != 7 || len(c.Open) < 2 {
 		t.Errorf("coverage of one test: %+v", c)
 	}
 }
@@ -68,6 +68,20 @@ func TestCoverageNamesWhatIsNotProved(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff([]string{"amount > 500 true", `level == "vip" false`, "amount > 9000 true"}, open); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// user_when is asked only when a call is to leave, so its clauses are covered by tests that come so far, and the others by all.
+func TestCoverageCountsWhatIsAskedOfTheUser(t *testing.T) {
+	part := forms(t, func(o *ruletest.Options) { o.Run = regexp.MustCompile("^asks-the-user/(asked and met|nobody asks)$") }).Coverage
+	var open []string
+	for _, o := range part.Open {
+		if o.Rule == "asks-the-user" {
+			open = append(open, o.Text+" "+o.Never)
+		}
+	}
+	if diff := cmp.Diff([]string{"push_ok false", `level == "vip" false`}, open); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

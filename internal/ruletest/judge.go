@@ -131,7 +131,7 @@ func (x *trial) judgeLeaving(id intent.ID) []Diff {
 // judgeWhy asks whether the named clause decided.
 func (x *trial) judgeWhy() []Diff {
 	var decided []string
-	for _, c := range x.verdict.Clauses {
+	for _, c := range x.whole().Clauses {
 		if !c.Decided {
 			continue
 		}

@@ -98,8 +98,8 @@ func (o *Options) one(r *rules.Rule, t *rules.Test, mode rules.Mode) (res Result
 		res.Diffs = []Diff{{Expected: expectation(r, t), Got: err.Error()}}
 		return res
 	}
-	res.Verdict = x.verdict
 	res.Diffs = x.judge()
+	res.Verdict = x.whole()
 	for _, c := range x.calls {
 		res.Requests = append(res.Requests, Request{At: c.At.UTC(), Account: c.Account, Lane: c.Lane, Endpoint: c.Call.Endpoint, Slots: c.Slots, Body: c.body})
 	}

@@ -29,6 +29,7 @@ type trial struct {
 	fates   map[intent.ID]ledger.Fate
 	last    []*intent.Intent // what the rule wanted on the last event
 	verdict *rules.Verdict
+	asked   *rules.Verdict // what user_when said when the call was to leave; nil: nobody asked
 }
 
 // call is a call that left, with its body at the vendor.
@@ -44,7 +45,7 @@ func newTrial(o *Options, r *rules.Rule, t *rules.Test, mode rules.Mode) *trial 
 	}
 	stage := o.Stage
 	stage.Rules = func() dispatch.Rules { return asked{x.set, x} }
-	stage.Users = func() dispatch.Users { return askedUsers{x.set, x} }
+	stage.Users = func() dispatch.Users { return askedOfUsers{x.set, x} }
 	stage.Accounts = nil
 	for _, ac := range o.Stage.Accounts {
 		prompt := *ac
@@ -161,6 +162,34 @@ func (a asked) ProfilePushes(in *intent.Intent, before, after func(string) (inte
 	return out
 }
 
+// askedOfUsers is the same for what is asked when the call leaves.
+type askedOfUsers struct {
+	*rules.Set
+	x *trial
+}
+
+// Meets implements dispatch.Users.
+func (a askedOfUsers) Meets(source string, row func(string) (intent.Value, bool)) bool {
+	v := a.AskUser(a.x.rule, row)
+	a.x.asked = &v
+	return a.Set.Meets(source, row)
+}
+
+// whole is the verdict with the clauses of user_when, if the call came so far.
+func (x *trial) whole() *rules.Verdict {
+	if x.verdict == nil || x.asked == nil {
+		return x.verdict
+	}
+	v := *x.verdict
+	v.Clauses = slices.Concat(x.verdict.Clauses, x.asked.Clauses)
+	if !x.asked.Match { // what was met before did not decide
+		for i := range x.verdict.Clauses {
+			v.Clauses[i].Decided = false
+		}
+	}
+	return &v
+}
+
 // got is what became of an intent: of the one that it was merged into, if it was.
 type got struct {
 	kind   string // no match, request, held, fate
@@ -241,27 +270,4 @@ func said(f ledger.Fate) string {
 // shownTime writes a time in the zone of the settings.
 func (x *trial) shownTime(at time.Time) string {
 	return at.In(cmp.Or(x.o.Stage.Zone, time.UTC)).Format(time.RFC3339)
-}
-
-// askedUsers are the conditions on the profile table as stage 2 asks them, when a push would leave.
-type askedUsers struct {
-	*rules.Set
-	x *trial
-}
-
-// Meets implements dispatch.Users. What it says stands in the verdict behind the clauses of the event.
-func (a askedUsers) Meets(source string, row func(string) (intent.Value, bool)) bool {
-	if x := a.x; x.verdict != nil {
-		v, user := *x.verdict, a.Set.AskUser(x.rule, row)
-		v.Clauses = slices.DeleteFunc(slices.Clone(v.Clauses), func(c rules.Clause) bool { return c.Kind == "user_when" })
-		if !user.Match {
-			v.Match = false
-			for i := range v.Clauses { // they were met and did not decide
-				v.Clauses[i].Decided = false
-			}
-		}
-		v.Clauses = append(v.Clauses, user.Clauses...)
-		x.verdict = &v
-	}
-	return a.Set.Meets(source, row)
 }

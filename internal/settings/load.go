@@ -18,6 +18,16 @@ import (
 // Load reads the file at path under env (as of os.Environ) and overrides (path of a setting to text, from flags).
 // The settings are nil when the list has an error.
 func Load(path string, env []string, overrides map[string]string) (*Settings, diag.List) {
+	return loadFile(path, env, overrides, false)
+}
+
+// LoadForRules is Load for commands that connect to nothing and ask only what the settings say of rules: whoever edits rules need not
+// have the secrets. One that cannot be read here is empty.
+func LoadForRules(path string, env []string) (*Settings, diag.List) {
+	return loadFile(path, env, nil, true)
+}
+
+func loadFile(path string, env []string, overrides map[string]string, withoutSecrets bool) (*Settings, diag.List) {
 	src, err := os.ReadFile(path)
 	if err != nil {
 		return nil, diag.List{{Code: "N700", Severity: diag.Error, File: path,
@@ -26,7 +36,7 @@ func Load(path string, env []string, overrides map[string]string) (*Settings, di
 	}
 	doc := diag.Parse(path, src)
 	r := &reader{root: doc.Root, dir: filepath.Dir(path), file: path, env: environment(env), flags: overrides,
-		docs: []*diag.Doc{doc}, known: map[string]bool{}, exposed: map[int]bool{}}
+		docs: []*diag.Doc{doc}, known: map[string]bool{}, exposed: map[int]bool{}, withoutSecrets: withoutSecrets}
 	var s *Settings
 	if doc.Root != nil {
 		s = r.settings()

@@ -301,6 +301,24 @@ func TestEmbeddedIsOneBroker(t *testing.T) {
 	}
 }
 
+// Whoever edits rules has no secrets; all other mistakes stay mistakes.
+func TestSettingsForRulesNeedNoSecrets(t *testing.T) {
+	token := "admin: {listen: \"0.0.0.0:8088\", token: \"${file:/nowhere/token}\"}\n"
+	s, list := LoadForRules(write(t, minimal+token), nil)
+	if s == nil || len(list) > 0 || s.Accounts[0].Secret.Reveal() != "" || s.Admin.Token.Reveal() != "" {
+		t.Fatalf("got %+v, %s", s, codes(list))
+	}
+	if s, list := Load(write(t, minimal+token), nil, nil); s != nil || strings.Count(codes(list), "N701") != 2 {
+		t.Errorf("the daemon starts without its secrets: %s", codes(list))
+	}
+	if s, list := LoadForRules(write(t, strings.Replace(minimal, "${env:S}", "hush-hush", 1)), nil); s != nil || !strings.Contains(codes(list), "N702") {
+		t.Errorf("a secret in plain: %s", codes(list))
+	}
+	if s, _ := LoadForRules(write(t, minimal), []string{"S=hush-hush"}); s.Accounts[0].Secret.Reveal() != "hush-hush" {
+		t.Error("a secret that is there is not read")
+	}
+}
+
 func TestASecretNeverPrints(t *testing.T) {
 	s := load(t, minimal, nil, nil)
 	var out bytes.Buffer

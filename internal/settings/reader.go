@@ -23,6 +23,8 @@ type reader struct {
 	known   map[string]bool
 	exposed map[int]bool // lines with a secret in plain
 	entries []Entry
+
+	withoutSecrets bool // a secret that cannot be read is empty
 }
 
 // variable is the environment's name for a path.
@@ -255,6 +257,10 @@ func (r *reader) secret(path string) *Secret {
 		return nil
 	}
 	secret, err := newSecret(resolve)
+	if err != nil && r.withoutSecrets {
+		resolve = func() (string, error) { return "", nil }
+		secret, err = newSecret(resolve)
+	}
 	if err != nil {
 		n.Error("N701", diag.Text{EN: "`" + s + "` cannot be read: " + err.Error(), ZH: "无法读取 `" + s + "`：" + err.Error()}, diag.Text{})
 		return nil

@@ -35,6 +35,9 @@ var account = rules.Options{Accounts: []rules.Account{{Name: "main", Vendor: "ro
 func TestYAMLInTheDocumentsLoads(t *testing.T) {
 	n := 0
 	for _, p := range pages(t) {
+		if excerpts(p) {
+			continue
+		}
 		catalogue := shipped(t)
 		for _, b := range blocks(t, p) {
 			if b.lang != "yaml" {
@@ -54,6 +57,7 @@ func TestYAMLInTheDocumentsLoads(t *testing.T) {
 			default:
 				clean(t, b.String(), append(catalogue[:len(catalogue):len(catalogue)], file))
 			}
+			formatted(t, b.String(), []rules.File{file})
 		}
 	}
 	if n < 10 {
@@ -66,6 +70,20 @@ func clean(t *testing.T, where string, files []rules.File) {
 	t.Helper()
 	if _, list := rules.LoadFiles(files, account); len(list) > 0 {
 		t.Errorf("%s:\n%s", where, show(list))
+	}
+}
+
+// formatted asks for files as `notifier fmt` writes them.
+func formatted(t *testing.T, where string, files []rules.File) {
+	t.Helper()
+	out, err := rules.Format(files, account)
+	if err != nil {
+		t.Errorf("%s: %v", where, err)
+	}
+	for _, f := range out {
+		if f.Left || f.Changed() {
+			t.Errorf("%s: %s is not in the canonical form, which is:\n%s", where, f.File.Name, f.Out)
+		}
 	}
 }
 

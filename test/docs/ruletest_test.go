@@ -18,20 +18,28 @@ func passes(t *testing.T, where string, files []rules.File) int {
 		t.Errorf("%s:\n%s", where, show(list))
 		return 0
 	}
-	b := app.AnyBench(set, nil)
+	return len(proved(t, where, set, app.AnyBench(set, nil)).Results)
+}
+
+// proved runs the tests of a set; all of them must pass.
+func proved(t *testing.T, where string, set *rules.Set, b *app.Bench) *ruletest.Report {
+	t.Helper()
 	rep := ruletest.Run(ruletest.Options{Set: set, Stage: b.Options, Identities: b.Identities, Request: b.Request, Snapshots: &ruletest.Snapshots{}})
 	for _, r := range rep.Results {
 		if !r.OK {
-			t.Errorf("%s: %s/%s, line %d of the block: %v", where, r.Rule, r.Name, r.Line, r.Diffs)
+			t.Errorf("%s: %s/%s, %s:%d: %v", where, r.Rule, r.Name, r.File, r.Line, r.Diffs)
 		}
 	}
-	return len(rep.Results)
+	return rep
 }
 
 // The examples of the manual, and the rules that come with the program, prove what they say.
 func TestTheTestsOfExamplesPass(t *testing.T) {
 	n := 0
 	for _, p := range pages(t) {
+		if excerpts(p) {
+			continue
+		}
 		catalogue := shipped(t)
 		for _, b := range blocks(t, p) {
 			switch file := (rules.File{Name: "page.yaml", Data: []byte(b.body + "\n")}); {
