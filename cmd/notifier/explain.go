@@ -31,22 +31,36 @@ type explainOptions struct {
 func newExplainCmd() *cobra.Command {
 	var o explainOptions
 	cmd := &cobra.Command{
-		Use:   "explain --event FILE|-",
+		Use:   "explain [EVENT_ID]",
 		Short: "why each rule did or did not act",
-		Long: `Takes a record through the code of the daemon: decoder, each condition clause by clause, gates, quota and merging in
+		Long: `EVENT_ID says what became of a real event, from our own topics, and reads its record again for the clauses.
+
+--event FILE takes a record through the code of the daemon: decoder, each condition clause by clause, gates, quota and merging in
 virtual time, to the exact request that would leave. It has no connection, so nothing can be sent. Caps, quota and what is
 known of the user start empty.
 
 Rules are those of --rules, a folder or file, rules/ without it. Accounts, time zone, consent and user limits come from
 the settings (-c, or a notifier.yaml beside the rules); without settings every account may do everything.`,
-		Example: `  notifier explain --event order.json
+		Example: `  notifier explain ord-88231
+  notifier explain --event order.json
   notifier explain --event - --topic shop.orders --rule vip-thanks < order.json
   notifier explain --event order.json --now '2026-11-21 23:30'     what the quiet hours do
   notifier explain --event order.json --format json`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if f := cmd.Flag("config"); f != nil && f.Changed {
 				o.config = f.Value.String()
+			}
+			if len(args) == 1 && o.event != "" {
+				return &exitError{exitUsage, errors.New("EVENT_ID and --event exclude each other")}
+			}
+			for _, name := range []string{"topic", "key", "now"} {
+				if o.event == "" && len(args) == 1 && cmd.Flags().Changed(name) {
+					return &exitError{exitUsage, fmt.Errorf("--%s is for --event", name)}
+				}
+			}
+			if len(args) == 1 {
+				return explainKnown(cmd, o, args[0])
 			}
 			return explainRecord(o, os.Environ(), cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
@@ -68,7 +82,7 @@ func explainRecord(o explainOptions, env []string, in io.Reader, out, talk io.Wr
 		return err
 	}
 	if o.event == "" {
-		return &exitError{exitUsage, errors.New("name a record: --event FILE, or --event - for stdin")}
+		return &exitError{exitUsage, errors.New("name an event, EVENT_ID, or a record: --event FILE, or --event - for stdin")}
 	}
 	value, err := readRecord(o.event, in)
 	if err != nil {

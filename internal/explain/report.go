@@ -12,6 +12,8 @@ import (
 	"github.com/notifier/notifier/internal/rules"
 )
 
+const schema = "notifier.explain/v1"
+
 // Report is the explanation of one event. Its JSON is notifier.explain/v1.
 type Report struct {
 	Schema string            `json:"schema"`
@@ -24,6 +26,10 @@ type Report struct {
 
 	Fates   []ledger.Fate `json:"fates,omitempty"`   // of a real event: what became of it
 	Pending []Waiting     `json:"pending,omitempty"` // of a real event: what of it has no fate yet
+	Known   bool          `json:"known,omitempty"`   // it is a real event
+	Gone    bool          `json:"record_gone,omitempty"`
+
+	FateText func(*ledger.Fate) string `json:"-"` // what else a fate says, for people
 }
 
 // EventShown names the event.
@@ -115,7 +121,7 @@ type Waiting struct {
 }
 
 func report(o *Options, ev *event.Event) *Report {
-	rep := &Report{Schema: "notifier.explain/v1", Now: o.Now.UTC(), Fresh: true, Absent: []string{}, Why: map[string]string{}, Rules: []*Rule{}}
+	rep := &Report{Schema: schema, Now: o.Now.UTC(), Fresh: true, Absent: []string{}, Why: map[string]string{}, Rules: []*Rule{}}
 	rep.Event = EventShown{ID: ev.ID, Type: ev.Spec.Name, User: ev.User, Time: ev.Time.UTC(), Topic: ev.Pos.Topic, Fields: len(ev.Spec.Fields)}
 	for i := range ev.Spec.Fields {
 		f, v := &ev.Spec.Fields[i], &ev.Values[i]

@@ -31,19 +31,31 @@ func (r *Report) WriteText(w io.Writer, zone *time.Location) error {
 	if e.User != "" {
 		user = "  user " + tame(e.User)
 	}
-	fmt.Fprintf(&b, "event %s %s%s  %s  %s  %d of %d fields found\n", e.Type, tame(e.ID), user, e.Time.In(zone).Format("2006-01-02 15:04:05 -07:00"), where,
-		e.Fields-len(r.Absent), e.Fields)
+	found := fmt.Sprintf("%d of %d fields found", e.Fields-len(r.Absent), e.Fields)
+	if r.Gone {
+		found = "the record is gone from the topic"
+	}
+	fmt.Fprintf(&b, "event %s %s%s  %s  %s  %s\n", e.Type, tame(e.ID), user, e.Time.In(zone).Format("2006-01-02 15:04:05 -07:00"), where, found)
 	for _, name := range r.Absent {
 		fmt.Fprintf(&b, "  without %s: %s\n", name, tame(r.Why[name]))
 	}
 	for _, f := range r.Rules {
 		f.write(&b, zone, r.Now)
+		if r.Known && r.became(&b, f.Rule, zone) == 0 && f.Verdict == "match" && f.rule.Action != intent.Tags {
+			b.WriteString("     = no fate and nothing pending: the rule was another one when the event came, or its fate was deleted by age\n")
+		}
 	}
-	if len(r.Rules) == 0 {
+	if r.Known {
+		r.became(&b, "", zone)
+	}
+	if len(r.Rules) == 0 && !r.Gone {
 		fmt.Fprintf(&b, "  no rule is about event %s\n", e.Type)
 	}
 	if r.Fresh && slices.ContainsFunc(r.Rules, func(f *Rule) bool { return f.Verdict == "match" }) {
 		fmt.Fprintf(&b, "as if it came in at %s; caps, quota and what is known of the user start empty\n", r.Now.In(zone).Format("2006-01-02 15:04:05 -07:00"))
+	}
+	if r.Known && len(r.Rules) > 0 {
+		b.WriteString("clauses by the rules as they are now; lines with = are what became of it\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
