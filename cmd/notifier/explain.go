@@ -22,6 +22,7 @@ import (
 type explainOptions struct {
 	checkOptions
 	event string // FILE or -
+	user  string
 	topic string
 	key   string
 	rule  string
@@ -34,6 +35,7 @@ func newExplainCmd() *cobra.Command {
 		Use:   "explain [EVENT_ID]",
 		Short: "why each rule did or did not act",
 		Long: `EVENT_ID says what became of a real event, from our own topics, and reads its record again for the clauses.
+--user ID says which rule gives each of a user's tags, from the ledger. Both need Kafka, but no daemon.
 
 --event FILE takes a record through the code of the daemon: decoder, each condition clause by clause, gates, quota and merging in
 virtual time, to the exact request that would leave. It has no connection, so nothing can be sent. Caps, quota and what is
@@ -42,6 +44,7 @@ known of the user start empty.
 Rules are those of --rules, a folder or file, rules/ without it. Accounts, time zone, consent and user limits come from
 the settings (-c, or a notifier.yaml beside the rules); without settings every account may do everything.`,
 		Example: `  notifier explain ord-88231
+  notifier explain --user u-77
   notifier explain --event order.json
   notifier explain --event - --topic shop.orders --rule vip-thanks < order.json
   notifier explain --event order.json --now '2026-11-21 23:30'     what the quiet hours do
@@ -51,22 +54,29 @@ the settings (-c, or a notifier.yaml beside the rules); without settings every a
 			if f := cmd.Flag("config"); f != nil && f.Changed {
 				o.config = f.Value.String()
 			}
-			if len(args) == 1 && o.event != "" {
-				return &exitError{exitUsage, errors.New("EVENT_ID and --event exclude each other")}
+			if len(args) == 1 && (o.event != "" || o.user != "") || o.event != "" && o.user != "" {
+				return &exitError{exitUsage, errors.New("EVENT_ID, --event and --user exclude each other")}
 			}
 			for _, name := range []string{"topic", "key", "now"} {
-				if o.event == "" && len(args) == 1 && cmd.Flags().Changed(name) {
+				if o.event == "" && cmd.Flags().Changed(name) {
 					return &exitError{exitUsage, fmt.Errorf("--%s is for --event", name)}
 				}
 			}
+			if o.user != "" && o.rule != "" {
+				return &exitError{exitUsage, errors.New("--rule is for events: --user shows every rule that gives a tag")}
+			}
 			if len(args) == 1 {
 				return explainKnown(cmd, o, args[0])
+			}
+			if o.user != "" {
+				return explainUser(cmd, o, o.user)
 			}
 			return explainRecord(o, os.Environ(), cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.event, "event", "", "a record's value, JSON, in a file or (-) on stdin")
+	f.StringVar(&o.user, "user", "", "why a user has the tags, from the ledger")
 	f.StringVar(&o.topic, "topic", "", "the record's topic (default: every topic of the catalogue is tried)")
 	f.StringVar(&o.key, "key", "", "the record's key, if the catalogue reads it")
 	f.StringVar(&o.rule, "rule", "", "only this rule")
@@ -82,7 +92,7 @@ func explainRecord(o explainOptions, env []string, in io.Reader, out, talk io.Wr
 		return err
 	}
 	if o.event == "" {
-		return &exitError{exitUsage, errors.New("name an event, EVENT_ID, or a record: --event FILE, or --event - for stdin")}
+		return &exitError{exitUsage, errors.New("name an event, EVENT_ID, a user, --user ID, or a record: --event FILE, or --event - for stdin")}
 	}
 	value, err := readRecord(o.event, in)
 	if err != nil {

@@ -58,7 +58,19 @@ func TestExplainOfARealEvent(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &got); err != nil || code != 0 || fmt.Sprint(got) != "{notifier.explain/v1 [{thanks match}] [{SENT thanks}]}" {
 		t.Errorf("exit %d, %v, %v\n%s%s", code, err, got, out, talk)
 	}
-	for _, args := range [][]string{{"explain", "ord-9"}, {"explain", "ord-1", "--event", "x.json"}, {"explain", "ord-1", "--now", "1h"}, {"explain", "ord-1", "--rule", "nope"}} {
+	code, out, talk = once(t, w.dir, "explain", "--user", "u-1")
+	for _, want := range []string{"user u-1\n  account main\n", `✓ city_北京                rule city-tag "city_${city}", rules/rules.yaml:3`, "city = 北京", "on its way: rule later"} {
+		if !strings.Contains(out, want) || code != 0 {
+			t.Errorf("%q is missing, exit %d\n%s%s", want, code, out, talk)
+		}
+	}
+	w.write("other/events.yaml", testCatalogue)
+	w.write("other/rules.yaml", strings.Replace(testRules, "city_${city}", "from_${city}", 1))
+	code, out, talk = once(t, w.dir, "explain", "--user", "u-1", "--rules", "other", "--format", "json")
+	if code != 0 || !strings.Contains(out, `"notifier.explain-user/v1"`) || !strings.Contains(out, `"state": "to be set"`) || !strings.Contains(out, `"state": "to be removed"`) {
+		t.Errorf("exit %d\n%s%s", code, out, talk)
+	}
+	for _, args := range [][]string{{"explain", "--user", "u-9"}, {"explain", "--user", "u-1", "--rule", "later"}, {"explain", "ord-9"}, {"explain", "ord-1", "--event", "x.json"}, {"explain", "ord-1", "--now", "1h"}, {"explain", "ord-1", "--rule", "nope"}} {
 		if code, out, talk = once(t, w.dir, args...); code != exitUsage || out != "" || !strings.Contains(talk, "notifier: ") {
 			t.Errorf("%v: exit %d\n%s%s", args, code, out, talk)
 		}
