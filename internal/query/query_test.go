@@ -123,11 +123,41 @@ func TestFatesAreChosen(t *testing.T) {
 }
 
 func TestSilenceNamesWhoDidNotAnswer(t *testing.T) {
-	r, _, cl := written(t)
+	r, _, _ := written(t)
 	answers, err := r.Send(t.Context(), ledger.Command{Cmd: ledger.CmdPause, Target: "all", By: "me", Why: "test"}, -1, 50*time.Millisecond)
 	silent, ok := errors.AsType[*SilentError](err)
 	if !ok || len(answers) != 0 || len(silent.Partitions) != 2 || silent.Owners[0] != "a" {
 		t.Errorf("answers %v, error %v", answers, err)
 	}
-	_ = cl
+}
+
+func TestARecordIsReadByItsPlaceOrIsGone(t *testing.T) {
+	r, adm, _ := written(t)
+	for i := range 3 {
+		rec := &kgo.Record{Topic: r.Topics.Dead, Partition: 1, Value: fmt.Append(nil, "v", i)}
+		c, err := kgo.NewClient(append(r.Kafka[:len(r.Kafka):len(r.Kafka)], kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.ProduceSync(t.Context(), rec).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+	}
+	if _, err := adm.DeleteRecords(t.Context(), kadm.Offsets{r.Topics.Dead: {1: kadm.Offset{Topic: r.Topics.Dead, Partition: 1, At: 1}}}); err != nil {
+		t.Fatal(err)
+	}
+	for offset, want := range map[int64]string{0: "", 1: "v1", 2: "v2", 3: "", 99: ""} {
+		rec, err := r.Record(t.Context(), r.Topics.Dead, 1, offset)
+		got := ""
+		if rec != nil {
+			got = string(rec.Value)
+		}
+		if err != nil || got != want {
+			t.Errorf("offset %d: %q, %v, want %q", offset, got, err, want)
+		}
+	}
+	if rec, err := r.Record(t.Context(), "nowhere", 0, 0); rec != nil || err != nil {
+		t.Errorf("no topic: %v %v", rec, err)
+	}
 }

@@ -69,6 +69,15 @@ func (s *Set) AskProfile(r *Rule, ev intent.EventRef, user string, before, after
 	return r.explain(tableSource{after: after, old: before, ev: ev, user: user, table: s.table, zone: s.opt.Zone})
 }
 
+// AskTags is Ask for a tag rule on a user's row. What is unsure neither gives nor takes tags, see Tags.
+func (s *Set) AskTags(r *Rule, row func(field string) (v intent.Value, known bool)) Verdict {
+	src := tableSource{after: row, table: s.table, zone: s.opt.Zone}
+	v := r.explain(src)
+	got := r.tagVerdict(src, unknownIn(row))
+	v.Match, v.Unsure = got == yes, got == unsure
+	return v
+}
+
 // AskUser explains the user_when of a rule on a user's row, as Meets judges it when the call leaves. A rule without one always matches.
 func (s *Set) AskUser(r *Rule, row func(field string) (v intent.Value, known bool)) Verdict {
 	if r.userWhen == nil {

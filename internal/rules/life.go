@@ -39,6 +39,11 @@ func (r *Rule) alive(at time.Time) bool {
 	return (r.from.IsZero() || !at.Before(r.from)) && (r.until.IsZero() || at.Before(r.until))
 }
 
+// Life gives from and until of the rule, zero where it has no bound, and whether it acts on events of a time.
+func (r *Rule) Life(at time.Time) (from, until time.Time, alive bool) {
+	return r.from, r.until, r.alive(at)
+}
+
 // bounded reports whether the rule has a life of its own.
 func (r *Rule) bounded() bool { return !r.from.IsZero() || !r.until.IsZero() }
 

@@ -41,6 +41,11 @@ func (r *Rule) leavesOut(user string) bool {
 	return r.Mode == Canary && bucket("canary", r.Name, user) >= r.percent
 }
 
+// CanaryOf gives the bucket of a user in the rule's canary, of 100, and below which number buckets are in it.
+func (r *Rule) CanaryOf(user string) (in, below int) {
+	return bucket("canary", r.Name, user), r.percent
+}
+
 // variant is one of several texts of a push.
 type variant struct {
 	name    string

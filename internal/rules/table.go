@@ -79,9 +79,7 @@ func (s *Set) Tags(account string, get func(field string) (v intent.Value, known
 			}
 		}
 	}
-	unknown := func(fields []string) bool {
-		return slices.ContainsFunc(fields, func(f string) bool { _, known := get(f); return !known })
-	}
+	unknown := unknownIn(get)
 	for _, r := range s.tagRules[account] {
 		if r.Mode == Off {
 			continue
@@ -105,6 +103,13 @@ func (s *Set) Tags(account string, get func(field string) (v intent.Value, known
 	slices.Sort(out)
 	out = slices.Compact(out)
 	return out[:min(len(out), maxTags)]
+}
+
+// unknownIn asks a row whether one of some fields is unknown.
+func unknownIn(row func(field string) (v intent.Value, known bool)) func(fields []string) bool {
+	return func(fields []string) bool {
+		return slices.ContainsFunc(fields, func(f string) bool { _, known := row(f); return !known })
+	}
 }
 
 type verdict int

@@ -1,0 +1,236 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/event"
+	"github.com/notifier/notifier/internal/explain"
+	"github.com/notifier/notifier/internal/rules"
+	"github.com/notifier/notifier/internal/settings"
+)
+
+type explainOptions struct {
+	checkOptions
+	event string // FILE or -
+	user  string
+	topic string
+	key   string
+	rule  string
+	now   string
+}
+
+func newExplainCmd() *cobra.Command {
+	var o explainOptions
+	cmd := &cobra.Command{
+		Use:   "explain [EVENT_ID]",
+		Short: "why each rule did or did not act",
+		Long: `EVENT_ID says what became of a real event, from our own topics, and reads its record again for the clauses.
+--user ID says which rule gives each of a user's tags, from the ledger. Both need Kafka, but no daemon.
+
+--event FILE takes a record through the code of the daemon: decoder, each condition clause by clause, gates, quota and merging in
+virtual time, to the exact request that would leave. It has no connection, so nothing can be sent. Caps, quota and what is
+known of the user start empty.
+
+Rules are those of --rules, a folder or file, rules/ without it. Accounts, time zone, consent and user limits come from
+the settings (-c, or a notifier.yaml beside the rules); without settings every account may do everything.`,
+		Example: `  notifier explain ord-88231
+  notifier explain --user u-77
+  notifier explain --event order.json
+  notifier explain --event - --topic shop.orders --rule vip-thanks < order.json
+  notifier explain --event order.json --now '2026-11-21 23:30'     what the quiet hours do
+  notifier explain --event order.json --format json`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if f := cmd.Flag("config"); f != nil && f.Changed {
+				o.config = f.Value.String()
+			}
+			if len(args) == 1 && (o.event != "" || o.user != "") || o.event != "" && o.user != "" {
+				return &exitError{exitUsage, errors.New("EVENT_ID, --event and --user exclude each other")}
+			}
+			for _, name := range []string{"topic", "key", "now"} {
+				if o.event == "" && cmd.Flags().Changed(name) {
+					return &exitError{exitUsage, fmt.Errorf("--%s is for --event", name)}
+				}
+			}
+			if o.user != "" && o.rule != "" {
+				return &exitError{exitUsage, errors.New("--rule is for events: --user shows every rule that gives a tag")}
+			}
+			if len(args) == 1 {
+				return explainKnown(cmd, o, args[0])
+			}
+			if o.user != "" {
+				return explainUser(cmd, o, o.user)
+			}
+			return explainRecord(o, os.Environ(), cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.event, "event", "", "a record's value, JSON, in a file or (-) on stdin")
+	f.StringVar(&o.user, "user", "", "why a user has the tags, from the ledger")
+	f.StringVar(&o.topic, "topic", "", "the record's topic (default: every topic of the catalogue is tried)")
+	f.StringVar(&o.key, "key", "", "the record's key, if the catalogue reads it")
+	f.StringVar(&o.rule, "rule", "", "only this rule")
+	f.StringVar(&o.now, "now", "", "when the record comes in: 2026-11-21 23:30, RFC 3339 (default now)")
+	f.StringArrayVar(&o.paths, "rules", []string{"rules/"}, "folder or file of rules")
+	f.StringVar(&o.format, "format", "text", "text or json")
+	return cmd
+}
+
+// explainRecord explains the events of a record in hand; notes go to talk.
+func explainRecord(o explainOptions, env []string, in io.Reader, out, talk io.Writer) error {
+	if err := jsonOrText(o.format); err != nil {
+		return err
+	}
+	if o.event == "" {
+		return &exitError{exitUsage, errors.New("name an event, EVENT_ID, a user, --user ID, or a record: --event FILE, or --event - for stdin")}
+	}
+	value, err := readRecord(o.event, in)
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	set, s, err := rulesToExplain(o, env, talk)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	if o.now != "" {
+		if now, err = parseSince(o.now, now, set.Zone()); err != nil {
+			return &exitError{exitUsage, fmt.Errorf("--now: %w", err)}
+		}
+	}
+	evs, faults, err := eventsOf(set, o, value, now, talk)
+	if err != nil {
+		return err
+	}
+	for i := range evs {
+		rep, err := explain.Event(explaining(o, set, s, now), &evs[i])
+		if err != nil {
+			return err
+		}
+		if err := writeExplained(out, rep, o.format, set.Zone()); err != nil {
+			return err
+		}
+	}
+	for _, f := range faults {
+		fmt.Fprintf(talk, "dead letter: %s\n", tame(f.Error()))
+	}
+	if len(evs) == 0 {
+		return &exitError{exitFindings, errors.New("the record is no usable event, the daemon would make it a dead letter; next: mend the record or rules/events.yaml")}
+	}
+	return nil
+}
+
+func explaining(o explainOptions, set *rules.Set, s *settings.Settings, now time.Time) explain.Options {
+	bench := app.AnyBench(set, nil)
+	if s != nil {
+		bench = app.NewBench(s, nil)
+	}
+	return explain.Options{Set: set, Stage: bench.Options, Identities: bench.Identities, Request: bench.Request, Now: now, Only: o.rule}
+}
+
+func writeExplained(out io.Writer, rep *explain.Report, format string, zone *time.Location) error {
+	if format == "json" {
+		return printJSON(out, rep)
+	}
+	return rep.WriteText(out, zone)
+}
+
+func readRecord(name string, in io.Reader) ([]byte, error) {
+	if name != "-" {
+		return os.ReadFile(name)
+	}
+	b, err := io.ReadAll(in)
+	if err != nil {
+		return nil, fmt.Errorf("read stdin: %w", err)
+	}
+	return b, nil
+}
+
+// rulesToExplain loads the rules as `check` does, and sees that --rule is one of them.
+func rulesToExplain(o explainOptions, env []string, talk io.Writer) (*rules.Set, *settings.Settings, error) {
+	known, s, err := ruleSettings(o.checkOptions, env, talk)
+	if err != nil {
+		return nil, nil, err
+	}
+	set, list := rules.Load(o.paths, known)
+	if set == nil {
+		if err := diag.WriteText(talk, list, diag.Both); err != nil {
+			return nil, nil, err
+		}
+		code := exitFindings
+		if slices.ContainsFunc(list, func(d diag.Diagnostic) bool { return d.Code == "N117" }) { // a path that cannot be read
+			code = exitUsage
+		}
+		return nil, nil, &exitError{code, errors.New("the rules have errors, nothing was explained; next: notifier check")}
+	}
+	if o.rule != "" && set.Rule(o.rule) == nil {
+		var names []string
+		for _, r := range set.Rules {
+			names = append(names, r.Name)
+		}
+		hint := ""
+		if n := diag.Nearest(o.rule, names); n != "" {
+			hint = fmt.Sprintf("; did you mean %s?", n)
+		}
+		return nil, nil, &exitError{exitUsage, fmt.Errorf("there is no rule %q in %s%s", o.rule, strings.Join(o.paths, ", "), hint)}
+	}
+	return set, s, nil
+}
+
+// eventsOf decodes a record, on its topic or on every one of the catalogue, each entry once. The faults are why entries whose match
+// holds could not use it.
+func eventsOf(set *rules.Set, o explainOptions, value []byte, now time.Time, talk io.Writer) (evs []event.Event, faults []error, err error) {
+	topics := set.Topics()
+	if o.topic != "" {
+		if !slices.Contains(topics, o.topic) {
+			hint := ""
+			if n := diag.Nearest(o.topic, topics); n != "" {
+				hint = fmt.Sprintf("; did you mean %s?", n)
+			}
+			return nil, nil, &exitError{exitUsage, fmt.Errorf("no entry of the catalogue reads topic %q%s", o.topic, hint)}
+		}
+		topics = []string{o.topic}
+	}
+	seen, told := map[*event.Spec]bool{}, map[string]bool{}
+	for _, topic := range topics {
+		rec := event.Record{Position: event.Position{Topic: topic}, Value: value, Time: now}
+		if o.key != "" {
+			rec.Key = []byte(o.key)
+		}
+		found, err := set.Decode(rec)
+		for _, ev := range found {
+			if !seen[ev.Spec] {
+				seen[ev.Spec] = true
+				evs = append(evs, ev)
+			}
+		}
+		if err != nil && !told[err.Error()] {
+			told[err.Error()] = true
+			faults = append(faults, err)
+		}
+	}
+	if len(evs) == 0 && len(faults) == 0 {
+		return nil, nil, &exitError{exitUsage, fmt.Errorf("no entry of the catalogue takes this record (topics tried: %s): the daemon would ignore it", strings.Join(topics, ", "))}
+	}
+	if o.topic == "" {
+		var names []string
+		for _, ev := range evs {
+			names = append(names, fmt.Sprintf("%s (topic %s)", ev.Spec.Name, ev.Pos.Topic))
+		}
+		if len(names) > 0 {
+			fmt.Fprintf(talk, "note: no --topic: of %s in the catalogue it is %s\n", many(len(topics), "topic"), strings.Join(names, ", "))
+			faults = nil // of entries that it was never meant for
+		}
+	}
+	return evs, faults, nil
+}

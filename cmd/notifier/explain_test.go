@@ -1,0 +1,226 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const explainCatalogue = `version: 1
+events:
+  order.paid:
+    topic: shop.orders
+    match: {type: order.paid}
+    id: id
+    user: user
+    time: at
+    fields: {amount: {path: amount, type: number}, city: city, level: {path: level, values: [normal, vip, svip]}, friends: {path: friends, type: list}}
+  user.changed:
+    topic: users
+    kind: profile
+    update: patch
+    match: {type: user}
+    id: uid
+    user: uid
+    fields: {vip: {path: vip, type: bool}, town: town}
+`
+
+const explainRules = `version: 1
+rules:
+  - name: vip-beijing-thanks
+    event: order.paid
+    mode: live
+    class: service
+    when:
+      - amount > 500
+      - city in ["北京", "上海"] or level == "svip"
+    unless: level == "normal"
+    push: {title: "亲爱的会员，感谢支持", body: "您的订单已支付 ${amount | money} 元"}
+    limits: {per_user: 1 in 24h, quiet: 22:00-08:00, when_quiet: hold, expire: 12h}
+  - name: big-order-shadow
+    event: order.paid
+    mode: shadow
+    class: service
+    when: amount > 100
+    push: {body: "b"}
+  - name: big-order
+    event: order.paid
+    mode: live
+    class: service
+    when: amount > 1000
+    push: {body: "b"}
+  - name: city-sale
+    event: order.paid
+    mode: live
+    class: marketing
+    when: has(city)
+    merge: {by: "${city}", wait: 10m}
+    approval: {people: 1, within: 2h}
+    broadcast: {audience: {all_of: ["city_${city}"]}, body: "${city} sale"}
+    limits: {expire: 12h}
+  - name: tell-friends
+    event: order.paid
+    mode: canary 50%
+    class: service
+    when: always
+    push: {to: "${friends}", body: "b"}
+  - name: last-year
+    event: order.paid
+    mode: live
+    class: service
+    until: 2026-01-01 00:00
+    when: always
+    push: {body: "b"}
+  - name: off-now
+    event: order.paid
+    mode: off
+    class: service
+    when: amount > 1
+    push: {body: "b"}
+  - name: town-tag
+    event: user.changed
+    when: vip
+    mode: live
+    tags: ["town_${town}", "vip"]
+  - name: vip-hello
+    event: user.changed
+    mode: live
+    class: service
+    when: changed(vip) and vip
+    push: {body: "hello"}
+  - name: town-gone
+    event: user.changed
+    when: town == "x"
+    mode: live
+    tags: ["x"]
+`
+
+const explainOrder = `{"type":"order.paid","id":"ord-88231","user":"u-77","at":"2026-11-21T22:41:07+08:00","amount":812,"city":"北京","level":"vip","friends":["a","b","c"]}`
+
+func explainFiles() map[string]string {
+	return map[string]string{"rules/events.yaml": explainCatalogue, "rules/vip.yaml": explainRules, "order.json": explainOrder,
+		"gold.json":   strings.NewReplacer(`"vip"`, `"gold"`, `"city":"北京",`, "").Replace(explainOrder),
+		"user.json":   `{"type":"user","uid":"u-77","vip":true}`,
+		"nobody.json": `{"type":"order.paid","id":"ord-1"}`}
+}
+
+func runExplain(o explainOptions) (out, talk string, code int) {
+	var a, b bytes.Buffer
+	if o.paths == nil {
+		o.paths = []string{"rules/"}
+	}
+	if o.format == "" {
+		o.format = "text"
+	}
+	if o.now == "" {
+		o.now = "2026-11-21T22:41:10+08:00"
+	}
+	err := explainRecord(o, nil, strings.NewReader(explainOrder), &a, &b)
+	if e, ok := errors.AsType[*exitError](err); ok {
+		return a.String(), b.String() + e.Error(), e.code
+	} else if err != nil {
+		return a.String(), b.String() + err.Error(), -1
+	}
+	return a.String(), b.String(), 0
+}
+
+// Every form is testdata/explain/NAME.txt, with the notes and the exit code.
+func TestExplainFormats(t *testing.T) {
+	golden, err := filepath.Abs("testdata/explain")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inDir(t, explainFiles())
+	for _, c := range []struct {
+		name string
+		o    explainOptions
+	}{
+		{"order.text", explainOptions{event: "order.json"}},
+		{"order.json", explainOptions{event: "order.json", rule: "vip-beijing-thanks", checkOptions: checkOptions{format: "json"}}},
+		{"stdin.text", explainOptions{event: "-", rule: "vip-beijing-thanks", topic: "shop.orders", now: "2026-11-22T09:00:00+08:00"}},
+		{"gold.text", explainOptions{event: "gold.json"}},
+		{"late.text", explainOptions{event: "order.json", rule: "vip-beijing-thanks", now: "2026-11-23T09:00:00+08:00"}},
+		{"profile.text", explainOptions{event: "user.json"}},
+		{"dead.text", explainOptions{event: "nobody.json"}},
+	} {
+		out, talk, code := runExplain(c.o)
+		got := fmt.Sprintf("%s--- stderr\n%s\n--- exit %d\n", out, strings.TrimSpace(talk), code)
+		file := filepath.Join(golden, c.name+".txt")
+		if *update {
+			if err := os.MkdirAll(golden, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", file, diff)
+		}
+		var any struct{ Schema string }
+		if c.o.format == "json" && (json.Unmarshal([]byte(out), &any) != nil || any.Schema != "notifier.explain/v1") {
+			t.Errorf("no notifier.explain/v1: %s", out)
+		}
+	}
+}
+
+func TestExplainExitCodesAgreeWithTheText(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		rules string
+		o     explainOptions
+		code  int
+		says  string
+	}{
+		{"no record", explainRules, explainOptions{}, exitUsage, "--event"},
+		{"no such file", explainRules, explainOptions{event: "ordr.json"}, exitUsage, "ordr.json"},
+		{"no such rule", explainRules, explainOptions{event: "order.json", rule: "big-ordr"}, exitUsage, "did you mean big-order?"},
+		{"no such topic", explainRules, explainOptions{event: "order.json", topic: "shop.order"}, exitUsage, "did you mean shop.orders?"},
+		{"not on this topic", explainRules, explainOptions{event: "order.json", topic: "users"}, exitUsage, "would ignore it"},
+		{"another format", explainRules, explainOptions{event: "order.json", checkOptions: checkOptions{format: "junit"}}, exitUsage, "text or json"},
+		{"no time", explainRules, explainOptions{event: "order.json", now: "soon"}, exitUsage, "--now"},
+		{"wrong rules", strings.Replace(explainRules, "amount > 500", "amuont > 500", 1), explainOptions{event: "order.json"}, exitFindings, "N202"},
+		{"no such rules", explainRules, explainOptions{event: "order.json", checkOptions: checkOptions{paths: []string{"ruels"}}}, exitUsage, "N117"},
+		{"no such settings", explainRules, explainOptions{event: "order.json", checkOptions: checkOptions{config: "nope.yaml"}}, exitSettings, "settings"},
+		{"a rule of another event", explainRules, explainOptions{event: "order.json", rule: "vip-hello"}, 0, "NOT TRIGGERED: it is about user.changed"},
+		{"too late a gate", explainRules, explainOptions{event: "order.json", rule: "last-year"}, 0, "NOT TRIGGERED"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			files := explainFiles()
+			files["rules/vip.yaml"] = c.rules
+			inDir(t, files)
+			out, talk, code := runExplain(c.o)
+			if code != c.code || !strings.Contains(out+talk, c.says) {
+				t.Errorf("exit %d, want %d and %q:\n%s%s", code, c.code, c.says, out, talk)
+			}
+		})
+	}
+}
+
+// The settings' consent is a gate of its own.
+func TestExplainKnowsTheSettings(t *testing.T) {
+	files := explainFiles()
+	files["rules/vip.yaml"] = strings.Replace(explainRules, "class: service", "class: marketing", 1)
+	files["rules/events.yaml"] = strings.Replace(explainCatalogue, "town: town", "town: town, ok: {path: ok, type: bool}", 1)
+	files["notifier.yaml"] = "version: 1\nkafka: {brokers: [k1:9092], start: latest}\nconsent: {marketing: ok}\naccounts:\n  main: {vendor: rongcloud, data_center: beijing, app_key: k, secret: \"${env:S}\"}\n"
+	inDir(t, files)
+	var a, b bytes.Buffer
+	o := explainOptions{event: "order.json", rule: "vip-beijing-thanks", now: "2026-11-22T09:00:00+08:00", checkOptions: checkOptions{paths: []string{"rules/"}, format: "text"}}
+	if err := explainRecord(o, []string{"S=x"}, nil, &a, &b); err != nil || !strings.Contains(a.String(), "SUPPRESSED opted-out") || !strings.Contains(a.String(), "✗ consent ok") {
+		t.Errorf("%v\n%s%s", err, a.String(), b.String())
+	}
+	if !strings.Contains(a.String(), "if nothing stopped it") || strings.Contains(b.String(), "no notifier.yaml") {
+		t.Errorf("%s%s", a.String(), b.String())
+	}
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/notifier/notifier/internal/explain"
+)
+
+// explainUser says why a user has the tags, from the ledger.
+func explainUser(cmd *cobra.Command, o explainOptions, user string) error {
+	if err := jsonOrText(o.format); err != nil {
+		return err
+	}
+	r, s, set, err := liveRules(cmd, &o)
+	if err != nil {
+		return err
+	}
+	states, err := r.Ledgers(cmd.Context())
+	if err != nil {
+		return &exitError{exitUnreachable, err}
+	}
+	out := explain.User{Schema: "notifier.explain-user/v1", User: user, Accounts: []explain.Account{}, Pending: []explain.Waiting{}}
+	identities := explaining(o, set, s, time.Now()).Identities
+	for _, name := range slices.Sorted(maps.Keys(identities)) {
+		for _, st := range states {
+			if row := st.Users[identities[name]+"/"+user]; row != nil {
+				out.Accounts = append(out.Accounts, explain.Row(set, name, row))
+			}
+		}
+	}
+	for _, st := range states {
+		for _, p := range st.Pending {
+			if p.Intent.Target == user {
+				out.Pending = append(out.Pending, explain.Waits(p, time.Now()))
+			}
+		}
+	}
+	slices.SortFunc(out.Pending, func(a, b explain.Waiting) int { return strings.Compare(string(a.Intent), string(b.Intent)) })
+	if len(out.Accounts)+len(out.Pending) == 0 {
+		return &exitError{exitUsage, fmt.Errorf("nothing is known of user %q: no profile event named the user; next: notifier fates --user %s", user, user)}
+	}
+	if o.format == "json" {
+		return printJSON(cmd.OutOrStdout(), out)
+	}
+	return out.WriteText(cmd.OutOrStdout(), s.Zone)
+}

@@ -1,0 +1,266 @@
+package explain
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/rules"
+)
+
+// stops says at which gate an intent gets a fate of a reason.
+var stops = map[ledger.Reason]string{
+	ledger.ShadowMode: "mode", ledger.Canary: "canary", ledger.Duplicate: "duplicate", ledger.NotApproved: "approval", ledger.QuietHours: "quiet",
+	ledger.OptedOut: "consent", ledger.Blocked: "consent", ledger.Repeated: "once", ledger.Capped: "per_user", ledger.NoQuota: "quota",
+	ledger.RejectedByVendor: "vendor", ledger.RenderError: "texts", ledger.BadField: "user", ledger.TooLarge: "size", ledger.Expired: "expire",
+	ledger.Unchanged: "unchanged", ledger.Stale: "newest wins",
+}
+
+// early are asked when an intent is taken in, before all gates that a rule's limits name.
+var early = map[string]bool{"duplicate": true, "expire": true, "texts": true, "user": true, "size": true}
+
+// gates lists what an intent has before it, in the one order printed everywhere, and what each says. After the first that holds or
+// stops it the others are not asked, unless one of them held it later.
+func (x *run) gates(r *Rule, c *course) []Gate {
+	out := []Gate{}
+	if r.rule.Mode == rules.Shadow {
+		out = append(out, Gate{Gate: "mode", Text: "mode: shadow"})
+	}
+	out = append(out, x.life(r, c)...)
+	if r.rule.Mode == rules.Canary {
+		in, below := r.rule.CanaryOf(c.in.Target)
+		g := Gate{Gate: "canary", Text: fmt.Sprintf("canary %d%%", below), Note: fmt.Sprintf("bucket %d of 100 < %d", in, below)}
+		if in >= below {
+			g.Note = fmt.Sprintf("bucket %d of 100, not below %d", in, below)
+		}
+		out = append(out, g)
+	}
+	out = append(out, x.policy(c.in)...)
+	if s := scarceSlots(c); s > 0 {
+		out = append(out, Gate{Gate: "quota", Text: fmt.Sprintf("quota of %s", lane(c)), Note: fmt.Sprintf("%d slots", s)})
+	}
+	return x.mark(out, c)
+}
+
+// life is from and until.
+func (x *run) life(r *Rule, _ *course) []Gate {
+	from, until, alive := r.rule.Life(x.ev.Time)
+	if from.IsZero() && until.IsZero() {
+		return nil
+	}
+	g := Gate{Gate: "life", Result: "pass", Note: "event of " + x.clock(x.ev.Time)}
+	var parts []string
+	if !from.IsZero() {
+		parts = append(parts, "from "+x.clock(from))
+	}
+	if !until.IsZero() {
+		parts = append(parts, "until "+x.clock(until))
+	}
+	if g.Text = strings.Join(parts, " "); !alive {
+		g.Result = "stop"
+	}
+	return []Gate{g}
+}
+
+// policy lists the gates that the intent itself carries.
+func (x *run) policy(in *intent.Intent) (out []Gate) {
+	p := &in.Policy
+	add := func(gate, text string) { out = append(out, Gate{Gate: gate, Text: text}) }
+	if m := in.Merge; m != nil {
+		switch {
+		case m.Wait > 0:
+			add("merge", "merge, wait "+span(m.Wait))
+		default:
+			add("merge", "merge while no slot is free")
+		}
+	}
+	if p.Approval != nil {
+		add("approval", fmt.Sprintf("approval by %d within %s", p.Approval.People, span(p.Approval.Within)))
+	}
+	if p.SendAt != nil {
+		add("send_at", fmt.Sprintf("send_at %02d:%02d", *p.SendAt/60, *p.SendAt%60))
+	}
+	for _, q := range p.Quiet {
+		add("quiet", "quiet "+quietText(q))
+	}
+	consent := map[string]string{"marketing": x.o.Stage.Consent.Marketing, "service": x.o.Stage.Consent.Service}[in.Class]
+	if in.Action == intent.Push && consent != "" {
+		add("consent", "consent "+consent)
+	}
+	if in.Action == intent.Push && x.o.Stage.Consent.Never != "" {
+		add("consent", "never "+x.o.Stage.Consent.Never)
+	}
+	if in.UserWhen != "" {
+		add("user_when", "user_when "+in.UserWhen)
+	}
+	if o := p.Once; o != nil {
+		add("once", fmt.Sprintf("once by %q in %s", o.By, span(o.In)))
+	}
+	if in.Action == intent.Push {
+		for _, c := range p.PerUser {
+			add("per_user", "per_user "+capText(c))
+		}
+		if c, ok := x.o.Stage.ClassCaps[in.Class]; ok && !p.NoCaps {
+			add("user_limits", "user_limits "+in.Class+" "+capText(c))
+		}
+	}
+	for _, c := range p.RuleCaps {
+		add("per_rule", "per_rule "+capText(c))
+	}
+	if p.Share != nil {
+		add("share", "limits.quota "+capText(*p.Share))
+	}
+	return out
+}
+
+// mark says of each gate what it answered.
+func (x *run) mark(gates []Gate, c *course) []Gate {
+	held := map[string]int{}
+	for i := range c.holds {
+		if name := x.gateOf(c, i); held[name] == 0 {
+			held[name] = i + 1
+		}
+	}
+	stop := ""
+	if c.fate != nil {
+		stop = x.stopOf(c)
+	}
+	add := func(name string) { // a gate that no key of the rule names
+		for _, g := range gates {
+			if g.Gate == name {
+				return
+			}
+		}
+		gates = append(gates, Gate{Gate: name, Text: name})
+	}
+	for i := range c.holds {
+		add(x.gateOf(c, i))
+	}
+	if early[stop] && len(c.holds) == 0 {
+		i := slices.IndexFunc(gates, func(g Gate) bool { return g.Gate != "mode" && g.Gate != "life" && g.Gate != "canary" })
+		if i < 0 {
+			i = len(gates)
+		}
+		gates = slices.Insert(gates, i, Gate{Gate: stop, Text: stop})
+	} else if stop != "" {
+		add(stop)
+	}
+	result := "pass"
+	for i := range gates {
+		g := &gates[i]
+		n := held[g.Gate]
+		switch {
+		case n > 0 && (g.Gate != "quiet" || x.quietNow(g, c.holds[n-1].Until)):
+			h := c.holds[n-1]
+			g.Result, g.Until = "hold", h.Until.UTC()
+			g.Note = x.holdNote(c, h.Until)
+			result = "not asked"
+		case g.Gate == stop:
+			g.Result, g.Note = "stop", string(c.fate.Fate)+" "+string(c.fate.Reason)
+			if c.fate.Detail != "" {
+				g.Note += ": " + c.fate.Detail
+			}
+			result = "not asked"
+		case g.Result == "":
+			g.Result = result
+		}
+	}
+	return gates
+}
+
+// stopOf is the gate that gave an intent its fate.
+func (x *run) stopOf(c *course) string {
+	switch {
+	case c.fate.Reason == ledger.OptedOut && strings.HasPrefix(c.fate.Detail, "user_when"):
+		return "user_when"
+	case c.fate.Reason == ledger.Capped && len(c.in.Policy.PerUser) == 0 && len(c.in.Policy.RuleCaps) > 0:
+		return "per_rule"
+	case c.fate.Reason == ledger.Capped && len(c.in.Policy.PerUser) == 0:
+		return "user_limits"
+	}
+	if g := stops[c.fate.Reason]; g != "" {
+		return g
+	}
+	return string(c.fate.Reason)
+}
+
+// gateOf names the gate that held an intent. Stage 2 has one state for send_at and quiet hours.
+func (x *run) gateOf(c *course, i int) string {
+	h, p := c.holds[i], &c.in.Policy
+	if h.Gate == "quiet" && p.SendAt != nil && (len(p.Quiet) == 0 || h.Until.In(x.zone()).Hour()*60+h.Until.In(x.zone()).Minute() == *p.SendAt) {
+		return "send_at"
+	}
+	return h.Gate
+}
+
+// quietNow reports whether it is this one of several quiet hours that ends then.
+func (x *run) quietNow(g *Gate, until time.Time) bool {
+	return strings.HasSuffix(g.Text, "-"+until.In(x.zone()).Format("15:04"))
+}
+
+func (x *run) holdNote(c *course, until time.Time) string {
+	s := x.o.Now.In(x.zone()).Format("15:04") + " → hold"
+	if !until.IsZero() {
+		s += " until " + x.short(until)
+	}
+	if e := c.in.Policy.Expire; !e.IsZero() {
+		s += ", expires " + x.short(e)
+	}
+	return s
+}
+
+func scarceSlots(c *course) int {
+	if c.call != nil {
+		return c.call.Slots
+	}
+	return 0
+}
+
+func lane(c *course) string { return c.call.Lane }
+
+// short leaves out the day when it is today.
+func (x *run) short(t time.Time) string {
+	t, now := t.In(x.zone()), x.o.Now.In(x.zone())
+	if t.Format(time.DateOnly) == now.Format(time.DateOnly) {
+		return t.Format("15:04")
+	}
+	return t.Format("2006-01-02 15:04")
+}
+
+func (x *run) clock(t time.Time) string { return t.In(x.zone()).Format("2006-01-02 15:04:05") }
+
+func quietText(q intent.Quiet) string {
+	s := fmt.Sprintf("%02d:%02d-%02d:%02d", q.From/60, q.From%60, q.To/60, q.To%60)
+	if q.Weekdays == 0 {
+		return s
+	}
+	var days []string
+	for d := time.Sunday; d <= time.Saturday; d++ {
+		if q.Weekdays&(1<<d) != 0 {
+			days = append(days, d.String()[:3])
+		}
+	}
+	return strings.Join(days, ",") + " " + s
+}
+
+func capText(c intent.Cap) string {
+	if c.Each != "" {
+		return fmt.Sprintf("%d per %s", c.N, c.Each)
+	}
+	return fmt.Sprintf("%d in %s", c.N, span(c.In))
+}
+
+// span writes a duration without its zeroes: 24h, not 24h0m0s.
+func span(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}

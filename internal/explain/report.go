@@ -1,0 +1,211 @@
+package explain
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/notifier/notifier/internal/event"
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/rules"
+)
+
+const schema = "notifier.explain/v1"
+
+// Report is the explanation of one event. Its JSON is notifier.explain/v1.
+type Report struct {
+	Schema string            `json:"schema"`
+	Event  EventShown        `json:"event"`
+	Absent []string          `json:"absent"`        // fields without a usable value
+	Why    map[string]string `json:"why,omitempty"` // of those: missing, null, or what came instead
+	Now    time.Time         `json:"now"`
+	Fresh  bool              `json:"counters_start_empty"` // caps, quota and the user's row, too
+	Rules  []*Rule           `json:"rules"`
+
+	Fates   []ledger.Fate `json:"fates,omitempty"`   // of a real event: what became of it
+	Pending []Waiting     `json:"pending,omitempty"` // of a real event: what of it has no fate yet
+	Known   bool          `json:"known,omitempty"`   // it is a real event
+	Gone    bool          `json:"record_gone,omitempty"`
+
+	FateText func(*ledger.Fate) string `json:"-"` // what else a fate says, for people
+}
+
+// EventShown names the event.
+type EventShown struct {
+	ID       string    `json:"id"`
+	Type     string    `json:"type"`
+	User     string    `json:"user"`
+	Time     time.Time `json:"time"`
+	Topic    string    `json:"topic"`
+	Position string    `json:"position,omitempty"` // of a real event
+	Fields   int       `json:"fields"`             // declared
+}
+
+// Rule is what a rule says of the event, and what comes of that.
+type Rule struct {
+	Rule     string     `json:"rule"`
+	Revision string     `json:"revision"`
+	Mode     string     `json:"mode"`
+	Verdict  string     `json:"verdict"`          // match, no match, off, not triggered, unsure
+	Events   []string   `json:"events,omitempty"` // that it is about, when it is not triggered
+	Clauses  []Clause   `json:"clauses"`
+	Gates    []Gate     `json:"gates"` // of the first recipient
+	Targets  []*Outcome `json:"recipients"`
+	Requests []Request  `json:"requests"`
+
+	rule    *rules.Rule
+	ins     []*intent.Intent
+	courses []*course
+}
+
+// Clause is a part of the rule's conditions.
+type Clause struct {
+	Kind    string   `json:"kind"` // when, unless
+	Text    string   `json:"text"`
+	Value   string   `json:"value"`
+	Seen    string   `json:"seen"` // the text with the values in it
+	Result  bool     `json:"result"`
+	Decided bool     `json:"decided"`
+	Missing []string `json:"missing,omitempty"`
+	File    string   `json:"file"`
+	Line    int      `json:"line"`
+
+	label string
+}
+
+// Gate is one gate that the rule's intent has before it.
+type Gate struct {
+	Gate   string    `json:"gate"`
+	Text   string    `json:"text,omitempty"`
+	Result string    `json:"result"` // pass, hold, stop, not asked
+	Until  time.Time `json:"until,omitzero"`
+	Note   string    `json:"note,omitempty"`
+}
+
+// Outcome is what becomes of a recipient's intent.
+type Outcome struct {
+	Target string          `json:"target"` // "*" is an audience
+	State  string          `json:"state"`  // leaves, held, or the fate
+	Gate   string          `json:"gate,omitempty"`
+	Reason ledger.Reason   `json:"reason,omitempty"`
+	Detail string          `json:"detail,omitempty"`
+	At     time.Time       `json:"at,omitzero"`    // when it leaves
+	Until  time.Time       `json:"until,omitzero"` // when the gate that holds it first is asked again
+	Fate   ledger.FateKind `json:"fate,omitempty"`
+	gates  []Gate
+}
+
+// Request is a call as the vendor would get it.
+type Request struct {
+	Account  string          `json:"account"`
+	Lane     string          `json:"lane"`
+	Endpoint string          `json:"endpoint"`
+	Slots    int             `json:"slots"`
+	At       time.Time       `json:"at,omitzero"`
+	IfFree   bool            `json:"if_nothing_stopped_it,omitempty"` // it does not leave: this is what it would be
+	Body     json.RawMessage `json:"body"`
+
+	what string // for people
+}
+
+// Waiting is an intent without fate.
+type Waiting struct {
+	Intent intent.ID `json:"intent"`
+	Rule   string    `json:"rule"`
+	Target string    `json:"target"`
+	Since  time.Time `json:"since"`
+	For    string    `json:"waits_for"`
+	Until  time.Time `json:"until,omitzero"`
+}
+
+func report(o *Options, ev *event.Event) *Report {
+	rep := &Report{Schema: schema, Now: o.Now.UTC(), Fresh: true, Absent: []string{}, Why: map[string]string{}, Rules: []*Rule{}}
+	rep.Event = EventShown{ID: ev.ID, Type: ev.Spec.Name, User: ev.User, Time: ev.Time.UTC(), Topic: ev.Pos.Topic, Fields: len(ev.Spec.Fields)}
+	for i := range ev.Spec.Fields {
+		f, v := &ev.Spec.Fields[i], &ev.Values[i]
+		if v.OK() {
+			continue
+		}
+		rep.Absent = append(rep.Absent, f.Name)
+		switch v.State {
+		case event.Null:
+			rep.Why[f.Name] = "null"
+		case event.Bad:
+			rep.Why[f.Name] = v.Str + " is no " + string(f.Type)
+			if len(f.Values) > 0 {
+				rep.Why[f.Name] = v.Str + " is none of its values"
+			}
+		default:
+			rep.Why[f.Name] = "missing"
+		}
+	}
+	return rep
+}
+
+func clause(c rules.Clause) Clause {
+	out := Clause{Kind: c.Kind, Text: c.Text, Value: c.Value, Seen: c.Seen, Result: c.Result, Decided: c.Decided, File: c.File, Line: c.Line, label: c.Label()}
+	for _, m := range c.Missing {
+		out.Missing = append(out.Missing, m.Field+": "+m.Why)
+	}
+	return out
+}
+
+// tell writes down what came of a rule.
+func (x *run) tell(r *Rule) {
+	r.Clauses, r.Gates, r.Requests, r.Targets = orEmpty(r.Clauses), []Gate{}, []Request{}, []*Outcome{}
+	if r.Verdict == "not triggered" && r.Events == nil {
+		r.Gates = x.life(r, nil)
+		return
+	}
+	told := map[*departed]bool{}
+	for _, c := range r.courses {
+		o := x.outcome(r, c)
+		r.Targets = append(r.Targets, o)
+		d, free := c.call, false
+		if d == nil && (c.fate == nil || c.fate.Fate != ledger.Dead) {
+			d, free = x.bare(c.in), true
+		}
+		if d != nil && !told[d] {
+			told[d] = true
+			r.Requests = append(r.Requests, request(d, free))
+		}
+	}
+	if len(r.Targets) > 0 {
+		r.Gates = r.Targets[0].gates
+	}
+}
+
+func request(d *departed, free bool) Request {
+	out := Request{Account: d.Account, Lane: d.Lane, Endpoint: d.Call.Endpoint, Slots: d.Slots, Body: d.body, IfFree: free, what: what(d)}
+	if !free {
+		out.At = d.At.UTC()
+	}
+	return out
+}
+
+// outcome says what became of one recipient's intent, as of the moment the event came in.
+func (x *run) outcome(r *Rule, c *course) *Outcome {
+	o := &Outcome{Target: c.in.Target}
+	if c.call != nil {
+		o.At = c.call.At.UTC()
+	}
+	if c.fate != nil {
+		o.Fate, o.Reason, o.Detail = c.fate.Fate, c.fate.Reason, c.fate.Detail
+	}
+	switch {
+	case len(c.holds) > 0:
+		o.State, o.Gate, o.Until = "held", x.gateOf(c, 0), c.holds[0].Until.UTC()
+	case c.fate != nil:
+		o.State = "fate"
+	default:
+		o.State = "leaves"
+	}
+	o.gates = x.gates(r, c)
+	return o
+}
+
+func orEmpty[T any](s []T) []T { return slices.Concat([]T{}, s) }
+
+func (x *run) zone() *time.Location { return cmp.Or(x.o.Stage.Zone, x.o.Set.Zone(), time.UTC) }

@@ -1,0 +1,183 @@
+package explain
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-runewidth"
+
+	"github.com/notifier/notifier/internal/event"
+	"github.com/notifier/notifier/internal/rules"
+	"github.com/notifier/notifier/internal/tagsync"
+)
+
+// User says why a user has the tags, by account. Its JSON is notifier.explain-user/v1.
+type User struct {
+	Schema   string    `json:"schema"`
+	User     string    `json:"user"`
+	Accounts []Account `json:"accounts"`
+	Pending  []Waiting `json:"pending"` // what else is on its way to the user
+}
+
+// Account is the user's row in one account.
+type Account struct {
+	Account string       `json:"account"`
+	Certain bool         `json:"certain"` // the outcome of the last write of tags is clear
+	Gone    bool         `json:"gone,omitempty"`
+	Tags    []TagShown   `json:"tags"`
+	Fields  []FieldShown `json:"fields"`
+}
+
+// TagShown is one tag, why it is given, and whether the vendor has it.
+type TagShown struct {
+	Tag   string  `json:"tag"`
+	State string  `json:"state"` // set, to be set, to be removed, unclear
+	From  []Giver `json:"from"`
+	Kind  string  `json:"kind"` // rule, kept (nobody can say whether its rule gives it), foreign, none
+}
+
+// Giver is a rule that gives a tag.
+type Giver struct {
+	Rule     string `json:"rule"`
+	Template string `json:"template"`
+	File     string `json:"file"`
+	Line     int    `json:"line"`
+}
+
+// FieldShown is a field of the row.
+type FieldShown struct {
+	Field   string   `json:"field"`
+	Absent  bool     `json:"absent,omitempty"` // known to be absent
+	Value   string   `json:"value,omitempty"`
+	List    []string `json:"list,omitempty"`
+	Version int64    `json:"version"`
+}
+
+// Row explains a user's row by the rules as they are now.
+func Row(set *rules.Set, account string, u *tagsync.User) Account {
+	out := Account{Account: account, Certain: u.Acked != nil, Gone: u.Gone, Tags: []TagShown{}, Fields: []FieldShown{}}
+	has := u.Acked
+	if has == nil {
+		has = u.Had
+	}
+	tags := map[string]*TagShown{}
+	shown := func(tag string) *TagShown {
+		if tags[tag] == nil {
+			tags[tag] = &TagShown{Tag: tag, Kind: "none", From: []Giver{}}
+		}
+		return tags[tag]
+	}
+	if !u.Gone {
+		wanted := set.Tags(account, u.Get, has)
+		for _, g := range set.Givers(account, u.Get, has) {
+			if !slices.Contains(wanted, g.Tag) {
+				continue // beyond the most tags a user may have
+			}
+			t := shown(g.Tag)
+			t.From = append(t.From, Giver{Rule: g.Rule.Name, Template: g.Template, File: g.Rule.File, Line: g.Rule.Line})
+			if t.Kind != "rule" {
+				t.Kind = map[bool]string{true: "kept", false: "rule"}[g.Kept]
+			}
+		}
+		for _, tag := range u.Foreign {
+			if t := shown(tag); t.Kind == "none" {
+				t.Kind = "foreign"
+			}
+		}
+	}
+	for _, tag := range has {
+		shown(tag)
+	}
+	for _, tag := range slices.Sorted(maps.Keys(tags)) {
+		t := tags[tag]
+		switch there := slices.Contains(has, tag); {
+		case !out.Certain:
+			t.State = "unclear"
+		case there && t.Kind == "none":
+			t.State = "to be removed"
+		case there:
+			t.State = "set"
+		default:
+			t.State = "to be set"
+		}
+		out.Tags = append(out.Tags, *t)
+	}
+	for _, name := range slices.Sorted(maps.Keys(u.Fields)) {
+		f := u.Fields[name]
+		s := FieldShown{Field: name, Value: f.Str, List: f.List, Version: f.Version, Absent: f.Type == "" && f.Str == "" && len(f.List) == 0}
+		if f.Type == event.List {
+			s.Value = ""
+		}
+		out.Fields = append(out.Fields, s)
+	}
+	return out
+}
+
+// WriteText writes it for people, times in a zone.
+func (u *User) WriteText(w io.Writer, zone *time.Location) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "user %s\n", tame(u.User))
+	for i := range u.Accounts {
+		u.Accounts[i].write(&b)
+	}
+	for _, p := range u.Pending {
+		until := ""
+		if !p.Until.IsZero() {
+			until = " until " + p.Until.In(zone).Format("2006-01-02 15:04:05")
+		}
+		fmt.Fprintf(&b, "  on its way: rule %s since %s, waits for %s%s\n", p.Rule, p.Since.In(zone).Format("2006-01-02 15:04:05"), p.For, until)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (a *Account) write(b *strings.Builder) {
+	fmt.Fprintf(b, "  account %s\n", a.Account)
+	if a.Gone {
+		b.WriteString("     the user is gone upstream: the tags are taken away\n")
+	}
+	if !a.Certain {
+		b.WriteString("     what the vendor has is not certain: it was not read yet, or the last write had no clear answer\n")
+	}
+	for _, t := range a.Tags {
+		mark := map[string]string{"set": "✓", "to be set": "→", "to be removed": "✗", "unclear": "?"}[t.State]
+		fmt.Fprintf(b, "     %s %s %s\n", mark, runewidth.FillRight(tame(t.Tag), 24), t.why())
+	}
+	if len(a.Tags) == 0 {
+		b.WriteString("     no tags\n")
+	}
+	for _, f := range a.Fields {
+		value := tame(f.Value)
+		switch {
+		case f.Absent:
+			value = "(absent)"
+		case f.List != nil:
+			value = tame("[" + strings.Join(f.List, ", ") + "]")
+		}
+		fmt.Fprintf(b, "       %s = %s\n", f.Field, value)
+	}
+}
+
+func (t *TagShown) why() string {
+	var from []string
+	for _, g := range t.From {
+		from = append(from, fmt.Sprintf("rule %s %q, %s:%d", g.Rule, g.Template, g.File, g.Line))
+	}
+	s := strings.Join(from, "; ")
+	switch t.Kind {
+	case "kept":
+		s += ": kept, a field that it asks is unknown"
+	case "foreign":
+		s = "foreign: no rule of ours gives it"
+	case "none":
+		s = "no rule gives it any more"
+	}
+	if t.State == "to be set" || t.State == "to be removed" {
+		s += ", " + t.State
+	}
+	return s
+}

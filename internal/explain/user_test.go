@@ -1,0 +1,105 @@
+package explain
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/notifier/notifier/internal/event"
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/rules"
+	"github.com/notifier/notifier/internal/tagsync"
+)
+
+const catalogue = `version: 1
+events:
+  user.changed:
+    topic: users
+    kind: profile
+    update: patch
+    id: id
+    user: user
+    fields: {city: city, level: level, vip: {path: vip, type: bool}}
+`
+
+const tagRules = `version: 1
+rules:
+  - name: city-tag
+    event: user.changed
+    tags: ["city_${city}"]
+  - name: level-tag
+    event: user.changed
+    tags: ["level_${level}"]
+  - name: vip-tag
+    event: user.changed
+    when: vip
+    tags: [vip]
+  - name: also-vip
+    event: user.changed
+    when: city == "bj"
+    tags: [vip]
+`
+
+func ruleSet(t *testing.T) *rules.Set {
+	t.Helper()
+	set, list := rules.LoadFiles([]rules.File{{Name: "events.yaml", Data: []byte(catalogue)}, {Name: "r.yaml", Data: []byte(tagRules)}}, rules.Options{AnyAccount: true})
+	if set == nil {
+		t.Fatal(list)
+	}
+	return set
+}
+
+func text(s string) tagsync.Field {
+	return tagsync.Field{Value: intent.Value{Type: event.String, Str: s}, Version: 7}
+}
+
+// Every state of a tag: given and there, given and not there, there and given by nobody, kept for an unknown field, somebody else's.
+func TestARowTellsWhereEachTagComesFrom(t *testing.T) {
+	set := ruleSet(t)
+	fields := map[string]tagsync.Field{"city": text("bj"), "vip": {}}
+	for _, c := range []struct {
+		name string
+		user tagsync.User
+		want string
+	}{
+		{"settled", tagsync.User{Fields: fields, Acked: []string{"city_bj", "level_3", "old", "vip", "x"}, Foreign: []string{"x"}}, `user u1
+  account main
+     ✓ city_bj                  rule city-tag "city_${city}", r.yaml:3
+     ✓ level_3                  rule level-tag "level_${level}", r.yaml:6: kept, a field that it asks is unknown
+     ✗ old                      no rule gives it any more, to be removed
+     ✓ vip                      rule also-vip "vip", r.yaml:13
+     ✓ x                        foreign: no rule of ours gives it
+       city = bj
+       vip = (absent)
+`},
+		{"on its way", tagsync.User{Fields: fields, Acked: []string{}}, `user u1
+  account main
+     → city_bj                  rule city-tag "city_${city}", r.yaml:3, to be set
+     → vip                      rule also-vip "vip", r.yaml:13, to be set
+       city = bj
+       vip = (absent)
+`},
+		{"unclear", tagsync.User{Fields: map[string]tagsync.Field{"city": text("sh")}, Had: []string{"city_sh"}}, `user u1
+  account main
+     what the vendor has is not certain: it was not read yet, or the last write had no clear answer
+     ? city_sh                  rule city-tag "city_${city}", r.yaml:3
+       city = sh
+`},
+		{"gone", tagsync.User{Acked: []string{"vip"}, Gone: true}, `user u1
+  account main
+     the user is gone upstream: the tags are taken away
+     ✗ vip                      no rule gives it any more, to be removed
+`},
+	} {
+		var b strings.Builder
+		u := User{User: "u1", Accounts: []Account{Row(set, "main", &c.user)}}
+		if err := u.WriteText(&b, time.UTC); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(c.want, b.String()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
+	}
+}
