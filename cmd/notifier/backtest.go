@@ -1,25 +1,32 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"slices"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/term"
 
 	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/backtest"
 	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/event"
+	"github.com/notifier/notifier/internal/query"
 	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/settings"
 )
 
 type backtestOptions struct {
 	from    string
+	since   string
 	rules   string
 	against string
 	approve bool
@@ -31,18 +38,19 @@ type backtestOptions struct {
 func newBacktestCmd() *cobra.Command {
 	var o backtestOptions
 	cmd := &cobra.Command{
-		Use:   "backtest --from FILE",
+		Use:   "backtest --from FILE | --since 7d",
 		Short: "history through candidate rules",
 		Long: `Runs history through rules, the daemon's own gates, quota and merging in virtual time, and counts: notifications a day
 for each rule, how many a user gets, what was coalesced or suppressed and why, which broadcast slots were used. It has
 no credentials of the vendor and makes no call.
 
-FILE has a record a line: {"topic","key","headers","timestamp","value"}, or what kcat -J prints. With --against it
-says what the rules in --rules do otherwise than those, and ends with exit code 1 if anything.`,
+FILE has a record a line: {"topic","key","headers","timestamp","value"}, or what kcat -J prints. --since reads the
+topics of the catalogue instead, without a consumer group; it needs the settings for Kafka. With --against it says
+what the rules in --rules do otherwise than those, and ends with exit code 1 if anything.`,
 		Example: `  kcat -C -e -J -b kafka:9092 -t shop.orders > orders.jsonl
   notifier backtest --from orders.jsonl
   notifier backtest --from orders.jsonl --rules candidate/ --against rules/
-  notifier backtest --from orders.jsonl --format json`,
+  notifier backtest --since 7d --rules candidate/ --against rules/ -c notifier.yaml`,
 		Args:         cobra.NoArgs,
 		SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -52,11 +60,12 @@ says what the rules in --rules do otherwise than those, and ends with exit code 
 			if f := cmd.Flag("lang"); f != nil {
 				o.lang = f.Value.String()
 			}
-			return runBacktest(o, os.Environ(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return runBacktest(cmd.Context(), o, os.Environ(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.from, "from", "", "file with the records of history, one a line")
+	f.StringVar(&o.since, "since", "", "read the topics from this time on instead: 7d, 2026-11-21 09:00")
 	f.StringVar(&o.rules, "rules", "rules/", "the candidate rules, a folder or a file")
 	f.StringVar(&o.against, "against", "", "rules to compare them with: those that are live")
 	f.BoolVar(&o.approve, "approve", false, "take every request as approved at once (else nobody approves)")
@@ -66,7 +75,7 @@ says what the rules in --rules do otherwise than those, and ends with exit code 
 }
 
 // runBacktest writes the report to out and notes to talk.
-func runBacktest(o backtestOptions, env []string, out, talk io.Writer) error {
+func runBacktest(ctx context.Context, o backtestOptions, env []string, out, talk io.Writer) error {
 	lang, err := language(o.lang, env)
 	if err != nil {
 		return &exitError{exitUsage, err}
@@ -74,8 +83,8 @@ func runBacktest(o backtestOptions, env []string, out, talk io.Writer) error {
 	if err := jsonOrText(o.format); err != nil {
 		return err
 	}
-	if o.from == "" {
-		return &exitError{exitUsage, errors.New("no history: --from FILE names it, with a record a line; next: notifier backtest --help")}
+	if (o.from == "") == (o.since == "") {
+		return &exitError{exitUsage, errors.New("one history is needed: --from FILE, with a record a line, or --since 7d; next: notifier backtest --help")}
 	}
 	known, s, err := ruleSettings(checkOptions{paths: []string{o.rules}, config: o.config}, env, talk)
 	if err != nil {
@@ -91,7 +100,12 @@ func runBacktest(o backtestOptions, env []string, out, talk io.Writer) error {
 			return err
 		}
 	}
-	rep, err := o.run(candidate, against, talk)
+	var rep *backtest.Report
+	if o.from != "" {
+		rep, err = o.runFile(candidate, against, talk)
+	} else {
+		rep, err = o.runTopics(ctx, s, candidate, against, talk)
+	}
 	if err != nil {
 		return err
 	}
@@ -133,8 +147,8 @@ func (o *backtestOptions) side(path string, known rules.Options, s *settings.Set
 	return &backtest.Side{Set: set, Stage: bench.Options, Identities: bench.Identities, Request: bench.Request, Approve: o.approve}, nil
 }
 
-// run reads the file. What is wrong with it is wrong use.
-func (o *backtestOptions) run(candidate, against *backtest.Side, talk io.Writer) (*backtest.Report, error) {
+// runFile reads the file. What is wrong with it is wrong use.
+func (o *backtestOptions) runFile(candidate, against *backtest.Side, talk io.Writer) (*backtest.Report, error) {
 	file, err := backtest.OpenFile(o.from)
 	if err != nil {
 		return nil, &exitError{exitUsage, err}
@@ -148,6 +162,58 @@ func (o *backtestOptions) run(candidate, against *backtest.Side, talk io.Writer)
 		return nil, &exitError{exitUsage, fmt.Errorf("%s: %w; the topics of its records must be those of events.yaml", o.from, err)}
 	}
 	return rep, err
+}
+
+// runTopics reads the topics of both catalogues.
+func (o *backtestOptions) runTopics(ctx context.Context, s *settings.Settings, candidate, against *backtest.Side, talk io.Writer) (*backtest.Report, error) {
+	if s == nil {
+		return nil, &exitError{exitUsage, errors.New("--since reads Kafka, and where that is stands in the settings: -c notifier.yaml (in place of the vendor's secret any text will do)")}
+	}
+	since, err := parseSince(o.since, time.Now(), s.Zone)
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	opts, err := app.Connect(s)
+	if err != nil {
+		return nil, err
+	}
+	topics := candidate.Set.Topics()
+	if against != nil {
+		topics = append(topics, against.Set.Topics()...)
+		slices.Sort(topics)
+		topics = slices.Compact(topics)
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var refused error // by a side, not by Kafka
+	src := func(take func(event.Record) error) error {
+		r := query.Reader{Kafka: opts}
+		missing, err := r.History(ctx, topics, since, func(k *kgo.Record) error {
+			refused = take(recordOf(k))
+			return refused
+		})
+		for _, topic := range missing {
+			fmt.Fprintf(talk, "note: there is no topic %s\n", topic)
+		}
+		return err
+	}
+	rep, err := backtest.Run(withProgress(src, 0, talk), *candidate, against)
+	switch {
+	case errors.Is(err, backtest.ErrEmpty):
+		return nil, &exitError{exitUsage, fmt.Errorf("since %s: %w", since.Format(time.RFC3339), err)}
+	case err != nil && refused == nil:
+		return nil, &exitError{exitUnreachable, err}
+	}
+	return rep, err
+}
+
+// recordOf is a Kafka record as the decoder takes it.
+func recordOf(k *kgo.Record) event.Record {
+	rec := event.Record{Position: event.Position{Topic: k.Topic, Partition: k.Partition, Offset: k.Offset}, Key: k.Key, Value: k.Value, Time: k.Timestamp}
+	for _, h := range k.Headers {
+		rec.Headers = append(rec.Headers, event.Header{Key: h.Key, Value: h.Value})
+	}
+	return rec
 }
 
 // withProgress shows how far a source is, if talk is a terminal. A total of 0 is not known.

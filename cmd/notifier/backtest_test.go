@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/notifier/notifier/internal/backtest"
+	"github.com/notifier/notifier/internal/event"
 )
 
 const backtestCatalogue = checkCatalogue + `  sale.opened:
@@ -72,7 +78,7 @@ func backtestFiles() map[string]string {
 		"live/events.yaml": backtestCatalogue, "live/r.yaml": strings.NewReplacer("amount >= 500", "amount >= 700", `title: "Sale", body: "${city}"`, `title: "Sale!", body: "${city}"`, "1 in 24h", "2 in 24h").Replace(backtestRules)}
 }
 
-func runBacktestCmd(o backtestOptions) (out, talk string, code int) {
+func runBacktestCmd(o backtestOptions, env ...string) (out, talk string, code int) {
 	var a, b bytes.Buffer
 	if o.rules == "" {
 		o.rules = "rules/"
@@ -81,7 +87,7 @@ func runBacktestCmd(o backtestOptions) (out, talk string, code int) {
 		o.format = "text"
 	}
 	o.lang = "en"
-	err := runBacktest(o, nil, &a, &b)
+	err := runBacktest(context.Background(), o, env, &a, &b)
 	if e, ok := errors.AsType[*exitError](err); ok {
 		return a.String(), b.String() + e.Error(), e.code
 	} else if err != nil {
@@ -143,6 +149,8 @@ func TestBacktestRefusesWhatTeachesNothing(t *testing.T) {
 		says          string
 	}{
 		{"no history", "", backtestOptions{from: "-none-"}, exitUsage, "--from FILE"},
+		{"two histories", "", backtestOptions{since: "7d"}, exitUsage, "one history is needed"},
+		{"topics without settings", "", backtestOptions{from: "-none-", since: "7d"}, exitUsage, "-c notifier.yaml"},
 		{"no file", "", backtestOptions{from: "missing.jsonl"}, exitUsage, "no such file"},
 		{"an empty file", "\n", backtestOptions{}, exitUsage, "no records"},
 		{"other topics", strings.ReplaceAll(record, "orders", "others"), backtestOptions{}, exitUsage, "the catalogue has no event"},
@@ -172,5 +180,60 @@ func TestBacktestRefusesWhatTeachesNothing(t *testing.T) {
 		if code != c.code || !strings.Contains(talk, c.says) || out != "" {
 			t.Errorf("%s: exit %d, want %d\n%s\n%s", c.name, code, c.code, talk, out)
 		}
+	}
+}
+
+// The same records, from Kafka: the same report. What was before --since is not in it.
+func TestBacktestFromTopics(t *testing.T) {
+	kc, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "orders", "sales", "others"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(kc.Close)
+	files := backtestFiles()
+	files["notifier.yaml"] = fmt.Sprintf(`version: 1
+kafka: {brokers: [%s], start: latest, instance: a, prefix: n}
+accounts: {main: {vendor: rongcloud, app_key: k, secret: "${env:SECRET}", data_center: beijing, services: {broadcast: true}}}
+`, kc.ListenAddrs()[0])
+	inDir(t, files)
+	h, err := backtest.OpenFile("history.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(kc.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	old := &kgo.Record{Topic: "orders", Timestamp: time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC), Value: []byte(`{"id":"before","user":"u9","amount":999,"city":"a"}`)}
+	if err := cl.ProduceSync(t.Context(), old).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	err = h.Each(func(r event.Record) error {
+		return cl.ProduceSync(t.Context(), &kgo.Record{Topic: r.Topic, Key: r.Key, Value: r.Value, Timestamp: r.Time}).FirstErr()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := []string{"SECRET=x"}
+	want, talk, code := runBacktestCmd(backtestOptions{from: "history.jsonl", config: "notifier.yaml"}, env...)
+	if code != 0 {
+		t.Fatal(code, talk)
+	}
+	got, talk, code := runBacktestCmd(backtestOptions{since: "2026-11-01", config: "notifier.yaml"}, env...)
+	if code != 0 {
+		t.Fatal(code, talk)
+	}
+	want = strings.Replace(want, "; ignored: 1 record that the catalogue has no event for", "", 1) // its topic is not read
+	want = strings.Replace(want, "20 records", "19 records", 1)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-file +topics):\n%s", diff)
+	}
+	if _, talk, code = runBacktestCmd(backtestOptions{since: "2027-01-01", config: "notifier.yaml"}, env...); code != exitUsage || !strings.Contains(talk, "no records") {
+		t.Errorf("a time without records: exit %d, %s", code, talk)
+	}
+	if _, talk, code = runBacktestCmd(backtestOptions{since: "7d", config: "missing.yaml"}, env...); code != exitSettings {
+		t.Errorf("no settings: exit %d, %s", code, talk)
 	}
 }
