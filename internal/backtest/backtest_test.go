@@ -1,6 +1,7 @@
 package backtest
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -108,5 +109,43 @@ func TestAFileGivesItsRecordsInTime(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// What is held when history ends has its fate later, as long as time alone can give it one; a tripped brake it cannot.
+func TestWhatHistoryLeavesWaitingIsFollowed(t *testing.T) {
+	file := func(atLeast int) rules.File {
+		return rules.File{Name: "r.yaml", Data: fmt.Appendf(nil, `version: 1
+rules:
+  - {name: night, event: order, mode: live, class: service, when: amount >= %d, push: {body: "b"}, limits: {quiet: 22:00-08:00, when_quiet: hold, expire: 12h}}
+  - {name: braked, event: order, mode: live, class: service, when: kind == "k", push: {body: "b"}, limits: {brake: 1 in 1h}}
+`, atLeast)}
+	}
+	catalogue := rules.File{Name: "events.yaml", Data: []byte(benchCatalogue)}
+	was := side(t, catalogue, file(100))
+	rep, err := Run(func(take func(event.Record) error) error {
+		for i, amount := range []int{500, 200} {
+			rec := event.Record{Position: event.Position{Topic: "orders", Offset: int64(i)}, Value: fmt.Appendf(nil, `{"id":"o%d","user":"u","amount":%d,"kind":"k"}`, i, amount), Time: time.Date(2026, 11, 20, 23, i, 0, 0, time.UTC)}
+			if err := take(rec); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, side(t, catalogue, file(500)), &was)
+	if err != nil {
+		t.Fatal(err)
+	}
+	none := map[string]int{}
+	one := Spread{Users: 1, P50: 1, P99: 1, Max: 1}
+	want := []Rule{
+		{Rule: "braked", Action: "push", Intents: 2, Sent: 1, PerDay: 1, MostInADay: 1, MostOn: "2026-11-20", PerUser: one, Suppressed: none, Dead: none, Held: map[string]int{"paused": 1}},
+		{Rule: "night", Action: "push", Intents: 1, Sent: 1, PerDay: 1, MostInADay: 1, MostOn: "2026-11-21", PerUser: one, Suppressed: none, Dead: none, Held: none},
+	}
+	if diff := cmp.Diff(want, rep.Rules); diff != "" {
+		t.Errorf("rules (-want +got):\n%s", diff)
+	}
+	differs := []RuleDiff{{Rule: "night", Was: 2, Now: 1, Same: 1, Gained: none, Lost: map[string]int{"SENT": 1}, Changed: none}}
+	if diff := cmp.Diff(differs, rep.Against.Rules); diff != "" {
+		t.Errorf("differences (-want +got):\n%s", diff)
 	}
 }
