@@ -197,6 +197,13 @@ func (m *Model) depart(c *call) Outcome {
 // Pending counts the intents without fate.
 func (m *Model) Pending() int { return len(m.a.items) }
 
+// Each calls f for every intent without fate, with the gate that holds it, in no order.
+func (m *Model) Each(f func(in *intent.Intent, gate string)) {
+	for _, it := range m.a.items {
+		f(it.p.Intent, Gate(it.state))
+	}
+}
+
 // Stands says where an intent stands; ok is false when it has its fate.
 func (m *Model) Stands(id intent.ID) (s Standing, ok bool) {
 	it := m.a.items[string(id)]

@@ -26,9 +26,18 @@ type Reader struct {
 // each calls f for every committed record of a topic between a time (zero: the beginning) and the end as it is now, partition by
 // partition in order.
 func (r *Reader) each(ctx context.Context, topic string, since time.Time, f func(*kgo.Record) error) error {
+	parts, left, err := r.bounds(ctx, topic, since)
+	if err != nil {
+		return err
+	}
+	return r.span(ctx, topic, parts, left, f)
+}
+
+// bounds gives, for each partition that has records between a time and now, the first offset and the one after the last.
+func (r *Reader) bounds(ctx context.Context, topic string, since time.Time) (parts map[int32]kgo.Offset, left map[int32]int64, err error) {
 	cl, err := kgo.NewClient(r.Kafka...)
 	if err != nil {
-		return fmt.Errorf("read %s: %w", topic, err)
+		return nil, nil, fmt.Errorf("read %s: %w", topic, err)
 	}
 	defer cl.Close()
 	adm := kadm.NewClient(cl)
@@ -37,33 +46,39 @@ func (r *Reader) each(ctx context.Context, topic string, since time.Time, f func
 		start, err = adm.ListOffsetsAfterMilli(ctx, since.UnixMilli(), topic)
 	}
 	if err != nil {
-		return fmt.Errorf("read %s: %w", topic, err)
+		return nil, nil, fmt.Errorf("read %s: %w", topic, err)
 	}
 	end, err := adm.ListCommittedOffsets(ctx, topic)
 	if err != nil {
-		return fmt.Errorf("read %s: %w", topic, err)
+		return nil, nil, fmt.Errorf("read %s: %w", topic, err)
 	}
 	if err := errors.Join(start.Error(), end.Error()); err != nil {
-		return fmt.Errorf("read %s: %w", topic, err)
+		return nil, nil, fmt.Errorf("read %s: %w", topic, err)
 	}
-	left := map[int32]int64{}
-	parts := map[int32]kgo.Offset{}
+	left = map[int32]int64{}
+	parts = map[int32]kgo.Offset{}
 	end.Each(func(o kadm.ListedOffset) {
 		if from, ok := start.Lookup(topic, o.Partition); ok && from.Offset < o.Offset {
 			left[o.Partition] = o.Offset
 			parts[o.Partition] = kgo.NewOffset().At(from.Offset)
 		}
 	})
+	return parts, left, nil
+}
+
+// span calls f for the committed records within bounds. It empties left.
+func (r *Reader) span(ctx context.Context, topic string, parts map[int32]kgo.Offset, left map[int32]int64, f func(*kgo.Record) error, more ...kgo.Opt) error {
 	if len(left) == 0 {
 		return nil
 	}
 	// Control records are kept to see where we are: the last offset of a partition is usually a commit marker.
-	rd, err := kgo.NewClient(append(slices.Clone(r.Kafka), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: parts}),
+	rd, err := kgo.NewClient(append(slices.Concat(r.Kafka, more), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: parts}),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NoResetOffset()), kgo.MaxDecompressBatchBytes(16<<20), kgo.FetchMaxWait(100*time.Millisecond))...)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", topic, err)
 	}
 	defer rd.Close()
+	adm := kadm.NewClient(rd)
 	for len(left) > 0 {
 		fs := rd.PollFetches(ctx)
 		if ctx.Err() != nil {

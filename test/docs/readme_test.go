@@ -306,7 +306,7 @@ func TestCommandsInTheDocumentsExist(t *testing.T) {
 		section := text(t, p)
 		for line := range strings.SplitSeq(section, "\n") {
 			there := strings.Contains(line, "`run`, `demo`") || strings.Contains(line, "`run`、`demo`")
-			missing := strings.Contains(line, "`backtest`")
+			missing := strings.Contains(line, "`doctor`")
 			if !there && !missing {
 				continue
 			}

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/backtest"
 	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/intent"
@@ -125,11 +126,53 @@ func oneDay(t *testing.T, w *world, r *rand.Rand) {
 		}
 	}
 	t.Logf("%d events: %v", len(day), kinds)
+	if diff := cmp.Diff(kinds, backtested(t, app.NewBench(s, nil), set, day)); diff != "" {
+		t.Errorf("fates by kind (-daemon +backtest):\n%s", diff)
+	}
 	for _, k := range []string{"SENT", "COALESCED", "SUPPRESSED(capped)", "SUPPRESSED(quiet)", "SUPPRESSED(expired)", "SUPPRESSED(duplicate)", "SUPPRESSED(shadow)", "SUPPRESSED(unchanged)"} {
 		if kinds[k] == 0 {
 			t.Errorf("the day had no %s: it proves nothing of it", k)
 		}
 	}
+}
+
+// backtested gives the day's events to a backtest and counts the fates in its report.
+func backtested(t *testing.T, b *app.Bench, set *rules.Set, day []told) map[string]int {
+	t.Helper()
+	src := func(take func(event.Record) error) error {
+		for i, e := range day {
+			body, err := json.Marshal(e.body)
+			if err != nil {
+				return err
+			}
+			if err := take(event.Record{Position: event.Position{Topic: e.topic, Offset: int64(i)}, Key: []byte(e.key), Value: body, Time: e.at}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	rep, err := backtest.Run(src, backtest.Side{Set: set, Stage: b.Options, Identities: b.Identities, Request: b.Request}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := map[string]int{}
+	for _, r := range rep.Rules {
+		for k, n := range map[string]int{"SENT": r.Sent, "COALESCED": r.Coalesced} {
+			if n > 0 {
+				kinds[k] += n
+			}
+		}
+		for reason, n := range r.Suppressed {
+			kinds["SUPPRESSED("+reason+")"] += n
+		}
+		for reason, n := range r.Dead {
+			kinds["DEAD("+reason+")"] += n
+		}
+		if len(r.Held) > 0 {
+			t.Errorf("%s: held in the backtest: %v", r.Rule, r.Held)
+		}
+	}
+	return kinds
 }
 
 // modelled gives the day's events to a model and the fates that it says.

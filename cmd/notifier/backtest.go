@@ -1,0 +1,240 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/term"
+
+	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/backtest"
+	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/event"
+	"github.com/notifier/notifier/internal/query"
+	"github.com/notifier/notifier/internal/rules"
+	"github.com/notifier/notifier/internal/settings"
+)
+
+type backtestOptions struct {
+	from    string
+	since   string
+	rules   string
+	against string
+	approve bool
+	config  string // -c, "" when it was not given
+	lang    string
+	format  string
+}
+
+func newBacktestCmd() *cobra.Command {
+	var o backtestOptions
+	cmd := &cobra.Command{
+		Use:   "backtest --from FILE | --since 7d",
+		Short: "history through candidate rules",
+		Long: `Runs history through rules, the daemon's own gates, quota and merging in virtual time, and counts: notifications a day
+for each rule, how many a user gets, what was coalesced or suppressed and why, which broadcast slots were used. It has
+no credentials of the vendor and makes no call.
+
+FILE has a record a line: {"topic","key","headers","timestamp","value"}, or what kcat -J prints. --since reads the
+topics of the catalogue instead, without a consumer group; it needs the settings for Kafka. With --against it says
+what the rules in --rules do otherwise than those, and ends with exit code 1 if anything.`,
+		Example: `  kcat -C -e -J -b kafka:9092 -t shop.orders > orders.jsonl
+  notifier backtest --from orders.jsonl
+  notifier backtest --from orders.jsonl --rules candidate/ --against rules/
+  notifier backtest --since 7d --rules candidate/ --against rules/ -c notifier.yaml`,
+		Args:         cobra.NoArgs,
+		SilenceUsage: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if f := cmd.Flag("config"); f != nil && f.Changed {
+				o.config = f.Value.String()
+			}
+			if f := cmd.Flag("lang"); f != nil {
+				o.lang = f.Value.String()
+			}
+			return runBacktest(cmd.Context(), o, os.Environ(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.from, "from", "", "file with the records of history, one a line")
+	f.StringVar(&o.since, "since", "", "read the topics from this time on instead: 7d, 2026-11-21 09:00")
+	f.StringVar(&o.rules, "rules", "rules/", "the candidate rules, a folder or a file")
+	f.StringVar(&o.against, "against", "", "rules to compare them with: those that are live")
+	f.BoolVar(&o.approve, "approve", false, "take every request as approved at once (else nobody approves)")
+	f.StringVar(&o.format, "format", "text", "text or json")
+	f.String("lang", "", "of mistakes in rules: en, zh or both (default from the locale)")
+	return cmd
+}
+
+// runBacktest writes the report to out and notes to talk.
+func runBacktest(ctx context.Context, o backtestOptions, env []string, out, talk io.Writer) error {
+	lang, err := language(o.lang, env)
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	if err := jsonOrText(o.format); err != nil {
+		return err
+	}
+	if (o.from == "") == (o.since == "") {
+		return &exitError{exitUsage, errors.New("one history is needed: --from FILE, with a record a line, or --since 7d; next: notifier backtest --help")}
+	}
+	known, s, err := ruleSettings(checkOptions{paths: []string{o.rules}, config: o.config}, env, talk)
+	if err != nil {
+		return err
+	}
+	candidate, err := o.side(o.rules, known, s, lang, talk)
+	if err != nil {
+		return err
+	}
+	var against *backtest.Side
+	if o.against != "" {
+		if against, err = o.side(o.against, known, s, lang, talk); err != nil {
+			return err
+		}
+	}
+	var rep *backtest.Report
+	if o.from != "" {
+		rep, err = o.runFile(candidate, against, talk)
+	} else {
+		rep, err = o.runTopics(ctx, s, candidate, against, talk)
+	}
+	if err != nil {
+		return err
+	}
+	if o.format == "json" {
+		err = printJSON(out, rep)
+	} else {
+		err = rep.WriteText(out, o.against)
+	}
+	if err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	if rep.Against != nil && rep.Against.Differs() {
+		return &exitError{code: exitFindings}
+	}
+	return nil
+}
+
+// side loads one set of rules with what the settings put around it.
+func (o *backtestOptions) side(path string, known rules.Options, s *settings.Settings, lang diag.Lang, talk io.Writer) (*backtest.Side, error) {
+	set, list := rules.Load([]string{path}, known)
+	if set == nil {
+		if err := diag.WriteText(talk, list, lang); err != nil {
+			return nil, err
+		}
+		for _, d := range list {
+			if d.Code == "N117" { // a path that cannot be read
+				return nil, &exitError{code: exitUsage}
+			}
+		}
+		return nil, &exitError{exitFindings, fmt.Errorf("the rules in %s have errors, nothing was run; next: notifier check %s", path, path)}
+	}
+	if len(set.Rules) == 0 {
+		return nil, &exitError{exitUsage, fmt.Errorf("no rules in %s: name a folder with rules", path)}
+	}
+	bench := app.AnyBench(set, nil)
+	if s != nil {
+		bench = app.NewBench(s, nil)
+	}
+	return &backtest.Side{Set: set, Stage: bench.Options, Identities: bench.Identities, Request: bench.Request, Approve: o.approve}, nil
+}
+
+// runFile reads the file. What is wrong with it is wrong use.
+func (o *backtestOptions) runFile(candidate, against *backtest.Side, talk io.Writer) (*backtest.Report, error) {
+	file, err := backtest.OpenFile(o.from)
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	defer file.Close()
+	rep, err := backtest.Run(withProgress(file.Each, file.Len(), talk), *candidate, against)
+	if _, bad := errors.AsType[*backtest.LineError](err); bad {
+		return nil, &exitError{exitUsage, err}
+	}
+	if errors.Is(err, backtest.ErrEmpty) {
+		return nil, &exitError{exitUsage, fmt.Errorf("%s: %w; the topics of its records must be those of events.yaml", o.from, err)}
+	}
+	return rep, err
+}
+
+// runTopics reads the topics of both catalogues.
+func (o *backtestOptions) runTopics(ctx context.Context, s *settings.Settings, candidate, against *backtest.Side, talk io.Writer) (*backtest.Report, error) {
+	if s == nil {
+		return nil, &exitError{exitUsage, errors.New("--since reads Kafka, and where that is stands in the settings: -c notifier.yaml (in place of the vendor's secret any text will do)")}
+	}
+	since, err := parseSince(o.since, time.Now(), s.Zone)
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	opts, err := app.Connect(s)
+	if err != nil {
+		return nil, err
+	}
+	topics := candidate.Set.Topics()
+	if against != nil {
+		topics = append(topics, against.Set.Topics()...)
+		slices.Sort(topics)
+		topics = slices.Compact(topics)
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var refused error // by a side, not by Kafka
+	src := func(take func(event.Record) error) error {
+		r := query.Reader{Kafka: opts}
+		missing, err := r.History(ctx, topics, since, func(k *kgo.Record) error {
+			refused = take(recordOf(k))
+			return refused
+		})
+		for _, topic := range missing {
+			fmt.Fprintf(talk, "note: there is no topic %s\n", topic)
+		}
+		return err
+	}
+	rep, err := backtest.Run(withProgress(src, 0, talk), *candidate, against)
+	switch {
+	case errors.Is(err, backtest.ErrEmpty):
+		return nil, &exitError{exitUsage, fmt.Errorf("since %s: %w", since.Format(time.RFC3339), err)}
+	case err != nil && refused == nil:
+		return nil, &exitError{exitUnreachable, err}
+	}
+	return rep, err
+}
+
+// recordOf is a Kafka record as the decoder takes it.
+func recordOf(k *kgo.Record) event.Record {
+	rec := event.Record{Position: event.Position{Topic: k.Topic, Partition: k.Partition, Offset: k.Offset}, Key: k.Key, Value: k.Value, Time: k.Timestamp}
+	for _, h := range k.Headers {
+		rec.Headers = append(rec.Headers, event.Header{Key: h.Key, Value: h.Value})
+	}
+	return rec
+}
+
+// withProgress shows how far a source is, if talk is a terminal. A total of 0 is not known.
+func withProgress(src backtest.Source, total int, talk io.Writer) backtest.Source {
+	f, ok := talk.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return src
+	}
+	return func(take func(event.Record) error) error {
+		n, began, shown := 0, time.Now(), time.Now()
+		defer fmt.Fprint(talk, "\r\033[K")
+		return src(func(rec event.Record) error {
+			if n++; n%1000 == 0 && time.Since(shown) > 200*time.Millisecond {
+				shown = time.Now()
+				of := ""
+				if total > 0 {
+					of = fmt.Sprintf(" of %d (%d %%)", total, 100*n/total)
+				}
+				fmt.Fprintf(talk, "\r\033[K%d%s records, %.0f a second", n, of, float64(n)/time.Since(began).Seconds())
+			}
+			return take(rec)
+		})
+	}
+}

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/notifier/notifier/internal/backtest"
+	"github.com/notifier/notifier/internal/event"
+)
+
+const backtestCatalogue = checkCatalogue + `  sale.opened:
+    topic: sales
+    id: id
+    fields: {city: city}
+`
+
+const backtestRules = `version: 1
+rules:
+  - name: thanks
+    event: order.paid
+    mode: live
+    class: service
+    when: amount >= 500
+    push: {title: "Thanks", body: "${city}"}
+    limits: {per_user: 1 in 24h}
+  - name: tried
+    event: order.paid
+    mode: shadow
+    class: service
+    when: amount >= 900
+    push: {body: "b"}
+  - name: sale
+    event: sale.opened
+    mode: live
+    class: service
+    when: city != "nowhere"
+    broadcast: {audience: {all_of: ["city_${city}"]}, title: "Sale", body: "${city}"}
+    limits: {expire: 4h}
+  - name: asked
+    event: sale.opened
+    mode: live
+    class: service
+    when: city == "a"
+    broadcast: {audience: {all_of: ["vip"]}, title: "Sale", body: "for you"}
+    limits: {expire: 4h}
+    approval: {people: 1, within: 1h}
+`
+
+// backtestHistory is three days: two users who order every six hours, and a sale an hour on the second morning.
+func backtestHistory() string {
+	var b strings.Builder
+	at := time.Date(2026, 11, 19, 0, 0, 0, 0, time.UTC)
+	for i := range 12 {
+		fmt.Fprintf(&b, `{"topic":"orders","key":"u%d","timestamp":%q,"value":{"id":"o%d","user":"u%d","amount":%d,"city":"a"}}`+"\n", i%2, at.Add(time.Duration(i)*6*time.Hour).Format(time.RFC3339), i, i%2, 300+100*(i%7))
+	}
+	for i := range 6 { // as kcat -J prints them, after what came later
+		fmt.Fprintf(&b, `{"topic":"sales","partition":0,"offset":%d,"tstype":"create","ts":%d,"broker":0,"headers":["h","1"],"key":null,"payload":"{\"id\":\"s%d\",\"city\":\"%s\"}"}`+"\n", i, at.Add(time.Duration(26+i)*time.Hour).UnixMilli(), i, "abc"[i%3:i%3+1])
+	}
+	b.WriteString(`{"topic":"orders","key":"u1","timestamp":"2026-11-19T07:00:00Z","value":"not json"}` + "\n")
+	b.WriteString(`{"topic":"others","key":"u1","timestamp":"2026-11-19T07:00:00Z","value":"x"}` + "\n")
+	return b.String()
+}
+
+func backtestFiles() map[string]string {
+	return map[string]string{"rules/events.yaml": backtestCatalogue, "rules/r.yaml": backtestRules, "history.jsonl": backtestHistory(),
+		"live/events.yaml": backtestCatalogue, "live/r.yaml": strings.NewReplacer("amount >= 500", "amount >= 700", `title: "Sale", body: "${city}"`, `title: "Sale!", body: "${city}"`, "1 in 24h", "2 in 24h").Replace(backtestRules)}
+}
+
+func runBacktestCmd(o backtestOptions, env ...string) (out, talk string, code int) {
+	var a, b bytes.Buffer
+	if o.rules == "" {
+		o.rules = "rules/"
+	}
+	if o.format == "" {
+		o.format = "text"
+	}
+	o.lang = "en"
+	err := runBacktest(context.Background(), o, env, &a, &b)
+	if e, ok := errors.AsType[*exitError](err); ok {
+		return a.String(), b.String() + e.Error(), e.code
+	} else if err != nil {
+		return a.String(), b.String() + err.Error(), -1
+	}
+	return a.String(), b.String(), 0
+}
+
+// Every form is testdata/backtest/NAME.txt, with the exit code.
+func TestBacktestForms(t *testing.T) {
+	golden, err := filepath.Abs("testdata/backtest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		o    backtestOptions
+	}{
+		{"text", backtestOptions{}},
+		{"json", backtestOptions{format: "json"}},
+		{"approve", backtestOptions{approve: true}},
+		{"against", backtestOptions{against: "live/"}},
+		{"against.json", backtestOptions{against: "live/", format: "json"}},
+		{"same", backtestOptions{against: "rules/"}},
+	} {
+		inDir(t, backtestFiles())
+		c.o.from = "history.jsonl"
+		out, talk, code := runBacktestCmd(c.o)
+		got := out + fmt.Sprintf("exit %d\n", code)
+		if want := "note: no notifier.yaml beside the rules: account names and permissions are not checked\n"; talk != want {
+			t.Errorf("%s: notes: %q", c.name, talk)
+		}
+		file := filepath.Join(golden, c.name+".txt")
+		if *update {
+			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", file, diff)
+		}
+		var shape struct{ Schema string }
+		if c.o.format == "json" && (json.Unmarshal([]byte(out), &shape) != nil || shape.Schema != "notifier.backtest/v1") {
+			t.Errorf("no notifier.backtest/v1: %s", out)
+		}
+	}
+}
+
+func TestBacktestRefusesWhatTeachesNothing(t *testing.T) {
+	record := `{"topic":"orders","timestamp":"2026-11-19T07:00:00Z","value":{"id":"1","user":"u","amount":1}}` + "\n"
+	for _, c := range []struct {
+		name, history string
+		o             backtestOptions
+		code          int
+		says          string
+	}{
+		{"no history", "", backtestOptions{from: "-none-"}, exitUsage, "--from FILE"},
+		{"two histories", "", backtestOptions{since: "7d"}, exitUsage, "one history is needed"},
+		{"topics without settings", "", backtestOptions{from: "-none-", since: "7d"}, exitUsage, "-c notifier.yaml"},
+		{"no file", "", backtestOptions{from: "missing.jsonl"}, exitUsage, "no such file"},
+		{"an empty file", "\n", backtestOptions{}, exitUsage, "no records"},
+		{"other topics", strings.ReplaceAll(record, "orders", "others"), backtestOptions{}, exitUsage, "the catalogue has no event"},
+		{"no record", record + "version: 1\n", backtestOptions{}, exitUsage, "history.jsonl:2 is no record: it is no JSON object"},
+		{"cut short", record + record[:60] + "\n", backtestOptions{}, exitUsage, "history.jsonl:2 is no record: it is no JSON object"},
+		{"no topic", strings.Replace(record, "topic", "tonic", 1), backtestOptions{}, exitUsage, "history.jsonl:1 is no record: it has no `topic`"},
+		{"no time", strings.Replace(record, "timestamp", "when", 1), backtestOptions{}, exitUsage, "it has no `timestamp`"},
+		{"no value", strings.Replace(record, "value", "values", 1), backtestOptions{}, exitUsage, "it has no `value`"},
+		{"a wrong time", strings.Replace(record, "2026-11-19T", "yesterday", 1), backtestOptions{}, exitUsage, "neither RFC 3339 nor a unix time"},
+		{"wrong headers", strings.Replace(record, `"value"`, `"headers":["a"],"value"`, 1), backtestOptions{}, exitUsage, "`headers`"},
+		{"wrong rules", record, backtestOptions{rules: "bad/"}, exitFindings, "N202"},
+		{"wrong live rules", record, backtestOptions{against: "bad/"}, exitFindings, "the rules in bad/ have errors"},
+		{"no such rules", record, backtestOptions{rules: "nowhere/"}, exitUsage, "nowhere"},
+		{"an unknown format", record, backtestOptions{format: "xml"}, exitUsage, "--format"},
+	} {
+		files := backtestFiles()
+		files["history.jsonl"] = c.history
+		files["bad/events.yaml"], files["bad/r.yaml"] = backtestCatalogue, strings.Replace(backtestRules, "amount >= 500", "amuont >= 500", 1)
+		inDir(t, files)
+		switch c.o.from {
+		case "":
+			c.o.from = "history.jsonl"
+		case "-none-":
+			c.o.from = ""
+		}
+		out, talk, code := runBacktestCmd(c.o)
+		if code != c.code || !strings.Contains(talk, c.says) || out != "" {
+			t.Errorf("%s: exit %d, want %d\n%s\n%s", c.name, code, c.code, talk, out)
+		}
+	}
+}
+
+// The same records, from Kafka: the same report. What was before --since is not in it.
+func TestBacktestFromTopics(t *testing.T) {
+	kc, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "orders", "sales", "others"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(kc.Close)
+	files := backtestFiles()
+	files["notifier.yaml"] = fmt.Sprintf(`version: 1
+kafka: {brokers: [%s], start: latest, instance: a, prefix: n}
+accounts: {main: {vendor: rongcloud, app_key: k, secret: "${env:SECRET}", data_center: beijing, services: {broadcast: true}}}
+`, kc.ListenAddrs()[0])
+	inDir(t, files)
+	h, err := backtest.OpenFile("history.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(kc.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	old := &kgo.Record{Topic: "orders", Timestamp: time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC), Value: []byte(`{"id":"before","user":"u9","amount":999,"city":"a"}`)}
+	if err := cl.ProduceSync(t.Context(), old).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	err = h.Each(func(r event.Record) error {
+		return cl.ProduceSync(t.Context(), &kgo.Record{Topic: r.Topic, Key: r.Key, Value: r.Value, Timestamp: r.Time}).FirstErr()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := []string{"SECRET=x"}
+	want, talk, code := runBacktestCmd(backtestOptions{from: "history.jsonl", config: "notifier.yaml"}, env...)
+	if code != 0 {
+		t.Fatal(code, talk)
+	}
+	got, talk, code := runBacktestCmd(backtestOptions{since: "2026-11-01", config: "notifier.yaml"}, env...)
+	if code != 0 {
+		t.Fatal(code, talk)
+	}
+	want = strings.Replace(want, "; ignored: 1 record that the catalogue has no event for", "", 1) // its topic is not read
+	want = strings.Replace(want, "20 records", "19 records", 1)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-file +topics):\n%s", diff)
+	}
+	if _, talk, code = runBacktestCmd(backtestOptions{since: "2027-01-01", config: "notifier.yaml"}, env...); code != exitUsage || !strings.Contains(talk, "no records") {
+		t.Errorf("a time without records: exit %d, %s", code, talk)
+	}
+	if _, talk, code = runBacktestCmd(backtestOptions{since: "7d", config: "missing.yaml"}, env...); code != exitSettings {
+		t.Errorf("no settings: exit %d, %s", code, talk)
+	}
+}
