@@ -151,9 +151,9 @@ func TestAnExtensionMovesOnceAlsoAcrossATakeOver(t *testing.T) {
 
 	a = b.byHand(nil) // the owner died before it had written any
 	a.keep(a.items[string(a.longer[0].id())])
+	take(expiring("later", "r", intent.Push))
 	b.commit(a)
 	a = b.byHand(nil) // and the next one when it had written one
-	take(expiring("later", "r", intent.Push))
 	for _, it := range a.items {
 		if it.p.Intent.Event.ID == "held" && !a.timers.at[timerKey{expireItem, it.id()}].Equal(at.Add(2*time.Hour)) {
 			t.Errorf("the timer of %s is %v", it.id(), a.timers.at[timerKey{expireItem, it.id()}])
