@@ -10,6 +10,8 @@ import (
 
 	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/rongpush"
+	"github.com/notifier/notifier/internal/sandbox"
 )
 
 // pendingOf reads the list as JSON.
@@ -129,5 +131,27 @@ func TestPending(t *testing.T) {
 	}
 	if id := ledger.ApprovalID(held.Intent); id != held.ID {
 		t.Errorf("id %s, want %s", held.ID, id)
+	}
+}
+
+// The vendor's answer is held back: what has left is listed as such, and cannot be cancelled.
+func TestACallInFlightIsNotCancelled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run()
+	if err := w.sbx.Arm(sandbox.Fault{Vendor: "rongcloud", Host: "*", Path: rongpush.PushUser.Path, Kind: "timeout_after", Times: 1}); err != nil {
+		t.Fatal(err)
+	}
+	w.order("flying", "u-1")
+	var v app.PendingView
+	until(t, "a call in flight", func() bool {
+		v = w.pendingOf("--state", "in_flight")
+		return v.Total == 1
+	})
+	if code, out, talk := once(t, w.dir, "pending", "cancel", v.Pending[0].ID, "--why", "x", "--yes"); code != exitGate || !strings.Contains(talk, "it is in flight: what has left cannot be cancelled") {
+		t.Errorf("cancel: exit %d %s %s", code, out, talk)
+	}
+	if w.sent("flying") != 1 {
+		t.Error("the call did not leave")
 	}
 }
