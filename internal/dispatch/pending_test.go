@@ -251,3 +251,27 @@ func TestWaitsAgreesWithTheGates(t *testing.T) {
 		t.Errorf("%d items", len(a.items))
 	}
 }
+
+// Who gives way when too many wait goes by the expiry as it is after an extension.
+func TestTheBacklogGoesByTheExtendedExpiry(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(func(ac *Account, _ *Options) { ac.MaxPushes = 2 })
+	for i, x := range []struct {
+		event, rule string
+		in          time.Duration
+	}{{"extended", "r", time.Hour}, {"soonest", "s", 2 * time.Hour}, {"last", "s", 10 * time.Hour}} {
+		if x.event == "last" {
+			a.pos.Next = int64(i)
+			a.obey(told(0, "c", ledger.CmdExtend, "r", map[string]string{ledger.ArgFor: "5h"}))
+		}
+		in := b.intent(x.event, x.rule, "u-"+x.event, intent.Push)
+		in.Policy.Expire = time.Now().Add(x.in)
+		a.admit(in, int64(i))
+	}
+	a.pos.Next = 0 // none of them is in the topic
+	b.commit(a)
+	if got := kinds(b.fates(1)); !slices.Equal(got, []string{"soonest SUPPRESSED(no-quota)"}) {
+		t.Errorf("fates %v", got)
+	}
+}
