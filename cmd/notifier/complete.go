@@ -23,6 +23,7 @@ func completions(root *cobra.Command) {
 		"lang":   words("en", "zh", "both"),
 		"color":  words("auto", "always", "never"),
 		"fate":   words(fateWords...),
+		"state":  words(pendingStates()...),
 		"vendor": words("rongcloud", "getui"),
 	}
 	var walk func(cmd *cobra.Command)

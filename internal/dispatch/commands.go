@@ -44,6 +44,13 @@ func (a *actor) obey(c command) {
 		a.kill(c, &ans)
 	case ledger.CmdRevive:
 		a.revive(c, &ans)
+	case ledger.CmdExtend:
+		a.extend(c, &ans)
+	case ledger.CmdCancel:
+		if ledger.HashPartition([]byte(c.Args[ledger.ArgAccount]), a.gen.Partitions) != int(a.p) {
+			return // another partition's account
+		}
+		a.cancel(c, &ans)
 	case ledger.CmdResolve, ledger.CmdRecall:
 		if !a.ours(c.Target) {
 			return // another partition's attempt

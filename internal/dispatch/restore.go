@@ -97,6 +97,7 @@ func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*ite
 	for _, p := range st.Pending {
 		pend = append(pend, p)
 	}
+	extended := a.restoreExtended(pend)
 	slices.SortFunc(pend, func(x, y *ledger.Pending) int { return int(x.Seq - y.Seq) })
 	held := map[intent.ID]*item{}
 	for _, p := range pend {
@@ -140,6 +141,11 @@ func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*ite
 			}
 			a.setState(it, queued)
 			a.timers.set(wakeItem, it.id(), now) // its gates are asked in the first turn
+		}
+	}
+	for _, id := range extended {
+		if it := a.items[string(id)]; it != nil {
+			a.longer = append(a.longer, it)
 		}
 	}
 	return held

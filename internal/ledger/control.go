@@ -31,6 +31,8 @@ const (
 	CmdReject  = "reject"
 	CmdKill    = "kill"
 	CmdRevive  = "revive"
+	CmdCancel  = "pending-cancel"
+	CmdExtend  = "pending-extend"
 )
 
 // Key is the record's key: command + target, so that compaction keeps the last of each; for approvals + person, because two
@@ -59,7 +61,7 @@ type Answer struct {
 	Refused   bool      `json:"refused,omitempty"` // the state was not the one expected
 	Text      string    `json:"text"`
 	Flying    int       `json:"flying,omitempty"`  // pause, kill: calls that had left already
-	Intents   int       `json:"intents,omitempty"` // kill: how many it gives up
+	Intents   int       `json:"intents,omitempty"` // kill: how many it gives up; pending-extend: how many expire later
 	At        time.Time `json:"at"`
 
 	Attempt string       `json:"attempt,omitempty"` // the call that the command made

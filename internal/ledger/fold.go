@@ -24,6 +24,7 @@ type State struct {
 	Seen     map[string]Seen          // by hash
 	Pauses   map[string]Pause         // by scope
 	Kills    map[string]Kill          // by rule
+	Extends  map[string]Extension     // by rule
 	Lanes    map[string]LaneState
 	Checks   map[string]*Check     // by account/command id
 	Changes  map[string]*TagChange // by account
@@ -34,7 +35,7 @@ type State struct {
 func NewState() *State {
 	return &State{Pending: map[string]*Pending{}, Attempts: map[string]*Attempt{}, Users: map[string]*tagsync.User{}, Taken: map[string]*Taken{},
 		Sends: map[string]*Sends{}, Once: map[string]Once{},
-		Seen: map[string]Seen{}, Pauses: map[string]Pause{}, Kills: map[string]Kill{}, Lanes: map[string]LaneState{}, Checks: map[string]*Check{}, Changes: map[string]*TagChange{}}
+		Seen: map[string]Seen{}, Pauses: map[string]Pause{}, Kills: map[string]Kill{}, Extends: map[string]Extension{}, Lanes: map[string]LaneState{}, Checks: map[string]*Check{}, Changes: map[string]*TagChange{}}
 }
 
 // ErrNewer means that a newer release wrote the ledger: this one must not own the partition.
@@ -73,6 +74,8 @@ func (s *State) Apply(key string, value []byte) error {
 		return plain(s.Pauses, key, rest, value)
 	case "k":
 		return plain(s.Kills, key, rest, value)
+	case "e":
+		return plain(s.Extends, key, rest, value)
 	case "l":
 		return plain(s.Lanes, key, rest, value)
 	case "v":
@@ -142,6 +145,7 @@ func OnceKey(id string) string                 { return "n/" + id }
 func SeenKey(hash string) string               { return "d/" + hash }
 func PauseKey(scope string) string             { return "x/" + scope }
 func KillKey(rule string) string               { return "k/" + rule }
+func ExtendKey(rule string) string             { return "e/" + rule }
 func LaneKey(account, lane string) string      { return "l/" + account + "/" + lane }
 func CheckKey(account, command string) string  { return "v/" + account + "/" + command }
 func TagChangeKey(account string) string       { return "tc/" + account }

@@ -37,6 +37,9 @@ func TestFold(t *testing.T) {
 		{KillKey("y"), record(t, Kill{By: "li"})},
 		{KillKey("z"), record(t, Kill{By: "li"})},
 		{KillKey("z"), nil},
+		{ExtendKey("y"), record(t, Extension{Mark: 4, Before: 9, For: time.Hour})},
+		{ExtendKey("z"), record(t, Extension{Mark: 5})},
+		{ExtendKey("z"), nil},
 		{LaneKey("rongcloud:k", "tag"), record(t, LaneState{Reason: "credentials"})},
 		{TagChangeKey("rongcloud:k"), record(t, TagChange{V: 1, Rules: "h", State: TagsWriting, Part: 2})},
 		{CheckKey("rongcloud:k", "c1"), record(t, Check{ID: "c1", Part: 3})},
@@ -55,6 +58,9 @@ func TestFold(t *testing.T) {
 	}
 	if c := st.Changes["rongcloud:k"]; c == nil || c.Rules != "h" || c.State != TagsWriting || c.Part != 2 {
 		t.Errorf("change of tags %+v", c)
+	}
+	if len(st.Extends) != 1 || st.Extends["y"].Mark != 4 || st.Extends["y"].For != time.Hour {
+		t.Errorf("extensions %+v", st.Extends)
 	}
 	if !st.Balanced() {
 		t.Error("one intent taken in, one pending: the books balance")

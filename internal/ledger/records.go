@@ -50,6 +50,7 @@ type Pending struct {
 	LeavesAt time.Time      `json:"leaves_at,omitzero"` // send_at: found when it first came to that gate
 	Stray    bool           `json:"stray,omitempty"`    // its account was not in the settings: no gate has seen it, a profile is not in the table
 	Approval *Approval      `json:"approval,omitempty"` // since it began to wait for people
+	Extended int64          `json:"extended,omitempty"` // Mark of the last Extension that moved its expiry
 }
 
 // Merged is an open merge, kept with the intent that began it.

@@ -1,0 +1,281 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/dispatch"
+	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/query"
+)
+
+func newPendingCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "pending",
+		Short: "held and merging intents: list, cancel, extend",
+		Example: `  notifier pending list --rule flash-sale-by-city
+  notifier pending cancel 3f9c2a1b07 --why "ordered twice"
+  notifier pending extend --rule flash-sale-by-city --by 2h --why "vendor incident 4711"`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newPendingListCmd(), newCancelCmd(), newExtendCmd())
+	return cmd
+}
+
+func newPendingListCmd() *cobra.Command {
+	var format string
+	var f app.PendingFilter
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "intents without a fate, what leaves next first",
+		Example: `  notifier pending list
+  notifier pending list --state merging --lane main/user --format jsonl`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if format != "text" && format != "json" && format != "jsonl" {
+				return &exitError{exitUsage, fmt.Errorf("unknown --format %q: text, json or jsonl", format)}
+			}
+			if f.Limit < 0 {
+				return &exitError{exitUsage, errors.New("--limit is a number of intents, 0 for all")}
+			}
+			if names := pendingStates(); f.State != "" && !slices.Contains(names, f.State) {
+				return &exitError{exitUsage, fmt.Errorf("unknown --state %q: %s", f.State, strings.Join(names, ", "))}
+			}
+			r, s, err := reader(cmd)
+			if err != nil {
+				return err
+			}
+			if f.Lane != "" && !strings.HasSuffix(f.Lane, "/none") {
+				if err := knownScope(s, "lane/"+f.Lane); err != nil {
+					return &exitError{exitUsage, err}
+				}
+			}
+			states, err := r.Ledgers(cmd.Context())
+			if err != nil {
+				return unreachable(err)
+			}
+			v := app.PendingOf(s, states, f, time.Now())
+			if f.Rule != "" && v.Total == 0 {
+				if err := knownScope(s, "rule/"+f.Rule); err != nil {
+					return &exitError{exitUsage, err}
+				}
+			}
+			return printPending(cmd.OutOrStdout(), cmd.ErrOrStderr(), format, &v, s.Zone)
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "text", "text, json or jsonl")
+	cmd.Flags().StringVar(&f.Rule, "rule", "", "only of this rule")
+	cmd.Flags().StringVar(&f.Lane, "lane", "", "only of this lane, ACCOUNT/LANE")
+	cmd.Flags().StringVar(&f.State, "state", "", "only in this state: "+strings.Join(pendingStates(), ", "))
+	cmd.Flags().IntVar(&f.Limit, "limit", 50, "how many to show, 0 for all")
+	return cmd
+}
+
+func pendingStates() (out []string) {
+	for _, s := range dispatch.States {
+		out = append(out, string(s))
+	}
+	return out
+}
+
+func printPending(out, talk io.Writer, format string, v *app.PendingView, zone *time.Location) error {
+	more := fmt.Sprintf("%d more; next: --limit 0 for all, or --rule, --lane, --state", v.More)
+	switch format {
+	case "json":
+		return printJSON(out, v)
+	case "jsonl":
+		for i := range v.Pending {
+			b, err := json.Marshal(&v.Pending[i])
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(out, "%s\n", b)
+		}
+		if v.More > 0 {
+			fmt.Fprintln(talk, more)
+		}
+		return nil
+	}
+	if v.Total == 0 {
+		fmt.Fprintln(out, "nothing is pending")
+		return nil
+	}
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "ID\tEVENT\tUSER\tRULE\tLANE\tSTATE\tNOT BEFORE\tEXPIRES\tDETAIL")
+	for i := range v.Pending {
+		x := &v.Pending[i]
+		detail := x.Holds
+		if x.Triggers > 0 {
+			detail = fmt.Sprintf("%d triggers", x.Triggers)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", x.ID, tame(x.Event), tame(x.Target), x.Rule, x.Lane, x.State, timeOr(x.Next, zone, "-"), timeOr(x.Expire, zone, "never"), tame(detail))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	var counts []string
+	for _, s := range pendingStates() {
+		if n := v.States[s]; n > 0 {
+			counts = append(counts, fmt.Sprintf("%d %s", n, s))
+		}
+	}
+	fmt.Fprintf(out, "%d pending: %s\n", v.Total, strings.Join(counts, ", "))
+	if v.More > 0 {
+		fmt.Fprintln(out, more)
+	}
+	return nil
+}
+
+// timeOr shows a time in the settings' zone, or a word for none.
+func timeOr(t time.Time, zone *time.Location, none string) string {
+	if t.IsZero() {
+		return none
+	}
+	return t.In(zone).Format("01-02 15:04:05 -07:00")
+}
+
+func newCancelCmd() *cobra.Command {
+	var c changeFlags
+	cmd := &cobra.Command{
+		Use:   "cancel ID --why TEXT",
+		Short: "give up one intent that has not left",
+		Long: `It is SUPPRESSED(cancelled); what was merged into it goes with it. There is no undo. Exit code 5: it is in flight, or has its
+fate; then nothing was done.`,
+		Example: `  notifier pending cancel 3f9c2a1b07 --why "ordered twice"`,
+		Args:    cobra.ExactArgs(1),
+		RunE:    func(cmd *cobra.Command, args []string) error { return cancelPending(cmd, args[0], c) },
+	}
+	c.add(cmd)
+	return cmd
+}
+
+func cancelPending(cmd *cobra.Command, id string, c changeFlags) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	r, s, err := reader(cmd)
+	if err != nil {
+		return err
+	}
+	states, err := r.Ledgers(cmd.Context())
+	if err != nil {
+		return unreachable(err)
+	}
+	found := app.FindPending(states, id)
+	switch {
+	case len(found) == 0:
+		return notPending(cmd, r, id)
+	case len(found) > 1:
+		return &exitError{exitUsage, fmt.Errorf("%d pending intents have the short id %q: name one by its whole id; next: notifier pending list --format jsonl --limit 0", len(found), id)}
+	}
+	in, short := found[0].Intent, ledger.ApprovalID(found[0].Intent.ID)
+	ask := fmt.Sprintf("cancel %s: event %s, rule %s, to %s, given up for good", short, tame(in.Event.ID), in.Rule, tame(in.Target))
+	if m := found[0].Merged; m != nil {
+		ask += fmt.Sprintf(", with the %d triggers merged into it", m.Count)
+	}
+	if err := confirm(cmd, c.yes, ask, short); err != nil {
+		return err
+	}
+	answers, err := r.Send(cmd.Context(), ledger.Command{Cmd: ledger.CmdCancel, Target: string(in.ID), Args: map[string]string{ledger.ArgAccount: in.Key}, By: c.by, Why: c.why},
+		int32(ledger.HashPartition([]byte(in.Key), s.Kafka.Partitions)), answerWait)
+	if err != nil {
+		return unreachable(err)
+	}
+	for _, a := range answers {
+		if !a.OK {
+			return &exitError{exitGate, errors.New(a.Text)}
+		}
+		fmt.Fprintln(cmd.OutOrStdout(), a.Text)
+	}
+	return nil
+}
+
+// notPending tells an id that has its fate from one that never was.
+func notPending(cmd *cobra.Command, r *query.Reader, id string) error {
+	var last *ledger.Fate
+	err := r.Fates(cmd.Context(), query.Filter{}, func(f ledger.Fate) error {
+		if string(f.Intent) == id || ledger.ApprovalID(f.Intent) == id {
+			last = &f
+		}
+		return nil
+	})
+	if err != nil {
+		return unreachable(err)
+	}
+	if last == nil {
+		return &exitError{exitUsage, fmt.Errorf("nothing with the id %q is pending; next: notifier pending list", id)}
+	}
+	return &exitError{exitGate, fmt.Errorf("%s has its fate since %s: %s %s; next: notifier fates %s", id, last.At.Format(time.RFC3339), last.Fate, fateText(last), tame(last.Event.ID))}
+}
+
+func newExtendCmd() *cobra.Command {
+	var c changeFlags
+	var rule, by string
+	cmd := &cobra.Command{
+		Use:   "extend --rule NAME --by DURATION --why TEXT",
+		Short: "let what a rule holds expire later",
+		Long: `Moves the expiry of what the rule holds now; what comes later expires as its rule says, and so does what has no expiry. The time that
+people have for an approval is not moved.`,
+		Example: `  notifier pending extend --rule flash-sale-by-city --by 2h --why "vendor incident 4711"`,
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return extendPending(cmd, rule, by, c) },
+	}
+	cmd.Flags().StringVar(&rule, "rule", "", "the rule (required)")
+	cmd.Flags().StringVar(&by, "by", "", "how much later, for example 2h or 1d (required)")
+	cmd.Flags().StringVar(&c.by, "who", whoami(), "who does it")
+	cmd.Flags().StringVar(&c.why, "why", "", "the reason, kept on record (required)")
+	cmd.Flags().BoolVar(&c.yes, "yes", false, "do not ask")
+	return cmd
+}
+
+func extendPending(cmd *cobra.Command, rule, by string, c changeFlags) error {
+	if rule == "" {
+		return &exitError{exitUsage, errors.New("--rule is missing: say whose intents expire later; next: notifier pending list")}
+	}
+	d, err := diag.ParseDuration(by)
+	if err != nil || d <= 0 || d > ledger.MaxExtension {
+		return &exitError{exitUsage, fmt.Errorf("--by %q: say how much later, up to %dd, for example 2h", by, ledger.MaxExtension/(24*time.Hour))}
+	}
+	if err := c.check(); err != nil {
+		return err
+	}
+	r, s, err := reader(cmd)
+	if err != nil {
+		return err
+	}
+	states, err := r.Ledgers(cmd.Context())
+	if err != nil {
+		return unreachable(err)
+	}
+	held := 0
+	for _, st := range states {
+		for _, p := range st.Pending {
+			if p.Intent.Rule == rule && p.Intent.Profile == nil && !p.Intent.Policy.Expire.IsZero() {
+				held++
+			}
+		}
+	}
+	if held == 0 {
+		if err := knownScope(s, "rule/"+rule); err != nil {
+			return &exitError{exitUsage, err}
+		}
+		return &exitError{exitUsage, fmt.Errorf("rule %s holds nothing that expires; next: notifier pending list", rule)}
+	}
+	what := fmt.Sprintf("extend %s by %s", rule, diag.FormatDuration(d))
+	if err := confirm(cmd, c.yes, fmt.Sprintf("%s: the %d intents it holds now expire later", what, held), rule); err != nil {
+		return err
+	}
+	answers, err := r.Send(cmd.Context(), ledger.Command{Cmd: ledger.CmdExtend, Target: rule, Args: map[string]string{ledger.ArgFor: d.String()}, By: c.by, Why: c.why}, -1, answerWait)
+	return printAnswers(cmd, what, answers, err)
+}

@@ -1,0 +1,210 @@
+package app
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/notifier/notifier/internal/dispatch"
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/settings"
+)
+
+// PendingView is what `notifier pending list` shows: what leaves next first, at most PendingFilter.Limit of it.
+type PendingView struct {
+	Schema  string         `json:"schema"`
+	Pending []PendingItem  `json:"pending"`
+	Total   int            `json:"total"` // that the filter lets through
+	More    int            `json:"more"`  // of them not shown
+	States  map[string]int `json:"states"`
+}
+
+// PendingItem is an intent without a fate. The states are those of notifier_pending.
+type PendingItem struct {
+	ID       string        `json:"id"` // short, for the command line
+	Intent   intent.ID     `json:"intent"`
+	Event    string        `json:"event"`
+	Rule     string        `json:"rule"`
+	Target   string        `json:"target"`
+	Action   intent.Action `json:"action"`
+	Lane     string        `json:"lane"` // account/lane
+	State    string        `json:"state"`
+	Holds    string        `json:"holds,omitempty"`     // what holds it: a pause, a kill, a stopped lane
+	Next     time.Time     `json:"not_before,omitzero"` // zero: people or an operator decide
+	Expire   time.Time     `json:"expire,omitzero"`     // zero: never
+	Triggers int           `json:"triggers,omitempty"`  // of an open merge
+	At       time.Time     `json:"at"`                  // taken in
+	priority intent.Priority
+	seq      int64
+}
+
+// PendingFilter says which intents to show; empty fields let all through.
+type PendingFilter struct {
+	Rule, Lane, State string
+	Limit             int // 0: all
+}
+
+// PendingOf computes the view from the ledgers.
+func PendingOf(s *settings.Settings, states map[int32]*ledger.State, f PendingFilter, now time.Time) PendingView {
+	v := PendingView{Schema: "notifier.pending/v1", Pending: []PendingItem{}, States: map[string]int{}}
+	slots := map[string]time.Time{}
+	for _, a := range QuotaOf(s, nil, states, now).Accounts {
+		for _, l := range a.Lanes {
+			slots[l.Lane] = l.Next
+		}
+	}
+	accounts := pendingAccounts(s)
+	for _, st := range states {
+		flying := map[intent.ID]bool{}
+		for _, at := range st.Attempts {
+			if at.State == ledger.Started {
+				for _, id := range at.Members {
+					flying[id] = true
+				}
+			}
+		}
+		for _, p := range st.Pending {
+			if f.Rule != "" && p.Intent.Rule != f.Rule {
+				continue
+			}
+			it := pendingItem(s, st, p, accounts[p.Intent.Key], flying[p.Intent.ID], slots, now)
+			if f.Lane != "" && it.Lane != f.Lane || f.State != "" && it.State != f.State {
+				continue
+			}
+			v.States[it.State]++
+			v.Pending = append(v.Pending, it)
+		}
+	}
+	slices.SortFunc(v.Pending, func(a, b PendingItem) int { return leavesBefore(&a, &b) })
+	v.Total = len(v.Pending)
+	if f.Limit > 0 && v.Total > f.Limit {
+		v.Pending, v.More = v.Pending[:f.Limit], v.Total-f.Limit
+	}
+	return v
+}
+
+// FindPending finds pending intents by an id or the short form of one, which more than one may have.
+func FindPending(states map[int32]*ledger.State, id string) (found []*ledger.Pending) {
+	for _, st := range states {
+		if p := st.Pending[id]; p != nil {
+			return []*ledger.Pending{p}
+		}
+		for _, p := range st.Pending {
+			if ledger.ApprovalID(p.Intent.ID) == id {
+				found = append(found, p)
+			}
+		}
+	}
+	return found
+}
+
+// pendingAccount is what the view asks of an account.
+type pendingAccount struct {
+	name   string
+	vendor *rongAccount
+	lanes  map[string]dispatch.Policy
+}
+
+func pendingAccounts(s *settings.Settings) map[string]*pendingAccount {
+	out := map[string]*pendingAccount{}
+	for i := range s.Accounts {
+		ac := &s.Accounts[i]
+		out[Identity(ac)] = &pendingAccount{ac.Name, newRongAccount(ac), rongLanes(quotaOf(ac), late)}
+	}
+	return out
+}
+
+// pendingItem says where one intent stands: in a call, or held by an operator, or at the gate that its record names.
+func pendingItem(s *settings.Settings, st *ledger.State, p *ledger.Pending, ac *pendingAccount, flying bool, slots map[string]time.Time, now time.Time) PendingItem {
+	in := p.Intent
+	it := PendingItem{ID: ledger.ApprovalID(in.ID), Intent: in.ID, Event: in.Event.ID, Rule: in.Rule, Target: in.Target, Action: in.Action,
+		Expire: in.Policy.Expire, At: p.At.UTC(), priority: in.Policy.Priority, seq: p.Seq}
+	if p.Merged != nil {
+		it.Triggers = p.Merged.Count
+	}
+	if ac == nil {
+		it.Lane, it.State, it.Holds = in.Account+"/none", "paused", "its account is not in the settings"
+		return it
+	}
+	lane := dispatch.LaneTag
+	if in.Profile == nil {
+		route, err := ac.vendor.Route(in)
+		if err != nil {
+			it.Lane, it.State, it.Holds = ac.name+"/none", "paused", err.Error()
+			return it
+		}
+		lane = route.Lane
+	}
+	it.Lane = ac.name + "/" + lane
+	if flying {
+		it.State, it.Next = "in_flight", now.UTC()
+		return it
+	}
+	if _, ok := st.Kills[in.Rule]; ok && in.Profile == nil {
+		it.State, it.Holds = "paused", "the rule is killed"
+		return it
+	}
+	it.State, it.Next = dispatch.Waits(p, now, s.Zone)
+	if it.State != "quota" {
+		return it
+	}
+	if scope := pausedBy(st, in.Rule, ac, lane); scope != "" {
+		it.State, it.Holds = "paused", scope
+		return it
+	}
+	it.Next = now
+	if at := slots[it.Lane]; at.After(it.Next) {
+		it.Next = at
+	}
+	if l, ok := st.Lanes[in.Key+"/"+lane]; ok {
+		it.Holds = "the lane is stopped: " + l.Reason
+		if l.Retry.After(it.Next) {
+			it.Next = l.Retry
+		}
+	}
+	it.Next = it.Next.UTC()
+	return it
+}
+
+// pausedBy names the pause that holds a lane or a rule.
+func pausedBy(st *ledger.State, rule string, ac *pendingAccount, lane string) string {
+	scopes := []string{"all", "account/" + ac.name, "lane/" + ac.name + "/" + lane, "rule/" + rule}
+	if ac.lanes[lane].Audiences {
+		scopes = append(scopes, "broadcasts")
+	}
+	for _, scope := range scopes {
+		if _, ok := st.Pauses[scope]; ok {
+			return "pause " + scope
+		}
+	}
+	return ""
+}
+
+// leavesBefore orders by what leaves next: what has left, then by time, priority, the earliest expiry and age, as the queues do; what
+// waits for people or an operator is last.
+func leavesBefore(a, b *PendingItem) int {
+	rank := func(x *PendingItem) int {
+		switch {
+		case x.State == "in_flight":
+			return 0
+		case !x.Next.IsZero():
+			return 1
+		case x.State == "approval":
+			return 2
+		}
+		return 3
+	}
+	soon := func(x, y time.Time) int { // zero is never
+		if x.IsZero() != y.IsZero() {
+			if x.IsZero() {
+				return 1
+			}
+			return -1
+		}
+		return x.Compare(y)
+	}
+	return cmp.Or(cmp.Compare(rank(a), rank(b)), a.Next.Compare(b.Next), cmp.Compare(b.priority, a.priority), soon(a.Expire, b.Expire),
+		cmp.Compare(a.seq, b.seq), strings.Compare(string(a.Intent), string(b.Intent)))
+}

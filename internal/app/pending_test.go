@@ -1,0 +1,100 @@
+package app
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/settings"
+)
+
+// pendingWorld is an account with one of everything that can wait.
+func pendingWorld(now time.Time) (*settings.Settings, *ledger.State) {
+	s := &settings.Settings{Zone: time.UTC, Accounts: []settings.Account{{Name: "main", Vendor: "rongcloud", AppKey: "k", Timeout: 6 * time.Second,
+		Quota: settings.Quota{Hour: 1, Day: 3, DayZones: []*time.Location{time.UTC}, Shared: true}, Broadcast: true}}}
+	st := ledger.NewState()
+	add := func(id, rule, key string, action intent.Action, fill func(*ledger.Pending)) {
+		p := &ledger.Pending{Intent: &intent.Intent{ID: intent.ID(id), Rule: rule, Key: key, Account: "main", Action: action}, Seq: int64(len(st.Pending))}
+		if action == intent.Broadcast {
+			p.Intent.Audience = &intent.Audience{AllOf: []string{"vip"}}
+		}
+		if fill != nil {
+			fill(p)
+		}
+		st.Pending[id] = p
+	}
+	const key = "rongcloud:k"
+	add("stray", "r", "rongcloud:other", intent.Push, nil)
+	add("paused", "held", key, intent.Push, nil)
+	add("killed", "dead", key, intent.Push, nil)
+	add("approval", "r", key, intent.Broadcast, func(p *ledger.Pending) { p.Intent.Policy.Approval = &intent.Approval{People: 1} })
+	add("merging", "r", key, intent.Push, func(p *ledger.Pending) {
+		p.Merged = &ledger.Merged{Count: 3, Closes: now.Add(10 * time.Minute)}
+	})
+	add("quiet", "r", key, intent.Push, func(p *ledger.Pending) { p.LeavesAt = now.Add(5 * time.Minute) })
+	add("cast", "r", key, intent.Broadcast, nil)
+	add("normal", "r", key, intent.Push, nil)
+	add("soon", "r", key, intent.Push, func(p *ledger.Pending) { p.Intent.Policy.Expire = now.Add(time.Minute) })
+	add("urgent", "r", key, intent.Push, func(p *ledger.Pending) { p.Intent.Policy.Priority = intent.Urgent })
+	add("flying", "r", key, intent.Push, nil)
+	st.Attempts["a"] = &ledger.Attempt{ID: "a", Account: key, Lane: "user", State: ledger.Started, At: now, Members: []intent.ID{"flying"}}
+	st.Attempts["b"] = &ledger.Attempt{ID: "b", Account: key, Lane: laneBroadcast, State: ledger.OK, At: now.Add(-time.Minute), Until: now.Add(-time.Minute), Weight: 1}
+	st.Pauses["rule/held"] = ledger.Pause{}
+	st.Kills["dead"] = ledger.Kill{}
+	return s, st
+}
+
+func TestPendingListsWhatLeavesNextFirst(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	s, st := pendingWorld(now)
+	states := map[int32]*ledger.State{0: st}
+	v := PendingOf(s, states, PendingFilter{}, now)
+	var got []string
+	for _, x := range v.Pending {
+		got = append(got, fmt.Sprintf("%s %s %s %s", x.Intent, x.Lane, x.State, x.Holds))
+	}
+	want := []string{"flying main/user in_flight ", "urgent main/user quota ", "soon main/user quota ", "normal main/user quota ", "quiet main/user quiet ", "merging main/user merging ",
+		"cast main/broadcast quota ", "approval main/broadcast approval ", "stray main/none paused its account is not in the settings", "paused main/user paused pause rule/held", "killed main/user paused the rule is killed"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if cast := v.Pending[6]; !cast.Next.After(now.Add(50 * time.Minute)) {
+		t.Errorf("the hour's only slot is used: not before %v", cast.Next)
+	}
+	if v.Total != 11 || v.More != 0 || v.States["quota"] != 4 || v.States["paused"] != 3 {
+		t.Errorf("%+v", v)
+	}
+	v = PendingOf(s, states, PendingFilter{Rule: "r", Lane: "main/user", State: "quota", Limit: 2}, now)
+	if len(v.Pending) != 2 || v.Total != 3 || v.More != 1 || v.Pending[0].Intent != "urgent" {
+		t.Errorf("filtered: %+v", v)
+	}
+	st.Pauses["broadcasts"] = ledger.Pause{}
+	if v = PendingOf(s, states, PendingFilter{Lane: "main/broadcast", State: "paused"}, now); v.Total != 1 || v.Pending[0].Holds != "pause broadcasts" {
+		t.Errorf("with broadcasts paused: %+v", v)
+	}
+	st.Lanes["rongcloud:k/user"] = ledger.LaneState{Reason: "breaker", Retry: now.Add(time.Hour)}
+	v = PendingOf(s, states, PendingFilter{Rule: "r", State: "quota"}, now)
+	if i := slices.IndexFunc(v.Pending, func(x PendingItem) bool { return x.Intent == "urgent" }); v.Pending[i].Holds != "the lane is stopped: breaker" || !v.Pending[i].Next.Equal(now.Add(time.Hour)) {
+		t.Errorf("in a stopped lane: %+v", v.Pending[i])
+	}
+}
+
+func TestFindPendingKnowsBothIDs(t *testing.T) {
+	t.Parallel()
+	_, st := pendingWorld(time.Now())
+	states := map[int32]*ledger.State{0: ledger.NewState(), 1: st}
+	for _, id := range []string{"quiet", ledger.ApprovalID("quiet")} {
+		if got := FindPending(states, id); len(got) != 1 || got[0].Intent.ID != "quiet" {
+			t.Errorf("%s: %v", id, got)
+		}
+	}
+	if got := FindPending(states, "nothing"); len(got) != 0 {
+		t.Errorf("%v", got)
+	}
+}
