@@ -1,0 +1,50 @@
+package explain
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
+)
+
+// The fates and what is pending are told also when the record is gone from its topic.
+func TestAnEventWhoseRecordIsGoneKeepsItsFates(t *testing.T) {
+	at := time.Date(2026, 11, 21, 14, 0, 0, 0, time.UTC)
+	ref := intent.EventRef{ID: "ord-1", Type: "order.paid", Time: at, Topic: "orders", Partition: 4, Offset: 99}
+	in := func(rule string) *intent.Intent {
+		return &intent.Intent{ID: intent.ID("i/" + rule), Event: ref, Rule: rule, Target: "u-1", Action: intent.Push}
+	}
+	held := in("held")
+	held.Policy.Approval = &intent.Approval{People: 1, Within: time.Hour}
+	fates := []ledger.Fate{ledger.NewFate(in("sent"), ledger.Sent, "", at), ledger.NewFate(in("capped"), ledger.Suppressed, ledger.Capped, at)}
+	waiting := []Waiting{Waits(&ledger.Pending{Intent: held, At: at}, at), Waits(&ledger.Pending{Intent: in("merging"), At: at, Merged: &ledger.Merged{Closes: at.Add(time.Hour)}}, at)}
+	show := func(only string) string {
+		rep := Known(Options{Only: only}, nil, fates, waiting)
+		rep.Name(ref, "u-1")
+		var b strings.Builder
+		if err := rep.WriteText(&b, time.UTC); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	want := `event order.paid ord-1  user u-1  2026-11-21 14:00:00 +00:00  orders[4]@99  the record is gone from the topic
+  rule sent                                       SENT
+     = to u-1  2026-11-21 14:00:00
+  rule capped                                     SUPPRESSED capped
+     = to u-1  2026-11-21 14:00:00
+  rule held                                       PENDING  waits for approval: notifier approvals list
+     = to u-1  since 2026-11-21 14:00:00
+  rule merging                                    PENDING  waits for merge until 2026-11-21 15:00:00
+     = to u-1  since 2026-11-21 14:00:00
+`
+	if diff := cmp.Diff(want, show("")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := show("capped"); strings.Count(got, "rule ") != 1 || !strings.Contains(got, "rule capped") {
+		t.Errorf("one rule:\n%s", got)
+	}
+}
