@@ -164,6 +164,35 @@ func (v noBroadcasts) Route(in *intent.Intent) (Route, error) {
 	return v.stubVendor.Route(in)
 }
 
+// A call that a predecessor left open may have been made: its members are not killed, also while the settings lack their account.
+func TestWhatMayHaveLeftIsNotKilled(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(nil)
+	a.admit(b.intent("e1", "r", "u1", intent.Push), 0)
+	a.plan()
+	b.commit(a)
+	without := func(ac *Account, _ *Options) { ac.Name, ac.Key = "other", "stub:other" }
+	a = b.byHand(without)
+	a.obey(told(0, "c1", ledger.CmdKill, "r", nil))
+	a.sweep()
+	b.commit(a)
+	a = b.byHand(without)
+	a.apply()
+	b.commit(a)
+	if st := b.readLedger(); len(st.Pending) != 1 || st.Position.Fates != 0 {
+		t.Fatalf("%d pending, %d fates", len(st.Pending), st.Position.Fates)
+	}
+	a = b.byHand(nil)
+	for id := range a.calls {
+		a.fire(timerKey{settleCall, id})
+	}
+	b.commit(a)
+	if got := kinds(b.fates(1)); got[0] != "e1 UNKNOWN" {
+		t.Errorf("fates %v", got)
+	}
+}
+
 // What a kill gave up may be sent again by its source after revive, also by another owner: it is no duplicate, it was never sent.
 func TestWhatAKillGaveUpIsNoDuplicate(t *testing.T) {
 	t.Parallel()

@@ -102,7 +102,7 @@ func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*ite
 	for _, p := range pend {
 		in := p.Intent
 		ac := a.accounts[in.Key]
-		if a.killed(in) && (ac == nil || p.Stray) { // given up, and the predecessor did not get to it
+		if a.killed(in) && !inOpen[in.ID] && (ac == nil || p.Stray) { // given up, and the predecessor did not get to it
 			a.giveUp(a.add(nil, p, Route{}))
 			continue
 		}
@@ -110,7 +110,9 @@ func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*ite
 			it := a.add(nil, p, Route{})
 			a.timers.stop(expireItem, it.id())
 			a.stray[it.id()] = it
-			a.setState(it, paused)
+			if a.setState(it, paused); inOpen[in.ID] { // its call may have left: what became of it is asked when the account is back
+				a.setState(it, inFlight)
+			}
 			continue
 		}
 		if p.Stray {
