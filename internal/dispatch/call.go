@@ -199,22 +199,24 @@ func (a *actor) refused(c *call, o Outcome) {
 	}
 	a.giveBackCaps(c)
 	again := len(c.items) > 1 || len(c.items) == 1 && a.doubted(c.lane, c.attempt.At, c.items[0].p.Intent.Event.ID, o)
-	a.giveBackLimits(c, again)
-	if len(c.items) == 1 && again {
-		a.setState(c.items[0], queued)
-		c.lane.halves = append(c.lane.halves, c.items)
-		return
-	}
-	if len(c.items) > 1 {
-		h := len(c.items) / 2
+	a.giveBackLimits(c, again || o.Invalid)
+	if !again {
 		for _, it := range c.items {
-			a.setState(it, queued)
+			a.dead(it, c, o)
 		}
-		c.lane.halves = append(c.lane.halves, c.items[:h:h], c.items[h:])
 		return
 	}
+	var items []*item
 	for _, it := range c.items {
-		a.dead(it, c, o)
+		if a.killed(it.p.Intent) { // since the call left: it does not go again
+			a.giveUp(it)
+			continue
+		}
+		a.setState(it, queued)
+		items = append(items, it)
+	}
+	if len(items) > 0 {
+		c.lane.halves = append(c.lane.halves, halved(items)...)
 	}
 }
 

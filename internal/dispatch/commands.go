@@ -3,6 +3,7 @@ package dispatch
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -85,7 +86,7 @@ func (a *actor) pauseScope(c command, ans *ledger.Answer) {
 	a.w.Put(ledger.PauseKey(c.Target), p)
 	a.holdPaused()
 	for _, cl := range a.calls {
-		if a.pausedLane(cl.lane) || len(cl.items) > 0 && a.pausedRule(cl.items[0].p.Intent) {
+		if a.pausedLane(cl.lane) || slices.ContainsFunc(cl.items, func(it *item) bool { return a.pausedRule(it.p.Intent) }) {
 			ans.Flying++
 		}
 	}

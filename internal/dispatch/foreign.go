@@ -168,12 +168,12 @@ func (a *actor) refusedRead(c *call, o Outcome) {
 }
 
 // halved splits a list in two; one alone stays.
-func halved(users []string) [][]string {
-	if len(users) < 2 {
-		return [][]string{users}
+func halved[T any](all []T) [][]T {
+	if len(all) < 2 {
+		return [][]T{all}
 	}
-	h := len(users) / 2
-	return [][]string{users[:h:h], users[h:]}
+	h := len(all) / 2
+	return [][]T{all[:h:h], all[h:]}
 }
 
 // withForeign adds the kept foreign tags to what the rules want; ours go first when there are too many for the vendor.

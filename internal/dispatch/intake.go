@@ -189,7 +189,7 @@ func (a *actor) merge(head *item, in *intent.Intent) {
 	}
 	if in.Merge.Keep != intent.KeepFirst { // the latest trigger's texts, as its revision of the rule has them
 		merged := *head.p.Intent
-		merged.Content, merged.Merge, merged.RuleSet = in.Content, in.Merge, in.RuleSet
+		merged.Content, merged.Variant, merged.Merge, merged.RuleSet = in.Content, in.Variant, in.Merge, in.RuleSet
 		head.p.Intent = &merged
 	}
 	if in.Merge.Extend { // the wait counts from the last trigger, within the longest wait

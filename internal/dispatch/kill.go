@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
@@ -21,7 +22,7 @@ func (a *actor) kill(c command, ans *ledger.Answer) {
 		a.giveUp(it)
 	}
 	for _, cl := range a.calls {
-		if len(cl.items) > 0 && cl.items[0].p.Intent.Rule == c.Target {
+		if slices.ContainsFunc(cl.items, func(it *item) bool { return it.p.Intent.Rule == c.Target }) {
 			ans.Flying++
 		}
 	}
@@ -73,6 +74,10 @@ func (a *actor) sweep() {
 			continue
 		}
 		k := a.kills[it.p.Intent.Rule]
+		if hash := seenHash(it.p.Intent); !a.seen[hash].IsZero() { // it was never sent, so its source may send it again after revive
+			delete(a.seen, hash)
+			a.w.Delete(ledger.SeenKey(hash))
+		}
 		a.fate(it, ledger.Suppressed, ledger.Killed, func(f *ledger.Fate) { f.Kind, f.By, f.Why = "operator", k.By, k.Why })
 	}
 	if a.doomed = a.doomed[n:]; len(a.doomed) > 0 {

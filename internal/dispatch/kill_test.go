@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -78,5 +79,135 @@ func TestWhatHadLeftWhenItsRuleWasKilledDoesNotGoAgain(t *testing.T) {
 	}
 	if got := kinds(b.fates(1)); got[0] != "flying SUPPRESSED(killed)" {
 		t.Errorf("fates %v", got)
+	}
+}
+
+// A call of several users that is refused after the kill is not split and tried again.
+func TestARefusedCallOfAKilledRuleIsNotSplit(t *testing.T) {
+	t.Parallel()
+	for _, users := range []int{1, 2} { // one alone is doubted, the fifth in a row
+		b := setup(t)
+		a := b.byHand(nil)
+		l := a.accounts["stub:k"].lanes["user"]
+		want := []string{}
+		for i := range users {
+			id := string(rune('a' + i))
+			a.admit(b.intent(id, "r", "u"+id, intent.Push), int64(i))
+			want = append(want, id+" SUPPRESSED(killed)")
+		}
+		calls := a.plan()
+		b.commit(a)
+		a.obey(told(0, "c1", ledger.CmdKill, "r", nil))
+		if l.refused = "before"; users == 1 {
+			l.refusals = maxRefusals - 1
+		}
+		a.resolve(result{calls[0], Outcome{Class: ClassPermanent, Code: 1002}})
+		if a.open(l); len(a.plan()) != 0 {
+			t.Errorf("%d users: a call of a killed rule leaves", users)
+		}
+		a.apply()
+		b.commit(a)
+		if got := kinds(b.fates(users)); !slices.Equal(got, want) {
+			t.Errorf("fates %v", got)
+		}
+	}
+}
+
+// What a kill gave up is not sent by a new owner that is told to revive before it has looked at it; nor does it wait for ever, wherever it is.
+func TestReviveWaitsForWhatANewOwnerStillHasToGiveUp(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(nil)
+	stray := b.intent("stray", "r", "u3", intent.Push)
+	stray.Key = "stub:other"
+	later := b.intent("found", "r", "u4", intent.Push)
+	later.Key = "stub:later"
+	for i, in := range []*intent.Intent{b.intent("held", "r", "u1", intent.Push), b.intent("cast", "r", "*", intent.Broadcast), stray, later} {
+		a.admit(in, int64(i))
+	}
+	a.obey(told(0, "c1", ledger.CmdKill, "r", nil))
+	b.commit(a) // and dies before it has given any of it its fate
+
+	a = b.byHand(func(ac *Account, o *Options) {
+		ac.Vendor = noBroadcasts{b.vendor}
+		found := *ac
+		found.Name, found.Key = "later", "stub:later"
+		o.Accounts = append(o.Accounts, &found)
+	})
+	if got := b.refusal(a, told(1, "c2", ledger.CmdRevive, "r", nil)); got != "what it held is still being given up: ask again in a moment" {
+		t.Errorf("revive is told %q", got)
+	}
+	a.apply()
+	if calls := a.plan(); len(calls) != 0 {
+		t.Errorf("%d calls, want none", len(calls))
+	}
+	b.commit(a)
+	want := []string{"cast SUPPRESSED(killed)", "found SUPPRESSED(killed)", "held SUPPRESSED(killed)", "stray SUPPRESSED(killed)"}
+	if got := kinds(b.fates(4)); !slices.Equal(got, want) {
+		t.Errorf("fates %v, want %v", got, want)
+	}
+	if text := b.granted(a, told(2, "c3", ledger.CmdRevive, "r", nil)); text != "revived" {
+		t.Errorf("revive is told %q", text)
+	}
+	if st := b.readLedger(); !st.Balanced() || len(st.Pending) != 0 {
+		t.Errorf("balanced %t, %d pending", st.Balanced(), len(st.Pending))
+	}
+}
+
+// noBroadcasts is a vendor whose service for broadcasts was switched off.
+type noBroadcasts struct{ *stubVendor }
+
+func (v noBroadcasts) Route(in *intent.Intent) (Route, error) {
+	if in.Action == intent.Broadcast {
+		return Route{}, errors.New("no service")
+	}
+	return v.stubVendor.Route(in)
+}
+
+// A call that a predecessor left open may have been made: its members are not killed, also while the settings lack their account.
+func TestWhatMayHaveLeftIsNotKilled(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(nil)
+	a.admit(b.intent("e1", "r", "u1", intent.Push), 0)
+	a.plan()
+	b.commit(a)
+	without := func(ac *Account, _ *Options) { ac.Name, ac.Key = "other", "stub:other" }
+	a = b.byHand(without)
+	a.obey(told(0, "c1", ledger.CmdKill, "r", nil))
+	a.sweep()
+	b.commit(a)
+	a = b.byHand(without)
+	a.apply()
+	b.commit(a)
+	if st := b.readLedger(); len(st.Pending) != 1 || st.Position.Fates != 0 {
+		t.Fatalf("%d pending, %d fates", len(st.Pending), st.Position.Fates)
+	}
+	a = b.byHand(nil)
+	for id := range a.calls {
+		a.fire(timerKey{settleCall, id})
+	}
+	b.commit(a)
+	if got := kinds(b.fates(1)); got[0] != "e1 UNKNOWN" {
+		t.Errorf("fates %v", got)
+	}
+}
+
+// What a kill gave up may be sent again by its source after revive, also by another owner: it is no duplicate, it was never sent.
+func TestWhatAKillGaveUpIsNoDuplicate(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(nil)
+	a.admit(b.intent("e1", "r", "u1", intent.Push), 0)
+	a.obey(told(0, "c1", ledger.CmdKill, "r", nil))
+	a.sweep()
+	a.obey(told(1, "c2", ledger.CmdRevive, "r", nil))
+	b.commit(a)
+	for range 2 {
+		a.admit(b.intent("e1", "r", "u1", intent.Push), 1)
+		if calls := a.plan(); len(calls) != 1 {
+			t.Errorf("%d calls, want one", len(calls))
+		}
+		a = b.byHand(nil)
 	}
 }

@@ -59,6 +59,26 @@ func TestUserWhenIsAskedAsTheCallLeaves(t *testing.T) {
 	}
 }
 
+// A merge has the variant whose text it has, when the shares are changed while it is open.
+func TestAMergeNamesTheVariantOfItsText(t *testing.T) {
+	t.Parallel()
+	for keep, want := range map[intent.Keep]string{intent.KeepFirst: "long", intent.KeepLatest: "short"} {
+		b := setup(t)
+		a := b.byHand(nil)
+		for i, variant := range []string{"long", "short"} {
+			in := b.intent(variant, "r", "u1", intent.Push)
+			in.Variant, in.Content.Body = variant, variant
+			in.Merge = &intent.Merge{Key: "k", Wait: time.Hour, Keep: keep, Vars: map[string]any{"x": "1"}}
+			a.admit(in, int64(i))
+		}
+		for _, it := range a.items {
+			if in := it.p.Intent; in.Variant != want || in.Content.Body != want {
+				t.Errorf("keep %s: variant %s with text %s, want %s", keep, in.Variant, in.Content.Body, want)
+			}
+		}
+	}
+}
+
 // Open holes are filled when the text is fixed, and never again: what is held does not follow the profile.
 func TestOpenHolesAreFilledOnce(t *testing.T) {
 	t.Parallel()

@@ -279,8 +279,8 @@ func (a *actor) takeLimits(it *item, at time.Time) {
 }
 
 // giveBackLimits takes back what a call that certainly did not happen had booked. A share of the quota is given back only if the item
-// is tried again: what the vendor refused for good has used a slot.
-func (a *actor) giveBackLimits(c *call, again bool) {
+// is tried again or the call never left: what the vendor refused for good has used a slot.
+func (a *actor) giveBackLimits(c *call, slot bool) {
 	at := c.attempt.At
 	for _, it := range c.items {
 		if it.p.Intent.Policy.Once != nil {
@@ -294,7 +294,7 @@ func (a *actor) giveBackLimits(c *call, again bool) {
 		if cp := a.brake(it); cp.N > 0 {
 			a.uncount(cp, at)
 		}
-		if cp, ok := a.share(it); ok && again {
+		if cp, ok := a.share(it); ok && slot {
 			a.uncount(cp, at)
 		}
 	}

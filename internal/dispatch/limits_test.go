@@ -131,6 +131,24 @@ func TestSlotsAreDividedBetweenRules(t *testing.T) {
 	b.state("s3 waits for its day", func(st *ledger.State) bool { return len(st.Pending) == 1 })
 }
 
+// A request that we refuse to build has used no slot, so it takes nothing from its rule's quota; one that the vendor refuses has.
+func TestOnlyASlotCountsForARulesQuota(t *testing.T) {
+	t.Parallel()
+	for _, invalid := range []bool{true, false} {
+		b := setup(t)
+		a := b.byHand(nil)
+		for i, id := range []string{"e1", "e2"} {
+			in := b.intent(id, "r", intent.Everyone, intent.Broadcast)
+			in.Policy.Share = &intent.Cap{N: 1, Each: "day"}
+			a.admit(in, int64(i))
+		}
+		a.resolve(result{a.plan()[0], Outcome{Class: ClassPermanent, Code: 1002, Invalid: invalid}})
+		if calls := a.plan(); len(calls) == 1 != invalid {
+			t.Errorf("invalid %t: %d calls", invalid, len(calls))
+		}
+	}
+}
+
 // Calendar windows by the zone's own days, over both changes of its clocks and a leap day.
 func TestCalendarWindowsFollowTheZone(t *testing.T) {
 	for _, c := range []struct{ zone, each, at, from, to string }{

@@ -101,6 +101,7 @@ func (a *actor) beginRetags(ac *account, tags, set string) {
 	r := ac.retags
 	r.letGo()
 	clear(r.out)
+	r.written, r.refused = 0, 0
 	ac.later = tagsync.NewGroups(ac.batch())
 	r.rec = &ledger.TagChange{V: ledger.Version, Rules: tags, RuleSet: set}
 	r.startCount()

@@ -324,6 +324,28 @@ func TestAReloadStartsOver(t *testing.T) {
 }
 
 // Nothing may block the actor: a turn evaluates a bounded number of users.
+// What was written for rules that are gone is not counted for those that came.
+func TestAReloadCountsAnew(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a, files := b.edited(5)
+	files.prefix = "town"
+	b.begun(a)
+	var calls []*call
+	for len(calls) == 0 {
+		calls = a.plan()
+	}
+	a.resolve(result{calls[0], Outcome{Class: ClassPermanent, Code: 1002}}) // all five: split
+	for _, c := range a.plan() {
+		a.resolve(result{c, fine(c)})
+		files.prefix = "ville" // the second half is for rules that are gone already
+	}
+	b.writes(a, ledger.TagsSettled, fine)
+	if rec := b.readLedger().Changes["stub:k"]; rec.Rules != "ville" || rec.Written != 5 || rec.Refused != 0 {
+		t.Errorf("on record %+v, want five written", rec)
+	}
+}
+
 func TestATurnEvaluatesASlice(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -103,11 +103,17 @@ func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*ite
 	for _, p := range pend {
 		in := p.Intent
 		ac := a.accounts[in.Key]
+		if a.killed(in) && !inOpen[in.ID] && (ac == nil || p.Stray) { // given up, and the predecessor did not get to it
+			a.giveUp(a.add(nil, p, Route{}))
+			continue
+		}
 		if ac == nil {
 			it := a.add(nil, p, Route{})
 			a.timers.stop(expireItem, it.id())
 			a.stray[it.id()] = it
-			a.setState(it, paused)
+			if a.setState(it, paused); inOpen[in.ID] { // its call may have left: what became of it is asked when the account is back
+				a.setState(it, inFlight)
+			}
 			continue
 		}
 		if p.Stray {
@@ -130,6 +136,8 @@ func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*ite
 		case inOpen[in.ID]: // also without a route: its call has left, and must not be made again once there is a route
 			held[in.ID] = it
 			a.setState(it, inFlight)
+		case a.killed(in):
+			a.giveUp(it)
 		case nowhere: // it waits where it cannot be sent
 			a.setState(it, paused)
 		case in.Profile != nil:
