@@ -80,7 +80,7 @@ the settings (-c, or a notifier.yaml beside the rules); without settings every a
 	f.StringVar(&o.topic, "topic", "", "the record's topic (default: every topic of the catalogue is tried)")
 	f.StringVar(&o.key, "key", "", "the record's key, if the catalogue reads it")
 	f.StringVar(&o.rule, "rule", "", "only this rule")
-	f.StringVar(&o.now, "now", "", "when the record comes in: 2026-11-21 23:30, RFC 3339 (default now)")
+	f.StringVar(&o.now, "now", "", "when the record comes in: 2026-11-21 23:30, RFC 3339 (default the event's own time)")
 	f.StringArrayVar(&o.paths, "rules", []string{"rules/"}, "folder or file of rules")
 	f.StringVar(&o.format, "format", "text", "text or json")
 	return cmd
@@ -113,7 +113,11 @@ func explainRecord(o explainOptions, env []string, in io.Reader, out, talk io.Wr
 		return err
 	}
 	for i := range evs {
-		rep, err := explain.Event(explaining(o, set, s, now), &evs[i])
+		at := now
+		if o.now == "" { // counters start empty, so nothing ties it to today: an old sample would only be expired
+			at = evs[i].Time
+		}
+		rep, err := explain.Event(explaining(o, set, s, at), &evs[i])
 		if err != nil {
 			return err
 		}

@@ -224,3 +224,16 @@ func TestExplainKnowsTheSettings(t *testing.T) {
 		t.Errorf("%s%s", a.String(), b.String())
 	}
 }
+
+// Without --now the record comes in at its event's own time: of a record from last month nobody wants to hear only that it has expired.
+func TestExplainTakesTheEventsTime(t *testing.T) {
+	inDir(t, explainFiles())
+	var out, talk bytes.Buffer
+	o := explainOptions{event: "order.json", rule: "vip-beijing-thanks", checkOptions: checkOptions{paths: []string{"rules/"}, format: "text"}}
+	if err := explainRecord(o, nil, nil, &out, &talk); err != nil {
+		t.Fatal(err, talk.String())
+	}
+	if text := out.String(); !strings.Contains(text, "as if it came in at 2026-11-21 22:41:07") || strings.Contains(text, "expired") {
+		t.Errorf("printed\n%s", text)
+	}
+}
