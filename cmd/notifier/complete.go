@@ -29,7 +29,7 @@ func completions(root *cobra.Command) {
 	var walk func(cmd *cobra.Command)
 	walk = func(cmd *cobra.Command) {
 		for name, f := range flags {
-			if cmd.Flags().Lookup(name) != nil {
+			if cmd.Flags().Lookup(name) != nil && (name != "event" || cmd.Name() != "explain") { // whose --event is a file
 				must(cmd.RegisterFlagCompletionFunc(name, f))
 			}
 		}
