@@ -127,9 +127,6 @@ func fateText(f *ledger.Fate) string {
 	if f.Detail != "" {
 		parts = append(parts, f.Detail)
 	}
-	if f.Kind == "operator" && f.Resolves == "" {
-		parts = append(parts, strings.TrimSuffix(fmt.Sprintf("by %s: %s", f.By, f.Why), ": "))
-	}
 	if len(f.Approved) > 0 {
 		parts = append(parts, "approved by "+strings.Join(f.Approved, " and "))
 	}

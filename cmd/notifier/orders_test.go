@@ -296,7 +296,7 @@ func TestKillAndRevive(t *testing.T) {
 	if code, out, talk := once(t, w.dir, "kill", "thanks", "--why", "wrong text", "--by", "li", "--yes"); code != 0 || !strings.Contains(out, "killed, 1 intents are given up") {
 		t.Fatalf("kill: exit %d %s %s", code, out, talk)
 	}
-	if _, out, _ := once(t, w.dir, "fates", "held-1"); !strings.Contains(out, "killed") || !strings.Contains(out, "by li: wrong text") {
+	if _, out, _ := once(t, w.dir, "fates", "held-1"); !strings.Contains(out, "killed") || strings.Count(out, "by li: wrong text") != 1 {
 		t.Errorf("fates:\n%s", out)
 	}
 	p.signal(syscall.SIGKILL)
