@@ -18,7 +18,9 @@ import (
 func TestAThousandSavesWhileEventsFlow(t *testing.T) {
 	const saves = 1000
 	simulate(t, setup{quiet: true}, func(t *testing.T, w *world) {
-		version := func(i int) string { return strings.Replace(ruleFile, `title: "Thanks"`, fmt.Sprintf(`title: "v%d"`, i), 1) }
+		version := func(i int) string {
+			return strings.Replace(ruleFile, `title: "Thanks"`, fmt.Sprintf(`title: "v%d"`, i), 1)
+		}
 		hashes := map[string]string{} // version -> hash
 		good := func(i int) string {
 			text := version(i)
