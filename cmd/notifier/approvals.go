@@ -242,7 +242,12 @@ func decide(cmd *cobra.Command, what, id string, c changeFlags) error {
 	if err := confirm(cmd, c.yes, what+"\n"+approvalText(x, s.Zone), word); err != nil {
 		return err
 	}
-	answers, err := r.Send(cmd.Context(), x.Command(what, c.by, c.why), int32(ledger.HashPartition([]byte(x.Key()), s.Kafka.Partitions)), answerWait)
+	return order(cmd, r, s, x.Command(what, c.by, c.why), x.Key())
+}
+
+// order sends a command to the owner of an account, by its identity, and prints the answer; a refusal is a gate's.
+func order(cmd *cobra.Command, r *query.Reader, s *settings.Settings, c ledger.Command, key string) error {
+	answers, err := r.Send(cmd.Context(), c, int32(ledger.HashPartition([]byte(key), s.Kafka.Partitions)), answerWait)
 	if err != nil {
 		return unreachable(err)
 	}

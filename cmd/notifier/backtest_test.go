@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -120,19 +119,7 @@ func TestBacktestForms(t *testing.T) {
 		if want := "note: no notifier.yaml beside the rules: account names and permissions are not checked\n"; talk != want {
 			t.Errorf("%s: notes: %q", c.name, talk)
 		}
-		file := filepath.Join(golden, c.name+".txt")
-		if *update {
-			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", file, diff)
-		}
+		holdGolden(t, filepath.Join(golden, c.name+".txt"), got)
 		var shape struct{ Schema string }
 		if c.o.format == "json" && (json.Unmarshal([]byte(out), &shape) != nil || shape.Schema != "notifier.backtest/v1") {
 			t.Errorf("no notifier.backtest/v1: %s", out)

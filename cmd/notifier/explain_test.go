@@ -5,12 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 const explainCatalogue = `version: 1
@@ -152,22 +149,7 @@ func TestExplainFormats(t *testing.T) {
 	} {
 		out, talk, code := runExplain(c.o)
 		got := fmt.Sprintf("%s--- stderr\n%s\n--- exit %d\n", out, strings.TrimSpace(talk), code)
-		file := filepath.Join(golden, c.name+".txt")
-		if *update {
-			if err := os.MkdirAll(golden, 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", file, diff)
-		}
+		holdGolden(t, filepath.Join(golden, c.name+".txt"), got)
 		var any struct{ Schema string }
 		if c.o.format == "json" && (json.Unmarshal([]byte(out), &any) != nil || any.Schema != "notifier.explain/v1") {
 			t.Errorf("no notifier.explain/v1: %s", out)

@@ -187,18 +187,7 @@ func cancelPending(cmd *cobra.Command, id string, c changeFlags) error {
 	if err := confirm(cmd, c.yes, ask, short); err != nil {
 		return err
 	}
-	answers, err := r.Send(cmd.Context(), ledger.Command{Cmd: ledger.CmdCancel, Target: string(in.ID), Args: map[string]string{ledger.ArgAccount: in.Key}, By: c.by, Why: c.why},
-		int32(ledger.HashPartition([]byte(in.Key), s.Kafka.Partitions)), answerWait)
-	if err != nil {
-		return unreachable(err)
-	}
-	for _, a := range answers {
-		if !a.OK {
-			return &exitError{exitGate, errors.New(a.Text)}
-		}
-		fmt.Fprintln(cmd.OutOrStdout(), a.Text)
-	}
-	return nil
+	return order(cmd, r, s, ledger.Command{Cmd: ledger.CmdCancel, Target: string(in.ID), Args: map[string]string{ledger.ArgAccount: in.Key}, By: c.by, Why: c.why}, in.Key)
 }
 
 // notPending tells an id that has its fate from one that never was.
