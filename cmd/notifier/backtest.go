@@ -17,6 +17,7 @@ import (
 
 	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/backtest"
+	"github.com/notifier/notifier/internal/consumer"
 	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/query"
@@ -189,7 +190,7 @@ func (o *backtestOptions) runTopics(ctx context.Context, s *settings.Settings, c
 	src := func(take func(event.Record) error) error {
 		r := query.Reader{Kafka: opts}
 		missing, err := r.History(ctx, topics, since, func(k *kgo.Record) error {
-			refused = take(recordOf(k))
+			refused = take(consumer.RecordOf(k))
 			return refused
 		})
 		for _, topic := range missing {
@@ -205,15 +206,6 @@ func (o *backtestOptions) runTopics(ctx context.Context, s *settings.Settings, c
 		return nil, &exitError{exitUnreachable, err}
 	}
 	return rep, err
-}
-
-// recordOf is a Kafka record as the decoder takes it.
-func recordOf(k *kgo.Record) event.Record {
-	rec := event.Record{Position: event.Position{Topic: k.Topic, Partition: k.Partition, Offset: k.Offset}, Key: k.Key, Value: k.Value, Time: k.Timestamp}
-	for _, h := range k.Headers {
-		rec.Headers = append(rec.Headers, event.Header{Key: h.Key, Value: h.Value})
-	}
-	return rec
 }
 
 // withProgress shows how far a source is, if talk is a terminal. A total of 0 is not known.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/notifier/notifier/internal/consumer"
 	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/explain"
 	"github.com/notifier/notifier/internal/intent"
@@ -100,11 +101,7 @@ func readAgain(ctx context.Context, r *query.Reader, set *rules.Set, ref intent.
 	if err != nil || raw == nil {
 		return nil, err
 	}
-	rec := event.Record{Position: event.Position{Topic: raw.Topic, Partition: raw.Partition, Offset: raw.Offset}, Key: raw.Key, Value: raw.Value, Time: raw.Timestamp}
-	for _, h := range raw.Headers {
-		rec.Headers = append(rec.Headers, event.Header{Key: h.Key, Value: h.Value})
-	}
-	evs, _ := set.Decode(rec) // why an entry of the present catalogue cannot use it says nothing of what became of the event
+	evs, _ := set.Decode(consumer.RecordOf(raw)) // why an entry of the present catalogue cannot use it says nothing of what became of the event
 	for i := range evs {
 		if evs[i].ID == ref.ID && evs[i].Spec.Name == ref.Type {
 			return &evs[i], nil

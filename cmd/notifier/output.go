@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -34,22 +35,29 @@ func jsonOrText(format string) error {
 
 // confirm asks to type a word before something is changed; --yes answers for scripts.
 func confirm(cmd *cobra.Command, yes bool, what, word string) error {
+	_, err := confirmOne(cmd, yes, what, word)
+	return err
+}
+
+// confirmOne asks for one of several words and returns which was typed; --yes is the first.
+func confirmOne(cmd *cobra.Command, yes bool, what string, words ...string) (string, error) {
 	if yes {
-		return nil
+		return words[0], nil
 	}
 	in, ok := cmd.InOrStdin().(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) {
-		return &exitError{exitUsage, fmt.Errorf("%s: not on a terminal, so nothing was done; confirm with --yes", what)}
+		return "", &exitError{exitUsage, fmt.Errorf("%s: not on a terminal, so nothing was done; confirm with --yes", what)}
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "%s\ntype %q to go on: ", what, word)
+	fmt.Fprintf(cmd.ErrOrStderr(), "%s\ntype %q to go on: ", what, words[0])
 	line, err := bufio.NewReader(in).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
-		return err
+		return "", err
 	}
-	if strings.TrimSpace(line) != word {
-		return &exitError{exitUsage, errors.New("not confirmed, nothing was done")}
+	word := strings.TrimSpace(line)
+	if !slices.Contains(words, word) {
+		return "", &exitError{exitUsage, errors.New("not confirmed, nothing was done")}
 	}
-	return nil
+	return word, nil
 }
 
 // whoami is the `by` of a command: the OS user.

@@ -48,41 +48,37 @@ had left already, or exits 4 and names who did not answer.`,
 		Example: `  notifier pause broadcasts --why "wrong text in the sale rule"
   notifier pause rule/flash-sale-by-city --why "stock is gone" --yes`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return changeScope(cmd, ledger.CmdPause, args[0], c) },
+		RunE: func(cmd *cobra.Command, args []string) error { return pauseScope(cmd, args[0], c) },
 	}
 	c.add(cmd)
 	return cmd
 }
 
-func newResumeCmd() *cobra.Command {
-	var c changeFlags
-	cmd := &cobra.Command{
-		Use:     "resume SCOPE",
-		Short:   "let go on what was paused",
-		Example: `  notifier resume broadcasts --why "text mended"`,
-		Args:    cobra.ExactArgs(1),
-		RunE:    func(cmd *cobra.Command, args []string) error { return changeScope(cmd, ledger.CmdResume, args[0], c) },
-	}
-	c.add(cmd)
-	return cmd
-}
-
-func changeScope(cmd *cobra.Command, what, scope string, c changeFlags) error {
-	if err := c.check(); err != nil {
-		return err
-	}
-	r, s, err := reader(cmd)
+func pauseScope(cmd *cobra.Command, scope string, c changeFlags) error {
+	r, _, err := changing(cmd, scope, c)
 	if err != nil {
 		return err
 	}
-	if err := knownScope(s, scope); err != nil {
-		return &exitError{exitUsage, err}
-	}
-	if err := confirm(cmd, c.yes, what+" "+scope, scope); err != nil {
+	if err := confirm(cmd, c.yes, "pause "+scope, scope); err != nil {
 		return err
 	}
-	answers, err := r.Send(cmd.Context(), ledger.Command{Cmd: what, Target: scope, By: c.by, Why: c.why}, -1, answerWait)
-	return printAnswers(cmd, what+" "+scope, answers, err)
+	answers, err := r.Send(cmd.Context(), ledger.Command{Cmd: ledger.CmdPause, Target: scope, By: c.by, Why: c.why}, -1, answerWait)
+	return printAnswers(cmd, "pause "+scope, answers, err)
+}
+
+// changing sees that a command has a reason and a scope that names something.
+func changing(cmd *cobra.Command, scope string, c changeFlags) (*query.Reader, *settings.Settings, error) {
+	if err := c.check(); err != nil {
+		return nil, nil, err
+	}
+	r, s, err := reader(cmd)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := knownScope(s, scope); err != nil {
+		return nil, nil, &exitError{exitUsage, err}
+	}
+	return r, s, nil
 }
 
 // knownScope refuses a scope that names nothing, so that a typing mistake is never a pause of nothing.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -46,11 +47,15 @@ func newStatusCmd() *cobra.Command {
 			}
 			for _, scope := range slices.Sorted(maps.Keys(st.Pauses)) {
 				p := st.Pauses[scope]
+				if rule, off := strings.CutPrefix(scope, "off/"); off {
+					fmt.Fprintf(out, "held  rule %s  %s  since %s%s   next: edit the rule, or notifier kill %s\n", rule, p.Why, p.At.In(s.Zone).Format(time.DateTime), beingResumed(p), rule)
+					continue
+				}
 				if p.Brake {
 					fmt.Fprintf(out, "brake  %s  paused itself: %s  since %s   next: notifier resume %s\n", scope, p.Why, p.At.In(s.Zone).Format(time.DateTime), scope)
 					continue
 				}
-				fmt.Fprintf(out, "paused  %s  by %s: %s  since %s   next: notifier resume %s\n", scope, p.By, p.Why, p.At.In(s.Zone).Format(time.DateTime), scope)
+				fmt.Fprintf(out, "paused  %s  by %s: %s  since %s%s   next: notifier resume %s\n", scope, p.By, p.Why, p.At.In(s.Zone).Format(time.DateTime), beingResumed(p), scope)
 			}
 			for _, rule := range slices.Sorted(maps.Keys(st.Kills)) {
 				k := st.Kills[rule]

@@ -195,6 +195,7 @@ func (a *App) assemble() error {
 	dm := dispatch.NewMetrics(a.reg)
 	stage := stageTwo(a.s, accounts)
 	stage.Rules, stage.Users = func() dispatch.Rules { return a.live.set() }, func() dispatch.Users { return a.live.set() }
+	stage.Live, stage.Again = a.live.standing.Load, a.again
 	stage.Kafka, stage.Topics, stage.TxnSuffix, stage.Instance = a.kafka, a.topics, a.suffix, a.s.Kafka.Instance
 	stage.SessionTimeout, stage.FetchMaxWait = a.opt.SessionTimeout, a.opt.FetchMaxWait
 	stage.Metrics, stage.Log = dm, a.log.Named("dispatch")

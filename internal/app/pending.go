@@ -170,7 +170,7 @@ func pendingItem(s *settings.Settings, st *ledger.State, p *ledger.Pending, ac *
 
 // pausedBy names the pause that holds a lane or a rule.
 func pausedBy(st *ledger.State, rule string, ac *pendingAccount, lane string) string {
-	scopes := []string{"all", "account/" + ac.name, "lane/" + ac.name + "/" + lane, "rule/" + rule}
+	scopes := []string{"all", "account/" + ac.name, "lane/" + ac.name + "/" + lane, "rule/" + rule, "off/" + rule}
 	if ac.lanes[lane].Audiences {
 		scopes = append(scopes, "broadcasts")
 	}

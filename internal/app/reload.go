@@ -14,15 +14,17 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/rules"
 )
 
 // liveRules is the rule set that is live, and what watches the files. A bad file never takes effect: the last good set stays.
 type liveRules struct {
-	p    atomic.Pointer[rules.Set]
-	opt  rules.Options
-	read func() ([]rules.File, error)
-	log  *zap.Logger
+	p        atomic.Pointer[rules.Set]
+	standing atomic.Pointer[dispatch.Live] // of p, for stage 2
+	opt      rules.Options
+	read     func() ([]rules.File, error)
+	log      *zap.Logger
 
 	success *prometheus.GaugeVec
 	last    prometheus.Gauge
@@ -96,6 +98,7 @@ func (l *liveRules) onLoad(f func(*rules.Set)) {
 // swap makes a set live. It is the last step: everything that can fail has been done.
 func (l *liveRules) swap(s *rules.Set) {
 	old := l.p.Swap(s)
+	l.standing.Store(standings(s))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if old != nil {

@@ -74,7 +74,7 @@ func (e *evaluator) evaluate(r *kgo.Record) {
 			e.dead(r, "", string(ledger.Undecodable), fmt.Sprintf("panic: %v", x))
 		}
 	}()
-	events, err := e.rules.DecodeInto(e.room, recordOf(r))
+	events, err := e.rules.DecodeInto(e.room, RecordOf(r))
 	if cap(events) > cap(e.room) {
 		e.room = events
 	}
@@ -188,7 +188,8 @@ func (e *evaluator) dead(r *kgo.Record, eventName, reason, detail string) {
 	e.out = append(e.out, e.c.dead(r, reason, detail))
 }
 
-func recordOf(r *kgo.Record) event.Record {
+// RecordOf is a Kafka record as the decoder takes it.
+func RecordOf(r *kgo.Record) event.Record {
 	rec := event.Record{Position: event.Position{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}, Key: r.Key, Value: r.Value, Time: r.Timestamp}
 	for _, h := range r.Headers {
 		rec.Headers = append(rec.Headers, event.Header{Key: h.Key, Value: h.Value})

@@ -44,8 +44,9 @@ type actor struct {
 	onceLost int // forgotten for want of room since the last sweep
 	maxOnce  int
 	kills    map[string]ledger.Kill
-	doomed   []*item // of killed rules, not suppressed yet
+	doomed   []*item // of killed and removed rules, not suppressed yet
 	extends  map[string]ledger.Extension
+	edits    edits
 	longer   []*item           // of extended rules, whose later expiry is not written yet
 	stray    map[string]*item  // intents for an account the settings do not have
 	found    []*ledger.Pending // stray intents whose account the settings have again, until the first turn
@@ -142,7 +143,7 @@ func newActorIn(w books, machine func() time.Time, opt *Options, p int32, t *led
 	a := &actor{opt: opt, p: p, log: opt.Log.With(zap.Int32("partition", p)), w: w, clock: newClock(machine, t.Broker, t.Local, t.State.Clock()), pos: t.State.Position,
 		gen: t.State.Genesis, isNew: t.New, timers: newTimers(), accounts: map[string]*account{}, items: map[string]*item{}, calls: map[string]*call{},
 		kept: map[string]*ledger.Attempt{}, seen: map[string]time.Time{}, taken: t.State.Taken, pauses: t.State.Pauses, kills: t.State.Kills, extends: t.State.Extends, stray: map[string]*item{}, counts: map[string]bool{}, onceEnds: newTimers(), maxOnce: maxOnce,
-		inbox: inbox{wake: make(chan struct{}, 1)}, results: make(chan result, 8192), quit: make(chan struct{}), done: make(chan struct{}), failed: failed,
+		inbox: inbox{wake: make(chan struct{}, 1)}, edits: edits{jobs: map[string]*recheck{}}, results: make(chan result, 8192), quit: make(chan struct{}), done: make(chan struct{}), failed: failed,
 		lastClock: now, lastSweep: now.Add(-sweepEvery), lastBeat: now, sweepEach: sweepEvery}
 	a.aside = a.beside
 	a.ctx, a.lose = context.WithCancelCause(context.Background())

@@ -21,7 +21,8 @@ type call struct {
 	vendor   *Call
 	deadline time.Time // local, with monotonic reading
 	pace     quota.ID
-	read     *reading // not an attempt: a read of tags
+	read     *reading     // not an attempt: a read of tags
+	again    *reevaluated // nor this: held intents were evaluated again
 }
 
 // result is a call's outcome on its way back to the actor; a nil call is a probe of lane.
@@ -88,6 +89,10 @@ func (a *actor) resolve(r result) {
 	c, o, l := r.call, r.outcome, r.call.lane
 	if c.read != nil {
 		a.read(c, o)
+		return
+	}
+	if c.again != nil {
+		a.evaluatedAgain(c.again)
 		return
 	}
 	if c.vendor == nil { // a probe
@@ -209,7 +214,7 @@ func (a *actor) refused(c *call, o Outcome) {
 	var items []*item
 	for _, it := range c.items {
 		if a.killed(it.p.Intent) { // since the call left: it does not go again
-			a.giveUp(it)
+			a.giveUp(it, ledger.Killed)
 			continue
 		}
 		a.setState(it, queued)

@@ -105,22 +105,25 @@ func (a *actor) holdPaused() {
 }
 
 func (a *actor) resumeScope(c command, ans *ledger.Answer) {
-	if _, ok := a.pauses[c.Target]; !ok {
+	p, ok := a.pauses[c.Target]
+	if !ok {
 		ans.Text = "was not paused"
+		if rule, is := ruleOf(c.Target); is {
+			if off, held := a.pauses[offScope+rule]; held {
+				ans.OK, ans.Refused, ans.Text = false, true, "the rule files hold it: "+off.Why+"; next: edit the rule"
+			}
+		}
 		return
 	}
-	delete(a.pauses, c.Target)
-	a.w.Delete(ledger.PauseKey(c.Target))
-	a.released(c.Target)
-	n := 0
-	for _, it := range a.items {
-		if it.state == paused && it.ac != nil && it.ac.lanes[it.route.Lane] != nil && !a.pausedItem(it) {
-			a.gate(it)
-			n++
-		}
+	stale := 0
+	if c.Args[ledger.ArgSend] != ledger.SendOld {
+		stale = a.resuming(c.Target, p, &ledger.Resuming{By: c.By, Why: c.Why, At: c.At, ID: c.ID})
 	}
-	a.holds()
-	ans.Text = fmt.Sprintf("resumed, %d intents go on", n)
+	if stale > 0 {
+		ans.Intents, ans.Text = stale, resumedText(0, stale)
+		return
+	}
+	ans.Text = resumedText(a.lift(c.Target), 0)
 }
 
 // holds tells the operator's pauses of lanes.
@@ -146,7 +149,13 @@ func (a *actor) pausedLane(l *lane) bool {
 }
 
 func (a *actor) pausedRule(in *intent.Intent) bool {
+	if len(a.pauses) == 0 {
+		return false
+	}
 	_, ok := a.pauses["rule/"+in.Rule]
+	if !ok {
+		_, ok = a.pauses[offScope+in.Rule]
+	}
 	return ok
 }
 

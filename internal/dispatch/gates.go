@@ -14,13 +14,14 @@ func (a *actor) gate(it *item) {
 	id := it.id()
 	a.timers.stop(wakeItem, id) // it is asked now; asked once more while it is in a queue it would be there twice
 	if a.killed(it.p.Intent) {
-		a.giveUp(it)
+		a.giveUp(it, ledger.Killed)
 		return
 	}
 	if at := it.expire(); !at.IsZero() && !at.After(now) {
 		a.expired(it)
 		return
 	}
+	a.holdOff(it.p.Intent)
 	if m := it.p.Merged; m != nil {
 		if m.Closes.After(now) {
 			a.setState(it, merging)

@@ -189,7 +189,7 @@ func (a *actor) merge(head *item, in *intent.Intent) {
 	}
 	if in.Merge.Keep != intent.KeepFirst { // the latest trigger's texts, as its revision of the rule has them
 		merged := *head.p.Intent
-		merged.Content, merged.Variant, merged.Merge, merged.RuleSet = in.Content, in.Variant, in.Merge, in.RuleSet
+		merged.Content, merged.Variant, merged.Merge, merged.RuleSet, merged.Revision = in.Content, in.Variant, in.Merge, in.RuleSet, in.Revision
 		head.p.Intent = &merged
 	}
 	if in.Merge.Extend { // the wait counts from the last trigger, within the longest wait
@@ -224,6 +224,7 @@ func (a *actor) closeMerge(it *item) bool {
 		a.fate(it, ledger.Dead, ledger.RenderError, func(f *ledger.Fate) { f.Detail = err.Error() })
 		return false
 	}
+	it.p.Made = it.p.Text() // as the rule made it: with the texts of several triggers it could not be compared any more
 	closed := *in
 	closed.Content = c
 	key := *in.Merge

@@ -33,9 +33,9 @@ type item struct {
 	ac    *account
 	route Route
 	state state
-	group *pushGroup // while it waits with equals
-	spare bool       // it is in lane.spare
-	doom  bool       // its rule was killed: it leaves no more
+	group *pushGroup    // while it waits with equals
+	spare bool          // it is in lane.spare
+	doom  ledger.Reason // it is given up for this reason and leaves no more
 }
 
 func (it *item) id() string            { return string(it.p.Intent.ID) }

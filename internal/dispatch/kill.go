@@ -19,7 +19,7 @@ func (a *actor) kill(c command, ans *ledger.Answer) {
 			continue
 		}
 		ans.Intents++
-		a.giveUp(it)
+		a.giveUp(it, ledger.Killed)
 	}
 	for _, cl := range a.calls {
 		if slices.ContainsFunc(cl.items, func(it *item) bool { return it.p.Intent.Rule == c.Target }) {
@@ -52,33 +52,39 @@ func (a *actor) killed(in *intent.Intent) bool {
 }
 
 // giveUp takes an item out of every queue; sweep gives it its fate.
-func (a *actor) giveUp(it *item) {
+func (a *actor) giveUp(it *item, why ledger.Reason) {
 	if it.ac != nil {
 		if l := it.ac.lanes[it.route.Lane]; l != nil {
 			l.remove(it)
 		}
 	}
 	a.setState(it, paused)
-	if !it.doom {
-		it.doom = true
+	if it.doom == "" {
+		it.doom = why
 		a.doomed = append(a.doomed, it)
 	}
 }
 
-// sweep suppresses what was given up, a bounded number in each turn: a rule may hold a million, and a turn is one transaction. The
-// kill itself is on record, so a new owner goes on with it.
+// sweep suppresses what was given up, a bounded number in each turn: a rule may hold a million, and a turn is one transaction. A
+// kill is on record, and what a removed rule holds is found again: so a new owner goes on with it.
 func (a *actor) sweep() {
 	n := min(len(a.doomed), maxTurn)
 	for _, it := range a.doomed[:n] {
 		if it.state == gone { // it expired meanwhile
 			continue
 		}
-		k := a.kills[it.p.Intent.Rule]
 		if hash := seenHash(it.p.Intent); !a.seen[hash].IsZero() { // it was never sent, so its source may send it again after revive
 			delete(a.seen, hash)
 			a.w.Delete(ledger.SeenKey(hash))
 		}
-		a.fate(it, ledger.Suppressed, ledger.Killed, func(f *ledger.Fate) { f.Kind, f.By, f.Why = "operator", k.By, k.Why })
+		a.fate(it, ledger.Suppressed, it.doom, func(f *ledger.Fate) {
+			if it.doom == ledger.Killed {
+				k := a.kills[it.p.Intent.Rule]
+				f.Kind, f.By, f.Why = "operator", k.By, k.Why
+			} else {
+				f.Detail = "the rule was removed from the rule files"
+			}
+		})
 	}
 	if a.doomed = a.doomed[n:]; len(a.doomed) > 0 {
 		a.inbox.poke()

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"context"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -43,7 +44,9 @@ type Options struct {
 	Accounts  []*Account
 	Rules     func() Rules // the live rule set
 	Render    Render
-	Users     func() Users // the live rule set
+	Users     func() Users                                             // the live rule set
+	Live      func() *Live                                             // how the rules stand in the live files; nil: they never change
+	Again     func(context.Context, []*intent.Intent) ([]Again, error) // evaluates the events of intents again, each by its rule in the live files
 	Zone      *time.Location
 	Consent   Consent
 	ClassCaps map[string]intent.Cap // user_limits, by class

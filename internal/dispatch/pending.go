@@ -45,8 +45,8 @@ func (a *actor) cancel(c command, ans *ledger.Answer) {
 		refused = "it is in flight: what has left cannot be cancelled; next: notifier fates"
 	case it.p.Intent.Profile != nil:
 		refused = "it is a profile event, whose fields are on record already: it cannot be cancelled"
-	case it.doom:
-		refused = "its rule is killed: it is given up already"
+	case it.doom != "":
+		refused = "its rule is killed or removed: it is given up already"
 	}
 	if refused != "" {
 		ans.OK, ans.Refused, ans.Text = false, true, refused

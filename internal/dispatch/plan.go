@@ -10,6 +10,7 @@ import (
 func (a *actor) plan() (calls []*call) {
 	now := a.clock.now()
 	a.wake = time.Time{}
+	a.planEdits(now)
 	calls, a.ordered = a.ordered, nil
 	for _, key := range slices.Sorted(maps.Keys(a.accounts)) {
 		ac := a.accounts[key]

@@ -104,7 +104,7 @@ func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*ite
 		in := p.Intent
 		ac := a.accounts[in.Key]
 		if a.killed(in) && !inOpen[in.ID] && (ac == nil || p.Stray) { // given up, and the predecessor did not get to it
-			a.giveUp(a.add(nil, p, Route{}))
+			a.giveUp(a.add(nil, p, Route{}), ledger.Killed)
 			continue
 		}
 		if ac == nil {
@@ -137,7 +137,7 @@ func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*ite
 			held[in.ID] = it
 			a.setState(it, inFlight)
 		case a.killed(in):
-			a.giveUp(it)
+			a.giveUp(it, ledger.Killed)
 		case nowhere: // it waits where it cannot be sent
 			a.setState(it, paused)
 		case in.Profile != nil:

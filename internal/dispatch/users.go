@@ -24,6 +24,7 @@ func (a *actor) fix(it *item) bool {
 		a.fate(it, ledger.Dead, ledger.RenderError, func(f *ledger.Fate) { f.Detail = err.Error() })
 		return false
 	}
+	it.p.Made = it.p.Text()
 	fixed := *in
 	fixed.Content = c
 	it.p.Intent = &fixed

@@ -35,6 +35,12 @@ const (
 	CmdExtend  = "pending-extend"
 )
 
+// A resume that sends what older revisions of the rules made as it is has the argument send: old.
+const (
+	ArgSend = "send"
+	SendOld = "old"
+)
+
 // Key is the record's key: command + target, so that compaction keeps the last of each; for approvals + person, because two
 // people approve one request.
 func (c Command) Key() string {

@@ -51,6 +51,15 @@ type Pending struct {
 	Stray    bool           `json:"stray,omitempty"`    // its account was not in the settings: no gate has seen it, a profile is not in the table
 	Approval *Approval      `json:"approval,omitempty"` // since it began to wait for people
 	Extended int64          `json:"extended,omitempty"` // Mark of the last Extension that moved its expiry
+	Made     string         `json:"made,omitempty"`     // intent.Text as the rule made it, once stage 2 has filled the texts
+}
+
+// Text identifies what the rule made, whatever stage 2 has filled in since.
+func (p *Pending) Text() string {
+	if p.Made != "" {
+		return p.Made
+	}
+	return intent.Text(p.Intent)
 }
 
 // Merged is an open merge, kept with the intent that began it.
@@ -137,7 +146,7 @@ type Seen struct {
 	Until time.Time `json:"until"`
 }
 
-// Pause is an operator's pause of a scope: all, broadcasts, account/X, lane/X/Y or rule/X.
+// Pause is an operator's pause of a scope: all, broadcasts, account/X, lane/X/Y or rule/X; or off/RULE, that of the rule files.
 type Pause struct {
 	By  string    `json:"by"`
 	Why string    `json:"why"`
@@ -145,6 +154,16 @@ type Pause struct {
 	ID  string    `json:"id"`
 
 	Brake bool `json:"brake,omitempty"` // the rule's own brake did it
+
+	Resuming *Resuming `json:"resuming,omitempty"` // it is lifted once what an older revision made has been evaluated again
+}
+
+// Resuming says who lifts a pause.
+type Resuming struct {
+	By  string    `json:"by"`
+	Why string    `json:"why"`
+	At  time.Time `json:"at"`
+	ID  string    `json:"id,omitempty"` // of the command
 }
 
 // Kill says that a rule was given up: what comes of it is SUPPRESSED until it is revived.

@@ -1,0 +1,332 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
+)
+
+// editing is a play whose rule files can be edited. Evaluated again, an event gives the texts of makes, by event id.
+type editing struct {
+	*play
+	files   Live
+	makes   map[string]string // event id -> body; "": the rule does not match any more
+	asked   []string          // events that were evaluated again
+	failing int               // so many reads fail first
+}
+
+func newEditing(t *testing.T) *editing {
+	e := &editing{files: Live{Set: "1", Rules: map[string]RuleStanding{"r": {Revision: "a"}}}, makes: map[string]string{}}
+	e.play = newPlay(t, func(_ *Account, o *Options) {
+		o.Users = func() Users { return stubUsers{} }
+		o.Live = func() *Live { return &e.files }
+		o.Again = func(_ context.Context, ins []*intent.Intent) (out []Again, err error) {
+			if e.failing--; e.failing >= 0 {
+				return nil, errors.New("no broker")
+			}
+			for _, in := range ins {
+				e.asked = append(e.asked, in.Event.ID)
+				a := Again{Revision: e.files.Rules[in.Rule].Revision, Why: "it does not match"}
+				if body := e.makes[in.Event.ID]; body != "" {
+					made := *in
+					made.Content = &intent.Content{Title: "t", Body: body, Open: strings.Contains(body, "${")}
+					a.Text, a.Why = intent.Text(&made), ""
+				}
+				out = append(out, a)
+			}
+			return out, nil
+		}
+	})
+	return e
+}
+
+func (e *editing) edit(rule string, st RuleStanding) {
+	rules := map[string]RuleStanding{}
+	if rule != "" {
+		rules[rule] = st
+	}
+	e.files = Live{Set: e.files.Set + "+", Rules: rules}
+	e.turn()
+}
+
+func (e *editing) take(id, body string) *intent.Intent {
+	in := e.push(id, "u-"+id, intent.Policy{})
+	in.Content.Body, in.Revision, in.Content.Open = body, "a", strings.Contains(body, "${")
+	e.Take(in)
+	return in
+}
+
+func (e *editing) obey(cmd, target string, args map[string]string) {
+	e.a.obey(command{Command: ledger.Command{V: 1, ID: "c", Cmd: cmd, Target: target, Args: args, By: "li", Why: "w"}, offset: e.a.pos.Control})
+	e.turn()
+}
+
+func (e *editing) until(t time.Duration) { e.Advance(e.Now().Add(t)) }
+
+func TestResumeEvaluatesAgainWhatAnOlderRevisionMade(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		send map[string]string
+		want []string
+	}{
+		{"again", nil, []string{"e1 SENT", "e2 SUPPRESSED(superseded-by-rule-change)", "e3 SUPPRESSED(superseded-by-rule-change)"}},
+		{"send old", map[string]string{ledger.ArgSend: ledger.SendOld}, []string{"e1 SENT", "e2 SENT", "e3 SENT"}},
+	} {
+		for _, scope := range []string{"rule/r", "all", "account/main", "lane/main/user"} {
+			t.Run(test.name+" "+scope, func(t *testing.T) {
+				e := newEditing(t)
+				e.obey(ledger.CmdPause, scope, nil)
+				e.take("e1", "hello")
+				e.take("e2", "hello")
+				e.take("e3", "hello")
+				e.makes = map[string]string{"e1": "hello", "e2": "welcome"}
+				e.edit("r", RuleStanding{Revision: "b"})
+				e.want(nil, nil)
+				e.obey(ledger.CmdResume, scope, test.send)
+				e.until(time.Second)
+				if got := kinds(e.said); !slices.Equal(got, test.want) {
+					t.Errorf("fates %v, want %v", got, test.want)
+				}
+				for _, f := range e.said {
+					if f.Reason == ledger.SupersededByRule && (f.By != "li" || f.Why != "w" || f.Kind != "operator" || !strings.Contains(f.Detail, map[string]string{"e2": "its text differs", "e3": "it does not match"}[f.Event.ID])) {
+						t.Errorf("%+v does not say who, why and what", f)
+					}
+				}
+				if len(e.a.pauses) != 0 || len(e.a.edits.jobs) != 0 {
+					t.Errorf("left: %v, %v", e.a.pauses, e.a.edits.jobs)
+				}
+			})
+		}
+	}
+}
+
+func TestResumeWithoutAnEditAsksNobody(t *testing.T) {
+	e := newEditing(t)
+	e.obey(ledger.CmdPause, "rule/r", nil)
+	e.take("e1", "hello")
+	e.edit("r", RuleStanding{Revision: "a"}) // another rule was edited
+	e.obey(ledger.CmdResume, "rule/r", nil)
+	if got := kinds(e.said); !slices.Equal(got, []string{"e1 SENT"}) || e.asked != nil {
+		t.Errorf("fates %v after asking for %v", got, e.asked)
+	}
+}
+
+// What another pause holds as well is evaluated when that one is lifted: the rule may be edited again until then.
+func TestTheLastPauseAsks(t *testing.T) {
+	e := newEditing(t)
+	e.obey(ledger.CmdPause, "rule/r", nil)
+	e.obey(ledger.CmdPause, "account/main", nil)
+	e.take("e1", "hello")
+	e.edit("r", RuleStanding{Revision: "b"})
+	e.obey(ledger.CmdResume, "rule/r", nil)
+	e.until(time.Second)
+	if e.asked != nil || len(e.said) != 0 {
+		t.Fatalf("asked %v, said %v", e.asked, kinds(e.said))
+	}
+	e.makes["e1"] = "hello"
+	e.obey(ledger.CmdResume, "account/main", nil)
+	e.until(time.Second)
+	if got := kinds(e.said); !slices.Equal(got, []string{"e1 SENT"}) || !slices.Equal(e.asked, []string{"e1"}) {
+		t.Errorf("fates %v after asking for %v", got, e.asked)
+	}
+}
+
+func TestAnErrorOfReadingAgainHoldsAndTriesAgain(t *testing.T) {
+	e := newEditing(t)
+	e.failing, e.makes["e1"] = 2, "hello"
+	e.obey(ledger.CmdPause, "rule/r", nil)
+	e.take("e1", "hello")
+	e.edit("r", RuleStanding{Revision: "b"})
+	e.obey(ledger.CmdResume, "rule/r", nil)
+	e.until(againRetries)
+	e.want(nil, nil)
+	e.until(2 * againRetries)
+	if got := kinds(e.said); !slices.Equal(got, []string{"e1 SENT"}) {
+		t.Errorf("fates %v", got)
+	}
+}
+
+// A rule that is switched off holds what waits, whatever comes; live again it is a resume.
+func TestSwitchedOffARuleHolds(t *testing.T) {
+	for _, mode := range []string{"mode: off", "mode: shadow"} {
+		t.Run(mode, func(t *testing.T) {
+			e := newEditing(t)
+			quiet := e.push("e1", "u1", intent.Policy{Quiet: []intent.Quiet{{From: 11 * 60, To: 13 * 60}}})
+			quiet.Revision = "a"
+			e.Take(quiet)
+			e.edit("r", RuleStanding{Revision: "off", Off: mode})
+			e.take("e2", "hello") // of an instance that has not read the files yet
+			e.until(3 * time.Hour)
+			e.want(nil, nil)
+			if p := e.a.pauses["off/r"]; p.Why != mode {
+				t.Fatalf("pause %+v", p)
+			}
+			e.obey(ledger.CmdResume, "rule/r", nil) // the files decide
+			e.want(nil, nil)
+			e.makes = map[string]string{"e1": "hello"}
+			e.edit("r", RuleStanding{Revision: "c"})
+			e.until(time.Second)
+			if got := kinds(e.said); !slices.Equal(got, []string{"e1 SENT", "e2 SUPPRESSED(superseded-by-rule-change)"}) {
+				t.Errorf("fates %v", got)
+			}
+		})
+	}
+}
+
+func TestAnEditBackSendsWithoutAsking(t *testing.T) {
+	e := newEditing(t)
+	e.edit("r", RuleStanding{Revision: "off", Off: "mode: off"})
+	e.take("e1", "hello")
+	e.edit("r", RuleStanding{Revision: "a"})
+	e.until(time.Second)
+	if got := kinds(e.said); !slices.Equal(got, []string{"e1 SENT"}) || e.asked != nil {
+		t.Errorf("fates %v after asking for %v", got, e.asked)
+	}
+}
+
+// What a removed rule holds waits for two minutes: the files of this instance may be the older ones of a rolling reload.
+func TestARemovedRuleGivesUpAfterTwoMinutes(t *testing.T) {
+	e := newEditing(t)
+	e.obey(ledger.CmdPause, "rule/r", nil) // so that it waits
+	e.take("e1", "hello")
+	e.edit("", RuleStanding{})
+	e.obey(ledger.CmdResume, "rule/r", nil)
+	e.until(rollingFor - time.Second)
+	e.want(nil, nil)
+	e.take("e2", "hello") // comes late, and waits its own time
+	e.until(time.Second)
+	if got := kinds(e.said); !slices.Equal(got, []string{"e1 SUPPRESSED(superseded-by-rule-change)", "e2 SUPPRESSED(superseded-by-rule-change)"}) {
+		t.Errorf("fates %v", got)
+	}
+	e.take("e3", "hello")
+	e.until(rollingFor - time.Second)
+	if len(e.said) != 2 {
+		t.Errorf("what came after the rule was given up did not wait: %v", kinds(e.said))
+	}
+	e.makes["e3"] = "hello"
+	e.edit("r", RuleStanding{Revision: "a"})
+	e.until(time.Second)
+	if got := kinds(e.said); !slices.Contains(got, "e3 SENT") {
+		t.Errorf("the rule came back: %v", got)
+	}
+}
+
+// An intent of a rule that only the other instances' files have yet must not be given up.
+func TestARuleThatComesWithinTwoMinutesSends(t *testing.T) {
+	e := newEditing(t)
+	in := e.intent("e1", "new", "u1", intent.Push)
+	in.Revision = "n"
+	e.Take(in)
+	e.until(time.Minute)
+	e.want(nil, nil)
+	e.edit("new", RuleStanding{Revision: "n"})
+	e.until(time.Second)
+	if got := kinds(e.said); !slices.Equal(got, []string{"e1 SENT"}) {
+		t.Errorf("fates %v", got)
+	}
+}
+
+// The texts of a merge and of ${user.x} are filled by stage 2: what the rule made is compared.
+func TestFilledTextsAreComparedAsTheyWereMade(t *testing.T) {
+	e := newEditing(t)
+	e.obey(ledger.CmdPause, "all", nil)
+	if err := e.Know("stub:k", "u-e1", map[string]intent.Value{"level": {Type: "string", Str: "vip"}}); err != nil {
+		t.Fatal(err)
+	}
+	e.take("e1", "for ${level}")
+	for _, id := range []string{"e2", "e3"} {
+		merged := e.push(id, "u-"+id, intent.Policy{})
+		merged.Revision, merged.Merge = "a", &intent.Merge{Key: id, Wait: time.Minute, Vars: map[string]any{"x": "1"}}
+		e.Take(merged)
+	}
+	e.until(2 * time.Minute)
+	for _, it := range e.a.items {
+		if it.p.Made == "" {
+			t.Fatalf("%s: nothing says what the rule made", it.id())
+		}
+	}
+	e.makes = map[string]string{"e1": "for ${level}", "e2": "hello", "e3": "welcome"}
+	e.edit("r", RuleStanding{Revision: "b"})
+	e.obey(ledger.CmdResume, "all", nil)
+	e.until(time.Second)
+	got := kinds(e.said)
+	if !slices.Equal(got, []string{"e1 SENT", "e2 SENT", "e3 SUPPRESSED(superseded-by-rule-change)"}) {
+		t.Errorf("fates %v", got)
+	}
+}
+
+// A new owner goes on with what a resume began: the pause stays on record until all of it was looked at.
+func TestARestartGoesOnWithAResume(t *testing.T) {
+	b := setup(t)
+	files := &Live{Set: "1", Rules: map[string]RuleStanding{"r": {Revision: "b"}}}
+	asked := make(chan struct{}, 10)
+	var fail = true
+	change := func(o *Options) {
+		o.Live = func() *Live { return files }
+		o.Again = func(_ context.Context, ins []*intent.Intent) (out []Again, err error) {
+			asked <- struct{}{}
+			if fail {
+				return nil, errors.New("no broker")
+			}
+			for range ins {
+				out = append(out, Again{Revision: "b", Why: "it does not match"})
+			}
+			return out, nil
+		}
+	}
+	stop := b.start(b.account(), change)
+	b.order("p", ledger.CmdPause, "rule/r")
+	b.state("paused", func(st *ledger.State) bool { return len(st.Pauses) == 1 })
+	in := b.intent("e1", "r", "u1", intent.Push)
+	in.Revision = "a"
+	b.produce(in)
+	b.state("held", func(st *ledger.State) bool { return len(st.Pending) == 1 })
+	b.order("r", ledger.CmdResume, "rule/r")
+	<-asked
+	st := b.state("resuming", func(st *ledger.State) bool { return st.Pauses["rule/r"].Resuming != nil })
+	if r := st.Pauses["rule/r"].Resuming; r.By != "li" || r.Why != "test" || r.ID != "r" {
+		t.Errorf("resuming %+v", r)
+	}
+	stop()
+	fail = false
+	b.start(b.account(), change)
+	if got := kinds(b.fates(1)); !slices.Equal(got, []string{"e1 SUPPRESSED(superseded-by-rule-change)"}) {
+		t.Errorf("fates %v", got)
+	}
+	b.state("resumed", func(st *ledger.State) bool { return len(st.Pauses) == 0 })
+	if calls := b.vendor.seen(); len(calls) != 0 {
+		t.Errorf("calls %v", calls)
+	}
+}
+
+func TestManyAreEvaluatedAgainInBatches(t *testing.T) {
+	e := newEditing(t)
+	e.obey(ledger.CmdPause, "all", nil)
+	n := 2*againBatch + 1
+	for i := range n {
+		id := fmt.Sprint("e", i)
+		e.take(id, "hello")
+		if i%2 == 0 {
+			e.makes[id] = "hello"
+		}
+	}
+	e.edit("r", RuleStanding{Revision: "b"})
+	e.obey(ledger.CmdResume, "all", nil)
+	e.until(20 * time.Second)
+	sent := 0
+	for _, k := range kinds(e.said) {
+		if strings.HasSuffix(k, "SENT") {
+			sent++
+		}
+	}
+	if len(e.said) != n || sent != againBatch+1 || len(e.asked) != n {
+		t.Errorf("%d fates, %d sent, %d evaluated again", len(e.said), sent, len(e.asked))
+	}
+}
