@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -102,7 +104,18 @@ func ensureTopics(ctx context.Context, cl *kgo.Client, t ledger.Topics, partitio
 	if len(problems) > 0 {
 		return &TopicError{problems}
 	}
-	have, err = adm.ListTopics(ctx, names...)
+	err = untilKnown(ctx, func() error {
+		have, err = adm.ListTopics(ctx, names...)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if kerr.IsRetriable(have[name].Err) {
+				return have[name].Err
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		return fmt.Errorf("list topics: %w", err)
 	}
@@ -122,28 +135,50 @@ func checkSettings(ctx context.Context, adm *kadm.Client, o topic, log *zap.Logg
 	if len(o.must) == 0 {
 		return nil
 	}
-	rcs, err := adm.DescribeTopicConfigs(ctx, o.name)
-	if err == nil {
-		var rc kadm.ResourceConfig
-		if rc, err = rcs.On(o.name, nil); err == nil {
-			err = rc.Err
-		}
+	var rc kadm.ResourceConfig
+	err := untilKnown(ctx, func() error {
+		rcs, err := adm.DescribeTopicConfigs(ctx, o.name)
 		if err == nil {
-			is := map[string]string{}
-			for _, c := range rc.Configs {
-				is[c.Key] = c.MaybeValue()
-			}
-			for _, k := range slices.Sorted(maps.Keys(o.must)) {
-				if is[k] != o.must[k] {
-					problems = append(problems, fmt.Sprintf("%s has %s=%s, it must be %s", o.name, k, is[k], o.must[k]))
-				}
-			}
-			return problems
+			rc, err = rcs.On(o.name, nil)
+		}
+		return cmp.Or(err, rc.Err)
+	})
+	if err != nil {
+		log.Warn("the settings of a topic could not be checked", zap.String("topic", o.name), zap.String("must_have", settingsText(o.must)), zap.Error(err))
+		return nil
+	}
+	is := map[string]string{}
+	for _, c := range rc.Configs {
+		is[c.Key] = c.MaybeValue()
+	}
+	for _, k := range slices.Sorted(maps.Keys(o.must)) {
+		if is[k] != o.must[k] {
+			problems = append(problems, fmt.Sprintf("%s has %s=%s, it must be %s", o.name, k, is[k], o.must[k]))
 		}
 	}
-	log.Warn("the settings of a topic could not be checked", zap.String("topic", o.name), zap.String("must_have", settingsText(o.must)), zap.Error(err))
-	return nil
+	return problems
 }
+
+// untilKnown asks a cluster again that says it does not know a topic yet: the brokers hear of a new one at different times. A check that
+// gave up at once would let a wrong setting pass in just that moment.
+func untilKnown(ctx context.Context, ask func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, knownWithin)
+	defer cancel()
+	for {
+		err := ask()
+		if err == nil || !kerr.IsRetriable(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// knownWithin is how long a cluster may take to know a topic that was just made.
+const knownWithin = 15 * time.Second
 
 func settingsText(m map[string]string) string {
 	var out []string

@@ -1,0 +1,57 @@
+package app
+
+import (
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"go.uber.org/zap"
+
+	"github.com/notifier/notifier/internal/ledger"
+)
+
+// A broker that has not heard of a new topic yet says that it does not know it. Its settings must be checked all the same.
+func TestAWrongSettingIsFoundThoughTheBrokerHearsOfTheTopicLate(t *testing.T) {
+	t.Parallel()
+	topics := ledger.TopicsOf("n")
+	kc, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(kc.Close)
+	cl, err := kgo.NewClient(kgo.SeedBrokers(kc.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cl.Close)
+	if _, err := kadm.NewClient(cl).CreateTopic(t.Context(), 1, 1, map[string]*string{"cleanup.policy": kadm.StringPtr("delete")}, topics.Control); err != nil {
+		t.Fatal(err)
+	}
+	var late atomic.Int32
+	kc.ControlKey(int16(kmsg.DescribeConfigs), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		kc.KeepControl()
+		asked := req.(*kmsg.DescribeConfigsRequest)
+		if asked.Resources[0].ResourceName != topics.Control || late.Add(1) > 3 {
+			return nil, nil, false
+		}
+		resp := req.ResponseKind().(*kmsg.DescribeConfigsResponse)
+		r := kmsg.NewDescribeConfigsResponseResource()
+		r.ErrorCode, r.ResourceType, r.ResourceName = kerr.UnknownTopicOrPartition.Code, asked.Resources[0].ResourceType, topics.Control
+		resp.Resources = append(resp.Resources, r)
+		return resp, nil, true
+	})
+	err = ensureTopics(t.Context(), cl, topics, 2, 1, zap.NewNop())
+	wrong, ok := errors.AsType[*TopicError](err)
+	if !ok || len(wrong.Problems) != 1 || !strings.Contains(wrong.Problems[0], "n.control has cleanup.policy=delete") {
+		t.Errorf("got %v, want that control must be compacted", err)
+	}
+	if late.Load() != 4 {
+		t.Errorf("asked %d times", late.Load())
+	}
+}
