@@ -27,7 +27,7 @@ import (
 type Rules interface {
 	Topics() []string
 	DecodeInto(room []event.Event, r event.Record) ([]event.Event, error)
-	Evaluate(*event.Event) []*intent.Intent
+	EvaluateInto(*intent.Room, *event.Event) []*intent.Intent
 }
 
 // Start is where a NEW group begins; it never applies to a topic the group has read before.

@@ -45,7 +45,7 @@ func (stubRules) DecodeInto(_ []event.Event, r event.Record) ([]event.Event, err
 	return []event.Event{{Spec: &event.Spec{Name: "e"}, ID: text, Pos: r.Position}}, nil
 }
 
-func (stubRules) Evaluate(ev *event.Event) []*intent.Intent {
+func (stubRules) EvaluateInto(_ *intent.Room, ev *event.Event) []*intent.Intent {
 	one := func() *intent.Intent {
 		return &intent.Intent{ID: intent.MakeID(ev.Pos, "r", "u"), Event: intent.EventRef{ID: ev.ID}, Rule: "r", Account: "main", Target: "u", Action: intent.Push, Content: &intent.Content{Body: ev.ID}}
 	}

@@ -25,6 +25,7 @@ type evaluator struct {
 	now   time.Time     // of this share of records: the client would ask the clock for every intent
 	out   []*kgo.Record // intents and dead letters, in the order of the records
 	room  []event.Event // of the record at hand
+	made  intent.Room   // its intents
 	marks []mark        // of the record at hand
 	hits  []string      // the rules that matched it
 	ids   map[intent.ID]int
@@ -88,14 +89,15 @@ func (e *evaluator) evaluate(r *kgo.Record) {
 		e.marks = append(e.marks, mark{"", ignored})
 	}
 	e.forgetIDs()
+	e.made.Empty()
 	for i := range events {
 		ev := &events[i]
-		intents := e.rules.Evaluate(ev)
+		intents := e.rules.EvaluateInto(&e.made, ev)
 		if len(intents) == 0 {
 			e.marks = append(e.marks, mark{ev.Spec.Name, noMatch})
 			continue
 		}
-		if len(intents) > 1 || len(events) > 1 { // one intent cannot collide
+		if len(events) > 1 || !distinct(intents) {
 			e.makeUnique(intents)
 		}
 		whole := len(e.out)
@@ -128,6 +130,21 @@ func (e *evaluator) makeUnique(intents []*intent.Intent) {
 			in.ID += intent.ID("#" + strconv.Itoa(e.ids[in.ID]))
 		}
 	}
+}
+
+// distinct reports whether a few intents have different ids, as nearly always; of more it does not know.
+func distinct(intents []*intent.Intent) bool {
+	if len(intents) > 8 {
+		return false
+	}
+	for i, in := range intents {
+		for _, other := range intents[:i] {
+			if in.ID == other.ID {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func (e *evaluator) forgetIDs() {

@@ -18,7 +18,7 @@ import (
 // sized makes of each record one intent with a body of the length that the record says.
 type sized struct{ stubRules }
 
-func (sized) Evaluate(ev *event.Event) []*intent.Intent {
+func (sized) EvaluateInto(_ *intent.Room, ev *event.Event) []*intent.Intent {
 	n := 0
 	_, _ = fmt.Sscan(ev.ID, &n)
 	return []*intent.Intent{{ID: intent.MakeID(ev.Pos, "r", "u"), Event: intent.EventRef{ID: ev.ID, Topic: ev.Pos.Topic, Offset: ev.Pos.Offset}, Rule: "r", Account: "main", Target: "u", Action: intent.Push,
@@ -74,11 +74,11 @@ func (half) DecodeInto(_ []event.Event, r event.Record) ([]event.Event, error) {
 	return []event.Event{{Spec: &event.Spec{Name: "good"}, ID: "g", Pos: r.Position}, {Spec: &event.Spec{Name: "bad"}, ID: "b", Pos: r.Position}}, nil
 }
 
-func (h half) Evaluate(ev *event.Event) []*intent.Intent {
+func (h half) EvaluateInto(_ *intent.Room, ev *event.Event) []*intent.Intent {
 	if ev.ID == "b" {
 		panic("a rule with a fault")
 	}
-	return h.stubRules.Evaluate(ev)
+	return h.stubRules.EvaluateInto(nil, ev)
 }
 
 // What a record counted before it made the evaluation panic is taken back with its intents: the books say one dead letter.

@@ -23,7 +23,10 @@ const maxTargets = 100
 //
 // An intent whose text or audience cannot be rendered is returned with Dead set and no content: the caller records
 // DEAD(render-error), so it is never a wider audience. A rule that panics yields such an intent too; the others run.
-func (s *Set) Evaluate(ev *event.Event) []*intent.Intent {
+func (s *Set) Evaluate(ev *event.Event) []*intent.Intent { return s.EvaluateInto(nil, ev) }
+
+// EvaluateInto is Evaluate with the intents in a room, where they stay until it is emptied; nil makes them new.
+func (s *Set) EvaluateInto(room *intent.Room, ev *event.Event) []*intent.Intent {
 	if ev.Spec.Kind == event.Profile {
 		return s.profileIntents(ev)
 	}
@@ -33,13 +36,14 @@ func (s *Set) Evaluate(ev *event.Event) []*intent.Intent {
 	}
 	v := look(ev, s.opt.Zone)
 	defer v.release()
+	v.press.room = room
 	if p.index == nil || !p.index.find(v) {
 		return s.askAll(p, ev)
 	}
 	if len(v.found) == 0 {
 		return nil
 	}
-	out := make([]*intent.Intent, 0, len(v.found))
+	out := v.press.list(len(v.found))
 	a := subject{ev: ref(ev), user: ev.User, src: v, get: v.get, press: &v.press, places: ev}
 	for _, i := range v.found {
 		e := &p.index.entries[i]

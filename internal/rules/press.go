@@ -2,31 +2,32 @@ package rules
 
 import "github.com/notifier/notifier/internal/intent"
 
-// press is where intents are made. Its memory is taken for several at once: one event often makes more than one, and an
-// allocation costs more than what is written into it.
+// press is where intents are made: in a room that is used again, or new.
 type press struct {
-	each     int // how many at once; 0 is one
-	intents  []intent.Intent
-	contents []intent.Content
-	text     []byte // scratch of the content at hand
+	room *intent.Room // nil: everything is new
+	text []byte       // scratch of the content at hand
 }
 
 // intent gives an empty intent.
 func (p *press) intent() *intent.Intent {
-	if len(p.intents) == 0 {
-		p.intents = make([]intent.Intent, max(1, p.each))
+	if p.room == nil {
+		return new(intent.Intent)
 	}
-	in := &p.intents[0]
-	p.intents = p.intents[1:]
-	return in
+	return p.room.Intent()
 }
 
 // content gives an empty content.
 func (p *press) content() *intent.Content {
-	if len(p.contents) == 0 {
-		p.contents = make([]intent.Content, max(1, p.each))
+	if p.room == nil {
+		return new(intent.Content)
 	}
-	c := &p.contents[0]
-	p.contents = p.contents[1:]
-	return c
+	return p.room.Content()
+}
+
+// list gives an empty list for up to n intents.
+func (p *press) list(n int) []*intent.Intent {
+	if p.room == nil {
+		return make([]*intent.Intent, 0, n)
+	}
+	return p.room.List(n)
 }

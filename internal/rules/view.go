@@ -19,7 +19,7 @@ type view struct {
 }
 
 var views = sync.Pool{New: func() any {
-	v := &view{env: map[string]any{}, press: press{each: 16}}
+	v := &view{env: map[string]any{}}
 	v.get = v.text
 	return v
 }}
@@ -31,7 +31,7 @@ func look(ev *event.Event, zone *time.Location) *view {
 }
 
 func (v *view) release() {
-	v.ev = nil
+	v.ev, v.press.room = nil, nil
 	clear(v.env)
 	views.Put(v)
 }
