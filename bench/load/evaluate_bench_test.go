@@ -50,9 +50,11 @@ func BenchmarkEvaluateOrder(b *testing.B) {
 				events = append(events, evs...)
 			}
 			intents := 0
+			var room intent.Room
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
-				intents += len(set.Evaluate(&events[i%len(events)]))
+				room.Empty()
+				intents += len(set.EvaluateInto(&room, &events[i%len(events)]))
 			}
 			b.ReportMetric(float64(intents)/float64(b.N), "intents/op")
 		})

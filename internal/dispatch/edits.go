@@ -61,7 +61,7 @@ type edits struct {
 // recheck evaluates again what a pause holds before it is lifted.
 type recheck struct {
 	scope   string
-	left    []*item
+	left    []*item // to ask about; when it is empty, whoever is stale still is asked about again
 	running bool
 	same    int
 	other   int
@@ -302,7 +302,6 @@ func (a *actor) evaluatedAgain(r *reevaluated) {
 	}
 	if r.err != nil {
 		a.log.Error("held intents could not be evaluated again, they stay held and are tried again", zap.String("scope", job.scope), zap.Error(r.err))
-		job.left = append(r.items, job.left...)
 		a.edits.retry = a.clock.now().Add(againRetries)
 		return
 	}

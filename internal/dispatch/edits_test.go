@@ -330,3 +330,30 @@ func TestManyAreEvaluatedAgainInBatches(t *testing.T) {
 		t.Errorf("%d fates, %d sent, %d evaluated again", len(e.said), sent, len(e.asked))
 	}
 }
+
+// A new owner does not believe its own files for two minutes where they say otherwise than the pause of its predecessor: they may be the
+// older ones.
+func TestANewOwnerWaitsBeforeItUndoesWhatItsPredecessorSaw(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		why   string
+		files map[string]RuleStanding
+		want  string
+	}{
+		{"switched off, and live here", "mode: off", map[string]RuleStanding{"r": {Revision: "a"}}, "e1 SENT"},
+		{"removed", goneFromSet, nil, "e1 SUPPRESSED(superseded-by-rule-change)"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			e := newEditing(t)
+			e.files.Rules = test.files
+			e.a.pauses["off/r"] = ledger.Pause{By: byFiles, Why: test.why, At: noon.Add(-time.Hour)}
+			e.take("e1", "hello")
+			e.until(rollingFor - time.Second)
+			e.want(nil, nil)
+			e.until(2 * time.Second)
+			if got := kinds(e.said); !slices.Equal(got, []string{test.want}) {
+				t.Errorf("fates %v, want %s", got, test.want)
+			}
+		})
+	}
+}
