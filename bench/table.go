@@ -13,7 +13,7 @@ import (
 	"github.com/notifier/notifier/internal/tagsync"
 )
 
-// table weighs the profile table as the actor holds it: a map of rows, each built from the intent's wire form, with an
+// table weighs the profile table as the actor holds it: its table, each row built from the intent's wire form, with an
 // acknowledged set.
 func table(_ context.Context, l *lab) ([]report.Result, error) {
 	set, err := load.Load(1)
@@ -23,9 +23,8 @@ func table(_ context.Context, l *lab) ([]report.Result, error) {
 	users := l.size(100_000, 5_000)
 	var rounds []float64
 	for range l.rounds {
-		sets := map[string][]string{} // one slice a call, as acknowledged shares it
 		before := heap()
-		rows := map[string]*tagsync.User{}
+		rows := tagsync.NewTable()
 		for i := range users {
 			user, b := load.Profile(1, i, 1_700_000_000_000)
 			in, err := stored(set.Decode(event.Record{Position: event.Position{Topic: load.ProfileTopic, Offset: int64(i)}, Value: b, Time: time.UnixMilli(1_700_000_000_000)}))
@@ -33,12 +32,8 @@ func table(_ context.Context, l *lab) ([]report.Result, error) {
 				return nil, fmt.Errorf("user %s: %w", user, err)
 			}
 			u := row(in)
-			want := set.Tags("main", u.Get, nil)
-			if sets[tagsync.Key(want)] == nil {
-				sets[tagsync.Key(want)] = want
-			}
-			u.Acked = sets[tagsync.Key(want)]
-			rows[in.Target] = u
+			u.Acked, u.Foreign = set.Tags("main", u.Get, nil), []string{}
+			rows.Put(in.Target, u)
 		}
 		per := float64(heap()-before) / float64(users)
 		if err := readBack(rows, users); err != nil {
@@ -47,7 +42,7 @@ func table(_ context.Context, l *lab) ([]report.Result, error) {
 		rounds = append(rounds, per)
 	}
 	r, err := report.New("table", fmt.Sprintf("heap per known user, %d users with 5 short fields, after GC", users), "bytes", "in process", rounds,
-		report.Goals{First: 200, Less: true}, "map and rows as the actor holds them; checked: every row reads back")
+		report.Goals{First: 200, Less: true}, "the table as the actor holds it; checked: every row reads back")
 	return []report.Result{r}, err
 }
 
@@ -76,11 +71,12 @@ func row(in *intent.Intent) *tagsync.User {
 	return u
 }
 
-func readBack(rows map[string]*tagsync.User, users int) error {
-	if len(rows) != users {
-		return fmt.Errorf("%d rows, want %d", len(rows), users)
+func readBack(rows *tagsync.Table, users int) error {
+	if rows.Len() != users {
+		return fmt.Errorf("%d rows, want %d", rows.Len(), users)
 	}
-	for user, u := range rows {
+	for user := range rows.Users() {
+		u := rows.Get(user)
 		city, known := u.Get("city")
 		if !known || len(u.Acked) != 2 || u.Acked[0] != "city_"+city.Str {
 			return fmt.Errorf("user %s: city %+v, acknowledged %q", user, city, u.Acked)

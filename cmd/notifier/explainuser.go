@@ -29,7 +29,7 @@ func explainUser(cmd *cobra.Command, o explainOptions, user string) error {
 	identities := explaining(o, set, s, time.Now()).Identities
 	for _, name := range slices.Sorted(maps.Keys(identities)) {
 		for _, st := range states {
-			if row := st.Users[identities[name]+"/"+user]; row != nil {
+			if row := st.Users[identities[name]].Get(user); row != nil {
 				out.Accounts = append(out.Accounts, explain.Row(set, name, row))
 			}
 		}

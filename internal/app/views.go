@@ -163,7 +163,7 @@ func StatusOf(s *settings.Settings, states map[int32]*ledger.State, halts map[in
 	}
 	for _, p := range slices.Sorted(maps.Keys(states)) {
 		st := states[p]
-		pv := PartitionView{Partition: p, Owner: "nobody", Next: st.Position.Next, Intents: st.Position.Intents, Fates: st.Position.Fates, Pending: len(st.Pending), Users: len(st.Users)}
+		pv := PartitionView{Partition: p, Owner: "nobody", Next: st.Position.Next, Intents: st.Position.Intents, Fates: st.Position.Fates, Pending: len(st.Pending), Users: st.KnownUsers()}
 		if st.Owner != nil {
 			pv.Owner = st.Owner.Instance
 			if st.Owner.Released {

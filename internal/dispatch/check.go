@@ -3,7 +3,6 @@ package dispatch
 import (
 	"fmt"
 	"iter"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -48,7 +47,7 @@ const (
 
 // newCheck makes a check of a command, or goes on with one that a predecessor began.
 func newCheck(ac *account, rec *ledger.Check) *check {
-	k := &check{ac: ac, rec: rec, parts: max(1, rec.Parts), budget: len(ac.users)}
+	k := &check{ac: ac, rec: rec, parts: max(1, rec.Parts), budget: ac.users.Len()}
 	switch {
 	case rec.Cmd == ledger.CmdResync:
 		k.part, k.left, k.Drift = rec.Part, k.parts-rec.Part, rec.Results
@@ -84,7 +83,7 @@ func (a *actor) checkTags(c command, ans *ledger.Answer) (later bool) {
 	}
 	rec := &ledger.Check{V: ledger.Version, ID: c.ID, Cmd: c.Cmd, User: c.Args["user"], Repair: c.Args["repair"] == "true" || c.Cmd == ledger.CmdResync, By: c.By, Why: c.Why, At: a.clock.now().UTC()}
 	rec.Sample, _ = strconv.Atoi(c.Args["sample"])
-	rec.Parts = min(max(1, len(ac.users)/1000), ledger.CheckParts)
+	rec.Parts = min(max(1, ac.users.Len()/1000), ledger.CheckParts)
 	for _, k := range ac.checks {
 		if k.resync() && c.Cmd == ledger.CmdResync {
 			return refuse("a resync by %s goes on since %s: %d of %d parts done", k.rec.By, k.rec.At.Format(time.RFC3339), k.rec.Part, k.parts)
@@ -102,7 +101,7 @@ func (a *actor) checkTags(c command, ans *ledger.Answer) (later bool) {
 		return refuse("%d checks of account %s go on already", len(ac.checks), ac.Name)
 	case c.Cmd == ledger.CmdVerify && rec.User == "" && (rec.Sample < 1 || rec.Sample > maxSample):
 		return refuse("a sample is 1 to %d users; all of them: notifier tags resync", maxSample)
-	case rec.User != "" && ac.users[rec.User] == nil:
+	case rec.User != "" && ac.users.Get(rec.User) == nil:
 		ans.Text, ans.Drift = fmt.Sprintf("account %s knows no user %s", ac.Name, rec.User), &ledger.Drift{}
 		return false
 	}
@@ -115,7 +114,7 @@ func (a *actor) checkTags(c command, ans *ledger.Answer) (later bool) {
 		a.w.Delete(ledger.CheckKey(ac.Key, ac.synced))
 		ac.synced = ""
 	}
-	ans.Text = fmt.Sprintf("account %s: a resync of %d users has begun; how far it is: notifier status", ac.Name, len(ac.users))
+	ans.Text = fmt.Sprintf("account %s: a resync of %d users has begun; how far it is: notifier status", ac.Name, ac.users.Len())
 	return false
 }
 
@@ -158,7 +157,7 @@ func (a *actor) planChecks(ac *account, now time.Time) {
 			}
 			r := &reading{check: k, ours: map[string][]string{}}
 			for _, user := range users {
-				if u := ac.users[user]; ac.settled(user) {
+				if u := ac.users.Get(user); ac.settled(user) {
 					r.users, r.ours[user] = append(r.users, user), u.Acked
 				} else {
 					k.Unsettled++
@@ -181,7 +180,7 @@ func (a *actor) planChecks(ac *account, now time.Time) {
 
 // settled reports whether what the vendor has of a user can be known: nothing is on its way, nothing was unclear.
 func (ac *account) settled(user string) bool {
-	u := ac.users[user]
+	u := ac.users.Get(user)
 	return u != nil && !u.Gone && u.Acked != nil && u.Foreign != nil && u.RewriteAt.IsZero() && ac.busy[user] == nil && ac.asked[user] == nil && !ac.groups.Waits(user) && !ac.retags.out[user]
 }
 
@@ -210,7 +209,7 @@ func (a *actor) pick(k *check, now time.Time) (users []string) {
 			return users
 		}
 		if k.next == nil { // a map may change while it is walked: who stays is seen once
-			k.next, k.stop = iter.Pull(maps.Keys(k.ac.users))
+			k.next, k.stop = iter.Pull(k.ac.users.Users())
 		}
 		user, ok := k.next()
 		switch {
@@ -287,7 +286,7 @@ func (a *actor) checked(r *reading, o Outcome) {
 		differ := k.Differ
 		for _, user := range r.users {
 			if ours, clean := r.ours[user]; clean && ac.settled(user) {
-				a.compare(k, user, ac.users[user], ours, slices.Sorted(slices.Values(r.tags[user])))
+				a.compare(k, user, ac.users.Get(user), ours, slices.Sorted(slices.Values(r.tags[user])))
 			} else {
 				k.Unsettled++
 			}

@@ -20,8 +20,8 @@ func (b *bundle) knownUsers(a *actor, users ...string) *account {
 		u := &tagsync.User{}
 		u.Apply(b.profile("p", user, 1, map[string]string{"city": "bj"}).Profile, 1)
 		u.Acked, u.Foreign = []string{"city_bj"}, []string{}
-		ac.users[user] = u
-		a.w.Put(ledger.UserKey(ac.Key, user), u)
+		ac.users.Put(user, u)
+		a.keepUser(ac, user, u)
 	}
 	return ac
 }
@@ -78,8 +78,8 @@ func TestVerifyFindsDriftAndRepairWritesOurSetAgain(t *testing.T) {
 	b := setup(t)
 	a := b.byHand(func(ac *Account, _ *Options) { ac.KeepForeign = true })
 	ac := b.knownUsers(a, "equal", "missing", "extra", "theirs", "kept", "left")
-	ac.users["kept"].Acked, ac.users["kept"].Foreign = []string{"city_bj", "vip"}, []string{"vip"}
-	ac.users["left"].Acked, ac.users["left"].Foreign = []string{"city_bj", "vip"}, []string{"vip"}
+	ac.change("kept", func(u *tagsync.User) { u.Acked, u.Foreign = []string{"city_bj", "vip"}, []string{"vip"} })
+	ac.change("left", func(u *tagsync.User) { u.Acked, u.Foreign = []string{"city_bj", "vip"}, []string{"vip"} })
 	at := map[string][]string{"equal": {"city_bj"}, "missing": {}, "extra": {"city_sh", "city_bj"}, "theirs": {"new", "city_bj"}, "kept": {"vip", "city_bj"}, "left": {"city_bj"}}
 	b.vendor.read = func(u string) []string { return at[u] }
 
@@ -98,10 +98,10 @@ func TestVerifyFindsDriftAndRepairWritesOurSetAgain(t *testing.T) {
 	if g := gaugeOf(t, a.opt.Metrics.drift.WithLabelValues("main")); g != 2 {
 		t.Errorf("%v users are told to differ, want 2", g)
 	}
-	if u := ac.users["theirs"]; !slices.Equal(u.Foreign, []string{"new"}) || !slices.Equal(a.wanted(ac, "theirs"), []string{"city_bj", "new"}) {
+	if u := ac.users.Get("theirs"); !slices.Equal(u.Foreign, []string{"new"}) || !slices.Equal(a.wanted(ac, u), []string{"city_bj", "new"}) {
 		t.Errorf("a tag that is not ours is not recorded: %+v", u)
 	}
-	if u := ac.users["left"]; len(u.Foreign) != 0 || !slices.Equal(a.wanted(ac, "left"), []string{"city_bj"}) {
+	if u := ac.users.Get("left"); len(u.Foreign) != 0 || !slices.Equal(a.wanted(ac, u), []string{"city_bj"}) {
 		t.Errorf("the next write brings back a tag that its owner took away: %+v", u)
 	}
 
@@ -151,7 +151,7 @@ func TestAChangeOnItsWayIsNoDrift(t *testing.T) {
 	b := setup(t)
 	a := b.byHand(nil)
 	ac := b.knownUsers(a, "before", "during", "within", "unclear", "waiting", "quiet")
-	ac.users["unclear"].Acked = nil
+	ac.change("unclear", func(u *tagsync.User) { u.Acked = nil })
 	b.vendor.tags = []string{"city_old"} // of everybody: each comparison would be drift
 	a.admit(b.profile("p1", "before", 2, map[string]string{"city": "sh"}), 1)
 	first := a.plan()
@@ -186,8 +186,8 @@ func TestARepairWritesWhatTheNewestEventAsksFor(t *testing.T) {
 	a.obey(verify(0, map[string]string{"user": "u1", "repair": "true"}))
 	b.reading(a)
 	a.resolve(<-a.results)
-	if ac.users["u1"].Acked != nil || !ac.groups.Waits("u1") {
-		t.Fatalf("no repair waits: %+v", ac.users["u1"])
+	if ac.users.Get("u1").Acked != nil || !ac.groups.Waits("u1") {
+		t.Fatalf("no repair waits: %+v", ac.users.Get("u1"))
 	}
 	a.admit(b.profile("p2", "u1", 2, map[string]string{"city": "sh"}), 2)
 	b.commit(a)
@@ -201,8 +201,8 @@ func TestARepairWritesWhatTheNewestEventAsksFor(t *testing.T) {
 		t.Fatalf("calls %+v, want one with the newest set and the event's intent", calls)
 	}
 	a.resolve(result{calls[0], Outcome{Class: ClassOK}})
-	if !slices.Equal(ac.users["u1"].Acked, []string{"city_sh"}) {
-		t.Errorf("acknowledged %v", ac.users["u1"].Acked)
+	if !slices.Equal(ac.users.Get("u1").Acked, []string{"city_sh"}) {
+		t.Errorf("acknowledged %v", ac.users.Get("u1").Acked)
 	}
 	b.vendor.tags = []string{"city_sh"}
 	ac.lanes[LaneTagGet].notBefore = time.Time{}
@@ -348,8 +348,8 @@ func TestTheCanaryReadsSlowlyAndChangesNothing(t *testing.T) {
 	if g := gaugeOf(t, a.opt.Metrics.drift.WithLabelValues("main")); g != 6 {
 		t.Errorf("%v users are told to differ, want 6", g)
 	}
-	for user, u := range ac.users {
-		if u.Acked == nil || ac.groups.Waits(user) {
+	for user := range ac.users.Users() {
+		if ac.users.Get(user).Acked == nil || ac.groups.Waits(user) {
 			t.Errorf("the canary repairs %s", user)
 		}
 	}

@@ -63,7 +63,7 @@ func TestAmbiguousTagCallIsRepeatedAndWrittenOnceMoreWhenItCanNoLongerArrive(t *
 		t.Error(d)
 	}
 	b.state("acknowledged after the rewrite", func(st *ledger.State) bool {
-		u := st.Users["stub:k/u1"]
+		u := st.Users["stub:k"].Get("u1")
 		return u != nil && len(u.Acked) == 1 && u.RewriteAt.IsZero()
 	})
 	if n := len(b.vendor.seen()); n != 3 {

@@ -212,7 +212,7 @@ func (d *Dispatcher) takeOver(ctx context.Context, p int32, failed func(error)) 
 		prev = t.State.Owner.Instance
 	}
 	d.log.Info("partition owned", zap.Int32("partition", p), zap.String("before", prev), zap.Int("records", t.State.Records), zap.Int("pending", len(t.State.Pending)),
-		zap.Int("users", len(t.State.Users)), zap.Int64("next", t.State.Position.Next), zap.Duration("took", t.Took))
+		zap.Int("users", t.State.KnownUsers()), zap.Int64("next", t.State.Position.Next), zap.Duration("took", t.Took))
 	d.mu.Lock()
 	for _, c := range d.commands {
 		a.inbox.commands = append(a.inbox.commands, c)

@@ -24,7 +24,7 @@ func (a *actor) compare(k *check, user string, u *tagsync.User, ours, has []stri
 		k.Foreign++
 		u.Foreign = union(without(u.Foreign, left), came)
 		u.Acked = union(without(u.Acked, left), came)
-		a.w.Put(ledger.UserKey(ac.Key, user), u)
+		a.keepUser(ac, user, u)
 		missing, extra = without(missing, left), without(extra, came)
 	}
 	if len(missing)+len(extra)+len(came) > 0 && len(k.Users) < ledger.MaxDriftUsers {
@@ -45,7 +45,7 @@ func (a *actor) compare(k *check, user string, u *tagsync.User, ours, has []stri
 	}
 	// The set is written again as after an unclear call: also by the next owner, and always the newest (NEWEST-WINS).
 	u.Acked, u.Had, u.RewriteAt = nil, u.Acked, a.clock.now().UTC()
-	a.w.Put(ledger.UserKey(ac.Key, user), u)
+	a.keepUser(ac, user, u)
 	ac.repairs[user] = k
 	k.repairs++
 	a.retag(ac, user)

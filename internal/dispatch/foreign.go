@@ -22,12 +22,9 @@ type reading struct {
 	ours  map[string][]string // users to be compared, with what we had acknowledged when the read began
 }
 
-// unread reports whether the vendor's tags of a user have to be read before the first write. A write replaces the whole set, so
+// askRead lets a user wait for a read: the vendor's tags have to be read before the first write. A write replaces the whole set, so
 // without a look at it two promises could not be kept: a field that is still unknown removes no tag, and tags that no rule of
 // ours gives stay (settings: tags.foreign).
-func (ac *account) unread(user string) bool { return ac.users[user].Foreign == nil }
-
-// askRead lets a user wait for a read.
 func (ac *account) askRead(user string, now time.Time) {
 	if ac.reading[user] {
 		return
@@ -118,7 +115,7 @@ func (a *actor) read(c *call, o Outcome) {
 		a.refusedRead(c, o)
 	default:
 		for _, u := range r.users {
-			if ac.users[u] != nil {
+			if ac.users.Get(u) != nil {
 				ac.askRead(u, a.clock.now())
 			}
 		}
@@ -129,7 +126,7 @@ func (a *actor) read(c *call, o Outcome) {
 func (a *actor) learn(ac *account, r *reading) {
 	rules := a.opt.Rules()
 	for _, user := range r.users {
-		u := ac.users[user]
+		u := ac.users.Get(user)
 		if u == nil {
 			continue
 		}
@@ -146,7 +143,7 @@ func (a *actor) learn(ac *account, r *reading) {
 				u.Acked = []string{}
 			}
 		}
-		a.w.Put(ledger.UserKey(ac.Key, user), u)
+		a.keepUser(ac, user, u)
 		a.retag(ac, user)
 	}
 }

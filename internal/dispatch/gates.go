@@ -144,7 +144,7 @@ func (a *actor) expired(it *item) {
 
 // consent asks the profile table whether the user may be sent to. Consent that was never given is not consent.
 func (a *actor) consent(it *item) ledger.Reason {
-	c, u := a.opt.Consent, it.ac.users[it.p.Intent.Target]
+	c, u := a.opt.Consent, it.ac.users.Get(it.p.Intent.Target)
 	if c.Never != "" {
 		if v, _ := u.Get(c.Never); v.Str == "true" {
 			return ledger.Blocked

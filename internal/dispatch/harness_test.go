@@ -22,6 +22,7 @@ import (
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/quota"
+	"github.com/notifier/notifier/internal/tagsync"
 )
 
 // bundle is a broker, a vendor that does what the test says, and the means to look at what became of intents.
@@ -198,6 +199,13 @@ func setup(t *testing.T) *bundle {
 	b.state("genesis", func(st *ledger.State) bool { return st.Genesis != nil })
 	stop()
 	return b
+}
+
+// change changes a row of the profile table.
+func (ac *account) change(user string, f func(*tagsync.User)) {
+	u := ac.users.Get(user)
+	f(u)
+	ac.users.Put(user, u)
 }
 
 func (b *bundle) account() *Account {

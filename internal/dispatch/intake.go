@@ -244,7 +244,7 @@ func (a *actor) profile(ac *account, p *ledger.Pending) {
 		a.fate(it, ledger.Dead, ledger.BadField, func(f *ledger.Fate) { f.Detail = err.Error() })
 		return
 	}
-	u := ac.users[user]
+	u := ac.users.Get(user)
 	fresh := u == nil
 	if fresh {
 		u = &tagsync.User{}
@@ -254,12 +254,9 @@ func (a *actor) profile(ac *account, p *ledger.Pending) {
 		a.fate(it, ledger.Suppressed, ledger.Stale, nil)
 		return
 	}
-	if fresh {
-		ac.users[user] = u
-		a.opt.Metrics.users.WithLabelValues(ac.Name).Set(float64(len(ac.users)))
-	}
 	if ch.Touched || fresh { // also a row without a field: its intent waits for it
-		a.w.Put(ledger.UserKey(ac.Key, user), u)
+		a.keepUser(ac, user, u)
+		a.opt.Metrics.users.WithLabelValues(ac.Name).Set(float64(ac.users.Len()))
 	}
 	if old := ac.asked[user]; old != nil { // newest wins
 		a.fate(old, ledger.Coalesced, ledger.ReasonNone, func(f *ledger.Fate) { f.Into = in.ID })

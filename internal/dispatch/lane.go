@@ -13,7 +13,7 @@ import (
 type account struct {
 	*Account
 	lanes  map[string]*lane
-	users  map[string]*tagsync.User
+	users  *tagsync.Table
 	groups *tagsync.Groups
 	later  *tagsync.Groups // users who are evaluated again because the rules changed: they go when nobody else is due
 	retags *retags
@@ -47,7 +47,7 @@ type refused struct {
 // sent and has booked arrived by then. What it left open is held apart (restoreAttempts), and reads of tags are in no ledger, so their
 // window begins full as of now.
 func newAccount(a *Account, now, before time.Time) *account {
-	ac := &account{Account: a, lanes: map[string]*lane{}, users: map[string]*tagsync.User{}, asked: map[string]*item{}, busy: map[string]*call{}, merges: map[string]*item{}, reading: map[string]bool{},
+	ac := &account{Account: a, lanes: map[string]*lane{}, users: tagsync.NewTable(), asked: map[string]*item{}, busy: map[string]*call{}, merges: map[string]*item{}, reading: map[string]bool{},
 		comparing: map[*reading]bool{}, repairs: map[string]*check{}, drifted: map[string]bool{}, retags: newRetags()}
 	ac.pushes.max, ac.casts.max = a.MaxPushes, a.MaxBroadcasts
 	if ac.pushes.max == 0 {
@@ -83,6 +83,12 @@ func (ac *account) batch() int {
 		return l.MaxBatch
 	}
 	return 1
+}
+
+// keepUser keeps what changed in a user's row, in the table and on record.
+func (a *actor) keepUser(ac *account, user string, u *tagsync.User) {
+	ac.users.Put(user, u)
+	a.w.Put(ledger.UserKey(ac.Key, user), u)
 }
 
 // unqueue lets a user wait for no tag call.

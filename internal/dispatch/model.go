@@ -91,15 +91,15 @@ func (m *Model) Know(key, user string, fields map[string]intent.Value) error {
 	}
 	u := &tagsync.User{Foreign: []string{}}
 	u.Apply(&intent.Profile{Version: math.MinInt64, Fields: fields}, -1)
-	ac.users[user] = u
-	u.Acked = m.a.wanted(ac, user)
+	u.Acked = m.a.wanted(ac, u)
+	ac.users.Put(user, u)
 	return nil
 }
 
 // Tags is the set of tags that the vendor has of a user; nil: nobody knows the user.
 func (m *Model) Tags(key, user string) []string {
-	if ac := m.a.accounts[key]; ac != nil && ac.users[user] != nil {
-		return slices.Clone(ac.users[user].Acked)
+	if ac := m.a.accounts[key]; ac != nil && ac.users.Get(user) != nil {
+		return slices.Clone(ac.users.Get(user).Acked)
 	}
 	return nil
 }

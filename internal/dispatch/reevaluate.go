@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
 	"time"
 
@@ -59,7 +58,7 @@ func (a *actor) planRetags(ac *account, now time.Time) {
 	r.fresh = false
 	defer a.tellRetags(ac)
 	switch {
-	case differ && len(ac.users) == 0:
+	case differ && ac.users.Len() == 0:
 		r.rec = &ledger.TagChange{V: ledger.Version, Rules: tags, RuleSet: set}
 		a.enter(ac, ledger.TagsSettled)
 	case differ && fresh:
@@ -106,7 +105,7 @@ func (a *actor) beginRetags(ac *account, tags, set string) {
 	r.rec = &ledger.TagChange{V: ledger.Version, Rules: tags, RuleSet: set}
 	r.startCount()
 	a.enter(ac, ledger.TagsCounting)
-	a.log.Info("tag rules changed: known users are evaluated again", accountField(ac.Name), zap.Int("users", len(ac.users)))
+	a.log.Info("tag rules changed: known users are evaluated again", accountField(ac.Name), zap.Int("users", ac.users.Len()))
 }
 
 // enter puts a change into a state, on record.
@@ -144,7 +143,7 @@ func (a *actor) countRetags(ac *account, now time.Time) {
 		return
 	}
 	rec := r.rec
-	rec.Known, rec.Users, rec.Limit = len(ac.users), r.differ, max(minChange, int(ac.MaxChange*float64(len(ac.users))))
+	rec.Known, rec.Users, rec.Limit = ac.users.Len(), r.differ, max(minChange, int(ac.MaxChange*float64(ac.users.Len())))
 	rec.Tags, rec.Others = turns(r.gains, r.losses)
 	r.gains, r.losses = nil, nil
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d %d", rec.Rules, rec.Users, now.UnixNano()))
@@ -192,18 +191,18 @@ func turns(gains, losses map[string]int) (out []ledger.TagTurn, others int) {
 // differs compares what a user has with what the present rules give. Who has a change on its way gets what the present rules give by
 // that; of who was never read or is gone there is nothing to compare.
 func (a *actor) differs(ac *account, user string) (want, has []string, differs bool) {
-	u := ac.users[user]
+	u := ac.users.Get(user)
 	if u == nil || u.Gone || u.Acked == nil || u.Foreign == nil || !u.RewriteAt.IsZero() || ac.asked[user] != nil {
 		return nil, nil, false
 	}
-	want = a.wanted(ac, user)
+	want = a.wanted(ac, u)
 	return want, u.Acked, !slices.Equal(want, u.Acked)
 }
 
 // startWriting divides the users into parts: those that are done are remembered, since the table is not sorted.
 func (a *actor) startWriting(ac *account) {
 	rec := ac.retags.rec
-	rec.Parts, rec.Part, rec.Written, rec.Refused = min(max(1, len(ac.users)/1000), ledger.CheckParts), 0, 0, 0
+	rec.Parts, rec.Part, rec.Written, rec.Refused = min(max(1, ac.users.Len()/1000), ledger.CheckParts), 0, 0, 0
 	ac.retags.looked = 0
 	a.enter(ac, ledger.TagsWriting)
 	a.wakeAt(a.clock.now())
@@ -244,7 +243,7 @@ func (a *actor) writeRetags(ac *account, now time.Time) {
 // walk hands the users that are chosen to f, as many as a turn may take. It is true when nobody is left.
 func (r *retags) walk(machine func() time.Time, ac *account, chosen func(user string) bool, f func(user string)) (ended bool) {
 	if r.next == nil { // a map may change while it is walked: who stays is seen once
-		r.next, r.stop = iter.Pull(maps.Keys(ac.users))
+		r.next, r.stop = iter.Pull(ac.users.Users())
 	}
 	began, n := machine(), 0
 	for i := range maxSkip {
@@ -276,7 +275,10 @@ func (r *retags) letGo() {
 // retagEnds books that a user's set was written, or refused. A call that began before the user was looked at may have had another set.
 func (a *actor) retagEnds(ac *account, user string, set []string, written bool) {
 	r := ac.retags
-	if !r.out[user] || ac.users[user] != nil && !slices.Equal(set, a.wanted(ac, user)) {
+	if !r.out[user] {
+		return
+	}
+	if u := ac.users.Get(user); u != nil && !slices.Equal(set, a.wanted(ac, u)) {
 		return
 	}
 	delete(r.out, user)
@@ -293,11 +295,11 @@ func (a *actor) tellRetags(ac *account) {
 	left, waits := 0, false
 	switch rec := r.rec; rec.State {
 	case ledger.TagsCounting:
-		left = len(ac.users) - r.looked
+		left = ac.users.Len() - r.looked
 	case ledger.TagsApproval:
 		left, waits = rec.Users, true
 	case ledger.TagsWriting:
-		left = len(ac.users) - len(ac.users)*rec.Part/rec.Parts + len(r.out)
+		left = ac.users.Len() - ac.users.Len()*rec.Part/rec.Parts + len(r.out)
 	}
 	a.opt.Metrics.retagsLeft.WithLabelValues(ac.Name).Set(float64(max(0, left)))
 	a.tellWaits(ac, waits)

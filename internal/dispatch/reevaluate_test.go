@@ -13,6 +13,7 @@ import (
 
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/tagsync"
 )
 
 // ruleFiles are tag rules that a test edits: each user gets <prefix>_<city>, with no prefix nothing.
@@ -82,8 +83,8 @@ func TestAFewUsersAreWrittenAtOnceWhenTagRulesChange(t *testing.T) {
 	b := setup(t)
 	a, files := b.edited(100)
 	ac := a.accounts["stub:k"]
-	ac.users["u0007"].Acked = []string{"town_bj"}                                                    // differs no more
-	ac.users["u0008"].Foreign, ac.users["u0008"].Acked = []string{"vip"}, []string{"city_bj", "vip"} // somebody else's tag stays
+	ac.change("u0007", func(u *tagsync.User) { u.Acked = []string{"town_bj"} })                                    // differs no more
+	ac.change("u0008", func(u *tagsync.User) { u.Foreign, u.Acked = []string{"vip"}, []string{"city_bj", "vip"} }) // somebody else's tag stays
 	files.prefix = "town"
 	b.begun(a)
 	sets := b.writes(a, ledger.TagsSettled, fine)
@@ -191,8 +192,8 @@ func TestTheNextOwnerGoesOnAtTheCursor(t *testing.T) {
 		b.commit(a)
 	}
 	for u := range first { // by hand: the cursor alone keeps them from being written again
-		ac.users[u].Acked = []string{"city_bj"}
-		a.w.Put(ledger.UserKey(ac.Key, u), ac.users[u])
+		ac.change(u, func(u *tagsync.User) { u.Acked = []string{"city_bj"} })
+		a.w.Put(ledger.UserKey(ac.Key, u), ac.users.Get(u))
 	}
 	b.commit(a)
 
@@ -260,7 +261,9 @@ func TestEventsGoBeforeTheReEvaluation(t *testing.T) {
 	}
 	files.prefix = "town"
 	for i := range 50 { // 50 sets of one user each
-		ac.users[fmt.Sprintf("u%04d", i)].Apply(b.profile("p", "x", 2, map[string]string{"city": fmt.Sprint("c", i)}).Profile, 2)
+		ac.change(fmt.Sprintf("u%04d", i), func(u *tagsync.User) {
+			u.Apply(b.profile("p", "x", 2, map[string]string{"city": fmt.Sprint("c", i)}).Profile, 2)
+		})
 	}
 	for n := 0; len(a.calls) == 0 && n < 10; n++ {
 		a.plan()
@@ -271,7 +274,7 @@ func TestEventsGoBeforeTheReEvaluation(t *testing.T) {
 	}
 	a.admit(b.profile("p2", "u0049", 3, map[string]string{"city": "sh"}), 3)
 	a.admit(b.profile("p3", "new", 3, map[string]string{"city": "sh"}), 4)
-	ac.users["new"].Foreign, ac.users["new"].Acked = []string{}, []string{}
+	ac.change("new", func(u *tagsync.User) { u.Foreign, u.Acked = []string{}, []string{} })
 	a.retag(ac, "new")
 	for _, c := range calls[:1] {
 		a.resolve(result{c, fine(c)})
@@ -379,7 +382,7 @@ func TestUsersOnTheirWayAreNotCountedAndNotForgotten(t *testing.T) {
 	ac.TagDelay = time.Hour
 	a.admit(b.profile("p3", "u0001", 3, map[string]string{"city": "gz"}), 3) // u0001 waits
 	files.prefix = "town"
-	ac.users["u0000"].Acked = []string{"town_sh"} // as if the rule had been like this before
+	ac.change("u0000", func(u *tagsync.User) { u.Acked = []string{"town_sh"} }) // as if the rule had been like this before
 	if rec := b.begun(a); rec.Users != 1 || rec.State != ledger.TagsWriting {
 		t.Fatalf("counted %+v, want u0002 alone", rec)
 	}

@@ -29,14 +29,16 @@ func (a *actor) restore(st *ledger.State) {
 	for i := range a.seenOld {
 		slices.SortFunc(a.seenOld[i], func(x, y seenEntry) int { return x.until.Compare(y.until) })
 	}
-	for key, u := range st.Users {
-		ac, user := a.accountOf(key)
+	for key, table := range st.Users {
+		ac := a.accounts[key]
 		if ac == nil {
 			continue // the account is not in the settings; its rows stay in the ledger
 		}
-		ac.users[user] = u
-		if !u.RewriteAt.IsZero() {
-			a.timers.set(wakeUser, ac.Key+"\x00"+user, u.RewriteAt)
+		ac.users = table
+		for user := range table.Users() {
+			if u := table.Get(user); !u.RewriteAt.IsZero() {
+				a.timers.set(wakeUser, ac.Key+"\x00"+user, u.RewriteAt)
+			}
 		}
 	}
 	for key, l := range st.Lanes {
@@ -66,7 +68,7 @@ func (a *actor) restore(st *ledger.State) {
 	a.restoreAttempts(st, now, open)
 	for _, ac := range a.accounts {
 		a.opt.Metrics.lanes(ac.Account)
-		a.opt.Metrics.users.WithLabelValues(ac.Name).Set(float64(len(ac.users)))
+		a.opt.Metrics.users.WithLabelValues(ac.Name).Set(float64(ac.users.Len()))
 		for user := range ac.asked {
 			a.retagLater(ac, user)
 		}
@@ -229,7 +231,7 @@ func (a *actor) fire(k timerKey) {
 			if ac == nil {
 				return
 			}
-			if u := ac.users[user]; u != nil && u.RewriteAt.After(a.clock.now()) {
+			if u := ac.users.Get(user); u != nil && u.RewriteAt.After(a.clock.now()) {
 				a.timers.set(wakeUser, k.key, u.RewriteAt)
 			}
 			a.retag(ac, user)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/tagsync"
 	"github.com/notifier/notifier/internal/quota"
 )
 
@@ -136,7 +137,7 @@ func TestWhatWaitedForItsAccountMeetsEveryGate(t *testing.T) {
 	if it := a.items[string(merged.ID)]; it == nil || it.state != merging {
 		t.Errorf("the merge is %+v, want it open", it)
 	}
-	if u := a.accounts["stub:k"].users["u1"]; u == nil || u.Fields["city"].Str != "bj" {
+	if u := a.accounts["stub:k"].users.Get("u1"); u == nil || u.Fields["city"].Str != "bj" {
 		t.Errorf("the row is %+v, want the city of the event", u)
 	}
 }
@@ -147,7 +148,7 @@ func TestASecondTombstoneWhileTheTagsAreClearedHasItsFate(t *testing.T) {
 	a := b.byHand(nil)
 	a.admit(b.profile("p1", "u1", 1, map[string]string{"city": "bj"}), 0)
 	ac := a.accounts["stub:k"]
-	ac.users["u1"].Foreign, ac.users["u1"].Acked = []string{}, []string{"city_bj"}
+	ac.change("u1", func(u *tagsync.User) { u.Foreign, u.Acked = []string{}, []string{"city_bj"} })
 	gone := func(id string, version int64) *intent.Intent {
 		in := b.profile(id, "u1", version, nil)
 		in.Profile.Gone = true
@@ -160,8 +161,8 @@ func TestASecondTombstoneWhileTheTagsAreClearedHasItsFate(t *testing.T) {
 	}
 	a.admit(gone("p3", 3), 2)
 	a.resolve(result{calls[0], Outcome{Class: ClassOK}})
-	if len(a.items) != 0 || len(ac.users) != 0 {
-		t.Errorf("%d intents and %d rows are left, want none", len(a.items), len(ac.users))
+	if len(a.items) != 0 || ac.users.Len() != 0 {
+		t.Errorf("%d intents and %d rows are left, want none", len(a.items), ac.users.Len())
 	}
 }
 
@@ -199,8 +200,7 @@ func TestAnUnknownFieldRemovesNoTagAfterAnAmbiguousCall(t *testing.T) {
 	rules := func(_ *Account, o *Options) { o.Rules = func() Rules { return keepsLevel{} } }
 	a := b.byHand(rules)
 	a.admit(b.profile("p1", "u1", 1, map[string]string{"city": "bj"}), 0)
-	u := a.accounts["stub:k"].users["u1"]
-	u.Foreign, u.Acked = []string{}, []string{"level_vip"}
+	a.accounts["stub:k"].change("u1", func(u *tagsync.User) { u.Foreign, u.Acked = []string{}, []string{"level_vip"} })
 	a.retag(a.accounts["stub:k"], "u1")
 	want := []string{"city_bj", "level_vip"}
 	calls := a.plan()
@@ -210,7 +210,7 @@ func TestAnUnknownFieldRemovesNoTagAfterAnAmbiguousCall(t *testing.T) {
 	a.resolve(result{calls[0], Outcome{Class: ClassRetrySafe}})
 	b.commit(a)
 	for _, a := range []*actor{a, b.byHand(rules)} {
-		if got := a.wanted(a.accounts["stub:k"], "u1"); !slices.Equal(got, want) {
+		if got := a.wanted(a.accounts["stub:k"], a.accounts["stub:k"].users.Get("u1")); !slices.Equal(got, want) {
 			t.Errorf("the repeat sets %v, want %v", got, want)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 // call in flight changed. "Unchanged" is judged against what the vendor will have: while a call is in flight that is not known,
 // so the decision waits for its outcome (design.md 3.11).
 func (a *actor) retag(ac *account, user string) {
-	u := ac.users[user]
+	u := ac.users.Get(user)
 	if u == nil || ac.busy[user] != nil {
 		return
 	}
@@ -22,12 +22,12 @@ func (a *actor) retag(ac *account, user string) {
 		ac.unqueue(user)
 		return
 	}
-	if ac.unread(user) {
+	if u.Foreign == nil {
 		ac.unqueue(user)
 		ac.askRead(user, a.clock.now())
 		return
 	}
-	want := a.wanted(ac, user)
+	want := a.wanted(ac, u)
 	if !rewrite && u.Acked != nil && slices.Equal(u.Acked, want) {
 		ac.unqueue(user)
 		if it != nil {
@@ -53,9 +53,8 @@ func (a *actor) retag(ac *account, user string) {
 	ac.groups.Add(user, want, deadline)
 }
 
-// wanted is the set a user deserves now.
-func (a *actor) wanted(ac *account, user string) []string {
-	u := ac.users[user]
+// wanted is the set a row deserves now.
+func (a *actor) wanted(ac *account, u *tagsync.User) []string {
 	if u.Gone {
 		return []string{}
 	}
@@ -72,14 +71,14 @@ func (a *actor) wanted(ac *account, user string) []string {
 
 // dropGone removes the row of a user who is gone and whose tags are cleared.
 func (a *actor) dropGone(ac *account, user string) {
-	if u := ac.users[user]; u == nil || !u.Gone || !u.RewriteAt.IsZero() || ac.asked[user] != nil { // who asks needs the row
+	if u := ac.users.Get(user); u == nil || !u.Gone || !u.RewriteAt.IsZero() || ac.asked[user] != nil { // who asks needs the row
 		return
 	}
-	delete(ac.users, user)
+	ac.users.Delete(user)
 	delete(ac.retags.out, user)
 	a.repairEnds(ac, user, true)
 	a.w.Delete(ledger.UserKey(ac.Key, user))
-	a.opt.Metrics.users.WithLabelValues(ac.Name).Set(float64(len(ac.users)))
+	a.opt.Metrics.users.WithLabelValues(ac.Name).Set(float64(ac.users.Len()))
 }
 
 // smallGroup is how many users of a group may go one by one while the batch lane has no slot. More wait for a batch: ten
@@ -161,11 +160,11 @@ func (a *actor) tagCall(ac *account, l *lane, users, set []string, now time.Time
 	var sending []string
 	var items []*item
 	for _, user := range users {
-		u := ac.users[user]
+		u := ac.users.Get(user)
 		if u == nil || ac.busy[user] != nil {
 			continue
 		}
-		if !slices.Equal(a.wanted(ac, user), set) {
+		if !slices.Equal(a.wanted(ac, u), set) {
 			a.retag(ac, user)
 			continue
 		}
@@ -191,7 +190,7 @@ func (a *actor) tagCall(ac *account, l *lane, users, set []string, now time.Time
 func (a *actor) acknowledged(c *call) {
 	ac := c.lane.ac
 	for _, user := range c.users {
-		u := ac.users[user]
+		u := ac.users.Get(user)
 		if u == nil {
 			continue
 		}
@@ -201,7 +200,7 @@ func (a *actor) acknowledged(c *call) {
 		} else {
 			u.Acked, u.Had = nil, c.set // an earlier ambiguous call may still arrive and undo this one
 		}
-		a.w.Put(ledger.UserKey(ac.Key, user), u)
+		a.keepUser(ac, user, u)
 		a.repairEnds(ac, user, true)
 		a.retagEnds(ac, user, c.set, true)
 		a.dropGone(ac, user)
@@ -217,7 +216,7 @@ func (a *actor) unclearTags(c *call) {
 	ac := c.lane.ac
 	rewrite := c.attempt.NotAfter.Add(c.lane.Late)
 	for _, user := range c.users {
-		u := ac.users[user]
+		u := ac.users.Get(user)
 		if u == nil {
 			continue
 		}
@@ -225,7 +224,7 @@ func (a *actor) unclearTags(c *call) {
 		if rewrite.After(u.RewriteAt) {
 			u.RewriteAt = rewrite.UTC()
 		}
-		a.w.Put(ledger.UserKey(ac.Key, user), u)
+		a.keepUser(ac, user, u)
 		a.timers.set(wakeUser, ac.Key+"\x00"+user, u.RewriteAt)
 	}
 	a.backTags(c)
@@ -279,9 +278,9 @@ func (a *actor) refusedUser(c *call, o Outcome) {
 	for _, it := range c.items {
 		a.dead(it, c, o)
 	}
-	if u := ac.users[user]; u != nil && !u.RewriteAt.IsZero() && !u.RewriteAt.After(a.clock.now()) {
+	if u := ac.users.Get(user); u != nil && !u.RewriteAt.IsZero() && !u.RewriteAt.After(a.clock.now()) {
 		u.RewriteAt = time.Time{} // a rewrite that the vendor refuses cannot be mended by repeating it
-		a.w.Put(ledger.UserKey(ac.Key, user), u)
+		a.keepUser(ac, user, u)
 	}
 	a.repairEnds(ac, user, false)
 	a.retagEnds(ac, user, c.set, false)

@@ -19,7 +19,7 @@ type Users interface {
 // what is held does not change any more. false: it could not be rendered and has its fate.
 func (a *actor) fix(it *item) bool {
 	in := it.p.Intent
-	c, err := a.opt.Users().Fill(in.Content, it.ac.users[in.Target].Get, a.clock.now())
+	c, err := a.opt.Users().Fill(in.Content, it.ac.users.Get(in.Target).Get, a.clock.now())
 	if err != nil {
 		a.fate(it, ledger.Dead, ledger.RenderError, func(f *ledger.Fate) { f.Detail = err.Error() })
 		return false
@@ -35,7 +35,7 @@ func (a *actor) fix(it *item) bool {
 // userMeets asks the rule's user_when as the call leaves: the row as it is now counts, not as it was when the event came.
 func (a *actor) userMeets(it *item) bool {
 	in := it.p.Intent
-	return in.UserWhen == "" || a.opt.Users().Meets(in.UserWhen, it.ac.users[in.Target].Get)
+	return in.UserWhen == "" || a.opt.Users().Meets(in.UserWhen, it.ac.users.Get(in.Target).Get)
 }
 
 // heldUntil is when send_at and then the quiet hours let an item go: not after now when neither holds it. drop is true when quiet hours

@@ -17,7 +17,7 @@ type State struct {
 	Position Position
 	Pending  map[string]*Pending      // by intent id
 	Attempts map[string]*Attempt      // by attempt id
-	Users    map[string]*tagsync.User // by account/user
+	Users    map[string]*tagsync.Table // by account
 	Taken    map[string]*Taken        // by account/scope/user
 	Sends    map[string]*Sends        // by account/rule/what
 	Once     map[string]Once          // by account/rule/hash
@@ -33,7 +33,7 @@ type State struct {
 
 // NewState gives an empty State.
 func NewState() *State {
-	return &State{Pending: map[string]*Pending{}, Attempts: map[string]*Attempt{}, Users: map[string]*tagsync.User{}, Taken: map[string]*Taken{},
+	return &State{Pending: map[string]*Pending{}, Attempts: map[string]*Attempt{}, Users: map[string]*tagsync.Table{}, Taken: map[string]*Taken{},
 		Sends: map[string]*Sends{}, Once: map[string]Once{},
 		Seen: map[string]Seen{}, Pauses: map[string]Pause{}, Kills: map[string]Kill{}, Extends: map[string]Extension{}, Lanes: map[string]LaneState{}, Checks: map[string]*Check{}, Changes: map[string]*TagChange{}}
 }
@@ -61,7 +61,7 @@ func (s *State) Apply(key string, value []byte) error {
 	case "a":
 		return into(s.Attempts, key, rest, value)
 	case "u":
-		return into(s.Users, key, rest, value)
+		return s.user(key, rest, value)
 	case "c":
 		return into(s.Taken, key, rest, value)
 	case "w":
@@ -133,6 +133,39 @@ func decode(key string, value []byte, x any) error {
 		return fmt.Errorf("read ledger: record %q: %w", key, err)
 	}
 	return nil
+}
+
+// user folds a row of the profile table in; an account's identity holds no slash.
+func (s *State) user(key, rest string, value []byte) error {
+	account, user, ok := strings.Cut(rest, "/")
+	if !ok {
+		return fmt.Errorf("read ledger: key %q names no user", key)
+	}
+	t := s.Users[account]
+	if value == nil {
+		if t != nil {
+			t.Delete(user)
+		}
+		return nil
+	}
+	u := new(tagsync.User)
+	if err := decode(key, value, u); err != nil {
+		return err
+	}
+	if t == nil {
+		t = tagsync.NewTable()
+		s.Users[account] = t
+	}
+	t.Put(user, u)
+	return nil
+}
+
+// KnownUsers counts the rows of all accounts.
+func (s *State) KnownUsers() (n int) {
+	for _, t := range s.Users {
+		n += t.Len()
+	}
+	return n
 }
 
 // Keys of the records.

@@ -52,7 +52,7 @@ func TestFold(t *testing.T) {
 		}
 	}
 	if st.Genesis.Partitions != 4 || st.Owner.Nonce != "n" || st.Position.Next != 7 || st.Pending[string(in.ID)].Seq != 6 || st.Attempts["a-0-1"].State != Started ||
-		st.Users["rongcloud:k/u1"].Acked[0] != "a" || st.Pauses["rule/x"].By != "me" || len(st.Kills) != 1 || st.Kills["y"].By != "li" || st.Lanes["rongcloud:k/tag"].Reason != "credentials" || len(st.Taken["rongcloud:k/rule/x/u1"].At) != 1 || st.Checks["rongcloud:k/c1"].Part != 3 ||
+		st.Users["rongcloud:k"].Get("u1").Acked[0] != "a" || st.Pauses["rule/x"].By != "me" || len(st.Kills) != 1 || st.Kills["y"].By != "li" || st.Lanes["rongcloud:k/tag"].Reason != "credentials" || len(st.Taken["rongcloud:k/rule/x/u1"].At) != 1 || st.Checks["rongcloud:k/c1"].Part != 3 ||
 		st.Sends["rongcloud:k/x/1h0m0s"].Parts[0].N != 3 || !st.Once["rongcloud:k/x/h"].Until.Equal(time.Unix(1, 0)) {
 		t.Errorf("state %+v", st)
 	}
@@ -81,15 +81,15 @@ func TestAcknowledgedEmptySetSurvives(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if st.Users["k/a"].Acked == nil || st.Users["k/b"].Acked != nil {
-		t.Errorf("a %v, b %v", st.Users["k/a"].Acked, st.Users["k/b"].Acked)
+	if st.Users["k"].Get("a").Acked == nil || st.Users["k"].Get("b").Acked != nil {
+		t.Errorf("a %v, b %v", st.Users["k"].Get("a").Acked, st.Users["k"].Get("b").Acked)
 	}
-	b, err := json.Marshal(st.Users["k/a"])
+	b, err := json.Marshal(st.Users["k"].Get("a"))
 	if err != nil || !json.Valid(b) || string(b) == "" {
 		t.Fatal(err)
 	}
 	again := NewState()
-	if err := again.Apply(UserKey("k", "a"), b); err != nil || again.Users["k/a"].Acked == nil {
+	if err := again.Apply(UserKey("k", "a"), b); err != nil || again.Users["k"].Get("a").Acked == nil {
 		t.Errorf("written as %s it reads as unknown", b)
 	}
 }

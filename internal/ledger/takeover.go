@@ -151,7 +151,7 @@ func (t *TakenOver) checkGenesis(ctx context.Context) error {
 		if hi.Offset > 0 {
 			return halt("the ledger has no genesis record but %s[%d] has held %d offsets: the ledger was lost or is another one", opt.Topics.Intents, p, hi.Offset)
 		}
-		if len(st.Pending)+len(st.Attempts)+len(st.Users) > 0 {
+		if len(st.Pending)+len(st.Attempts)+st.KnownUsers() > 0 {
 			return halt("the ledger holds records but no genesis record")
 		}
 		id := ""

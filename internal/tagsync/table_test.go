@@ -1,0 +1,123 @@
+package tagsync
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/notifier/notifier/internal/event"
+	"github.com/notifier/notifier/internal/intent"
+)
+
+// someone is a random row; small numbers of everything, and now and then the largest.
+func someone(r *rand.Rand) *User {
+	number := func() int64 {
+		return []int64{0, -1, 1, r.Int64N(1000), math.MaxInt64, math.MinInt64, 1_764_000_000_000_000 + r.Int64N(1e9), math.MinInt64 + r.Int64N(9)}[r.IntN(8)]
+	}
+	text := func() string {
+		return []string{"", "bj", "北京", "\x00\xff", fmt.Sprint(r.Int64()), string(make([]byte, 300))}[r.IntN(6)]
+	}
+	texts := func() []string {
+		if r.IntN(4) == 0 {
+			return nil
+		}
+		out := make([]string, r.IntN(4))
+		for i := range out {
+			out[i] = text()
+		}
+		return out
+	}
+	u := &User{Acked: texts(), Had: texts(), Foreign: texts(), Gone: r.IntN(5) == 0}
+	if r.IntN(3) == 0 {
+		u.RewriteAt = time.Unix(r.Int64N(1<<33), r.Int64N(1e9)).UTC()
+	}
+	shared := stamp{number(), number()}
+	for range r.IntN(7) {
+		s := shared
+		if r.IntN(3) == 0 {
+			s = stamp{number(), number()}
+		}
+		v := intent.Value{Type: []event.Type{"", "string", "number", "strings"}[r.IntN(4)], Str: text()}
+		if list := texts(); len(list) > 0 {
+			v.List = list
+		}
+		if u.Fields == nil {
+			u.Fields = map[string]Field{}
+		}
+		u.Fields[text()] = Field{Value: v, Version: s.version, Offset: s.offset}
+	}
+	return u
+}
+
+// A table gives back what was put, whatever came between: held to a plain map.
+func TestATableIsAMapOfRows(t *testing.T) {
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		table, plain := NewTable(), map[string]*User{}
+		for i := range 200 {
+			user := fmt.Sprint("u", r.IntN(50))
+			switch r.IntN(5) {
+			case 0:
+				table.Delete(user)
+				delete(plain, user)
+			default:
+				u := someone(r)
+				table.Put(user, u)
+				plain[user] = u
+			}
+			if user := fmt.Sprint("u", r.IntN(50)); !cmp.Equal(plain[user], table.Get(user)) {
+				t.Fatalf("seed %d, step %d (-put +got):\n%s", seed, i, cmp.Diff(plain[user], table.Get(user)))
+			}
+		}
+		users := slices.Sorted(table.Users())
+		if table.Len() != len(plain) || len(users) != len(plain) {
+			t.Fatalf("seed %d: %d rows, %d ids, want %d", seed, table.Len(), len(users), len(plain))
+		}
+		for user, u := range plain {
+			if diff := cmp.Diff(u, table.Get(user), cmpopts.EquateEmpty()); diff != "" {
+				t.Fatalf("seed %d (-put +got):\n%s", seed, diff)
+			}
+		}
+	}
+}
+
+func TestWordsBeyondTheBoundAreWrittenOut(t *testing.T) {
+	table := NewTable()
+	for i := range maxWords + 10 {
+		table.Put(fmt.Sprint(i), &User{Acked: []string{fmt.Sprint("tag", i)}})
+	}
+	if len(table.words) != maxWords || len(table.index) != maxWords {
+		t.Errorf("%d words, %d in the index", len(table.words), len(table.index))
+	}
+	for _, i := range []int{0, maxWords - 1, maxWords, maxWords + 9} {
+		if u := table.Get(fmt.Sprint(i)); len(u.Acked) != 1 || u.Acked[0] != fmt.Sprint("tag", i) {
+			t.Errorf("user %d has %q", i, u.Acked)
+		}
+	}
+}
+
+func TestANilTableIsEmpty(t *testing.T) {
+	var table *Table
+	if table.Get("u") != nil || table.Len() != 0 || len(slices.Collect(table.Users())) != 0 {
+		t.Error("a nil table has somebody")
+	}
+}
+
+// The bound of the whole is in the bench (heap per user); this holds the part that is ours to waste.
+func TestARowOfFiveShortFieldsIsSmall(t *testing.T) {
+	table := NewTable()
+	u := &User{Acked: []string{"city_bj", "level_vip", "new"}, Foreign: []string{}, Fields: map[string]Field{}}
+	for name, v := range map[string]string{"city": "beijing", "level": "vip", "lang": "zh", "push_ok": "true", "orders": "42"} {
+		u.Fields[name] = Field{Value: intent.Value{Type: "string", Str: v}, Version: 1_764_000_000_000, Offset: 123_456_789}
+	}
+	table.Put("u", u)
+	if n := len(table.rows["u"]); n > 64 {
+		t.Errorf("the row takes %d bytes", n)
+	}
+}
