@@ -103,7 +103,7 @@ func (a *App) againIn(ctx context.Context, set *rules.Set, ins []*intent.Intent,
 			for rec := range fs.RecordsAll() {
 				place = rec.Offset
 				for len(read) > 0 && at(read[0]) <= place { // a compacted topic has gaps
-					if i := read[0]; at(i) == place && !rec.Attrs.IsControl() {
+					if i := read[0]; at(i) == place {
 						out[i].Text, out[i].Why = madeOf(set, ins[i], rec)
 					}
 					read = read[1:]
