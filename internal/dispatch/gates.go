@@ -182,7 +182,11 @@ func quietUntil(qs []intent.Quiet, now time.Time, zone *time.Location) time.Time
 		if !in || q.Weekdays != 0 && q.Weekdays&(1<<day) == 0 {
 			continue
 		}
-		if e := time.Date(y, m, end, q.To/60, q.To%60, 0, 0, zone); e.After(until) {
+		e := intent.Wall(y, m, end, q.To/60, q.To%60, 0, zone)
+		if !e.After(now) { // the clocks went back: they show these minutes for the second time
+			e = now.Truncate(time.Minute).Add(time.Duration(q.To-minute) * time.Minute)
+		}
+		if e.After(until) {
 			until = e
 		}
 	}
@@ -231,7 +235,7 @@ func (a *actor) capsAllow(it *item, now time.Time) bool {
 func capStart(c intent.Cap, now time.Time, zone *time.Location) time.Time {
 	t := now.In(zone)
 	y, m, d := t.Date()
-	midnight := func(d int) time.Time { return time.Date(y, m, d, 0, 0, 0, 0, zone).Add(-1) }
+	midnight := func(d int) time.Time { return intent.Wall(y, m, d, 0, 0, 0, zone).Add(-1) }
 	switch c.Each {
 	case "day":
 		return midnight(d)

@@ -88,11 +88,11 @@ func capEnd(c intent.Cap, at time.Time, zone *time.Location) time.Time {
 	y, m, d := t.Date()
 	switch c.Each {
 	case "day":
-		return time.Date(y, m, d+1, 0, 0, 0, 0, zone)
+		return intent.Wall(y, m, d+1, 0, 0, 0, zone)
 	case "week":
-		return time.Date(y, m, d-(int(t.Weekday())+6)%7+7, 0, 0, 0, 0, zone)
+		return intent.Wall(y, m, d-(int(t.Weekday())+6)%7+7, 0, 0, 0, zone)
 	case "month":
-		return time.Date(y, m+1, 1, 0, 0, 0, 0, zone)
+		return intent.Wall(y, m+1, 1, 0, 0, 0, zone)
 	}
 	return at.Add(c.In)
 }

@@ -184,3 +184,35 @@ func TestCalendarWindowsFollowTheZone(t *testing.T) {
 		}
 	}
 }
+
+// Quiet hours and days end when the clocks say so, in nights in which they jump too.
+func TestEndsOfQuietHoursAndDaysWhereClocksJump(t *testing.T) {
+	for _, c := range []struct{ zone, now, want string }{
+		{"America/New_York", "2000-04-01T23:00:00-05:00", "2000-04-02T03:00:00-04:00"}, // there is no 02:30
+		{"America/New_York", "2000-04-02T01:59:00-05:00", "2000-04-02T03:00:00-04:00"},
+		{"Europe/Berlin", "2000-10-28T23:00:00+02:00", "2000-10-29T02:30:00+02:00"}, // the first of two
+		{"Europe/Berlin", "2000-10-29T02:29:59+02:00", "2000-10-29T02:30:00+02:00"},
+		{"Europe/Berlin", "2000-10-29T02:30:00+02:00", "2000-10-29T02:30:00+02:00"}, // not quiet
+		{"Europe/Berlin", "2000-10-29T02:10:20+01:00", "2000-10-29T02:30:00+01:00"}, // the clocks show it again
+	} {
+		zone, err := time.LoadLocation(c.zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now, _ := time.Parse(time.RFC3339, c.now)
+		want, _ := time.Parse(time.RFC3339, c.want)
+		if got := quietUntil([]intent.Quiet{{From: 22 * 60, To: 2*60 + 30}}, now, zone); !got.Equal(want) {
+			t.Errorf("%s at %s: quiet until %s, want %s", c.zone, c.now, got.In(now.Location()), c.want)
+		}
+	}
+	zone, err := time.LoadLocation("America/Sao_Paulo") // on 2000-10-08 the clocks jump at midnight: the day begins at 01:00
+	if err != nil {
+		t.Fatal(err)
+	}
+	begins := time.Date(2000, 10, 8, 3, 0, 0, 0, time.UTC)
+	for _, now := range []time.Time{begins, begins.Add(20 * time.Hour)} {
+		if got := capStart(intent.Cap{N: 1, Each: "day"}, now, zone); !got.Equal(begins.Add(-1)) {
+			t.Errorf("at %s the day began after %s, want %s", now, got, begins.Add(-1))
+		}
+	}
+}

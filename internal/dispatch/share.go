@@ -59,14 +59,14 @@ type Kept struct {
 // ReservedTill is the end of today's reserve.
 func ReservedTill(r intent.Reserve, now time.Time, zone *time.Location) time.Time {
 	y, m, d := now.In(zone).Date()
-	return time.Date(y, m, d, r.Until/60, r.Until%60, 0, 0, zone)
+	return intent.Wall(y, m, d, r.Until/60, r.Until%60, 0, zone)
 }
 
 // Reserved tells which reserves hold slots of a lane now. A slot that the vendor refused has not served its rule: it stays reserved.
 func Reserved(reserves []intent.Reserve, attempts []*ledger.Attempt, now time.Time, zone *time.Location) (out []Kept) {
 	t := now.In(zone)
 	y, m, d := t.Date()
-	midnight := time.Date(y, m, d, 0, 0, 0, 0, zone)
+	midnight := intent.Wall(y, m, d, 0, 0, 0, zone)
 	for _, r := range reserves {
 		k := Kept{Reserve: r, Left: r.N, Till: ReservedTill(r, now, zone)}
 		if !now.Before(k.Till) {
