@@ -28,6 +28,7 @@ type Entry struct {
 	Effective *Effective          `json:"effective,omitempty"`
 	Matched   []string            `json:"matched,omitempty"` // filter: users whose stored tags fit it, the first 1000
 	Rendered  map[string]Rendered `json:"rendered,omitempty"`
+	Repeats   []string            `json:"repeats,omitempty"` // request ids of Getui that were answered but not sent again
 	Recalls   int64               `json:"recalls,omitempty"` // seq of the message that this call took back
 	Fault     string              `json:"fault,omitempty"`   // kind of the fault that met this call
 }
