@@ -227,6 +227,9 @@ func (w *world) meet(a *arrival) (Fault, bool) {
 			continue
 		}
 		f.left--
+		if f.Kind == "code" && a.getui != nil {
+			a.getui.shut(f.getuiCode())
+		}
 		return f.Fault, true
 	}
 	return Fault{}, false

@@ -96,6 +96,8 @@ func (c *getuiCall) lane() string {
 // execute judges the call step by step and carries it out at the last one. The order
 // is the contract (section 13.2); a refused call leaves no trace.
 func (c *getuiCall) execute(e *Entry) answer {
+	c.settle()
+	c.now = c.clock.ms() // a fault may have held the call back
 	data, refused := c.run()
 	out := c.answer(refused, data)
 	e.HTTP, e.Code, e.Answer = out.status, 0, asJSON(out.body)
@@ -165,16 +167,18 @@ func (c *getuiCall) answer(refused *getuiRefusal, data any) answer {
 	return out
 }
 
+// getuiCode is the code of a fault, by default "busy, try later".
+func (f Fault) getuiCode() int { return cmp.Or(f.Code, 30019) }
+
 // injected is the refusal that a fault chose, without execution.
 func (c *getuiCall) injected(f Fault, msg string) answer {
-	code := cmp.Or(f.Code, 30019)
-	c.shut(code)
+	code := f.getuiCode()
 	return c.answer(&getuiRefusal{cmp.Or(f.HTTP, getuiStatus(code)), code, msg}, nil)
 }
 
 // describe fills an entry. A token is as good as the secret for a day: none is shown.
 func (c *getuiCall) describe(e *Entry) {
-	e.AtMS, e.App, e.Body = c.now, c.appID, asJSON(c.arrival.body)
+	e.AtMS, e.App, e.Body = c.clock.ms(), c.appID, asJSON(c.arrival.body)
 	if c.lane() != laneAuth {
 		return
 	}
