@@ -21,6 +21,7 @@ type getuiCall struct {
 
 	// What the effect leaves for the journal.
 	executed bool
+	mode     string   // of Effective; "" = users
 	reached  []string // cids
 	repeats  []string // request ids that were dropped
 	answered any      // what the journal shows of the answer's data, where it differs
@@ -108,7 +109,11 @@ func (c *getuiCall) execute(e *Entry) answer {
 	}
 	e.Executed = c.executed
 	e.Repeats = c.repeats
-	if c.reached != nil {
+	switch {
+	case c.mode != "":
+		e.Effective = &Effective{Mode: c.mode}
+		e.Matched = c.reached[:min(len(c.reached), matchedMost)]
+	case c.reached != nil:
 		e.Effective = &Effective{Mode: "users", Users: c.reached}
 	}
 	if c.executed {

@@ -66,6 +66,10 @@ func (c *getuiCall) pushToApp(k *fieldCheck, audience func(map[string]any), pick
 	c.executed = true
 	t := c.newTask("RASA", msg)
 	t.picks = picks
+	c.mode = "filter"
+	if c.lane() == "app_all" {
+		c.mode = "all"
+	}
 	c.remember(msg, t.id, nil)
 	if msg.scheduled {
 		t.state = taskWaiting
@@ -80,7 +84,7 @@ func (c *getuiCall) pushToApp(k *fieldCheck, audience func(map[string]any), pick
 // their ids, and returns those it reached.
 func (g *getui) sendToApp(t *getuiTask) []string {
 	t.state = taskSent
-	reached := []string{}
+	var reached []string
 	for _, cid := range sortedKeys(t.app.users) {
 		u := t.app.users[cid]
 		if !t.picks(u) {
