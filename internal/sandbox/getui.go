@@ -181,14 +181,15 @@ func (c *getuiCall) injected(f Fault, msg string) answer {
 	return c.answer(&getuiRefusal{cmp.Or(f.HTTP, getuiStatus(code)), code, msg}, nil)
 }
 
-// describe fills an entry. A token is as good as the secret for a day: none is shown.
+// describe fills an entry. A token is as good as the secret for a day: none is shown,
+// not even of a call that has no route.
 func (c *getuiCall) describe(e *Entry) {
 	e.AtMS, e.App, e.Body = c.clock.ms(), c.appID, asJSON(c.arrival.body)
-	if c.lane() != laneAuth {
-		return
+	if before, _, has := strings.Cut(e.Path, "/auth/"); has {
+		e.Path = before + "/auth/*"
 	}
-	if len(c.params) > 0 {
-		e.Path = strings.TrimSuffix(e.Path, c.params[0]) + "*"
+	if !strings.HasSuffix(e.Path, "/auth") {
+		return
 	}
 	if v, err := decodeJSON(c.arrival.body); err == nil {
 		if body, ok := v.(map[string]any); ok && body["sign"] != nil {

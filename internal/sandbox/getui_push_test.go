@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -134,6 +135,7 @@ func TestGetuiJournal(t *testing.T) {
 	b.want("POST", batchPath, batchOf(toCID(rid(1), f1), toCID(rid(4), f2)), 200, 0)
 	b.want("POST", singlePath, "not json", 200, 1)
 	b.want("DELETE", "/auth/"+token, "", 200, 0)
+	b.want("GET", "/auth/"+token, "", 405, 405)
 
 	var raw struct{ Requests []map[string]any }
 	b.control("GET", b.Ready().Control+"/journal", "", &raw)
@@ -156,6 +158,7 @@ func TestGetuiJournal(t *testing.T) {
 		{"/v2/" + getuiApp1 + batchPath, 0, true, []string{f2}, []string{rid(1)}},
 		{"/v2/" + getuiApp1 + singlePath, 1, false, nil, nil},
 		{"/v2/" + getuiApp1 + "/auth/*", 0, true, nil, nil},
+		{"/v2/" + getuiApp1 + "/auth/*", 405, false, nil, nil},
 	} {
 		e := all[i]
 		var users []string
@@ -176,6 +179,30 @@ func TestGetuiIsOnBothHosts(t *testing.T) {
 	r.URL.Host = strings.TrimPrefix(b.Ready().Backup, "http://")
 	if a := b.sendGetui(r); a.taskID() != first.taskID() || b.last().Host != "backup" || b.delivered(f1) != 1 {
 		t.Errorf("the backup has another state: %v at %s", a.data, b.last().Host)
+	}
+}
+
+// Many clients with one message, whole batches and single calls, on both hosts, some
+// with answers that get lost: one delivery.
+func TestAGetuiCrowdWithOneRequestID(t *testing.T) {
+	b := startFixed(t)
+	b.arm(`{"kind":"reset_after","times":9}`)
+	var all []*http.Request
+	for i := range 40 {
+		path, body := singlePath, toCID(rid(1), f1)
+		if i%2 == 0 {
+			path, body = batchPath, batchOf(toCID(rid(1), f1), toCID(rid(2), f2))
+		}
+		r := b.getuiRequest("POST", path, body)
+		if i%3 == 0 {
+			r.URL.Host = strings.TrimPrefix(b.Ready().Backup, "http://")
+		}
+		all = append(all, r)
+	}
+	b.crowd(all)
+	st := b.Stats().Getui
+	if b.delivered(f1) != 1 || b.delivered(f2) != 1 || st.RequestIDConflicts != 0 || st.DuplicateDeliveries != 0 || len(b.Journal(0)) != st.Calls {
+		t.Errorf("%d and %d deliveries, stats %+v, %d entries", b.delivered(f1), b.delivered(f2), st, len(b.Journal(0)))
 	}
 }
 
