@@ -287,6 +287,21 @@ func TestGetuiListTasks(t *testing.T) {
 	}
 }
 
+func TestGetuiWindowsThatAreOverAreForgotten(t *testing.T) {
+	w := windows{}
+	today := windowName{"tag", chinaDay}.at(fixedGetuiStart)
+	w.add(today, 3)
+	for i := range int64(2 * mostWindows) {
+		w.add(windowName{"app", minute}.at(fixedGetuiStart-100*chinaDay+i*minute), 1) // 69 days of minutes
+	}
+	for i := range int64(mostWindows) {
+		w.add(windowName{fmt.Sprint("tag of ", i), chinaDay}.at(fixedGetuiStart), 1)
+	}
+	if w[today] != 3 || len(w) > 2*mostWindows {
+		t.Errorf("%d counts, that of today is %d", len(w), w[today])
+	}
+}
+
 // What exceeds the largest legal body is refused as such.
 func TestTooLargeAGetuiBody(t *testing.T) {
 	b := startFixed(t)

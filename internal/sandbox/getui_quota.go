@@ -178,12 +178,13 @@ func (c *getuiCall) countClosed() {
 	}
 }
 
-// mostWindows bounds the counts; older ones are forgotten first.
+// mostWindows is after how many new counts those that are over are forgotten.
 const mostWindows = 50_000
 
 func (w windows) add(at windowAt, units int) {
+	_, known := w[at]
 	w[at] += units
-	if len(w) > mostWindows {
+	if !known && len(w)%mostWindows == 0 {
 		for old := range w {
 			if old.index*old.span < at.index*at.span-2*chinaDay {
 				delete(w, old)
