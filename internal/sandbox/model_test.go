@@ -19,7 +19,7 @@ func direct(sw Switches) (*world, context.CancelFunc) {
 		panic(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	setup := Setup{Services: DefaultServices(), Switches: sw}
+	setup := Setup{Services: DefaultServices(), Switches: sw, Knobs: DefaultKnobs()}
 	c := clock{now: time.Now, fixed: true}
 	return newWorld(ctx, setup, zone, c, []App{{Vendor: "rongcloud", Key: DefaultKey, Secret: DefaultSecret}}, 1), cancel
 }
