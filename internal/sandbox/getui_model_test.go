@@ -33,7 +33,7 @@ func (g *getui) trace() string {
 func FuzzNoGetuiBodyBreaksTheServer(f *testing.F) {
 	for i := range getuiRoutes {
 		for _, body := range []string{
-			"", "{", "[]", "null", "{}", toCID(rid(1), f1), batchOf(toCID(rid(1), f1), toCID(rid(1), f2)), toAll(rid(1)), shows(rid(2), `"7"`, "c"),
+			"", "{", "[]", "null", "{}", toCID(rid(1), f1), toCID(rid(3), "nobody"), batchOf(toCID(rid(1), f1), toCID(rid(1), f2)), toAll(rid(1)), shows(rid(2), `"7"`, "c"),
 			toTag(rid(1), `{"key":"custom_tag","values":["a"],"opt_type":"not"}`), `{"tag":[null],"cid":["` + f1 + `"],"badge":"+1"}`,
 			`{"data_list":[{"cid":"` + f1 + `","alias":"开心"}],"custom_tag":["a","b"]}`, listTo("alias", "RASL_x", "user_1001"),
 			`{"request_id":"0123456789","settings":{"strategy":[],"schedule_time":1700000000001},"audience":"all","push_message":{"transmission":"x"},"push_channel":{"ios":{"multimedia":[{}]}}}`,
