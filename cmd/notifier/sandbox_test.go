@@ -37,7 +37,7 @@ func TestSandboxPrintsOneReadyLineAndEndsCleanly(t *testing.T) {
 		}
 		body, _ := io.ReadAll(resp.Body)
 		_ = resp.Body.Close()
-		if string(body) != `{"rongcloud":1767225600000}` {
+		if string(body) != `{"rongcloud":1767225600000,"getui":1700000000000}` {
 			t.Errorf("%s/clock answers %s", base, body)
 		}
 	}
@@ -54,11 +54,11 @@ func TestSandboxPrintsOneReadyLineAndEndsCleanly(t *testing.T) {
 
 func TestSandboxRefusesWrongFlags(t *testing.T) {
 	for _, c := range []struct{ args, want string }{
-		{"--vendor both", "--vendor both: this sandbox serves rongcloud only"},
-		{"--vendor getui", "--vendor getui"},
+		{"--vendor apple", "must be rongcloud, getui or both"},
 		{"--clock slow", "must be real or fixed"},
 		{"--app rongcloud:key", "must be rongcloud:KEY:SECRET"},
-		{"--app getui:id:key:secret", "rongcloud only"},
+		{"--app getui:id:key", "must be rongcloud:KEY:SECRET or getui:APPID:APPKEY:MASTERSECRET"},
+		{"--vendor rongcloud --app getui:id:key:secret", "only rongcloud is served"},
 		{"--addr 0.0.0.0:0", "loopback only"},
 		{"more", "unknown command"},
 	} {
@@ -71,6 +71,17 @@ func TestSandboxRefusesWrongFlags(t *testing.T) {
 			t.Errorf("%s: error %v, want it to say %q", c.args, err, c.want)
 		} else if strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: the error shows the secret: %v", c.args, err)
+		}
+	}
+}
+
+func TestSandboxApps(t *testing.T) {
+	for text, want := range map[string]sandbox.App{
+		"rongcloud:key:se:cret":  {Vendor: "rongcloud", Key: "key", Secret: "se:cret"},
+		"getui:id:key:se:cret:x": {Vendor: "getui", ID: "id", Key: "key", Secret: "se:cret:x"},
+	} {
+		if got, err := parseSandboxApp(text); err != nil || got != want {
+			t.Errorf("%s: %+v, %v; want %+v", text, got, err, want)
 		}
 	}
 }

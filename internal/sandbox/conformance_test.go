@@ -402,7 +402,7 @@ func TestSigningVectors(t *testing.T) {
 		t.Run(v.ID, func(t *testing.T) {
 			t.Parallel()
 			seconds := len(v.Timestamp) == 10 // which only lenient mode takes
-			b := start(t, Options{FixedClock: true, Lenient: seconds, Apps: []App{{"rongcloud", "key", v.Secret}}})
+			b := start(t, Options{FixedClock: true, Lenient: seconds, Apps: []App{{Vendor: "rongcloud", Key: "key", Secret: v.Secret}}})
 			ms := v.Timestamp
 			if seconds {
 				ms += "000"

@@ -26,7 +26,7 @@ var controls = map[string]func(*Server, *http.Request, []byte) (any, error){
 		}
 		return done, s.Reset(setup)
 	},
-	"GET clock":  func(s *Server, _ *http.Request, _ []byte) (any, error) { return clockAnswer{s.Clock()}, nil },
+	"GET clock":  func(s *Server, _ *http.Request, _ []byte) (any, error) { return s.clocks(), nil },
 	"POST clock": (*Server).moveClock,
 	"GET journal": func(s *Server, r *http.Request, _ []byte) (any, error) {
 		since, err := strconv.ParseInt(cmp.Or(r.URL.Query().Get("since"), "0"), 10, 64)
@@ -37,11 +37,13 @@ var controls = map[string]func(*Server, *http.Request, []byte) (any, error){
 	},
 	"GET tags": func(s *Server, r *http.Request, _ []byte) (any, error) {
 		key := r.URL.Query().Get("app")
-		tags := s.Tags(key)
-		if tags == nil {
-			return nil, fmt.Errorf("app %q: no such App Key here", key)
+		if tags := s.Tags(key); tags != nil {
+			return tags, nil
 		}
-		return tags, nil
+		if tags := s.GetuiTags(key); tags != nil {
+			return tags, nil
+		}
+		return nil, fmt.Errorf("app %q: no such App Key or appId here", key)
 	},
 	"POST faults": func(s *Server, _ *http.Request, body []byte) (any, error) {
 		var f Fault
@@ -57,19 +59,19 @@ var controls = map[string]func(*Server, *http.Request, []byte) (any, error){
 	"GET services":   func(s *Server, _ *http.Request, _ []byte) (any, error) { return s.Services(), nil },
 	"POST services":  (*Server).switchServices,
 	"GET stats":      func(s *Server, _ *http.Request, _ []byte) (any, error) { return s.Stats(), nil },
-	"POST knobs":     getuiOnly,
-	"GET deliveries": getuiOnly,
+	"GET knobs":      func(s *Server, _ *http.Request, _ []byte) (any, error) { return s.Knobs(), nil },
+	"POST knobs":     (*Server).turnKnobs,
+	"GET deliveries": (*Server).deliveries,
 }
 
 var done = map[string]bool{"ok": true}
 
 type clockAnswer struct {
 	RongCloud int64 `json:"rongcloud"` // milliseconds
+	Getui     int64 `json:"getui"`
 }
 
-func getuiOnly(*Server, *http.Request, []byte) (any, error) {
-	return nil, errors.New("this call belongs to Getui; this sandbox serves rongcloud only")
-}
+func (s *Server) clocks() clockAnswer { return clockAnswer{s.Clock(), s.GetuiClock()} }
 
 // control answers one steering call: 200 with JSON, or 400/404/405 with
 // {"error": words}.
@@ -106,7 +108,7 @@ func (s *Server) resetBody(body []byte) (Setup, error) {
 		Mode     *string
 		Services json.RawMessage
 		Options  json.RawMessage
-		Knobs    map[string]any
+		Knobs    json.RawMessage
 	}
 	if err := strictJSON(body, &in); err != nil {
 		return setup, err
@@ -117,14 +119,14 @@ func (s *Server) resetBody(body []byte) (Setup, error) {
 		}
 		setup.Lenient = *in.Mode == "lenient"
 	}
-	if len(in.Knobs) > 0 {
-		return setup, errors.New("knobs belong to Getui; this sandbox serves rongcloud only")
-	}
 	if err := strictJSON(in.Services, &setup.Services); err != nil {
 		return setup, fmt.Errorf("services: %w", err)
 	}
 	if err := strictJSON(in.Options, &setup.Switches); err != nil {
 		return setup, fmt.Errorf("options: %w", err)
+	}
+	if err := strictJSON(in.Knobs, &setup.Knobs); err != nil {
+		return setup, fmt.Errorf("knobs: %w", err)
 	}
 	return setup, nil
 }
@@ -138,17 +140,28 @@ func (s *Server) moveClock(_ *http.Request, body []byte) (any, error) {
 	if err := strictJSON(body, &in); err != nil {
 		return nil, err
 	}
+	set, advance := in.NowMS, in.AdvanceMS
 	switch {
-	case in.Vendor != "" && in.Vendor != "rongcloud":
-		return nil, fmt.Errorf("vendor %q: this sandbox serves rongcloud only", in.Vendor)
-	case (in.NowMS == nil) == (in.AdvanceMS == nil):
+	case !slices.Contains([]string{"", vendorRongCloud, vendorGetui}, in.Vendor):
+		return nil, fmt.Errorf("vendor %q: must be rongcloud or getui, or absent for both", in.Vendor)
+	case (set == nil) == (advance == nil):
 		return nil, errors.New("give either now_ms or advance_ms")
-	case in.NowMS != nil:
-		s.SetClock(*in.NowMS)
-	default:
-		s.AdvanceClock(*in.AdvanceMS)
 	}
-	return clockAnswer{s.Clock()}, nil
+	if in.Vendor != vendorGetui {
+		if set != nil {
+			s.SetClock(*set)
+		} else {
+			s.AdvanceClock(*advance)
+		}
+	}
+	if in.Vendor != vendorRongCloud {
+		if set != nil {
+			s.SetGetuiClock(*set)
+		} else {
+			s.AdvanceGetuiClock(*advance)
+		}
+	}
+	return s.clocks(), nil
 }
 
 // switchServices takes what one account (none named = all) has bought; a service
@@ -200,9 +213,12 @@ func (s *Server) Reset(setup Setup) error {
 	if err != nil {
 		return err
 	}
+	if err := setup.Knobs.check(); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	old := s.world
-	s.world = newWorld(s.ctx, setup, zone, old.clock.start(), s.apps, s.seed)
+	s.world = newWorld(s.ctx, setup, zone, old.clock, s.apps, s.seed)
 	s.world.resets = old.resets + 1
 	s.mu.Unlock()
 	old.end()
@@ -236,21 +252,21 @@ func (s *Server) SetServices(app string, change func(Services) Services) error {
 	return nil
 }
 
-// Clock is the vendor's time in milliseconds since 1970.
+// Clock is RongCloud's time in milliseconds since 1970.
 func (s *Server) Clock() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.world.clock.ms()
 }
 
-// SetClock sets the vendor's time, back as well as forth.
+// SetClock sets RongCloud's time, back as well as forth.
 func (s *Server) SetClock(ms int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.world.clock.set(ms)
 }
 
-// AdvanceClock moves the vendor's time by ms.
+// AdvanceClock moves RongCloud's time by ms.
 func (s *Server) AdvanceClock(ms int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -285,7 +301,8 @@ func (s *Server) Tags(appKey string) map[string][]string {
 func (s *Server) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return Stats{RongCloud: s.world.stats}
+	s.world.getui.settle()
+	return Stats{RongCloud: s.world.stats, Getui: s.world.getui.stats}
 }
 
 // Arm adds a fault behind those armed before. Kind refuse acts at once: it closes

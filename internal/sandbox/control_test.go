@@ -156,7 +156,7 @@ func TestReset(t *testing.T) {
 
 	for _, bad := range []string{
 		`{"mode":"loose"}`, `{"services":{"sms":true}}`, `{"options":{"hour":"lunar"}}`, `{"options":{"day_zone":"Mars/Base"}}`,
-		`{} {}`, `{"options":{"skew_ms":0}}`, `{"options":{"speed":1}}`, `{"knobs":{"dup_mode":"replay"}}`, `{"what":1}`, `[`,
+		`{} {}`, `{"options":{"skew_ms":0}}`, `{"options":{"speed":1}}`, `{"knobs":{"dup_mode":"maybe"}}`, `{"knobs":{"dup":"replay"}}`, `{"what":1}`, `[`,
 	} {
 		reset(bad, 400)
 	}
@@ -169,7 +169,7 @@ func TestReset(t *testing.T) {
 // and the tags it has stay.
 func TestServicesOfOneAccount(t *testing.T) {
 	const second = "second"
-	b := start(t, Options{FixedClock: true, Apps: []App{{"rongcloud", DefaultKey, DefaultSecret}, {"rongcloud", second, DefaultSecret}}})
+	b := start(t, Options{FixedClock: true, Apps: []App{{Vendor: "rongcloud", Key: DefaultKey, Secret: DefaultSecret}, {Vendor: "rongcloud", Key: second, Secret: DefaultSecret}}})
 	at := b.Ready().Control + "/services"
 	switched := func(body string, wantStatus int, want map[string]Services) {
 		t.Helper()
@@ -216,23 +216,27 @@ func TestServicesOfOneAccount(t *testing.T) {
 
 func TestClockOverHTTP(t *testing.T) {
 	b := start(t, Options{FixedClock: true})
-	clock := func(method, body string, wantStatus int, want int64) {
+	clock := func(method, body string, wantStatus int, want, getui int64) {
 		t.Helper()
 		var out struct {
 			RongCloud int64 `json:"rongcloud"`
+			Getui     int64 `json:"getui"`
 			Error     string
 		}
-		if status := b.control(method, b.Ready().Control+"/clock", body, &out); status != wantStatus || wantStatus == 200 && out.RongCloud != want {
-			t.Errorf("%s %s: %d %+v, want %d %d", method, body, status, out, wantStatus, want)
+		if status := b.control(method, b.Ready().Control+"/clock", body, &out); status != wantStatus || wantStatus == 200 && (out.RongCloud != want || out.Getui != getui) {
+			t.Errorf("%s %s: %d %+v, want %d %d %d", method, body, status, out, wantStatus, want, getui)
 		}
 	}
-	clock("GET", "", 200, fixedStart)
-	clock("POST", `{"now_ms":1700000000000}`, 200, 1700000000000)
-	clock("POST", `{"vendor":"rongcloud","advance_ms":-500}`, 200, 1699999999500)
-	clock("POST", `{"vendor":"getui","advance_ms":1}`, 400, 0)
-	clock("POST", `{}`, 400, 0)
-	clock("POST", `{"now_ms":1,"advance_ms":1}`, 400, 0)
-	clock("GET", "", 200, 1699999999500)
+	clock("GET", "", 200, fixedStart, fixedGetuiStart)
+	clock("POST", `{"now_ms":1800000000000}`, 200, 1800000000000, 1800000000000)
+	clock("POST", `{"vendor":"rongcloud","advance_ms":-500}`, 200, 1799999999500, 1800000000000)
+	clock("POST", `{"vendor":"getui","advance_ms":1}`, 200, 1799999999500, 1800000000001)
+	clock("POST", `{"vendor":"getui","now_ms":5}`, 200, 1799999999500, 5)
+	clock("POST", `{"advance_ms":10}`, 200, 1799999999510, 15)
+	clock("POST", `{"vendor":"apple","advance_ms":1}`, 400, 0, 0)
+	clock("POST", `{}`, 400, 0, 0)
+	clock("POST", `{"now_ms":1,"advance_ms":1}`, 400, 0, 0)
+	clock("GET", "", 200, 1799999999510, 15)
 }
 
 func TestTheRealClockFollowsTheMachineFromWhereItWasSet(t *testing.T) {
@@ -267,7 +271,7 @@ func TestStatsOverHTTP(t *testing.T) {
 		"calls": 7, "executed": 6, "refused_by_quota": 0, "overruns": 0, "doubles": 0,
 		"request_id_conflicts": 0, "deliveries": 0, "max_per_connection": 5,
 	}
-	if diff := cmp.Diff(map[string]map[string]int{"rongcloud": want}, got); diff != "" {
+	if diff := cmp.Diff(want, got["rongcloud"]); diff != "" {
 		t.Errorf("stats (-want +got):\n%s", diff)
 	}
 }
@@ -280,7 +284,7 @@ func TestControlCallsThatDoNotExist(t *testing.T) {
 		want         int
 	}{
 		{"GET", "/nothing", 404}, {"GET", "", 404}, {"GET", "/reset", 405}, {"PUT", "/faults", 405},
-		{"POST", "/knobs", 400}, {"GET", "/deliveries?cid=x", 400},
+		{"PUT", "/knobs", 405}, {"GET", "/deliveries", 400}, {"GET", "/tags?app=x", 400},
 	} {
 		var out struct{ Error string }
 		if status := b.control(c.method, at+c.path, "", &out); status != c.want || out.Error == "" {

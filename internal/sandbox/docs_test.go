@@ -9,17 +9,16 @@ import (
 	"testing"
 )
 
-// TestThePageListsEverything: control calls, options, stats, fault kinds and fields,
+// TestThePageListsEverything: control calls, options, knobs, stats, fault kinds and fields,
 // in both languages.
 func TestThePageListsEverything(t *testing.T) {
 	want := slices.Collect(maps.Keys(faultKinds))
 	want = append(want, kindRefuse)
 	for call := range controls {
-		if _, name, _ := strings.Cut(call, " "); name != "knobs" && name != "deliveries" { // Getui's
-			want = append(want, name)
-		}
+		_, name, _ := strings.Cut(call, " ")
+		want = append(want, name)
 	}
-	for _, v := range []any{Switches{}, Services{}, VendorStats{}} {
+	for _, v := range []any{Switches{}, Services{}, VendorStats{}, GetuiStats{}, Knobs{}} {
 		for f := range fields(reflect.TypeOf(v)) {
 			want = append(want, f)
 		}
@@ -46,8 +45,9 @@ func TestThePageListsEverything(t *testing.T) {
 func fields(typ reflect.Type) map[string]bool {
 	out := map[string]bool{}
 	for f := range typ.Fields() {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		out[name] = true
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" { // else embedded
+			out[name] = true
+		}
 	}
 	return out
 }

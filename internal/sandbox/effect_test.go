@@ -69,7 +69,7 @@ func TestRecallTakesBackWhatWasSent(t *testing.T) {
 }
 
 func TestARecallKnowsOnlyItsOwnApp(t *testing.T) {
-	b := start(t, Options{FixedClock: true, Apps: []App{{"rongcloud", DefaultKey, DefaultSecret}, {"rongcloud", "second", DefaultSecret}}})
+	b := start(t, Options{FixedClock: true, Apps: []App{{Vendor: "rongcloud", Key: DefaultKey, Secret: DefaultSecret}, {Vendor: "rongcloud", Key: "second", Secret: DefaultSecret}}})
 	_, out := b.send(b.request(context.Background(), b.Ready().Primary, "/message/broadcast.json", formType, broadcastForm))
 	var answer reply
 	if err := json.Unmarshal(out, &answer); err != nil {

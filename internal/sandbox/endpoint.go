@@ -330,11 +330,18 @@ func (x *execution) answerMessageUIDs() {
 	}
 }
 
-// knownLanes are the lanes that a fault may name.
-func knownLanes() []string {
+// knownLanes are the lanes that a fault of the vendor, "" = either, may name.
+func knownLanes(vendor string) []string {
 	lanes := map[string]bool{}
-	for _, e := range endpoints {
-		lanes[e.lane] = true
+	if vendor != vendorGetui {
+		for _, e := range endpoints {
+			lanes[e.lane] = true
+		}
+	}
+	if vendor != vendorRongCloud {
+		for _, r := range getuiRoutes {
+			lanes[r.lane] = true
+		}
 	}
 	return slices.Sorted(maps.Keys(lanes))
 }

@@ -23,7 +23,10 @@ import (
 //	  stall         silence for delay_ms (0 = until the client leaves), then reset
 //	  refuse        the listener is closed until disarmed, or for delay_ms; times and probability
 //	                do not apply. The control calls of that host are gone as well: use the other's
+//	  token_storm   Getui: 10001 whatever the token, except for calls about tokens
 //	executed
+//	  numeric_times, extra_fields, no_msg, empty_msg
+//	                Getui: times as numbers, unknown fields, msg missing or empty
 //	  answer_after  then the given http and body instead of the answer
 //	  reset_after   then reset
 //	  timeout_after the answer is held back for delay_ms (0 = until the client leaves)
@@ -32,10 +35,10 @@ import (
 //	  truncate      headers and half the body, then the connection ends
 //	  drip          the body one byte each delay_ms (0 = 100)
 type Fault struct {
-	Vendor string `json:"vendor"` // rongcloud or ""
+	Vendor string `json:"vendor"` // rongcloud, getui or ""
 	Host   string `json:"host"`   // primary, backup, * or ""
-	Path   string `json:"path"`   // exact path, * or ""
-	Lane   string `json:"lane"`   // tag, tag-batch, tag-get, broadcast, online, user, recall, push-plus or ""
+	Path   string `json:"path"`   // exact path, at Getui also a route such as /task/{taskid}; * or ""
+	Lane   string `json:"lane"`   // RongCloud: tag, tag-batch, tag-get, broadcast, online, user, recall, push-plus; Getui: of its routes; or ""
 
 	Kind        string  `json:"kind"`
 	Times       int     `json:"times"`       // calls it meets; 0 = 1, below 0 = until disarmed
@@ -65,12 +68,7 @@ var faultKinds = map[string]faultKind{
 		s.refuseWith(w, a, answer{status: cmp.Or(f.HTTP, 500), body: []byte(f.Body)})
 	},
 	"code": func(s *Server, w http.ResponseWriter, _ *http.Request, a *arrival, f Fault) {
-		code := cmp.Or(f.Code, 1000)
-		text := f.Body
-		if text == "" {
-			text = "injected"
-		}
-		s.refuseWith(w, a, answer{status: cmp.Or(f.HTTP, httpStatus(code)), body: mustText(reply{Code: code, ErrorMessage: text, URL: a.path})})
+		s.refuseWith(w, a, a.refusal(f))
 	},
 	"http_5xx": func(s *Server, w http.ResponseWriter, _ *http.Request, a *arrival, f Fault) {
 		s.refuseWith(w, a, answer{status: cmp.Or(f.HTTP, 502), contentType: "text/html", body: []byte("<html>bad gateway</html>")})
@@ -96,7 +94,15 @@ var faultKinds = map[string]faultKind{
 		reset(w)
 	},
 
+	kindTokenStorm: func(s *Server, w http.ResponseWriter, _ *http.Request, a *arrival, _ Fault) {
+		s.refuseWith(w, a, a.getui.answer(badToken, nil))
+	},
+
 	// Executed.
+	"numeric_times": reshaped(func(envelope map[string]any) { numericTimes(envelope) }),
+	"extra_fields":  reshaped(extraFields),
+	"no_msg":        reshaped(func(envelope map[string]any) { delete(envelope, "msg") }),
+	"empty_msg":     reshaped(func(envelope map[string]any) { envelope["msg"] = "" }),
 	"answer_after": func(s *Server, w http.ResponseWriter, _ *http.Request, a *arrival, f Fault) {
 		if _, err := s.process(a); err != nil {
 			reset(w)
@@ -165,22 +171,34 @@ var faultKinds = map[string]faultKind{
 // kindRefuse closes a listener; it acts when armed, not on calls.
 const kindRefuse = "refuse"
 
+// knownPath says whether a fault may name the path: an endpoint of RongCloud, or at
+// Getui a route such as /task/{taskid}, or a whole path with its appId.
+func knownPath(vendor, path string) bool {
+	at := func(v string) bool { return vendor == "" || vendor == v }
+	return at(vendorRongCloud) && endpoints[path] != nil || at(vendorGetui) && (isGetui(path) || isGetuiPattern(path))
+}
+
 // check completes a fault and says what is wrong with it.
 func (f *Fault) check() error {
 	if f.HTTP == 0 {
 		f.HTTP = f.Status
 	}
+	if getuiKinds[f.Kind] && f.Vendor == "" {
+		f.Vendor = vendorGetui
+	}
 	kinds := append(slices.Collect(maps.Keys(faultKinds)), kindRefuse)
 	slices.Sort(kinds)
 	switch {
-	case f.Vendor != "" && f.Vendor != "rongcloud":
-		return fmt.Errorf("fault vendor %q: this sandbox serves rongcloud only", f.Vendor)
+	case !slices.Contains([]string{"", vendorRongCloud, vendorGetui}, f.Vendor):
+		return fmt.Errorf("fault vendor %q: must be rongcloud or getui", f.Vendor)
+	case getuiKinds[f.Kind] && f.Vendor == vendorRongCloud:
+		return fmt.Errorf("fault kind %q: is Getui's, not %s's", f.Kind, f.Vendor)
 	case !slices.Contains([]string{"", "*", "primary", "backup"}, f.Host):
 		return fmt.Errorf("fault host %q: must be primary, backup or *", f.Host)
-	case f.Path != "" && f.Path != "*" && endpoints[f.Path] == nil:
+	case f.Path != "" && f.Path != "*" && !knownPath(f.Vendor, f.Path):
 		return fmt.Errorf("fault path %q: not an endpoint of this vendor; use * for all", f.Path)
-	case f.Lane != "" && !slices.Contains(knownLanes(), f.Lane):
-		return fmt.Errorf("fault lane %q: must be one of %s", f.Lane, strings.Join(knownLanes(), ", "))
+	case f.Lane != "" && !slices.Contains(knownLanes(f.Vendor), f.Lane):
+		return fmt.Errorf("fault lane %q: must be one of %s", f.Lane, strings.Join(knownLanes(f.Vendor), ", "))
 	case !slices.Contains(kinds, f.Kind):
 		return fmt.Errorf("fault kind %q: must be one of %s", f.Kind, strings.Join(kinds, ", "))
 	case f.Probability < 0 || f.Probability > 1:
@@ -195,20 +213,23 @@ func (f *Fault) check() error {
 
 // meet finds the fault for a call and takes one from its times; the caller holds
 // Server.mu.
-func (w *world) meet(host, path string) (Fault, bool) {
-	lane := ""
-	if point := endpoints[path]; point != nil {
-		lane = point.lane
+func (w *world) meet(a *arrival) (Fault, bool) {
+	if a.getui != nil && a.getui.early != nil { // Getui's order of checks: what has no route meets no fault
+		return Fault{}, false
 	}
 	fits := func(want, got string) bool { return want == "" || want == "*" || want == got }
 	for _, f := range w.faults {
-		if f.left == 0 || !fits(f.Host, host) || !fits(f.Path, path) || !fits(f.Lane, lane) {
+		if f.left == 0 || !fits(f.Vendor, a.vendor()) || !fits(f.Host, a.host) || !fits(f.Lane, a.lane()) ||
+			!fits(f.Path, a.path) && f.Path != a.pattern() || f.Kind == kindTokenStorm && a.lane() == laneAuth {
 			continue
 		}
 		if f.Probability > 0 && f.Probability < 1 && w.luck.Float64() >= f.Probability {
 			continue
 		}
 		f.left--
+		if f.Kind == "code" && a.getui != nil {
+			a.getui.shut(f.getuiCode())
+		}
 		return f.Fault, true
 	}
 	return Fault{}, false

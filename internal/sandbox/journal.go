@@ -26,8 +26,9 @@ type Entry struct {
 	Answer    json.RawMessage     `json:"answer,omitempty"`
 	Executed  bool                `json:"executed"`
 	Effective *Effective          `json:"effective,omitempty"`
-	Matched   []string            `json:"matched,omitempty"` // filter: users whose stored tags fit it, the first 1000
+	Matched   []string            `json:"matched,omitempty"` // RongCloud, filter: users whose stored tags fit it; Getui, push to an app: devices reached; the first 1000
 	Rendered  map[string]Rendered `json:"rendered,omitempty"`
+	Repeats   []string            `json:"repeats,omitempty"` // request ids of Getui that were answered but not sent again
 	Recalls   int64               `json:"recalls,omitempty"` // seq of the message that this call took back
 	Fault     string              `json:"fault,omitempty"`   // kind of the fault that met this call
 }

@@ -19,9 +19,9 @@ func direct(sw Switches) (*world, context.CancelFunc) {
 		panic(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	setup := Setup{Services: DefaultServices(), Switches: sw}
+	setup := Setup{Services: DefaultServices(), Switches: sw, Knobs: DefaultKnobs()}
 	c := clock{now: time.Now, fixed: true}
-	return newWorld(ctx, setup, zone, c.start(), []App{{"rongcloud", DefaultKey, DefaultSecret}}, 1), cancel
+	return newWorld(ctx, setup, zone, c, []App{{Vendor: "rongcloud", Key: DefaultKey, Secret: DefaultSecret}}, 1), cancel
 }
 
 // arrive signs and runs one call.
@@ -31,7 +31,7 @@ func (w *world) arrive(path, contentType string, body []byte) (reply, *Entry) {
 		"App-Key": {DefaultKey}, "Nonce": {"1"}, "Timestamp": {stamp},
 		"Signature": {sign(DefaultSecret, "1", stamp)}, "Content-Type": {contentType},
 	}}
-	e := a.describe(w.clock.ms())
+	e := a.describe()
 	return w.pipeline(a, e), e
 }
 

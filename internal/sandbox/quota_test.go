@@ -167,7 +167,7 @@ func TestReceiversAreTheWeight(t *testing.T) {
 }
 
 func TestQuotaIsPerApp(t *testing.T) {
-	b := start(t, Options{FixedClock: true, Apps: []App{{"rongcloud", DefaultKey, DefaultSecret}, {"rongcloud", "second", DefaultSecret}}})
+	b := start(t, Options{FixedClock: true, Apps: []App{{Vendor: "rongcloud", Key: DefaultKey, Secret: DefaultSecret}, {Vendor: "rongcloud", Key: "second", Secret: DefaultSecret}}})
 	for i := range 4 {
 		want := 200
 		if i >= 2 {

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha1"
 	"encoding/hex"
 	"encoding/json"
@@ -23,7 +24,51 @@ type arrival struct {
 	path   string
 	header http.Header
 	body   []byte
-	fault  string // kind of the fault it met, or ""
+	fault  string     // kind of the fault it met, or ""
+	getui  *getuiCall // nil at RongCloud
+}
+
+// lane and pattern are what a fault may name.
+func (a *arrival) lane() string {
+	if a.getui != nil {
+		return a.getui.lane()
+	}
+	if point := endpoints[a.path]; point != nil {
+		return point.lane
+	}
+	return ""
+}
+
+func (a *arrival) pattern() string {
+	if a.getui != nil && a.getui.route != nil {
+		return a.getui.route.pattern
+	}
+	return a.path
+}
+
+func (a *arrival) vendor() string {
+	if a.getui != nil {
+		return vendorGetui
+	}
+	return vendorRongCloud
+}
+
+// tooLarge answers a body that was not read to its end.
+func (a *arrival) tooLarge() answer {
+	if a.getui != nil {
+		return a.getui.answer(badParameter("body size over limit"), nil)
+	}
+	return answer{status: 400, body: mustText(reply{Code: codeTooLong, ErrorMessage: "HTTP body too large", URL: a.path})}
+}
+
+// refusal answers with a code that a fault chose; 0 = the vendor's "try again later".
+func (a *arrival) refusal(f Fault) answer {
+	text := cmp.Or(f.Body, "injected")
+	if a.getui != nil {
+		return a.getui.injected(f, text)
+	}
+	code := cmp.Or(f.Code, 1000)
+	return answer{status: cmp.Or(f.HTTP, httpStatus(code)), body: mustText(reply{Code: code, ErrorMessage: text, URL: a.path})}
 }
 
 // head reads one of the four signing headers, plain or with the RC- prefix that
@@ -309,13 +354,18 @@ func (w *world) repeatedRandom(app *app, body any, now int64) bool {
 	return repeated
 }
 
+// callID is what all attempts of a call share.
+func callID(requestID string) string {
+	if i := strings.LastIndexByte(requestID, '-'); i > 0 {
+		return requestID[:i]
+	}
+	return requestID
+}
+
 // countDouble counts a second execution for one call id: X-Request-ID up to its
 // last "-", where attempts are numbered behind it.
 func (w *world) countDouble(app *app, a *arrival) {
-	id := a.header.Get("X-Request-ID")
-	if i := strings.LastIndexByte(id, '-'); i > 0 {
-		id = id[:i]
-	}
+	id := callID(a.header.Get("X-Request-ID"))
 	if id == "" {
 		return
 	}
@@ -342,17 +392,21 @@ func (w *world) countConflict(a *arrival) {
 }
 
 // describe fills the parts of an entry that do not depend on the outcome.
-func (a *arrival) describe(now int64) *Entry {
+func (a *arrival) describe() *Entry {
 	e := &Entry{
-		AtMS: now, Vendor: "rongcloud", Host: a.host, App: a.head("App-Key"),
+		AtMS: a.world.clock.ms(), Vendor: a.vendor(), Host: a.host, App: a.head("App-Key"),
 		Method: a.method, Path: a.path, Conn: a.conn.number, Headers: map[string]string{}, Fault: a.fault,
 	}
 	for name, values := range a.header {
 		switch name {
-		case "Signature", "Rc-Signature", "Authorization", "Cookie":
+		case "Signature", "Rc-Signature", "Token", "Authorization", "Cookie":
 		default:
 			e.Headers[name] = strings.Join(values, ", ")
 		}
+	}
+	if a.getui != nil {
+		a.getui.describe(e)
+		return e
 	}
 	contentType, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
 	e.Body = bodyForJournal(a.body, contentType)

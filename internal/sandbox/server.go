@@ -15,30 +15,47 @@ import (
 	"time"
 )
 
-// The app that exists when no other is given; it signs the vendor cases.
+// The RongCloud app that exists when no other is given; it signs the vendor cases.
 const (
 	DefaultKey    = "sbx-app-key-01"
 	DefaultSecret = "sandbox-secret-01"
 )
 
-// maxBody is the most bytes of a request that is read. The largest legal one is a
-// form with 128 KiB of content, every byte percent-encoded.
-const maxBody = 1 << 20
+// The most bytes of a request that are read. The largest legal one at RongCloud is
+// a form with 128 KiB of content, every byte percent-encoded; at Getui 200 messages
+// with a handful of texts of 3072 characters each.
+const (
+	maxBody      = 1 << 20
+	maxGetuiBody = 16 << 20
+)
 
-// App is one account at the vendor.
-type App struct{ Vendor, Key, Secret string }
+// App is one account at a vendor.
+type App struct {
+	Vendor string // rongcloud or getui
+	ID     string // Getui: the appId; RongCloud has none
+	Key    string // App Key, appkey
+	Secret string // App Secret, mastersecret
+}
+
+// The vendors, as apps, faults, the clock and the journal name them.
+const (
+	vendorRongCloud = "rongcloud"
+	vendorGetui     = "getui"
+)
 
 // Options say how to start. The zero value listens on 127.0.0.1, any ports, strict,
-// in the machine's time, with the default app.
+// in the machine's time, both vendors with their default apps.
 type Options struct {
+	Vendor     string // rongcloud, getui or both; "" = both
 	Addr       string // of the primary, a loopback address; port 0 = any. The backup takes the next port, or any
 	Lenient    bool
-	FixedClock bool   // the clock stands at 2026-01-01T00:00:00Z until it is told
+	FixedClock bool   // the clocks stand at the times of the vendors' cases until they are told
 	Log        string // path of the synced log, "" = none; appended to, a reset only starts seq again
 	Seed       int64  // of ids and of faults with a probability
-	Apps       []App  // nil = the default app
+	Apps       []App  // a vendor without one has its default apps
 	Services   *Services
 	Switches   *Switches
+	Knobs      *Knobs // Getui
 
 	Listen func(network, addr string) (net.Listener, error) // nil = net.Listen
 	Now    func() time.Time                                 // nil = time.Now
@@ -46,14 +63,16 @@ type Options struct {
 
 // Ready is the one line that a started sandbox prints.
 type Ready struct {
-	Primary string `json:"rongcloud"`
-	Backup  string `json:"rongcloud_backup"`
+	Primary string `json:"rongcloud,omitempty"`
+	Backup  string `json:"rongcloud_backup,omitempty"`
+	Getui   string `json:"getui,omitempty"`
 	Control string `json:"control"`
 }
 
 // Server is a running sandbox. Its methods may be called from any goroutine.
 type Server struct {
 	hosts []*host // primary, backup
+	only  string  // the one vendor that is served, "" = both
 	apps  []App
 	seed  int64
 	first Setup // what an empty reset returns to
@@ -76,18 +95,28 @@ type Server struct {
 // Start opens both listeners and returns. The server runs until ctx ends or Close.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	s := &Server{apps: o.Apps, seed: o.Seed, ended: make(chan struct{})}
-	if len(s.apps) == 0 {
-		s.apps = []App{{Vendor: "rongcloud", Key: DefaultKey, Secret: DefaultSecret}}
+	switch o.Vendor {
+	case "", "both":
+	case vendorRongCloud, vendorGetui:
+		s.only = o.Vendor
+	default:
+		return nil, fmt.Errorf("vendor %q: must be rongcloud, getui or both", o.Vendor)
 	}
-	if err := checkApps(s.apps); err != nil {
+	if err := s.checkApps(); err != nil {
 		return nil, err
 	}
-	s.first = Setup{Lenient: o.Lenient, Services: DefaultServices(), Switches: DefaultSwitches()}
+	s.first = Setup{Lenient: o.Lenient, Services: DefaultServices(), Switches: DefaultSwitches(), Knobs: DefaultKnobs()}
 	if o.Services != nil {
 		s.first.Services = *o.Services
 	}
 	if o.Switches != nil {
 		s.first.Switches = *o.Switches
+	}
+	if o.Knobs != nil {
+		s.first.Knobs = *o.Knobs
+	}
+	if err := s.first.Knobs.check(); err != nil {
+		return nil, err
 	}
 	zone, err := s.first.Switches.zone()
 	if err != nil {
@@ -112,7 +141,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	}
 
 	s.ctx, s.stop = context.WithCancelCause(context.WithoutCancel(ctx))
-	s.world = newWorld(s.ctx, s.first, zone, c.start(), s.apps, s.seed)
+	s.world = newWorld(s.ctx, s.first, zone, c, s.apps, s.seed)
 	for i, name := range []string{"primary", "backup"} {
 		h := s.newHost(name, addrs[i], listen)
 		if err := h.open(); err != nil {
@@ -125,21 +154,33 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	return s, nil
 }
 
-func checkApps(apps []App) error {
-	seen := map[string]bool{}
-	for _, a := range apps {
+func (s *Server) checkApps() error {
+	seen := map[App]bool{}
+	for _, a := range s.apps {
+		id := App{Vendor: a.Vendor, Key: a.Key}
+		if a.Vendor == vendorGetui {
+			id = App{Vendor: a.Vendor, ID: a.ID}
+		}
 		switch {
-		case a.Vendor != "rongcloud":
-			return fmt.Errorf("app %q: vendor is %q; this sandbox serves rongcloud only", a.Key, a.Vendor)
+		case a.Vendor != vendorRongCloud && a.Vendor != vendorGetui:
+			return fmt.Errorf("app %q: vendor is %q; it must be rongcloud or getui", a.Key, a.Vendor)
+		case !s.serves(a.Vendor):
+			return fmt.Errorf("app %q: is of %s, and only %s is served", a.Key, a.Vendor, s.only)
 		case a.Key == "" || a.Secret == "":
 			return errors.New("app: key and secret must not be empty")
-		case seen[a.Key]:
-			return fmt.Errorf("app %q: given twice", a.Key)
+		case a.Vendor == vendorGetui && (a.ID == "" || strings.Contains(a.ID, "/")):
+			return fmt.Errorf("app %q: a Getui app needs its appId, without a slash", a.Key)
+		case a.Vendor == vendorRongCloud && a.ID != "":
+			return fmt.Errorf("app %q: a RongCloud app has no appId", a.Key)
+		case seen[id]:
+			return fmt.Errorf("app %q: given twice", cmp.Or(a.ID, a.Key))
 		}
-		seen[a.Key] = true
+		seen[id] = true
 	}
 	return nil
 }
+
+func (s *Server) serves(vendor string) bool { return s.only == "" || s.only == vendor }
 
 // addresses returns where primary and backup listen. On a real network they must
 // be loopback: whoever reaches the control calls can do everything here.
@@ -182,7 +223,14 @@ func (s *Server) newHost(name, addr string, listen func(network, addr string) (n
 
 // Ready says where the server listens.
 func (s *Server) Ready() Ready {
-	return Ready{Primary: s.hosts[0].url(), Backup: s.hosts[1].url(), Control: s.hosts[0].url() + controlPrefix}
+	r := Ready{Control: s.hosts[0].url() + controlPrefix}
+	if s.serves(vendorRongCloud) {
+		r.Primary, r.Backup = s.hosts[0].url(), s.hosts[1].url()
+	}
+	if s.serves(vendorGetui) {
+		r.Getui = s.hosts[0].url() + getuiPrefix
+	}
+	return r
 }
 
 func (s *Server) otherHost(name string) string {
@@ -253,7 +301,15 @@ func (s *Server) serve(h *host, w http.ResponseWriter, r *http.Request) {
 
 // serveVendor reads a call, lets a fault have it or executes it.
 func (s *Server) serveVendor(h *host, w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	vendor, most := vendorRongCloud, maxBody
+	if s.serves(vendorGetui) && isGetui(r.URL.Path) {
+		vendor, most = vendorGetui, maxGetuiBody
+	}
+	if !s.serves(vendor) {
+		send(w, answer{status: http.StatusNotFound, body: mustText(map[string]string{"error": "only getui is served here, under " + getuiPrefix})})
+		return
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, int64(most)+1))
 	if err != nil { // the client left within its request: nothing arrived
 		reset(w)
 		return
@@ -263,15 +319,21 @@ func (s *Server) serveVendor(h *host, w http.ResponseWriter, r *http.Request) {
 
 	s.mu.Lock()
 	a.world = s.world
-	s.world.stats.Calls++
-	s.world.stats.MaxPerConnection = max(s.world.stats.MaxPerConnection, conn.count(s.world))
-	s.world.countConflict(a)
-	f, met := s.world.meet(h.name, a.path)
+	stats := &s.world.stats
+	if vendor == vendorGetui {
+		stats = &s.world.getui.stats.VendorStats
+		a.getui = s.world.getui.arrive(a, r.URL.EscapedPath())
+	} else {
+		s.world.countConflict(a)
+	}
+	stats.Calls++
+	stats.MaxPerConnection = max(stats.MaxPerConnection, conn.count(s.world))
+	f, met := s.world.meet(a)
 	s.mu.Unlock()
 
-	if len(a.body) > maxBody {
+	if len(a.body) > most {
 		a.body = a.body[:0] // not worth the journal's memory
-		s.refuseWith(w, a, answer{status: 400, body: mustText(reply{Code: codeTooLong, ErrorMessage: "HTTP body too large", URL: a.path})})
+		s.refuseWith(w, a, a.tooLarge())
 		return
 	}
 	if met {
@@ -295,13 +357,22 @@ func (s *Server) process(a *arrival) (answer, error) {
 		s.mu.Unlock()
 		return answer{}, errReset
 	}
-	e := a.describe(s.world.clock.ms())
-	out := s.world.pipeline(a, e)
-	body := mustText(out)
-	e.HTTP, e.Code, e.Answer = httpStatus(out.Code), out.Code, body
+	e := a.describe()
+	out := s.world.execute(a, e)
 	line, err := s.keep(e)
 	s.mu.Unlock()
-	return answer{status: e.HTTP, body: body}, s.settle(line, err)
+	return out, s.settle(line, err)
+}
+
+// execute runs the pipeline of the arrival's vendor and completes its entry.
+func (w *world) execute(a *arrival, e *Entry) answer {
+	if a.getui != nil {
+		return a.getui.execute(e)
+	}
+	out := w.pipeline(a, e)
+	body := mustText(out)
+	e.HTTP, e.Code, e.Answer = httpStatus(out.Code), out.Code, body
+	return answer{status: e.HTTP, body: body}
 }
 
 // record journals a call that a fault kept from being executed; body is what the
@@ -312,7 +383,7 @@ func (s *Server) record(a *arrival, status int, body []byte) {
 		s.mu.Unlock()
 		return
 	}
-	e := a.describe(s.world.clock.ms())
+	e := a.describe()
 	e.HTTP, e.Code = status, codeOf(body)
 	if body != nil {
 		e.Answer = asJSON(body)

@@ -28,9 +28,16 @@ func TestStartRefusesWhatItCannotServe(t *testing.T) {
 		"a name that is not localhost":    {Options{Addr: "example.com:80"}, "loopback only"},
 		"an address without a port":       {Options{Addr: "127.0.0.1"}, "host:port"},
 		"a port out of range":             {Options{Addr: "127.0.0.1:65535"}, "port"},
-		"a Getui app":                     {Options{Apps: []App{{"getui", "k", "s"}}}, "rongcloud only"},
-		"an app twice":                    {Options{Apps: []App{{"rongcloud", "k", "s"}, {"rongcloud", "k", "t"}}}, "twice"},
-		"an app without secret":           {Options{Apps: []App{{"rongcloud", "k", ""}}}, "empty"},
+		"a Getui app without an appId":    {Options{Apps: []App{{Vendor: "getui", Key: "k", Secret: "s"}}}, "appId"},
+		"an app twice":                    {Options{Apps: []App{{Vendor: "rongcloud", Key: "k", Secret: "s"}, {Vendor: "rongcloud", Key: "k", Secret: "t"}}}, "twice"},
+		"an app without secret":           {Options{Apps: []App{{Vendor: "rongcloud", Key: "k", Secret: ""}}}, "empty"},
+		"a Getui app with a slash":        {Options{Apps: []App{{Vendor: "getui", ID: "a/b", Key: "k", Secret: "s"}}}, "slash"},
+		"an appId at RongCloud":           {Options{Apps: []App{{Vendor: "rongcloud", ID: "a", Key: "k", Secret: "s"}}}, "appId"},
+		"an appId twice":                  {Options{Apps: []App{{Vendor: "getui", ID: "a", Key: "k", Secret: "s"}, {Vendor: "getui", ID: "a", Key: "l", Secret: "s"}}}, "twice"},
+		"an app of a third vendor":        {Options{Apps: []App{{Vendor: "apple", Key: "k", Secret: "s"}}}, "must be rongcloud or getui"},
+		"a third vendor":                  {Options{Vendor: "apple"}, "must be rongcloud, getui or both"},
+		"an app that is not served":       {Options{Vendor: "getui", Apps: []App{{Vendor: "rongcloud", Key: "k", Secret: "s"}}}, "only getui"},
+		"a knob out of range":             {Options{Knobs: &Knobs{DupMode: "maybe"}}, "dup_mode"},
 		"a log in a missing directory":    {Options{Log: filepath.Join(t.TempDir(), "no", "log")}, "open log"},
 		"a zone that is none":             {Options{Switches: &noDay}, "day_zone"},
 	} {
@@ -55,9 +62,31 @@ func TestReadyLine(t *testing.T) {
 	if !strings.HasPrefix(primary, "http://127.0.0.1:") || !strings.HasPrefix(backup, "http://127.0.0.1:") {
 		t.Errorf("ready %v", got)
 	}
-	want := map[string]any{"rongcloud": primary, "rongcloud_backup": backup, "control": primary + "/_sbx"}
+	want := map[string]any{"rongcloud": primary, "rongcloud_backup": backup, "getui": primary + "/v2", "control": primary + "/_sbx"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("ready (-want +got):\n%s", diff)
+	}
+}
+
+func TestOneVendorAlone(t *testing.T) {
+	b := start(t, Options{Vendor: "rongcloud"})
+	if got := jsonMap(t, b.Ready()); got["getui"] != nil || got["rongcloud"] == nil {
+		t.Errorf("ready %v", got)
+	}
+	if status, code := b.post("/v2/check", jsonType, "{}"); status != 404 || code != 404 || b.last().Vendor != "rongcloud" {
+		t.Errorf("Getui's path is RongCloud's to refuse: %d/%d", status, code)
+	}
+
+	b = start(t, Options{Vendor: "getui"})
+	if got := jsonMap(t, b.Ready()); got["getui"] == nil || got["rongcloud"] != nil || got["rongcloud_backup"] != nil {
+		t.Errorf("ready %v", got)
+	}
+	base := strings.TrimSuffix(b.Ready().Getui, "/v2")
+	if status := b.control("POST", base+setTag, setTagBox, nil); status != 404 || len(b.Journal(0)) != 0 {
+		t.Errorf("RongCloud's path: %d, %d journal entries", status, len(b.Journal(0)))
+	}
+	if status, _ := b.send(b.request(context.Background(), base, "/v2/nobody/auth", jsonType, "{}")); status != 400 || len(b.Journal(0)) != 1 {
+		t.Errorf("Getui's path: %d, %d journal entries", status, len(b.Journal(0)))
 	}
 }
 

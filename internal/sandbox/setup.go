@@ -12,6 +12,7 @@ type Setup struct {
 	Lenient  bool
 	Services Services
 	Switches Switches
+	Knobs    Knobs // Getui
 }
 
 // Services are the paid products of an app; a closed one answers 430/1009. A reset

@@ -6,11 +6,15 @@ import (
 	"time"
 )
 
-// fixedStart is where a fixed clock starts and returns to on reset: the time of
-// the vendor cases, 2026-01-01 08:00 in Shanghai, in milliseconds.
-const fixedStart = 1767225600000
+// Where fixed clocks start and return to on reset, in milliseconds: the times of
+// the vendors' cases, 2026-01-01 08:00:00 and 2023-11-15 06:13:20 in Shanghai.
+const (
+	fixedStart      = 1767225600000
+	fixedGetuiStart = 1700000000000
+)
 
-// world is everything a reset throws away. Server.mu guards it.
+// world is everything a reset throws away. Server.mu guards it. What is not in
+// getui is RongCloud's, or of both: journal, faults, luck.
 type world struct {
 	setup   Setup
 	resets  int64 // worlds before this one
@@ -21,6 +25,7 @@ type world struct {
 	faults  []*armed
 	stats   VendorStats
 	audit   audit
+	getui   *getui
 	ids     *rand.Rand // ids in answers
 	luck    *rand.Rand // faults with a probability, a stream of their own so that ids stay put
 
@@ -55,14 +60,15 @@ const remembered = 200_000
 
 func newWorld(parent context.Context, setup Setup, zone *time.Location, c clock, apps []App, seed int64) *world {
 	w := &world{
-		setup: setup, zone: zone, clock: c,
+		setup: setup, zone: zone, clock: c.start(fixedStart),
 		apps:  map[string]*app{},
 		audit: audit{executed: map[auditKey][]charge{}},
 		ids:   rand.New(rand.NewPCG(uint64(seed), 1)),
 		luck:  rand.New(rand.NewPCG(uint64(seed), 2)),
 	}
 	w.ctx, w.end = context.WithCancel(parent)
-	for _, a := range apps {
+	w.getui = newGetui(setup.Knobs, c.start(fixedGetuiStart), appsOf(vendorGetui, apps), seed)
+	for _, a := range appsOf(vendorRongCloud, apps) {
 		w.apps[a.Key] = &app{
 			key: a.Key, secret: a.Secret,
 			services: setup.Services,
@@ -76,6 +82,19 @@ func newWorld(parent context.Context, setup Setup, zone *time.Location, c clock,
 		}
 	}
 	return w
+}
+
+// appsOf are the vendor's apps, nil if none was given.
+func appsOf(vendor string, apps []App) (of []App) {
+	for _, a := range apps {
+		if a.Vendor == vendor {
+			of = append(of, a)
+		}
+	}
+	if of == nil && vendor == vendorRongCloud {
+		of = []App{{Vendor: vendor, Key: DefaultKey, Secret: DefaultSecret}}
+	}
+	return of
 }
 
 // newID is 22 characters of base 62, like the vendor's ids.
@@ -105,11 +124,11 @@ func (c *clock) ms() int64 {
 
 func (c *clock) set(ms int64) { c.offset += ms - c.ms() }
 
-// start is the clock as it stood at the beginning.
-func (c clock) start() clock {
+// start is the clock as it stood at the beginning; a fixed one stands at ms.
+func (c clock) start(ms int64) clock {
 	c.offset = 0
 	if c.fixed {
-		c.offset = fixedStart
+		c.offset = ms
 	}
 	return c
 }

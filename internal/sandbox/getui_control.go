@@ -1,0 +1,93 @@
+package sandbox
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+)
+
+// What steers and shows the Getui half.
+
+// GetuiClock is Getui's time in milliseconds since 1970.
+func (s *Server) GetuiClock() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.world.getui.clock.ms()
+}
+
+// SetGetuiClock sets Getui's time, back as well as forth.
+func (s *Server) SetGetuiClock(ms int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.world.getui.clock.set(ms)
+}
+
+// AdvanceGetuiClock moves Getui's time by ms.
+func (s *Server) AdvanceGetuiClock(ms int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.world.getui.clock.offset += ms
+}
+
+// Knobs are those in force.
+func (s *Server) Knobs() Knobs {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.world.getui.knobs
+}
+
+// SetKnobs turns knobs while everything else stays.
+func (s *Server) SetKnobs(k Knobs) error {
+	if err := k.check(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.world.getui.knobs = k
+	return nil
+}
+
+// turnKnobs takes the knobs to turn; the others stay as they are.
+func (s *Server) turnKnobs(_ *http.Request, body []byte) (any, error) {
+	k := s.Knobs()
+	if err := strictJSON(body, &k); err != nil {
+		return nil, err
+	}
+	return k, s.SetKnobs(k)
+}
+
+// Deliveries are the messages that a device was given, oldest first, of the last
+// 200,000 of all devices; total counts every one.
+func (s *Server) Deliveries(cid string) (kept []Delivery, total int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.world.getui.settle()
+	return s.world.getui.log.of(cid)
+}
+
+func (s *Server) deliveries(r *http.Request, _ []byte) (any, error) {
+	cid := r.URL.Query().Get("cid")
+	if cid == "" {
+		return nil, errors.New("cid: must be given")
+	}
+	kept, total := s.Deliveries(cid)
+	return map[string]any{"deliveries": kept, "total": total}, nil
+}
+
+// GetuiTags returns the tags by cid of the devices that ever had any, nil for an
+// unknown appId.
+func (s *Server) GetuiTags(appID string) map[string][]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	app := s.world.getui.apps[appID]
+	if app == nil {
+		return nil
+	}
+	out := map[string][]string{}
+	for cid, u := range app.users {
+		if u.tags != nil {
+			out[cid] = slices.Clone(u.tags)
+		}
+	}
+	return out
+}
