@@ -13,6 +13,7 @@ import (
 
 	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/explain"
 	"github.com/notifier/notifier/internal/rules"
@@ -31,6 +32,7 @@ type explainOptions struct {
 
 func newExplainCmd() *cobra.Command {
 	var o explainOptions
+	order, _ := dispatch.OrderText()
 	cmd := &cobra.Command{
 		Use:   "explain [EVENT_ID]",
 		Short: "why each rule did or did not act",
@@ -42,7 +44,10 @@ virtual time, to the exact request that would leave. It has no connection, so no
 known of the user start empty.
 
 Rules are those of --rules, a folder or file, rules/ without it. Accounts, time zone, consent and user limits come from
-the settings (-c, or a notifier.yaml beside the rules); without settings every account may do everything.`,
+the settings (-c, or a notifier.yaml beside the rules); without settings every account may do everything.
+
+The gates in their order, the first that stops an event names the reason:
+` + order,
 		Example: `  notifier explain ord-88231
   notifier explain --user u-77
   notifier explain --event order.json

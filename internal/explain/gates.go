@@ -6,23 +6,21 @@ import (
 	"strings"
 	"time"
 
+	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/rules"
 )
 
-// stops says at which gate an intent gets a fate of a reason.
+// stops says at which question outside the order of gates an intent gets a fate of a reason.
 var stops = map[ledger.Reason]string{
-	ledger.ShadowMode: "mode", ledger.Canary: "canary", ledger.Duplicate: "duplicate", ledger.NotApproved: "approval", ledger.QuietHours: "quiet",
-	ledger.OptedOut: "consent", ledger.Blocked: "consent", ledger.Repeated: "once", ledger.Capped: "per_user", ledger.NoQuota: "quota",
-	ledger.RejectedByVendor: "vendor", ledger.RenderError: "texts", ledger.BadField: "user", ledger.TooLarge: "size", ledger.Expired: "expire",
-	ledger.Unchanged: "unchanged", ledger.Stale: "newest wins",
+	ledger.RenderError: "texts", ledger.BadField: "user", ledger.TooLarge: "size", ledger.Expired: "expire", ledger.Unchanged: "unchanged", ledger.Stale: "newest wins",
 }
 
 // early are asked when an intent is taken in, before all gates that a rule's limits name.
 var early = map[string]bool{"duplicate": true, "expire": true, "texts": true, "user": true, "size": true}
 
-// gates lists what an intent has before it, in the one order printed everywhere, and what each says. After the first that holds or
+// gates lists what an intent has before it, in the order of dispatch.Order, and what each says. After the first that holds or
 // stops it the others are not asked, unless one of them held it later.
 func (x *run) gates(r *Rule, c *course) []Gate {
 	out := []Gate{}
@@ -87,11 +85,11 @@ func (x *run) policy(in *intent.Intent) (out []Gate) {
 		add("quiet", "quiet "+quietText(q))
 	}
 	consent := map[string]string{"marketing": x.o.Stage.Consent.Marketing, "service": x.o.Stage.Consent.Service}[in.Class]
+	if in.Action == intent.Push && x.o.Stage.Consent.Never != "" {
+		add("never", "never "+x.o.Stage.Consent.Never)
+	}
 	if in.Action == intent.Push && consent != "" {
 		add("consent", "consent "+consent)
-	}
-	if in.Action == intent.Push && x.o.Stage.Consent.Never != "" {
-		add("consent", "never "+x.o.Stage.Consent.Never)
 	}
 	if in.UserWhen != "" {
 		add("user_when", "user_when "+in.UserWhen)
@@ -173,13 +171,8 @@ func (x *run) mark(gates []Gate, c *course) []Gate {
 
 // stopOf is the gate that gave an intent its fate.
 func (x *run) stopOf(c *course) string {
-	switch {
-	case c.fate.Reason == ledger.OptedOut && strings.HasPrefix(c.fate.Detail, "user_when"):
-		return "user_when"
-	case c.fate.Reason == ledger.Capped && len(c.in.Policy.PerUser) == 0 && len(c.in.Policy.RuleCaps) > 0:
-		return "per_rule"
-	case c.fate.Reason == ledger.Capped && len(c.in.Policy.PerUser) == 0:
-		return "user_limits"
+	if g := dispatch.StoppedAt(c.fate, c.in); g != "" {
+		return g
 	}
 	if g := stops[c.fate.Reason]; g != "" {
 		return g
