@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -178,4 +177,4 @@ func TestThePartsOfAConditionAreAClosedSet(t *testing.T) {
 // strange is a kind of node that expr does not have yet.
 type strange struct{ ast.NilNode }
 
-func (*strange) String() string { return fmt.Sprint("strange") }
+func (*strange) String() string { return "strange" }

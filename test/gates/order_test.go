@@ -54,7 +54,6 @@ type stage struct {
 	opt   dispatch.Options
 	bench *app.Bench
 	fates map[intent.ID]ledger.Fate
-	order []intent.ID
 	no    bool // the vendor refuses
 	n     int64
 }
