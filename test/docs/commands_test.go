@@ -76,6 +76,8 @@ var alone = []struct {
 	{"test", "testing", 1},
 	{"test --lang zh", "testing-zh", 1},
 	{"backtest --from orders.jsonl", "backtest", 1},
+	{"backtest --lang en --from orders.jsonl", "backtest", 1},
+	{"backtest --lang zh --from orders.jsonl", "backtest", 1},
 }
 
 func runs(l line) (dir string, code int, ok bool) {
@@ -133,7 +135,7 @@ func TestCommandsOfTheManualPrintWhatItSays(t *testing.T) {
 			}
 		}
 	}
-	if n < 12 || compared < 4 {
+	if n < 12 || compared < 6 {
 		t.Errorf("only %d commands were run, of %d the output was compared", n, compared)
 	}
 }
