@@ -71,7 +71,7 @@ what the rules in --rules do otherwise than those, and ends with exit code 1 if 
 	f.StringVar(&o.against, "against", "", "rules to compare them with: those that are live")
 	f.BoolVar(&o.approve, "approve", false, "take every request as approved at once (else nobody approves)")
 	f.StringVar(&o.format, "format", "text", "text or json")
-	f.String("lang", "", "of mistakes in rules: en, zh or both (default from the locale)")
+	f.String("lang", "", "en, zh or both (default from the locale)")
 	return cmd
 }
 
@@ -113,7 +113,7 @@ func runBacktest(ctx context.Context, o backtestOptions, env []string, out, talk
 	if o.format == "json" {
 		err = printJSON(out, rep)
 	} else {
-		err = rep.WriteText(out, o.against)
+		err = rep.WriteText(out, o.against, lang)
 	}
 	if err != nil {
 		return fmt.Errorf("write the report: %w", err)

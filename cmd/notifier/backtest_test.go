@@ -85,7 +85,9 @@ func runBacktestCmd(o backtestOptions, env ...string) (out, talk string, code in
 	if o.format == "" {
 		o.format = "text"
 	}
-	o.lang = "en"
+	if o.lang == "" {
+		o.lang = "en"
+	}
 	err := runBacktest(context.Background(), o, env, &a, &b)
 	if e, ok := errors.AsType[*exitError](err); ok {
 		return a.String(), b.String() + e.Error(), e.code
@@ -111,6 +113,10 @@ func TestBacktestForms(t *testing.T) {
 		{"against", backtestOptions{against: "live/"}},
 		{"against.json", backtestOptions{against: "live/", format: "json"}},
 		{"same", backtestOptions{against: "rules/"}},
+		{"text.zh", backtestOptions{lang: "zh"}},
+		{"text.both", backtestOptions{lang: "both"}},
+		{"against.zh", backtestOptions{against: "live/", lang: "zh"}},
+		{"same.zh", backtestOptions{against: "rules/", lang: "zh"}},
 	} {
 		inDir(t, backtestFiles())
 		c.o.from = "history.jsonl"

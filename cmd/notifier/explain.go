@@ -13,6 +13,7 @@ import (
 
 	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/explain"
 	"github.com/notifier/notifier/internal/rules"
@@ -27,10 +28,12 @@ type explainOptions struct {
 	key   string
 	rule  string
 	now   string
+	say   diag.Lang // of --lang or the locale
 }
 
 func newExplainCmd() *cobra.Command {
 	var o explainOptions
+	order, _ := dispatch.OrderText()
 	cmd := &cobra.Command{
 		Use:   "explain [EVENT_ID]",
 		Short: "why each rule did or did not act",
@@ -42,7 +45,10 @@ virtual time, to the exact request that would leave. It has no connection, so no
 known of the user start empty.
 
 Rules are those of --rules, a folder or file, rules/ without it. Accounts, time zone, consent and user limits come from
-the settings (-c, or a notifier.yaml beside the rules); without settings every account may do everything.`,
+the settings (-c, or a notifier.yaml beside the rules); without settings every account may do everything.
+
+The gates in their order, the first that stops an event names the reason:
+` + order,
 		Example: `  notifier explain ord-88231
   notifier explain --user u-77
   notifier explain --event order.json
@@ -53,6 +59,10 @@ the settings (-c, or a notifier.yaml beside the rules); without settings every a
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f := cmd.Flag("config"); f != nil && f.Changed {
 				o.config = f.Value.String()
+			}
+			var err error
+			if o.say, err = language(o.lang, os.Environ()); err != nil {
+				return &exitError{exitUsage, err}
 			}
 			if len(args) == 1 && (o.event != "" || o.user != "") || o.event != "" && o.user != "" {
 				return &exitError{exitUsage, errors.New("EVENT_ID, --event and --user exclude each other")}
@@ -83,6 +93,7 @@ the settings (-c, or a notifier.yaml beside the rules); without settings every a
 	f.StringVar(&o.now, "now", "", "when the record comes in: 2026-11-21 23:30, RFC 3339 (default the event's own time)")
 	f.StringArrayVar(&o.paths, "rules", []string{"rules/"}, "folder or file of rules")
 	f.StringVar(&o.format, "format", "text", "text or json")
+	f.StringVar(&o.lang, "lang", "", "en, zh or both (default from the locale)")
 	return cmd
 }
 
@@ -121,7 +132,7 @@ func explainRecord(o explainOptions, env []string, in io.Reader, out, talk io.Wr
 		if err != nil {
 			return err
 		}
-		if err := writeExplained(out, rep, o.format, set.Zone()); err != nil {
+		if err := writeExplained(out, rep, o, set.Zone()); err != nil {
 			return err
 		}
 	}
@@ -142,11 +153,11 @@ func explaining(o explainOptions, set *rules.Set, s *settings.Settings, now time
 	return explain.Options{Set: set, Stage: bench.Options, Identities: bench.Identities, Request: bench.Request, Now: now, Only: o.rule}
 }
 
-func writeExplained(out io.Writer, rep *explain.Report, format string, zone *time.Location) error {
-	if format == "json" {
+func writeExplained(out io.Writer, rep *explain.Report, o explainOptions, zone *time.Location) error {
+	if o.format == "json" {
 		return printJSON(out, rep)
 	}
-	return rep.WriteText(out, zone)
+	return rep.WriteText(out, zone, o.say)
 }
 
 func readRecord(name string, in io.Reader) ([]byte, error) {
@@ -168,7 +179,7 @@ func rulesToExplain(o explainOptions, env []string, talk io.Writer) (*rules.Set,
 	}
 	set, list := rules.Load(o.paths, known)
 	if set == nil {
-		if err := diag.WriteText(talk, list, diag.Both); err != nil {
+		if err := diag.WriteText(talk, list, o.say); err != nil {
 			return nil, nil, err
 		}
 		code := exitFindings

@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/notifier/notifier/internal/diag"
 )
 
 const explainCatalogue = `version: 1
@@ -116,6 +119,9 @@ func runExplain(o explainOptions) (out, talk string, code int) {
 	if o.format == "" {
 		o.format = "text"
 	}
+	if o.say == "" {
+		o.say = diag.EN
+	}
 	if o.now == "" {
 		o.now = "2026-11-21T22:41:10+08:00"
 	}
@@ -146,10 +152,22 @@ func TestExplainFormats(t *testing.T) {
 		{"late.text", explainOptions{event: "order.json", rule: "vip-beijing-thanks", now: "2026-11-23T09:00:00+08:00"}},
 		{"profile.text", explainOptions{event: "user.json"}},
 		{"dead.text", explainOptions{event: "nobody.json"}},
+		{"order.text.zh", explainOptions{event: "order.json", say: diag.ZH}},
+		{"order.text.both", explainOptions{event: "order.json", say: diag.Both}},
+		{"gold.text.zh", explainOptions{event: "gold.json", say: diag.ZH}},
+		{"late.text.zh", explainOptions{event: "order.json", rule: "vip-beijing-thanks", now: "2026-11-23T09:00:00+08:00", say: diag.ZH}},
+		{"profile.text.zh", explainOptions{event: "user.json", say: diag.ZH}},
+		{"order.json.zh", explainOptions{event: "order.json", rule: "vip-beijing-thanks", say: diag.ZH, checkOptions: checkOptions{format: "json"}}},
 	} {
 		out, talk, code := runExplain(c.o)
 		got := fmt.Sprintf("%s--- stderr\n%s\n--- exit %d\n", out, strings.TrimSpace(talk), code)
 		holdGolden(t, filepath.Join(golden, c.name+".txt"), got)
+		if name, of, ok := strings.Cut(c.name, ".json."); ok { // machines have one language
+			same, _ := os.ReadFile(filepath.Join(golden, name+".json.txt"))
+			if got != string(same) {
+				t.Errorf("json in %s differs", of)
+			}
+		}
 		var any struct{ Schema string }
 		if c.o.format == "json" && (json.Unmarshal([]byte(out), &any) != nil || any.Schema != "notifier.explain/v1") {
 			t.Errorf("no notifier.explain/v1: %s", out)

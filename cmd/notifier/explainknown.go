@@ -85,7 +85,7 @@ func explainKnown(cmd *cobra.Command, o explainOptions, id string) error {
 	if rep.FateText = fateText; ev == nil {
 		rep.Name(refs[len(refs)-1], user)
 	}
-	return writeExplained(cmd.OutOrStdout(), rep, o.format, s.Zone)
+	return writeExplained(cmd.OutOrStdout(), rep, o, s.Zone)
 }
 
 func userOf(target, before string) string {

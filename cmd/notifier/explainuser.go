@@ -48,5 +48,5 @@ func explainUser(cmd *cobra.Command, o explainOptions, user string) error {
 	if o.format == "json" {
 		return printJSON(cmd.OutOrStdout(), out)
 	}
-	return out.WriteText(cmd.OutOrStdout(), s.Zone)
+	return out.WriteText(cmd.OutOrStdout(), s.Zone, o.say)
 }

@@ -202,6 +202,7 @@ func (a *App) assemble() error {
 	a.dispatch = dispatch.New(stage)
 	a.live.onLoad(func(*rules.Set) { a.dispatch.RulesChanged() })
 	a.reg.MustRegister(newMissingFields(a.live))
+	watchRules(a.reg, a.live)
 	a.credentials = credentialsLoaded(a.reg, slices.Sorted(maps.Keys(identities)))
 	cm := consumer.NewMetrics(a.reg)
 	a.live.onLoad(func(s *rules.Set) {
@@ -272,7 +273,7 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error { return a.refreshSecrets(gctx) })
 	g.Go(func() error {
 		return admin.Serve(gctx, admin.Options{Listener: a.admin, Token: a.token(), Gatherer: a.reg, Live: a.liveness, Ready: a.readiness,
-			Status: func() any { return a.dispatch.Status() }, Log: a.log.Named("admin")})
+			Status: func() any { return statusOf(a.dispatch.Status(), a.live.set()) }, Log: a.log.Named("admin")})
 	})
 	if a.broker != nil {
 		g.Go(func() error {
@@ -324,6 +325,14 @@ func (a *App) token() func() string {
 
 func (a *App) liveness() admin.Health { return admin.Health{OK: a.running.Load()} }
 
+// liveStatus is GET /status of one instance.
+type liveStatus struct {
+	dispatch.Status
+	Parked []rules.Parked `json:"parked_rules,omitempty"`
+}
+
+func statusOf(st dispatch.Status, s *rules.Set) liveStatus { return liveStatus{st, s.ParkedRules()} }
+
 func (a *App) readiness() admin.Health {
 	st := a.dispatch.Status()
 	h := admin.Health{OK: st.Ready}
@@ -334,6 +343,9 @@ func (a *App) readiness() admin.Health {
 		h.Detail = append(h.Detail, fmt.Sprintf("partition %d is stopped: %s", p, what))
 	}
 	h.Detail = append(h.Detail, heldBack(a.reg)...)
+	for _, p := range a.live.set().ParkedRules() {
+		h.Detail = append(h.Detail, p.String())
+	}
 	if msg := a.live.failure(); msg != "" {
 		h.Detail = append(h.Detail, "the rule files have errors, the last good set is live: "+msg)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
 
 	"github.com/notifier/notifier/internal/rules"
 )
@@ -46,6 +47,24 @@ func (m *missingFields) Collect(ch chan<- prometheus.Metric) {
 	for _, r := range m.last.Rules {
 		ch <- prometheus.MustNewConstMetric(m.desc, prometheus.CounterValue, float64(m.before[r.Name]+r.Missing()), r.Name)
 	}
+}
+
+// watchRules says aloud which rules the watchdog parks. Another set begins anew.
+func watchRules(reg prometheus.Registerer, live *liveRules) {
+	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "notifier_rule_parked", Help: "1 while a rule is not asked because it took too long; a changed rule file lets it act again."}, []string{"rule"})
+	reg.MustRegister(g)
+	live.onLoad(func(s *rules.Set) {
+		g.Reset()
+		for _, r := range s.Rules {
+			g.WithLabelValues(r.Name)
+		}
+		s.OnPark(func(p rules.Parked) {
+			live.log.Error("rule parked: it is not asked any more, its events are DEAD(render-error)", zap.String("rule", p.Rule), zap.Duration("took", p.Took), zap.String("on", p.On))
+			if live.set() == s {
+				g.WithLabelValues(p.Rule).Set(1)
+			}
+		})
+	})
 }
 
 // credentialsLoaded is when each account's secret was last read with another value.

@@ -84,12 +84,12 @@ func (x *replay) approve(ins []*intent.Intent) {
 }
 
 // take lets one record come.
-func (x *replay) take(rec event.Record) error {
+func (x *replay) take(rec event.Record, d decoded) error {
 	if x.model == nil {
 		x.begin(rec.Time)
 	}
 	x.model.Advance(rec.Time)
-	ins, err := x.evaluate(rec)
+	ins, err := x.evaluate(rec, d)
 	if len(ins) > 0 {
 		x.approve(ins)
 		x.model.Take(ins...)
@@ -115,15 +115,26 @@ func (x *replay) finish() {
 	})
 }
 
-// evaluate is stage 1 for one record: the intents as stage 2 reads them.
-func (x *replay) evaluate(rec event.Record) (out []*intent.Intent, err error) {
+// decoded is what the catalogue makes of a record. Its events hold until the next one is decoded.
+type decoded struct {
+	events []event.Event
+	err    error
+}
+
+func (x *replay) decode(rec event.Record) decoded {
 	events, err := x.Set.DecodeInto(x.room, rec)
 	if cap(events) > cap(x.room) {
 		x.room = events
 	}
+	return decoded{events, err}
+}
+
+// evaluate is stage 1 for one record: the intents as stage 2 reads them.
+func (x *replay) evaluate(rec event.Record, d decoded) (out []*intent.Intent, err error) {
+	events := d.events
 	n := &x.tally.records
-	if err != nil {
-		n.dead(err)
+	if d.err != nil {
+		n.dead(d.err)
 	} else if len(events) == 0 {
 		n.Ignored++
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"reflect"
 	"time"
 
 	"github.com/notifier/notifier/internal/event"
@@ -22,6 +23,7 @@ func Run(src Source, candidate Side, against *Side) (*Report, error) {
 	if against != nil {
 		sides = append(sides, newReplay(*against, true, seed))
 	}
+	shared := against != nil && reflect.DeepEqual(candidate.Set.Catalogue, against.Set.Catalogue) // then a record is the same events to both
 	var from, to time.Time
 	n := 0
 	err := src(func(rec event.Record) error {
@@ -31,8 +33,12 @@ func Run(src Source, candidate Side, against *Side) (*Report, error) {
 		if rec.Time.After(to) {
 			to = rec.Time
 		}
-		for _, x := range sides {
-			if err := x.take(rec); err != nil {
+		var d decoded
+		for i, x := range sides {
+			if i == 0 || !shared {
+				d = x.decode(rec)
+			}
+			if err := x.take(rec, d); err != nil {
 				return err
 			}
 		}

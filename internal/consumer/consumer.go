@@ -28,6 +28,7 @@ type Rules interface {
 	Topics() []string
 	DecodeInto(room []event.Event, r event.Record) ([]event.Event, error)
 	EvaluateInto(*intent.Room, *event.Event) []*intent.Intent
+	Took(time.Duration) // a few records, one after the other
 }
 
 // Start is where a NEW group begins; it never applies to a topic the group has read before.

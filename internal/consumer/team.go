@@ -16,6 +16,9 @@ type team []*evaluator
 // microseconds against milliseconds), few enough that what they become is on its way while the next are evaluated.
 const share = 256
 
+// stretch is of how many records the time is taken together, for the watchdog of the rules.
+const stretch = 16
+
 func (c *Consumer) newTeam(parts int) team {
 	t := make(team, runtime.GOMAXPROCS(0))
 	for i := range t {
@@ -62,8 +65,14 @@ func (t team) evaluate(rules Rules, records []*kgo.Record) iter.Seq[*kgo.Record]
 func (e *evaluator) all(records []*kgo.Record) {
 	clear(e.out)
 	e.out, e.now = e.out[:0], time.Now()
-	for _, r := range records {
+	began := time.Now()
+	for i, r := range records {
 		e.evaluate(r)
+		if i%stretch == stretch-1 { // asking for each record would cost what the evaluation costs
+			now := time.Now()
+			e.rules.Took(now.Sub(began))
+			began = now
+		}
 	}
 }
 

@@ -3,8 +3,10 @@ package consumer
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -176,4 +178,37 @@ func TestABeginningDoesNotTakeTheGroupBack(t *testing.T) {
 		t.Errorf("the group stands at %d of the new partition, it was at 3", got)
 	}
 	close(g.open["gate2"])
+}
+
+// slow are rules that take a while, and remember what they are told of it.
+type slow struct {
+	stubRules
+	each time.Duration
+	told *[]time.Duration
+}
+
+func (s slow) Evaluate(*event.Event) []*intent.Intent { time.Sleep(s.each); return nil }
+func (s slow) Took(d time.Duration)                   { *s.told = append(*s.told, d) }
+
+// The rules' watchdog is told how long each stretch of a share took. The time is a bubble's.
+func TestEvaluatorsTellHowLongTheRulesTake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(Options{Topics: ledger.TopicsOf("n"), Accounts: map[string]string{"main": "stub:k"}, Log: zap.NewNop()})
+		crew := team{c.newEvaluator(4)}
+		crew.begin()
+		var told []time.Duration
+		for range crew.evaluate(slow{each: 10 * time.Millisecond, told: &told}, make([]*kgo.Record, 0)) {
+			t.Error("something comes of nothing")
+		}
+		var records []*kgo.Record
+		for i := range 2*stretch + 3 {
+			records = append(records, &kgo.Record{Topic: "events", Offset: int64(i), Value: []byte("e")})
+		}
+		for range crew.evaluate(slow{each: 10 * time.Millisecond, told: &told}, records) {
+			t.Error("no match has an intent")
+		}
+		if want := stretch * 10 * time.Millisecond; !slices.Equal(told, []time.Duration{want, want}) {
+			t.Errorf("told %v, want twice %v", told, want)
+		}
+	})
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +32,7 @@ type actor struct {
 	timers *timers
 
 	accounts map[string]*account // by identity
+	keys     []string            // of the accounts, sorted
 	items    map[string]*item    // every intent without a fate
 	calls    map[string]*call    // in flight, ours and those a predecessor left open
 	kept     map[string]*ledger.Attempt
@@ -69,6 +72,7 @@ type actor struct {
 	wake      time.Time // when anything may become possible, decided by plan
 	lastClock time.Time // local time of the last skew measurement
 	lastSweep time.Time
+	lastTaken time.Time // when the caps of users were last swept
 	lastBeat  time.Time
 	behind    [2]int64 // positions at the last two beats, a day ago at least: what lies below the first may be deleted
 }
@@ -152,6 +156,7 @@ func newActorIn(w books, machine func() time.Time, opt *Options, p int32, t *led
 			a.accounts[ac.Key] = newAccount(ac, now, now.Add(-a.clock.now().Sub(t.State.Clock())))
 		}
 	}
+	a.keys = slices.Sorted(maps.Keys(a.accounts))
 	a.restore(t.State)
 	return a
 }

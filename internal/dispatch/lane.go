@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 type account struct {
 	*Account
 	lanes  map[string]*lane
+	names  []string // of the lanes, sorted: they are the same for its life
 	users  *tagsync.Table
 	groups *tagsync.Groups
 	later  *tagsync.Groups // users who are evaluated again because the rules changed: they go when nobody else is due
@@ -70,6 +72,7 @@ func newAccount(a *Account, now, before time.Time) *account {
 		}
 		ac.lanes[name] = l
 	}
+	ac.names = slices.Sorted(maps.Keys(ac.lanes))
 	ac.groups, ac.later = tagsync.NewGroups(ac.batch()), tagsync.NewGroups(ac.batch())
 	if a.VerifyUsers > 0 && ac.lanes[LaneTagGet] != nil {
 		ac.checks = append(ac.checks, newCanary(ac))

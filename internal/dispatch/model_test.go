@@ -207,3 +207,19 @@ func TestAnActorReadsTimeFromItsClockOnly(t *testing.T) {
 		}
 	}
 }
+
+// A cap is remembered for as long as the longest window, and about a day more.
+func TestCapsOfUsersAreForgottenAfterTheirWindow(t *testing.T) {
+	p := newPlay(t, nil)
+	p.Take(p.push("e1", "u1", intent.Policy{PerUser: []intent.Cap{{N: 1, Each: "month"}}}))
+	p.Advance(noon.Add(keepTaken - time.Hour))
+	p.Take(p.push("e2", "u2", intent.Policy{})) // a model does its chores when something happens
+	if len(p.a.taken) != 1 {
+		t.Error("forgotten within its window")
+	}
+	p.Advance(noon.Add(keepTaken + sweepTaken + 2*time.Hour))
+	p.Take(p.push("e3", "u3", intent.Policy{}))
+	if len(p.a.taken) != 0 {
+		t.Error("still remembered")
+	}
+}

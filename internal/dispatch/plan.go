@@ -1,10 +1,6 @@
 package dispatch
 
-import (
-	"maps"
-	"slices"
-	"time"
-)
+import "time"
 
 // plan decides which calls may start now and when to look again.
 func (a *actor) plan() (calls []*call) {
@@ -12,13 +8,13 @@ func (a *actor) plan() (calls []*call) {
 	a.wake = time.Time{}
 	a.planEdits(now)
 	calls, a.ordered = a.ordered, nil
-	for _, key := range slices.Sorted(maps.Keys(a.accounts)) {
+	for _, key := range a.keys {
 		ac := a.accounts[key]
 		a.planReads(ac, now)
 		a.planChecks(ac, now)
 		a.planRetags(ac, now)
 		calls = append(calls, a.planTags(ac, now)...)
-		for _, name := range slices.Sorted(maps.Keys(ac.lanes)) {
+		for _, name := range ac.names {
 			if l := ac.lanes[name]; l.closed != nil { // probed in its time also when nothing waits: nobody should be told of a fault that is mended
 				_, at := a.ready(l, now)
 				a.wakeAt(at)

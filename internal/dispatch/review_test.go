@@ -16,8 +16,8 @@ import (
 
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
-	"github.com/notifier/notifier/internal/tagsync"
 	"github.com/notifier/notifier/internal/quota"
+	"github.com/notifier/notifier/internal/tagsync"
 )
 
 // byHand takes the ledger over and gives an actor that does only what the test says, a step at a time.

@@ -149,12 +149,12 @@ func (x *run) rule(r *rules.Rule, named bool) *Rule {
 	switch {
 	case r.Mode == rules.Off:
 		out.Verdict, out.ins = "off", nil
+	case !alive && r.Action != intent.Tags: // asked before the conditions, so whatever they say
+		out.Verdict, out.ins = "not triggered", nil
 	case v.Unsure:
 		out.Verdict, out.ins = "unsure", nil
 	case !v.Match:
 		out.ins = nil
-	case !alive && r.Action != intent.Tags:
-		out.Verdict = "not triggered"
 	default:
 		out.Verdict = "match"
 	}

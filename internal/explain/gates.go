@@ -6,41 +6,47 @@ import (
 	"strings"
 	"time"
 
+	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/rules"
 )
 
-// stops says at which gate an intent gets a fate of a reason.
+// stops says at which question outside the order of gates an intent gets a fate of a reason.
 var stops = map[ledger.Reason]string{
-	ledger.ShadowMode: "mode", ledger.Canary: "canary", ledger.Duplicate: "duplicate", ledger.NotApproved: "approval", ledger.QuietHours: "quiet",
-	ledger.OptedOut: "consent", ledger.Blocked: "consent", ledger.Repeated: "once", ledger.Capped: "per_user", ledger.NoQuota: "quota",
-	ledger.RejectedByVendor: "vendor", ledger.RenderError: "texts", ledger.BadField: "user", ledger.TooLarge: "size", ledger.Expired: "expire",
-	ledger.Unchanged: "unchanged", ledger.Stale: "newest wins",
+	ledger.RenderError: "texts", ledger.BadField: "user", ledger.TooLarge: "size", ledger.Expired: "expire", ledger.Unchanged: "unchanged", ledger.Stale: "newest wins",
+}
+
+// gatesZH are the gates as rules-format.md writes them; a gate that is not here is called by its key.
+var gatesZH = map[string]string{
+	"duplicate": "重复", "merge": "合并", "approval": "批准", "quiet": "免打扰时段", "consent": "用户授权", "never": "名单", "quota": "配额", "vendor": "厂商", "paused": "暂停",
+	"texts": "文字", "user": "用户", "size": "大小", "expire": "过期作废", "unchanged": "没有变化", "share": "配额", "user_limits": "次数上限", "per_rule": "次数上限", "per_user": "次数上限",
 }
 
 // early are asked when an intent is taken in, before all gates that a rule's limits name.
 var early = map[string]bool{"duplicate": true, "expire": true, "texts": true, "user": true, "size": true}
 
-// gates lists what an intent has before it, in the one order printed everywhere, and what each says. After the first that holds or
+// gates lists what an intent has before it, in the order of dispatch.Order, and what each says. After the first that holds or
 // stops it the others are not asked, unless one of them held it later.
 func (x *run) gates(r *Rule, c *course) []Gate {
 	out := []Gate{}
 	if r.rule.Mode == rules.Shadow {
-		out = append(out, Gate{Gate: "mode", Text: "mode: shadow"})
+		out = append(out, Gate{Gate: "mode", Text: "mode: shadow", textZH: "mode: shadow 试运行"})
 	}
 	out = append(out, x.life(r, c)...)
 	if r.rule.Mode == rules.Canary {
 		in, below := r.rule.CanaryOf(c.in.Target)
-		g := Gate{Gate: "canary", Text: fmt.Sprintf("canary %d%%", below), Note: fmt.Sprintf("bucket %d of 100 < %d", in, below)}
+		g := Gate{Gate: "canary", Text: fmt.Sprintf("canary %d%%", below), Note: fmt.Sprintf("bucket %d of 100 < %d", in, below),
+			textZH: fmt.Sprintf("灰度 canary %d%%", below), noteZH: fmt.Sprintf("第 %d 组，共 100 组，小于 %d", in, below)}
 		if in >= below {
-			g.Note = fmt.Sprintf("bucket %d of 100, not below %d", in, below)
+			g.Note, g.noteZH = fmt.Sprintf("bucket %d of 100, not below %d", in, below), fmt.Sprintf("第 %d 组，共 100 组，不小于 %d", in, below)
 		}
 		out = append(out, g)
 	}
 	out = append(out, x.policy(c.in)...)
 	if s := scarceSlots(c); s > 0 {
-		out = append(out, Gate{Gate: "quota", Text: fmt.Sprintf("quota of %s", lane(c)), Note: fmt.Sprintf("%d slots", s)})
+		out = append(out, Gate{Gate: "quota", Text: fmt.Sprintf("quota of %s", lane(c)), Note: fmt.Sprintf("%d slots", s), textZH: "配额 " + lane(c), noteZH: fmt.Sprintf("%d 个名额", s)})
 	}
 	return x.mark(out, c)
 }
@@ -51,7 +57,7 @@ func (x *run) life(r *Rule, _ *course) []Gate {
 	if from.IsZero() && until.IsZero() {
 		return nil
 	}
-	g := Gate{Gate: "life", Result: "pass", Note: "event of " + x.clock(x.ev.Time)}
+	g := Gate{Gate: "life", Result: "pass", Note: "event of " + x.clock(x.ev.Time), noteZH: "事件时间 " + x.clock(x.ev.Time)}
 	var parts []string
 	if !from.IsZero() {
 		parts = append(parts, "from "+x.clock(from))
@@ -68,7 +74,13 @@ func (x *run) life(r *Rule, _ *course) []Gate {
 // policy lists the gates that the intent itself carries.
 func (x *run) policy(in *intent.Intent) (out []Gate) {
 	p := &in.Policy
-	add := func(gate, text string) { out = append(out, Gate{Gate: gate, Text: text}) }
+	add := func(gate, text string) {
+		zh := ""
+		if word := gatesZH[gate]; word != "" {
+			zh = word + " " + strings.TrimLeft(strings.TrimPrefix(text, gate), " ,")
+		}
+		out = append(out, Gate{Gate: gate, Text: text, textZH: zh})
+	}
 	if m := in.Merge; m != nil {
 		switch {
 		case m.Wait > 0:
@@ -87,11 +99,11 @@ func (x *run) policy(in *intent.Intent) (out []Gate) {
 		add("quiet", "quiet "+quietText(q))
 	}
 	consent := map[string]string{"marketing": x.o.Stage.Consent.Marketing, "service": x.o.Stage.Consent.Service}[in.Class]
+	if in.Action == intent.Push && x.o.Stage.Consent.Never != "" {
+		add("never", "never "+x.o.Stage.Consent.Never)
+	}
 	if in.Action == intent.Push && consent != "" {
 		add("consent", "consent "+consent)
-	}
-	if in.Action == intent.Push && x.o.Stage.Consent.Never != "" {
-		add("consent", "never "+x.o.Stage.Consent.Never)
 	}
 	if in.UserWhen != "" {
 		add("user_when", "user_when "+in.UserWhen)
@@ -134,7 +146,7 @@ func (x *run) mark(gates []Gate, c *course) []Gate {
 				return
 			}
 		}
-		gates = append(gates, Gate{Gate: name, Text: name})
+		gates = append(gates, Gate{Gate: name, Text: name, textZH: gatesZH[name]})
 	}
 	for i := range c.holds {
 		add(x.gateOf(c, i))
@@ -144,7 +156,7 @@ func (x *run) mark(gates []Gate, c *course) []Gate {
 		if i < 0 {
 			i = len(gates)
 		}
-		gates = slices.Insert(gates, i, Gate{Gate: stop, Text: stop})
+		gates = slices.Insert(gates, i, Gate{Gate: stop, Text: stop, textZH: gatesZH[stop]})
 	} else if stop != "" {
 		add(stop)
 	}
@@ -156,12 +168,14 @@ func (x *run) mark(gates []Gate, c *course) []Gate {
 		case n > 0 && (g.Gate != "quiet" || x.quietNow(g, c.holds[n-1].Until)):
 			h := c.holds[n-1]
 			g.Result, g.Until = "hold", h.Until.UTC()
-			g.Note = x.holdNote(c, h.Until)
+			g.Note, g.noteZH = x.holdNote(c, h.Until, say(diag.EN)), x.holdNote(c, h.Until, say(diag.ZH))
 			result = "not asked"
 		case g.Gate == stop:
 			g.Result, g.Note = "stop", string(c.fate.Fate)+" "+string(c.fate.Reason)
+			g.noteZH = say(diag.ZH).fate(c.fate.Fate, c.fate.Reason)
 			if c.fate.Detail != "" {
 				g.Note += ": " + c.fate.Detail
+				g.noteZH += "：" + c.fate.Detail
 			}
 			result = "not asked"
 		case g.Result == "":
@@ -173,13 +187,8 @@ func (x *run) mark(gates []Gate, c *course) []Gate {
 
 // stopOf is the gate that gave an intent its fate.
 func (x *run) stopOf(c *course) string {
-	switch {
-	case c.fate.Reason == ledger.OptedOut && strings.HasPrefix(c.fate.Detail, "user_when"):
-		return "user_when"
-	case c.fate.Reason == ledger.Capped && len(c.in.Policy.PerUser) == 0 && len(c.in.Policy.RuleCaps) > 0:
-		return "per_rule"
-	case c.fate.Reason == ledger.Capped && len(c.in.Policy.PerUser) == 0:
-		return "user_limits"
+	if g := dispatch.StoppedAt(c.fate, c.in); g != "" {
+		return g
 	}
 	if g := stops[c.fate.Reason]; g != "" {
 		return g
@@ -201,13 +210,13 @@ func (x *run) quietNow(g *Gate, until time.Time) bool {
 	return strings.HasSuffix(g.Text, "-"+until.In(x.zone()).Format("15:04"))
 }
 
-func (x *run) holdNote(c *course, until time.Time) string {
-	s := x.o.Now.In(x.zone()).Format("15:04") + " → hold"
+func (x *run) holdNote(c *course, until time.Time, say say) string {
+	s := x.o.Now.In(x.zone()).Format("15:04") + say.word(" → hold", " → 暂缓")
 	if !until.IsZero() {
-		s += " until " + x.short(until)
+		s += say.word(" until ", "到 ") + x.short(until)
 	}
 	if e := c.in.Policy.Expire; !e.IsZero() {
-		s += ", expires " + x.short(e)
+		s += say.word(", expires ", "，过期作废 ") + x.short(e)
 	}
 	return s
 }

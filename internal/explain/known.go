@@ -70,25 +70,32 @@ func Waits(p *ledger.Pending, now time.Time) Waiting {
 	return w
 }
 
+// forZH are the texts of Waits.
+var forZH = map[string]string{
+	"quiet hours, a pause or a free slot: notifier status --why": "免打扰时段、暂停或名额：notifier status --why",
+	"its account, which the settings do not have":                "设置里没有的账号", "merge": "合并", "approval: notifier approvals list": "批准：notifier approvals list",
+	"the tags of the user at the vendor": "用户在厂商处的标签",
+}
+
 // became writes what the topics say of a rule's intents; of "" of those that no listed rule has.
-func (r *Report) became(b *strings.Builder, rule string, zone *time.Location) (n int) {
+func (r *Report) became(b *strings.Builder, rule string, zone *time.Location, s say) (n int) {
 	mine := func(name string) bool {
 		return name == rule || rule == "" && !slices.ContainsFunc(r.Rules, func(f *Rule) bool { return f.Rule == name })
 	}
 	line := func(name, state, target, at string) {
 		if n++; rule == "" {
-			fmt.Fprintf(b, "  %s  %s\n", runewidth.FillRight("rule "+name, 46), state)
+			fmt.Fprintf(b, "  %s  %s\n", runewidth.FillRight(s.word("rule ", "规则 ")+name, 46), state)
 		}
 		to := ""
 		if target != "" && target != intent.Everyone {
-			to = "to " + tame(target) + "  "
+			to = s.word("to ", "发给 ") + tame(target) + "  "
 		}
 		fmt.Fprintf(b, "     = %s%s%s\n", to, at, map[bool]string{true: "", false: "  " + state}[rule == ""])
 	}
 	for i := range r.Fates {
 		f := &r.Fates[i]
 		if mine(f.Rule) {
-			state := strings.TrimSpace(string(f.Fate) + " " + string(f.Reason))
+			state := s.fate(f.Fate, f.Reason)
 			if r.FateText != nil {
 				state = strings.TrimSpace(string(f.Fate) + "  " + tame(r.FateText(f)))
 			}
@@ -97,11 +104,11 @@ func (r *Report) became(b *strings.Builder, rule string, zone *time.Location) (n
 	}
 	for _, p := range r.Pending {
 		if mine(p.Rule) {
-			state := "PENDING  waits for " + p.For
+			state := s.word("PENDING  waits for ", "待发  在等 ") + s.told(p.For, forZH[p.For])
 			if !p.Until.IsZero() {
-				state += " until " + p.Until.In(zone).Format("2006-01-02 15:04:05")
+				state += s.word(" until ", "，到 ") + p.Until.In(zone).Format("2006-01-02 15:04:05")
 			}
-			line(p.Rule, state, p.Target, "since "+p.Since.In(zone).Format("2006-01-02 15:04:05"))
+			line(p.Rule, state, p.Target, s.word("since ", "自 ")+p.Since.In(zone).Format("2006-01-02 15:04:05"))
 		}
 	}
 	return n

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 )
@@ -26,7 +27,7 @@ func TestAnEventWhoseRecordIsGoneKeepsItsFates(t *testing.T) {
 		rep := Known(Options{Only: only}, nil, fates, waiting)
 		rep.Name(ref, "u-1")
 		var b strings.Builder
-		if err := rep.WriteText(&b, time.UTC); err != nil {
+		if err := rep.WriteText(&b, time.UTC, diag.EN); err != nil {
 			t.Fatal(err)
 		}
 		return b.String()

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
@@ -72,7 +73,8 @@ type Clause struct {
 	File    string   `json:"file"`
 	Line    int      `json:"line"`
 
-	label string
+	label     string
+	missingZH []string
 }
 
 // Gate is one gate that the rule's intent has before it.
@@ -82,6 +84,8 @@ type Gate struct {
 	Result string    `json:"result"` // pass, hold, stop, not asked
 	Until  time.Time `json:"until,omitzero"`
 	Note   string    `json:"note,omitempty"`
+
+	textZH, noteZH string // for people, where they differ
 }
 
 // Outcome is what becomes of a recipient's intent.
@@ -148,6 +152,7 @@ func clause(c rules.Clause) Clause {
 	out := Clause{Kind: c.Kind, Text: c.Text, Value: c.Value, Seen: c.Seen, Result: c.Result, Decided: c.Decided, File: c.File, Line: c.Line, label: c.Label()}
 	for _, m := range c.Missing {
 		out.Missing = append(out.Missing, m.Field+": "+m.Why)
+		out.missingZH = append(out.missingZH, m.Field+"："+say(diag.ZH).told(m.Why, whyZH(m.Why)))
 	}
 	return out
 }

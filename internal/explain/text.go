@@ -12,6 +12,7 @@ import (
 
 	"github.com/mattn/go-runewidth"
 
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 )
@@ -19,9 +20,10 @@ import (
 // maxRecipients is how many recipients of one rule are listed.
 const maxRecipients = 10
 
-// WriteText writes the report for people, times in a zone.
-func (r *Report) WriteText(w io.Writer, zone *time.Location) error {
+// WriteText writes the report for people of a language, times in a zone.
+func (r *Report) WriteText(w io.Writer, zone *time.Location, lang diag.Lang) error {
 	var b strings.Builder
+	s := say(lang)
 	e := &r.Event
 	where := e.Topic
 	if e.Position != "" {
@@ -29,67 +31,67 @@ func (r *Report) WriteText(w io.Writer, zone *time.Location) error {
 	}
 	user := ""
 	if e.User != "" {
-		user = "  user " + tame(e.User)
+		user = s.word("  user ", "  用户 ") + tame(e.User)
 	}
-	found := fmt.Sprintf("%d of %d fields found", e.Fields-len(r.Absent), e.Fields)
+	found := s.word("%d of %d fields found", "%[2]d 个字段有 %[1]d 个", e.Fields-len(r.Absent), e.Fields)
 	if r.Gone {
-		found = "the record is gone from the topic"
+		found = s.line("the record is gone from the topic", "记录已不在主题里")
 	}
-	fmt.Fprintf(&b, "event %s %s%s  %s  %s  %s\n", e.Type, tame(e.ID), user, e.Time.In(zone).Format("2006-01-02 15:04:05 -07:00"), where, found)
+	fmt.Fprintf(&b, "%s %s %s%s  %s  %s  %s\n", s.word("event", "事件"), e.Type, tame(e.ID), user, e.Time.In(zone).Format("2006-01-02 15:04:05 -07:00"), where, found)
 	for _, name := range r.Absent {
-		fmt.Fprintf(&b, "  without %s: %s\n", name, tame(r.Why[name]))
+		fmt.Fprintf(&b, s.word("  without %s: %s\n", "  没有 %s：%s\n"), name, tame(s.told(r.Why[name], whyZH(r.Why[name]))))
 	}
 	for _, f := range r.Rules {
-		f.write(&b, zone, r.Now)
-		if r.Known && r.became(&b, f.Rule, zone) == 0 && f.Verdict == "match" && f.rule.Action != intent.Tags {
-			b.WriteString("     = no fate and nothing pending: the rule was another one when the event came, or its fate was deleted by age\n")
+		f.write(&b, zone, r.Now, s)
+		if r.Known && r.became(&b, f.Rule, zone, s) == 0 && f.Verdict == "match" && f.rule.Action != intent.Tags {
+			b.WriteString("     = " + s.line("no fate and nothing pending: the rule was another one when the event came, or its fate was deleted by age", "没有处理结果，也没有待发任务：事件来的时候规则不是现在这样，或者处理结果太旧已被删除") + "\n")
 		}
 	}
 	if r.Known {
-		r.became(&b, "", zone)
+		r.became(&b, "", zone, s)
 	}
 	if len(r.Rules) == 0 && !r.Gone {
-		fmt.Fprintf(&b, "  no rule is about event %s\n", e.Type)
+		b.WriteString("  " + s.line("no rule is about event %s", "没有规则使用事件 %s", e.Type) + "\n")
 	}
 	if r.Fresh && slices.ContainsFunc(r.Rules, func(f *Rule) bool { return f.Verdict == "match" }) {
-		fmt.Fprintf(&b, "as if it came in at %s; caps, quota and what is known of the user start empty\n", r.Now.In(zone).Format("2006-01-02 15:04:05 -07:00"))
+		b.WriteString(s.line("as if it came in at %s; caps, quota and what is known of the user start empty", "当作在 %s 到达；次数、配额和用户资料都从空白开始", r.Now.In(zone).Format("2006-01-02 15:04:05 -07:00")) + "\n")
 	}
 	if r.Known && len(r.Rules) > 0 {
-		b.WriteString("clauses by the rules as they are now; lines with = are what became of it\n")
+		b.WriteString(s.line("clauses by the rules as they are now; lines with = are what became of it", "条件按现在的规则判断；带 = 的行是当时的处理结果") + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-func (f *Rule) write(b *strings.Builder, zone *time.Location, now time.Time) {
-	name := fmt.Sprintf("rule %s (rev %s, %s)", f.Rule, shortRevision(f.Revision), f.Mode)
-	fmt.Fprintf(b, "  %s  %s\n", runewidth.FillRight(name, 46), f.status(zone, now))
+func (f *Rule) write(b *strings.Builder, zone *time.Location, now time.Time, s say) {
+	name := s.word("rule %s (rev %s, %s)", "规则 %s（版本 %s，%s）", f.Rule, shortRevision(f.Revision), f.mode(s))
+	fmt.Fprintf(b, "  %s  %s\n", runewidth.FillRight(name, 46), f.status(zone, now, s))
 	for i := range f.Clauses {
-		writeClause(b, &f.Clauses[i], f.Verdict)
+		writeClause(b, &f.Clauses[i], f.Verdict, s)
 	}
 	for _, g := range f.Gates {
 		mark := map[string]string{"pass": "✓", "hold": "✗", "stop": "✗", "not asked": "–"}[g.Result]
-		b.WriteString(strings.TrimRight(fmt.Sprintf("     %s %s %s", mark, runewidth.FillRight(tame(g.Text), 24), tame(g.Note)), " ") + "\n")
+		b.WriteString(strings.TrimRight(fmt.Sprintf("     %s %s %s", mark, runewidth.FillRight(tame(s.told(g.Text, g.textZH)), 24), tame(s.told(g.Note, g.noteZH))), " ") + "\n")
 	}
 	if n := len(f.Targets); n > 1 {
 		for _, o := range f.Targets[:min(n, maxRecipients)] {
-			fmt.Fprintf(b, "     to %s %s\n", runewidth.FillRight(tame(o.Target), 23), o.status(zone, now))
+			fmt.Fprintf(b, "     %s %s %s\n", s.word("to", "发给"), runewidth.FillRight(tame(o.Target), 23), o.status(zone, now, s))
 		}
 		if n > maxRecipients {
-			fmt.Fprintf(b, "     and %d more\n", n-maxRecipients)
+			b.WriteString("     " + s.line("and %d more", "另有 %d 个", n-maxRecipients) + "\n")
 		}
 	}
 	for _, q := range f.Requests {
 		would := ""
 		if q.IfFree {
-			would = ", if nothing stopped it"
+			would = s.word(", if nothing stopped it", "（如果没有被拦下）")
 		}
-		fmt.Fprintf(b, "     %s %s %s  slots %d%s\n       %s\n", q.what, q.Lane, q.Endpoint, q.Slots, would, compact(q.Body))
+		fmt.Fprintf(b, "     %s %s %s  %s %d%s\n       %s\n", s.action(q.what), q.Lane, q.Endpoint, s.word("slots", "名额"), q.Slots, would, compact(q.Body))
 	}
 }
 
 // writeClause puts a check mark where the clause lets the rule act, and a hint at what decided when it does not.
-func writeClause(b *strings.Builder, c *Clause, verdict string) {
+func writeClause(b *strings.Builder, c *Clause, verdict string, s say) {
 	mark, text, seen := "✗", c.label, c.Seen
 	if c.Result == (c.Kind != "unless") {
 		mark = "✓"
@@ -99,55 +101,58 @@ func writeClause(b *strings.Builder, c *Clause, verdict string) {
 	}
 	if len(c.Missing) > 0 {
 		seen = strings.Join(c.Missing, ", ")
+		if s == say(diag.ZH) {
+			seen = strings.Join(c.missingZH, "，")
+		}
 	} else if mark == "✗" {
 		seen += " → " + strconv.FormatBool(c.Result)
 	}
 	fmt.Fprintf(b, "     %s %s %s", mark, runewidth.FillRight(text, 24), tame(seen))
 	if c.Decided && verdict == "no match" {
-		fmt.Fprintf(b, "   ← decided, %s:%d", c.File, c.Line)
+		fmt.Fprintf(b, s.word("   ← decided, %s:%d", "   ← 由它决定，%s:%d"), c.File, c.Line)
 	}
 	b.WriteString("\n")
 }
 
-func (f *Rule) status(zone *time.Location, now time.Time) string {
+func (f *Rule) status(zone *time.Location, now time.Time, s say) string {
 	switch f.Verdict {
 	case "match":
 		if len(f.Targets) == 0 {
-			return "MATCH"
+			return s.word("MATCH", "匹配")
 		}
-		return f.Targets[0].status(zone, now)
+		return f.Targets[0].status(zone, now, s)
 	case "not triggered":
 		if len(f.Events) > 0 {
-			return "NOT TRIGGERED: it is about " + strings.Join(f.Events, ", ")
+			return s.line("NOT TRIGGERED: it is about %s", "未触发：它用的是事件 %s", strings.Join(f.Events, ", "))
 		}
 	case "unsure":
-		return "UNSURE: it asks a field that is unknown, so it neither gives nor takes tags"
+		return s.line("UNSURE: it asks a field that is unknown, so it neither gives nor takes tags", "不确定：它问的字段没有人说过，所以既不加标签也不去标签")
 	}
-	return strings.ToUpper(f.Verdict)
+	return s.told(strings.ToUpper(f.Verdict), map[string]string{"no match": "不匹配", "not triggered": "未触发", "off": "已关闭（off）"}[f.Verdict])
 }
 
-func (o *Outcome) status(zone *time.Location, now time.Time) string {
+func (o *Outcome) status(zone *time.Location, now time.Time, s say) string {
 	then := ""
 	switch {
 	case o.Fate != "" && o.State == "held":
-		then = ", then " + strings.TrimSpace(string(o.Fate)+" "+string(o.Reason))
+		then = s.word(", then ", "，然后 ") + s.fate(o.Fate, o.Reason)
 		if o.Reason == ledger.NotApproved {
-			then += " unless people approve"
+			then += s.word(" unless people approve", "，除非有人批准")
 		}
 	case o.State == "held" && !o.At.IsZero() && !o.At.Equal(o.Until):
-		then = ", leaves " + o.At.In(zone).Format("2006-01-02 15:04:05")
+		then = s.word(", leaves ", "，发出时间 ") + o.At.In(zone).Format("2006-01-02 15:04:05")
 	}
 	switch {
 	case o.State == "held" && !o.Until.IsZero():
-		return "HELD " + o.Gate + " until " + o.Until.In(zone).Format("2006-01-02 15:04") + then
+		return s.word("HELD %s until %s", "暂缓（%s）到 %s", s.gate(o.Gate), o.Until.In(zone).Format("2006-01-02 15:04")) + then
 	case o.State == "held":
-		return "HELD " + o.Gate + then
+		return s.word("HELD %s", "暂缓（%s）", s.gate(o.Gate)) + then
 	case o.State == "fate":
-		return strings.TrimSpace(string(o.Fate) + " " + string(o.Reason))
+		return s.fate(o.Fate, o.Reason)
 	case o.At.After(now):
-		return "LEAVES " + o.At.In(zone).Format("2006-01-02 15:04:05")
+		return s.word("LEAVES ", "发出时间 ") + o.At.In(zone).Format("2006-01-02 15:04:05")
 	}
-	return "LEAVES now"
+	return s.word("LEAVES now", "立即发出")
 }
 
 func what(d *departed) string {

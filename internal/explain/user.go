@@ -10,6 +10,7 @@ import (
 
 	"github.com/mattn/go-runewidth"
 
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/tagsync"
@@ -117,44 +118,45 @@ func Row(set *rules.Set, account string, u *tagsync.User) Account {
 	return out
 }
 
-// WriteText writes it for people, times in a zone.
-func (u *User) WriteText(w io.Writer, zone *time.Location) error {
+// WriteText writes it for people of a language, times in a zone.
+func (u *User) WriteText(w io.Writer, zone *time.Location, lang diag.Lang) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "user %s\n", tame(u.User))
+	s := say(lang)
+	fmt.Fprintf(&b, "%s %s\n", s.word("user", "用户"), tame(u.User))
 	for i := range u.Accounts {
-		u.Accounts[i].write(&b)
+		u.Accounts[i].write(&b, s)
 	}
 	for _, p := range u.Pending {
 		until := ""
 		if !p.Until.IsZero() {
-			until = " until " + p.Until.In(zone).Format("2006-01-02 15:04:05")
+			until = s.word(" until ", "，到 ") + p.Until.In(zone).Format("2006-01-02 15:04:05")
 		}
-		fmt.Fprintf(&b, "  on its way: rule %s since %s, waits for %s%s\n", p.Rule, p.Since.In(zone).Format("2006-01-02 15:04:05"), p.For, until)
+		fmt.Fprintf(&b, s.word("  on its way: rule %s since %s, waits for %s%s\n", "  还在路上：规则 %s，自 %s，在等 %s%s\n"), p.Rule, p.Since.In(zone).Format("2006-01-02 15:04:05"), s.told(p.For, forZH[p.For]), until)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-func (a *Account) write(b *strings.Builder) {
-	fmt.Fprintf(b, "  account %s\n", a.Account)
+func (a *Account) write(b *strings.Builder, s say) {
+	fmt.Fprintf(b, "  %s %s\n", s.word("account", "账号"), a.Account)
 	if a.Gone {
-		b.WriteString("     the user is gone upstream: the tags are taken away\n")
+		b.WriteString("     " + s.line("the user is gone upstream: the tags are taken away", "上游已删除这个用户：标签会被去掉") + "\n")
 	}
 	if !a.Certain {
-		b.WriteString("     what the vendor has is not certain: it was not read yet, or the last write had no clear answer\n")
+		b.WriteString("     " + s.line("what the vendor has is not certain: it was not read yet, or the last write had no clear answer", "厂商那边是什么还不确定：没有读过，或上次写入的结果未知") + "\n")
 	}
 	for _, t := range a.Tags {
 		mark := map[string]string{"set": "✓", "to be set": "→", "to be removed": "✗", "unclear": "?"}[t.State]
-		fmt.Fprintf(b, "     %s %s %s\n", mark, runewidth.FillRight(tame(t.Tag), 24), t.why())
+		fmt.Fprintf(b, "     %s %s %s\n", mark, runewidth.FillRight(tame(t.Tag), 24), t.why(s))
 	}
 	if len(a.Tags) == 0 {
-		b.WriteString("     no tags\n")
+		b.WriteString("     " + s.line("no tags", "没有标签") + "\n")
 	}
 	for _, f := range a.Fields {
 		value := tame(f.Value)
 		switch {
 		case f.Absent:
-			value = "(absent)"
+			value = s.word("(absent)", "（没有）")
 		case f.List != nil:
 			value = tame("[" + strings.Join(f.List, ", ") + "]")
 		}
@@ -162,22 +164,25 @@ func (a *Account) write(b *strings.Builder) {
 	}
 }
 
-func (t *TagShown) why() string {
+func (t *TagShown) why(s say) string {
 	var from []string
 	for _, g := range t.From {
-		from = append(from, fmt.Sprintf("rule %s %q, %s:%d", g.Rule, g.Template, g.File, g.Line))
+		from = append(from, s.word("rule %s %q, %s:%d", "规则 %s %q，%s:%d", g.Rule, g.Template, g.File, g.Line))
 	}
-	s := strings.Join(from, "; ")
+	out := strings.Join(from, "; ")
 	switch t.Kind {
 	case "kept":
-		s += ": kept, a field that it asks is unknown"
+		out += s.word(": kept, a field that it asks is unknown", "：保留，它问的字段没有人说过")
 	case "foreign":
-		s = "foreign: no rule of ours gives it"
+		out = s.word("foreign: no rule of ours gives it", "外来的：不是我们的规则给的")
 	case "none":
-		s = "no rule gives it any more"
+		out = s.word("no rule gives it any more", "已没有规则给它")
 	}
-	if t.State == "to be set" || t.State == "to be removed" {
-		s += ", " + t.State
+	switch t.State {
+	case "to be set":
+		out += s.word(", to be set", "，将要打上")
+	case "to be removed":
+		out += s.word(", to be removed", "，将要去掉")
 	}
-	return s
+	return out
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/rules"
@@ -95,7 +96,7 @@ func TestARowTellsWhereEachTagComesFrom(t *testing.T) {
 	} {
 		var b strings.Builder
 		u := User{User: "u1", Accounts: []Account{Row(set, "main", &c.user)}}
-		if err := u.WriteText(&b, time.UTC); err != nil {
+		if err := u.WriteText(&b, time.UTC, diag.EN); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(c.want, b.String()); diff != "" {

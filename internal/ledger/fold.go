@@ -15,16 +15,16 @@ type State struct {
 	Genesis  *Genesis
 	Owner    *Owner // the last one written, ours excluded by the take-over
 	Position Position
-	Pending  map[string]*Pending      // by intent id
-	Attempts map[string]*Attempt      // by attempt id
+	Pending  map[string]*Pending       // by intent id
+	Attempts map[string]*Attempt       // by attempt id
 	Users    map[string]*tagsync.Table // by account
-	Taken    map[string]*Taken        // by account/scope/user
-	Sends    map[string]*Sends        // by account/rule/what
-	Once     map[string]Once          // by account/rule/hash
-	Seen     map[string]Seen          // by hash
-	Pauses   map[string]Pause         // by scope
-	Kills    map[string]Kill          // by rule
-	Extends  map[string]Extension     // by rule
+	Taken    map[string]*Taken         // by account/scope/user
+	Sends    map[string]*Sends         // by account/rule/what
+	Once     map[string]Once           // by account/rule/hash
+	Seen     map[string]Seen           // by hash
+	Pauses   map[string]Pause          // by scope
+	Kills    map[string]Kill           // by rule
+	Extends  map[string]Extension      // by rule
 	Lanes    map[string]LaneState
 	Checks   map[string]*Check     // by account/command id
 	Changes  map[string]*TagChange // by account

@@ -203,6 +203,7 @@ func language() *conf.Config {
 func programOf(tree *parser.Tree, env map[string]any, cfg *conf.Config) (*vm.Program, error) {
 	expr.Env(env)(cfg)
 	expr.AsBool()(cfg)
+	expr.WarnOnAny()(cfg) // `gift ? gift : 1` is a bool only at times
 	if _, err := checker.Check(tree, cfg); err != nil {
 		return nil, err
 	}

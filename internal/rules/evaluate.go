@@ -47,6 +47,11 @@ func (s *Set) EvaluateInto(room *intent.Room, ev *event.Event) []*intent.Intent 
 	a := subject{ev: ref(ev), user: ev.User, src: v, get: v.get, press: &v.press, places: ev}
 	for _, i := range v.found {
 		e := &p.index.entries[i]
+		if s.watch.on(e.rule) {
+			watched := a // what the watchdog keeps for a second time is allocated on this way only
+			out = s.ask(out, e.rule, &watched, func() bool { return e.matches(v) })
+			continue
+		}
 		out = s.one(out, e.rule, &a, func() bool { return e.matches(v) })
 	}
 	if len(out) == 0 {
@@ -61,6 +66,11 @@ func (s *Set) askAll(p *plan, ev *event.Event) (out []*intent.Intent) {
 	env := environment(p.env, src)
 	a := subject{ev: ref(ev), user: ev.User, src: src, get: texts(src), press: new(press)}
 	for _, r := range p.rules {
+		if s.watch.on(r) {
+			watched := a
+			out = s.ask(out, r, &watched, func() bool { return r.matches(src, env) })
+			continue
+		}
 		out = s.one(out, r, &a, func() bool { return r.matches(src, env) })
 	}
 	return out

@@ -183,7 +183,7 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 			ruleDocs = append(ruleDocs, d)
 		}
 	}
-	set := &Set{opt: opt}
+	set := &Set{opt: opt, watch: newWatch()}
 	first := map[string]*diag.Node{}
 	for _, d := range catalogues {
 		for _, s := range l.catalogue(d) {

@@ -65,6 +65,8 @@ type Rule struct {
 	variants     []variant
 	next         []string     // accounts to try after Account
 	left         atomic.Int64 // tags left out: a field was absent, or the text is no tag
+	slow         atomic.Int64 // times that it took too long: see watch.go
+	parked       atomic.Bool
 }
 
 var ruleName = regexp.MustCompile(`^[a-z0-9-]{3,60}$`)

@@ -28,6 +28,7 @@ type Set struct {
 	table    map[string]*event.Field
 	users    *userConditions
 	samples  map[string][]byte // by event, for tests
+	watch    *watch
 }
 
 // FileInfo is what check says of one file.

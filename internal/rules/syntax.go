@@ -28,6 +28,9 @@ var wrongly = []struct {
 		a, b := typeWord(m[1]), typeWord(m[2])
 		return diag.Text{EN: "a " + a.EN + " and a " + b.EN + " do not go together", ZH: a.ZH + "和" + b.ZH + "不能放在一起算"}
 	}},
+	{regexp.MustCompile(`expected bool, but got (any|unknown|interface)`), func([]string, string) diag.Text {
+		return diag.Text{EN: "it is true or false only at times: both sides of `? :` must be conditions", ZH: "结果不一定是真假值：`? :` 的两边都要写条件"}
+	}},
 	{regexp.MustCompile(`expected bool, but got (\S+)`), func(m []string, _ string) diag.Text {
 		t := typeWord(m[1])
 		return diag.Text{EN: "only a " + t.EN + ": compare it with something", ZH: "只有" + t.ZH + "，请和别的值比较"}

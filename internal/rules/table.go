@@ -70,6 +70,7 @@ func (t tableSource) event(name string) (any, value) { return eventPart(t.ev, t.
 // absent. What touches an unknown field neither adds nor removes: of current, the tags that the template in question
 // could have given stay. A template with an absent field, or one that renders to no valid tag, gives none.
 func (s *Set) Tags(account string, get func(field string) (v intent.Value, known bool), current []string) []string {
+	defer s.watch.sample()()
 	src := tableSource{after: get, table: s.table, zone: s.opt.Zone}
 	var out []string
 	keep := func(t *tagTemplate) {
@@ -84,7 +85,7 @@ func (s *Set) Tags(account string, get func(field string) (v intent.Value, known
 		if r.Mode == Off {
 			continue
 		}
-		verdict := r.tagVerdict(src, unknown)
+		verdict := s.tagVerdict(r, src, unknown)
 		for _, t := range r.tags {
 			switch {
 			case verdict == no:
@@ -110,6 +111,19 @@ func unknownIn(row func(field string) (v intent.Value, known bool)) func(fields 
 	return func(fields []string) bool {
 		return slices.ContainsFunc(fields, func(f string) bool { _, known := row(f); return !known })
 	}
+}
+
+// tagVerdict is a rule's, under the watchdog. A parked rule is not sure of anything: it neither adds nor removes.
+func (s *Set) tagVerdict(r *Rule, src tableSource, unknown func([]string) bool) verdict {
+	if !s.watch.on(r) {
+		return r.tagVerdict(src, unknown)
+	}
+	if r.parked.Load() {
+		return unsure
+	}
+	var v verdict
+	s.watch.timed(r, "a user", func() { v = r.tagVerdict(src, unknown) })
+	return v
 }
 
 type verdict int
@@ -153,13 +167,14 @@ func (s *Set) ProfilePushes(in *intent.Intent, before, after func(field string) 
 	if p == nil || in.Profile == nil || in.Profile.Gone {
 		return nil
 	}
+	defer s.watch.sample()()
 	src := tableSource{after: after, old: before, ev: in.Event, user: in.Target, table: s.table, zone: s.opt.Zone}
 	env := environment(p.env, src)
 	a := subject{ev: in.Event, user: in.Target, src: src, get: texts(src), press: new(press)}
 	var out []*intent.Intent
 	for _, r := range p.rules {
 		if r.Account == in.Account {
-			out = s.one(out, r, &a, func() bool { return r.matches(src, env) })
+			out = s.ask(out, r, &a, func() bool { return r.matches(src, env) })
 		}
 	}
 	for _, x := range out {

@@ -16,7 +16,7 @@ const testUser = "u1"
 // Only is the set with one of its rules, in a mode. The rule is changed: s must not be asked afterwards.
 func (s *Set) Only(r *Rule, as Mode) *Set {
 	r.Mode = as
-	out := &Set{Hash: s.Hash, Catalogue: s.Catalogue, Rules: []*Rule{r}, opt: s.opt, samples: s.samples}
+	out := &Set{Hash: s.Hash, Catalogue: s.Catalogue, Rules: []*Rule{r}, opt: s.opt, samples: s.samples, watch: newWatch()}
 	out.index(s.table)
 	return out
 }
