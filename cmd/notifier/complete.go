@@ -25,6 +25,7 @@ func completions(root *cobra.Command) {
 		"fate":   words(fateWords...),
 		"state":  words(pendingStates()...),
 		"vendor": words("rongcloud", "getui"),
+		"reason": words(string(ledger.Undecodable), string(ledger.TooLarge), string(ledger.BadField), string(ledger.SkippedByOperator)),
 	}
 	var walk func(cmd *cobra.Command)
 	walk = func(cmd *cobra.Command) {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
+
+	"github.com/notifier/notifier/internal/ledger"
 )
 
 // maxDead is how much of a record's value and key a dead letter keeps.
@@ -22,22 +24,26 @@ func (c *Consumer) dead(r *kgo.Record, reason, detail string) *kgo.Record {
 	head := func(k, v string) { d.Headers = append(d.Headers, kgo.RecordHeader{Key: k, Value: []byte(v)}) }
 	if c.opt.KeepDead {
 		d.Key, d.Value, d.Headers = r.Key, r.Value, slices.Clone(boundHeaders(r.Headers))
+		if n := len(r.Headers) - len(d.Headers); n > 0 {
+			head(ledger.DeadHeadersCut, strconv.Itoa(n))
+		}
 		if len(r.Key) > maxDead {
 			d.Key = r.Key[:maxDead]
+			head(ledger.DeadKeyLength, strconv.Itoa(len(r.Key)))
 		}
 		if len(r.Value) > maxDead {
 			d.Value = r.Value[:maxDead]
 			sum := sha256.Sum256(r.Value)
-			head("n-length", strconv.Itoa(len(r.Value)))
-			head("n-sha256", hex.EncodeToString(sum[:]))
+			head(ledger.DeadLength, strconv.Itoa(len(r.Value)))
+			head(ledger.DeadSHA256, hex.EncodeToString(sum[:]))
 		}
 	}
-	head("n-reason", reason)
-	head("n-topic", r.Topic)
-	head("n-partition", strconv.Itoa(int(r.Partition)))
-	head("n-offset", strconv.FormatInt(r.Offset, 10))
-	head("n-detail", detail)
-	head("n-at", time.Now().UTC().Format(time.RFC3339Nano))
+	head(ledger.DeadReason, reason)
+	head(ledger.DeadTopic, r.Topic)
+	head(ledger.DeadPartition, strconv.Itoa(int(r.Partition)))
+	head(ledger.DeadOffset, strconv.FormatInt(r.Offset, 10))
+	head(ledger.DeadDetail, detail)
+	head(ledger.DeadAt, time.Now().UTC().Format(time.RFC3339Nano))
 	return d
 }
 

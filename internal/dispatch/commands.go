@@ -73,6 +73,8 @@ func (a *actor) obey(c command) {
 			return // another partition's account
 		}
 		a.decide(c, &ans)
+	case ledger.CmdReplay:
+		return // it is done, the record says by whom
 	default:
 		ans.OK, ans.Text = false, fmt.Sprintf("this release does not know the command %q", c.Cmd)
 	}

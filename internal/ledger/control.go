@@ -33,13 +33,17 @@ const (
 	CmdRevive  = "revive"
 	CmdCancel  = "pending-cancel"
 	CmdExtend  = "pending-extend"
+	CmdReplay  = "dead-replay" // a note: whoever typed it has done it, in the same transaction
 )
 
 // Key is the record's key: command + target, so that compaction keeps the last of each; for approvals + person, because two
-// people approve one request.
+// people approve one request; for what adds up + id, because a later one does not take the place of an earlier one.
 func (c Command) Key() string {
-	if c.Cmd == CmdApprove {
+	switch c.Cmd {
+	case CmdApprove:
 		return commandPrefix + c.Cmd + "/" + c.Target + "/" + c.By
+	case CmdReplay:
+		return commandPrefix + c.Cmd + "/" + c.Target + "/" + c.ID
 	}
 	return commandPrefix + c.Cmd + "/" + c.Target
 }
