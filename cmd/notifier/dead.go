@@ -140,7 +140,9 @@ func printDead(out, talk io.Writer, format string, found []*query.Letter, limit 
 }
 
 // place is where the original was, as skip and explain write it.
-func place(l *ledger.DeadLetter) string { return fmt.Sprintf("%s/%d@%d", l.Topic, l.Partition, l.Offset) }
+func place(l *ledger.DeadLetter) string {
+	return fmt.Sprintf("%s/%d@%d", l.Topic, l.Partition, l.Offset)
+}
 
 func deadText(l *ledger.DeadLetter) string {
 	parts := []string{l.Detail}

@@ -73,6 +73,11 @@ func (a *actor) obey(c command) {
 			return // another partition's account
 		}
 		a.decide(c, &ans)
+	case ledger.CmdCharge:
+		if ledger.HashPartition([]byte(c.Args[ledger.ArgAccount]), a.gen.Partitions) != int(a.p) {
+			return // another partition's account
+		}
+		a.charge(c, &ans)
 	case ledger.CmdReplay:
 		return // it is done, the record says by whom
 	default:

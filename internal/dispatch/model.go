@@ -112,7 +112,7 @@ func (m *Model) Spend(key string, n int) error {
 	}
 	for _, l := range ac.lanes {
 		for i := 0; l.scarce() && l.Audiences && i < n; i++ {
-			m.a.external(l, m.at, "used before")
+			m.a.external(l, m.at, 1, "used before")
 		}
 	}
 	return nil

@@ -33,6 +33,7 @@ const (
 	CmdRevive  = "revive"
 	CmdCancel  = "pending-cancel"
 	CmdExtend  = "pending-extend"
+	CmdCharge  = "quota-charge"
 	CmdReplay  = "dead-replay" // a note: whoever typed it has done it, in the same transaction
 )
 
@@ -42,11 +43,20 @@ func (c Command) Key() string {
 	switch c.Cmd {
 	case CmdApprove:
 		return commandPrefix + c.Cmd + "/" + c.Target + "/" + c.By
-	case CmdReplay:
+	case CmdReplay, CmdCharge:
 		return commandPrefix + c.Cmd + "/" + c.Target + "/" + c.ID
 	}
 	return commandPrefix + c.Cmd + "/" + c.Target
 }
+
+// Arguments of a charge: when others used slots, and how many.
+const (
+	ArgAt    = "at"
+	ArgCount = "count"
+)
+
+// MaxCharge bounds one charge: more than any window of a scarce lane allows.
+const MaxCharge = 10_000
 
 const commandPrefix = "cmd/"
 
