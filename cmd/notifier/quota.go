@@ -16,7 +16,8 @@ func newQuotaCmd() *cobra.Command {
 		Use:     "quota",
 		Short:   "slots used, by whom, next free",
 		Example: `  notifier quota
-  notifier quota charge main/broadcast --at 09:03 --count 1 --why "sent from the console"`,
+  notifier quota charge main/broadcast --at 09:03 --count 1 --why "sent from the console"
+  notifier quota assume main --used 2 --why "the console shows 2 today"`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := jsonOrText(format); err != nil {
@@ -81,7 +82,7 @@ func newQuotaCmd() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
-	cmd.AddCommand(newChargeCmd())
+	cmd.AddCommand(newChargeCmd(), newAssumeCmd())
 	return cmd
 }
 

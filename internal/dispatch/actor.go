@@ -62,7 +62,8 @@ type actor struct {
 	aside     func(within time.Duration, do func(context.Context)) // beside; a Model does it at once
 	sweepEach time.Duration                                        // how often chores are done
 	stopping  bool
-	flying    int // calls of ours in flight
+	past      *past // not nil: the partition went on by an assumption, and not all of what was there then is read
+	flying    int   // calls of ours in flight
 	wg        sync.WaitGroup
 
 	wake      time.Time // when anything may become possible, decided by plan
@@ -238,6 +239,7 @@ func (a *actor) apply() {
 	for _, r := range records {
 		a.intake(r)
 	}
+	a.writeForgotten()
 	now := a.clock.now()
 	for {
 		k, ok := a.timers.pop(now)

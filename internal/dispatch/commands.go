@@ -78,6 +78,11 @@ func (a *actor) obey(c command) {
 			return // another partition's account
 		}
 		a.charge(c, &ans)
+	case ledger.CmdAssume:
+		if ledger.HashPartition([]byte(c.Target), a.gen.Partitions) != int(a.p) {
+			return // another partition's account
+		}
+		a.answerAssumed(c, &ans)
 	case ledger.CmdReplay:
 		return // it is done, the record says by whom
 	default:

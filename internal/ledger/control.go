@@ -1,8 +1,11 @@
 package ledger
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // Command is a record of <prefix>.control: something that changes state. The owner executes it, once, and answers there
@@ -34,6 +37,7 @@ const (
 	CmdCancel  = "pending-cancel"
 	CmdExtend  = "pending-extend"
 	CmdCharge  = "quota-charge"
+	CmdAssume  = "quota-assume"
 	CmdReplay  = "dead-replay" // a note: whoever typed it has done it, in the same transaction
 )
 
@@ -83,18 +87,14 @@ type Answer struct {
 	Drift   *Drift       `json:"drift,omitempty"`   // what a check of tags found
 }
 
-// Halt says on the control topic that nobody works on a partition until a human has looked: a process that was given it found
-// that the ledger does not belong to what stands beside it. The next take-over that succeeds removes it.
-type Halt struct {
-	V         int       `json:"v"`
-	Partition int32     `json:"partition"`
-	Instance  string    `json:"instance"`
-	What      string    `json:"what"`
-	At        time.Time `json:"at"`
-}
-
-// HaltKey is the key of a Halt.
-func HaltKey(partition int32) string { return fmt.Sprintf("halt/%d", partition) }
-
 // AnswerKey is the key of an answer.
 func AnswerKey(id string, partition int32) string { return fmt.Sprintf("answer/%s/%d", id, partition) }
+
+// AnswerRecord is an answer as a record of the control topic.
+func AnswerRecord(t Topics, a Answer) *kgo.Record {
+	b, err := json.Marshal(a)
+	if err != nil { // our own record types always marshal
+		panic("encode answer: " + err.Error())
+	}
+	return &kgo.Record{Topic: t.Control, Key: []byte(AnswerKey(a.ID, a.Partition)), Value: b}
+}

@@ -22,6 +22,8 @@ type Options struct {
 	Instance  string
 	Partition int32
 	Incarnate func() string // names a new ledger; nil: from the clock
+
+	Assume func(Halt) *Assumption // what operators said of a stopped partition; nil: nothing, it stays stopped
 }
 
 // Topics are the names of our own topics.
