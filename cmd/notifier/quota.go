@@ -13,8 +13,8 @@ import (
 func newQuotaCmd() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
-		Use:     "quota",
-		Short:   "slots used, by whom, next free",
+		Use:   "quota",
+		Short: "slots used, by whom, next free",
 		Example: `  notifier quota
   notifier quota charge main/broadcast --at 09:03 --count 1 --why "sent from the console"
   notifier quota assume main --used 2 --why "the console shows 2 today"`,

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
@@ -69,7 +68,7 @@ func (d *Dispatcher) mind(c command, rejoin context.CancelCauseFunc) (answers []
 		case len(left) == 0:
 			rejoin(errAssumed)
 		case c.Expect == h.ID:
-			answers = append(answers, ledger.Answer{V: ledger.Version, ID: c.ID, Partition: p, Instance: d.opt.Instance, OK: true, At: time.Now().UTC(),
+			answers = append(answers, ledger.Answer{V: ledger.Version, ID: c.ID, Partition: p, Instance: d.opt.Instance, OK: true, At: c.At,
 				Text: fmt.Sprintf("noted; partition %d goes on once the same is said of %s", p, strings.Join(left, ", "))})
 		}
 	}
