@@ -83,6 +83,10 @@ func (a *actor) obey(c command) {
 			return // another partition's account
 		}
 		a.answerAssumed(c, &ans)
+	case ledger.CmdSkip:
+		if !a.skip(c, &ans) {
+			return // an event's, or another partition's
+		}
 	case ledger.CmdReplay:
 		return // it is done, the record says by whom
 	default:

@@ -96,7 +96,7 @@ func (d *Dispatcher) member(ctx context.Context) error {
 		kgo.ConsumerGroup(group), kgo.InstanceID(o.Instance), kgo.ConsumeTopics(topic), kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
 		kgo.SessionTimeout(o.SessionTimeout), kgo.HeartbeatInterval(o.SessionTimeout/5), kgo.RebalanceTimeout(o.SessionTimeout+10*time.Second),
-		kgo.ConsumeResetOffset(kgo.NoResetOffset()), kgo.FetchMaxWait(o.FetchMaxWait), kgo.MaxDecompressBatchBytes(16<<20),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()), kgo.FetchMaxWait(o.FetchMaxWait), kgo.MaxDecompressBatchBytes(ledger.MaxBatch),
 		kgo.AdjustFetchOffsetsFn(func(ctx context.Context, m map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 			return m, d.assigned(ctx, m[topic], fail)
 		}),
@@ -131,6 +131,8 @@ func (d *Dispatcher) member(ctx context.Context) error {
 			case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 			case errors.Is(err, kerr.FencedInstanceID):
 				fail(fmt.Errorf("%w: %q", ErrInstanceTaken, o.Instance))
+			case errors.Is(err, kgo.ErrMaxDecompress):
+				d.park(p, err.Error()+"; next: notifier skip", "batch")
 			case errors.Is(err, kerr.OffsetOutOfRange) && !d.owns(p): // a stopped one
 			case errors.Is(err, kerr.OffsetOutOfRange):
 				d.park(p, fmt.Sprintf("the ledger's position in %s[%d] is not in the log any more", t, p), "offset")
@@ -231,6 +233,7 @@ func (d *Dispatcher) takeOver(ctx context.Context, p int32, failed func(error)) 
 	d.mu.Unlock()
 	o.Metrics.owned.WithLabelValues(partLabel(p)).Set(1)
 	o.Metrics.parked.WithLabelValues(partLabel(p), "genesis").Set(0)
+	o.Metrics.parked.WithLabelValues(partLabel(p), "batch").Set(0)
 	a.w.Unhalt()
 	a.w.Touch() // the genesis of a new ledger is written at once: stage 1 waits for it
 	a.inbox.poke()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
 
 	"github.com/notifier/notifier/internal/intent"
@@ -246,6 +247,7 @@ func (unwritten) Nonce() string                { return "model" }
 func (unwritten) Put(string, any)              {}
 func (unwritten) Delete(string)                {}
 func (unwritten) Answer(string, any)           {}
+func (unwritten) Dead(*kgo.Record)             {}
 func (unwritten) Unhalt()                      {}
 func (unwritten) WriteGenesis(*ledger.Genesis) {}
 func (unwritten) Touch()                       {}

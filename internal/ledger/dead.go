@@ -1,10 +1,15 @@
 package ledger
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // Headers of a record of <prefix>.dead: where the record was and why it died. The record itself, its key, its value and its own headers
@@ -134,4 +139,56 @@ func (l Letters) Has(partition int32, offset int64) bool {
 		}
 	}
 	return false
+}
+
+// MaxDead is how much of a record's value and key a dead letter keeps.
+const MaxDead = 64 << 10
+
+// NewDead makes the dead letter of a record: the record itself, for replay, unless keep is false, and where it was and why it died
+// (design.md 3, Topics).
+func NewDead(t Topics, r *kgo.Record, reason Reason, detail string, keep bool, at time.Time) *kgo.Record {
+	detail = cut(detail, 500)
+	d := &kgo.Record{Topic: t.Dead}
+	head := func(k, v string) { d.Headers = append(d.Headers, kgo.RecordHeader{Key: k, Value: []byte(v)}) }
+	if keep {
+		d.Key, d.Value, d.Headers = r.Key, r.Value, slices.Clone(boundHeaders(r.Headers))
+		if n := len(r.Headers) - len(d.Headers); n > 0 {
+			head(DeadHeadersCut, strconv.Itoa(n))
+		}
+		if len(r.Key) > MaxDead {
+			d.Key = r.Key[:MaxDead]
+			head(DeadKeyLength, strconv.Itoa(len(r.Key)))
+		}
+		if len(r.Value) > MaxDead {
+			d.Value = r.Value[:MaxDead]
+			sum := sha256.Sum256(r.Value)
+			head(DeadLength, strconv.Itoa(len(r.Value)))
+			head(DeadSHA256, hex.EncodeToString(sum[:]))
+		}
+	}
+	head(DeadReason, string(reason))
+	head(DeadTopic, r.Topic)
+	head(DeadPartition, strconv.Itoa(int(r.Partition)))
+	head(DeadOffset, strconv.FormatInt(r.Offset, 10))
+	head(DeadDetail, detail)
+	head(DeadAt, at.UTC().Format(time.RFC3339Nano))
+	return d
+}
+
+// boundHeaders drops the record's own headers from the first that makes them too much together.
+func boundHeaders(hs []kgo.RecordHeader) []kgo.RecordHeader {
+	size := 0
+	for i, h := range hs {
+		if size += len(h.Key) + len(h.Value); size > MaxDead {
+			return hs[:i:i]
+		}
+	}
+	return hs
+}
+
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return s[:n] + "…"
 }

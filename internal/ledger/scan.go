@@ -55,7 +55,7 @@ func scanPartition(ctx context.Context, kafka []kgo.Opt, topic string, only int3
 		return nil
 	}
 	cl, err := kgo.NewClient(append(slices.Clone(kafka), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: begin}), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NoResetOffset()), kgo.FetchMaxWait(100*time.Millisecond), kgo.MaxDecompressBatchBytes(16<<20))...)
+		kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NoResetOffset()), kgo.FetchMaxWait(100*time.Millisecond), kgo.MaxDecompressBatchBytes(MaxBatch))...)
 	if err != nil {
 		return fail(err)
 	}

@@ -95,7 +95,7 @@ func restore(ctx context.Context, opt Options, nonce string) (*State, error) {
 	cl, err := kgo.NewClient(append(slices.Clone(opt.Kafka),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{opt.Topics.Ledger: {opt.Partition: kgo.NewOffset().AtStart()}}),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
-		kgo.FetchMaxWait(100*time.Millisecond), kgo.MaxDecompressBatchBytes(16<<20))...)
+		kgo.FetchMaxWait(100*time.Millisecond), kgo.MaxDecompressBatchBytes(MaxBatch))...)
 	if err != nil {
 		return nil, fmt.Errorf("restore: %w", err)
 	}

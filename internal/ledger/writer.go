@@ -86,6 +86,9 @@ func (w *Writer) Fate(f Fate) {
 	w.buf = append(w.buf, &kgo.Record{Topic: w.opt.Topics.Fates, Key: []byte(f.Event.ID), Value: f.Encode()})
 }
 
+// Dead writes a dead letter in the next Commit.
+func (w *Writer) Dead(r *kgo.Record) { w.buf = append(w.buf, r) }
+
 // Intent writes to the intents topic in the next Commit: an intent that another account takes over, by that account's identity.
 func (w *Writer) Intent(key string, value []byte) {
 	w.buf = append(w.buf, &kgo.Record{Topic: w.opt.Topics.Intents, Key: []byte(key), Value: value})
