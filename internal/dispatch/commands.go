@@ -87,6 +87,8 @@ func (a *actor) obey(c command) {
 		if !a.skip(c, &ans) {
 			return // an event's, or another partition's
 		}
+	case ledger.CmdForget:
+		a.forgetUser(c, &ans)
 	case ledger.CmdReplay:
 		return // it is done, the record says by whom
 	default:

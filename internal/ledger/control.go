@@ -37,6 +37,7 @@ const (
 	CmdCancel  = "pending-cancel"
 	CmdExtend  = "pending-extend"
 	CmdCharge  = "quota-charge"
+	CmdForget  = "user-forget"
 	CmdSkip    = "skip"
 	CmdAssume  = "quota-assume"
 	CmdReplay  = "dead-replay" // a note: whoever typed it has done it, in the same transaction
