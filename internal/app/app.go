@@ -269,6 +269,7 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error { return a.dispatch.Run(gctx) })
 	g.Go(func() error { return a.live.watch(gctx) })
 	g.Go(func() error { return a.refreshSecrets(gctx) })
+	g.Go(func() error { return a.beacon(gctx) })
 	g.Go(func() error {
 		return admin.Serve(gctx, admin.Options{Listener: a.admin, Token: a.token(), Gatherer: a.reg, Live: a.liveness, Ready: a.readiness,
 			Status: func() any { return a.dispatch.Status() }, Log: a.log.Named("admin")})
