@@ -93,7 +93,9 @@ func (w *why) quiet() WhyStep {
 	return WhyStep{Holds: true, Since: w.since[p.Intent], What: fmt.Sprintf("%d intents are held by quiet hours or send_at, the first of rule %s until %s", n, p.Rule, w.zoned(p.Next)), Next: "notifier pending list --state quiet"}
 }
 
-func (w *why) zoned(t time.Time) string { return t.In(w.Settings.Zone).Format("2006-01-02 15:04:05 -07:00") }
+func (w *why) zoned(t time.Time) string {
+	return t.In(w.Settings.Zone).Format("2006-01-02 15:04:05 -07:00")
+}
 
 // caps asks what became of the last intent: those that a limit suppressed wait nowhere.
 func (w *why) caps() WhyStep {
