@@ -143,7 +143,11 @@ func printAnswers(cmd *cobra.Command, what string, answers []ledger.Answer, err 
 	out := cmd.OutOrStdout()
 	flying, refused := 0, 0
 	for _, a := range answers {
-		fmt.Fprintf(out, "partition %d (%s): %s\n", a.Partition, a.Instance, a.Text)
+		who := a.Instance
+		if who == "" {
+			who = "nobody"
+		}
+		fmt.Fprintf(out, "partition %d (%s): %s\n", a.Partition, who, a.Text)
 		flying += a.Flying
 		if !a.OK {
 			refused++
