@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/rules"
@@ -25,6 +26,7 @@ func completions(root *cobra.Command) {
 		"fate":   words(fateWords...),
 		"state":  words(pendingStates()...),
 		"vendor": words("rongcloud", "getui"),
+		"reason": words(string(ledger.Undecodable), string(ledger.TooLarge), string(ledger.BadField), string(ledger.SkippedByOperator)),
 	}
 	var walk func(cmd *cobra.Command)
 	walk = func(cmd *cobra.Command) {
@@ -43,9 +45,9 @@ func completions(root *cobra.Command) {
 	walk(root)
 	for name, f := range map[string]cobra.CompletionFunc{
 		"pause": completeScope, "resume": completeScope, "kill": completeRules, "revive": completeRules,
-		"schema": words("events", "rules", "settings"), "skip": completeTopics,
+		"schema": words("events", "rules", "settings"), "skip": completeTopics, "quota charge": completeScarce, "quota assume": completeAccounts,
 	} {
-		cmd, _, err := root.Find([]string{name})
+		cmd, _, err := root.Find(strings.Fields(name))
 		if err == nil && cmd != root {
 			cmd.ValidArgsFunction = f
 		}
@@ -94,6 +96,27 @@ func completeScope(cmd *cobra.Command, args []string, _ string) ([]cobra.Complet
 		}
 	}
 	return append(out, described("rule/", listing(cmd).Rules)...), cobra.ShellCompDirectiveNoFileComp
+}
+
+func completeAccounts(cmd *cobra.Command, args []string, _ string) (out []cobra.Completion, _ cobra.ShellCompDirective) {
+	if s, _ := settings.Load(settingsPath(cmd), os.Environ(), nil); s != nil && len(args) == 0 {
+		for _, a := range s.Accounts {
+			out = append(out, a.Name)
+		}
+	}
+	return out, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeScarce gives the lanes that have slots.
+func completeScarce(cmd *cobra.Command, args []string, _ string) (out []cobra.Completion, _ cobra.ShellCompDirective) {
+	if s, _ := settings.Load(settingsPath(cmd), os.Environ(), nil); s != nil && len(args) == 0 {
+		for i := range s.Accounts {
+			for _, lane := range app.ScarceLanes(&s.Accounts[i]) {
+				out = append(out, s.Accounts[i].Name+"/"+lane)
+			}
+		}
+	}
+	return out, cobra.ShellCompDirectiveNoFileComp
 }
 
 func described(prefix string, entries []rules.Entry) (out []cobra.Completion) {

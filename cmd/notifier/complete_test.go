@@ -51,3 +51,29 @@ func TestCompletion(t *testing.T) {
 		}
 	}
 }
+
+// Accounts and lanes are offered once the settings are right.
+func TestCompletionOfAccountsAndLanes(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "notifier.yaml")
+	text := "version: 1\nkafka: {embedded: data, start: latest, instance: one}\nrules: .\naccounts:\n  main: {vendor: rongcloud, data_center: beijing, app_key: k, secret: \"${env:COMPLETE_SECRET}\"}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("COMPLETE_SECRET", "s")
+	for line, want := range map[string]string{"quota charge": "main/broadcast|main/recall", "quota assume": "main", "quota assume main": "", "dead ls --reason": "undecodable|too-large|bad-field|skipped-by-operator"} {
+		started := false
+		root := newRootCmd(&started)
+		var out bytes.Buffer
+		root.SetOut(&out)
+		root.SetErr(&bytes.Buffer{})
+		root.SetArgs(append(append([]string{"__complete", "-c", file}, strings.Fields(line)...), ""))
+		if err := root.Execute(); err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+		if got := strings.Join(lines[:len(lines)-1], "|"); got != want {
+			t.Errorf("%s: %q, want %q", line, got, want)
+		}
+	}
+}

@@ -554,4 +554,5 @@ func TestALostLedgerStopsItsPartitionAndEveryCommandSaysSo(t *testing.T) {
 	if w.sent("ord-2") != 0 {
 		t.Error("sent from a stopped partition")
 	}
+	w.assumed()
 }

@@ -7,6 +7,7 @@ const (
 	exitSettings    = 3
 	exitUnreachable = 4
 	exitGate        = 5
+	exitPartial     = 6
 	exitInternal    = 70
 	exitCutShort    = 143
 )

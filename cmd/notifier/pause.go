@@ -139,7 +139,11 @@ func printAnswers(cmd *cobra.Command, what string, answers []ledger.Answer, err 
 	out := cmd.OutOrStdout()
 	flying, refused := 0, 0
 	for _, a := range answers {
-		fmt.Fprintf(out, "partition %d (%s): %s\n", a.Partition, a.Instance, a.Text)
+		who := a.Instance
+		if who == "" {
+			who = "nobody"
+		}
+		fmt.Fprintf(out, "partition %d (%s): %s\n", a.Partition, who, a.Text)
 		flying += a.Flying
 		if !a.OK {
 			refused++
@@ -155,7 +159,7 @@ func printAnswers(cmd *cobra.Command, what string, answers []ledger.Answer, err 
 	case refused == len(answers) && refused > 0:
 		return &exitError{exitGate, fmt.Errorf("%s was refused", what)}
 	case refused > 0:
-		return &exitError{6, fmt.Errorf("%s: %d of %d partitions refused", what, refused, len(answers))}
+		return &exitError{exitPartial, fmt.Errorf("%s: %d of %d partitions refused", what, refused, len(answers))}
 	}
 	if flying > 0 {
 		fmt.Fprintf(out, "%d calls had left already\n", flying)

@@ -154,4 +154,8 @@ func TestACallInFlightIsNotCancelled(t *testing.T) {
 	if w.sent("flying") != 1 {
 		t.Error("the call did not leave")
 	}
+	// A pause returns when the fleet obeys, and says what had left.
+	if code, out, talk := once(t, w.dir, "pause", "account/main", "--why", "x", "--yes"); code != 0 || !strings.Contains(out, "1 calls had left already\ndone: pause account/main") || strings.Count(out, "(one): paused") != 2 {
+		t.Errorf("pause: exit %d %s %s", code, out, talk)
+	}
 }

@@ -13,10 +13,12 @@ import (
 func newQuotaCmd() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
-		Use:     "quota",
-		Short:   "slots used, by whom, next free",
-		Example: `  notifier quota`,
-		Args:    cobra.NoArgs,
+		Use:   "quota",
+		Short: "slots used, by whom, next free",
+		Example: `  notifier quota
+  notifier quota charge main/broadcast --at 09:03 --count 1 --why "sent from the console"
+  notifier quota assume main --used 2 --why "the console shows 2 today"`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := jsonOrText(format); err != nil {
 				return err
@@ -59,7 +61,10 @@ func newQuotaCmd() *cobra.Command {
 					fmt.Fprintf(out, "   next possible %s\n", next)
 					for _, c := range l.Charges {
 						note := ""
-						if c.Source == "unknown" {
+						switch {
+						case c.Source == "external" && c.By != "":
+							note = fmt.Sprintf("   %d slots, by %s: %s", c.Slots, tame(c.By), tame(c.Why))
+						case c.Source == "unknown":
 							note = fmt.Sprintf("   counted as used, `notifier attempts resolve %s`", c.Attempt)
 						}
 						fmt.Fprintf(out, "  %s  %-24s %-10s %-8s %s%s\n", c.At.In(s.Zone).Format("01-02 15:04"), c.Rule, c.State, c.Source, c.Attempt, note)
@@ -77,6 +82,7 @@ func newQuotaCmd() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
+	cmd.AddCommand(newChargeCmd(), newAssumeCmd())
 	return cmd
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -15,14 +16,24 @@ import (
 )
 
 func newStatusCmd() *cobra.Command {
-	var format string
+	var format, rule string
+	var why bool
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "who owns what, what waits, what is stopped",
-		Args:  cobra.NoArgs,
+		Short: "who owns what, what waits, what is stopped; --why: the first gate that holds",
+		Example: `  notifier status
+  notifier status --why
+  notifier status --why --rule flash-sale-by-city`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := jsonOrText(format); err != nil {
 				return err
+			}
+			if rule != "" && !why {
+				return &exitError{exitUsage, errors.New("--rule goes with --why: notifier status --why --rule " + rule)}
+			}
+			if why {
+				return statusWhy(cmd, rule, format)
 			}
 			r, s, err := reader(cmd)
 			if err != nil {
@@ -91,6 +102,8 @@ func newStatusCmd() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
+	cmd.Flags().BoolVar(&why, "why", false, "walk the gates in the order in which an event passes them, to the first that holds")
+	cmd.Flags().StringVar(&rule, "rule", "", "with --why: of this rule")
 	return cmd
 }
 

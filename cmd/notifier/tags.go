@@ -132,7 +132,7 @@ func askAccounts(cmd *cobra.Command, account string, c ledger.Command) (answers 
 	case asked == 0:
 		return nil, &exitError{exitUsage, fmt.Errorf("no account %q: %s", account, strings.Join(names, ", "))}
 	case len(refused) > 0 && len(answers) > 0:
-		return answers, &exitError{6, errors.New(text)}
+		return answers, &exitError{exitPartial, errors.New(text)}
 	case len(refused) > 0:
 		return nil, &exitError{exitGate, errors.New(text)}
 	}

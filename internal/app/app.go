@@ -271,6 +271,7 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error { return a.dispatch.Run(gctx) })
 	g.Go(func() error { return a.live.watch(gctx) })
 	g.Go(func() error { return a.refreshSecrets(gctx) })
+	g.Go(func() error { return a.beacon(gctx) })
 	g.Go(func() error {
 		return admin.Serve(gctx, admin.Options{Listener: a.admin, Token: a.token(), Gatherer: a.reg, Live: a.liveness, Ready: a.readiness,
 			Status: func() any { return statusOf(a.dispatch.Status(), a.live.set()) }, Log: a.log.Named("admin")})

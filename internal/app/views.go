@@ -56,6 +56,9 @@ type QuotaCharge struct {
 	Attempt string    `json:"attempt"`
 	State   string    `json:"state"`
 	Source  string    `json:"source"` // own, unknown, external
+	Slots   int       `json:"slots"`
+	By      string    `json:"by,omitempty"` // external, if an operator told it: who, why
+	Why     string    `json:"why,omitempty"`
 }
 
 // QuotaOf computes the view from the ledgers, with the planner's own arithmetic. set is nil where the rule files cannot be read: then
@@ -90,7 +93,7 @@ func quotaLane(ac *settings.Account, name string, pol dispatch.Policy, states ma
 				continue
 			}
 			charges = append(charges, dispatch.ChargeOf(at, pol))
-			l.Charges = append(l.Charges, QuotaCharge{At: at.At, Rule: at.Rule, Attempt: at.ID, State: string(at.State), Source: dispatch.SourceOf(at)})
+			l.Charges = append(l.Charges, QuotaCharge{At: at.At, Rule: at.Rule, Attempt: at.ID, State: string(at.State), Source: dispatch.SourceOf(at), Slots: at.Weight, By: at.By, Why: at.Why})
 		}
 		for _, p := range st.Pending {
 			if p.Intent.Key == Identity(ac) && routed(ac, p.Intent, name) {
@@ -186,7 +189,7 @@ func StatusOf(s *settings.Settings, states map[int32]*ledger.State, halts map[in
 				if external[lane] == nil {
 					external[lane] = &ExternalView{Lane: lane}
 				}
-				external[lane].N++
+				external[lane].N += a.Weight
 				if a.At.After(external[lane].Last) {
 					external[lane].Last = a.At
 				}
@@ -220,4 +223,15 @@ func laneName(names map[string]string, key string) string {
 		}
 	}
 	return key
+}
+
+// ScarceLanes are the lanes of an account that have slots.
+func ScarceLanes(ac *settings.Account) (out []string) {
+	lanes := rongLanes(quotaOf(ac), late)
+	for _, name := range slices.Sorted(maps.Keys(lanes)) {
+		if len(lanes[name].Limits) > 0 {
+			out = append(out, name)
+		}
+	}
+	return out
 }

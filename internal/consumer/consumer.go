@@ -71,8 +71,11 @@ type Consumer struct {
 	log  *zap.Logger
 	read readTimes
 
-	mu    sync.Mutex
-	begun map[string]map[int32]int64 // where partitions without commits begin: committed by the poll loop before anything is read
+	skips skips
+
+	mu      sync.Mutex                 // guards below
+	blocked map[string]map[int32]bool  // partitions that stand at a batch that cannot be unpacked
+	begun   map[string]map[int32]int64 // where partitions without commits begin: committed by the poll loop before anything is read
 }
 
 // Errors that trying again does not cure.
@@ -168,7 +171,7 @@ func (c *Consumer) session(ctx context.Context) error {
 		kgo.SessionTimeout(o.SessionTimeout), kgo.HeartbeatInterval(o.SessionTimeout/5), kgo.RebalanceTimeout(o.SessionTimeout+5*time.Second),
 		kgo.ConcurrentTransactionsBackoff(time.Millisecond), kgo.ProducerLinger(0), kgo.MaxBufferedRecords(maxBufferedRecords), kgo.MaxBufferedBytes(maxBufferedBytes), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.ConsumeStartOffset(o.Start.offset()), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
-		kgo.FetchMaxWait(o.FetchMaxWait), kgo.MaxDecompressBatchBytes(16<<20),
+		kgo.FetchMaxWait(o.FetchMaxWait), kgo.MaxDecompressBatchBytes(ledger.MaxBatch),
 		kgo.AdjustFetchOffsetsFn(func(ctx context.Context, m map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 			return m, c.beginPartitions(ctx, m, known)
 		}),
@@ -197,12 +200,21 @@ func (c *Consumer) session(ctx context.Context) error {
 	lc, stopLag := context.WithCancel(ctx)
 	defer stopLag()
 	wg.Go(func() { c.watchLag(lc, s.Client()) })
+	c.skips.reset()
+	wg.Go(func() { c.watchSkips(lc) })
+	defer c.unblockAll()
+	began := time.Now()
 	for ctx.Err() == nil {
 		if now := o.Rules().Topics(); !slices.Equal(now, topics) { // a reload brought others; records of those that went are ignored
 			s.Client().AddConsumeTopics(now...)
 			topics = now
 		}
-		fs := s.PollRecords(ctx, maxPoll)
+		if err := c.obeySkips(ctx, s, began); err != nil {
+			return err
+		}
+		pc, cancel := c.skips.polling(ctx)
+		fs := s.PollRecords(pc, maxPoll)
+		cancel()
 		if err := c.taken(ctx, s, fs); err != nil {
 			return err
 		}
@@ -234,6 +246,10 @@ func (c *Consumer) fetchErrors(fs kgo.Fetches) (fatal error) {
 			fatal = fmt.Errorf("%w: %q", ErrInstanceTaken, c.opt.Instance)
 		case errors.Is(err, kerr.UnknownTopicOrPartition):
 			c.log.Warn("a topic of the catalogue does not exist: its events are read once it does", zap.String("topic", t))
+		case errors.Is(err, kgo.ErrMaxDecompress):
+			if big, ok := errors.AsType[*kgo.ErrDecompressTooLarge](err); ok {
+				c.block(big)
+			}
 		case errors.Is(err, kerr.OffsetOutOfRange):
 			c.opt.Metrics.lost.WithLabelValues(t).Inc()
 			c.log.Error("the group's offset is not in the log: this partition is stopped, nothing is skipped by itself", zap.String("topic", t), zap.Int32("partition", p), zap.Error(err))

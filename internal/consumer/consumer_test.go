@@ -208,7 +208,7 @@ func TestADeadLetterOfALargeRecordKeepsItsBeginningAndItsHash(t *testing.T) {
 	c := &Consumer{opt: Options{KeepDead: true, Topics: ledger.TopicsOf("n")}, log: zap.NewNop()}
 	value := bytes.Repeat([]byte("v"), 5<<20)
 	d := c.dead(&kgo.Record{Topic: "t", Value: value}, "too-large", strings.Repeat("d", 1000))
-	if len(d.Value) != maxDead || header(d, "n-length") != fmt.Sprint(5<<20) || len(header(d, "n-sha256")) != 64 || len(header(d, "n-detail")) > 510 {
+	if len(d.Value) != ledger.MaxDead || header(d, "n-length") != fmt.Sprint(5<<20) || len(header(d, "n-sha256")) != 64 || len(header(d, "n-detail")) > 510 {
 		t.Errorf("%d bytes, length %s, hash %s", len(d.Value), header(d, "n-length"), header(d, "n-sha256"))
 	}
 	c.opt.KeepDead = false
@@ -225,7 +225,7 @@ func TestADeadLetterOfALargeRecordKeepsItsBeginningAndItsHash(t *testing.T) {
 	for _, h := range letter.Headers {
 		size += len(h.Value)
 	}
-	if size > maxDead+4096 || header(letter, "n-length") == "" {
+	if size > ledger.MaxDead+4096 || header(letter, "n-length") == "" {
 		t.Errorf("%d bytes of headers", size)
 	}
 }

@@ -7,6 +7,7 @@ type Metrics struct {
 	events     *prometheus.CounterVec
 	matches    *prometheus.CounterVec
 	lost       *prometheus.CounterVec
+	blocked    *prometheus.GaugeVec
 	txnSeconds prometheus.Histogram
 	lag        *prometheus.GaugeVec
 	age        *prometheus.GaugeVec
@@ -20,9 +21,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		lost:       prometheus.NewCounterVec(prometheus.CounterOpts{Name: "notifier_offsets_lost_total", Help: "Times that a committed offset was not in the log any more."}, []string{"topic"}),
 		txnSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "notifier_evaluate_transaction_seconds", Help: "Duration of stage 1's transactions.", Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}}),
 	}
+	m.blocked = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "notifier_event_partitions_parked", Help: "Partitions of an event topic that stand at a batch that cannot be unpacked."}, []string{"topic"})
 	m.lag = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "notifier_consumer_lag", Help: "Records of a topic that the group has not committed: the partition with most."}, []string{"topic"})
 	m.age = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "notifier_partition_oldest_age_seconds", Help: "How long ago the last record was read of the partition that is furthest behind; 0 without lag."}, []string{"topic"})
-	reg.MustRegister(m.events, m.matches, m.lost, m.txnSeconds, m.lag, m.age)
+	reg.MustRegister(m.events, m.matches, m.lost, m.txnSeconds, m.blocked, m.lag, m.age)
 	return m
 }
 
@@ -31,6 +33,7 @@ func (m *Metrics) Known(topics, events, rules []string) {
 	for _, t := range topics {
 		m.lag.WithLabelValues(t)
 		m.age.WithLabelValues(t)
+		m.blocked.WithLabelValues(t)
 	}
 	for _, e := range append([]string{""}, events...) {
 		for _, r := range resultNames {

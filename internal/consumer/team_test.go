@@ -187,8 +187,11 @@ type slow struct {
 	told *[]time.Duration
 }
 
-func (s slow) EvaluateInto(*intent.Room, *event.Event) []*intent.Intent { time.Sleep(s.each); return nil }
-func (s slow) Took(d time.Duration)                   { *s.told = append(*s.told, d) }
+func (s slow) EvaluateInto(*intent.Room, *event.Event) []*intent.Intent {
+	time.Sleep(s.each)
+	return nil
+}
+func (s slow) Took(d time.Duration) { *s.told = append(*s.told, d) }
 
 // The rules' watchdog is told how long each stretch of a share took. The time is a bubble's.
 func TestEvaluatorsTellHowLongTheRulesTake(t *testing.T) {

@@ -66,7 +66,9 @@ type actor struct {
 	aside     func(within time.Duration, do func(context.Context)) // beside; a Model does it at once
 	sweepEach time.Duration                                        // how often chores are done
 	stopping  bool
-	flying    int // calls of ours in flight
+	rejoin    error // not nil: the next commit makes us a new member of the group
+	past      *past // not nil: the partition went on by an assumption, and not all of what was there then is read
+	flying    int   // calls of ours in flight
 	wg        sync.WaitGroup
 
 	wake      time.Time // when anything may become possible, decided by plan
@@ -244,6 +246,7 @@ func (a *actor) apply() {
 	for _, r := range records {
 		a.intake(r)
 	}
+	a.writeForgotten()
 	now := a.clock.now()
 	for {
 		k, ok := a.timers.pop(now)
@@ -279,6 +282,10 @@ func (a *actor) commit() bool {
 		a.w.Close()
 		a.failed(fmt.Errorf("partition %d: %w", a.p, err))
 		return false
+	}
+	if a.rejoin != nil {
+		a.failed(a.rejoin)
+		a.rejoin = nil
 	}
 	if ended.Sub(a.lastClock) > 30*time.Second {
 		a.measure(began, ended)

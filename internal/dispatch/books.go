@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/notifier/notifier/internal/ledger"
 )
 
@@ -15,6 +17,7 @@ type books interface {
 	Fate(f ledger.Fate)
 	Intent(key string, value []byte)
 	Answer(key string, v any)
+	Dead(r *kgo.Record)
 	Unhalt()
 	WriteGenesis(g *ledger.Genesis)
 	Touch()

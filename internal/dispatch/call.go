@@ -347,18 +347,19 @@ func (a *actor) later(l *lane, o Outcome) {
 			break
 		}
 		for n := u.Limit.N - u.Used; n > 0; n-- {
-			a.external(l, now, o.Detail)
+			a.external(l, now, 1, o.Detail)
 		}
 	}
 }
 
-// external charges a call that was not ours.
-func (a *actor) external(l *lane, now time.Time, why string) {
+// external charges calls that were not ours.
+func (a *actor) external(l *lane, at time.Time, n int, why string) *ledger.Attempt {
 	a.pos.AttemptSeq++
-	at := &ledger.Attempt{V: ledger.Version, ID: fmt.Sprintf("%s-%d-%d", a.gen.Incarnation, a.p, a.pos.AttemptSeq), Account: l.ac.Key, Lane: l.name, Owner: a.w.Nonce(),
-		State: ledger.External, At: now.UTC(), NotAfter: now.UTC(), Until: now.UTC(), Weight: 1, Detail: why}
-	a.kept[at.ID] = at
-	a.w.Put(ledger.AttemptKey(at.ID), at)
+	x := &ledger.Attempt{V: ledger.Version, ID: fmt.Sprintf("%s-%d-%d", a.gen.Incarnation, a.p, a.pos.AttemptSeq), Account: l.ac.Key, Lane: l.name, Owner: a.w.Nonce(),
+		State: ledger.External, At: at.UTC(), NotAfter: at.UTC(), Until: at.UTC(), Weight: n, Detail: why}
+	a.kept[x.ID] = x
+	a.w.Put(ledger.AttemptKey(x.ID), x)
+	return x
 }
 
 // pause lets a lane wait after a call that did not get through; the pause doubles while it goes on.

@@ -73,6 +73,24 @@ func (a *actor) obey(c command) {
 			return // another partition's account
 		}
 		a.decide(c, &ans)
+	case ledger.CmdCharge:
+		if ledger.HashPartition([]byte(c.Args[ledger.ArgAccount]), a.gen.Partitions) != int(a.p) {
+			return // another partition's account
+		}
+		a.charge(c, &ans)
+	case ledger.CmdAssume:
+		if ledger.HashPartition([]byte(c.Target), a.gen.Partitions) != int(a.p) {
+			return // another partition's account
+		}
+		a.answerAssumed(c, &ans)
+	case ledger.CmdSkip:
+		if !a.skip(c, &ans) {
+			return // an event's, or another partition's
+		}
+	case ledger.CmdForget:
+		a.forgetUser(c, &ans)
+	case ledger.CmdReplay:
+		return // it is done, the record says by whom
 	default:
 		ans.OK, ans.Text = false, fmt.Sprintf("this release does not know the command %q", c.Cmd)
 	}

@@ -96,7 +96,7 @@ func (d *Dispatcher) member(ctx context.Context) error {
 		kgo.ConsumerGroup(group), kgo.InstanceID(o.Instance), kgo.ConsumeTopics(topic), kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
 		kgo.SessionTimeout(o.SessionTimeout), kgo.HeartbeatInterval(o.SessionTimeout/5), kgo.RebalanceTimeout(o.SessionTimeout+10*time.Second),
-		kgo.ConsumeResetOffset(kgo.NoResetOffset()), kgo.FetchMaxWait(o.FetchMaxWait), kgo.MaxDecompressBatchBytes(16<<20),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()), kgo.FetchMaxWait(o.FetchMaxWait), kgo.MaxDecompressBatchBytes(ledger.MaxBatch),
 		kgo.AdjustFetchOffsetsFn(func(ctx context.Context, m map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 			return m, d.assigned(ctx, m[topic], fail)
 		}),
@@ -117,7 +117,7 @@ func (d *Dispatcher) member(ctx context.Context) error {
 	ctlCtx, stopControl := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopControl()
 	wg.Go(func() {
-		if err := d.control(ctlCtx); err != nil && ctlCtx.Err() == nil {
+		if err := d.control(ctlCtx, fail); err != nil && ctlCtx.Err() == nil {
 			fail(err)
 		}
 	})
@@ -131,6 +131,9 @@ func (d *Dispatcher) member(ctx context.Context) error {
 			case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 			case errors.Is(err, kerr.FencedInstanceID):
 				fail(fmt.Errorf("%w: %q", ErrInstanceTaken, o.Instance))
+			case errors.Is(err, kgo.ErrMaxDecompress):
+				d.park(p, err.Error()+"; next: notifier skip", "batch")
+			case errors.Is(err, kerr.OffsetOutOfRange) && !d.owns(p): // a stopped one
 			case errors.Is(err, kerr.OffsetOutOfRange):
 				d.park(p, fmt.Sprintf("the ledger's position in %s[%d] is not in the log any more", t, p), "offset")
 			default:
@@ -191,22 +194,29 @@ func (d *Dispatcher) assigned(ctx context.Context, m map[int32]kgo.Offset, fail 
 
 func (d *Dispatcher) takeOver(ctx context.Context, p int32, failed func(error)) (next int64, err error) {
 	o := &d.opt
-	lo := ledger.Options{Kafka: o.Kafka, Topics: o.Topics, TxnSuffix: o.TxnSuffix, Instance: o.Instance, Partition: p}
+	lo := ledger.Options{Kafka: o.Kafka, Topics: o.Topics, TxnSuffix: o.TxnSuffix, Instance: o.Instance, Partition: p, Assume: d.assumption}
 	t, err := ledger.TakeOver(ctx, lo)
 	if halt, ok := errors.AsType[*ledger.HaltError](err); ok {
 		d.park(p, halt.What, "genesis")
-		if err := halt.Publish(ctx, lo); err != nil {
-			d.log.Warn("a stopped partition could not be told on the control topic: `notifier status` does not know of it", zap.Error(err))
-		}
 		d.mu.Lock()
 		d.halted[p] = halt
 		d.mu.Unlock()
+		if d.assumption(halt.Halt) != nil { // said meanwhile
+			failed(errAssumed)
+		}
 		return 0, nil
 	}
 	if err != nil {
 		return 0, err
 	}
+	past, err := pastOf(ctx, lo, t.State, t.New)
+	if err != nil {
+		t.Writer.Close()
+		return 0, fmt.Errorf("take over partition %d: %w", p, err)
+	}
 	a := newActor(o, p, t, failed)
+	a.past = past
+	a.assumed()
 	prev := "nobody"
 	if t.State.Owner != nil {
 		prev = t.State.Owner.Instance
@@ -223,6 +233,7 @@ func (d *Dispatcher) takeOver(ctx context.Context, p int32, failed func(error)) 
 	d.mu.Unlock()
 	o.Metrics.owned.WithLabelValues(partLabel(p)).Set(1)
 	o.Metrics.parked.WithLabelValues(partLabel(p), "genesis").Set(0)
+	o.Metrics.parked.WithLabelValues(partLabel(p), "batch").Set(0)
 	a.w.Unhalt()
 	a.w.Touch() // the genesis of a new ledger is written at once: stage 1 waits for it
 	a.inbox.poke()
@@ -286,7 +297,7 @@ func (d *Dispatcher) drop(ps []int32, clean bool) {
 }
 
 // control follows the control topic and hands every command to every actor; an actor skips what its position has passed.
-func (d *Dispatcher) control(ctx context.Context) error {
+func (d *Dispatcher) control(ctx context.Context, rejoin context.CancelCauseFunc) error {
 	cl, err := kgo.NewClient(append(slices.Clone(d.opt.Kafka), kgo.ConsumeTopics(d.opt.Topics.Control), kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxWait(d.opt.FetchMaxWait))...)
 	if err != nil {
@@ -301,6 +312,7 @@ func (d *Dispatcher) control(ctx context.Context) error {
 		fs.EachError(func(t string, p int32, err error) {
 			d.log.Warn("reading commands", zap.String("topic", t), zap.Error(err))
 		})
+		var answers []ledger.Answer
 		fs.EachRecord(func(r *kgo.Record) {
 			if !ledger.IsCommand(string(r.Key)) || r.Value == nil {
 				return
@@ -320,7 +332,13 @@ func (d *Dispatcher) control(ctx context.Context) error {
 			for _, a := range d.actors {
 				a.inbox.command(c)
 			}
+			if c.Cmd == ledger.CmdAssume {
+				answers = append(answers, d.mind(c, rejoin)...)
+			}
 		})
+		for _, ans := range answers {
+			d.answer(ctx, ans)
+		}
 	}
 }
 

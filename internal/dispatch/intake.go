@@ -44,6 +44,9 @@ func (a *actor) stopIntake(r *kgo.Record, err error) {
 
 // admit takes in one intent, from the topic or derived from a profile event. It ends in a fate or in a pending record.
 func (a *actor) admit(in *intent.Intent, offset int64) {
+	if a.passed(in, offset) {
+		return
+	}
 	a.pos.Intents++
 	a.opt.Metrics.intents.WithLabelValues(string(in.Action)).Inc()
 	p := &ledger.Pending{Intent: in, Seq: offset, At: a.clock.now().UTC()}

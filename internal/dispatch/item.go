@@ -250,9 +250,12 @@ func gives(a, b *item) bool {
 }
 
 // seenHash is the duplicate key of an intent: event id, rule and target in its account, never the offset (design.md 2).
-func seenHash(in *intent.Intent) string {
+func seenHash(in *intent.Intent) string { return SeenHash(in.Key, in.Event.ID, in.Rule, in.Target) }
+
+// SeenHash is under what an event that was acted on is remembered: account, event, rule, target.
+func SeenHash(account, event, rule, target string) string {
 	h := sha256.New()
-	for _, s := range []string{in.Key, in.Event.ID, in.Rule, in.Target} {
+	for _, s := range []string{account, event, rule, target} {
 		h.Write([]byte(s))
 		h.Write([]byte{0})
 	}

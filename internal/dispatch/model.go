@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
 
 	"github.com/notifier/notifier/internal/intent"
@@ -112,7 +113,7 @@ func (m *Model) Spend(key string, n int) error {
 	}
 	for _, l := range ac.lanes {
 		for i := 0; l.scarce() && l.Audiences && i < n; i++ {
-			m.a.external(l, m.at, "used before")
+			m.a.external(l, m.at, 1, "used before")
 		}
 	}
 	return nil
@@ -246,6 +247,7 @@ func (unwritten) Nonce() string                { return "model" }
 func (unwritten) Put(string, any)              {}
 func (unwritten) Delete(string)                {}
 func (unwritten) Answer(string, any)           {}
+func (unwritten) Dead(*kgo.Record)             {}
 func (unwritten) Unhalt()                      {}
 func (unwritten) WriteGenesis(*ledger.Genesis) {}
 func (unwritten) Touch()                       {}

@@ -1,8 +1,11 @@
 package ledger
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // Command is a record of <prefix>.control: something that changes state. The owner executes it, once, and answers there
@@ -33,6 +36,11 @@ const (
 	CmdRevive  = "revive"
 	CmdCancel  = "pending-cancel"
 	CmdExtend  = "pending-extend"
+	CmdCharge  = "quota-charge"
+	CmdForget  = "user-forget"
+	CmdSkip    = "skip"
+	CmdAssume  = "quota-assume"
+	CmdReplay  = "dead-replay" // a note: whoever typed it has done it, in the same transaction
 )
 
 // A resume that sends what older revisions of the rules made as it is has the argument send: old.
@@ -42,13 +50,25 @@ const (
 )
 
 // Key is the record's key: command + target, so that compaction keeps the last of each; for approvals + person, because two
-// people approve one request.
+// people approve one request; for what adds up + id, because a later one does not take the place of an earlier one.
 func (c Command) Key() string {
-	if c.Cmd == CmdApprove {
+	switch c.Cmd {
+	case CmdApprove:
 		return commandPrefix + c.Cmd + "/" + c.Target + "/" + c.By
+	case CmdReplay, CmdCharge:
+		return commandPrefix + c.Cmd + "/" + c.Target + "/" + c.ID
 	}
 	return commandPrefix + c.Cmd + "/" + c.Target
 }
+
+// Arguments of a charge: when others used slots, and how many.
+const (
+	ArgAt    = "at"
+	ArgCount = "count"
+)
+
+// MaxCharge bounds one charge: more than any window of a scarce lane allows.
+const MaxCharge = 10_000
 
 const commandPrefix = "cmd/"
 
@@ -75,18 +95,14 @@ type Answer struct {
 	Drift   *Drift       `json:"drift,omitempty"`   // what a check of tags found
 }
 
-// Halt says on the control topic that nobody works on a partition until a human has looked: a process that was given it found
-// that the ledger does not belong to what stands beside it. The next take-over that succeeds removes it.
-type Halt struct {
-	V         int       `json:"v"`
-	Partition int32     `json:"partition"`
-	Instance  string    `json:"instance"`
-	What      string    `json:"what"`
-	At        time.Time `json:"at"`
-}
-
-// HaltKey is the key of a Halt.
-func HaltKey(partition int32) string { return fmt.Sprintf("halt/%d", partition) }
-
 // AnswerKey is the key of an answer.
 func AnswerKey(id string, partition int32) string { return fmt.Sprintf("answer/%s/%d", id, partition) }
+
+// AnswerRecord is an answer as a record of the control topic.
+func AnswerRecord(t Topics, a Answer) *kgo.Record {
+	b, err := json.Marshal(a)
+	if err != nil { // our own record types always marshal
+		panic("encode answer: " + err.Error())
+	}
+	return &kgo.Record{Topic: t.Control, Key: []byte(AnswerKey(a.ID, a.Partition)), Value: b}
+}

@@ -23,6 +23,8 @@
 //	l/<account>/<lane>     LaneState: a closed lane, for status and for the next owner
 //	v/<account>/<command>  Check: a comparison of tags that goes on, or the last resync
 //
+// Beside it, on the control topic: commands and their answers, the genesis of each partition for stage 1, and Halts.
+//
 // <account> is the account's identity, vendor:AppKey, never its name. A tombstone deletes the key.
 //
 // # An attempt's states

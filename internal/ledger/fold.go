@@ -173,6 +173,7 @@ func PendingKey(id string) string              { return "p/" + id }
 func AttemptKey(id string) string              { return "a/" + id }
 func UserKey(account, user string) string      { return "u/" + account + "/" + user }
 func TakenKey(account, scope, u string) string { return "c/" + account + "/" + scope + "/" + u }
+func TakenID(id string) string                 { return "c/" + id }
 func SendsKey(id string) string                { return "w/" + id }
 func OnceKey(id string) string                 { return "n/" + id }
 func SeenKey(hash string) string               { return "d/" + hash }

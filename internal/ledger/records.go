@@ -18,6 +18,8 @@ type Genesis struct {
 	LedgerID    string    `json:"ledger_id"`
 	Incarnation string    `json:"incarnation"`
 	At          time.Time `json:"at"`
+
+	Assumed *Assumption `json:"assumed,omitempty"` // it began, or went on, because operators said so
 }
 
 // Owner says who writes this partition. Round is 1 or 2: a take-over writes it once through each transactional id.

@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,9 +15,9 @@ import (
 // HaltError means that the ledger does not belong to what stands beside it: nothing may be sent from this partition until
 // a human has looked (design.md 3.3). It is not cured by trying again.
 type HaltError struct {
-	Partition int32
-	What      string
-	Cure      string
+	Halt
+	Cure string
+	log  span // of the intents
 }
 
 func (e *HaltError) Error() string {
@@ -70,7 +69,18 @@ func TakeOver(ctx context.Context, opt Options) (_ *TakenOver, err error) {
 		return nil, fmt.Errorf("take over partition %d: %w", opt.Partition, err)
 	}
 	t := &TakenOver{Writer: w, State: st, Broker: broker, Local: local}
-	if err := t.checkGenesis(ctx); err != nil {
+	err = t.checkGenesis(ctx)
+	if halt, ok := errors.AsType[*HaltError](err); ok {
+		if err := halt.stand(ctx, opt); err != nil {
+			return nil, fmt.Errorf("take over partition %d: %w", opt.Partition, err)
+		}
+		if opt.Assume != nil {
+			if as := opt.Assume(halt.Halt); as != nil {
+				err = t.assume(halt, as)
+			}
+		}
+	}
+	if err != nil {
 		return nil, err
 	}
 	t.Took = time.Since(began)
@@ -85,7 +95,7 @@ func restore(ctx context.Context, opt Options, nonce string) (*State, error) {
 	cl, err := kgo.NewClient(append(slices.Clone(opt.Kafka),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{opt.Topics.Ledger: {opt.Partition: kgo.NewOffset().AtStart()}}),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
-		kgo.FetchMaxWait(100*time.Millisecond), kgo.MaxDecompressBatchBytes(16<<20))...)
+		kgo.FetchMaxWait(100*time.Millisecond), kgo.MaxDecompressBatchBytes(MaxBatch))...)
 	if err != nil {
 		return nil, fmt.Errorf("restore: %w", err)
 	}
@@ -145,56 +155,47 @@ func (t *TakenOver) checkGenesis(ctx context.Context) error {
 		return fmt.Errorf("take over partition %d: offsets of %s: %w", p, opt.Topics.Intents, errors.Join(lo.Err, hi.Err))
 	}
 	const cure = "nothing is sent from it; see docs/runbook.md#stopped-partition"
-	halt := func(f string, a ...any) error { return &HaltError{p, fmt.Sprintf(f, a...), cure} }
+	halt := func(kind HaltKind, f string, a ...any) error {
+		return &HaltError{Halt{V: Version, Partition: p, Instance: opt.Instance, What: fmt.Sprintf(f, a...), Kind: kind, Partitions: len(intents.Partitions),
+			IntentsID: intents.ID.String(), LedgerID: ledger.ID.String(), End: hi.Offset}, cure, span{lo.Offset, hi.Offset}}
+	}
 	g, st := t.State.Genesis, t.State
 	if g == nil {
 		if hi.Offset > 0 {
-			return halt("the ledger has no genesis record but %s[%d] has held %d offsets: the ledger was lost or is another one", opt.Topics.Intents, p, hi.Offset)
+			return halt(HaltLost, "the ledger has no genesis record but %s[%d] has held %d offsets: the ledger was lost or is another one", opt.Topics.Intents, p, hi.Offset)
 		}
 		if len(st.Pending)+len(st.Attempts)+st.KnownUsers() > 0 {
-			return halt("the ledger holds records but no genesis record")
+			return halt(HaltLost, "the ledger holds records but no genesis record")
 		}
-		id := ""
-		if opt.Incarnate != nil {
-			id = opt.Incarnate()
-		} else {
-			id = rand.Text()[:6]
-		}
-		st.Genesis = &Genesis{V: Version, Partitions: len(intents.Partitions), IntentsID: intents.ID.String(), LedgerID: ledger.ID.String(), Incarnation: id, At: t.Broker.UTC()}
-		t.New = true
+		t.begin(len(intents.Partitions), intents.ID.String(), ledger.ID.String())
 		return nil
 	}
 	switch {
 	case g.Partitions != len(intents.Partitions) || g.Partitions != len(ledger.Partitions):
-		return halt("the ledger was made for %d partitions, now %s has %d and %s has %d: accounts would move to partitions that do not know their quota",
+		return halt(HaltCount, "the ledger was made for %d partitions, now %s has %d and %s has %d: accounts would move to partitions that do not know their quota",
 			g.Partitions, opt.Topics.Intents, len(intents.Partitions), opt.Topics.Ledger, len(ledger.Partitions))
 	case g.IntentsID != intents.ID.String():
-		return halt("%s was deleted and made again since the ledger began", opt.Topics.Intents)
+		return halt(HaltIntents, "%s was deleted and made again since the ledger began", opt.Topics.Intents)
 	case g.LedgerID != ledger.ID.String():
-		return halt("%s is not the topic this ledger began in", opt.Topics.Ledger)
+		return halt(HaltForeign, "%s is not the topic this ledger began in", opt.Topics.Ledger)
 	case st.Position.Next > hi.Offset:
-		return halt("the ledger stands at offset %d of %s[%d], which ends at %d: intents were lost", st.Position.Next, opt.Topics.Intents, p, hi.Offset)
+		return halt(HaltBeyond, "the ledger stands at offset %d of %s[%d], which ends at %d: intents were lost", st.Position.Next, opt.Topics.Intents, p, hi.Offset)
 	case st.Position.Next < lo.Offset:
-		return halt("the ledger stands at offset %d of %s[%d], which begins at %d: unread intents were deleted", st.Position.Next, opt.Topics.Intents, p, lo.Offset)
+		return halt(HaltBeyond, "the ledger stands at offset %d of %s[%d], which begins at %d: unread intents were deleted", st.Position.Next, opt.Topics.Intents, p, lo.Offset)
 	}
 	return nil
 }
 
-// Publish writes the halt to the control topic, where `notifier status` finds it: the ledger itself must not be touched.
-func (e *HaltError) Publish(ctx context.Context, opt Options) error {
-	cl, err := kgo.NewClient(opt.Kafka...)
-	if err != nil {
-		return fmt.Errorf("tell of the stopped partition: %w", err)
+// begin gives the ledger a new genesis: the first commit writes it.
+func (t *TakenOver) begin(partitions int, intents, ledger string) {
+	id := ""
+	if t.Writer.opt.Incarnate != nil {
+		id = t.Writer.opt.Incarnate()
+	} else {
+		id = rand.Text()[:6]
 	}
-	defer cl.Close()
-	v, err := json.Marshal(Halt{V: Version, Partition: e.Partition, Instance: opt.Instance, What: e.What, At: time.Now().UTC()})
-	if err != nil {
-		return fmt.Errorf("tell of the stopped partition: %w", err)
-	}
-	if err := cl.ProduceSync(ctx, &kgo.Record{Topic: opt.Topics.Control, Key: []byte(HaltKey(e.Partition)), Value: v}).FirstErr(); err != nil {
-		return fmt.Errorf("tell of the stopped partition: %w", err)
-	}
-	return nil
+	t.State.Genesis = &Genesis{V: Version, Partitions: partitions, IntentsID: intents, LedgerID: ledger, Incarnation: id, At: t.Broker.UTC()}
+	t.New = true
 }
 
 // GenesisKey is the key of a partition's genesis copy on the control topic, where stage 1 waits for it.

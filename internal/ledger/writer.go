@@ -22,6 +22,8 @@ type Options struct {
 	Instance  string
 	Partition int32
 	Incarnate func() string // names a new ledger; nil: from the clock
+
+	Assume func(Halt) *Assumption // what operators said of a stopped partition; nil: nothing, it stays stopped
 }
 
 // Topics are the names of our own topics.
@@ -83,6 +85,9 @@ func (w *Writer) put(key string, value []byte) {
 func (w *Writer) Fate(f Fate) {
 	w.buf = append(w.buf, &kgo.Record{Topic: w.opt.Topics.Fates, Key: []byte(f.Event.ID), Value: f.Encode()})
 }
+
+// Dead writes a dead letter in the next Commit.
+func (w *Writer) Dead(r *kgo.Record) { w.buf = append(w.buf, r) }
 
 // Intent writes to the intents topic in the next Commit: an intent that another account takes over, by that account's identity.
 func (w *Writer) Intent(key string, value []byte) {

@@ -26,7 +26,8 @@ func (e *SilentError) Error() string {
 	return fmt.Sprintf("command %s: no answer yet from partitions %v (owned by %v); it stands: it is obeyed when they run", e.ID, e.Partitions, e.Owners)
 }
 
-// Send writes a command to the control topic and waits for the answers: of every partition, or of one if only is not negative.
+// Send writes a command to the control topic and waits for the answers: of every partition, or of one if only is not negative. A stopped
+// partition sends nothing and answers nothing; it obeys once it goes on, so only who asks for it alone waits for it.
 func (r *Reader) Send(ctx context.Context, c ledger.Command, only int32, wait time.Duration) ([]ledger.Answer, error) {
 	c.V, c.ID, c.At = ledger.Version, rand.Text()[:12], time.Now().UTC()
 	cl, err := kgo.NewClient(append(slices.Clone(r.Kafka), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)))...)
@@ -67,7 +68,10 @@ func (r *Reader) Send(ctx context.Context, c ledger.Command, only int32, wait ti
 	defer rd.Close()
 	wctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	var answers []ledger.Answer
+	answers, err := r.stopped(ctx, c, only, waiting)
+	if err != nil {
+		return nil, err
+	}
 	for len(waiting) > 0 && wctx.Err() == nil {
 		fs := rd.PollFetches(wctx)
 		fs.EachRecord(func(rec *kgo.Record) {
@@ -81,7 +85,9 @@ func (r *Reader) Send(ctx context.Context, c ledger.Command, only int32, wait ti
 	}
 	// What was read is not needed again; a control topic of answers would only grow.
 	for _, a := range answers {
-		cl.Produce(ctx, &kgo.Record{Topic: r.Topics.Control, Key: []byte(ledger.AnswerKey(a.ID, a.Partition))}, nil)
+		if a.Instance != "" {
+			cl.Produce(ctx, &kgo.Record{Topic: r.Topics.Control, Key: []byte(ledger.AnswerKey(a.ID, a.Partition))}, nil)
+		}
 	}
 	_ = cl.Flush(ctx)
 	slices.SortFunc(answers, func(a, b ledger.Answer) int { return int(a.Partition - b.Partition) })
@@ -105,4 +111,22 @@ func (r *Reader) Send(ctx context.Context, c ledger.Command, only int32, wait ti
 		e.Owners = append(e.Owners, owner)
 	}
 	return answers, e
+}
+
+// stopped answers for the stopped partitions, which nobody need wait for.
+func (r *Reader) stopped(ctx context.Context, c ledger.Command, only int32, waiting map[int32]bool) (answers []ledger.Answer, err error) {
+	if only >= 0 {
+		return nil, nil
+	}
+	halts, err := r.Halts(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("send command: %w", err)
+	}
+	for p, h := range halts {
+		if waiting[p] {
+			delete(waiting, p)
+			answers = append(answers, ledger.Answer{V: ledger.Version, ID: c.ID, Partition: p, OK: true, At: c.At, Text: "stopped since " + h.At.Format(time.RFC3339) + ", nothing is sent from it; it obeys once it goes on"})
+		}
+	}
+	return answers, nil
 }

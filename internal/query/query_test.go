@@ -3,6 +3,8 @@ package query
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -128,6 +130,23 @@ func TestSilenceNamesWhoDidNotAnswer(t *testing.T) {
 	silent, ok := errors.AsType[*SilentError](err)
 	if !ok || len(answers) != 0 || len(silent.Partitions) != 2 || silent.Owners[0] != "a" {
 		t.Errorf("answers %v, error %v", answers, err)
+	}
+}
+
+// A stopped partition sends nothing: a pause does not wait for it, and says so.
+func TestAStoppedPartitionIsNotWaitedFor(t *testing.T) {
+	r, _, cl := written(t)
+	h := []byte(`{"v":1,"partition":0,"instance":"a","what":"the ledger was lost","at":"2026-11-21T10:00:00Z"}`)
+	if err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: r.Topics.Control, Key: []byte(ledger.HaltKey(0)), Value: h}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	answers, err := r.Send(t.Context(), ledger.Command{Cmd: ledger.CmdPause, Target: "all", By: "me", Why: "test"}, -1, 50*time.Millisecond)
+	silent, ok := errors.AsType[*SilentError](err)
+	if !ok || !slices.Equal(silent.Partitions, []int32{1}) || len(answers) != 1 || answers[0].Partition != 0 || !strings.Contains(answers[0].Text, "nothing is sent from it") {
+		t.Errorf("answers %+v, error %v", answers, err)
+	}
+	if _, err := r.Send(t.Context(), ledger.Command{Cmd: ledger.CmdAssume, Target: "x", By: "me", Why: "test"}, 0, 50*time.Millisecond); err == nil {
+		t.Error("what is asked of it alone is not waited for")
 	}
 }
 

@@ -8,13 +8,15 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/notifier/notifier/internal/ledger"
 )
 
 // Record reads one record of any topic by its place; nil when it is not there any more.
 func (r *Reader) Record(ctx context.Context, topic string, partition int32, offset int64) (*kgo.Record, error) {
 	fail := func(err error) error { return fmt.Errorf("read %s[%d]@%d: %w", topic, partition, offset, err) }
 	cl, err := kgo.NewClient(append(slices.Clone(r.Kafka), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().At(offset)}}), kgo.MaxDecompressBatchBytes(16<<20), kgo.FetchMaxWait(100*time.Millisecond))...)
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().At(offset)}}), kgo.MaxDecompressBatchBytes(ledger.MaxBatch), kgo.FetchMaxWait(100*time.Millisecond))...)
 	if err != nil {
 		return nil, fail(err)
 	}

@@ -73,7 +73,7 @@ func (r *Reader) span(ctx context.Context, topic string, parts map[int32]kgo.Off
 	}
 	// Control records are kept to see where we are: the last offset of a partition is usually a commit marker.
 	rd, err := kgo.NewClient(append(slices.Concat(r.Kafka, more), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: parts}),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NoResetOffset()), kgo.MaxDecompressBatchBytes(16<<20), kgo.FetchMaxWait(100*time.Millisecond))...)
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NoResetOffset()), kgo.MaxDecompressBatchBytes(ledger.MaxBatch), kgo.FetchMaxWait(100*time.Millisecond))...)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", topic, err)
 	}

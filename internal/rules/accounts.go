@@ -48,3 +48,6 @@ func (l *loader) accountList(n *diag.Node, r *Rule) (Account, bool) {
 	r.Account, r.next = names[0], names[1:]
 	return all, true
 }
+
+// Accounts are the accounts that the rule tries, in their order.
+func (r *Rule) Accounts() []string { return append([]string{r.Account}, r.next...) }

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/query"
+	"github.com/notifier/notifier/internal/rules"
+)
+
+func newSkipCmd() *cobra.Command {
+	var c changeFlags
+	cmd := &cobra.Command{
+		Use:   "skip TOPIC/PARTITION@OFFSET --why TEXT",
+		Short: "pass a record at which reading is stuck; it becomes a dead letter (skipped-by-operator)",
+		Long: `For a record of an event topic, or of the intents, that stops its partition: a batch that is too large to be unpacked, an intent of a newer
+release. The log and notifier_event_partitions_parked name it. Only the record at which the partition stands can be skipped; a batch that
+cannot be unpacked is skipped whole. There is no undo: what it held is not acted on. Exit code 5: the partition does not stand there.`,
+		Example: `  notifier skip shop.orders/3@991823 --why "a batch of 1 GiB"`,
+		Args:    cobra.ExactArgs(1),
+		RunE:    func(cmd *cobra.Command, args []string) error { return skip(cmd, args[0], c) },
+	}
+	c.add(cmd)
+	return cmd
+}
+
+func skip(cmd *cobra.Command, place string, c changeFlags) error {
+	at, err := ledger.ParsePlace(place)
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	if err := c.check(); err != nil {
+		return err
+	}
+	r, s, err := reader(cmd)
+	if err != nil {
+		return err
+	}
+	owner := int32(0) // of the answer: those of stage 1 stand under partition 0
+	if at.Topic == r.Topics.Intents {
+		owner = at.Partition
+	} else if set, list := rules.Load([]string{s.Rules}, app.RuleOptions(s)); set == nil {
+		return &exitError{exitFindings, fmt.Errorf("the rule files have %d errors, so the topic cannot be looked up; next: notifier check", list.Errors())}
+	} else if topics := set.Topics(); !slices.Contains(topics, at.Topic) {
+		return &exitError{exitUsage, fmt.Errorf("no topic %q is read: %s, %s", at.Topic, strings.Join(topics, ", "), r.Topics.Intents)}
+	}
+	if err := confirm(cmd, c.yes, fmt.Sprintf("skip %s: what it holds is never acted on", at), strconv.FormatInt(at.Offset, 10)); err != nil {
+		return err
+	}
+	answers, err := r.Send(cmd.Context(), ledger.Command{Cmd: ledger.CmdSkip, Target: at.String(), By: c.by, Why: c.why}, owner, answerWait)
+	if silent, ok := errors.AsType[*query.SilentError](err); ok {
+		return unreachable(fmt.Errorf("command %s: no instance that reads %s[%d] has answered; it stands for a day", silent.ID, at.Topic, at.Partition))
+	}
+	if err != nil {
+		return unreachable(err)
+	}
+	for _, a := range answers {
+		if !a.OK {
+			return &exitError{exitGate, errors.New(a.Text)}
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s   next: notifier dead ls --reason skipped-by-operator\n", a.Text)
+	}
+	return nil
+}

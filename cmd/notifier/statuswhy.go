@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/query"
+	"github.com/notifier/notifier/internal/rules"
+)
+
+// statusWhy finds the first gate that holds.
+func statusWhy(cmd *cobra.Command, rule, format string) error {
+	r, s, err := reader(cmd)
+	if err != nil {
+		return err
+	}
+	ctx := cmd.Context()
+	f := app.WhyFacts{Settings: s, Rule: rule, Now: time.Now()}
+	f.Set, _ = rules.Load([]string{s.Rules}, app.RuleOptions(s)) // with errors in the files the walk says so
+	if rule != "" && f.Set != nil {
+		if err := knownScope(s, "rule/"+rule); err != nil {
+			return &exitError{exitUsage, err}
+		}
+	}
+	if f.States, err = r.Ledgers(ctx); err != nil {
+		return unreachable(err)
+	}
+	if f.Halts, err = r.Halts(ctx); err != nil {
+		return unreachable(err)
+	}
+	if f.Evaluate, f.Dispatch, err = r.Members(ctx); err != nil {
+		return unreachable(err)
+	}
+	if f.Instances, err = r.Instances(ctx); err != nil {
+		return unreachable(err)
+	}
+	if f.Set != nil {
+		if f.Flows, err = r.Flows(ctx, f.Set.Topics()); err != nil {
+			return unreachable(err)
+		}
+	}
+	err = r.Fates(ctx, query.Filter{Rule: rule, Since: f.Now.Add(-24 * time.Hour)}, func(x ledger.Fate) error { f.Fates = append(f.Fates, x); return nil })
+	if err != nil {
+		return unreachable(err)
+	}
+	v := app.WhyOf(f)
+	if format == "json" {
+		return printJSON(cmd.OutOrStdout(), v)
+	}
+	printWhy(cmd.OutOrStdout(), &v, s.Zone)
+	return nil
+}
+
+func printWhy(out io.Writer, v *app.WhyView, zone *time.Location) {
+	for _, s := range v.Steps {
+		mark, since, next := "✓", "", ""
+		if s.Holds {
+			mark = "✗"
+		}
+		if !s.Since.IsZero() {
+			since = "  since " + s.Since.In(zone).Format("2006-01-02 15:04:05 -07:00")
+		}
+		if s.Next != "" {
+			next = "   next: " + s.Next
+		}
+		fmt.Fprintf(out, "%s %-12s %s%s%s\n", mark, s.Gate, tame(s.What), since, next)
+	}
+	if v.Holds == "" {
+		fmt.Fprintln(out, "nothing holds")
+	}
+}

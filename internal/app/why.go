@@ -1,0 +1,266 @@
+package app
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/rules"
+	"github.com/notifier/notifier/internal/settings"
+)
+
+// WhyView is what `notifier status --why` shows: the gates in the order in which an event passes them, up to the first that holds.
+type WhyView struct {
+	Schema string    `json:"schema"`
+	Rule   string    `json:"rule,omitempty"`
+	Holds  string    `json:"holds"` // the gate; "": none
+	Steps  []WhyStep `json:"steps"`
+}
+
+// WhyStep is one gate.
+type WhyStep struct {
+	Gate  string    `json:"gate"`
+	Holds bool      `json:"holds"`
+	What  string    `json:"what"`
+	Since time.Time `json:"since,omitzero"`
+	Next  string    `json:"next,omitempty"` // what to type
+}
+
+// WhyFacts are what the walk asks.
+type WhyFacts struct {
+	Settings  *settings.Settings
+	Set       *rules.Set // of the files here; nil: they have errors
+	Rule      string     // "": of all
+	States    map[int32]*ledger.State
+	Halts     map[int32]ledger.Halt
+	Evaluate  []string // instances in the group of stage 1
+	Dispatch  []string
+	Flows     []ledger.Flow
+	Instances []ledger.Instance
+	Fates     []ledger.Fate // of the last day, of the rule if there is one
+	Now       time.Time
+}
+
+// WhyGates are the gates in their order (cli.md 3).
+var WhyGates = []string{"instances", "kafka", "rules", "modes", "pauses", "approvals", "quiet", "caps", "quota", "take-over", "credentials", "breaker", "last sent"}
+
+// WhyOf walks the gates to the first that holds.
+func WhyOf(f WhyFacts) WhyView {
+	w := &why{WhyFacts: f, accounts: pendingAccounts(f.Settings)}
+	w.see()
+	v := WhyView{Schema: "notifier.status-why/v1", Rule: f.Rule, Steps: []WhyStep{}}
+	for i, ask := range []func() WhyStep{w.instances, w.kafka, w.ruleFiles, w.modes, w.pauses, w.approvals, w.quiet, w.caps, w.quota, w.takeOver, w.credentials, w.breaker, w.lastSent} {
+		s := ask()
+		s.Gate, s.Since = WhyGates[i], s.Since.UTC()
+		if v.Steps = append(v.Steps, s); s.Holds {
+			v.Holds = s.Gate
+			break
+		}
+	}
+	return v
+}
+
+// why is the walk with what several gates ask.
+type why struct {
+	WhyFacts
+	accounts map[string]*pendingAccount
+	rule     *rules.Rule
+	mine     map[string]bool // accounts by identity; with a rule those that it sends through
+	lanes    map[string]bool // account/lane, the same
+	waiting  []PendingItem   // of the rule
+	since    map[intent.ID]time.Time
+}
+
+// see finds what the walk is about: all, or one rule with its accounts and lanes.
+func (w *why) see() {
+	w.mine, w.lanes, w.since = map[string]bool{}, map[string]bool{}, map[intent.ID]time.Time{}
+	if w.Rule != "" && w.Set != nil {
+		w.rule = w.Set.Rule(w.Rule)
+	}
+	for key, ac := range w.accounts {
+		if w.rule == nil {
+			w.mine[key] = true
+			for lane := range ac.lanes {
+				w.lanes[ac.name+"/"+lane] = true
+			}
+			continue
+		}
+		for _, name := range w.rule.Accounts() {
+			if name != ac.name {
+				continue
+			}
+			w.mine[key] = true
+			if w.rule.Action == intent.Tags {
+				w.lanes[ac.name+"/tag"], w.lanes[ac.name+"/tag-batch"], w.lanes[ac.name+"/tag-get"] = true, true, true
+			} else if r, err := ac.vendor.Route(likeOf(w.rule)); err == nil {
+				w.lanes[ac.name+"/"+r.Lane] = true
+			}
+		}
+	}
+	w.waiting = PendingOf(w.Settings, w.States, PendingFilter{Rule: w.Rule}, w.Now).Pending
+	for _, st := range w.States {
+		for _, p := range st.Pending {
+			if w.since[p.Intent.ID] = p.At; p.Approval != nil {
+				w.since[p.Intent.ID] = p.Approval.Since
+			}
+		}
+	}
+}
+
+// likeOf is an intent of a rule as far as it decides the lane.
+func likeOf(r *rules.Rule) *intent.Intent {
+	if in := r.Like(); in != nil {
+		return in
+	}
+	return &intent.Intent{Rule: r.Name, Action: r.Action, Content: &intent.Content{}}
+}
+
+// held gives how many of what waits stand in a state, and the one that has waited longest.
+func (w *why) held(state string, also func(*PendingItem) bool) (n int, oldest *PendingItem) {
+	for i := range w.waiting {
+		p := &w.waiting[i]
+		if p.State != state || also != nil && !also(p) {
+			continue
+		}
+		if n++; oldest == nil || w.since[p.Intent].Before(w.since[oldest.Intent]) {
+			oldest = p
+		}
+	}
+	return n, oldest
+}
+
+func (w *why) instances() WhyStep {
+	for _, p := range slices.Sorted(maps.Keys(w.Halts)) {
+		h := w.Halts[p]
+		for key, ac := range w.accounts {
+			if w.mine[key] && w.rule != nil && int32(ledger.HashPartition([]byte(key), w.Settings.Kafka.Partitions)) == p || w.rule == nil {
+				return WhyStep{Holds: true, Since: h.At, What: fmt.Sprintf("partition %d is stopped: %s", p, h.What), Next: "docs/runbook.md#stopped-partition, then notifier quota assume " + ac.name}
+			}
+		}
+	}
+	switch {
+	case len(w.Evaluate)+len(w.Dispatch) == 0:
+		return WhyStep{Holds: true, Since: w.lastClock(), What: "no instance runs", Next: "notifier run"}
+	case len(w.Evaluate) == 0:
+		return WhyStep{Holds: true, What: "no instance evaluates events", Next: "look at the log of " + strings.Join(w.Dispatch, ", ")}
+	case len(w.Dispatch) == 0:
+		return WhyStep{Holds: true, Since: w.lastClock(), What: "no instance sends", Next: "look at the log of " + strings.Join(w.Evaluate, ", ")}
+	}
+	return WhyStep{What: fmt.Sprintf("%s evaluate, %s send", strings.Join(w.Evaluate, ", "), strings.Join(w.Dispatch, ", "))}
+}
+
+// lastClock is when an owner last wrote.
+func (w *why) lastClock() (at time.Time) {
+	for _, st := range w.States {
+		if st.Clock().After(at) {
+			at = st.Clock()
+		}
+	}
+	return at
+}
+
+// behindFor is how old an unread event must be for reading to be behind.
+const behindFor = time.Minute
+
+func (w *why) kafka() WhyStep {
+	topics := map[string]bool{}
+	if w.rule != nil {
+		for _, name := range w.rule.Events {
+			if sp := w.Set.Catalogue.Spec(name); sp != nil {
+				for _, t := range sp.Topics {
+					topics[t] = true
+				}
+			}
+		}
+	}
+	var lag int64
+	var worst *ledger.Flow
+	for i := range w.Flows {
+		f := &w.Flows[i]
+		if w.rule != nil && !topics[f.Topic] {
+			continue
+		}
+		if f.Stable < f.End && f.At >= f.Stable {
+			return WhyStep{Holds: true, What: fmt.Sprintf("%s[%d]: an open transaction of its producer holds back %d offsets from offset %d on", f.Topic, f.Partition, f.End-f.Stable, f.Stable),
+				Next: "kafka-transactions.sh find-hanging, or restart that producer"}
+		}
+		lag += f.Stable - f.At
+		if !f.Oldest.IsZero() && (worst == nil || f.Oldest.Before(worst.Oldest)) {
+			worst = f
+		}
+	}
+	if worst != nil && w.Now.Sub(worst.Oldest) > behindFor {
+		return WhyStep{Holds: true, Since: worst.Oldest, What: fmt.Sprintf("reading is %d records behind, most in %s[%d] at offset %d", lag, worst.Topic, worst.Partition, worst.At),
+			Next: fmt.Sprintf("look at the log; if it stands at one record: notifier skip %s/%d@%d", worst.Topic, worst.Partition, worst.At)}
+	}
+	return WhyStep{What: fmt.Sprintf("%d records behind, no open transaction", lag)}
+}
+
+func (w *why) ruleFiles() WhyStep {
+	sets := map[string][]string{}
+	list := slices.Clone(w.Instances)
+	slices.SortFunc(list, func(a, b ledger.Instance) int { return strings.Compare(a.Name, b.Name) })
+	var last time.Time
+	list = slices.DeleteFunc(list, func(i ledger.Instance) bool {
+		return !slices.Contains(w.Evaluate, i.Name) && !slices.Contains(w.Dispatch, i.Name) // it ended without a word
+	})
+	for _, i := range list {
+		if i.Failed != "" {
+			return WhyStep{Holds: true, Since: i.FailedAt, What: fmt.Sprintf("the rule files of %s have errors, the last good set is live: %s", i.Name, i.Failed), Next: "notifier check"}
+		}
+		if sets[i.RuleSet] = append(sets[i.RuleSet], i.Name); i.Since.After(last) {
+			last = i.Since
+		}
+	}
+	if len(sets) > 1 {
+		var parts []string
+		for _, set := range slices.Sorted(maps.Keys(sets)) {
+			parts = append(parts, strings.Join(sets[set], ", ")+" "+set)
+		}
+		return WhyStep{Holds: true, Since: last, What: "the instances go by different rules: " + strings.Join(parts, "; "), Next: "roll out the same rule files everywhere"}
+	}
+	what := "no instance has said which rules it goes by"
+	for set := range sets {
+		what = "revision " + set
+	}
+	if w.Set == nil {
+		what += "; the files here have errors"
+	} else if len(sets) == 1 && sets[w.Set.Hash] == nil {
+		what += "; the files here are " + w.Set.Hash
+	}
+	return WhyStep{What: what, Since: last}
+}
+
+func (w *why) modes() WhyStep {
+	r := w.rule
+	switch {
+	case w.Set == nil:
+		return WhyStep{What: "not known"}
+	case w.Rule != "" && r == nil:
+		return WhyStep{Holds: true, What: fmt.Sprintf("there is no rule %s in the files", w.Rule), Next: "notifier check"}
+	case r == nil:
+		m := w.Set.Modes()
+		s := WhyStep{What: fmt.Sprintf("%d live, %d canary, %d shadow, %d off", m[rules.Live], m[rules.Canary], m[rules.Shadow], m[rules.Off])}
+		if m[rules.Live]+m[rules.Canary] == 0 {
+			s.Holds, s.Next = true, "mode: live in a rule file"
+		}
+		return s
+	case r.Mode == rules.Off || r.Mode == rules.Shadow:
+		return WhyStep{Holds: true, What: fmt.Sprintf("its mode is %s (%s:%d)", r.Mode, r.File, r.Line), Next: fmt.Sprintf("mode: live in %s", r.File)}
+	}
+	if from, until, alive := r.Life(w.Now); !alive {
+		return WhyStep{Holds: true, Since: until, What: fmt.Sprintf("its life is %s to %s", momentText(from), momentText(until)), Next: fmt.Sprintf("from and until in %s", r.File)}
+	}
+	return WhyStep{What: "its mode is " + string(r.Mode)}
+}
+
+func momentText(t time.Time) string {
+	if t.IsZero() {
+		return "always"
+	}
+	return t.Format(time.RFC3339)
+}

@@ -1,0 +1,215 @@
+package app
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
+)
+
+func (w *why) pauses() WhyStep {
+	pauses, kills := map[string]ledger.Pause{}, map[string]ledger.Kill{}
+	for _, st := range w.States {
+		maps.Copy(pauses, st.Pauses)
+		maps.Copy(kills, st.Kills)
+	}
+	for _, scope := range slices.Sorted(maps.Keys(pauses)) {
+		if !w.hit(scope) {
+			continue
+		}
+		p := pauses[scope]
+		what := fmt.Sprintf("%s is paused by %s: %s", scope, p.By, p.Why)
+		if p.Brake {
+			what = fmt.Sprintf("the brake of %s has paused it: %s", scope, p.Why)
+		}
+		return WhyStep{Holds: true, Since: p.At, What: what, Next: "notifier resume " + scope + " --why TEXT"}
+	}
+	for _, rule := range slices.Sorted(maps.Keys(kills)) {
+		if w.Rule == "" || w.Rule == rule {
+			k := kills[rule]
+			return WhyStep{Holds: true, Since: k.At, What: fmt.Sprintf("rule %s is killed by %s: %s", rule, k.By, k.Why), Next: "notifier revive " + rule + " --why TEXT"}
+		}
+	}
+	if n, p := w.held("paused", nil); n > 0 {
+		return WhyStep{Holds: true, Since: w.since[p.Intent], What: fmt.Sprintf("%d intents are held, the first of rule %s: %s", n, p.Rule, p.Holds), Next: "notifier pending list --state paused"}
+	}
+	return WhyStep{What: "none"}
+}
+
+// hit reports whether a pause of a scope holds what the walk is about.
+func (w *why) hit(scope string) bool {
+	kind, name, _ := strings.Cut(scope, "/")
+	if w.rule == nil && w.Rule == "" {
+		return true
+	}
+	switch kind {
+	case "all":
+		return true
+	case "rule":
+		return name == w.Rule
+	case "lane":
+		return w.lanes[name]
+	case "account":
+		for key, ac := range w.accounts {
+			if ac.name == name && w.mine[key] {
+				return true
+			}
+		}
+	case "broadcasts":
+		for _, ac := range w.accounts {
+			for lane, pol := range ac.lanes {
+				if pol.Audiences && w.lanes[ac.name+"/"+lane] {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+func (w *why) approvals() WhyStep {
+	if n, p := w.held("approval", nil); n > 0 {
+		return WhyStep{Holds: true, Since: w.since[p.Intent], What: fmt.Sprintf("%d requests wait for people, the first of rule %s", n, p.Rule), Next: "notifier approvals list"}
+	}
+	for _, st := range w.States {
+		for key, c := range st.Changes {
+			if ac := w.accounts[key]; ac != nil && c.State == ledger.TagsApproval && (w.rule == nil || w.rule.Action == intent.Tags && w.mine[key]) {
+				return WhyStep{Holds: true, Since: c.At, What: fmt.Sprintf("a change of the tags of %d users of account %s waits for people", c.Users, ac.name), Next: "notifier approvals list"}
+			}
+		}
+	}
+	return WhyStep{What: "nothing waits for people"}
+}
+
+func (w *why) quiet() WhyStep {
+	n, p := w.held("quiet", nil)
+	if n == 0 {
+		return WhyStep{What: "nothing is held"}
+	}
+	return WhyStep{Holds: true, Since: w.since[p.Intent], What: fmt.Sprintf("%d intents are held by quiet hours or send_at, the first of rule %s until %s", n, p.Rule, w.zoned(p.Next)), Next: "notifier pending list --state quiet"}
+}
+
+func (w *why) zoned(t time.Time) string {
+	return t.In(w.Settings.Zone).Format("2006-01-02 15:04:05 -07:00")
+}
+
+// caps asks what became of the last intent: those that a limit suppressed wait nowhere.
+func (w *why) caps() WhyStep {
+	last := w.last(func(*ledger.Fate) bool { return true })
+	if last == nil || last.Fate != ledger.Suppressed || last.Reason != ledger.Capped && last.Reason != ledger.Repeated {
+		return WhyStep{What: "the last intent was not stopped by a limit"}
+	}
+	what := fmt.Sprintf("the last intent, of rule %s, was suppressed (%s)", last.Rule, last.Reason)
+	if last.Detail != "" {
+		what += ": " + last.Detail
+	}
+	return WhyStep{Holds: true, Since: last.At, What: what, Next: "notifier fates --since 1d --fate SUPPRESSED --rule " + last.Rule}
+}
+
+// last is the latest fate of the last day that a question chooses.
+func (w *why) last(choose func(*ledger.Fate) bool) (last *ledger.Fate) {
+	for i := range w.Fates {
+		if f := &w.Fates[i]; choose(f) && (last == nil || f.At.After(last.At)) {
+			last = f
+		}
+	}
+	return last
+}
+
+// scarceFull gives the lanes that have slots and none free.
+func (w *why) scarceFull() map[string]QuotaLane {
+	out := map[string]QuotaLane{}
+	for _, a := range QuotaOf(w.Settings, nil, w.States, w.Now).Accounts {
+		for _, l := range a.Lanes {
+			if l.Next.After(w.Now) {
+				out[l.Lane] = l
+			}
+		}
+	}
+	return out
+}
+
+func (w *why) quota() WhyStep {
+	full := w.scarceFull()
+	n, p := w.held("quota", func(p *PendingItem) bool { _, ok := full[p.Lane]; return ok })
+	if n == 0 {
+		return WhyStep{What: "nothing waits for a slot"}
+	}
+	l := full[p.Lane]
+	var used []string
+	for _, u := range l.Windows {
+		used = append(used, fmt.Sprintf("%s %d/%d", u.Window, u.Used, u.Limit))
+	}
+	return WhyStep{Holds: true, Since: w.since[p.Intent], What: fmt.Sprintf("%d requests wait for a slot of %s, the next is free at %s (%s)", n, l.Lane, w.zoned(l.Next), strings.Join(used, ", ")), Next: "notifier quota"}
+}
+
+func (w *why) takeOver() WhyStep {
+	var first *ledger.Attempt
+	for _, st := range w.States {
+		for _, at := range st.Attempts {
+			ac := w.accounts[at.Account]
+			if at.State != ledger.Started || st.Owner == nil || at.Owner == st.Owner.Nonce || ac == nil || !w.lanes[ac.name+"/"+at.Lane] {
+				continue
+			}
+			if first == nil || at.At.Before(first.At) {
+				first = at
+			}
+		}
+	}
+	if first == nil {
+		return WhyStep{What: "no predecessor left a call open"}
+	}
+	ac := w.accounts[first.Account]
+	return WhyStep{Holds: true, Since: first.At, What: fmt.Sprintf("a process that ended left call %s of lane %s/%s open: what it touches is held until it can no longer arrive, at the latest %s", first.ID, ac.name, first.Lane,
+		w.zoned(first.NotAfter.Add(ac.lanes[first.Lane].Late))), Next: "notifier attempts " + first.ID}
+}
+
+// closed gives the first stopped lane for one of some reasons.
+func (w *why) closed(reasons ...string) (lane string, st ledger.LaneState) {
+	for _, s := range w.States {
+		for key, l := range s.Lanes {
+			id, name, _ := strings.Cut(key, "/")
+			ac := w.accounts[id]
+			if ac == nil || !w.lanes[ac.name+"/"+name] || !slices.Contains(reasons, l.Reason) {
+				continue
+			}
+			if full := ac.name + "/" + name; lane == "" || l.Since.Before(st.Since) || l.Since.Equal(st.Since) && full < lane {
+				lane, st = full, l
+			}
+		}
+	}
+	return lane, st
+}
+
+func (w *why) credentials() WhyStep {
+	lane, l := w.closed("credentials", "service")
+	if lane == "" {
+		return WhyStep{What: "the vendor takes them"}
+	}
+	return WhyStep{Holds: true, Since: l.Since, What: fmt.Sprintf("lane %s is stopped (%s): %s; tried again at %s", lane, l.Reason, l.Detail, w.zoned(l.Retry)), Next: "docs/runbook.md#" + l.Reason}
+}
+
+func (w *why) breaker() WhyStep {
+	lane, l := w.closed("breaker", "clock", "takeover")
+	if lane == "" {
+		return WhyStep{What: "no lane is stopped"}
+	}
+	return WhyStep{Holds: true, Since: l.Since, What: fmt.Sprintf("lane %s is stopped (%s): %s; tried again at %s", lane, l.Reason, l.Detail, w.zoned(l.Retry)), Next: "docs/runbook.md#" + l.Reason}
+}
+
+// lastSent is where the walk ends: nothing holds.
+func (w *why) lastSent() WhyStep {
+	last := w.last(func(f *ledger.Fate) bool { return f.Fate == ledger.Sent && f.Resolves == "" })
+	if last == nil {
+		next := "notifier explain --event FILE"
+		if any := w.last(func(*ledger.Fate) bool { return true }); any != nil {
+			next = "notifier fates " + any.Event.ID
+		}
+		return WhyStep{What: "nothing was sent in the last 24 h, and nothing holds it", Next: next}
+	}
+	return WhyStep{Since: last.At, What: fmt.Sprintf("rule %s, event %s, %s", last.Rule, last.Event.ID, last.Lane)}
+}

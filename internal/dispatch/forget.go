@@ -1,0 +1,61 @@
+package dispatch
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/tagsync"
+)
+
+// forgetUser clears a user's tags at the vendor through the tag lane and then the row, as a tombstone on a profile topic does, and all else
+// that is held under the user's id: pushes that wait, and when caps were counted. What has left is not called back.
+func (a *actor) forgetUser(c command, ans *ledger.Answer) {
+	a.unstrand()
+	user, rows, caps := c.Target, 0, 0
+	for _, it := range a.items {
+		if it.p.Intent.Target != user || it.p.Intent.Profile != nil {
+			continue
+		}
+		if it.state == inFlight {
+			ans.Flying++
+			continue
+		}
+		ans.Intents++
+		a.fate(it, ledger.Suppressed, ledger.Cancelled, func(f *ledger.Fate) { f.Kind, f.By, f.Why = "operator", c.By, c.Why })
+	}
+	for _, ac := range a.accounts {
+		u := ac.users.Get(user)
+		if u == nil {
+			continue
+		}
+		rows++
+		// Written once more as after an unclear call: so it survives a take-over, and nobody asks what the vendor had.
+		now := a.clock.now()
+		*u = tagsync.User{Gone: true, Had: []string{}, Foreign: []string{}, RewriteAt: latest(u.RewriteAt, now).UTC()}
+		a.keepUser(ac, user, u)
+		ac.spoil([]string{user})
+		if u.RewriteAt.After(now) { // an unclear call may still arrive: once at once, and once more after it
+			ac.groups.Add(user, []string{}, now)
+			a.timers.set(wakeUser, ac.Key+"\x00"+user, u.RewriteAt)
+		} else {
+			a.retag(ac, user)
+		}
+	}
+	for id := range a.taken {
+		if parts := strings.SplitN(id, "/", 4); len(parts) == 4 && parts[3] == user {
+			caps++
+			delete(a.taken, id)
+			a.w.Delete(ledger.TakenID(id))
+		}
+	}
+	ans.Text = fmt.Sprintf("%d rows are cleared, their tags first; %d intents that waited are given up, %d counts of caps removed", rows, ans.Intents, caps)
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,138 @@
+package dispatch
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
+)
+
+// past is what is known of the intents that were there when the partition was stopped, and went on by an assumption: which of them have a
+// fate on record. Nobody may send those again, nor, if the ledger was lost, those that may have left and have none.
+type past struct {
+	before int64 // the offset of the first intent that came afterwards
+	forgot bool
+	fated  map[intent.ID]bool
+	lost   map[string][]ledger.Fate // by account, lane and rule: without an attempt yet
+}
+
+// pastOf reads it, as long as not all of those intents are taken in. fresh: the partition goes on by the assumption just now.
+func pastOf(ctx context.Context, opt ledger.Options, st *ledger.State, fresh bool) (*past, error) {
+	as := st.Genesis.Assumed
+	if as == nil || st.Position.Next >= as.Before && !fresh {
+		return nil, nil
+	}
+	fated, err := ledger.Fated(ctx, opt, st.Position.Next, as.Before, st.Pending)
+	if err != nil {
+		return nil, err
+	}
+	return &past{before: as.Before, forgot: as.Forgot, fated: fated, lost: map[string][]ledger.Fate{}}, nil
+}
+
+// passed reports whether an intent was there when the partition was stopped and is not to be taken in: it has its fate, or is pending, or
+// is given one now, because it may have left (AT-MOST-ONCE).
+func (a *actor) passed(in *intent.Intent, offset int64) bool {
+	p := a.past
+	if p == nil || offset >= p.before {
+		return false
+	}
+	leaves := in.Profile == nil && in.Dead == "" && !in.Shadow && !in.Canary
+	switch {
+	case p.fated[in.ID]:
+		if ac := a.accounts[in.Key]; leaves && ac != nil { // its source may send it again
+			if hash := seenHash(in); a.seen[hash].IsZero() {
+				a.remember(hash, in, a.clock.now())
+			}
+		}
+		return true
+	case a.items[string(in.ID)] != nil:
+		return true
+	case !p.forgot || !leaves:
+		return false // tags may be written twice
+	}
+	a.pos.Intents++
+	a.opt.Metrics.intents.WithLabelValues(string(in.Action)).Inc()
+	a.remember(seenHash(in), in, a.clock.now())
+	a.forgotten(ledger.NewFate(in, ledger.FateUnknown, ledger.ReasonNone, a.clock.now()), in)
+	return true
+}
+
+// sift gives a fate to what a lost ledger's copy holds as pending: it may have left since. It is in the first commit.
+func (a *actor) sift() {
+	if a.past == nil || !a.past.forgot {
+		return
+	}
+	for _, c := range a.calls { // of a predecessor, as the copy has it
+		c.items = slices.DeleteFunc(c.items, func(it *item) bool { return a.past.fated[it.p.Intent.ID] })
+	}
+	for _, it := range a.items {
+		in := it.p.Intent
+		if in.Profile != nil && !a.past.fated[in.ID] || it.state == inFlight && !a.past.fated[in.ID] {
+			continue
+		}
+		a.forget(it)
+		a.w.Delete(ledger.PendingKey(it.id()))
+		if a.past.fated[in.ID] {
+			a.pos.Fates++
+			continue
+		}
+		a.forgotten(ledger.NewFate(in, ledger.FateUnknown, ledger.ReasonNone, a.clock.now()), in)
+	}
+}
+
+// forgotten keeps the fate of an intent of which nobody knows whether it left, until writeForgotten.
+func (a *actor) forgotten(f ledger.Fate, in *intent.Intent) {
+	lane := "none"
+	if ac := a.accounts[in.Key]; ac != nil {
+		if r, err := ac.Vendor.Route(in); err == nil {
+			lane, f.Lane, f.Endpoint = r.Lane, ac.Name+"/"+r.Lane, r.Endpoint
+		}
+	}
+	f.Detail = "the ledger was lost while it waited: it may have been sent"
+	key := in.Key + "\x00" + lane + "\x00" + in.Rule
+	a.past.lost[key] = append(a.past.lost[key], f)
+}
+
+// forgottenAtOnce is how many fates one attempt speaks for: a person decides on all of them at once, and its record must not be too large.
+const forgottenAtOnce = 100
+
+// writeForgotten writes the fates of what may have left, under attempts that `attempts resolve` names. Those weigh nothing: what
+// was used is what the operators said.
+func (a *actor) writeForgotten() {
+	if a.past == nil {
+		return
+	}
+	now := a.clock.now().UTC()
+	for key, fates := range a.past.lost {
+		for len(fates) > 0 {
+			n := min(len(fates), forgottenAtOnce)
+			a.pos.AttemptSeq++
+			at := &ledger.Attempt{V: ledger.Version, ID: fmt.Sprintf("%s-%d-%d", a.gen.Incarnation, a.p, a.pos.AttemptSeq), Owner: a.w.Nonce(), Endpoint: fates[0].Endpoint,
+				Rule: fates[0].Rule, State: ledger.Unknown, At: now, NotAfter: now, Until: now, Detail: fates[0].Detail}
+			at.Account, at.Lane = laneOfKey(key)
+			for _, f := range fates[:n] {
+				f.Attempt = at.ID
+				a.record(f)
+				at.Affected = append(at.Affected, f)
+			}
+			fates = fates[n:]
+			a.kept[at.ID] = at
+			a.w.Put(ledger.AttemptKey(at.ID), at)
+			a.log.Error("the ledger was lost and these have no fate: they may have been sent; decide with `notifier attempts resolve`", attemptField(at.ID), ruleField(at.Rule), zap.Int("intents", n))
+		}
+	}
+	if clear(a.past.lost); a.pos.Next >= a.past.before {
+		a.past = nil
+	}
+}
+
+// laneOfKey splits a key of past.lost.
+func laneOfKey(key string) (account, lane string) {
+	parts := strings.SplitN(key, "\x00", 3)
+	return parts[0], parts[1]
+}

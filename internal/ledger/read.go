@@ -1,0 +1,80 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Place is a record's place, TOPIC/PARTITION@OFFSET.
+type Place struct {
+	Topic     string
+	Partition int32
+	Offset    int64
+}
+
+func (p Place) String() string { return fmt.Sprintf("%s/%d@%d", p.Topic, p.Partition, p.Offset) }
+
+// ParsePlace reads a Place.
+func ParsePlace(s string) (Place, error) {
+	topic, rest, ok := strings.Cut(s, "/")
+	part, off, ok2 := strings.Cut(rest, "@")
+	p, err := strconv.ParseInt(part, 10, 32)
+	o, err2 := strconv.ParseInt(off, 10, 64)
+	if !ok || !ok2 || topic == "" || err != nil || err2 != nil || p < 0 || o < 0 {
+		return Place{}, fmt.Errorf("%q is no place of a record: TOPIC/PARTITION@OFFSET, for example shop.orders/3@991823", s)
+	}
+	return Place{topic, int32(p), o}, nil
+}
+
+// readWithin is how long a record is waited for.
+const readWithin = 5 * time.Second
+
+// ReadRecord reads the record at a place; next is the offset after it. A batch that is too large to be unpacked has no record that
+// can be given: then next is the offset after the batch.
+func ReadRecord(ctx context.Context, kafka []kgo.Opt, at Place) (rec *kgo.Record, next int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, readWithin)
+	defer cancel()
+	cl, err := kgo.NewClient(append(slices.Clone(kafka), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NoResetOffset()), kgo.MaxDecompressBatchBytes(MaxBatch),
+		kgo.FetchMaxWait(100*time.Millisecond), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{at.Topic: {at.Partition: kgo.NewOffset().At(at.Offset)}}))...)
+	if err != nil {
+		return nil, 0, fmt.Errorf("read %s: %w", at, err)
+	}
+	defer cl.Close()
+	fs := cl.PollRecords(ctx, 1)
+	for r := range fs.RecordsAll() {
+		if r.Offset == at.Offset {
+			return r, r.Offset + 1, nil
+		}
+		return nil, 0, fmt.Errorf("there is no record at %s, the next is at offset %d", at, r.Offset)
+	}
+	if big, ok := errors.AsType[*kgo.ErrDecompressTooLarge](fs.Err()); ok && big.NextOffset > at.Offset {
+		return nil, big.NextOffset, nil
+	}
+	if ctx.Err() != nil {
+		return nil, 0, fmt.Errorf("there is no record at %s yet", at)
+	}
+	return nil, 0, fmt.Errorf("read %s: %w", at, fs.Err())
+}
+
+// MaxBatch bounds a batch when it is unpacked: the client's default lets one of 112 KiB take 3.6 GB (design.md 8).
+const MaxBatch = 16 << 20
+
+// IsDead reports whether the record at a place has a dead letter with this reason.
+func IsDead(ctx context.Context, kafka []kgo.Opt, t Topics, at Place, reason Reason) (found bool, err error) {
+	err = scan(ctx, kafka, t.Dead, func(r *kgo.Record) error {
+		var d DeadLetter
+		for _, h := range r.Headers {
+			d.Read(h.Key, string(h.Value))
+		}
+		found = found || d.Reason == reason && Place{d.Topic, d.Partition, d.Offset} == at
+		return nil
+	})
+	return found, err
+}
