@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
 
+	"github.com/notifier/notifier/internal/failpoint"
 	"github.com/notifier/notifier/internal/ledger"
 )
 
@@ -207,6 +208,7 @@ func (d *Dispatcher) takeOver(ctx context.Context, p int32, failed func(error)) 
 		return 0, err
 	}
 	a := newActor(o, p, t, failed)
+	failpoint.Here(failpoint.Restored)
 	prev := "nobody"
 	if t.State.Owner != nil {
 		prev = t.State.Owner.Instance
