@@ -39,6 +39,7 @@ var vendorFaults = []rig.Fault{
 	{Kind: "drip", Probability: 0.004, DelayMS: 40},
 	{Kind: "redirect", Probability: 0.004, HTTP: 307},
 	{Kind: "answer_after", Probability: 0.004, HTTP: 200, Body: `{"code":"200"`},
+	{Kind: "answer_after", Probability: 0.004, HTTP: 504, Body: "<html>too late</html>"},
 	{Path: "/push.json", Kind: "timeout_after", Probability: 0.9, DelayMS: 700},
 	{Kind: "timeout_after", Probability: 0.5, DelayMS: 250},
 }
