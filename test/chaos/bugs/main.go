@@ -46,7 +46,7 @@ func run(ctx context.Context, only string, seed uint64) (found, all int, err err
 	if err != nil {
 		return 0, 0, err
 	}
-	fmt.Printf("%-58s %-18s %-24s %s\n", "bug", "layer", "found by", "took")
+	fmt.Printf("%-75s %-17s %-34s %s\n", "bug", "layer", "found by", "took")
 	for _, b := range bugs {
 		if !strings.Contains(filepath.Base(b.File)+" "+strings.Join(b.Check, " "), only) {
 			continue
@@ -62,7 +62,7 @@ func run(ctx context.Context, only string, seed uint64) (found, all int, err err
 		} else {
 			found++
 		}
-		fmt.Printf("%-58s %-18s %-24s %s\n", b.Name, b.Layer(), by, time.Since(began).Round(time.Second))
+		fmt.Printf("%-75s %-17s %-34s %s\n", b.Name, b.Layer(), by, time.Since(began).Round(time.Second))
 	}
 	return found, all, nil
 }
