@@ -46,6 +46,11 @@ func run(ctx context.Context, only string, seed uint64) (found, all int, err err
 	if err != nil {
 		return 0, 0, err
 	}
+	dir, err := os.MkdirTemp("", "bugs-") // all copies stand in one place, so that go builds what they share once
+	if err != nil {
+		return 0, 0, err
+	}
+	defer os.RemoveAll(dir)
 	fmt.Printf("%-75s %-17s %-34s %s\n", "bug", "layer", "found by", "took")
 	for _, b := range bugs {
 		if !strings.Contains(filepath.Base(b.File)+" "+strings.Join(b.Check, " "), only) {
@@ -53,7 +58,7 @@ func run(ctx context.Context, only string, seed uint64) (found, all int, err err
 		}
 		all++
 		began := time.Now()
-		by, err := hunt(ctx, root, b, seed)
+		by, err := hunt(ctx, root, filepath.Join(dir, "tree"), b, seed)
 		if ctx.Err() != nil {
 			return found, all, context.Cause(ctx)
 		}
@@ -68,11 +73,7 @@ func run(ctx context.Context, only string, seed uint64) (found, all int, err err
 }
 
 // hunt plants a bug in a copy of the tree and says what found it.
-func hunt(ctx context.Context, root string, b Bug, seed uint64) (by string, err error) {
-	tree, err := os.MkdirTemp("", "bug-")
-	if err != nil {
-		return "", err
-	}
+func hunt(ctx context.Context, root, tree string, b Bug, seed uint64) (by string, err error) {
 	defer os.RemoveAll(tree)
 	if err := copyTree(ctx, root, tree); err != nil {
 		return "", err
@@ -96,7 +97,7 @@ func hunt(ctx context.Context, root string, b Bug, seed uint64) (by string, err 
 
 // huntKills kills more and more often until the audit finds something.
 func huntKills(ctx context.Context, tree string, b Bug, seed uint64) (by string, err error) {
-	for n := 5; n <= maxKills; n *= 2 {
+	for n := 10; n <= maxKills; n *= 2 {
 		out, err := command(ctx, tree, "go", "run", "./test/chaos", "--kills", fmt.Sprint(n), "--seed", fmt.Sprint(seed), "--drain", "100s", "--keep", filepath.Join(tree, fmt.Sprint("kept-", n)))
 		if err == nil {
 			continue
@@ -141,10 +142,9 @@ func copyTree(ctx context.Context, from, to string) error {
 	return nil
 }
 
-// command runs in a folder. Without paths in what it builds, go builds a package once for all copies of the tree.
 func command(ctx context.Context, dir, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOFLAGS=-trimpath")
+	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
