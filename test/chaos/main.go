@@ -17,7 +17,7 @@ import (
 	"github.com/notifier/notifier/test/chaos/harness"
 )
 
-// options are the flags of the program, which the test of the same name reads from its environment.
+// options are the flags of the program; the test sets its own.
 type options struct {
 	kills   int
 	seed    uint64
@@ -34,6 +34,10 @@ func main() {
 	flag.StringVar(&o.keep, "keep", "", "keep settings, logs, data and journals of all rounds in this folder, which must be new")
 	flag.DurationVar(&o.drain, "drain", 4*time.Minute, "how long a round may take to come to rest")
 	flag.Parse()
+	if o.kills < 1 || flag.NArg() > 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	res, err := run(ctx, o, os.Stdout)
 	stop()
