@@ -45,7 +45,11 @@ func main() {
 		fmt.Fprintln(os.Stderr, "chaos:", err)
 		os.Exit(2)
 	}
-	for _, p := range res.Problems {
+	for i, p := range res.Problems {
+		if i == 60 {
+			fmt.Println("problem: and", len(res.Problems)-i, "more")
+			break
+		}
 		fmt.Println("problem:", p)
 	}
 	vacuous := res.Vacuous()
@@ -77,7 +81,11 @@ func run(ctx context.Context, o options, say io.Writer) (res *harness.Result, er
 	if res, err = harness.Run(ctx, h); err != nil {
 		return nil, errors.Join(err, fmt.Errorf("everything is in %s", h.Dir))
 	}
-	fmt.Fprint(say, res.Cells())
+	rows, err := res.Rows(h.Root)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprint(say, res.Cells(), rows)
 	if h.Keep || len(res.Problems) > 0 {
 		fmt.Fprintf(say, "settings, logs, data and journals are in %s\n", h.Dir)
 		return res, nil

@@ -25,10 +25,7 @@ func often(name string) int {
 const patience = 8 * time.Second
 
 // A frozen process wakes up after its calls' time is over, or after its session with the group is (10 s).
-const (
-	briefly = 1500 * time.Millisecond
-	session = 11 * time.Second
-)
+var frozenFor = map[string]time.Duration{"briefly": 1500 * time.Millisecond, "session": 11 * time.Second}
 
 // cycle starts the daemon, feeds it, and ends it: of twenty cycles eight at a failpoint, one in peace, one after it was frozen, and
 // the others at a moment worth it or, one in eight, at any time, also while the daemon starts.
@@ -84,7 +81,11 @@ func (r *round) end(ctx context.Context, n int, name string) error {
 }
 
 func (r *round) start(env string) error {
-	if err := r.daemon.Start("NOTIFIER_FAILPOINT=" + env); err != nil {
+	var vars []string
+	if env != "" {
+		vars = []string{"NOTIFIER_FAILPOINT=" + env}
+	}
+	if err := r.daemon.Start(vars...); err != nil {
 		return err
 	}
 	r.starts = append(r.starts, r.daemon.Started)
@@ -148,20 +149,20 @@ func (r *round) terminate() {
 // freeze stops the process for longer than its calls may take, every second time for longer than its session with the groups, and
 // lets it go on. It must come back by itself.
 func (r *round) freeze(ctx context.Context, n int) error {
-	d := briefly
-	if r.freezes%2 == 1 {
-		d = session
+	how := "briefly"
+	if r.freezes["briefly"] > r.freezes["session"] {
+		how = "session"
 	}
 	if err := r.daemon.Freeze(); err != nil {
 		return err
 	}
-	r.pause(d)
+	r.pause(frozenFor[how])
 	if err := r.daemon.Thaw(); err != nil {
 		return err
 	}
-	r.freezes++
+	r.freezes[how]++
 	if err := r.awaitReady(ctx); err != nil {
-		return fmt.Errorf("in cycle %d, frozen for %s: %w", n, d, err)
+		return fmt.Errorf("in cycle %d, frozen for %s: %w", n, frozenFor[how], err)
 	}
 	r.awaitMoment(ctx)
 	return nil

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -31,12 +32,13 @@ const roundKills = 200
 
 // Result is what all rounds came to.
 type Result struct {
-	Kills, Freezes, Drains  int
+	Kills, Drains           int
 	Lost, Doubled, Overruns int
 	Unknown, Repeats        int
 	Hits                    int            // kills with an open attempt of the killed process, or 50 intents pending
 	Failpoints              map[string]int // kills by the moment at which the process died
 	Faults                  map[string]int // arrivals at the vendor that a fault met
+	Freezes                 map[string]int // by how long: briefly, session
 	FirstCall               []time.Duration
 	Ready                   []time.Duration
 	Problems                []string
@@ -45,7 +47,7 @@ type Result struct {
 
 // Run does all the kills. An error means that the test itself failed and says nothing of the daemon.
 func Run(ctx context.Context, o Options) (*Result, error) {
-	res := &Result{Failpoints: map[string]int{}, Faults: map[string]int{}, missed: map[string]int{}}
+	res := &Result{Failpoints: map[string]int{}, Faults: map[string]int{}, Freezes: map[string]int{}, missed: map[string]int{}}
 	for n := 0; res.Kills < o.Kills; n++ {
 		kills := min(roundKills, o.Kills-res.Kills)
 		dir := filepath.Join(o.Dir, fmt.Sprintf("round-%d", n))
@@ -79,13 +81,12 @@ func (res *Result) add(r *round, report *audit.Report) {
 	lost, doubled, overruns := report.Broken()
 	hits, _, _ := report.Hits()
 	res.Kills += len(r.kills)
-	res.Freezes += r.freezes
 	res.Drains += len(r.drains)
 	res.Lost, res.Doubled, res.Overruns = res.Lost+lost, res.Doubled+doubled, res.Overruns+overruns
 	res.Unknown, res.Repeats, res.Hits = res.Unknown+report.Unknown, res.Repeats+report.Repeats, res.Hits+hits
 	res.FirstCall, res.Ready = append(res.FirstCall, report.FirstCall...), append(res.Ready, r.ready...)
 	res.Problems = append(append(res.Problems, r.problems...), report.Problems...)
-	for _, part := range []struct{ to, from map[string]int }{{res.Failpoints, r.fired}, {res.missed, r.missed}, {res.Faults, report.Faults}} {
+	for _, part := range []struct{ to, from map[string]int }{{res.Failpoints, r.fired}, {res.missed, r.missed}, {res.Faults, report.Faults}, {res.Freezes, r.freezes}} {
 		for k, n := range part.from {
 			part.to[k] += n
 		}
@@ -110,8 +111,8 @@ func (res *Result) Vacuous() string {
 			return "no call met the vendor's fault " + f.Kind
 		}
 	}
-	if res.Freezes == 0 || res.Drains == 0 {
-		return fmt.Sprintf("%d freezes and %d drains", res.Freezes, res.Drains)
+	if res.Freezes["briefly"] == 0 || res.Freezes["session"] == 0 || res.Drains == 0 {
+		return fmt.Sprintf("freezes %v and %d drains", res.Freezes, res.Drains)
 	}
 	return ""
 }
@@ -119,7 +120,7 @@ func (res *Result) Vacuous() string {
 // Cells lists what was injected how often.
 func (res *Result) Cells() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d kills hit something, %d freezes, %d drains; restart to ready p50 %s p99 %s\n", res.Hits, res.Freezes, res.Drains, audit.Percentile(res.Ready, 50), audit.Percentile(res.Ready, 99))
+	fmt.Fprintf(&b, "%d kills hit something, freezes %v, %d drains; restart to ready p50 %s p99 %s\n", res.Hits, res.Freezes, res.Drains, audit.Percentile(res.Ready, 50), audit.Percentile(res.Ready, 99))
 	for _, f := range failpoints {
 		fmt.Fprintf(&b, "  %6d died at %s, %d did not get there\n", res.Failpoints[f], f, res.missed[f])
 	}
@@ -127,6 +128,39 @@ func (res *Result) Cells() string {
 		fmt.Fprintf(&b, "  %6d calls met %s\n", res.Faults[k], k)
 	}
 	return b.String()
+}
+
+// Rows counts what was injected of each row of test/faults.json that this test injects.
+func (res *Result) Rows(root string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(root, "test", "faults.json"))
+	if err != nil {
+		return "", err
+	}
+	var rows []struct {
+		Row, Fault string
+		By         []string
+	}
+	if err := json.Unmarshal(text, &rows); err != nil {
+		return "", fmt.Errorf("test/faults.json: %w", err)
+	}
+	count := map[string]int{"test/chaos/audit torn drain": res.Drains}
+	for _, part := range []map[string]int{res.Failpoints, res.Faults, res.Freezes} {
+		for name, n := range part {
+			count["test/chaos/harness "+name] += n
+		}
+	}
+	var b strings.Builder
+	for _, r := range rows {
+		n, ours := 0, false
+		for _, by := range r.By {
+			n += count[by]
+			ours = ours || strings.HasPrefix(by, "test/chaos/harness ") || count[by] > 0
+		}
+		if ours {
+			fmt.Fprintf(&b, "  %6d times %s: %s\n", n, r.Row, r.Fault)
+		}
+	}
+	return b.String(), nil
 }
 
 // Line is the result in one line.

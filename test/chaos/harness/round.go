@@ -56,8 +56,8 @@ type round struct {
 	feeder  *rig.Feeder
 
 	kills, starts, drains []time.Time
-	freezes               int
 	turn                  int            // of the failpoints
+	freezes               map[string]int // by how long
 	fired, missed         map[string]int // by failpoint
 	ready                 []time.Duration
 	problems              []string // that the audit cannot see
@@ -65,7 +65,7 @@ type round struct {
 
 // newRound starts the vendor. The caller runs the round, which ends it.
 func newRound(ctx context.Context, o Options, dir string, seed uint64, kills int) (*round, error) {
-	r := &round{opt: o, want: kills, random: rand.New(rand.NewPCG(seed, 2)), fired: map[string]int{}, missed: map[string]int{}}
+	r := &round{opt: o, want: kills, random: rand.New(rand.NewPCG(seed, 2)), fired: map[string]int{}, missed: map[string]int{}, freezes: map[string]int{}}
 	r.all, r.shops = accounts()
 	r.feeder = rig.NewFeeder(seed, r.shops)
 	r.turn = r.random.IntN(len(failpoints))
