@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/notifier/notifier/internal/event"
+	"github.com/notifier/notifier/internal/failpoint"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 )
@@ -221,6 +222,7 @@ func (c *Consumer) session(ctx context.Context) error {
 		if fs.NumRecords() == 0 {
 			continue
 		}
+		failpoint.Here(failpoint.Polled)
 		if err := c.transaction(ctx, s, fs, team); err != nil {
 			return err
 		}
@@ -294,6 +296,7 @@ func (c *Consumer) transaction(ctx context.Context, s *kgo.GroupTransactSession,
 	if perr == nil {
 		perr = promise.Err()
 	}
+	failpoint.Here(failpoint.Evaluated)
 	committed, err := s.End(ec, kgo.TransactionEndTry(perr == nil))
 	if perr != nil && errors.Is(perr, kerr.ProducerFenced) || errors.Is(err, kerr.FencedInstanceID) {
 		return fmt.Errorf("evaluate: %w", errors.Join(perr, err))
@@ -305,6 +308,7 @@ func (c *Consumer) transaction(ctx context.Context, s *kgo.GroupTransactSession,
 		c.log.Info("transaction aborted, its records are read again", zap.NamedError("produce", perr))
 		return nil
 	}
+	failpoint.Here(failpoint.Stage1)
 	team.count(c.opt.Metrics)
 	c.opt.Metrics.txnSeconds.Observe(time.Since(began).Seconds())
 	return nil

@@ -66,6 +66,7 @@ func (stubRules) EvaluateInto(_ *intent.Room, ev *event.Event) []*intent.Intent 
 
 type bundle struct {
 	t      *testing.T
+	kc     *kfake.Cluster
 	kafka  []kgo.Opt
 	cl     *kgo.Client
 	adm    *kadm.Client
@@ -74,12 +75,17 @@ type bundle struct {
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
-	kc, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(100*time.Millisecond))
+	return setupOn(t, 1)
+}
+
+func setupOn(t *testing.T, brokers int) *bundle {
+	t.Helper()
+	kc, err := kfake.NewCluster(kfake.NumBrokers(brokers), kfake.GroupMinSessionTimeout(100*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(kc.Close)
-	b := &bundle{t: t, kafka: []kgo.Opt{kgo.SeedBrokers(kc.ListenAddrs()...), kgo.MetadataMinAge(20 * time.Millisecond)}, topics: ledger.TopicsOf("n")}
+	b := &bundle{t: t, kc: kc, kafka: []kgo.Opt{kgo.SeedBrokers(kc.ListenAddrs()...), kgo.MetadataMinAge(20 * time.Millisecond)}, topics: ledger.TopicsOf("n")}
 	if b.cl, err = kgo.NewClient(append(b.kafka, kgo.ProducerBatchMaxBytes(4<<20))...); err != nil {
 		t.Fatal(err)
 	}

@@ -2,8 +2,17 @@ package consumer
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/notifier/notifier/internal/intent"
 )
 
 // The owners of the partitions begin one after the other. Intents in a partition that has not begun would stop it.
@@ -25,5 +34,98 @@ func TestNothingIsProducedBeforeEveryPartitionHasBegun(t *testing.T) {
 	b.genesisOf(1)
 	if n, err := c.waitGenesis(t.Context()); n != 2 || err != nil {
 		t.Errorf("%d partitions, %v; want 2", n, err)
+	}
+}
+
+// NO-RESET: where the group stands is not in the log any more. The partition stops and says so; what is still there, before the
+// gap or behind it, is not read as if nothing had been.
+func TestALostOffsetStopsThePartition(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.genesis()
+	stop := b.start(b.options())
+	b.produce("e0", "e1")
+	b.read(b.topics.Intents, 2)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	b.produce("e2", "e3", "e4")
+	if _, err := b.adm.DeleteRecords(t.Context(), kadm.Offsets{"events": {0: kadm.Offset{Topic: "events", Partition: 0, At: 4}}}); err != nil {
+		t.Fatal(err)
+	}
+	opt := b.options()
+	b.start(opt)
+	b.until("the loss is counted", func() bool { return testutil.ToFloat64(opt.Metrics.lost.WithLabelValues("events")) > 0 })
+	for _, r := range b.read(b.topics.Intents, 2) {
+		if in, err := intent.Decode(r.Value); err != nil || in.Event.ID > "e1" {
+			t.Errorf("%v %v was evaluated behind a gap", in, err)
+		}
+	}
+	if os, err := b.adm.FetchOffsets(t.Context(), "n-evaluate"); err != nil {
+		t.Error(err)
+	} else if o, _ := os.Lookup("events", 0); o.At != 2 {
+		t.Errorf("the group stands at %d, want 2 until a human has looked", o.At)
+	}
+}
+
+// Leaders and coordinators move while events come: nothing is missing and nothing is there twice.
+func TestBrokersMoveUnderneath(t *testing.T) {
+	t.Parallel()
+	b := setupOn(t, 3)
+	b.genesis()
+	b.start(b.options())
+	const n = 60
+	for i := range n {
+		b.produce(fmt.Sprint("e", i))
+		switch i % 10 {
+		case 3:
+			b.kc.RehashCoordinators()
+		case 6:
+			b.kc.ShufflePartitionLeaders()
+		}
+	}
+	seen := map[string]int{}
+	for _, r := range b.read(b.topics.Intents, n) {
+		in, err := intent.Decode(r.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen[in.Event.ID]++
+	}
+	for i := range n {
+		if id := fmt.Sprint("e", i); seen[id] != 1 {
+			t.Errorf("%s became %d intents", id, seen[id])
+		}
+	}
+}
+
+// A small batch that would unpack to more than 16 MiB stops its partition and is named; other topics go on.
+func TestADecompressionBombStopsOnlyItsPartition(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.genesis()
+	if _, err := b.adm.CreateTopic(t.Context(), 1, 1, nil, "more"); err != nil {
+		t.Fatal(err)
+	}
+	cl, err := kgo.NewClient(append(b.kafka, kgo.ProducerBatchMaxBytes(64<<20), kgo.BrokerMaxWriteBytes(100<<20), kgo.ProducerBatchCompression(kgo.ZstdCompression()))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	if err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: "events", Value: make([]byte, 24<<20)}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	core, logs := observer.New(zap.WarnLevel)
+	opt := b.options()
+	opt.Rules = func() Rules { return stubRules{[]string{"events", "more"}} }
+	opt.Log = zap.New(core)
+	b.start(opt)
+	b.until("the partition is named", func() bool { return logs.FilterField(zap.String("topic", "events")).Len() > 0 })
+	b.produce("behind")
+	if err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: "more", Value: []byte("other")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	if in, err := intent.Decode(b.read(b.topics.Intents, 1)[0].Value); err != nil || in.Event.ID != "other" {
+		t.Errorf("first intent of %v %v, want the other topic's", in, err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
 
+	"github.com/notifier/notifier/internal/failpoint"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 )
@@ -182,6 +183,9 @@ func (a *actor) run() {
 		var calls []*call
 		if !a.stopping {
 			calls = a.plan()
+			if len(calls) > 0 {
+				failpoint.Here(failpoint.Planned)
+			}
 		}
 		began := a.clock.machine()
 		if !a.commit() {
@@ -339,7 +343,12 @@ func (a *actor) vetted(calls []*call, began time.Time) []*call {
 // act lets the calls leave: their attempts are committed (ATTEMPT-FIRST).
 func (a *actor) act(calls []*call) {
 	for _, c := range calls {
-		a.wg.Go(func() { a.results <- result{c, c.send(a.ctx, a.clock.machine())} })
+		failpoint.Here(failpoint.Committed)
+		a.wg.Go(func() {
+			o := c.send(a.ctx, a.clock.machine())
+			failpoint.Here(failpoint.Answered)
+			a.results <- result{c, o}
+		})
 	}
 }
 
@@ -370,6 +379,7 @@ func (a *actor) release() {
 		a.log.Warn("the ledger could not be released: the next owner will check the open attempts", zap.Error(err))
 		return
 	}
+	failpoint.Here(failpoint.Released)
 	a.log.Info("partition released", zap.Int("pending", len(a.items)), zap.Int64("next", a.pos.Next))
 }
 

@@ -46,6 +46,30 @@ func TestTagsNewestWinsAndUnchangedIsNotSent(t *testing.T) {
 	}
 }
 
+// What the vendor has while a call is under way is not known: a user who goes back meanwhile to the acknowledged set is written again.
+func TestAChangeBackWhileACallIsUnderWayIsNotUnchanged(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.start(b.account(), nil)
+	b.produce(b.profile("p1", "u1", 10, map[string]string{"city": "bj"}))
+	b.fates(1)
+	gate := make(chan struct{})
+	b.vendor.mu.Lock()
+	b.vendor.gate = gate
+	b.vendor.mu.Unlock()
+	b.produce(b.profile("p2", "u1", 20, map[string]string{"city": "sh"}))
+	b.until("the second call is under way", func() bool { return len(b.vendor.seen()) == 2 })
+	b.produce(b.profile("p3", "u1", 30, map[string]string{"city": "bj"}))
+	b.state("the third event is taken in", func(st *ledger.State) bool { return st.Position.Intents == 3 })
+	close(gate)
+	if d := cmp.Diff([]string{"p1 SENT", "p2 SENT", "p3 SENT"}, kinds(b.fates(3))); d != "" {
+		t.Error(d)
+	}
+	if calls := b.vendor.seen(); len(calls) != 3 || !slices.Equal(calls[2].Tags, []string{"city_bj"}) {
+		t.Errorf("calls %+v, want three, the last with city_bj", calls)
+	}
+}
+
 func TestAmbiguousTagCallIsRepeatedAndWrittenOnceMoreWhenItCanNoLongerArrive(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

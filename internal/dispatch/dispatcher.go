@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
 
+	"github.com/notifier/notifier/internal/failpoint"
 	"github.com/notifier/notifier/internal/ledger"
 )
 
@@ -217,6 +218,7 @@ func (d *Dispatcher) takeOver(ctx context.Context, p int32, failed func(error)) 
 	a := newActor(o, p, t, failed)
 	a.past = past
 	a.assumed()
+	failpoint.Here(failpoint.Restored)
 	prev := "nobody"
 	if t.State.Owner != nil {
 		prev = t.State.Owner.Instance

@@ -338,3 +338,39 @@ func TestACallLeftOpenIsUnknownAlsoWhenItsServiceIsOff(t *testing.T) {
 		t.Errorf("%d broadcasts are counted as pending", n)
 	}
 }
+
+// One actor that is behind does not keep the others from their records, nor the client from its group: its partition is not fetched
+// until it has caught up.
+func TestAFullActorDoesNotHoldUpThePollLoop(t *testing.T) {
+	t.Parallel()
+	cl, err := kgo.NewClient(kgo.SeedBrokers("127.0.0.1:1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	a := &actor{inbox: inbox{wake: make(chan struct{}, 1)}}
+	d := &Dispatcher{actors: map[int32]*actor{3: a}}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 3 {
+			d.deliver(cl, kgo.FetchTopicPartition{Topic: "n.intents", FetchPartition: kgo.FetchPartition{Partition: 3, Records: make([]*kgo.Record, pauseAt/2)}})
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(20 * time.Second):
+		t.Fatal("the poll loop waits for an actor")
+	}
+	if paused := cl.PauseFetchPartitions(nil)["n.intents"]; !slices.Equal(paused, []int32{3}) {
+		t.Errorf("paused %v, want partition 3", paused)
+	}
+	for {
+		if rs, _ := a.inbox.take(); len(rs) == 0 {
+			break
+		}
+	}
+	if paused := cl.PauseFetchPartitions(nil)["n.intents"]; len(paused) > 0 {
+		t.Errorf("paused %v after the actor has caught up", paused)
+	}
+}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/notifier/notifier/internal/failpoint"
 )
 
 // HaltError means that the ledger does not belong to what stands beside it: nothing may be sent from this partition until
@@ -53,6 +55,7 @@ func TakeOver(ctx context.Context, opt Options) (_ *TakenOver, err error) {
 			return nil, fmt.Errorf("take over partition %d: initialise transactional id %d: %w", opt.Partition, i, err)
 		}
 	}
+	failpoint.Here(failpoint.Fenced)
 	for i := range w.cl {
 		w.Put(ownerKey, Owner{V: Version, Instance: opt.Instance, Nonce: w.nonce, Round: i + 1, At: time.Now().UTC()})
 		if err := w.commit(ctx, w.cl[i]); err != nil {

@@ -8,10 +8,13 @@ import (
 	"hash/fnv"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/notifier/notifier/internal/failpoint"
 )
 
 // Options say which ledger partition, and how to reach it.
@@ -145,12 +148,25 @@ func (w *Writer) commit(ctx context.Context, cl *kgo.Client) error {
 	if err := promise.Err(); err != nil {
 		return fmt.Errorf("produce: %w", err)
 	}
+	if failpoint.Enabled && w.startsCall() {
+		failpoint.Here(failpoint.Produced)
+	}
 	if err := cl.EndTransaction(ctx, kgo.TryCommit); err != nil {
 		return fmt.Errorf("end: %w", err)
 	}
 	w.buf = w.buf[:0]
 	clear(w.at)
 	return nil
+}
+
+// startsCall reports whether the next Commit holds an attempt.
+func (w *Writer) startsCall() bool {
+	for key := range w.at {
+		if strings.HasPrefix(key, AttemptKey("")) {
+			return true
+		}
+	}
+	return false
 }
 
 // AppendTime is the broker's clock at the last append to the ledger partition (LogAppendTime, ListOffsets -3, KIP-734):

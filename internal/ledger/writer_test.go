@@ -94,6 +94,35 @@ func TestATakeOverFencesBothIds(t *testing.T) {
 	}
 }
 
+// An earlier owner may write through either id: the take-over reads up to a record of its own behind each.
+func TestTheOwnerRecordsGoThroughBothIds(t *testing.T) {
+	opt, _ := cluster(t, 1)
+	takeOver(t, opt)
+	cl, err := kgo.NewClient(append(opt.Kafka, kgo.ConsumeTopics(opt.Topics.Ledger), kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	producers := map[int64]bool{}
+	for n := 0; n < 2; {
+		fs := cl.PollFetches(ctx)
+		if ctx.Err() != nil {
+			t.Fatalf("%d owner records, want 2", n)
+		}
+		for _, r := range fs.Records() {
+			if string(r.Key) == ownerKey {
+				n++
+				producers[r.ProducerID] = true
+			}
+		}
+	}
+	if len(producers) != 2 {
+		t.Errorf("the owner records came from %d producer ids, want 2", len(producers))
+	}
+}
+
 func TestTheLastWriteOfAKeyInATransactionWins(t *testing.T) {
 	opt, _ := cluster(t, 1)
 	to := takeOver(t, opt)

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"github.com/notifier/notifier/internal/failpoint"
 )
 
 const (
@@ -91,11 +93,16 @@ func (k *conn) exchange(ctx context.Context, req *http.Request) (resp *http.Resp
 		return nil, nil, false, err
 	}
 	before := k.raw.written.Load()
+	if failpoint.Enabled {
+		_, _ = k.Write(wire.Next(1)) // a broken connection shows in the rest
+		failpoint.Here(failpoint.FirstByte)
+	}
 	_, writeErr := k.Write(wire.Bytes())
 	sent = k.raw.written.Load() > before
 	if writeErr != nil && !sent {
 		return nil, nil, false, fmt.Errorf("write request: %w", writeErr)
 	}
+	failpoint.Here(failpoint.FullRequest)
 	// After a broken write an answer may still be there: a server that refuses early need not read everything.
 	resp, body, err = k.read(req)
 	if err != nil {

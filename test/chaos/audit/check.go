@@ -22,6 +22,7 @@ type Input struct {
 	Acked   []Place     // events that the broker acknowledged
 	Kills   []time.Time // in order
 	Starts  []time.Time // of the daemon, in order
+	Drains  []time.Time // when a daemon had ended after SIGTERM, in order
 
 	Journal  io.Reader                      // the sandbox's --log file
 	Tags     map[string]map[string][]string // account -> user -> the vendor's set at the end
@@ -68,7 +69,7 @@ func Check(in Input) (*Report, error) {
 	c := &checker{Report: &Report{Fates: map[string]int{}, Calls: map[string]int{}, Faults: map[string]int{}}, in: in,
 		x: expect(in.Events, in.Shops), names: map[string]id{}, fates: map[id]*fateRecord{}, got: map[sendKey]int{}}
 	var err error
-	if c.l, err = readLedger(in.Ledger, in.Starts, in.Kills); err != nil {
+	if c.l, err = readLedger(in.Ledger, in.Starts, in.Kills, in.Drains); err != nil {
 		return nil, err
 	}
 	if err := c.readJournal(); err != nil {
@@ -417,6 +418,9 @@ func (c *checker) checkBooks() {
 		if a.State == "started" {
 			c.problem("open attempt: %s of %s/%s after the drain", a.ID, a.Account, a.Lane)
 		}
+	}
+	for _, id := range c.l.torn {
+		c.problem("torn drain: the process that ended in peace left %s open", id)
 	}
 	for u, r := range c.l.users {
 		if !r.RewriteAt.IsZero() {

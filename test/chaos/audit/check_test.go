@@ -285,6 +285,11 @@ func TestPlantedBugs(t *testing.T) {
 		{"an attempt left open", func(t *testing.T, p *paper) {
 			p.ledger("a/x-9", map[string]any{"id": "x-9", "lane": "user", "state": "started"}, 6000)
 		}, "open attempt:"},
+		{"an attempt that a drain left open", func(t *testing.T, p *paper) {
+			p.ledger("a/x-9", map[string]any{"id": "x-9", "lane": "user", "state": "started"}, 5900)
+			p.ledger("a/x-9", nil, 5950)
+			p.in.Drains = []time.Time{p.at(5920)}
+		}, "torn drain:"},
 		{"a user still to be written again", func(t *testing.T, p *paper) {
 			p.ledger("u/k/u1", map[string]any{"rewrite_at": p.at(9000)}, 6000)
 		}, "open rewrite:"},
@@ -305,5 +310,12 @@ func TestPlantedBugs(t *testing.T) {
 			}
 			t.Errorf("nobody noticed; want %q", b.want)
 		})
+	}
+}
+
+func TestTheThreeWordsOfThePromise(t *testing.T) {
+	r := &Report{Problems: []string{"lost: a", "lost push: b", "two fates: c", "overrun: d", "wrong tags: e", "doubles: f"}}
+	if lost, doubled, overruns := r.Broken(); lost != 2 || doubled != 2 || overruns != 1 {
+		t.Errorf("lost %d doubled %d overruns %d, want 2 2 1", lost, doubled, overruns)
 	}
 }

@@ -6,7 +6,7 @@ import "fmt"
 func Left(in Input) (string, error) {
 	c := &checker{Report: &Report{Fates: map[string]int{}}, in: in, x: expect(in.Events, in.Shops), names: map[string]id{}, fates: map[id]*fateRecord{}}
 	var err error
-	if c.l, err = readLedger(in.Ledger, nil, nil); err != nil {
+	if c.l, err = readLedger(in.Ledger, nil, nil, nil); err != nil {
 		return "", err
 	}
 	if err := c.checkIntents(); err != nil {

@@ -28,15 +28,20 @@ type ledger struct {
 	users     map[string]userRow
 	positions map[int32]position
 	crashes   []Crash
+	drains    int      // ends in peace that the fold has passed
+	torn      []string // attempts that were open at one
 }
 
-func readLedger(records []Record, starts, kills []time.Time) (*ledger, error) {
+func readLedger(records []Record, starts, kills, drains []time.Time) (*ledger, error) {
 	l := &ledger{started: map[string]time.Time{}, attempts: map[string]*attempt{}, ever: map[string]*attempt{}, unknown: map[string]bool{}, pending: map[string]bool{}, users: map[string]userRow{}, positions: map[int32]position{}}
 	rs := slices.Clone(records)
 	slices.SortStableFunc(rs, func(a, b Record) int { return a.Time.Compare(b.Time) }) // keys never change partition
 	for _, r := range rs {
 		for len(kills) > len(l.crashes) && r.Time.After(kills[len(l.crashes)]) {
 			l.crash(starts, kills)
+		}
+		for len(drains) > l.drains && r.Time.After(drains[l.drains]) {
+			l.drain(starts, drains)
 		}
 		if err := l.apply(r); err != nil {
 			return nil, fmt.Errorf("ledger: %w", err)
@@ -45,15 +50,18 @@ func readLedger(records []Record, starts, kills []time.Time) (*ledger, error) {
 	for len(kills) > len(l.crashes) {
 		l.crash(starts, kills)
 	}
+	for len(drains) > l.drains {
+		l.drain(starts, drains)
+	}
 	return l, nil
 }
 
-// crash notes the state at the next kill, of the process that the start of the same number began.
+// crash notes the state at the next kill, of the process that started last before it.
 func (l *ledger) crash(starts, kills []time.Time) {
 	n := len(l.crashes)
 	c := Crash{At: kills[n], Pending: len(l.pending)}
 	for _, a := range l.attempts {
-		if a.State == "started" && l.started[a.ID].After(starts[n]) {
+		if a.State == "started" && l.started[a.ID].After(began(starts, kills[n])) {
 			c.Open++
 			if a.Lane == "broadcast" {
 				c.Scarce++
@@ -61,6 +69,27 @@ func (l *ledger) crash(starts, kills []time.Time) {
 		}
 	}
 	l.crashes = append(l.crashes, c)
+}
+
+// began is when the process that ended at a time was started.
+func began(starts []time.Time, end time.Time) (at time.Time) {
+	for _, s := range starts {
+		if s.Before(end) {
+			at = s
+		}
+	}
+	return at
+}
+
+// drain notes the attempts that the process which ended in peace then has left open.
+func (l *ledger) drain(starts, drains []time.Time) {
+	from := began(starts, drains[l.drains])
+	for _, a := range l.attempts {
+		if a.State == "started" && l.started[a.ID].After(from) {
+			l.torn = append(l.torn, a.ID)
+		}
+	}
+	l.drains++
 }
 
 func (l *ledger) apply(r Record) error {

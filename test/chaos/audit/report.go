@@ -25,6 +25,29 @@ func (r *Report) Hits() (hits, open, scarce int) {
 	return hits, open, scarce
 }
 
+// The promise has three words; each is the sum of these kinds of problems.
+var (
+	lostKinds    = []string{"lost", "lost push", "broker lost an event", "intent missing", "dead letter missing"}
+	doubledKinds = []string{"broadcast doubled", "push doubled", "two fates", "intent twice", "dead letter twice", "doubles"}
+	overrunKinds = []string{"overrun"}
+)
+
+// Broken counts the problems that break each word of the promise. Others may remain.
+func (r *Report) Broken() (lost, doubled, overruns int) {
+	for _, p := range r.Problems {
+		kind, _, _ := strings.Cut(p, ":")
+		switch {
+		case slices.Contains(lostKinds, kind):
+			lost++
+		case slices.Contains(doubledKinds, kind):
+			doubled++
+		case slices.Contains(overrunKinds, kind):
+			overruns++
+		}
+	}
+	return lost, doubled, overruns
+}
+
 // Percentile of sorted durations, 0 for none.
 func Percentile(d []time.Duration, p int) time.Duration {
 	if len(d) == 0 {

@@ -55,10 +55,10 @@ accounts:
 	return d, nil
 }
 
-// Start runs the daemon. It does not wait until it is ready.
-func (d *Daemon) Start() error {
+// Start runs the daemon with variables of its environment. It does not wait until it is ready.
+func (d *Daemon) Start(env ...string) error {
 	d.Started = time.Now()
-	p, err := start("notifier", d.binary, []string{"run", "-c", d.settings}, []string{"CHAOS_SECRET=" + secret}, filepath.Join(d.dir, "notifier.log"), nil)
+	p, err := start("notifier", d.binary, []string{"run", "-c", d.settings}, append(env, "CHAOS_SECRET="+secret), filepath.Join(d.dir, "notifier.log"), nil)
 	if err != nil {
 		return err
 	}

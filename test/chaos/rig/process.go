@@ -65,10 +65,35 @@ func (p *Process) Kill() time.Time {
 	return at
 }
 
+// Killed reports whether SIGKILL ended the process.
+func (p *Process) Killed() bool {
+	if !p.Ended() {
+		return false
+	}
+	s, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && s.Signaled() && s.Signal() == syscall.SIGKILL
+}
+
+// Freeze stops the process where it is.
+func (p *Process) Freeze() error { return p.signal(syscall.SIGSTOP) }
+
+// Thaw lets a frozen process go on.
+func (p *Process) Thaw() error { return p.signal(syscall.SIGCONT) }
+
+func (p *Process) signal(s syscall.Signal) error {
+	if err := p.cmd.Process.Signal(s); err != nil {
+		return fmt.Errorf("%s to %s: %w", s, p.name, err)
+	}
+	return nil
+}
+
+// Terminate sends SIGTERM.
+func (p *Process) Terminate() { _ = p.cmd.Process.Signal(syscall.SIGTERM) } // it may have ended by itself
+
 // Stop sends SIGTERM, and SIGKILL when the process has not ended after patience. It returns the exit code, -1 for a process that
 // a signal ended.
 func (p *Process) Stop(patience time.Duration) int {
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	p.Terminate()
 	t := time.NewTimer(patience)
 	defer t.Stop()
 	select {

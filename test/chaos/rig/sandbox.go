@@ -41,6 +41,7 @@ type Fault struct {
 	Probability float64 `json:"probability,omitempty"`
 	DelayMS     int     `json:"delay_ms,omitempty"`
 	HTTP        int     `json:"http,omitempty"`
+	Body        string  `json:"body,omitempty"`
 }
 
 // Stats are the sandbox's counts.

@@ -1,0 +1,222 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+)
+
+// failpoints are the names of internal/failpoint, and how often a process comes there within a second or two at the least.
+var failpoints = []string{"polled", "evaluated", "stage1", "fenced", "restored", "planned", "produced", "committed", "first-byte", "full-request", "answered", "released"}
+
+func often(name string) int {
+	switch name {
+	case "fenced", "restored", "released":
+		return 4 // one for each partition
+	case "polled", "evaluated", "stage1":
+		return 8
+	}
+	return 20
+}
+
+// patience is how long a process may take to come to its failpoint once it is ready.
+const patience = 8 * time.Second
+
+// A frozen process wakes up after its calls' time is over, or after its session with the group is (10 s).
+var frozenFor = map[string]time.Duration{"briefly": 1500 * time.Millisecond, "session": 11 * time.Second}
+
+// cycle starts the daemon, feeds it, and ends it: of twenty cycles eight at a failpoint, one in peace, one after it was frozen, and
+// the others at a moment worth it or, one in eight, at any time, also while the daemon starts.
+func (r *round) cycle(ctx context.Context, n int) error {
+	name, env := "", ""
+	switch {
+	case n%20 == 7, n%20 == 13:
+	case n%5 == 1 || n%5 == 4:
+		name = failpoints[r.turn%len(failpoints)]
+		r.turn++
+		env = fmt.Sprintf("%s:kill:%d", name, 1+r.random.IntN(often(name)))
+	}
+	if err := r.start(env); err != nil {
+		return err
+	}
+	fctx, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	var fed error
+	wg.Go(func() { fed = r.feed(fctx) })
+	err := r.end(ctx, n, name)
+	stop()
+	wg.Wait()
+	if err == nil {
+		err = fed
+	}
+	return err
+}
+
+// end ends the running process as the cycle's number says.
+func (r *round) end(ctx context.Context, n int, name string) error {
+	switch {
+	case name != "":
+		return r.endAt(ctx, name)
+	case n > 0 && n%20 != 7 && n%20 != 13 && r.random.IntN(8) == 0:
+		r.pause(time.Duration(r.random.IntN(600)) * time.Millisecond)
+		return r.kill(n)
+	}
+	if err := r.awaitReady(ctx); err != nil {
+		return err
+	}
+	r.awaitMoment(ctx)
+	switch n % 20 {
+	case 7:
+		r.terminate()
+		return nil
+	case 13:
+		if err := r.freeze(ctx, n); err != nil {
+			return err
+		}
+	}
+	r.pause(time.Duration(r.random.IntN(40)) * time.Millisecond)
+	return r.kill(n)
+}
+
+func (r *round) start(env string) error {
+	var vars []string
+	if env != "" {
+		vars = []string{"NOTIFIER_FAILPOINT=" + env}
+	}
+	if err := r.daemon.Start(vars...); err != nil {
+		return err
+	}
+	r.starts = append(r.starts, r.daemon.Started)
+	return nil
+}
+
+// kill sends SIGKILL to a process that must be alive.
+func (r *round) kill(n int) error {
+	if r.daemon.Ended() {
+		return fmt.Errorf("in cycle %d the daemon ended by itself\n%s", n, r.daemon.Tail())
+	}
+	r.kills = append(r.kills, r.daemon.Kill())
+	return nil
+}
+
+// endAt waits until the process has died at its failpoint. One that does not come there is killed where it is.
+func (r *round) endAt(ctx context.Context, name string) error {
+	over := time.NewTimer(patience + 30*time.Second)
+	defer over.Stop()
+	for ready := false; !ready && !r.daemon.Ended(); {
+		select {
+		case <-over.C:
+			return fmt.Errorf("the daemon is not ready\n%s", r.daemon.Tail())
+		default:
+		}
+		ready = r.daemon.Ready(ctx)
+		r.pause(10 * time.Millisecond)
+	}
+	if name == "released" && !r.daemon.Ended() {
+		r.awaitMoment(ctx)
+		r.daemon.Terminate()
+	}
+	over.Reset(patience)
+	select {
+	case <-r.daemon.Done():
+		if !r.daemon.Killed() {
+			if name != "released" {
+				return fmt.Errorf("on the way to failpoint %s the daemon ended by itself\n%s", name, r.daemon.Tail())
+			}
+			r.drains = append(r.drains, time.Now()) // fewer partitions were released than the failpoint waited for
+			r.missed[name]++
+			return nil
+		}
+		r.fired[name]++
+		r.kills = append(r.kills, time.Now())
+	case <-over.C:
+		r.missed[name]++
+		r.kills = append(r.kills, r.daemon.Kill())
+	}
+	return nil
+}
+
+// terminate ends the process in peace: SIGTERM, everything in flight resolved, exit code 0.
+func (r *round) terminate() {
+	if code := r.daemon.Stop(15 * time.Second); code != 0 {
+		r.problem("after SIGTERM the daemon ended with code %d\n%s", code, r.daemon.Tail())
+	}
+	r.drains = append(r.drains, time.Now())
+}
+
+// freeze stops the process for longer than its calls may take, every second time for longer than its session with the groups, and
+// lets it go on. It must come back by itself.
+func (r *round) freeze(ctx context.Context, n int) error {
+	how := "briefly"
+	if r.freezes["briefly"] > r.freezes["session"] {
+		how = "session"
+	}
+	if err := r.daemon.Freeze(); err != nil {
+		return err
+	}
+	r.pause(frozenFor[how])
+	if err := r.daemon.Thaw(); err != nil {
+		return err
+	}
+	r.freezes[how]++
+	if err := r.awaitReady(ctx); err != nil {
+		return fmt.Errorf("in cycle %d, frozen for %s: %w", n, frozenFor[how], err)
+	}
+	r.awaitMoment(ctx)
+	return nil
+}
+
+// pause is a part of the schedule, not a wait for something.
+func (r *round) pause(d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-r.daemon.Done():
+	}
+}
+
+// feed produces events from the moment that this process's broker listens until it is gone.
+func (r *round) feed(ctx context.Context) error {
+	for ctx.Err() == nil {
+		addr := r.daemon.Broker()
+		if c, err := net.DialTimeout("tcp", addr, time.Second); addr != "" && err == nil {
+			c.Close()
+			return r.feeder.Run(ctx, addr)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+func (r *round) awaitReady(ctx context.Context) error {
+	deadline := time.Now().Add(30 * time.Second)
+	for !r.daemon.Ready(ctx) {
+		if r.daemon.Ended() || time.Now().After(deadline) {
+			return fmt.Errorf("after kill %d the daemon is not ready: ended %v\n%s", len(r.kills), r.daemon.Ended(), r.daemon.Tail())
+		}
+		r.pause(10 * time.Millisecond)
+	}
+	r.ready = append(r.ready, time.Since(r.daemon.Started))
+	return nil
+}
+
+// awaitMoment waits for a moment worth a kill, as the daemon's metrics tell: this process has begun calls and one is open, or, one
+// time in four, 50 intents are pending before it could begin any. If that does not come, the kill comes anyway; the ledger tells
+// in the end which kills hit something.
+func (r *round) awaitMoment(ctx context.Context) {
+	begun := 1 + r.random.IntN(24)
+	if r.random.IntN(4) == 0 {
+		begun = 0
+	}
+	deadline := time.Now().Add(3 * time.Second)
+	for time.Now().Before(deadline) && !r.daemon.Ended() {
+		if l := r.daemon.Load(ctx); l.Begun >= begun && (l.InFlight > 0 && begun > 0 || l.Pending >= 50) {
+			return
+		}
+		r.pause(5 * time.Millisecond)
+	}
+}

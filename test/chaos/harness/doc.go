@@ -1,0 +1,7 @@
+// Package harness is the crash test itself: it kills the daemon with its embedded broker, again and again, and lets package audit
+// judge what the vendor got. The program and the tests of this module run it.
+//
+// A run is divided into rounds of at most roundKills kills. Each has a daemon, a vendor and topics of its own, is drained and
+// audited in full, and leaves nothing to the next: a ledger that is never compacted, as the embedded broker's, would otherwise make
+// every restart slower than the one before.
+package harness

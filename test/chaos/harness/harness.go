@@ -1,0 +1,171 @@
+package harness
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/notifier/notifier/test/chaos/audit"
+)
+
+// Options say what to run.
+type Options struct {
+	Kills   int
+	Seed    uint64
+	Root    string        // the source tree: rules under test, schemas
+	Program string        // notifier, built with the tag failpoints
+	Dir     string        // for settings, logs, data and journals: one folder a round
+	Keep    bool          // leave the folders of good rounds as well
+	Drain   time.Duration // how long a round may take to come to rest
+	Say     io.Writer     // progress and reports
+}
+
+// roundKills bounds the kills of one round.
+const roundKills = 200
+
+// Result is what all rounds came to.
+type Result struct {
+	Kills, Drains           int
+	Lost, Doubled, Overruns int
+	Unknown, Repeats        int
+	Hits                    int            // kills with an open attempt of the killed process, or 50 intents pending
+	Failpoints              map[string]int // kills by the moment at which the process died
+	Faults                  map[string]int // arrivals at the vendor that a fault met
+	Freezes                 map[string]int // by how long: briefly, session
+	FirstCall               []time.Duration
+	Ready                   []time.Duration
+	Problems                []string
+	missed                  map[string]int // failpoints that did not come in time, and the process was killed anyway
+}
+
+// Run does all the kills. An error means that the test itself failed and says nothing of the daemon.
+func Run(ctx context.Context, o Options) (*Result, error) {
+	res := &Result{Failpoints: map[string]int{}, Faults: map[string]int{}, Freezes: map[string]int{}, missed: map[string]int{}}
+	for n := 0; res.Kills < o.Kills; n++ {
+		kills := min(roundKills, o.Kills-res.Kills)
+		dir := filepath.Join(o.Dir, fmt.Sprintf("round-%d", n))
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return nil, err
+		}
+		began := time.Now()
+		r, err := newRound(ctx, o, dir, o.Seed+uint64(n)<<32, kills)
+		if err != nil {
+			return nil, fmt.Errorf("round %d: %w", n, err)
+		}
+		report, err := r.run(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("round %d: %w", n, err)
+		}
+		before := len(res.Problems)
+		res.add(r, report)
+		fmt.Fprintf(o.Say, "round %d: %d kills in %s\n%s", n, kills, time.Since(began).Round(time.Second), report)
+		if !o.Keep && len(res.Problems) == before {
+			if err := os.RemoveAll(dir); err != nil {
+				return nil, err
+			}
+		}
+	}
+	slices.Sort(res.FirstCall)
+	slices.Sort(res.Ready)
+	return res, nil
+}
+
+func (res *Result) add(r *round, report *audit.Report) {
+	lost, doubled, overruns := report.Broken()
+	hits, _, _ := report.Hits()
+	res.Kills += len(r.kills)
+	res.Drains += len(r.drains)
+	res.Lost, res.Doubled, res.Overruns = res.Lost+lost, res.Doubled+doubled, res.Overruns+overruns
+	res.Unknown, res.Repeats, res.Hits = res.Unknown+report.Unknown, res.Repeats+report.Repeats, res.Hits+hits
+	res.FirstCall, res.Ready = append(res.FirstCall, report.FirstCall...), append(res.Ready, r.ready...)
+	res.Problems = append(append(res.Problems, r.problems...), report.Problems...)
+	for _, part := range []struct{ to, from map[string]int }{{res.Failpoints, r.fired}, {res.missed, r.missed}, {res.Faults, report.Faults}, {res.Freezes, r.freezes}} {
+		for k, n := range part.from {
+			part.to[k] += n
+		}
+	}
+}
+
+// Vacuous says why a run proves too little, or nothing. Small runs are not asked for what chance must bring.
+func (res *Result) Vacuous() string {
+	if res.Kills < 60 {
+		return ""
+	}
+	if res.Hits*10 < res.Kills*3 {
+		return fmt.Sprintf("only %d of %d kills hit an open attempt or 50 pending intents", res.Hits, res.Kills)
+	}
+	for _, f := range failpoints {
+		if res.Failpoints[f] == 0 {
+			return "no process died at failpoint " + f
+		}
+	}
+	for _, f := range vendorFaults {
+		if res.Faults[f.Kind] == 0 {
+			return "no call met the vendor's fault " + f.Kind
+		}
+	}
+	if res.Freezes["briefly"] == 0 || res.Freezes["session"] == 0 || res.Drains == 0 {
+		return fmt.Sprintf("freezes %v and %d drains", res.Freezes, res.Drains)
+	}
+	return ""
+}
+
+// Cells lists what was injected how often.
+func (res *Result) Cells() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d kills hit something, freezes %v, %d drains; restart to ready p50 %s p99 %s\n", res.Hits, res.Freezes, res.Drains, audit.Percentile(res.Ready, 50), audit.Percentile(res.Ready, 99))
+	for _, f := range failpoints {
+		fmt.Fprintf(&b, "  %6d died at %s, %d did not get there\n", res.Failpoints[f], f, res.missed[f])
+	}
+	for _, k := range slices.Sorted(maps.Keys(res.Faults)) {
+		fmt.Fprintf(&b, "  %6d calls met %s\n", res.Faults[k], k)
+	}
+	return b.String()
+}
+
+// Rows counts what was injected of each row of test/faults.json that this test injects.
+func (res *Result) Rows(root string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(root, "test", "faults.json"))
+	if err != nil {
+		return "", err
+	}
+	var rows []struct {
+		Row, Fault string
+		By         []string
+	}
+	if err := json.Unmarshal(text, &rows); err != nil {
+		return "", fmt.Errorf("test/faults.json: %w", err)
+	}
+	count := map[string]int{"test/chaos/audit torn drain": res.Drains}
+	for _, part := range []map[string]int{res.Failpoints, res.Faults, res.Freezes} {
+		for name, n := range part {
+			count["test/chaos/harness "+name] += n
+		}
+	}
+	var b strings.Builder
+	for _, r := range rows {
+		n, ours := 0, false
+		for _, by := range r.By {
+			n += count[by]
+			ours = ours || strings.HasPrefix(by, "test/chaos/harness ") || count[by] > 0
+		}
+		if ours {
+			fmt.Fprintf(&b, "  %6d times %s: %s\n", n, r.Row, r.Fault)
+		}
+	}
+	return b.String(), nil
+}
+
+// Line is the result in one line.
+func (res *Result) Line() string {
+	perKill := func(n int) float64 { return float64(n) / float64(max(1, res.Kills)) }
+	return fmt.Sprintf("kills %d lost %d doubled %d overruns %d unknown/kill %.2f dup-tags/kill %.2f recovery p50 %s p99 %s", res.Kills, res.Lost, res.Doubled, res.Overruns,
+		perKill(res.Unknown), perKill(res.Repeats), audit.Percentile(res.FirstCall, 50), audit.Percentile(res.FirstCall, 99))
+}

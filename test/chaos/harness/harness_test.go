@@ -1,0 +1,95 @@
+package harness
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// full is a run that proves enough.
+func full() *Result {
+	res := &Result{Kills: 100, Hits: 80, Drains: 3, Unknown: 250, Repeats: 33, Failpoints: map[string]int{}, Faults: map[string]int{}, Freezes: map[string]int{"briefly": 2, "session": 1},
+		FirstCall: []time.Duration{300 * time.Millisecond, 1200 * time.Millisecond}}
+	for _, f := range failpoints {
+		res.Failpoints[f] = 3
+	}
+	for _, f := range vendorFaults {
+		res.Faults[f.Kind] = 2
+	}
+	return res
+}
+
+func TestTheLastLine(t *testing.T) {
+	res := full()
+	res.Lost, res.Doubled, res.Overruns = 1, 2, 3
+	if got, want := res.Line(), "kills 100 lost 1 doubled 2 overruns 3 unknown/kill 2.50 dup-tags/kill 0.33 recovery p50 300ms p99 300ms"; got != want {
+		t.Errorf("\n got %s\nwant %s", got, want)
+	}
+}
+
+func TestARunThatProvesTooLittleIsNamed(t *testing.T) {
+	if why := full().Vacuous(); why != "" {
+		t.Errorf("a full run proves too little: %s", why)
+	}
+	for _, c := range []struct {
+		want string
+		harm func(*Result)
+	}{
+		{"only 29 of 100 kills", func(r *Result) { r.Hits = 29 }},
+		{"failpoint answered", func(r *Result) { delete(r.Failpoints, "answered") }},
+		{"fault drip", func(r *Result) { delete(r.Faults, "drip") }},
+		{"freezes", func(r *Result) { delete(r.Freezes, "session") }},
+		{"0 drains", func(r *Result) { r.Drains = 0 }},
+	} {
+		r := full()
+		c.harm(r)
+		if why := r.Vacuous(); !strings.Contains(why, c.want) {
+			t.Errorf("got %q, want %q", why, c.want)
+		}
+	}
+}
+
+// The names here are those of the product, and no moment is left out.
+func TestFailpointsAreTheProducts(t *testing.T) {
+	root, err := Root(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	src, err := os.ReadFile(filepath.Join(root, "internal", "failpoint", "failpoint.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, m := range regexp.MustCompile(`(?m)^\t\w+ += "(.+?)"`).FindAllSubmatch(src, -1) {
+		names = append(names, string(m[1]))
+	}
+	if !slices.Equal(names, failpoints) {
+		t.Errorf("the product has %q, the harness %q", names, failpoints)
+	}
+}
+
+func TestRowsCountWhatWasInjected(t *testing.T) {
+	root, err := Root(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := full().Rows(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"36 times P2: SIGKILL", "3 times P1: SIGTERM", "2 times V9: ", "3 times K5: "} {
+		if !strings.Contains(rows, want) {
+			t.Errorf("no %q in\n%s", want, rows)
+		}
+	}
+	for name := range maps.Keys(frozenFor) {
+		if frozenFor[name] <= time.Second {
+			t.Errorf("frozen for %s: a call may take a second", frozenFor[name])
+		}
+	}
+}

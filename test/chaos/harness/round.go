@@ -1,0 +1,211 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/notifier/notifier/test/chaos/audit"
+	"github.com/notifier/notifier/test/chaos/rig"
+)
+
+// accounts: two that do everything, and eight more so that many kills can meet an open broadcast, at 2 an hour each.
+func accounts() (all []rig.Account, shops []string) {
+	all = []rig.Account{{Name: "main", Tags: true}, {Name: "second", Tags: true}}
+	for i := range 8 {
+		all = append(all, rig.Account{Name: fmt.Sprintf("cast-%d", i+1)})
+	}
+	for _, a := range all {
+		shops = append(shops, a.Name)
+	}
+	return all, shops
+}
+
+// vendorFaults make calls last, so that kills find them open, and some end unclear. A late call arrives within the second that the
+// daemon still charges. The last two stand behind the others: most calls meet them.
+var vendorFaults = []rig.Fault{
+	{Kind: "late", Probability: 0.005, DelayMS: 600},
+	{Kind: "timeout_after", Probability: 0.005},
+	{Kind: "reset_after", Probability: 0.005},
+	{Kind: "reset_before", Probability: 0.005},
+	{Kind: "http_5xx", Probability: 0.005},
+	{Kind: "stall", Probability: 0.004},
+	{Kind: "stall_after", Probability: 0.004},
+	{Kind: "truncate", Probability: 0.004},
+	{Kind: "drip", Probability: 0.004, DelayMS: 40},
+	{Kind: "redirect", Probability: 0.004, HTTP: 307},
+	{Kind: "answer_after", Probability: 0.004, HTTP: 200, Body: `{"code":"200"`},
+	{Kind: "answer_after", Probability: 0.004, HTTP: 504, Body: "<html>too late</html>"},
+	{Path: "/push.json", Kind: "timeout_after", Probability: 0.9, DelayMS: 700},
+	{Kind: "timeout_after", Probability: 0.5, DelayMS: 250},
+}
+
+// round is one daemon, one vendor and their topics, from the first start to the audit.
+type round struct {
+	opt     Options
+	want    int // kills
+	random  *rand.Rand
+	all     []rig.Account
+	shops   []string
+	sandbox *rig.Sandbox
+	daemon  *rig.Daemon
+	feeder  *rig.Feeder
+
+	kills, starts, drains []time.Time
+	turn                  int            // of the failpoints
+	freezes               map[string]int // by how long
+	fired, missed         map[string]int // by failpoint
+	ready                 []time.Duration
+	problems              []string // that the audit cannot see
+}
+
+// newRound starts the vendor. The caller runs the round, which ends it.
+func newRound(ctx context.Context, o Options, dir string, seed uint64, kills int) (*round, error) {
+	r := &round{opt: o, want: kills, random: rand.New(rand.NewPCG(seed, 2)), fired: map[string]int{}, missed: map[string]int{}, freezes: map[string]int{}}
+	r.all, r.shops = accounts()
+	r.feeder = rig.NewFeeder(seed, r.shops)
+	r.turn = r.random.IntN(len(failpoints))
+	var err error
+	if r.sandbox, err = rig.StartSandbox(ctx, o.Program, dir, seed, r.all); err != nil {
+		return nil, err
+	}
+	for _, f := range vendorFaults {
+		f.Times = -1
+		if err := r.sandbox.Arm(ctx, f); err != nil {
+			r.sandbox.Kill()
+			return nil, err
+		}
+	}
+	if r.daemon, err = rig.NewDaemon(o.Program, dir, filepath.Join(o.Root, "test", "chaos", "rules"), r.sandbox, r.all); err != nil {
+		r.sandbox.Kill()
+		return nil, err
+	}
+	return r, nil
+}
+
+// run kills, drains and audits.
+func (r *round) run(ctx context.Context) (*audit.Report, error) {
+	defer r.sandbox.Stop(5 * time.Second)
+	defer func() {
+		if r.daemon.Process != nil {
+			r.daemon.Kill()
+		}
+	}()
+	for n := 0; len(r.kills) < r.want; n++ {
+		if err := r.cycle(ctx, n); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.sandbox.Disarm(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.start(""); err != nil {
+		return nil, err
+	}
+	if err := r.awaitReady(ctx); err != nil {
+		return nil, err
+	}
+	in, err := r.drain(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.terminate()
+	journal, err := os.Open(r.sandbox.Journal)
+	if err != nil {
+		return nil, err
+	}
+	defer journal.Close()
+	in.Journal = journal
+	report, err := audit.Check(in)
+	if err != nil {
+		return nil, err
+	}
+	problem, err := judge(ctx, r.opt.Root, r.sandbox.Journal)
+	if problem != "" {
+		r.problem("%s", problem)
+	}
+	return report, err
+}
+
+func (r *round) problem(format string, args ...any) {
+	r.problems = append(r.problems, fmt.Sprintf(format, args...))
+}
+
+// errStuck is a daemon that does not come to rest.
+var errStuck = errors.New("not drained")
+
+// drain waits until stage 1 has read everything and only broadcasts without a slot are pending, and reads it all. If that does not
+// come, the audit judges what there is.
+func (r *round) drain(ctx context.Context) (in audit.Input, err error) {
+	dctx, cancel := context.WithTimeoutCause(ctx, r.opt.Drain, errStuck)
+	defer cancel()
+	reader, err := rig.NewReader(r.daemon.Broker())
+	if err != nil {
+		return in, err
+	}
+	defer reader.Close()
+	for left := "never read"; left != ""; {
+		if r.daemon.Ended() {
+			return in, fmt.Errorf("the daemon ended while it drained\n%s", r.daemon.Tail())
+		}
+		if in, left, err = r.look(ctx, reader); err != nil {
+			return in, err
+		}
+		if left == "" {
+			break
+		}
+		select {
+		case <-dctx.Done():
+			if ctx.Err() != nil {
+				return in, context.Cause(ctx)
+			}
+			r.problem("not drained: %s", left)
+			left = ""
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+	in.Tags = map[string]map[string][]string{}
+	for _, a := range r.all {
+		if !a.Tags {
+			continue
+		}
+		if in.Tags[a.Name], err = r.sandbox.Tags(ctx, a); err != nil {
+			return in, err
+		}
+	}
+	stats, err := r.sandbox.Stats(ctx)
+	in.Overruns, in.Doubles = stats.Overruns, stats.Doubles
+	return in, err
+}
+
+// look reads what the topics hold now and says what is left to do.
+func (r *round) look(ctx context.Context, reader *rig.Reader) (in audit.Input, left string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	unread, err := reader.Unread(ctx)
+	if err != nil {
+		return in, "", err
+	}
+	if err := reader.CatchUp(ctx); err != nil {
+		return in, "", err
+	}
+	in = r.input(reader)
+	if left, err = audit.Left(in); unread > 0 {
+		left = fmt.Sprintf("stage 1 has %d records to read; %s", unread, left)
+	}
+	return in, left, err
+}
+
+func (r *round) input(reader *rig.Reader) audit.Input {
+	in := audit.Input{Shops: r.shops, Acked: r.feeder.Acked, Kills: r.kills, Starts: r.starts, Drains: r.drains}
+	for _, t := range rig.EventTopics {
+		in.Events = append(in.Events, reader.Topic[t]...)
+	}
+	own := func(name string) []audit.Record { return reader.Topic[rig.Prefix+"."+name] }
+	in.Intents, in.Fates, in.Dead, in.Ledger = own("intents"), own("fates"), own("dead"), own("ledger")
+	return in
+}

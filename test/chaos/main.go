@@ -1,0 +1,104 @@
+// Command chaos kills the daemon with its embedded broker, again and again, and audits what the vendor got. It exits with 1 unless
+// nothing was lost, doubled or sent beyond the vendor's quota.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/notifier/notifier/test/chaos/harness"
+)
+
+// options are the flags of the program; the test sets its own.
+type options struct {
+	kills   int
+	seed    uint64
+	program string
+	keep    string
+	drain   time.Duration
+}
+
+func main() {
+	var o options
+	flag.IntVar(&o.kills, "kills", 100, "how often the daemon is killed")
+	flag.Uint64Var(&o.seed, "seed", 1, "of the input, the faults and the moments")
+	flag.StringVar(&o.program, "notifier", "", "a notifier built with -tags failpoints (default: built from this tree)")
+	flag.StringVar(&o.keep, "keep", "", "keep settings, logs, data and journals of all rounds in this folder, which must be new")
+	flag.DurationVar(&o.drain, "drain", 4*time.Minute, "how long a round may take to come to rest")
+	flag.Parse()
+	if o.kills < 1 || flag.NArg() > 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	res, err := run(ctx, o, os.Stdout)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "chaos:", err)
+		os.Exit(2)
+	}
+	for i, p := range res.Problems {
+		if i == 60 {
+			fmt.Println("problem: and", len(res.Problems)-i, "more")
+			break
+		}
+		fmt.Println("problem:", p)
+	}
+	vacuous := res.Vacuous()
+	if vacuous != "" {
+		fmt.Println("proves too little:", vacuous)
+	}
+	fmt.Println(res.Line())
+	if len(res.Problems) > 0 || vacuous != "" {
+		os.Exit(1)
+	}
+}
+
+// run prepares a folder and a program, and does the kills. The folder of a run with problems stays.
+func run(ctx context.Context, o options, say io.Writer) (res *harness.Result, err error) {
+	h := harness.Options{Kills: o.kills, Seed: o.seed, Program: o.program, Keep: o.keep != "", Drain: o.drain, Say: say}
+	if h.Root, err = harness.Root(ctx); err != nil {
+		return nil, err
+	}
+	if h.Dir, err = folder(o.keep); err != nil {
+		return nil, err
+	}
+	if h.Program == "" {
+		if h.Program, err = harness.Build(ctx, h.Root, h.Dir); err != nil {
+			return nil, err
+		}
+	} else if h.Program, err = filepath.Abs(h.Program); err != nil {
+		return nil, err
+	}
+	if res, err = harness.Run(ctx, h); err != nil {
+		return nil, errors.Join(err, fmt.Errorf("everything is in %s", h.Dir))
+	}
+	rows, err := res.Rows(h.Root)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprint(say, res.Cells(), rows)
+	if h.Keep || len(res.Problems) > 0 {
+		fmt.Fprintf(say, "settings, logs, data and journals are in %s\n", h.Dir)
+		return res, nil
+	}
+	return res, os.RemoveAll(h.Dir)
+}
+
+func folder(keep string) (string, error) {
+	if keep == "" {
+		return os.MkdirTemp("", "chaos-")
+	}
+	if err := os.Mkdir(keep, 0o755); err != nil {
+		return "", err
+	}
+	return filepath.Abs(keep)
+}
