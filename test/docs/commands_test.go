@@ -140,8 +140,9 @@ func TestCommandsOfTheManualPrintWhatItSays(t *testing.T) {
 	}
 }
 
-// made up are names of the manual that no cluster has: a command may refuse them, and says that it does not know them.
-var madeUp = []string{"SYYBMN-1-91", "3f9c2a1b07", "u-77", "flash-sale-by-city", "ord-88231", "broadcasts"}
+// madeUp are names of the manual that no cluster has: a command may refuse them, and says that it does not know them.
+var madeUp = []string{"SYYBMN-1-91", "3f9c2a1b07", "u-77", "flash-sale-by-city", "ord-88231", "broadcasts",
+	"0@17", "dead", "shop.orders"}
 
 // servers run until they are stopped; other tests start them.
 var servers = []string{"sandbox", "demo", "run"}
