@@ -213,7 +213,7 @@ func TestARefusedTokenIsReplacedOnce(t *testing.T) {
 		} else if strings.Contains(e.Error(), "t-1") {
 			t.Errorf("the token is in the error: %v", e)
 		}
-		time.Sleep(refreshPause)
+		time.Sleep(10 * time.Second)
 		a, e := send(t, c, one)
 		if e != nil || a.RequestID != "call-1-1" {
 			t.Errorf("%+v, %v: the refused token is not used again", a, e)
@@ -276,13 +276,13 @@ func TestWhatAuthSays(t *testing.T) {
 		class      Class
 		again      time.Duration // until /auth is asked again
 	}{
-		{"a wrong sign", `{"code":20001,"msg":"sign is invalid"}`, 400, Config, refreshPause},
-		{"a wrong sign, the other code", `{"code":10001}`, 401, Config, refreshPause},
-		{"too often", `{"code":10003}`, 401, NotSent, throttlePause},
-		{"starting", `{"code":2}`, 200, NotSent, refreshPause},
-		{"a gateway's 502", `<html>`, 502, NotSent, refreshPause},
-		{"no token", `{"code":0,"data":{}}`, 200, NotSent, refreshPause},
-		{"a token that would break the header", `{"code":0,"data":{"token":"a\r\nb","expire_time":1}}`, 200, NotSent, refreshPause},
+		{"a wrong sign", `{"code":20001,"msg":"sign is invalid"}`, 400, Config, 10 * time.Second},
+		{"a wrong sign, the other code", `{"code":10001}`, 401, Config, 10 * time.Second},
+		{"too often", `{"code":10003}`, 401, NotSent, 61 * time.Second},
+		{"starting", `{"code":2}`, 200, NotSent, 10 * time.Second},
+		{"a gateway's 502", `<html>`, 502, NotSent, 10 * time.Second},
+		{"no token", `{"code":0,"data":{}}`, 200, NotSent, 10 * time.Second},
+		{"a token that would break the header", `{"code":0,"data":{"token":"a\r\nb","expire_time":1}}`, 200, NotSent, 10 * time.Second},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			v := &fake{auth: func(n int) (int, string) {
