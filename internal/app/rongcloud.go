@@ -201,7 +201,7 @@ func outcome(ans *rongcloud.Answer, err error) dispatch.Outcome {
 		return dispatch.Outcome{Class: dispatch.ClassPermanent, Invalid: true, Detail: inv.Error()}
 	}
 	if re, ok := errors.AsType[*rongcloud.Error](err); ok {
-		return dispatch.Outcome{Class: dispatch.Class(re.Class), Code: re.Code, Detail: re.Error()}
+		return dispatch.Outcome{Class: dispatch.Class(re.Class), Code: re.Code, Detail: re.Error(), Service: re.Code == 1007 || re.Code == 1009 || re.Code == 404}
 	}
 	return dispatch.Outcome{Class: dispatch.ClassUnknown, Detail: err.Error()}
 }

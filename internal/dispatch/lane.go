@@ -153,6 +153,7 @@ type lane struct {
 	queue   *pushQueue // named users
 	casts   []*item    // audiences, unordered: a scarce lane holds few
 	halves  [][]*item  // refused calls, split: each goes alone, first
+	again   []*call    // ambiguous, to be made again
 	spare   []*item    // queued, with other accounts to try
 
 	closed    *ledger.LaneState
