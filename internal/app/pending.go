@@ -103,7 +103,7 @@ func FindPending(states map[int32]*ledger.State, id string) (found []*ledger.Pen
 // pendingAccount is what the view asks of an account.
 type pendingAccount struct {
 	name   string
-	vendor *rongAccount
+	vendor vendor
 	lanes  map[string]dispatch.Policy
 }
 
@@ -111,7 +111,7 @@ func pendingAccounts(s *settings.Settings) map[string]*pendingAccount {
 	out := map[string]*pendingAccount{}
 	for i := range s.Accounts {
 		ac := &s.Accounts[i]
-		out[Identity(ac)] = &pendingAccount{ac.Name, newRongAccount(ac), rongLanes(quotaOf(ac), late)}
+		out[Identity(ac)] = &pendingAccount{ac.Name, newVendor(ac), lanesOf(ac)}
 	}
 	return out
 }

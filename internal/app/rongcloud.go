@@ -65,6 +65,15 @@ func (r *rongAccount) Send(ctx context.Context, c *dispatch.Call) dispatch.Outco
 	return o
 }
 
+// body implements vendor.
+func (r *rongAccount) body(c *dispatch.Call) ([]byte, string, error) {
+	req, err := r.request(c)
+	if err != nil {
+		return nil, "", err
+	}
+	return req.Body()
+}
+
 // request builds the vendor's request of a call.
 func (r *rongAccount) request(c *dispatch.Call) (rongpush.Request, error) {
 	switch c.Endpoint {
