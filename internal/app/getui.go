@@ -251,7 +251,24 @@ func (g *getuiAccount) push(in *intent.Intent, began time.Time) (getui.Push, err
 	if at := in.Policy.Expire; !at.IsZero() {
 		p.Settings = &getui.Settings{TTL: getui.TTL(max(at.Sub(began), time.Second))}
 	}
+	x, err := getui.ParseExtras(c.Getui)
+	if err != nil {
+		return p, err
+	}
+	all, err := json.Marshal(appData{c.Title, c.Body, c.Link, c.Data})
+	if err != nil {
+		return p, fmt.Errorf("encode data: %w", err)
+	}
+	x.Apply(&p, string(all))
 	return p, nil
+}
+
+// appData is what the app gets of a push that shows nothing by itself.
+type appData struct {
+	Title string            `json:"title,omitempty"`
+	Body  string            `json:"body,omitempty"`
+	Link  string            `json:"link,omitempty"`
+	Data  map[string]string `json:"data,omitempty"`
 }
 
 // getuiOutcome says in the dispatcher's words what is known of a call that was not accepted. On a repeat of ours it is success that the

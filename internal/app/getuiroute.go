@@ -1,6 +1,7 @@
 package app
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -103,6 +104,12 @@ func (g *getuiAccount) check(d rules.Delivery) []rules.Problem {
 			return getuiProblems(err, func(string) []string { return []string{"to"} })
 		}
 	}
+	if out := getuiProblems(getui.CheckExtras(d.Content.Getui), func(field string) []string { return append([]string{"getui"}, strings.Split(field, ".")...) }); len(out) > 0 {
+		for i := range out {
+			out[i].Code, out[i].AtKey = "N411", strings.Contains(out[i].Message.EN, ": unknown")
+		}
+		return out
+	}
 	c := *d.Content
 	fill(&c)
 	in := &intent.Intent{ID: "rule", Rule: "rule", Target: "user", Action: d.Action, Content: &c, Audience: tagsFilled(d.Audience)}
@@ -119,6 +126,9 @@ func getuiProblems(err error, at func(field string) []string) (out []rules.Probl
 
 // getuiKey finds the key of a rule that a field of a push comes from; none: the block itself.
 func getuiKey(field string, d rules.Delivery) []string {
+	if path := extrasKey(field, d.Content.Getui); path != nil {
+		return append([]string{"getui"}, path...)
+	}
 	switch last := field[strings.LastIndexByte(field, '.')+1:]; last {
 	case "title", "body":
 		return []string{last}
@@ -131,9 +141,33 @@ func getuiKey(field string, d rules.Delivery) []string {
 	case "auto_badge":
 		return []string{"badge"}
 	case "custom_tag", "values":
+		if d.Audience == nil {
+			return nil
+		}
 		for key, tags := range map[string][]string{"all_of": d.Audience.AllOf, "any_of": d.Audience.AnyOf, "none_of": d.Audience.NoneOf} {
 			if len(tags) > 0 {
 				return []string{"audience", key}
+			}
+		}
+	}
+	return nil
+}
+
+// extrasKey finds a field of a push in the rule's own block.
+func extrasKey(field string, block json.RawMessage) []string {
+	var v map[string]any
+	if json.Unmarshal(block, &v) != nil {
+		return nil
+	}
+	parts := strings.Split(field, ".")
+	for _, nodes := range [][]string{nil, {"notification"}, {"ios"}, {"android"}} {
+		at := v
+		for _, n := range nodes {
+			at, _ = at[n].(map[string]any)
+		}
+		for i := range parts {
+			if _, ok := at[parts[i]]; ok {
+				return slices.Concat(nodes, parts[i:])
 			}
 		}
 	}

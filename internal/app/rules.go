@@ -28,6 +28,9 @@ func AnyRuleOptions() rules.Options {
 func RuleAccounts(s *settings.Settings) []rules.Account {
 	var out []rules.Account
 	for _, ac := range s.Accounts {
+		if ac.Vendor == "getui" { // it has no messages, which is what is said then, and not that nobody sends them
+			ac.Sender = ac.AppID
+		}
 		out = append(out, rules.Account{Name: ac.Name, Vendor: ac.Vendor, NoTags: ac.Vendor == "getui", AllowEveryone: ac.AllowEveryone, ApprovalWaived: ac.ApprovalWaived, Sender: ac.Sender, Slots: ac.Quota.Day})
 	}
 	return out
