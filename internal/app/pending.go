@@ -59,7 +59,7 @@ func PendingOf(s *settings.Settings, states map[int32]*ledger.State, f PendingFi
 	for _, st := range states {
 		flying := map[intent.ID]bool{}
 		for _, at := range st.Attempts {
-			if at.State == ledger.Started {
+			if at.State == ledger.Started || at.State == ledger.Again {
 				for _, id := range at.Members {
 					flying[id] = true
 				}

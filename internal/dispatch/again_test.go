@@ -365,3 +365,45 @@ func TestTheVendorsWaitIsObeyed(t *testing.T) {
 		t.Errorf("%d slots used: nobody else's is counted when the vendor says how long", u[0].Used)
 	}
 }
+
+// An account whose vendor keeps no tags has the profile table all the same: its pushes ask it.
+func TestAnAccountWithoutTagsKnowsItsUsers(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	noTags := func(ac *Account, o *Options) {
+		repeating(ac, o)
+		for _, name := range []string{LaneTag, LaneTagBatch, LaneTagGet} {
+			delete(ac.Lanes, name)
+		}
+		o.Users = func() Users { return stubUsers{} }
+	}
+	a := b.byHand(noTags)
+	a.admit(b.profile("p1", "u", 1, map[string]string{"level": "vip", "city": "bj"}), b.offset)
+	a.admit(b.profile("p0", "u", 0, map[string]string{"level": "none"}), b.offset)
+	a.admit(b.profile("p2", "v", 1, map[string]string{"level": "none"}), b.offset)
+	for _, u := range []string{"u", "v"} {
+		in := b.intent("e-"+u, "r", u, intent.Push)
+		in.UserWhen = "level is vip"
+		a.admit(in, b.offset)
+	}
+	for _, c := range a.plan() {
+		a.resolve(result{c, accepted})
+	}
+	b.commit(a)
+	want := []string{"e-u SENT", "e-v SUPPRESSED(opted-out)", "p0 SUPPRESSED(stale)", "p1 SUPPRESSED(unchanged)", "p2 SUPPRESSED(unchanged)"}
+	if got := kinds(b.fates(5)); !slices.Equal(got, want) || len(a.items) != 0 {
+		t.Errorf("fates %v, want %v; %d pending", got, want, len(a.items))
+	}
+	a = b.byHand(noTags) // a take-over, and rules that changed since
+	a.plan()
+	if len(a.accounts["stub:k"].users) != 2 || len(a.items) != 0 {
+		t.Errorf("the next owner knows %v", a.accounts["stub:k"].users)
+	}
+	gone := b.profile("p3", "u", 2, nil)
+	gone.Profile.Gone = true
+	a.admit(gone, b.offset)
+	if a.accounts["stub:k"].users["u"] != nil {
+		t.Error("a user who is gone stays in the table")
+	}
+	b.commit(a)
+}
