@@ -152,7 +152,7 @@ func (r *ApprovalOf) build(ac *settings.Account, in *intent.Intent) error {
 	if len(lanesOf(ac)[route.Lane].Limits) > 0 {
 		r.Slots = 1
 	}
-	body, _, err := vendor.body(&dispatch.Call{Endpoint: route.Endpoint, Content: in.Content, Audience: in.Audience, First: in.ID, Intents: []*intent.Intent{in}})
+	body, _, err := vendor.body(&dispatch.Call{Endpoint: route.Endpoint, Content: in.Content, Audience: in.Audience, First: in.ID, Intents: []*intent.Intent{in}, Began: time.Now()})
 	if err != nil {
 		return err
 	}

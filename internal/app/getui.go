@@ -322,6 +322,10 @@ const repeatWithin = 10 * time.Minute
 // leastEqual is from how many equal texts on a list push is worth its two calls (getui.md 14.9).
 const leastEqual = 10
 
+// mostEqual is how many users a list push names at most, of the vendor's 1000: if its outcome stays unknown the ledger keeps the fates of all
+// of them in one record, and 400 times 2 KiB are below a broker's limit of 1 MB.
+const mostEqual = 400
+
 // getuiLanes is the lane table of Getui (getui.md 9). Pushes to users share one lane, whose rate is the requests a second of single pushes;
 // a batch counts as five of them and a list push as 25, as the defaults for those calls are a fifth and a 25th. A list push cannot be
 // repeated, so only marketing goes by it. By alias there is no batch: its answer does not tell who was not reached.
@@ -331,7 +335,7 @@ func getuiLanes(ac *settings.Account) map[string]dispatch.Policy {
 	if ac.Identify == string(getui.ByCID) {
 		single, list = getui.SingleCID, getui.ListCID
 	}
-	forms := []dispatch.Form{{Endpoint: list.Name, Least: leastEqual, Most: getui.MaxList, Class: "marketing", Weight: max(1, rate/2)}}
+	forms := []dispatch.Form{{Endpoint: list.Name, Least: leastEqual, Most: mostEqual, Class: "marketing", Weight: max(1, rate/2)}}
 	if ac.Identify == string(getui.ByCID) {
 		forms = append(forms, dispatch.Form{Endpoint: getui.BatchCID.Name, Least: 2, Most: getui.MaxBatch, Mixed: true, Weight: max(1, rate/10), Tries: 3})
 	}

@@ -385,6 +385,9 @@ func TestLanesOfGetui(t *testing.T) {
 		var got []string
 		for _, f := range p.Forms {
 			got = append(got, fmt.Sprint(f.Endpoint, " ", f.Tries))
+			if f.Most > 400 { // fates of one record of the ledger
+				t.Errorf("%s: up to %d users", f.Endpoint, f.Most)
+			}
 			if f.Weight > p.Rate || f.Tries > 1 && p.Within != 10*time.Minute {
 				t.Errorf("%s: %+v", by, f)
 			}
