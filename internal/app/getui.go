@@ -293,11 +293,19 @@ func getuiOutcome(err error, try int) dispatch.Outcome {
 		o.Class = dispatch.ClassNotSent
 	case e.Wait == getui.NextDay:
 		o.Wait = untilMidnight(time.Now())
+		o.Alone = e.Code == codeListDay
 	default:
 		o.Wait = max(time.Minute, e.RetryAfter)
+		o.Alone = e.Code == codeListMinute
 	}
 	return o
 }
+
+// The limits of list pushes alone: other pushes to users go on.
+const (
+	codeListDay    = 30008
+	codeListMinute = 30015
+)
 
 // getuiDay is where the vendor's days begin.
 var getuiDay = time.FixedZone("Asia/Shanghai", 8*3600)

@@ -320,6 +320,7 @@ func TestOutcomesOfGetui(t *testing.T) {
 		{"502", "/push/single/cid", 1, 502, `<html>`, dispatch.Outcome{Class: dispatch.ClassRetrySafe}, "502"},
 		{"busy", "/push/single/cid", 1, 403, `{"code":30019}`, dispatch.Outcome{Class: dispatch.ClassNotSent, Code: 30019}, ""},
 		{"too often", "/push/single/cid", 1, 401, `{"code":10005}`, dispatch.Outcome{Class: dispatch.ClassRetryLater, Code: 10005, Wait: time.Minute}, ""},
+		{"too many lists", "/push/list/cid", 1, 403, `{"code":30015}`, dispatch.Outcome{Class: dispatch.ClassRetryLater, Code: 30015, Wait: time.Minute, Alone: true}, ""},
 		{"no permission", "/push/fast_custom_tag", 1, 403, `{"code":30000}`, dispatch.Outcome{Class: dispatch.ClassConfig, Code: 30000, Service: true}, ""},
 		{"black-listed", "/push/single/cid", 1, 401, `{"code":10002}`, dispatch.Outcome{Class: dispatch.ClassConfig, Code: 10002}, ""},
 	} {

@@ -129,6 +129,7 @@ type Outcome struct {
 	Target   bool          // with ClassPermanent: who it is for is at fault, which says nothing of the lane
 	Service  bool          // with ClassConfig: this endpoint is not ours to use; otherwise it is the credentials
 	Wait     time.Duration // with ClassRetryLater: how long, if the vendor lets us know
+	Alone    bool          // with Wait: only this endpoint is meant, the lane's other forms may go on
 
 	Users map[string]UserOutcome // with ClassOK: what became of users where that differs; who is not in it was accepted
 

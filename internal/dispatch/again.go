@@ -43,7 +43,7 @@ func (a *actor) planAgain(l *lane, now time.Time) (calls []*call) {
 			a.store(c)
 			continue
 		}
-		weight := l.weightOf(c.items)
+		weight := l.weightOf(c.items, now)
 		if !a.free(l, weight, now) {
 			a.wakeAt(end)
 			l.again = append(l.again, waiting[i:]...)
@@ -85,13 +85,21 @@ func callOf(at *ledger.Attempt, items []*item) *Call {
 }
 
 // formOf is how these users are called for; without Forms, the lane's one way.
-func (l *lane) formOf(items []*item) Form {
+func (l *lane) formOf(items []*item, now time.Time) Form {
 	for _, f := range l.Forms {
-		if f.takes(len(items), items[0].p.Intent.Class) && (f.Mixed || equal(items)) {
+		if f.takes(len(items), items[0].p.Intent.Class) && (f.Mixed || equal(items)) && !l.rests[f.Endpoint].After(now) {
 			return f
 		}
 	}
 	return Form{Most: l.MaxBatch}
+}
+
+// rest lets a form be while its own limit at the vendor is used up.
+func (l *lane) rest(endpoint string, until time.Time) {
+	if l.rests == nil {
+		l.rests = map[string]time.Time{}
+	}
+	l.rests[endpoint] = until
 }
 
 func (f Form) takes(n int, class string) bool {
@@ -109,14 +117,14 @@ func equal(items []*item) bool {
 }
 
 // nextForm is how the queue's next call is made, and for how many users at most.
-func (l *lane) nextForm() (Form, int) {
+func (l *lane) nextForm(now time.Time) (Form, int) {
 	g := l.queue.top()
 	for _, f := range l.Forms {
 		n := g.n
 		if f.Mixed {
 			n = l.queue.n
 		}
-		if n = min(n, f.Most); f.takes(n, g.class) {
+		if n = min(n, f.Most); f.takes(n, g.class) && !l.rests[f.Endpoint].After(now) {
 			return f, n
 		}
 	}
@@ -124,11 +132,11 @@ func (l *lane) nextForm() (Form, int) {
 }
 
 // weightOf is what a call for these takes from the lane's rate; one to an audience is one.
-func (l *lane) weightOf(items []*item) int {
+func (l *lane) weightOf(items []*item, now time.Time) int {
 	if !items[0].route.Users {
 		return 1
 	}
-	return l.weight(l.formOf(items), len(items))
+	return l.weight(l.formOf(items, now), len(items))
 }
 
 func (l *lane) weight(f Form, users int) int {

@@ -270,6 +270,37 @@ func TestForms(t *testing.T) {
 	}
 }
 
+// A form whose own limit is used up rests; its users go by another until then.
+func TestAFormRests(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(repeating)
+	l := a.accounts["stub:k"].lanes["user"]
+	take := func(event string) {
+		for i := range 4 {
+			in := b.intent(fmt.Sprint(event, i), "r", fmt.Sprint("u", i), intent.Push)
+			in.Class = "marketing"
+			a.admit(in, b.offset)
+		}
+	}
+	take("a")
+	calls := a.plan()
+	if got := endpointsOf(calls); !slices.Equal(got, []string{"/list4 try 1"}) {
+		t.Fatalf("%v leave", got)
+	}
+	a.resolve(result{calls[0], Outcome{Class: ClassRetryLater, Wait: time.Hour, Alone: true}})
+	calls = a.plan()
+	if got := endpointsOf(calls); !slices.Equal(got, []string{"/batch4 try 1"}) {
+		t.Fatalf("while lists rest %v leave", got)
+	}
+	a.resolve(result{calls[0], accepted})
+	l.rest("/list", a.clock.now())
+	take("b")
+	if got := endpointsOf(a.plan()); !slices.Equal(got, []string{"/list4 try 1"}) {
+		t.Fatalf("afterwards %v leave", got)
+	}
+}
+
 // A user is in a mixed call once, or the answer could not tell the two apart.
 func TestAUserIsInACallOnce(t *testing.T) {
 	t.Parallel()

@@ -153,7 +153,11 @@ func (a *actor) settle(c *call, o Outcome) {
 		a.back(c)
 	case ClassRetryLater:
 		at.State = ledger.Refused
-		a.later(l, o)
+		if o.Alone && len(l.Forms) > 1 {
+			l.rest(at.Endpoint, now.Add(o.Wait))
+		} else {
+			a.later(l, o)
+		}
 		a.back(c)
 	case ClassNotSent:
 		at.State = ledger.NotSent

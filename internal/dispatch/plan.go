@@ -76,12 +76,12 @@ func (a *actor) next(l *lane, now time.Time) (items []*item, stop bool) {
 		if it := l.halves[0][0]; !it.route.Users && !a.mayGo(l, it, now) {
 			return nil, true
 		}
-		if !a.free(l, l.weightOf(l.halves[0]), now) {
+		if !a.free(l, l.weightOf(l.halves[0], now), now) {
 			return nil, true
 		}
 		items, l.halves = l.halves[0], l.halves[1:]
 	case l.queue.n > 0:
-		f, n := l.nextForm()
+		f, n := l.nextForm(now)
 		if !a.free(l, l.weight(f, n), now) {
 			return nil, true
 		}
@@ -105,7 +105,7 @@ func (a *actor) next(l *lane, now time.Time) (items []*item, stop bool) {
 func (a *actor) startItems(l *lane, items []*item, now time.Time) *call {
 	endpoint, weight := items[0].route.Endpoint, 1
 	if items[0].route.Users {
-		endpoint, weight = cmp.Or(l.formOf(items).Endpoint, endpoint), l.weightOf(items)
+		endpoint, weight = cmp.Or(l.formOf(items, now).Endpoint, endpoint), l.weightOf(items, now)
 	}
 	c := a.start(l, callFor(endpoint, items), items, nil, nil, weight)
 	for _, it := range items {
