@@ -121,12 +121,30 @@ func TestEveryCombinationAtGetuiHasItsEndpointOrIsRefused(t *testing.T) {
 	}
 }
 
+// A list push has one time to live: that of the first of its users whose push expires.
+func TestAListLivesAsLongAsItsFirstExpiry(t *testing.T) {
+	g := &getuiAccount{appID: "a", by: getui.ByCID}
+	began := time.UnixMilli(1700000000000)
+	c := &dispatch.Call{Endpoint: "/push/list/cid", Began: began}
+	for i, left := range []time.Duration{0, 3 * time.Hour, time.Hour, 2 * time.Hour} {
+		in := &intent.Intent{ID: intent.ID(fmt.Sprint("t/0/", i, "/r/c")), Rule: "r", Target: fmt.Sprint("c-", i), Action: intent.Push, Content: &intent.Content{Title: "t", Body: "b"}}
+		if left > 0 { // zero: never
+			in.Policy.Expire = began.Add(left)
+		}
+		c.Users, c.Intents = append(c.Users, in.Target), append(c.Intents, in)
+	}
+	body, _, err := g.body(c)
+	if err != nil || !strings.Contains(string(body), `"ttl":3600000`) {
+		t.Errorf("%s, %v", body, err)
+	}
+}
+
 func TestNobodyIsReachedWithoutLeave(t *testing.T) {
 	g := &getuiAccount{appID: "a", by: getui.ByAlias, broadcast: true}
-	in := &intent.Intent{ID: "i", Rule: "r", Action: intent.Broadcast, Content: &intent.Content{Title: "t", Body: "b"}}
+	in := &intent.Intent{ID: "i", Rule: "r", Action: intent.Broadcast, Content: &intent.Content{Title: "t", Body: "b", Platforms: []string{"ios"}}}
 	for _, c := range []dispatch.Call{
 		{Endpoint: "/push/all", Audience: &intent.Audience{Everyone: true}}, {Endpoint: "/push/tag", Audience: &intent.Audience{Everyone: true}}, {Endpoint: "/push/tag", Audience: &intent.Audience{}},
-		{Endpoint: "/push/tag", Audience: &intent.Audience{AllOf: []string{"a"}, NoneOf: []string{"b"}}}, {Endpoint: "/push/tag"}, {Endpoint: "/push/fast_custom_tag", Audience: &intent.Audience{}},
+		{Endpoint: "/push/tag", Audience: &intent.Audience{AllOf: []string{"a"}, NoneOf: []string{"b"}}}, {Endpoint: "/push/tag", Audience: &intent.Audience{Online: true}}, {Endpoint: "/push/tag"}, {Endpoint: "/push/fast_custom_tag", Audience: &intent.Audience{}},
 	} {
 		c.Content, c.Intents = in.Content, []*intent.Intent{in}
 		if body, _, err := g.body(&c); err == nil {

@@ -369,6 +369,37 @@ func TestSentOrNot(t *testing.T) {
 	}
 }
 
+// A push to an audience takes a fresh connection: one that the vendor is just closing cannot cost a slot of the day.
+func TestPushesToAudiencesTakeAFreshConnection(t *testing.T) {
+	v := &fake{answer: func(seen) (int, string) { return 200, `{"code":0,"data":{"taskid":"RASA_1"}}` }}
+	var mu sync.Mutex
+	conns := 0
+	srv := httptest.NewUnstartedServer(v)
+	srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			mu.Lock()
+			conns++
+			mu.Unlock()
+		}
+	}
+	srv.Start()
+	defer srv.Close()
+	c := newClient(t, Options{Host: srv.URL})
+	for _, step := range []struct {
+		r    Request
+		want int
+	}{{one, 1}, {one, 1}, {Everybody{true, paid()}, 2}, {Matching{[]Condition{{"custom_tag", []string{"a"}, "or"}}, paid()}, 3}, {FastTag{"a", paid()}, 4}, {one, 4}} {
+		if _, e := send(t, c, step.r); e != nil {
+			t.Fatal(e)
+		}
+		mu.Lock()
+		if conns != step.want {
+			t.Errorf("%T: %d connections, want %d", step.r, conns, step.want)
+		}
+		mu.Unlock()
+	}
+}
+
 // Nothing of a secret is in what people see, even when the vendor echoes it.
 func TestNothingSecretIsShown(t *testing.T) {
 	v := &fake{auth: func(n int) (int, string) {
