@@ -26,7 +26,6 @@ import (
 	"github.com/notifier/notifier/internal/embedded"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
-	"github.com/notifier/notifier/internal/rongcloud"
 	"github.com/notifier/notifier/internal/rongpush"
 	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/settings"
@@ -67,7 +66,7 @@ type App struct {
 	dispatch *dispatch.Dispatcher
 	consumer *consumer.Consumer
 	admin    net.Listener
-	clients  []*rongcloud.Client
+	clients  []closer
 	running  atomic.Bool
 
 	credentials *prometheus.GaugeVec
@@ -227,27 +226,17 @@ func (a *App) assemble() error {
 
 // account makes an account's client and lanes.
 func (a *App) account(ac *settings.Account) (*dispatch.Account, error) {
-	hosts := ac.Hosts
-	if len(hosts) == 0 {
-		var err error
-		if hosts, err = rongcloud.DataCenter(ac.DataCenter); err != nil {
-			return nil, err
-		}
-	}
-	cl, err := rongcloud.New(rongcloud.Options{Hosts: hosts, AppKey: ac.AppKey, Secret: func() rongcloud.Secret { return rongcloud.NewSecret(ac.Secret.Reveal()) },
-		DialContext: a.opt.DialContext, AllowHTTP: a.opt.DialContext != nil})
+	v, cl, err := connected(ac, a.opt.DialContext)
 	if err != nil {
 		return nil, err
 	}
 	a.clients = append(a.clients, cl)
-	v := newRongAccount(ac)
-	v.client = cl
 	return stageAccount(ac, v), nil
 }
 
 // stageAccount is what stage 2 is told of an account.
 func stageAccount(ac *settings.Account, v dispatch.Vendor) *dispatch.Account {
-	return &dispatch.Account{Name: ac.Name, Key: Identity(ac), Vendor: v, Lanes: rongLanes(quotaOf(ac), late), Timeout: ac.Timeout, TagDelay: ac.Tags.Delay, KeepForeign: ac.Tags.KeepForeign, MaxChange: ac.Tags.MaxChange,
+	return &dispatch.Account{Name: ac.Name, Key: Identity(ac), Vendor: v, Lanes: lanesOf(ac), Timeout: ac.Timeout, TagDelay: ac.Tags.Delay, KeepForeign: ac.Tags.KeepForeign, MaxChange: ac.Tags.MaxChange,
 		Brake:       intent.Cap{N: ac.Brake.N, In: ac.Brake.In},
 		VerifyUsers: ac.Tags.Verify.N, VerifyIn: ac.Tags.Verify.In, MaxTags: rongpush.MaxTags}
 }

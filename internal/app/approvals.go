@@ -143,20 +143,16 @@ func requestView(s *settings.Settings, set *rules.Set, p *ledger.Pending) Approv
 
 // build fills in the request as it would leave.
 func (r *ApprovalOf) build(ac *settings.Account, in *intent.Intent) error {
-	vendor := newRongAccount(ac)
+	vendor := newVendor(ac)
 	route, err := vendor.Route(in)
 	if err != nil {
 		return err
 	}
 	r.Lane, r.Endpoint = ac.Name+"/"+route.Lane, route.Endpoint
-	if len(rongLanes(quotaOf(ac), late)[route.Lane].Limits) > 0 {
+	if len(lanesOf(ac)[route.Lane].Limits) > 0 {
 		r.Slots = 1
 	}
-	req, err := vendor.request(&dispatch.Call{Endpoint: route.Endpoint, Content: in.Content, Audience: in.Audience, First: in.ID})
-	if err != nil {
-		return err
-	}
-	body, _, err := req.Body()
+	body, _, err := vendor.body(&dispatch.Call{Endpoint: route.Endpoint, Content: in.Content, Audience: in.Audience, First: in.ID, Intents: []*intent.Intent{in}, Began: time.Now()})
 	if err != nil {
 		return err
 	}

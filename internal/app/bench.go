@@ -25,7 +25,7 @@ func NewBench(s *settings.Settings, live func() dispatch.Rules) *Bench {
 	b := &Bench{Identities: map[string]string{}}
 	var accounts []*dispatch.Account
 	for i := range s.Accounts {
-		ac := stageAccount(&s.Accounts[i], newRongAccount(&s.Accounts[i]))
+		ac := stageAccount(&s.Accounts[i], newVendor(&s.Accounts[i]))
 		accounts = append(accounts, ac)
 		b.Identities[ac.Name] = ac.Key
 	}
@@ -57,15 +57,11 @@ func (b *Bench) Request(d dispatch.Departure) (json.RawMessage, error) {
 	if i < 0 {
 		return nil, fmt.Errorf("no account %s", d.Account)
 	}
-	r, ok := b.Options.Accounts[i].Vendor.(*rongAccount)
+	v, ok := b.Options.Accounts[i].Vendor.(vendor)
 	if !ok {
 		return nil, fmt.Errorf("account %s makes no requests", d.Account)
 	}
-	req, err := r.request(d.Call)
-	if err != nil {
-		return nil, err
-	}
-	body, contentType, err := req.Body()
+	body, contentType, err := v.body(d.Call)
 	if err != nil || !strings.HasPrefix(contentType, "application/x-www-form-urlencoded") {
 		return body, err
 	}

@@ -59,7 +59,7 @@ func PendingOf(s *settings.Settings, states map[int32]*ledger.State, f PendingFi
 	for _, st := range states {
 		flying := map[intent.ID]bool{}
 		for _, at := range st.Attempts {
-			if at.State == ledger.Started {
+			if at.State == ledger.Started || at.State == ledger.Again {
 				for _, id := range at.Members {
 					flying[id] = true
 				}
@@ -103,7 +103,7 @@ func FindPending(states map[int32]*ledger.State, id string) (found []*ledger.Pen
 // pendingAccount is what the view asks of an account.
 type pendingAccount struct {
 	name   string
-	vendor *rongAccount
+	vendor vendor
 	lanes  map[string]dispatch.Policy
 }
 
@@ -111,7 +111,7 @@ func pendingAccounts(s *settings.Settings) map[string]*pendingAccount {
 	out := map[string]*pendingAccount{}
 	for i := range s.Accounts {
 		ac := &s.Accounts[i]
-		out[Identity(ac)] = &pendingAccount{ac.Name, newRongAccount(ac), rongLanes(quotaOf(ac), late)}
+		out[Identity(ac)] = &pendingAccount{ac.Name, newVendor(ac), lanesOf(ac)}
 	}
 	return out
 }

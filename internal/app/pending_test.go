@@ -74,6 +74,10 @@ func TestPendingListsWhatLeavesNextFirst(t *testing.T) {
 	if len(v.Pending) != 2 || v.Total != 3 || v.More != 1 || v.Pending[0].Intent != "urgent" {
 		t.Errorf("filtered: %+v", v)
 	}
+	st.Attempts["a"].State = ledger.Again // it may have been sent: it is no more in the queue than while it flies
+	if v = PendingOf(s, states, PendingFilter{State: "in_flight"}, now); v.Total != 1 || v.Pending[0].Intent != "flying" {
+		t.Errorf("to be made again: %+v", v)
+	}
 	st.Pauses["broadcasts"] = ledger.Pause{}
 	if v = PendingOf(s, states, PendingFilter{Lane: "main/broadcast", State: "paused"}, now); v.Total != 1 || v.Pending[0].Holds != "pause broadcasts" {
 		t.Errorf("with broadcasts paused: %+v", v)

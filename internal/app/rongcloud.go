@@ -65,6 +65,15 @@ func (r *rongAccount) Send(ctx context.Context, c *dispatch.Call) dispatch.Outco
 	return o
 }
 
+// body implements vendor.
+func (r *rongAccount) body(c *dispatch.Call) ([]byte, string, error) {
+	req, err := r.request(c)
+	if err != nil {
+		return nil, "", err
+	}
+	return req.Body()
+}
+
 // request builds the vendor's request of a call.
 func (r *rongAccount) request(c *dispatch.Call) (rongpush.Request, error) {
 	switch c.Endpoint {
@@ -201,7 +210,7 @@ func outcome(ans *rongcloud.Answer, err error) dispatch.Outcome {
 		return dispatch.Outcome{Class: dispatch.ClassPermanent, Invalid: true, Detail: inv.Error()}
 	}
 	if re, ok := errors.AsType[*rongcloud.Error](err); ok {
-		return dispatch.Outcome{Class: dispatch.Class(re.Class), Code: re.Code, Detail: re.Error()}
+		return dispatch.Outcome{Class: dispatch.Class(re.Class), Code: re.Code, Detail: re.Error(), Service: re.Code == 1007 || re.Code == 1009 || re.Code == 404}
 	}
 	return dispatch.Outcome{Class: dispatch.ClassUnknown, Detail: err.Error()}
 }

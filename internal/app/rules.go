@@ -28,7 +28,10 @@ func AnyRuleOptions() rules.Options {
 func RuleAccounts(s *settings.Settings) []rules.Account {
 	var out []rules.Account
 	for _, ac := range s.Accounts {
-		out = append(out, rules.Account{Name: ac.Name, Vendor: ac.Vendor, AllowEveryone: ac.AllowEveryone, ApprovalWaived: ac.ApprovalWaived, Sender: ac.Sender, Slots: ac.Quota.Day})
+		if ac.Vendor == "getui" { // it has no messages, which is what is said then, and not that nobody sends them
+			ac.Sender = ac.AppID
+		}
+		out = append(out, rules.Account{Name: ac.Name, Vendor: ac.Vendor, NoTags: ac.Vendor == "getui", AllowEveryone: ac.AllowEveryone, ApprovalWaived: ac.ApprovalWaived, Sender: ac.Sender, Slots: ac.Quota.Day})
 	}
 	return out
 }
@@ -37,7 +40,7 @@ func RuleAccounts(s *settings.Settings) []rules.Account {
 func RuleVendor(s *settings.Settings) rules.Vendor {
 	v := ruleVendor{}
 	for i := range s.Accounts {
-		v[s.Accounts[i].Name] = newRongAccount(&s.Accounts[i])
+		v[s.Accounts[i].Name] = newVendor(&s.Accounts[i])
 	}
 	return v
 }
@@ -48,14 +51,18 @@ func newRongAccount(ac *settings.Account) *rongAccount {
 }
 
 // ruleVendor implements rules.Vendor: it builds, for each rule, what would be sent, and says what is wrong with it.
-type ruleVendor map[string]*rongAccount
+type ruleVendor map[string]vendor
 
 // Check implements rules.Vendor.
 func (v ruleVendor) Check(account string, d rules.Delivery) []rules.Problem {
-	r := v[account]
-	if r == nil { // without settings
-		r = &rongAccount{sender: "system", platforms: []string{"ios", "android"}, allowEveryone: true, broadcast: true, pushPlus: true}
+	if r := v[account]; r != nil {
+		return r.check(d)
 	}
+	any := rongAccount{sender: "system", platforms: []string{"ios", "android"}, allowEveryone: true, broadcast: true, pushPlus: true} // without settings
+	return any.check(d)
+}
+
+func (r *rongAccount) check(d rules.Delivery) []rules.Problem {
 	route, no := r.route(d.Action, d.Audience, d.Content.Message != nil)
 	if no != nil {
 		return []rules.Problem{{Path: no.path, AtKey: true, Code: "N407", Message: no.why, Hint: no.can}}
@@ -135,16 +142,7 @@ func extras(c *intent.Content) []rules.Problem {
 // built makes the request that the rule would send, with something harmless in every hole, and says what the vendor would refuse of it.
 func (r *rongAccount) built(route dispatch.Route, d rules.Delivery) []rules.Problem {
 	c := *d.Content
-	for _, p := range []*string{&c.Title, &c.Body, &c.Link, &c.Image, &c.Group} {
-		*p = filled(*p)
-	}
-	if _, whole := rules.Literal(d.Content.Image); !whole {
-		c.Image = "https://in.a.hole"
-	}
-	c.Data = map[string]string{}
-	for k, v := range d.Content.Data {
-		c.Data[k] = filled(v)
-	}
+	fill(&c)
 	if c.Message != nil { // judged by its type already
 		from := "system"
 		if c.Message.From == "" && r.sender != "" {
@@ -161,6 +159,22 @@ func (r *rongAccount) built(route dispatch.Route, d rules.Delivery) []rules.Prob
 		err = bad
 	}
 	return problems("N412", err, func(field string) []string { return neutral(field, d.Content) })
+}
+
+// fill puts something harmless into the holes of a content.
+func fill(c *intent.Content) {
+	_, whole := rules.Literal(c.Image)
+	for _, p := range []*string{&c.Title, &c.Body, &c.Link, &c.Image, &c.Group} {
+		*p = filled(*p)
+	}
+	if !whole {
+		c.Image = "https://in.a.hole"
+	}
+	data := map[string]string{}
+	for k, v := range c.Data {
+		data[k] = filled(v)
+	}
+	c.Data = data
 }
 
 // filled is a text with its holes empty, or a letter where nothing else is left.

@@ -30,7 +30,7 @@ type QuotaShare struct {
 
 // routed reports whether a pending intent waits in a lane.
 func routed(ac *settings.Account, in *intent.Intent, lane string) bool {
-	route, err := newRongAccount(ac).Route(in)
+	route, err := newVendor(ac).Route(in)
 	return in.Action == intent.Broadcast && err == nil && route.Lane == lane
 }
 
@@ -41,7 +41,7 @@ func (l *QuotaLane) divide(s *settings.Settings, set *rules.Set, ac *settings.Ac
 		return
 	}
 	lane := strings.TrimPrefix(l.Lane, ac.Name+"/")
-	pol := rongLanes(quotaOf(ac), late)[lane]
+	pol := lanesOf(ac)[lane]
 	var attempts []*ledger.Attempt
 	for _, st := range states {
 		for _, at := range st.Attempts {
@@ -50,7 +50,7 @@ func (l *QuotaLane) divide(s *settings.Settings, set *rules.Set, ac *settings.Ac
 			}
 		}
 	}
-	all := dispatch.LaneReserves(newRongAccount(ac), set.Reserves(ac.Name), lane)
+	all := dispatch.LaneReserves(newVendor(ac), set.Reserves(ac.Name), lane)
 	kept := dispatch.Reserved(all, attempts, now, s.Zone)
 	for _, r := range all {
 		q := QuotaReserve{Rule: r.Rule, Slots: r.N, Until: dispatch.ReservedTill(r, now, s.Zone).UTC()}

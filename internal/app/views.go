@@ -15,7 +15,9 @@ import (
 
 // LaneNames are the lanes that an account can have.
 func LaneNames() []string {
-	return slices.Sorted(maps.Keys(rongLanes(rongQuota{Split: true}, late)))
+	all := rongLanes(rongQuota{Split: true}, late)
+	maps.Copy(all, getuiLanes(&settings.Account{}))
+	return slices.Sorted(maps.Keys(all))
 }
 
 // QuotaView is what `notifier quota` shows (cli.md 5).
@@ -67,7 +69,7 @@ func QuotaOf(s *settings.Settings, set *rules.Set, states map[int32]*ledger.Stat
 	v := QuotaView{Schema: "notifier.quota/v1", Accounts: []QuotaAccount{}}
 	for i := range s.Accounts {
 		ac := &s.Accounts[i]
-		lanes := rongLanes(quotaOf(ac), late)
+		lanes := lanesOf(ac)
 		qa := QuotaAccount{Account: ac.Name}
 		for _, name := range slices.Sorted(maps.Keys(lanes)) {
 			if pol := lanes[name]; len(pol.Limits) > 0 {

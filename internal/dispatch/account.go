@@ -36,9 +36,22 @@ type Policy struct {
 	Parallel   int           // calls in flight
 	Audiences  bool          // carries broadcasts
 	Endpoint   string        // of the lanes that no route leads to: tags, recall
-	Repeatable bool          // an ambiguous call may be made again
+	Repeatable bool          // tags and reads: an ambiguous call may be made again, whatever it holds by then
+	Tries      int           // how often a push that stays ambiguous is made in all, the same each time; 0: once
+	Within     time.Duration // and for how long after the first try
+	Forms      []Form        // the first that fits makes a call to named users; none: the route's endpoint, up to MaxBatch
 	Late       time.Duration // how long after notAfter an ambiguous call may still arrive and is charged
 	Also       []Counted     // attempts of other lanes that take from these limits too
+}
+
+// Form is one way to call for named users. A lane has several where a vendor's endpoints differ in how many users they take.
+type Form struct {
+	Endpoint    string
+	Least, Most int    // users of a call
+	Class       string // only for intents of this class; "": all
+	Mixed       bool   // the users' contents may differ; otherwise they are equal
+	Weight      int    // of a call in the lane's Rate; 0: its users
+	Tries       int    // as in Policy
 }
 
 // Counted are attempts of a lane with an endpoint, "" being any.
@@ -83,8 +96,11 @@ type Call struct {
 	Tags     []string // tag calls: the whole set
 	Content  *intent.Content
 	Audience *intent.Audience
-	Recall   *Recall   // calls of LaneRecall
-	First    intent.ID // of the first member: seeds what the vendor may use to drop repeats
+	Recall   *Recall          // calls of LaneRecall
+	First    intent.ID        // of the first member: seeds what the vendor may use to drop repeats
+	Intents  []*intent.Intent // what it delivers; with a Mixed Form each has a content of its own
+	Try      int              // from 1; a later one has the same members as the first
+	Began    time.Time        // when the first try started
 }
 
 // Class says what is known of a call; the values are metric labels (metrics.md).
@@ -106,11 +122,24 @@ var Classes = []Class{ClassOK, ClassPermanent, ClassConfig, ClassRetryLater, Cla
 // Outcome is what a Vendor knows of a call afterwards.
 type Outcome struct {
 	Class    Class
-	Code     int    // the vendor's own code, 0 if none came
-	VendorID string // the vendor's id of the message, if any
-	Detail   string // for people: never a secret, never a body
-	Invalid  bool   // with ClassPermanent: we refused to build it, nothing left
+	Code     int           // the vendor's own code, 0 if none came
+	VendorID string        // the vendor's id of the message, if any
+	Detail   string        // for people: never a secret, never a body
+	Invalid  bool          // with ClassPermanent: we refused to build it, nothing left
+	Target   bool          // with ClassPermanent: who it is for is at fault, which says nothing of the lane
+	Service  bool          // with ClassConfig: this endpoint is not ours to use; otherwise it is the credentials
+	Wait     time.Duration // with ClassRetryLater: how long, if the vendor lets us know
+	Alone    bool          // with Wait: only this endpoint is meant, the lane's other forms may go on
+
+	Users map[string]UserOutcome // with ClassOK: what became of users where that differs; who is not in it was accepted
 
 	Sender     string // of a message that was sent, whatever became of it
 	MessageUID string // the vendor's id of a message that can be recalled
+}
+
+// UserOutcome is what became of one user of an accepted call.
+type UserOutcome struct {
+	Refused  bool // the vendor did not take it for this user
+	VendorID string
+	Detail   string
 }

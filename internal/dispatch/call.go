@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -51,8 +52,14 @@ func (a *actor) start(l *lane, v *Call, items []*item, users []string, set []str
 	a.pos.AttemptSeq++
 	v.ID = fmt.Sprintf("%s-%d-%d", a.gen.Incarnation, a.p, a.pos.AttemptSeq)
 	c := &call{lane: l, items: items, users: users, set: set, vendor: v, deadline: local.Add(l.ac.Timeout)}
+	if v.Try == 0 {
+		v.Try, v.Began = 1, now
+	}
 	c.attempt = &ledger.Attempt{V: ledger.Version, ID: v.ID, Account: l.ac.Key, Lane: l.name, Endpoint: v.Endpoint, Owner: a.w.Nonce(), State: ledger.Started,
 		At: now.UTC(), NotAfter: now.Add(l.ac.Timeout).UTC(), Weight: weight, Users: users, Set: set}
+	if v.Try > 1 {
+		c.attempt.Try, c.attempt.Began = v.Try, v.Began.UTC()
+	}
 	for i, it := range items {
 		c.attempt.Members = append(c.attempt.Members, it.p.Intent.ID)
 		if i == 0 {
@@ -63,6 +70,9 @@ func (a *actor) start(l *lane, v *Call, items []*item, users []string, set []str
 			}
 		}
 		a.setState(it, inFlight)
+		if v.Try > 1 {
+			continue
+		}
 		a.opt.Metrics.eventToCall.WithLabelValues(string(it.p.Intent.Action)).Observe(now.Sub(it.p.At).Seconds())
 	}
 	l.running++
@@ -148,7 +158,11 @@ func (a *actor) settle(c *call, o Outcome) {
 		a.back(c)
 	case ClassRetryLater:
 		at.State = ledger.Refused
-		a.later(l, o)
+		if o.Alone && len(l.Forms) > 1 {
+			l.rest(at.Endpoint, now.Add(o.Wait))
+		} else {
+			a.later(l, o)
+		}
 		a.back(c)
 	case ClassNotSent:
 		at.State = ledger.NotSent
@@ -171,8 +185,8 @@ func (a *actor) store(c *call) {
 	if c.lane.scarce() {
 		defer func() { a.gauges(a.clock.now()) }()
 	}
-	human := at.State == ledger.Unknown && !c.lane.Repeatable
-	if at.State == ledger.NotSent || !human && !c.lane.scarce() {
+	waits := at.State == ledger.Again || at.State == ledger.Unknown && !c.lane.Repeatable
+	if at.State == ledger.NotSent || !waits && !c.lane.scarce() {
 		delete(a.kept, at.ID)
 		a.w.Delete(ledger.AttemptKey(at.ID))
 		return
@@ -183,9 +197,15 @@ func (a *actor) store(c *call) {
 
 // sent gives the members their fate.
 func (a *actor) sent(c *call, o Outcome) {
+	a.refusedUsers(c, o)
 	for _, it := range c.items {
+		u := o.Users[it.p.Intent.Target]
+		if u.Refused && it.route.Users {
+			continue
+		}
 		a.fate(it, ledger.Sent, ledger.ReasonNone, func(f *ledger.Fate) {
-			f.Attempt, f.VendorID, f.Code = c.attempt.ID, o.VendorID, o.Code
+			f.Attempt, f.VendorID, f.Code, f.Endpoint = c.attempt.ID, cmp.Or(u.VendorID, o.VendorID), o.Code, c.attempt.Endpoint
+			f.Detail = u.Detail
 			if o.MessageUID != "" && c.lane.scarce() { // it may be recalled
 				c.attempt.Affected = append(c.attempt.Affected, *f)
 			}
@@ -235,7 +255,7 @@ const maxRefusals = 5
 // is refused too it is believed, so that nothing bad stands in the way for ever, and the lane closes for longer.
 func (a *actor) doubted(l *lane, began time.Time, event string, o Outcome) bool {
 	switch {
-	case o.Invalid: // we refused it, not the vendor
+	case o.Invalid, o.Target: // we refused it, not the vendor; or the user is at fault
 		return false
 	case l.refusals < maxRefusals && event == l.refused: // several users of one event
 		return false
@@ -255,13 +275,19 @@ func (a *actor) dead(it *item, c *call, o Outcome) {
 	if o.Invalid {
 		reason = ledger.BadField
 	}
-	a.fate(it, ledger.Dead, reason, func(f *ledger.Fate) { f.Attempt, f.Code, f.Detail = c.attempt.ID, o.Code, o.Detail })
+	a.fate(it, ledger.Dead, reason, func(f *ledger.Fate) {
+		f.Attempt, f.Endpoint, f.Code, f.Detail = c.attempt.ID, c.attempt.Endpoint, o.Code, o.Detail
+	})
 }
 
 // back puts the members of a call that was certainly not done where they came from.
 func (a *actor) back(c *call) {
 	if c.users != nil {
 		a.backTags(c)
+		return
+	}
+	if c.vendor.Try > 1 { // this try was not made, but an earlier one may have been
+		a.again(c)
 		return
 	}
 	a.giveBackCaps(c)
@@ -278,28 +304,41 @@ func (a *actor) unclear(c *call, o Outcome) {
 	if news {
 		l.unclear++
 	}
-	if l.Repeatable {
+	switch {
+	case l.Repeatable:
 		a.unclearTags(c)
 		a.pause(l, at.At)
 		return
+	case o.Class == ClassRetrySafe && c.vendor.Try < l.tries(at.Endpoint):
+		a.pause(l, at.At)
+		c.vendor.Try++
+		a.again(c)
+	default:
+		a.unknown(c, o)
 	}
-	for _, it := range c.items { // AT-MOST-ONCE
-		in := it.p.Intent
-		a.fate(it, ledger.FateUnknown, ledger.ReasonNone, func(f *ledger.Fate) {
-			f.Attempt, f.Code, f.Detail = at.ID, o.Code, o.Detail
-			at.Affected = append(at.Affected, *f)
-		})
-		a.log.Error("outcome unknown: counted as used, never repeated; decide with `notifier attempts resolve`", attemptField(at.ID), laneField(l.full()), ruleField(in.Rule), zap.String("event", in.Event.ID), intentField(in.ID))
-	}
-	at.Members = nil
 	if news && l.unclear >= 3 {
 		a.close(l, "breaker", fmt.Sprintf("%d ambiguous outcomes in a row, the last: %s", l.unclear, o.Detail))
 	}
 }
 
+// unknown ends the members of a call of which nobody can tell whether it was done.
+func (a *actor) unknown(c *call, o Outcome) {
+	l, at := c.lane, c.attempt
+	at.State = ledger.Unknown
+	for _, it := range c.items { // AT-MOST-ONCE
+		in := it.p.Intent
+		a.fate(it, ledger.FateUnknown, ledger.ReasonNone, func(f *ledger.Fate) {
+			f.Attempt, f.Endpoint, f.Code, f.Detail = at.ID, at.Endpoint, o.Code, o.Detail
+			at.Affected = append(at.Affected, *f)
+		})
+		a.log.Error("outcome unknown: counted as used, never repeated; decide with `notifier attempts resolve`", attemptField(at.ID), laneField(l.full()), ruleField(in.Rule), zap.String("event", in.Event.ID), intentField(in.ID))
+	}
+	at.Members = nil
+}
+
 // misconfigured closes the lane, or the account when it is the credentials that are refused.
 func (a *actor) misconfigured(l *lane, o Outcome) {
-	if serviceCode(o.Code) {
+	if o.Service {
 		a.close(l, "service", o.Detail)
 		return
 	}
@@ -329,15 +368,15 @@ func (a *actor) works(l *lane) {
 	}
 }
 
-// serviceCode reports whether a refusal is about one endpoint's service and not about who we are (rongcloud.md 3: 1007, 1009, 404).
-func serviceCode(code int) bool { return code == 1007 || code == 1009 || code == 404 }
-
 // later obeys a refusal for now. On a scarce lane it means that somebody else uses our quota: our books said it was free
 // (design.md 3, Quota). The hour counts as full, and after a second refusal the day too.
 func (a *actor) later(l *lane, o Outcome) {
 	now := a.clock.now()
-	if !l.scarce() {
-		l.notBefore = now.Add(l.Window)
+	if !l.scarce() || o.Wait > 0 {
+		l.notBefore = now.Add(cmp.Or(o.Wait, l.Window))
+		if o.Wait >= longWait {
+			a.log.Error("the vendor's quota is used up: the lane waits", laneField(l.full()), zap.Duration("for", o.Wait), detailField(o.Detail))
+		}
 		return
 	}
 	l.unclear++
@@ -351,6 +390,9 @@ func (a *actor) later(l *lane, o Outcome) {
 		}
 	}
 }
+
+// longWait is a refusal that an operator should hear of: a day's quota, not a minute's.
+const longWait = 10 * time.Minute
 
 // external charges calls that were not ours.
 func (a *actor) external(l *lane, at time.Time, n int, why string) *ledger.Attempt {

@@ -43,7 +43,7 @@ func (a *actor) chores() {
 	}
 	for id, at := range a.kept {
 		switch at.State {
-		case ledger.Started, ledger.Unknown:
+		case ledger.Started, ledger.Again, ledger.Unknown:
 		default:
 			if now.Sub(at.Until) > keepScarce {
 				delete(a.kept, id)

@@ -142,7 +142,7 @@ func (a *actor) planEdits(now time.Time) {
 			p = a.pauses[scope]
 		}
 		if p.Resuming != nil {
-			a.planAgain(scope, now)
+			a.planRecheck(scope, now)
 		}
 	}
 }
@@ -256,8 +256,8 @@ func (a *actor) scopes(it *item) []string {
 	return out
 }
 
-// planAgain evaluates the next of what a pause holds again; when nobody of an older revision is left, the pause is lifted.
-func (a *actor) planAgain(scope string, now time.Time) {
+// planRecheck evaluates the next of what a pause holds again; when nobody of an older revision is left, the pause is lifted.
+func (a *actor) planRecheck(scope string, now time.Time) {
 	job := a.edits.jobs[scope]
 	if job == nil {
 		job = &recheck{scope: scope, left: a.stale(scope)}

@@ -288,7 +288,7 @@ func (a *actor) giveBackCaps(c *call) {
 			}
 			done[id] = true
 			for i, at := range t.At {
-				if at.Equal(c.attempt.At) {
+				if at.Equal(c.vendor.Began) { // a repeat took nothing of its own
 					t.At = append(t.At[:i:i], t.At[i+1:]...)
 					break
 				}

@@ -34,6 +34,7 @@ type item struct {
 	route Route
 	state state
 	group *pushGroup    // while it waits with equals
+	key   string        // equal for those
 	spare bool          // it is in lane.spare
 	doom  ledger.Reason // it is given up for this reason and leaves no more
 }
@@ -64,6 +65,7 @@ type pushQueue struct {
 type pushGroup struct {
 	key   string
 	prio  intent.Priority
+	class string
 	first int64 // seq of the oldest member when it was last looked at
 	items []*item
 	n     int
@@ -78,15 +80,15 @@ func contentKey(it *item) string {
 		return it.id()
 	}
 	sum := sha256.Sum256(b)
-	return it.route.Endpoint + string(rune('1'+it.prio())) + string(sum[:])
+	return it.route.Endpoint + it.p.Intent.Class + string(rune('1'+it.prio())) + string(sum[:])
 }
 
 func (q *pushQueue) add(it *item) {
-	key := contentKey(it)
-	g := q.groups[key]
+	it.key = contentKey(it)
+	g := q.groups[it.key]
 	if g == nil {
-		g = &pushGroup{key: key, prio: it.prio(), first: it.p.Seq}
-		q.groups[key] = g
+		g = &pushGroup{key: it.key, prio: it.prio(), class: it.p.Intent.Class, first: it.p.Seq}
+		q.groups[it.key] = g
 		heap.Push(&q.heap, g)
 	}
 	g.items = append(g.items, it)
@@ -118,10 +120,10 @@ func (q *pushQueue) top() *pushGroup {
 	return q.heap[0]
 }
 
-// take removes up to n items for distinct users from a group, oldest first; an item whose user is in already stays for the next call.
-func (q *pushQueue) take(g *pushGroup, n int) []*item {
+// take removes up to n items from a group, oldest first, and adds their users to those of the call; an item whose user is in already stays
+// for the next call.
+func (q *pushQueue) take(g *pushGroup, n int, users map[string]bool) []*item {
 	var out, stay []*item
-	users := map[string]bool{}
 	i := 0
 	for ; i < len(g.items) && len(out) < n; i++ {
 		switch it := g.items[i]; {
@@ -145,6 +147,20 @@ func (q *pushQueue) take(g *pushGroup, n int) []*item {
 			g.first = g.items[0].p.Seq
 		}
 		heap.Fix(&q.heap, g.place)
+	}
+	return out
+}
+
+// takeMixed removes up to n items for distinct users from the group that goes next, and with mixed from those after it too.
+func (q *pushQueue) takeMixed(n int, mixed bool) []*item {
+	users := map[string]bool{}
+	out := q.take(q.top(), n, users)
+	for mixed && len(out) < n && q.n > 0 {
+		more := q.take(q.top(), n-len(out), users)
+		if len(more) == 0 { // its users are all in already
+			break
+		}
+		out = append(out, more...)
 	}
 	return out
 }

@@ -159,10 +159,12 @@ type lane struct {
 	ac      *account
 	pacer   *quota.Pacer
 	running int
-	queue   *pushQueue // named users
-	casts   []*item    // audiences, unordered: a scarce lane holds few
-	halves  [][]*item  // refused calls, split: each goes alone, first
-	spare   []*item    // queued, with other accounts to try
+	queue   *pushQueue           // named users
+	casts   []*item              // audiences, unordered: a scarce lane holds few
+	halves  [][]*item            // refused calls, split: each goes alone, first
+	again   []*call              // ambiguous, to be made again
+	rests   map[string]time.Time // forms that the vendor does not take before a time, by endpoint
+	spare   []*item              // queued, with other accounts to try
 
 	closed    *ledger.LaneState
 	probing   bool

@@ -281,7 +281,7 @@ func (a *actor) takeLimits(it *item, at time.Time) {
 // giveBackLimits takes back what a call that certainly did not happen had booked. A share of the quota is given back only if the item
 // is tried again or the call never left: what the vendor refused for good has used a slot.
 func (a *actor) giveBackLimits(c *call, slot bool) {
-	at := c.attempt.At
+	at := c.vendor.Began // a repeat took nothing of its own
 	for _, it := range c.items {
 		if it.p.Intent.Policy.Once != nil {
 			if id := onceID(it); a.once[id].At.Equal(at) {

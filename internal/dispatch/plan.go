@@ -1,6 +1,9 @@
 package dispatch
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // plan decides which calls may start now and when to look again.
 func (a *actor) plan() (calls []*call) {
@@ -50,6 +53,7 @@ func (a *actor) free(l *lane, weight int, now time.Time) bool {
 
 // planLane starts what a lane's slots allow: refused halves first, then named users by priority and age, then audiences.
 func (a *actor) planLane(l *lane, now time.Time) (calls []*call) {
+	calls = a.planAgain(l, now)
 	for l.waiting() {
 		items, stop := a.next(l, now)
 		if stop {
@@ -71,17 +75,16 @@ func (a *actor) next(l *lane, now time.Time) (items []*item, stop bool) {
 		if it := l.halves[0][0]; !it.route.Users && !a.mayGo(l, it, now) {
 			return nil, true
 		}
-		if !a.free(l, len(l.halves[0]), now) {
+		if !a.free(l, l.weightOf(l.halves[0], now), now) {
 			return nil, true
 		}
 		items, l.halves = l.halves[0], l.halves[1:]
 	case l.queue.n > 0:
-		g := l.queue.top()
-		n := min(g.n, l.MaxBatch)
-		if !a.free(l, n, now) {
+		f, n := l.nextForm(now)
+		if !a.free(l, l.weight(f, n), now) {
 			return nil, true
 		}
-		items = l.queue.take(g, n)
+		items = l.queue.takeMixed(n, f.Mixed)
 	default:
 		best := a.nextCast(l, now)
 		if best == nil {
@@ -99,16 +102,11 @@ func (a *actor) next(l *lane, now time.Time) (items []*item, stop bool) {
 }
 
 func (a *actor) startItems(l *lane, items []*item, now time.Time) *call {
-	in := items[0].p.Intent
-	v := &Call{Endpoint: items[0].route.Endpoint, Content: in.Content, Audience: in.Audience}
-	weight := 1
+	endpoint, weight := items[0].route.Endpoint, 1
 	if items[0].route.Users {
-		weight = len(items)
-		for _, it := range items {
-			v.Users = append(v.Users, it.p.Intent.Target)
-		}
+		endpoint, weight = cmp.Or(l.formOf(items, now).Endpoint, endpoint), l.weightOf(items, now)
 	}
-	c := a.start(l, v, items, nil, nil, weight)
+	c := a.start(l, callFor(endpoint, items), items, nil, nil, weight)
 	for _, it := range items {
 		a.takeCaps(it, c.attempt.At)
 		a.takeLimits(it, c.attempt.At)

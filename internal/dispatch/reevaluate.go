@@ -51,6 +51,9 @@ const (
 
 // planRetags goes on with an account's re-evaluation, or begins one when its tag rules are not those on record.
 func (a *actor) planRetags(ac *account, now time.Time) {
+	if ac.lanes[LaneTag] == nil {
+		return
+	}
 	r := ac.retags
 	tags, set := a.opt.Rules().TagRules(ac.Name)
 	differ := r.rec == nil || r.rec.Rules != tags || r.rec.State == ledger.TagsRejected && r.rec.RuleSet != set

@@ -317,7 +317,7 @@ func TestAServiceThatIsNotEnabledStopsItsLane(t *testing.T) {
 		b := setup(t)
 		a := b.byHand(nil)
 		ac := a.accounts["stub:k"]
-		at := b.broadcasted(a, "b1", Outcome{Class: ClassConfig, Code: code, Detail: "not enabled"})
+		at := b.broadcasted(a, "b1", Outcome{Class: ClassConfig, Code: code, Service: true, Detail: "not enabled"})
 		l := ac.lanes["broadcast"]
 		if l.closed == nil || l.closed.Reason != "service" || at.State != ledger.Refused || len(a.items) != 1 {
 			t.Fatalf("code %d: lane %+v, attempt %s, %d pending", code, l.closed, at.State, len(a.items))

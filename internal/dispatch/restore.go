@@ -89,7 +89,7 @@ func (a *actor) accountOf(key string) (*account, string) {
 func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*item {
 	inOpen := map[intent.ID]bool{}
 	for _, at := range st.Attempts {
-		if at.State == ledger.Started {
+		if at.State == ledger.Started || at.State == ledger.Again {
 			for _, id := range at.Members {
 				inOpen[id] = true
 			}
@@ -167,7 +167,7 @@ func (a *actor) restoreAttempts(st *ledger.State, now time.Time, held map[intent
 	for id, at := range st.Attempts {
 		a.kept[id] = at
 		ac := a.accounts[at.Account]
-		if at.State != ledger.Started || ac == nil {
+		if at.State != ledger.Started && at.State != ledger.Again || ac == nil {
 			continue
 		}
 		l := ac.laneOf(at)
@@ -180,6 +180,14 @@ func (a *actor) restoreAttempts(st *ledger.State, now time.Time, held map[intent
 				c.items = append(c.items, it)
 			}
 		}
+		if at.Users == nil {
+			c.vendor = callOf(at, c.items)
+		}
+		if at.State == ledger.Again {
+			c.vendor.Try++
+			l.again = append(l.again, c)
+			continue
+		}
 		for _, u := range at.Users {
 			ac.busy[u] = c
 		}
@@ -189,7 +197,7 @@ func (a *actor) restoreAttempts(st *ledger.State, now time.Time, held map[intent
 		switch {
 		case l.scarce():
 			settle = at.NotAfter.Add(lateHold)
-		case !l.Repeatable:
+		case !l.Repeatable && l.tries(at.Endpoint) < 2:
 			settle = at.NotAfter.Add(l.Window)
 			if settle.After(l.notBefore) {
 				l.notBefore = settle
@@ -240,7 +248,7 @@ func (a *actor) fire(k timerKey) {
 	case settleCall:
 		if c := a.calls[k.key]; c != nil {
 			class := ClassUnknown
-			if c.lane.Repeatable {
+			if c.lane.Repeatable || c.lane.tries(c.attempt.Endpoint) > 1 {
 				class = ClassRetrySafe
 			}
 			a.settle(c, Outcome{Class: class, Detail: "the process that made the call ended before its outcome was known"})

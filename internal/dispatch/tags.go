@@ -17,6 +17,17 @@ func (a *actor) retag(ac *account, user string) {
 		return
 	}
 	it := ac.asked[user]
+	if ac.lanes[LaneTag] == nil { // its vendor keeps no tags for us: the row is all that a profile event changes
+		delete(ac.retags.out, user)
+		if it != nil {
+			a.fate(it, ledger.Suppressed, ledger.Unchanged, nil)
+		}
+		if u.Gone {
+			u.RewriteAt = time.Time{}
+			a.dropGone(ac, user)
+		}
+		return
+	}
 	rewrite := !u.RewriteAt.IsZero() && !u.RewriteAt.After(a.clock.now())
 	if it == nil && !rewrite && !ac.retags.out[user] {
 		ac.unqueue(user)

@@ -282,6 +282,8 @@ func (c *Content) field(f *field) {
 		f.message(c.Message.field)
 	case fContentRongCloud:
 		c.RongCloud = json.RawMessage(f.text())
+	case fContentGetui:
+		c.Getui = json.RawMessage(f.text())
 	case fContentOpen:
 		c.Open = f.truth()
 	}

@@ -107,6 +107,7 @@ const (
 	fContentPlatform
 	fContentMessage
 	fContentRongCloud
+	fContentGetui
 )
 
 const (
@@ -291,6 +292,7 @@ func (b buffer) content(c *Content) buffer {
 		b = b.text(fMessageExtra, m.Extra).close(at)
 	}
 	b = b.text(fContentRongCloud, string(c.RongCloud))
+	b = b.text(fContentGetui, string(c.Getui))
 	return b.truth(fContentOpen, c.Open)
 }
 

@@ -150,6 +150,7 @@ type Content struct {
 	Platforms []string          `json:"platforms,omitempty"`
 	Message   *Message          `json:"message,omitempty"`
 	RongCloud json.RawMessage   `json:"rongcloud,omitempty"` // vendor extras, checked at load
+	Getui     json.RawMessage   `json:"getui,omitempty"`     // the same of another vendor: each account takes its own
 	Open      bool              `json:"open,omitempty"`      // the texts have holes that stage 2 fills when it fixes them: ${user.x}, ${now}
 }
 

@@ -32,5 +32,6 @@
 //	started ──► ok | refused           the vendor answered
 //	   │ ├────► not-sent               certainly never left: refunded, the record is deleted
 //	   │ └────► unknown ──► (resolve)  ambiguous on a lane that may not repeat; a human decides
-//	   └──────► ambiguous, repeatable: members go back to pending, the record is deleted
+//	   ├──────► again ──► (the next try)  ambiguous on a lane that repeats under the same request ids: the members wait
+//	   └──────► ambiguous tag call: members go back to pending, the record is deleted
 package ledger

@@ -81,8 +81,9 @@ const (
 	Refused  AttemptState = "refused"
 	Unknown  AttemptState = "unknown"
 	NotSent  AttemptState = "not-sent"
+	Again    AttemptState = "again"    // ambiguous, and made again under the same request ids; its members wait for that
 	External AttemptState = "external" // not ours: the vendor said the quota is used and our books say it is not
-	Resolved AttemptState = "resolved" // was unknown, a human said what happened
+	Resolved AttemptState = "resolved" // was unknown, a human said what happened; or was ambiguous and made again
 )
 
 // Attempt is one HTTP call: in the ledger before it starts and resolved after (design.md 2).
@@ -109,6 +110,9 @@ type Attempt struct {
 	Affected []Fate       `json:"affected,omitempty"` // unknown: the fates a resolution will correct; a message broadcast: those a recall speaks of
 	By       string       `json:"by,omitempty"`       // resolved, or ordered by a command: who, why
 	Why      string       `json:"why,omitempty"`
+
+	Try   int       `json:"try,omitempty"`  // of the calls that are made again: 2 is the first repeat
+	Began time.Time `json:"began,omitzero"` // when the first of them started
 
 	Sender     string `json:"sender,omitempty"`      // of a message; "": a push without one
 	MessageUID string `json:"message_uid,omitempty"` // what a recall names

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 )
 
 // verdict is what an answer says.
@@ -110,24 +108,4 @@ func envelope(body []byte) (code int, message string, ok bool) {
 	}
 	_ = json.Unmarshal(m["errorMessage"], &message) // absent or no text: no message
 	return code, message, true
-}
-
-// maxMessage bounds what of an answer goes into errors, logs and the ledger, in bytes.
-const maxMessage = 256
-
-// cut makes text of the far side fit for a log line: valid UTF-8, no control characters, bounded.
-func cut(s string) string {
-	if len(s) > maxMessage {
-		s = s[:maxMessage]
-		for i := 0; i < utf8.UTFMax && len(s) > 0 && !utf8.ValidString(s[len(s)-min(len(s), utf8.UTFMax):]); i++ {
-			s = s[:len(s)-1]
-		}
-		s += "…"
-	}
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD")))
 }

@@ -2,9 +2,7 @@ package rongcloud
 
 import (
 	"encoding/json"
-	"strings"
 	"testing"
-	"unicode/utf8"
 )
 
 func TestClassify(t *testing.T) {
@@ -73,18 +71,6 @@ func TestClassify(t *testing.T) {
 		if send.unavailable != tc.away {
 			t.Errorf("%s: unavailable = %t, want %t", tc.name, send.unavailable, tc.away)
 		}
-	}
-}
-
-func TestCutIsBoundedAndPrintable(t *testing.T) {
-	for _, s := range []string{"", "plain", strings.Repeat("国", 500), strings.Repeat("a", 254) + "国国", "a\x00b\nc\x1b[31m", "\xff\xfe" + strings.Repeat("\xff", 400)} {
-		got := cut(s)
-		if len(got) > 3*maxMessage+len("…") || !utf8.ValidString(got) || strings.ContainsAny(got, "\x00\n\x1b") {
-			t.Errorf("cut(%q) = %q", s, got)
-		}
-	}
-	if got := cut(strings.Repeat("a", 254) + "国国"); got != strings.Repeat("a", 254)+"…" {
-		t.Errorf("a rune was cut in two: %q", got)
 	}
 }
 

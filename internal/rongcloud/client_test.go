@@ -302,18 +302,6 @@ func TestErrorsShowNoSecretEvenWhenEchoed(t *testing.T) {
 	}
 }
 
-func TestRetryAfter(t *testing.T) {
-	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	for s, want := range map[string]time.Duration{
-		"": 0, "3": 3 * time.Second, "-1": 0, "999999999": time.Hour, "soon": 0,
-		"Thu, 01 Jan 2026 00:00:09 GMT": 9 * time.Second, "Wed, 31 Dec 2025 00:00:09 GMT": 0,
-	} {
-		if got := retryAfter(s, now); got != want {
-			t.Errorf("retryAfter(%q) = %s, want %s", s, got, want)
-		}
-	}
-}
-
 func TestNewRefuses(t *testing.T) {
 	good := Options{Hosts: []string{"https://a.example"}, AppKey: "k", Secret: func() Secret { return NewSecret("s") }}
 	for name, break_ := range map[string]func(*Options){

@@ -6,11 +6,7 @@
 // endpoint may be repeated). A request that certainly never left (DNS, refused, TLS, time over before the first byte)
 // is sent once more, to the data centre's other host, freshly signed, within the same Call.
 //
-// It speaks HTTP/1.1 over its own few connections and not through http.Transport, because four facts have to be known
-// or decided here that the Transport hides: whether a byte of the request left; how many requests a connection has
-// carried (the vendor wants fewer than 80, and an idle time below 55 s); that nothing is ever replayed or redirected;
-// and that a cancelled connection is reset, so that the kernel does not deliver it after we gave up. Parsing and
-// framing are net/http's.
+// Connections, and whether a byte of a request left, are package wire's.
 //
 // Pacing, quota, retry with back-off and what to do about a class stay with the caller; the requests themselves are
 // in package rongpush.

@@ -212,18 +212,6 @@ func TestTimeOverBeforeTheCall(t *testing.T) {
 	}
 }
 
-// A wall clock past the deadline stops the call though the monotonic one has time left.
-func TestWallClockPastTheDeadline(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
-	defer cancel()
-	if err := expired(ctx, time.Now().Add(time.Minute)); err != nil {
-		t.Errorf("a minute left: %v", err)
-	}
-	if err := expired(ctx, time.Now().Round(0).Add(-time.Second)); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("wall clock past: %v", err)
-	}
-}
-
 func TestBadCallIDs(t *testing.T) {
 	v := newVendor(t, nil, say("200 OK", ok200))
 	c := newClient(t, Options{Hosts: []string{v.url()}})

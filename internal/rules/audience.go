@@ -31,7 +31,7 @@ func (a *audience) wide() bool {
 
 // broadcast reads the block of a rule for an audience.
 func (l *loader) broadcast(n *diag.Node, r *Rule, a Account, known bool) {
-	if !keys(n, "push", "audience", "title", "body", "link", "image", "data", "badge", "group", "platforms", "message", "variants", "rongcloud") {
+	if !n.Keys("audience", "title", "body", "link", "image", "data", "badge", "group", "platforms", "message", "variants", "rongcloud", "getui") {
 		return
 	}
 	if aud := n.Need("audience"); aud != nil {

@@ -22,7 +22,7 @@ type content struct {
 	data                            map[string]*template
 	platforms                       []string
 	message                         *message
-	extras                          json.RawMessage
+	extras                          map[string]json.RawMessage // by vendor
 	oneTitle, oneBody               *template
 	variants                        []*content
 	isOpen                          bool // a text has an open hole
@@ -227,9 +227,7 @@ func (l *loader) texts(n *diag.Node, r *Rule, a Account) {
 			}
 		}
 	}
-	if rc := n.Get("rongcloud"); rc != nil {
-		l.extras(rc, c)
-	}
+	l.blocks(n, c)
 	l.variants(n.Get("variants"), r)
 	if c.body == nil && len(r.variants) > 0 { // each has one
 		c.body = r.variants[0].content.body
@@ -292,14 +290,23 @@ func (c *content) vars() []string {
 	return slices.Sorted(maps.Keys(set))
 }
 
-// extras turns the vendor's block into JSON: quoted texts stay texts, plain true, false and whole numbers become what they are.
+// blocks reads the vendors' own extras, of a rule or of what it does.
+func (l *loader) blocks(n *diag.Node, c *content) {
+	for _, name := range vendorBlocks {
+		if b := n.Get(name); b != nil {
+			l.extras(b, name, c)
+		}
+	}
+}
+
+// extras turns a vendor's block into JSON: quoted texts stay texts, plain true, false and whole numbers become what they are.
 // Its keys are the vendor's business (Options.Vendor).
-func (l *loader) extras(n *diag.Node, c *content) {
+func (l *loader) extras(n *diag.Node, vendor string, c *content) {
 	if !n.IsMapping() {
 		return
 	}
-	if c.extras != nil {
-		n.Error("N102", diag.Text{EN: "`rongcloud` is written twice", ZH: "`rongcloud` 写了两次"}, diag.Text{EN: "keep one of them", ZH: "只保留一个"})
+	if c.extras[vendor] != nil {
+		n.Error("N102", diag.Text{EN: "`" + vendor + "` is written twice", ZH: "`" + vendor + "` 写了两次"}, diag.Text{EN: "keep one of them", ZH: "只保留一个"})
 		return
 	}
 	if literal(n) {
@@ -310,7 +317,10 @@ func (l *loader) extras(n *diag.Node, c *content) {
 		n.Error("N505", diag.Text{EN: "the block is too large", ZH: "内容太多"}, diag.Text{})
 		return
 	}
-	c.extras = b
+	if c.extras == nil {
+		c.extras = map[string]json.RawMessage{}
+	}
+	c.extras[vendor] = b
 }
 
 // literal reports holes in the vendor's block: it is sent as it is written.
@@ -383,7 +393,7 @@ func (c *content) render(out *intent.Content, a *subject, raw bool) error {
 		size += len(s)
 		return s
 	}
-	out.Badge, out.Platforms, out.RongCloud = c.badge, c.platforms, c.extras
+	out.Badge, out.Platforms, out.RongCloud, out.Getui = c.badge, c.platforms, c.extras["rongcloud"], c.extras["getui"]
 	if raw || out.Open {
 		out.Title, out.Body, out.Link, out.Image, out.Group = text(c.title), text(c.body), text(c.link), text(c.image), text(c.group)
 	} else { // one string holds all of them
@@ -423,7 +433,7 @@ func (c *content) render(out *intent.Content, a *subject, raw bool) error {
 
 // push reads the block of a rule for named users.
 func (l *loader) push(n *diag.Node, r *Rule, a Account) {
-	if !keys(n, "push", "to", "title", "body", "link", "image", "data", "badge", "group", "platforms", "message", "variants", "rongcloud") {
+	if !n.Keys("to", "title", "body", "link", "image", "data", "badge", "group", "platforms", "message", "variants", "rongcloud", "getui") {
 		return
 	}
 	if to := n.Get("to"); to != nil {

@@ -28,7 +28,7 @@ const maxHold = 90 * 24 * time.Hour
 func (l *loader) limits(own, defaults *diag.Node, r *Rule) {
 	for _, n := range []*diag.Node{own, defaults} {
 		if n != nil {
-			keys(n, "limits", append([]string{"priority", "expire", "per_user", "quiet", "when_quiet"}, ruleLimitKeys...)...)
+			n.Keys(append([]string{"priority", "expire", "per_user", "quiet", "when_quiet"}, ruleLimitKeys...)...)
 		}
 		if n != nil && n.Kind != diag.Mapping {
 			return
@@ -144,7 +144,7 @@ func parseQuiet(s string) (intent.Quiet, bool) {
 
 // merge reads the block. It runs before the texts, whose names depend on it.
 func (l *loader) merge(n *diag.Node, r *Rule) {
-	if n == nil || !keys(n, "merge", "by", "wait", "extend", "max_wait", "keep", "one") {
+	if n == nil || !n.Keys("by", "wait", "extend", "max_wait", "keep", "one") {
 		return
 	}
 	m := &merge{keep: intent.KeepLatest}

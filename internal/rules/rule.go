@@ -71,37 +71,13 @@ type Rule struct {
 
 var ruleName = regexp.MustCompile(`^[a-z0-9-]{3,60}$`)
 
-// unsupported are keys of the format that this version does not act on: refused, never silently ignored.
-var unsupported = map[string][]string{
-	"rule": {"getui"},
-	"push": {"getui"},
-}
-
-// keys is Node.Keys with the keys that are known but not yet supported.
-func keys(n *diag.Node, kind string, known ...string) bool {
-	if !n.IsMapping() {
-		return false
-	}
-	later := unsupported[kind]
-	for _, k := range later {
-		if key := n.Key(k); key != nil {
-			notYet(key, "`"+k+"`")
-		}
-	}
-	return n.Keys(append(slices.Clone(known), later...)...)
-}
-
-func notYet(n *diag.Node, key string) {
-	n.Error("N120", diag.Text{EN: key + " is not supported by this version yet", ZH: "这个版本还不支持 " + key}, diag.Text{EN: "remove it", ZH: "请先删掉"})
-}
-
 // ruleFile reads one file with `rules`.
 func (l *loader) ruleFile(d *diag.Doc) {
 	root := d.Root
 	root.Keys("version", "defaults", "rules")
 	version(root)
 	defaults := root.Get("defaults")
-	if defaults != nil && keys(defaults, "defaults", "owner", "class", "account", "approval", "limits") {
+	if defaults != nil && defaults.Keys("owner", "class", "account", "approval", "limits") {
 		l.limits(defaults.Get("limits"), nil, &Rule{})
 	}
 	list := root.Need("rules")
@@ -141,8 +117,8 @@ func (l *loader) find(name string) *Rule {
 
 // rule reads one rule; nil when it has no usable name. Mistakes are in the list, which keeps the Set from being made.
 func (l *loader) rule(n, defaults *diag.Node) *Rule {
-	if !keys(n, "rule", "name", "title", "owner", "notes", "links", "mode", "class", "from", "until", "event", "when", "unless", "user_when", "tags", "push", "broadcast",
-		"account", "merge", "send_at", "limits", "approval", "rongcloud", "tests") {
+	if !n.Keys("name", "title", "owner", "notes", "links", "mode", "class", "from", "until", "event", "when", "unless", "user_when", "tags", "push", "broadcast",
+		"account", "merge", "send_at", "limits", "approval", "rongcloud", "getui", "tests") {
 		return nil
 	}
 	r := &Rule{Line: n.Line, node: n.Need("name"), Mode: Live}
@@ -178,6 +154,10 @@ func (l *loader) rule(n, defaults *diag.Node) *Rule {
 	body := n.Get(string(r.Action))
 	switch r.Action {
 	case intent.Tags:
+		if known && account.NoTags {
+			n.Key("tags").Error("N407", diag.Text{EN: "this version keeps no tags in step at account `" + r.Account + "` (" + account.Vendor + ")", ZH: "这个版本不能在账号 `" + r.Account + "`（" + account.Vendor + "）维护标签"},
+				diag.Text{EN: "tags at a RongCloud account; pushes and broadcasts at this one", ZH: "标签请用融云账号；这个账号可以用 push 和 broadcast"})
+		}
 		l.tagList(body, r)
 	case intent.Push:
 		l.push(body, r, account)
@@ -197,8 +177,8 @@ func (l *loader) rule(n, defaults *diag.Node) *Rule {
 			}
 		}
 	}
-	if rc := n.Get(vendorBlock); rc != nil && r.content != nil {
-		l.extras(rc, r.content)
+	if r.content != nil {
+		l.blocks(n, r.content)
 	}
 	l.work(n, r)
 	l.tests(n.Get("tests"), r)

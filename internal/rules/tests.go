@@ -54,7 +54,7 @@ var reasons = []string{"duplicate", "stale", "unchanged", "expired", "capped", "
 	"not-approved", "cancelled", "killed", "superseded-by-rule-change"}
 
 // What of a request can be expected, by action.
-var requestKeys = []string{"title", "body", "link", "image", "data", "badge", "group", "platforms", "message", "rongcloud", "account", "endpoint"}
+var requestKeys = []string{"title", "body", "link", "image", "data", "badge", "group", "platforms", "message", "rongcloud", "getui", "account", "endpoint"}
 
 // untested is the code of a rule without a test that proves a miss.
 const untested = "W801"

@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"slices"
+
 	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/intent"
 )
@@ -102,7 +104,7 @@ func (l *loader) vendor(n *diag.Node, r *Rule) {
 // report puts a finding at the deepest node of its path that is there. The vendor's own block may stand at the rule as well.
 func (p Problem) report(body, rule *diag.Node) {
 	at := body
-	if p.Path[0] == vendorBlock && body.Get(vendorBlock) == nil && rule.Get(vendorBlock) != nil {
+	if b := p.Path[0]; slices.Contains(vendorBlocks, b) && body.Get(b) == nil && rule.Get(b) != nil {
 		at = rule
 	}
 	for i, k := range p.Path {
@@ -118,8 +120,8 @@ func (p Problem) report(body, rule *diag.Node) {
 	at.Error(p.Code, p.Message, p.Hint)
 }
 
-// vendorBlock is the key of the vendor's own extras.
-const vendorBlock = "rongcloud"
+// vendorBlocks are the keys of the vendors' own extras.
+var vendorBlocks = []string{"rongcloud", "getui"}
 
 // raw is the audience as its file writes it.
 func (a *audience) raw() *intent.Audience {

@@ -273,9 +273,11 @@ func partsOf(c *call) map[string]part {
 			out["message.content."+k] = part{text: v}
 		}
 	}
-	var extras any
-	if json.Unmarshal(t.RongCloud, &extras) == nil {
-		jsonParts(out, "rongcloud", extras)
+	for name, block := range map[string]json.RawMessage{"rongcloud": t.RongCloud, "getui": t.Getui} {
+		var extras any
+		if json.Unmarshal(block, &extras) == nil {
+			jsonParts(out, name, extras)
+		}
 	}
 	return out
 }

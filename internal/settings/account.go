@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/notifier/notifier/internal/diag"
@@ -14,6 +15,7 @@ var (
 	dataCenters = []string{"beijing", "singapore", "singapore-b", "north-america", "saudi-arabia"}
 	accountKeys = []string{"vendor", "data_center", "hosts", "app_key", "secret", "sender", "platforms", "allow", "approval",
 		"services", "quota", "brake", "tags", "timeout"}
+	getuiKeys = []string{"vendor", "host", "app_id", "app_key", "master_secret", "identify", "allow", "approval", "services", "quota", "brake", "timeout"}
 )
 
 func (r *reader) accounts() (out []Account) {
@@ -32,12 +34,12 @@ func (r *reader) accounts() (out []Account) {
 		if !ok {
 			continue
 		}
-		if first, twice := byKey[a.AppKey]; twice && a.AppKey != "" {
+		if first, twice := byKey[a.Vendor+":"+a.AppKey]; twice && a.AppKey != "" {
 			r.place("accounts."+a.Name+".app_key").Error("N706",
 				diag.Text{EN: "account `" + first + "` has the same App Key: their quota would be spent twice", ZH: "账号 `" + first + "` 用的是同一个 App Key，配额会被重复使用"},
 				diag.Text{EN: "one account for each App Key", ZH: "一个 App Key 只写一个账号"})
 		}
-		byKey[a.AppKey] = a.Name
+		byKey[a.Vendor+":"+a.AppKey] = a.Name
 		out = append(out, a)
 	}
 	if len(n.Fields) == 0 {
@@ -56,11 +58,14 @@ func (r *reader) account(name string, n *diag.Node) (Account, bool) {
 	a := Account{Name: name, Vendor: "rongcloud"}
 	n.Need("vendor")
 	vendor, ok := r.find(at("vendor"), "rongcloud", false).Enum("rongcloud", "getui")
-	if vendor == "getui" {
-		r.place(at("vendor")).Error("N703", diag.Text{EN: "vendor getui is not supported by this version yet", ZH: "此版本尚不支持 getui（个推）"}, diag.Text{})
-	}
-	if !ok || vendor != "rongcloud" {
+	switch {
+	case !ok:
 		return a, false
+	case vendor == "getui":
+		a.Vendor = vendor
+		n.Keys(getuiKeys...)
+		r.getui(&a, at)
+		return a, true
 	}
 	n.Keys(accountKeys...)
 
@@ -90,16 +95,60 @@ func (r *reader) account(name string, n *diag.Node) (Account, bool) {
 	if len(a.Platforms) == 0 {
 		r.place(at("platforms")).Error("N112", diag.Text{EN: "no platform is left to send to", ZH: "没有可发送的平台"}, diag.Text{EN: "ios, android, harmonyos", ZH: "ios、android、harmonyos"})
 	}
-	a.AllowEveryone = slices.Contains(r.enums(at("allow"), nil, "everyone"), "everyone")
-	a.ApprovalWaived = r.enum(at("approval"), "required", "required", "waived") == "waived"
-
+	r.allowed(&a, at)
 	n.Get("services").Keys("broadcast", "push_plus")
 	a.Broadcast, a.PushPlus = r.bool(at("services.broadcast"), true), r.bool(at("services.push_plus"), false)
 	a.Quota = r.quota(at("quota.broadcast"))
-	a.Brake = r.rate(at("brake"), "500 in 10m")
 	a.Tags = r.tags(at("tags"))
-	a.Timeout = r.duration(at("timeout"), "6s", time.Second, 30*time.Second)
+	r.bounds(&a, at)
 	return a, true
+}
+
+// allowed is what an account may do without being asked.
+func (r *reader) allowed(a *Account, at func(string) string) {
+	a.AllowEveryone = slices.Contains(r.enums(at("allow"), nil, "everyone"), "everyone")
+	a.ApprovalWaived = r.enum(at("approval"), "required", "required", "waived") == "waived"
+}
+
+func (r *reader) bounds(a *Account, at func(string) string) {
+	a.Brake = r.rate(at("brake"), "500 in 10m")
+	a.Timeout = r.duration(at("timeout"), "6s", time.Second, 30*time.Second)
+}
+
+// getui reads what an account at Getui has. It keeps no tags.
+func (r *reader) getui(a *Account, at func(string) string) {
+	host := r.text(at("host"), "https://restapi.getui.com")
+	a.Hosts = []string{host}
+	if !hostAllowed(host) {
+		r.place(at("host")).Error("N705", diag.Text{EN: "`" + host + "` is not a safe vendor address", ZH: "`" + host + "` 不是安全的服务地址"},
+			diag.Text{EN: "https://host; http only to this machine", ZH: "请用 https://host；http 只能用于本机"})
+	}
+	if a.AppID = r.text(at("app_id"), ""); a.AppID == "" {
+		r.missing("accounts."+a.Name, "app_id")
+	}
+	if a.AppKey = r.text(at("app_key"), ""); a.AppKey == "" {
+		r.missing("accounts."+a.Name, "app_key")
+	}
+	if strings.ContainsFunc(a.AppID, func(c rune) bool { return c <= ' ' || c > '~' || strings.ContainsRune("/?#%", c) }) {
+		r.place(at("app_id")).Error("N112", diag.Text{EN: "`" + a.AppID + "` cannot be an app id: it is a part of every address", ZH: "`" + a.AppID + "` 不能作 AppID：它是每个地址的一部分"},
+			diag.Text{EN: "as Getui's console shows it", ZH: "请照个推控制台显示的填写"})
+	}
+	if a.Secret = r.secret(at("master_secret")); !r.given(at("master_secret")) {
+		r.missing("accounts."+a.Name, "master_secret")
+	}
+	a.Identify = r.enum(at("identify"), "alias", "alias", "cid")
+	r.allowed(a, at)
+	r.node(at("services")).Keys("broadcast", "fast_tag")
+	a.Broadcast, a.FastTag = r.bool(at("services.broadcast"), true), r.bool(at("services.fast_tag"), false)
+	r.node(at("quota")).Keys("push", "broadcast")
+	r.node(at("quota.broadcast")).Keys("minute", "day")
+	a.Quota = Quota{
+		Pushes: r.int(at("quota.push"), 50, 1, 10000),
+		Minute: r.int(at("quota.broadcast.minute"), 5, 1, 1000),
+		Day:    r.int(at("quota.broadcast.day"), 20, 1, 100000),
+		Shared: true,
+	}
+	r.bounds(a, at)
 }
 
 func (r *reader) quota(path string) Quota {

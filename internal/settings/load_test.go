@@ -237,7 +237,10 @@ accounts:
 8:5 N101 unknown key ` + "`data_centre`" + `
 10:13 N702 a secret is written here in plain
 `},
-		{name: "getui", text: strings.Replace(minimal, "rongcloud", "getui", 1), want: "5:13 N703 vendor getui is not supported by this version yet\n"},
+		{name: "getui with the other's keys", text: strings.Replace(minimal, "rongcloud", "getui", 1), want: "5:5 N114 `accounts.main.app_id` is missing\n5:5 N114 `accounts.main.master_secret` is missing\n6:5 N101 unknown key `data_center`\n8:5 N101 unknown key `secret`\n"},
+		{name: "getui's values", text: minimal + "  second: {vendor: getui, app_id: a/b, app_key: k, master_secret: plain, host: \"http://a.example\", identify: phone, quota: {push: 0}}\n",
+			want: "9:35 N112 `a/b` cannot be an app id: it is a part of every address\n9:67 N702 a secret is written here in plain\n9:80 N705 `http://a.example` is not a safe vendor address\n" +
+				"9:110 N112 `phone` is not possible here\n9:131 N112 `0` is not a whole number from 1 to 10000\n"},
 		{name: "hosts and data centre", text: account(`    hosts: ["https://a.example.com"]` + "\n"), want: "9:12 N704 `data_center` and `hosts` exclude each other\n"},
 		{name: "plain http", text: strings.Replace(minimal, "data_center: beijing", `hosts: ["http://a.example.com", "https://u:p@b.example.com", "ftp://127.0.0.1"]`, 1),
 			want: "6:12 N705 `ftp://127.0.0.1` is not a safe vendor address\n6:12 N705 `http://a.example.com` is not a safe vendor address\n6:12 N705 `https://u:p@b.example.com` is not a safe vendor address\n"},

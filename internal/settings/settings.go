@@ -86,21 +86,24 @@ type Consent struct {
 	Service   string // must be true for class service
 }
 
-// Account is one RongCloud App Key.
+// Account is one RongCloud App Key, or one app at Getui.
 type Account struct {
 	Name       string
-	Vendor     string // rongcloud
-	DataCenter string // exactly one of DataCenter and Hosts is set
+	Vendor     string // rongcloud | getui
+	DataCenter string // exactly one of DataCenter and Hosts is set; Getui has one host
 	Hosts      []string
 	AppKey     string
 	Secret     *Secret
 	Sender     string
 	Platforms  []string // ios | android | harmonyos
+	AppID      string   // Getui
+	Identify   string   // Getui: alias | cid, what a user id is there
 
 	AllowEveryone  bool
 	ApprovalWaived bool
 	Broadcast      bool // services.broadcast
 	PushPlus       bool // services.push_plus
+	FastTag        bool // services.fast_tag
 	Quota          Quota
 	Brake          Rate
 	Tags           Tags
@@ -113,6 +116,8 @@ type Quota struct {
 	Rolling   bool // day_window: a rolling 24 h instead of the natural day
 	DayZones  []*time.Location
 	Shared    bool // /push.json and /message/broadcast.json take from one budget
+	Pushes    int  // Getui: of pushes to users, in a second
+	Minute    int  // Getui: of pushes to audiences, beside Day
 }
 
 // Rate is N within In.

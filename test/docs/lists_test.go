@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/getui"
 	"github.com/notifier/notifier/internal/rongpush"
 	"github.com/notifier/notifier/internal/settings"
 )
@@ -96,13 +98,18 @@ func TestEveryDiagnosticCodeHasItsSection(t *testing.T) {
 }
 
 func TestEverySettingIsListedWithItsDefault(t *testing.T) {
-	env := []string{"RONGCLOUD_SECRET=x"}
-	s, list := settings.Load(filepath.Join(root, "docs/first/notifier.yaml"), env, nil)
+	src := text(t, "docs/first/notifier.yaml") + "  second: {vendor: getui, app_id: a, app_key: k, master_secret: \"${env:RONGCLOUD_SECRET}\"}\n"
+	file := filepath.Join(t.TempDir(), "notifier.yaml")
+	if err := os.WriteFile(file, []byte(src), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, list := settings.Load(file, []string{"RONGCLOUD_SECRET=x"}, nil)
 	if s == nil {
 		t.Fatal(list)
 	}
 	given := map[string]bool{"version": true, "kafka.embedded": true, "kafka.start": true, "log.format": true, "kafka.replication": true,
-		"kafka.instance": true, "accounts.NAME.hosts": true, "accounts.NAME.app_key": true, "accounts.NAME.secret": true, "accounts.NAME.vendor": true}
+		"kafka.instance": true, "accounts.NAME.hosts": true, "accounts.NAME.app_key": true, "accounts.NAME.secret": true, "accounts.NAME.vendor": true,
+		"accounts.GETUI.vendor": true, "accounts.GETUI.app_id": true, "accounts.GETUI.app_key": true, "accounts.GETUI.master_secret": true}
 	cell := regexp.MustCompile("(?m)^\\| `([a-zA-Z_.]+)` \\| (?:`([^`]*)`|([^|]*)) \\|")
 	for _, p := range bilingual("docs/settings.md") {
 		have := map[string]string{}
@@ -111,7 +118,7 @@ func TestEverySettingIsListedWithItsDefault(t *testing.T) {
 		}
 		n := 0
 		for _, e := range s.Entries {
-			key := strings.Replace(e.Path, "accounts.main.", "accounts.NAME.", 1)
+			key := strings.NewReplacer("accounts.main.", "accounts.NAME.", "accounts.second.", "accounts.GETUI.").Replace(e.Path)
 			def, ok := have[key]
 			switch {
 			case !ok:
@@ -131,60 +138,19 @@ func TestEverySettingIsListedWithItsDefault(t *testing.T) {
 	}
 }
 
-// unsupported reads the map of keys that the loader refuses for now.
-func unsupported(t *testing.T) (out []string) {
-	t.Helper()
-	f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, "internal/rules/rule.go"), nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ast.Inspect(f, func(n ast.Node) bool {
-		v, ok := n.(*ast.ValueSpec)
-		if !ok || v.Names[0].Name != "unsupported" {
-			return true
-		}
-		for _, e := range v.Values[0].(*ast.CompositeLit).Elts {
-			for _, k := range e.(*ast.KeyValueExpr).Value.(*ast.CompositeLit).Elts {
-				s, err := strconv.Unquote(k.(*ast.BasicLit).Value)
-				if err != nil {
-					t.Fatal(err)
-				}
-				out = append(out, s)
-			}
-		}
-		return true
-	})
-	if len(out) == 0 {
-		t.Fatal("the loader refuses no key any more: then the documents need no list, and this test is to go")
-	}
-	return out
-}
-
-func TestWhatIsNotSupportedYetIsSaid(t *testing.T) {
-	for _, p := range append(bilingual("README.md"), bilingual("docs/rules.md")...) {
-		line := ""
-		for l := range strings.SplitSeq(text(t, p), "\n") {
-			if strings.Contains(l, "N120") {
-				line = l
-			}
-		}
-		if line == "" {
-			t.Fatalf("%s has no line on N120", p)
-		}
-		for _, k := range unsupported(t) {
-			if !strings.Contains(line, "`"+k+"`") && !strings.Contains(line, "`limits."+k+"`") {
-				t.Errorf("%s does not say that %s is refused", p, k)
-			}
-		}
-	}
-}
-
 func TestEveryEndpointAndLaneIsOnTheVendorPage(t *testing.T) {
 	endpoints := []string{rongpush.TagSet.Path, rongpush.TagBatchSet.Path, rongpush.TagsGet.Path, rongpush.Push.Path, rongpush.PushUser.Path,
 		rongpush.BroadcastMessage.Path, rongpush.OnlineMessage.Path, rongpush.SystemPublish.Path, rongpush.SystemTemplate.Path,
 		rongpush.BroadcastRecall.Path, rongpush.PushCustom.Path}
-	for _, p := range bilingual("docs/vendor.md") {
-		body := text(t, p)
+	getuis := []getui.Endpoint{getui.SingleAlias, getui.SingleCID, getui.BatchCID, getui.ListMessage, getui.ListAlias, getui.ListCID, getui.AppAll, getui.AppTag, getui.AppFastTag, getui.UserStatus}
+	for i, p := range bilingual("docs/vendor.md") {
+		other := text(t, bilingual("docs/getui.md")[i])
+		for _, ep := range getuis {
+			if !strings.Contains(other, "`"+ep.Name+"`") {
+				t.Errorf("%s: its page of Getui does not have %s", p, ep.Name)
+			}
+		}
+		body := text(t, p) + other
 		for _, w := range append(endpoints, app.LaneNames()...) {
 			if !strings.Contains(body, "`"+w+"`") {
 				t.Errorf("%s does not have %s", p, w)

@@ -1,4 +1,4 @@
-package rongcloud
+package wire
 
 import (
 	"slices"
@@ -9,16 +9,16 @@ import (
 // maxIdle bounds the idle connections of a host; more calls than that in parallel dial for themselves.
 const maxIdle = 32
 
-// pool keeps idle connections, the latest used first. Each has a timer that closes it at maxAge, so that it goes even
+// pool keeps idle connections, the latest used first. Each has a timer that closes it at MaxAge, so that it goes even
 // when no call comes.
 type pool struct {
 	mu     sync.Mutex // guards the rest
-	idle   map[*host][]*conn
+	idle   map[*Host][]*Conn
 	closed bool
 }
 
 // get takes an idle connection of a host; nil: dial.
-func (p *pool) get(h *host) *conn {
+func (p *pool) get(h *Host) *Conn {
 	for {
 		p.mu.Lock()
 		list := p.idle[h]
@@ -38,19 +38,19 @@ func (p *pool) get(h *host) *conn {
 }
 
 // put gives a connection back after a complete exchange, or closes it.
-func (p *pool) put(k *conn) {
+func (p *pool) put(k *Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || !k.reusable() || len(p.idle[k.host]) >= maxIdle {
 		_ = k.raw.Close()
 		return
 	}
-	k.timer = time.AfterFunc(maxAge-time.Since(k.born), func() { p.drop(k) })
+	k.timer = time.AfterFunc(k.opt.MaxAge-time.Since(k.born), func() { p.drop(k) })
 	p.idle[k.host] = append(p.idle[k.host], k)
 }
 
 // drop closes a connection if it is still idle.
-func (p *pool) drop(k *conn) {
+func (p *pool) drop(k *Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if i := slices.Index(p.idle[k.host], k); i >= 0 {

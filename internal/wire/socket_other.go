@@ -1,6 +1,6 @@
 //go:build !linux
 
-package rongcloud
+package wire
 
 import (
 	"net"

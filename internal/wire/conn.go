@@ -1,4 +1,4 @@
-package rongcloud
+package wire
 
 import (
 	"bufio"
@@ -14,24 +14,15 @@ import (
 	"github.com/notifier/notifier/internal/failpoint"
 )
 
-const (
-	// maxUses: the vendor wants fewer than 80 requests a connection, since long-lived ones defeat its load balancing.
-	maxUses = 79
-	// maxAge: idle below 55 s (an older page: life below 60 s). Counting from the dial keeps both.
-	maxAge = 50 * time.Second
-	// maxBody bounds an answer's body; the longest documented one, tags of 50 users, is about 50 KiB.
-	maxBody = 64 << 10
-	// maxRead bounds what is read of one exchange: body, header and the framing of chunks.
-	maxRead = maxBody + 32<<10
-)
+// framing is what may be read of one exchange beside the body: header and the framing of chunks.
+const framing = 32 << 10
 
-var errTooLarge = fmt.Errorf("the answer is longer than %d KiB", maxBody>>10)
-
-// conn is one HTTP/1.1 connection, used by one call at a time.
-type conn struct {
+// Conn is one HTTP/1.1 connection, used by one call at a time.
+type Conn struct {
 	net.Conn            // TLS, or raw itself
 	raw      *countConn // below TLS
-	host     *host
+	opt      *Options
+	host     *Host
 	limit    *io.LimitedReader
 	reader   *bufio.Reader
 	born     time.Time
@@ -39,9 +30,9 @@ type conn struct {
 	timer    *time.Timer // closes it when idle and too old; owned by the pool
 }
 
-func newConn(h *host, top net.Conn, raw *countConn) *conn {
+func newConn(h *Host, o *Options, top net.Conn, raw *countConn) *Conn {
 	limit := &io.LimitedReader{R: top}
-	return &conn{Conn: top, raw: raw, host: h, limit: limit, reader: bufio.NewReader(limit), born: time.Now()}
+	return &Conn{Conn: top, raw: raw, opt: o, host: h, limit: limit, reader: bufio.NewReader(limit), born: time.Now()}
 }
 
 // countConn counts what was handed to the kernel, so that TLS cannot hide a half-written record.
@@ -58,7 +49,7 @@ func (c *countConn) Write(b []byte) (int, error) {
 
 // abort drops the connection and what the kernel still holds of the request: linger 0 sends a reset instead of
 // delivering it after we gave up (design.md 3.5).
-func (k *conn) abort() { k.raw.abort() }
+func (k *Conn) abort() { k.raw.abort() }
 
 func (c *countConn) abort() {
 	if l, ok := c.Conn.(interface{ SetLinger(int) error }); ok {
@@ -67,21 +58,21 @@ func (c *countConn) abort() {
 	_ = c.Conn.Close()
 }
 
-// exchange writes one request and reads its whole answer before the context's deadline. sent: a byte may have left.
+// Exchange writes one request and reads its whole answer before the context's deadline. sent: a byte may have left.
 // When it returns an error the connection is gone.
-func (k *conn) exchange(ctx context.Context, req *http.Request) (resp *http.Response, body []byte, sent bool, err error) {
+func (k *Conn) Exchange(ctx context.Context, req *http.Request) (resp *http.Response, body []byte, sent bool, err error) {
 	stop := context.AfterFunc(ctx, k.abort) // the deadline, and the caller's cancellation
 	defer func() {
 		// A stop that comes too late means that abort runs: the answer stands, the connection does not.
 		if !stop() || err != nil || resp.Close || k.reader.Buffered() > 0 {
-			k.uses = maxUses
+			k.uses = k.opt.MaxUses
 			k.abort()
 		}
 	}()
 	deadline, _ := ctx.Deadline()
 	setUserTimeout(k.raw.Conn, time.Until(deadline))
 	k.uses++
-	k.limit.N = maxRead
+	k.limit.N = k.opt.MaxBody + framing
 
 	var wire bytes.Buffer
 	if err := req.Write(&wire); err != nil {
@@ -89,7 +80,7 @@ func (k *conn) exchange(ctx context.Context, req *http.Request) (resp *http.Resp
 	}
 	// The last look at the clocks before the first byte. A process that was stopped in between has passed its
 	// deadline without the context's timer having fired yet.
-	if err := expired(ctx, deadline); err != nil {
+	if err := Expired(ctx, deadline); err != nil {
 		return nil, nil, false, err
 	}
 	before := k.raw.written.Load()
@@ -109,7 +100,7 @@ func (k *conn) exchange(ctx context.Context, req *http.Request) (resp *http.Resp
 		if writeErr != nil {
 			err = writeErr
 		}
-		if over := expired(ctx, deadline); over != nil {
+		if over := Expired(ctx, deadline); over != nil {
 			err = fmt.Errorf("%w (%w)", over, err)
 		}
 		return nil, nil, sent, fmt.Errorf("no complete answer: %w", err)
@@ -118,7 +109,7 @@ func (k *conn) exchange(ctx context.Context, req *http.Request) (resp *http.Resp
 }
 
 // read takes the answer, past interim ones.
-func (k *conn) read(req *http.Request) (*http.Response, []byte, error) {
+func (k *Conn) read(req *http.Request) (*http.Response, []byte, error) {
 	for {
 		resp, err := http.ReadResponse(k.reader, req)
 		if err != nil {
@@ -127,9 +118,9 @@ func (k *conn) read(req *http.Request) (*http.Response, []byte, error) {
 		if resp.StatusCode < 200 && resp.StatusCode != http.StatusSwitchingProtocols {
 			continue
 		}
-		body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
-		if err == nil && len(body) > maxBody {
-			err = errTooLarge
+		body, err := io.ReadAll(io.LimitReader(resp.Body, k.opt.MaxBody+1))
+		if err == nil && int64(len(body)) > k.opt.MaxBody {
+			err = k.errTooLarge()
 		}
 		if err != nil {
 			return nil, nil, k.tooLarge(err)
@@ -139,19 +130,23 @@ func (k *conn) read(req *http.Request) (*http.Response, []byte, error) {
 }
 
 // tooLarge names the limit when it, and not the far side, ended the reading.
-func (k *conn) tooLarge(err error) error {
+func (k *Conn) tooLarge(err error) error {
 	if k.limit.N <= 0 {
-		return errTooLarge
+		return k.errTooLarge()
 	}
 	return err
 }
 
-// reusable: another request may follow.
-func (k *conn) reusable() bool { return k.uses < maxUses && time.Since(k.born) < maxAge }
+func (k *Conn) errTooLarge() error {
+	return fmt.Errorf("the answer is longer than %d KiB", k.opt.MaxBody>>10)
+}
 
-// expired is the context's end judged by the clocks themselves, the monotonic and the wall one; a wall clock that was
+// reusable: another request may follow.
+func (k *Conn) reusable() bool { return k.uses < k.opt.MaxUses && time.Since(k.born) < k.opt.MaxAge }
+
+// Expired is the context's end judged by the clocks themselves, the monotonic and the wall one; a wall clock that was
 // set forward past the deadline counts, since the charge is dated by it (design.md 3.4).
-func expired(ctx context.Context, deadline time.Time) error {
+func Expired(ctx context.Context, deadline time.Time) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

@@ -1,0 +1,359 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/notifier/notifier/internal/dispatch"
+	"github.com/notifier/notifier/internal/getui"
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/quota"
+	"github.com/notifier/notifier/internal/settings"
+)
+
+// getuiAccount is one app at Getui as the dispatcher's Vendor: design.md 4's column for this vendor, and what the neutral keys of a rule
+// become there.
+type getuiAccount struct {
+	client        *getui.Client
+	appID         string
+	by            getui.By // what a user id is there
+	allowEveryone bool
+	broadcast     bool
+	fastTag       bool // the app has the package for pushes to one tag
+}
+
+func newGetuiAccount(ac *settings.Account) *getuiAccount {
+	return &getuiAccount{appID: ac.AppID, by: getui.By(ac.Identify), allowEveryone: ac.AllowEveryone, broadcast: ac.Broadcast, fastTag: ac.FastTag}
+}
+
+// ValidUser implements dispatch.Vendor.
+func (g *getuiAccount) ValidUser(id string) error { return g.by.Valid(id) }
+
+// ReadTags implements dispatch.Vendor; the account has no lane that would ask.
+func (g *getuiAccount) ReadTags(context.Context, string, []string) (map[string][]string, dispatch.Outcome) {
+	return nil, dispatch.Outcome{Class: dispatch.ClassPermanent, Detail: "no tags are kept at Getui"}
+}
+
+// Probe implements dispatch.Vendor by asking for a user that need not exist: a refusal of the user shows that everything else is well.
+func (g *getuiAccount) Probe(ctx context.Context, id string) dispatch.Outcome {
+	_, err := getui.Send(ctx, g.client, id, getui.GetStatus{CIDs: []string{"notifier-probe"}})
+	o := getuiOutcome(err, 1)
+	if o.Class == dispatch.ClassPermanent && !o.Invalid {
+		o.Class = dispatch.ClassOK
+	}
+	return o
+}
+
+// Send implements dispatch.Vendor.
+func (g *getuiAccount) Send(ctx context.Context, c *dispatch.Call) dispatch.Outcome {
+	switch c.Endpoint {
+	case getui.BatchCID.Name, getui.BatchAlias.Name:
+		r, err := g.batch(c)
+		if err != nil {
+			return getuiOutcome(err, c.Try)
+		}
+		return decoded(ctx, g.client, c, r)
+	case getui.ListCID.Name, getui.ListAlias.Name:
+		return g.sendList(ctx, c)
+	case getui.SingleCID.Name, getui.SingleAlias.Name:
+		r, err := g.single(c, c.Intents[0])
+		if err != nil {
+			return getuiOutcome(err, c.Try)
+		}
+		return decoded(ctx, g.client, c, r)
+	}
+	r, err := g.toAudience(c)
+	if err != nil {
+		return getuiOutcome(err, c.Try)
+	}
+	ans, err := getui.Send(ctx, g.client, c.ID, r)
+	if err != nil {
+		return getuiOutcome(err, c.Try)
+	}
+	task, err := r.Decode(ans)
+	if err != nil {
+		return getuiOutcome(err, c.Try)
+	}
+	return dispatch.Outcome{Class: dispatch.ClassOK, VendorID: task}
+}
+
+// sendList stores the message and sends it. Nobody gets anything by the first: whatever goes wrong there, nothing was sent.
+func (g *getuiAccount) sendList(ctx context.Context, c *dispatch.Call) dispatch.Outcome {
+	p, err := g.list(c)
+	if err != nil {
+		return getuiOutcome(err, c.Try)
+	}
+	message := getui.StoreMessage{Push: p}
+	ans, err := getui.Send(ctx, g.client, c.ID+"m", message)
+	task := ""
+	if err == nil {
+		task, err = message.Decode(ans)
+	}
+	if err != nil {
+		o := getuiOutcome(err, c.Try)
+		if o.Class == dispatch.ClassRetrySafe || o.Class == dispatch.ClassUnknown {
+			o.Class = dispatch.ClassNotSent
+		}
+		return o
+	}
+	return decoded(ctx, g.client, c, getui.List{By: g.by, TaskID: task, Targets: c.Users})
+}
+
+// toUsers is a request whose answer tells users apart.
+type toUsers interface {
+	getui.Request
+	Decode(*getui.Answer) (getui.Results, error)
+}
+
+func decoded(ctx context.Context, cl getui.Caller, c *dispatch.Call, r toUsers) dispatch.Outcome {
+	ans, err := getui.Send(ctx, cl, c.ID, r)
+	if err != nil {
+		return getuiOutcome(err, c.Try)
+	}
+	rs, err := r.Decode(ans)
+	if err != nil {
+		return getuiOutcome(err, c.Try)
+	}
+	o := dispatch.Outcome{Class: dispatch.ClassOK, Users: map[string]dispatch.UserOutcome{}}
+	for user, res := range rs {
+		u := dispatch.UserOutcome{Refused: !res.Result.Accepted(), VendorID: res.Task}
+		switch res.Result {
+		case getui.Ignored:
+			u.Detail = "the vendor dropped it: the user was not active for 90 days, or is blocked there"
+		case getui.Absent:
+			u.Detail = "the vendor has no such user"
+		case getui.Odd:
+			u.Detail = fmt.Sprintf("the vendor's word for this user is %.40q", res.Word)
+		}
+		o.Users[user] = u
+	}
+	return o
+}
+
+// body implements vendor. Of a list push it is the message.
+func (g *getuiAccount) body(c *dispatch.Call) ([]byte, string, error) {
+	r, err := g.request(c)
+	if err != nil {
+		return nil, "", err
+	}
+	b, err := r.Body()
+	return b, "application/json", err
+}
+
+func (g *getuiAccount) request(c *dispatch.Call) (getui.Request, error) {
+	switch c.Endpoint {
+	case getui.BatchCID.Name, getui.BatchAlias.Name:
+		return g.batch(c)
+	case getui.ListCID.Name, getui.ListAlias.Name:
+		p, err := g.list(c)
+		return getui.StoreMessage{Push: p}, err
+	case getui.SingleCID.Name, getui.SingleAlias.Name:
+		return g.single(c, c.Intents[0])
+	}
+	return g.toAudience(c)
+}
+
+func (g *getuiAccount) single(c *dispatch.Call, in *intent.Intent) (getui.Single, error) {
+	p, err := g.push(in, c.Began)
+	return getui.Single{By: g.by, Target: in.Target, Push: p}, err
+}
+
+func (g *getuiAccount) batch(c *dispatch.Call) (getui.Batch, error) {
+	b := getui.Batch{By: g.by}
+	for _, in := range c.Intents {
+		s, err := g.single(c, in)
+		if err != nil {
+			return b, err
+		}
+		b.Items = append(b.Items, s)
+	}
+	return b, nil
+}
+
+// list is the message of a call whose users get one content; it is kept for as long as the first of them that expires.
+func (g *getuiAccount) list(c *dispatch.Call) (getui.Push, error) {
+	first := *c.Intents[0]
+	for _, in := range c.Intents[1:] {
+		if at := in.Policy.Expire; !at.IsZero() && (first.Policy.Expire.IsZero() || at.Before(first.Policy.Expire)) {
+			first.Policy.Expire = at
+		}
+	}
+	return g.push(&first, c.Began)
+}
+
+// audienceRequest is a push whose answer is a task.
+type audienceRequest interface {
+	getui.Request
+	Decode(*getui.Answer) (string, error)
+}
+
+func (g *getuiAccount) toAudience(c *dispatch.Call) (audienceRequest, error) {
+	p, err := g.push(c.Intents[0], c.Began)
+	if err != nil {
+		return nil, err
+	}
+	switch c.Endpoint {
+	case getui.AppAll.Name:
+		return getui.Everybody{AllowEveryone: g.allowEveryone, Push: p}, nil
+	case getui.AppTag.Name:
+		conditions, err := g.conditions(c.Audience, c.Content.Platforms)
+		return getui.Matching{Conditions: conditions, Push: p}, err
+	case getui.AppFastTag.Name:
+		return getui.FastTag{Tag: cmp.Or(slices.Concat(c.Audience.AllOf, c.Audience.AnyOf)...), Push: p}, nil
+	}
+	return nil, fmt.Errorf("no request for endpoint %s", c.Endpoint)
+}
+
+// maxGroupName is how much of a rule's name reports are summed up by: older clients of the vendor stop there.
+const maxGroupName = 40
+
+// push maps the neutral keys: link and data to what the app gets when the notification is tapped, image to the large picture, group to
+// the thread, badge to iOS. began is the first try's: a repeat is the same to the byte, or the vendor could take it for another push.
+func (g *getuiAccount) push(in *intent.Intent, began time.Time) (getui.Push, error) {
+	ids := getui.IDsOf(g.appID, string(in.ID))
+	c := in.Content
+	title, body := getui.Fit(c.Title, getui.MaxTitle), getui.Fit(c.Body, getui.MaxText)
+	click, payload := "startapp", ""
+	if data := maps.Clone(c.Data); len(data) > 0 || c.Link != "" {
+		if data == nil {
+			data = map[string]string{}
+		}
+		if c.Link != "" {
+			data["link"] = c.Link
+		}
+		b, err := json.Marshal(data)
+		if err != nil {
+			return getui.Push{}, fmt.Errorf("encode data: %w", err)
+		}
+		click, payload = "payload", string(b)
+	}
+	p := getui.Push{
+		RequestID: ids.RequestID, GroupName: in.Rule[:min(len(in.Rule), maxGroupName)],
+		Message: getui.Message{Notification: &getui.Notification{Title: title, Body: body, BigImage: c.Image, ClickType: click, Payload: payload, NotifyID: &ids.NotifyID, ThreadID: c.Group}},
+		Channel: &getui.Channel{
+			Android: &getui.Android{Ups: getui.Ups{Notification: &getui.UpsNotification{Title: title, Body: body, ClickType: click, Payload: payload, NotifyID: &ids.NotifyID}}},
+			IOS:     &getui.IOS{Type: "notify", Payload: payload, Aps: getui.Aps{Alert: &getui.Alert{Title: title, Body: body}, ContentAvailable: new(0), ThreadID: c.Group}, CollapseID: ids.CollapseID},
+		},
+	}
+	if c.Badge != nil {
+		p.Channel.IOS.AutoBadge = strconv.Itoa(*c.Badge)
+	}
+	if c.Image != "" {
+		p.Channel.IOS.Multimedia = []getui.Media{{URL: c.Image, Type: 1}}
+	}
+	if at := in.Policy.Expire; !at.IsZero() {
+		p.Settings = &getui.Settings{TTL: getui.TTL(max(at.Sub(began), time.Second))}
+	}
+	x, err := getui.ParseExtras(c.Getui)
+	if err != nil {
+		return p, err
+	}
+	all, err := json.Marshal(appData{c.Title, c.Body, c.Link, c.Data})
+	if err != nil {
+		return p, fmt.Errorf("encode data: %w", err)
+	}
+	x.Apply(&p, string(all))
+	return p, nil
+}
+
+// appData is what the app gets of a push that shows nothing by itself.
+type appData struct {
+	Title string            `json:"title,omitempty"`
+	Body  string            `json:"body,omitempty"`
+	Link  string            `json:"link,omitempty"`
+	Data  map[string]string `json:"data,omitempty"`
+}
+
+// getuiOutcome says in the dispatcher's words what is known of a call that was not accepted. On a repeat of ours it is success that the
+// vendor has seen the request before.
+func getuiOutcome(err error, try int) dispatch.Outcome {
+	if err == nil {
+		return dispatch.Outcome{Class: dispatch.ClassOK}
+	}
+	if bad, ok := errors.AsType[*getui.InvalidError](err); ok {
+		return dispatch.Outcome{Class: dispatch.ClassPermanent, Invalid: true, Detail: bad.Error()}
+	}
+	e, ok := errors.AsType[*getui.Error](err)
+	if !ok {
+		return dispatch.Outcome{Class: dispatch.ClassPermanent, Invalid: true, Detail: err.Error()}
+	}
+	o := dispatch.Outcome{Class: dispatch.Class(e.Class), Code: e.Code, Detail: e.Error(), Target: e.Target, Service: e.Service}
+	switch {
+	case e.Repeated && try > 1:
+		return dispatch.Outcome{Class: dispatch.ClassOK, Code: e.Code, Detail: "the vendor had it already"}
+	case e.Class != getui.RetryLater:
+	case e.Wait == getui.Moment: // it did nothing and used nothing: as if it had not left
+		o.Class = dispatch.ClassNotSent
+	case e.Wait == getui.NextDay:
+		o.Wait = untilMidnight(time.Now())
+		o.Alone = e.Code == codeListDay
+	default:
+		o.Wait = max(time.Minute, e.RetryAfter)
+		o.Alone = e.Code == codeListMinute
+	}
+	return o
+}
+
+// The limits of list pushes alone: other pushes to users go on.
+const (
+	codeListDay    = 30008
+	codeListMinute = 30015
+)
+
+// getuiDay is where the vendor's days begin.
+var getuiDay = time.FixedZone("Asia/Shanghai", 8*3600)
+
+// untilMidnight is how long the vendor's day still lasts, and a minute for clocks that differ.
+func untilMidnight(now time.Time) time.Duration {
+	y, m, d := now.In(getuiDay).Date()
+	return time.Date(y, m, d+1, 0, 1, 0, 0, getuiDay).Sub(now)
+}
+
+// The lanes of Getui.
+const (
+	laneGetuiPush    = "push"
+	laneGetuiApp     = "app"
+	laneGetuiFastTag = "app-fast-tag"
+)
+
+// repeatWithin is how long after the first try a push may be made again under its request id: far below what the vendor can be expected to
+// remember ids for.
+const repeatWithin = 10 * time.Minute
+
+// leastEqual is from how many equal texts on a list push is worth its two calls (getui.md 14.9).
+const leastEqual = 10
+
+// mostEqual is how many users a list push names at most, of the vendor's 1000: if its outcome stays unknown the ledger keeps the fates of all
+// of them in one record, and 400 times 2 KiB are below a broker's limit of 1 MB.
+const mostEqual = 400
+
+// getuiLanes is the lane table of Getui (getui.md 9). Pushes to users share one lane, whose rate is the requests a second of single pushes;
+// a batch counts as five of them and a list push as 25, as the defaults for those calls are a fifth and a 25th. A list push cannot be
+// repeated, so only marketing goes by it. By alias there is no batch: its answer does not tell who was not reached.
+func getuiLanes(ac *settings.Account) map[string]dispatch.Policy {
+	rate := cmp.Or(ac.Quota.Pushes, 50)
+	single, list := getui.SingleAlias, getui.ListAlias
+	if ac.Identify == string(getui.ByCID) {
+		single, list = getui.SingleCID, getui.ListCID
+	}
+	forms := []dispatch.Form{{Endpoint: list.Name, Least: leastEqual, Most: mostEqual, Class: "marketing", Weight: max(1, rate/2)}}
+	if ac.Identify == string(getui.ByCID) {
+		forms = append(forms, dispatch.Form{Endpoint: getui.BatchCID.Name, Least: 2, Most: getui.MaxBatch, Mixed: true, Weight: max(1, rate/10), Tries: 3})
+	}
+	forms = append(forms, dispatch.Form{Endpoint: single.Name, Least: 1, Most: 1, Tries: 3})
+	minute := quota.Limit{N: cmp.Or(ac.Quota.Minute, 5), Window: time.Minute}
+	day := quota.Limit{N: cmp.Or(ac.Quota.Day, 20), Day: true, Zone: getuiDay}
+	return map[string]dispatch.Policy{
+		laneGetuiPush: {Rate: rate, MaxBatch: 1, Forms: forms, Parallel: 16, Within: repeatWithin, Late: late},
+		laneGetuiApp:  {Limits: []quota.Limit{minute, day}, MaxBatch: 1, Parallel: 1, Tries: 2, Within: repeatWithin, Late: lateScarce, Audiences: true},
+		// The package's own limits are not published: a call a second is far above a rule's need.
+		laneGetuiFastTag: {Rate: 1, MaxBatch: 1, Parallel: 1, Tries: 2, Within: repeatWithin, Late: late, Audiences: true},
+	}
+}

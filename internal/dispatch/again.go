@@ -1,0 +1,169 @@
+package dispatch
+
+import (
+	"slices"
+	"time"
+
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
+)
+
+// A push that a vendor drops when it comes a second time under the same request id may be made again after an ambiguous outcome: the same
+// members with the same contents, at most Tries times and Within a time of the first, far below what any vendor remembers ids for. Its
+// members stay in flight all the while, so no gate, expiry, kill or hand-over touches what may have been sent; the ambiguous attempt stays
+// in the ledger until the next one takes its place in the same transaction. Nothing else is ever made again (AT-MOST-ONCE).
+
+// tries is how often a call to an endpoint is made in all while it stays ambiguous.
+func (l *lane) tries(endpoint string) int {
+	for _, f := range l.Forms {
+		if f.Endpoint == endpoint {
+			return max(f.Tries, 1)
+		}
+	}
+	return max(l.Tries, 1)
+}
+
+// again lets a call wait to be made once more.
+func (a *actor) again(c *call) {
+	if c.attempt.State == ledger.NotSent {
+		c.attempt.Weight = 0 // it used nothing
+	}
+	c.attempt.State = ledger.Again
+	c.lane.again = append(c.lane.again, c)
+}
+
+// planAgain starts those that may start now. One that could not in its time becomes UNKNOWN.
+func (a *actor) planAgain(l *lane, now time.Time) (calls []*call) {
+	waiting := l.again
+	l.again = nil
+	for i, c := range waiting {
+		end := c.vendor.Began.Add(l.Within)
+		if !now.Before(end) {
+			a.unknown(c, Outcome{Code: c.attempt.Code, Detail: "not made again in its time; the last try: " + c.attempt.Detail})
+			a.store(c)
+			continue
+		}
+		weight := l.weightOf(c.items, now)
+		if !a.free(l, weight, now) {
+			a.wakeAt(end)
+			l.again = append(l.again, waiting[i:]...)
+			return calls
+		}
+		v := *c.vendor
+		next := a.start(l, &v, c.items, nil, nil, weight)
+		c.attempt.State, c.attempt.Members, c.attempt.Detail = ledger.Resolved, nil, "made again as "+next.attempt.ID
+		a.store(c)
+		calls = append(calls, next)
+	}
+	return calls
+}
+
+// callFor describes the call that delivers items.
+func callFor(endpoint string, items []*item) *Call {
+	v := &Call{Endpoint: endpoint}
+	for i, it := range items {
+		in := it.p.Intent
+		if i == 0 {
+			v.First, v.Content, v.Audience = in.ID, in.Content, in.Audience
+		}
+		v.Intents = append(v.Intents, in)
+		if it.route.Users {
+			v.Users = append(v.Users, in.Target)
+		}
+	}
+	return v
+}
+
+// callOf is the call of an attempt on record, as it was made.
+func callOf(at *ledger.Attempt, items []*item) *Call {
+	v := callFor(at.Endpoint, items)
+	v.ID, v.Try, v.Began = at.ID, max(at.Try, 1), at.Began
+	if v.Began.IsZero() {
+		v.Began = at.At
+	}
+	return v
+}
+
+// formOf is how these users are called for; without Forms, the lane's one way.
+func (l *lane) formOf(items []*item, now time.Time) Form {
+	for _, f := range l.Forms {
+		if f.takes(len(items), items[0].p.Intent.Class) && (f.Mixed || equal(items)) && !l.rests[f.Endpoint].After(now) {
+			return f
+		}
+	}
+	return Form{Most: l.MaxBatch}
+}
+
+// rest lets a form be while its own limit at the vendor is used up.
+func (l *lane) rest(endpoint string, until time.Time) {
+	if l.rests == nil {
+		l.rests = map[string]time.Time{}
+	}
+	l.rests[endpoint] = until
+}
+
+func (f Form) takes(n int, class string) bool {
+	return n >= f.Least && n <= f.Most && (f.Class == "" || f.Class == class)
+}
+
+// equal reports whether one content is for all.
+func equal(items []*item) bool {
+	for _, it := range items {
+		if it.key == "" { // restored in flight: it was in no queue
+			it.key = contentKey(it)
+		}
+	}
+	return !slices.ContainsFunc(items, func(it *item) bool { return it.key != items[0].key })
+}
+
+// nextForm is how the queue's next call is made, and for how many users at most.
+func (l *lane) nextForm(now time.Time) (Form, int) {
+	g := l.queue.top()
+	for _, f := range l.Forms {
+		n := g.n
+		if f.Mixed {
+			n = l.queue.n
+		}
+		if n = min(n, f.Most); f.takes(n, g.class) && !l.rests[f.Endpoint].After(now) {
+			return f, n
+		}
+	}
+	return Form{Most: l.MaxBatch}, min(g.n, l.MaxBatch)
+}
+
+// weightOf is what a call for these takes from the lane's rate; one to an audience is one.
+func (l *lane) weightOf(items []*item, now time.Time) int {
+	if !items[0].route.Users {
+		return 1
+	}
+	return l.weight(l.formOf(items, now), len(items))
+}
+
+func (l *lane) weight(f Form, users int) int {
+	if f.Weight > 0 {
+		return f.Weight
+	}
+	return users
+}
+
+// refusedUsers ends the members of an accepted call whose users the vendor did not take: it certainly did not send to them.
+func (a *actor) refusedUsers(c *call, o Outcome) {
+	no := *c
+	no.items = nil
+	for _, it := range c.items {
+		if it.route.Users && it.p.Intent.Action == intent.Push && o.Users[it.p.Intent.Target].Refused {
+			no.items = append(no.items, it)
+		}
+	}
+	if len(no.items) == 0 {
+		return
+	}
+	a.giveBackCaps(&no)
+	a.giveBackLimits(&no, false)
+	for _, it := range no.items {
+		u := o.Users[it.p.Intent.Target]
+		a.fate(it, ledger.Dead, ledger.RejectedByVendor, func(f *ledger.Fate) {
+			f.Attempt, f.VendorID, f.Code, f.Detail, f.Endpoint = c.attempt.ID, u.VendorID, o.Code, u.Detail, c.attempt.Endpoint
+		})
+	}
+}

@@ -1,0 +1,440 @@
+package dispatch
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
+)
+
+// repeating gives the lanes of a vendor that drops repeats: named users one by one, mixed in batches of up to 4, or equal in lists from 3 on.
+func repeating(ac *Account, _ *Options) {
+	p := ac.Lanes["user"]
+	p.Within, p.Parallel, p.Rate, p.Window, p.Limits = 10*time.Minute, 10, 1_000_000, time.Millisecond, nil // unscarce, and nothing has to wait
+	p.Forms = []Form{{Endpoint: "/list", Least: 3, Most: 10, Class: "marketing", Weight: 5}, {Endpoint: "/batch", Least: 2, Most: 4, Mixed: true, Weight: 2, Tries: 3}, {Endpoint: "/single", Least: 1, Most: 1, Tries: 3}}
+	ac.Lanes["user"] = p
+	c := ac.Lanes["broadcast"]
+	c.Tries, c.Within = 2, 10*time.Minute
+	ac.Lanes["broadcast"] = c
+}
+
+var (
+	lost     = Outcome{Class: ClassRetrySafe, Detail: "no answer"}
+	accepted = Outcome{Class: ClassOK}
+)
+
+// due lets the pause after a call that did not get through be over.
+func due(a *actor, l *lane) []*call {
+	l.notBefore, l.backoff = time.Time{}, 0
+	return a.plan()
+}
+
+func endpointsOf(calls []*call) (out []string) {
+	for _, c := range calls {
+		out = append(out, fmt.Sprint(c.vendor.Endpoint, len(c.vendor.Users), " try ", c.vendor.Try))
+	}
+	return out
+}
+
+// An ambiguous push is made again as it was, and is in the ledger all the while; what the last try says counts.
+func TestAnAmbiguousPushIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name    string
+		answers []Outcome
+		want    []string
+	}{
+		{"the second try is accepted", []Outcome{lost, accepted}, []string{"e1 SENT"}},
+		{"the third is", []Outcome{lost, lost, accepted}, []string{"e1 SENT"}},
+		{"none is", []Outcome{lost, lost, lost}, []string{"e1 UNKNOWN"}},
+		{"the second is refused", []Outcome{lost, {Class: ClassPermanent}}, []string{"e1 DEAD(rejected-by-vendor)"}},
+		{"refusals for now are no tries", []Outcome{lost, {Class: ClassNotSent}, {Class: ClassRetryLater}, {Class: ClassNotSent}, accepted}, []string{"e1 SENT"}},
+		{"a vendor that cannot drop repeats", []Outcome{{Class: ClassUnknown}}, []string{"e1 UNKNOWN"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			a := b.byHand(repeating)
+			l := a.accounts["stub:k"].lanes["user"]
+			b.push(a, "e1")
+			var first *Call
+			for i, o := range tc.answers {
+				calls := due(a, l)
+				if len(calls) != 1 {
+					t.Fatalf("try %d: %v leave", i+1, endpointsOf(calls))
+				}
+				v := calls[0].vendor
+				if first == nil {
+					first = v
+				}
+				if v.First != first.First || !v.Began.Equal(first.Began) || v.Content != first.Content || v.Endpoint != "/single" || i > 0 && v.Try < 2 {
+					t.Errorf("try %d is %+v, the first was %+v", i+1, v, first)
+				}
+				b.commit(a)
+				st := b.readLedger()
+				if len(st.Attempts) != 1 || len(st.Pending) != 1 || st.Attempts[v.ID].State != ledger.Started {
+					t.Errorf("try %d: attempts on record %+v", i+1, st.Attempts)
+				}
+				a.resolve(result{calls[0], o})
+				b.commit(a)
+			}
+			if got := kinds(b.fates(1)); !slices.Equal(got, tc.want) {
+				t.Errorf("fates %v, want %v", got, tc.want)
+			}
+			if n := len(b.readLedger().Attempts); n != 0 && tc.want[0] != "e1 UNKNOWN" || len(a.items) != 0 {
+				t.Errorf("%d attempts on record, %d pending", n, len(a.items))
+			}
+		})
+	}
+}
+
+// While it waits to be made again nothing touches it: it may have been sent.
+func TestWhatMayHaveBeenSentIsTouchedByNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(repeating)
+	l := a.accounts["stub:k"].lanes["user"]
+	in := b.intent("e1", "r", "u", intent.Push)
+	in.Policy.Expire = a.clock.now().Add(time.Minute)
+	in.Policy.PerUser = []intent.Cap{{N: 1, In: time.Hour}}
+	a.admit(in, b.offset)
+	a.resolve(result{a.plan()[0], lost})
+	it := a.items[string(in.ID)]
+	a.fire(timerKey{expireItem, it.id()})
+	a.fire(timerKey{wakeItem, it.id()})
+	var ans ledger.Answer
+	a.kill(order(1, ledger.CmdKill, "r"), &ans)
+	if it.state != inFlight || ans.Intents != 0 {
+		t.Fatalf("state %q, %d given up", it.state, ans.Intents)
+	}
+	calls := due(a, l)
+	if len(calls) != 1 {
+		t.Fatal("it is not made again")
+	}
+	a.resolve(result{calls[0], accepted})
+	b.commit(a)
+	if got := kinds(b.fates(1)); !slices.Equal(got, []string{"e1 SENT"}) {
+		t.Errorf("fates %v", got)
+	}
+	if n := len(a.taken[takenID("stub:k", "rule/r", "u")].At); n != 1 {
+		t.Errorf("it counts %d times for the user", n)
+	}
+}
+
+// What could not be made again in its time is UNKNOWN, for a human.
+func TestNotMadeAgainInItsTime(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(repeating)
+	l := a.accounts["stub:k"].lanes["user"]
+	b.push(a, "e1")
+	a.resolve(result{a.plan()[0], lost})
+	a.close(l, "breaker", "down")
+	l.again[0].vendor.Began = a.clock.now().Add(-10 * time.Minute)
+	if calls := a.plan(); len(calls) != 0 {
+		t.Fatalf("%v leave", endpointsOf(calls))
+	}
+	b.commit(a)
+	if got := kinds(b.fates(1)); !slices.Equal(got, []string{"e1 UNKNOWN"}) {
+		t.Errorf("fates %v", got)
+	}
+	st := b.readLedger()
+	for _, at := range st.Attempts {
+		if at.State != ledger.Unknown || len(at.Affected) != 1 || len(at.Members) != 0 {
+			t.Errorf("on record %+v", at)
+		}
+	}
+	if len(st.Attempts) != 1 || len(st.Pending) != 0 {
+		t.Errorf("%d attempts, %d pending on record", len(st.Attempts), len(st.Pending))
+	}
+}
+
+// The next owner makes again what its predecessor had to, under the same try.
+func TestTheNextOwnerMakesItAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(repeating)
+	b.push(a, "e1")
+	b.push(a, "e2")
+	calls := a.plan()
+	if got := endpointsOf(calls); !slices.Equal(got, []string{"/batch2 try 1"}) {
+		t.Fatalf("%v leave", got)
+	}
+	first := *calls[0].vendor
+	a.resolve(result{calls[0], lost})
+	b.commit(a)
+	a = b.byHand(repeating)
+	calls = due(a, a.accounts["stub:k"].lanes["user"])
+	if got := endpointsOf(calls); !slices.Equal(got, []string{"/batch2 try 2"}) {
+		t.Fatalf("the next owner: %v leave", got)
+	}
+	v := calls[0].vendor
+	if v.First != first.First || !v.Began.Equal(first.Began) || !slices.Equal(v.Users, first.Users) || v.Intents[1].Content.Body != first.Intents[1].Content.Body {
+		t.Errorf("%+v, the first was %+v", v, first)
+	}
+	b.commit(a) // and dies with this try open
+	a = b.byHand(repeating)
+	for _, c := range a.calls {
+		a.fire(timerKey{settleCall, c.attempt.ID})
+	}
+	calls = due(a, a.accounts["stub:k"].lanes["user"])
+	if got := endpointsOf(calls); !slices.Equal(got, []string{"/batch2 try 3"}) {
+		t.Fatalf("the third owner: %v leave", got)
+	}
+	a.resolve(result{calls[0], lost})
+	b.commit(a)
+	if got := kinds(b.fates(2)); !slices.Equal(got, []string{"e1 UNKNOWN", "e2 UNKNOWN"}) {
+		t.Errorf("fates %v", got)
+	}
+}
+
+// A call to an audience is repeated once at most, and each of its tries takes a slot; one that never left takes none.
+func TestABroadcastIsMadeAgainOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(repeating)
+	l := a.accounts["stub:k"].lanes["broadcast"]
+	in := b.intent("b1", "r", intent.Everyone, intent.Broadcast)
+	a.admit(in, b.offset)
+	a.resolve(result{a.plan()[0], lost})
+	calls := due(a, l)
+	a.resolve(result{calls[0], Outcome{Class: ClassNotSent}})
+	if u := a.used(l, a.clock.now()); u[0].Used != 1 {
+		t.Errorf("%d slots used by one call that may have arrived", u[0].Used)
+	}
+	calls = due(a, l)
+	if len(calls) != 1 || calls[0].vendor.Try != 2 {
+		t.Fatalf("%v leave", endpointsOf(calls))
+	}
+	a.resolve(result{calls[0], lost})
+	if u := a.used(l, a.clock.now()); u[0].Used != 2 {
+		t.Errorf("%d slots used by two", u[0].Used)
+	}
+	if calls = due(a, l); len(calls) != 0 {
+		t.Errorf("%v leave after the second", endpointsOf(calls))
+	}
+	b.commit(a)
+	if got := kinds(b.fates(1)); !slices.Equal(got, []string{"b1 UNKNOWN"}) {
+		t.Errorf("fates %v", got)
+	}
+}
+
+// Which form a call takes: by how many wait, by their class, by whether they are equal.
+func TestForms(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name  string
+		class string
+		equal int // with one content
+		other int // each with its own
+		want  []string
+	}{
+		{"one alone", "service", 1, 0, []string{"/single1 try 1"}},
+		{"different texts", "service", 0, 3, []string{"/batch3 try 1"}},
+		{"more than a batch", "service", 5, 0, []string{"/batch4 try 1", "/single1 try 1"}},
+		{"equal and marketing", "marketing", 6, 0, []string{"/list6 try 1"}},
+		{"too few equal", "marketing", 2, 1, []string{"/batch3 try 1"}},
+		{"more than a list", "marketing", 12, 0, []string{"/list10 try 1", "/batch2 try 1"}},
+		{"different and marketing", "marketing", 0, 4, []string{"/batch4 try 1"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			a := b.byHand(repeating)
+			for i := range tc.equal + tc.other {
+				in := b.intent(fmt.Sprint("e", i), "r", fmt.Sprint("u", i), intent.Push)
+				in.Class = tc.class
+				if i >= tc.equal {
+					in.Content.Body = fmt.Sprint(i)
+				}
+				a.admit(in, b.offset)
+			}
+			calls := a.plan()
+			if got := endpointsOf(calls); !slices.Equal(got, tc.want) {
+				t.Fatalf("%v leave, want %v", got, tc.want)
+			}
+			for _, c := range calls {
+				if c.attempt.Endpoint != c.vendor.Endpoint || len(c.vendor.Intents) != len(c.vendor.Users) {
+					t.Errorf("%+v", c.attempt)
+				}
+				for i, in := range c.vendor.Intents {
+					if in.Target != c.vendor.Users[i] {
+						t.Errorf("%s's content is for %s", c.vendor.Users[i], in.Target)
+					}
+				}
+			}
+		})
+	}
+}
+
+// A form whose own limit is used up rests; its users go by another until then.
+func TestAFormRests(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(repeating)
+	l := a.accounts["stub:k"].lanes["user"]
+	take := func(event string) {
+		for i := range 4 {
+			in := b.intent(fmt.Sprint(event, i), "r", fmt.Sprint("u", i), intent.Push)
+			in.Class = "marketing"
+			a.admit(in, b.offset)
+		}
+	}
+	take("a")
+	calls := a.plan()
+	if got := endpointsOf(calls); !slices.Equal(got, []string{"/list4 try 1"}) {
+		t.Fatalf("%v leave", got)
+	}
+	a.resolve(result{calls[0], Outcome{Class: ClassRetryLater, Wait: time.Hour, Alone: true}})
+	calls = a.plan()
+	if got := endpointsOf(calls); !slices.Equal(got, []string{"/batch4 try 1"}) {
+		t.Fatalf("while lists rest %v leave", got)
+	}
+	a.resolve(result{calls[0], accepted})
+	l.rest("/list", a.clock.now())
+	take("b")
+	if got := endpointsOf(a.plan()); !slices.Equal(got, []string{"/list4 try 1"}) {
+		t.Fatalf("afterwards %v leave", got)
+	}
+}
+
+// A user is in a mixed call once, or the answer could not tell the two apart.
+func TestAUserIsInACallOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(repeating)
+	for i, u := range []string{"u", "u", "v"} {
+		in := b.intent(fmt.Sprint("e", i), "r", u, intent.Push)
+		in.Content.Body = fmt.Sprint(i)
+		a.admit(in, b.offset)
+	}
+	var got []string
+	for _, c := range a.plan() {
+		got = append(got, fmt.Sprint(c.vendor.Users))
+	}
+	if !slices.Equal(got, []string{"[u v]", "[u]"}) && !slices.Equal(got, []string{"[u]", "[u v]"}) && !slices.Equal(got, []string{"[u]", "[u]", "[v]"}) {
+		t.Errorf("calls to %v", got)
+	}
+}
+
+// Each user of an accepted call has the fate of its own outcome; who was refused has the send given back.
+func TestUsersOfOneCallHaveFatesOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(repeating)
+	for _, id := range []string{"e1", "e2", "e3"} {
+		in := b.intent(id, "r", "u-"+id, intent.Push)
+		in.Content.Body = id
+		in.Policy.PerUser = []intent.Cap{{N: 1, In: time.Hour}}
+		a.admit(in, b.offset)
+	}
+	c := a.plan()[0]
+	a.resolve(result{c, Outcome{Class: ClassOK, VendorID: "T", Users: map[string]UserOutcome{"u-e1": {VendorID: "T1"}, "u-e2": {Refused: true, Detail: "no such user"}}}})
+	b.commit(a)
+	fs := b.fates(3)
+	if got := kinds(fs); !slices.Equal(got, []string{"e1 SENT", "e2 DEAD(rejected-by-vendor)", "e3 SENT"}) {
+		t.Errorf("fates %v", got)
+	}
+	for _, f := range fs {
+		want := map[string]string{"e1": "T1", "e2": "", "e3": "T"}[f.Event.ID]
+		if f.VendorID != want || f.Endpoint != "/batch" || f.Attempt != c.attempt.ID || (f.Detail != "") != (f.Event.ID == "e2") {
+			t.Errorf("%+v", f)
+		}
+	}
+	for user, n := range map[string]int{"u-e1": 1, "u-e2": 0, "u-e3": 1} {
+		got := 0
+		if tk := a.taken[takenID("stub:k", "rule/r", user)]; tk != nil {
+			got = len(tk.At)
+		}
+		if got != n {
+			t.Errorf("%s: %d sends counted, want %d", user, got, n)
+		}
+	}
+	if len(a.items) != 0 || a.pos.Fates != 3 {
+		t.Errorf("%d pending, %d fates", len(a.items), a.pos.Fates)
+	}
+}
+
+// That users are not known says nothing of the lane, however many there are.
+func TestUnknownUsersDoNotStopTheLane(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(repeating)
+	l := a.accounts["stub:k"].lanes["user"]
+	for i := range 2 * maxRefusals {
+		b.push(a, fmt.Sprint("e", i))
+		a.resolve(result{a.plan()[0], Outcome{Class: ClassPermanent, Target: true}})
+	}
+	if l.closed != nil || l.refusals != 0 || a.pos.Fates != 2*maxRefusals {
+		t.Errorf("lane %+v, %d refusals, %d fates", l.closed, l.refusals, a.pos.Fates)
+	}
+}
+
+// A vendor that says how long its limit stands is believed, also on a scarce lane.
+func TestTheVendorsWaitIsObeyed(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(repeating)
+	lanes := a.accounts["stub:k"].lanes
+	b.push(a, "e1")
+	a.admit(b.intent("b1", "r", intent.Everyone, intent.Broadcast), b.offset)
+	for _, c := range a.plan() {
+		a.resolve(result{c, Outcome{Class: ClassRetryLater, Wait: time.Hour}})
+	}
+	for _, name := range []string{"user", "broadcast"} {
+		if wait := lanes[name].notBefore.Sub(a.clock.now()); wait < 59*time.Minute || wait > time.Hour {
+			t.Errorf("%s waits %s", name, wait)
+		}
+	}
+	if n := len(a.items); n != 2 || len(a.plan()) != 0 {
+		t.Errorf("%d pending", n)
+	}
+	if u := a.used(lanes["broadcast"], a.clock.now()); u[0].Used != 1 {
+		t.Errorf("%d slots used: nobody else's is counted when the vendor says how long", u[0].Used)
+	}
+}
+
+// An account whose vendor keeps no tags has the profile table all the same: its pushes ask it.
+func TestAnAccountWithoutTagsKnowsItsUsers(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	noTags := func(ac *Account, o *Options) {
+		repeating(ac, o)
+		for _, name := range []string{LaneTag, LaneTagBatch, LaneTagGet} {
+			delete(ac.Lanes, name)
+		}
+		o.Users = func() Users { return stubUsers{} }
+	}
+	a := b.byHand(noTags)
+	a.admit(b.profile("p1", "u", 1, map[string]string{"level": "vip", "city": "bj"}), b.offset)
+	a.admit(b.profile("p0", "u", 0, map[string]string{"level": "none"}), b.offset)
+	a.admit(b.profile("p2", "v", 1, map[string]string{"level": "none"}), b.offset)
+	for _, u := range []string{"u", "v"} {
+		in := b.intent("e-"+u, "r", u, intent.Push)
+		in.UserWhen = "level is vip"
+		a.admit(in, b.offset)
+	}
+	for _, c := range a.plan() {
+		a.resolve(result{c, accepted})
+	}
+	b.commit(a)
+	want := []string{"e-u SENT", "e-v SUPPRESSED(opted-out)", "p0 SUPPRESSED(stale)", "p1 SUPPRESSED(unchanged)", "p2 SUPPRESSED(unchanged)"}
+	if got := kinds(b.fates(5)); !slices.Equal(got, want) || len(a.items) != 0 {
+		t.Errorf("fates %v, want %v; %d pending", got, want, len(a.items))
+	}
+	a = b.byHand(noTags) // a take-over, and rules that changed since
+	a.plan()
+	if a.accounts["stub:k"].users.Len() != 2 || len(a.items) != 0 {
+		t.Errorf("the next owner knows %v", a.accounts["stub:k"].users)
+	}
+	gone := b.profile("p3", "u", 2, nil)
+	gone.Profile.Gone = true
+	a.admit(gone, b.offset)
+	if a.accounts["stub:k"].users["u"] != nil {
+		t.Error("a user who is gone stays in the table")
+	}
+	b.commit(a)
+}

@@ -1,0 +1,197 @@
+package getui
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Extras are a rule's own `getui` block: what the neutral keys of a rule do not say. They win over those.
+type Extras struct {
+	Strategy        map[string]int      `json:"strategy"`
+	Speed           *int                `json:"speed"` // of pushes to audiences
+	FilterNotifyOff *bool               `json:"filter_notify_off"`
+	ActiveDays      *int                `json:"active_days"`
+	NeedBackup      *bool               `json:"need_backup"`
+	Transmission    *bool               `json:"transmission"` // the app gets everything as data and nothing is shown
+	Notification    *NotificationExtras `json:"notification"`
+	Android         *AndroidExtras      `json:"android"`
+	IOS             *IOSExtras          `json:"ios"`
+}
+
+// NotificationExtras are of Getui's own channel. Click is for the makers' channels too.
+type NotificationExtras struct {
+	Click
+	BigText           string `json:"big_text"`
+	Logo              string `json:"logo"`
+	LogoURL           string `json:"logo_url"`
+	ChannelID         string `json:"channel_id"`
+	ChannelName       string `json:"channel_name"`
+	ChannelLevel      *int   `json:"channel_level"`
+	RingName          string `json:"ring_name"`
+	BadgeAddNum       *int   `json:"badge_add_num"`
+	RedisplayFreq     *int   `json:"redisplay_freq"`
+	RedisplayDuration *int   `json:"redisplay_duration"`
+	SlotType          string `json:"slot_type"`
+	Category          string `json:"category"`
+}
+
+// Click is what a tap does.
+type Click struct {
+	ClickType string `json:"click_type"`
+	Intent    string `json:"intent"`
+	URL       string `json:"url"`
+}
+
+// AndroidExtras are of the makers' channels.
+type AndroidExtras struct {
+	Options map[string]map[string]any `json:"options"`
+}
+
+// IOSExtras are of Apple's.
+type IOSExtras struct {
+	Subtitle         string `json:"subtitle"`
+	Sound            string `json:"sound"`
+	Category         string `json:"category"`
+	ContentAvailable *int   `json:"content-available"`
+}
+
+// ParseExtras reads a block; none is an empty one.
+func ParseExtras(raw json.RawMessage) (x Extras, err error) {
+	if len(raw) == 0 {
+		return x, nil
+	}
+	if err = CheckExtras(raw); err == nil {
+		err = json.Unmarshal(raw, &x)
+	}
+	return x, err
+}
+
+// CheckExtras names every key of a block that is none of the vendor's, or whose value is of another kind. What a value may be is asked of
+// the push that is made of it.
+func CheckExtras(raw json.RawMessage) error {
+	if len(raw) == 0 {
+		return nil
+	}
+	var v any
+	if err := json.Unmarshal(raw, &v); err != nil {
+		return invalid("getui", "is no JSON")
+	}
+	return errors.Join(checkShape("", v, reflect.TypeFor[Extras]())...)
+}
+
+// checkShape compares a value with the type it is to become.
+func checkShape(path string, v any, t reflect.Type) (out []error) {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	wants := map[reflect.Kind]string{reflect.String: "a text", reflect.Int: "a whole number", reflect.Bool: "true or false", reflect.Map: "a mapping", reflect.Struct: "a mapping"}[t.Kind()]
+	wrong := []error{invalid(path, "want %s", wants)}
+	switch t.Kind() {
+	case reflect.String:
+		if _, ok := v.(string); !ok {
+			return wrong
+		}
+	case reflect.Bool:
+		if _, ok := v.(bool); !ok {
+			return wrong
+		}
+	case reflect.Int:
+		if n, ok := v.(float64); !ok || n != float64(int32(n)) {
+			return wrong
+		}
+	case reflect.Map:
+		m, ok := v.(map[string]any)
+		if !ok {
+			return wrong
+		}
+		for _, k := range slices.Sorted(maps.Keys(m)) {
+			out = append(out, checkShape(join(path, k), m[k], t.Elem())...)
+		}
+	case reflect.Struct:
+		m, ok := v.(map[string]any)
+		if !ok {
+			return wrong
+		}
+		fields := fieldsOf(t)
+		for _, k := range slices.Sorted(maps.Keys(m)) {
+			f, ok := fields[k]
+			if !ok {
+				out = append(out, invalid(join(path, k), "unknown; there are %s", strings.Join(slices.Sorted(maps.Keys(fields)), ", ")))
+				continue
+			}
+			out = append(out, checkShape(join(path, k), m[k], f)...)
+		}
+	}
+	return out // an interface takes anything
+}
+
+func fieldsOf(t reflect.Type) map[string]reflect.Type {
+	out := map[string]reflect.Type{}
+	for f := range t.Fields() {
+		if f.Anonymous {
+			maps.Copy(out, fieldsOf(f.Type))
+			continue
+		}
+		out[f.Tag.Get("json")] = f.Type
+	}
+	return out
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return fmt.Sprintf("%s.%s", path, key)
+}
+
+// Apply writes the extras over a push with a notification. data is what the app gets instead of it with Transmission.
+func (x Extras) Apply(p *Push, data string) {
+	x.settings(p)
+	if x.Transmission != nil && *x.Transmission {
+		p.Message = Message{Transmission: data}
+		p.Channel.Android = &Android{Ups{Transmission: data}}
+		p.Channel.IOS = &IOS{Type: "notify", Payload: data, Aps: Aps{ContentAvailable: new(1)}}
+		return
+	}
+	n, u, i := p.Message.Notification, p.Channel.Android.Ups.Notification, p.Channel.IOS
+	if e := x.Notification; e != nil {
+		if e.ClickType != "" {
+			n.ClickType, u.ClickType = e.ClickType, e.ClickType
+		}
+		n.Intent, n.URL, u.Intent, u.URL = e.Intent, e.URL, e.Intent, e.URL
+		if e.BigText != "" {
+			n.BigText, n.BigImage = e.BigText, ""
+		}
+		n.Logo, n.LogoURL, n.ChannelID, n.ChannelName, n.ChannelLevel = e.Logo, e.LogoURL, e.ChannelID, e.ChannelName, e.ChannelLevel
+		n.RingName, n.BadgeAddNum, n.RedisplayFreq, n.RedisplayDuration = e.RingName, e.BadgeAddNum, e.RedisplayFreq, e.RedisplayDuration
+		n.SlotType, n.Category = e.SlotType, e.Category
+	}
+	if x.Android != nil {
+		p.Channel.Android.Ups.Options = x.Android.Options
+	}
+	if e := x.IOS; e != nil {
+		i.Aps.Alert.Subtitle, i.Aps.Sound, i.Aps.Category = e.Subtitle, e.Sound, e.Category
+		if e.ContentAvailable != nil {
+			i.Aps.ContentAvailable = e.ContentAvailable
+		}
+	}
+}
+
+func (x Extras) settings(p *Push) {
+	if x.Strategy == nil && x.Speed == nil && x.FilterNotifyOff == nil && x.ActiveDays == nil && x.NeedBackup == nil {
+		return
+	}
+	if p.Settings == nil {
+		p.Settings = &Settings{}
+	}
+	p.Settings.Strategy, p.Settings.ActiveDays, p.Settings.NeedBackup = x.Strategy, x.ActiveDays, x.NeedBackup
+	if x.Speed != nil {
+		p.Settings.Speed = *x.Speed
+	}
+	p.Settings.FilterNotifyOff = x.FilterNotifyOff != nil && *x.FilterNotifyOff
+}
