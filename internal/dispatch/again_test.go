@@ -433,7 +433,7 @@ func TestAnAccountWithoutTagsKnowsItsUsers(t *testing.T) {
 	gone := b.profile("p3", "u", 2, nil)
 	gone.Profile.Gone = true
 	a.admit(gone, b.offset)
-	if a.accounts["stub:k"].users["u"] != nil {
+	if a.accounts["stub:k"].users.Get("u") != nil {
 		t.Error("a user who is gone stays in the table")
 	}
 	b.commit(a)
