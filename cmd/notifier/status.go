@@ -48,11 +48,15 @@ func newStatusCmd() *cobra.Command {
 				return &exitError{exitUnreachable, err}
 			}
 			st := app.StatusOf(s, states, halts, time.Now())
+			if st.Instances, err = r.Running(cmd.Context()); err != nil {
+				return &exitError{exitUnreachable, err}
+			}
 			if format == "json" {
 				return printJSON(cmd.OutOrStdout(), st)
 			}
 			out := cmd.OutOrStdout()
 			sayHalts(out, halts)
+			sayInstances(out, st.Instances, s.Zone)
 			for _, p := range st.Partitions {
 				fmt.Fprintf(out, "partition %d  owner %s  intents %d = %d fates + %d pending  users %d\n", p.Partition, p.Owner, p.Intents, p.Fates, p.Pending, p.Users)
 			}
@@ -137,5 +141,18 @@ func sayHalts(out io.Writer, halts map[int32]ledger.Halt) {
 	for _, p := range slices.Sorted(maps.Keys(halts)) {
 		h := halts[p]
 		fmt.Fprintf(out, "stopped  partition %d since %s (%s): %s   next: docs/runbook.md#stopped-partition\n", p, h.At.Format(time.DateTime+"Z"), h.Instance, h.What)
+	}
+}
+
+// sayInstances tells which rules each process goes by.
+func sayInstances(out io.Writer, instances []ledger.Instance, zone *time.Location) {
+	for _, i := range instances {
+		fmt.Fprintf(out, "instance %s  %s  rules %s since %s\n", i.Name, i.Version, i.RuleSet, i.Since.In(zone).Format(time.DateTime))
+		if i.Failed != "" {
+			fmt.Fprintf(out, "  the files on its disk are not live since %s: %s   next: notifier check\n", i.FailedAt.In(zone).Format(time.DateTime), tame(i.Failed))
+		}
+		if i.Parked != "" {
+			fmt.Fprintf(out, "  parked, they took too long: %s   next: docs/runbook.md#parked-rule\n", i.Parked)
+		}
 	}
 }

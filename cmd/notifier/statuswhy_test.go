@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +76,9 @@ func TestStatusWhy(t *testing.T) {
 		v := walk()
 		return v.Holds == "rules" && strings.Contains(says(v), "the rule files of one have errors") && walk("--rule", "thanks").Holds == "rules"
 	})
+	if code, out, _ := once(t, w.dir, "status"); code != 0 || !regexp.MustCompile(`(?m)^instance one  \S+  rules [0-9a-f]+ since .*\n  the files on its disk are not live since .* N202 .*   next: notifier check$`).MatchString(out) {
+		t.Errorf("status: exit %d\n%s", code, out)
+	}
 	for _, c := range []struct {
 		args []string
 		says string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -55,7 +56,13 @@ func says(is ledger.Instance, set *rules.Set, failed string, now time.Time) ledg
 	case is.Failed == "":
 		is.FailedAt = now
 	}
-	is.Failed = failed
+	is.Failed, is.Parked = failed, ""
+	var parked []string
+	for _, p := range set.ParkedRules() {
+		parked = append(parked, p.Rule)
+	}
+	slices.Sort(parked)
+	is.Parked = strings.Join(parked, ", ")
 	return is
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/notifier/notifier/internal/consumer"
 	"github.com/notifier/notifier/internal/dispatch"
+	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/settings"
 	shipped "github.com/notifier/notifier/rules"
@@ -93,25 +94,32 @@ func TestAParkedRuleIsNamedEverywhere(t *testing.T) {
 	}
 	live.set().Park(rules.Parked{Rule: name, Took: time.Second, On: "event e-1"})
 	a := &App{live: live, reg: reg, dispatch: dispatch.New(dispatch.Options{Metrics: dispatch.NewMetrics(reg), Log: zap.NewNop()})}
-	says := func(lines []string) bool {
+	named := func(lines []string) bool {
 		return slices.ContainsFunc(lines, func(l string) bool { return strings.Contains(l, name) && strings.Contains(l, "parked") })
+	}
+	if is := sayings(live); is.Parked != name { // on the control topic, for `notifier status`
+		t.Errorf("it says of itself that %q is parked", is.Parked)
 	}
 	status, err := json.Marshal(statusOf(dispatch.Status{}, live.set()))
 	if err != nil || !strings.Contains(string(status), `"parked_rules":[{"rule":"`+name) {
 		t.Errorf("status %s %v", status, err)
 	}
-	if of() != 1 || !says(a.readiness().Detail) || logs.FilterField(zap.String("rule", name)).Len() != 1 {
+	if of() != 1 || !named(a.readiness().Detail) || logs.FilterField(zap.String("rule", name)).Len() != 1 {
 		t.Errorf("metric %g, ready %v, log %v", of(), a.readiness().Detail, logs.All())
 	}
 	old := live.set()
 	if err := live.reload(files); err != nil {
 		t.Fatal(err)
 	}
-	if old == live.set() || of() != 0 || says(a.readiness().Detail) {
+	if old == live.set() || of() != 0 || named(a.readiness().Detail) {
 		t.Errorf("after a reload: metric %g, ready %v", of(), a.readiness().Detail)
 	}
 	old.Park(rules.Parked{Rule: name}) // an evaluation by the old set may end later
 	if of() != 0 {
 		t.Error("the old set marks a rule of the new one")
 	}
+}
+
+func sayings(l *liveRules) ledger.Instance {
+	return says(ledger.Instance{}, l.set(), l.failure(), time.Now())
 }

@@ -117,6 +117,7 @@ func quotaLane(ac *settings.Account, name string, pol dispatch.Policy, states ma
 // StatusView is what `notifier status` shows.
 type StatusView struct {
 	Schema     string                      `json:"schema"`
+	Instances  []ledger.Instance           `json:"instances"` // that run, and the rules they go by
 	Partitions []PartitionView             `json:"partitions"`
 	Pauses     map[string]ledger.Pause     `json:"pauses"`
 	Kills      map[string]ledger.Kill      `json:"kills"` // by rule
@@ -161,7 +162,7 @@ type PartitionView struct {
 
 // StatusOf computes the view from the ledgers.
 func StatusOf(s *settings.Settings, states map[int32]*ledger.State, halts map[int32]ledger.Halt, now time.Time) StatusView {
-	v := StatusView{Schema: "notifier.status/v1", Pauses: map[string]ledger.Pause{}, Kills: map[string]ledger.Kill{}, Lanes: map[string]ledger.LaneState{}, Halts: halts, External: []ExternalView{}, Resyncs: []ResyncView{}, TagChanges: []TagChangeView{}, Balanced: true}
+	v := StatusView{Schema: "notifier.status/v1", Pauses: map[string]ledger.Pause{}, Kills: map[string]ledger.Kill{}, Lanes: map[string]ledger.LaneState{}, Halts: halts, Instances: []ledger.Instance{}, External: []ExternalView{}, Resyncs: []ResyncView{}, TagChanges: []TagChangeView{}, Balanced: true}
 	names := map[string]string{}
 	for i := range s.Accounts {
 		names[Identity(&s.Accounts[i])] = s.Accounts[i].Name

@@ -12,6 +12,7 @@ type Instance struct {
 	Since    time.Time `json:"since"`              // when that rule set went live there
 	Failed   string    `json:"failed,omitempty"`   // why the files on its disk are not live
 	FailedAt time.Time `json:"failed_at,omitzero"` // since when
+	Parked   string    `json:"parked,omitempty"`   // rules that its watchdog has stopped
 	Started  time.Time `json:"started"`
 }
 

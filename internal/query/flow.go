@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -84,6 +85,23 @@ func (r *Reader) Flows(ctx context.Context, topics []string) (out []ledger.Flow,
 		}
 	}
 	return out, nil
+}
+
+// Running gives those of Instances that are in one of our groups, by name: the others ended without a word.
+func (r *Reader) Running(ctx context.Context) ([]ledger.Instance, error) {
+	all, err := r.Instances(ctx)
+	if err != nil {
+		return nil, err
+	}
+	evaluate, dispatch, err := r.Members(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(i ledger.Instance) bool {
+		return !slices.Contains(evaluate, i.Name) && !slices.Contains(dispatch, i.Name)
+	})
+	slices.SortFunc(all, func(a, b ledger.Instance) int { return strings.Compare(a.Name, b.Name) })
+	return append([]ledger.Instance{}, all...), nil
 }
 
 // Instances gives what the running processes say of themselves.
