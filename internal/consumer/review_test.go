@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
 )
 
 // The owners of the partitions begin one after the other. Intents in a partition that has not begun would stop it.
@@ -120,7 +121,7 @@ func TestADecompressionBombStopsOnlyItsPartition(t *testing.T) {
 	opt.Rules = func() Rules { return stubRules{[]string{"events", "more"}} }
 	opt.Log = zap.New(core)
 	b.start(opt)
-	b.until("the partition is named", func() bool { return logs.FilterField(zap.String("topic", "events")).Len() > 0 })
+	b.until("the partition is named", func() bool { return logs.FilterField(zap.Stringer("record", ledger.Place{Topic: "events"})).Len() > 0 })
 	b.produce("behind")
 	if err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: "more", Value: []byte("other")}).FirstErr(); err != nil {
 		t.Fatal(err)

@@ -1,0 +1,120 @@
+//go:build synctests
+
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/notifier/notifier/internal/sandbox"
+	"github.com/notifier/notifier/internal/settings"
+)
+
+// third is the settings of one daemon whose account is the sandbox's first app at Getui; users are cids.
+func (w *world) third() *settings.Settings {
+	w.write("master", "ms-notifier-test-0001")
+	return w.settingsFile("a", 8088, 1, fmt.Sprintf(`
+  third:
+    vendor: getui
+    host: "http://%s"
+    app_id: AppIdNotifierTest00001
+    app_key: ak-notifier-test-0001
+    master_secret: "${file:%s/master}"
+    identify: cid
+`, vendorAddr, w.dir))
+}
+
+// Getui's live behaviour is not known where its pages are silent. Whatever it is, with calls that come late, break or are refused, and a
+// process that dies: every event has its fate, no device gets a push twice, and no closed quota is called.
+func TestGetuiWhateverItsReading(t *testing.T) {
+	plain := sandbox.DefaultKnobs()
+	for _, c := range []struct {
+		name string
+		turn func(*sandbox.Knobs)
+	}{
+		{"as its cases have it", func(*sandbox.Knobs) {}},
+		{"a repeat is a new task", func(k *sandbox.Knobs) { k.DupMode = "drop_new_task" }},
+		{"a repeat is refused", func(k *sandbox.Knobs) { k.DupMode = "reject" }},
+		{"unknown targets have a word", func(k *sandbox.Knobs) { k.BatchBadTarget = "status" }},
+		{"an unknown target refuses its batch", func(k *sandbox.Knobs) { k.BatchBadTarget = "reject_all" }},
+		{"one token at a time, numbers for times", func(k *sandbox.Knobs) { k.SingleActiveToken, k.NumericTimes, k.TokenTTLMS = true, true, 2*3600*1000 }},
+		{"few pushes a minute", func(k *sandbox.Knobs) { k.SingleMinuteLimit = 120 }},
+	} {
+		for _, seed := range seeds(t, 1) {
+			t.Run(fmt.Sprintf("%s/%d", c.name, seed), func(t *testing.T) {
+				t.Parallel()
+				simulate(t, setup{rules: getuiRules, quiet: true}, func(t *testing.T, w *world) {
+					r := rand.New(rand.NewPCG(seed, 5))
+					knobs := plain
+					c.turn(&knobs)
+					if err := w.vendor.SetKnobs(knobs); err != nil {
+						t.Fatal(err)
+					}
+					for _, f := range []sandbox.Fault{{Kind: "reset_after", Probability: 0.04}, {Kind: "reset_before", Probability: 0.03}, {Kind: "truncate", Probability: 0.03}, {Kind: "http_5xx", Probability: 0.03},
+						{Kind: "timeout_after", Probability: 0.02, DelayMS: 20_000}, {Kind: "code", HTTP: 401, Code: 10001, Probability: 0.01}} {
+						f.Vendor, f.Path, f.Times = "getui", "*", -1
+						if err := w.vendor.Arm(f); err != nil {
+							t.Fatal(err)
+						}
+					}
+					s := w.third()
+					d := w.start(s)
+					time.Sleep(time.Minute)
+					users, nobody := map[string]string{}, map[string]bool{} // event -> user
+					for i := range 150 {
+						user := fmt.Sprintf("bulk-cid-%04d", i)
+						unknown := r.IntN(12) == 0
+						if unknown {
+							user = fmt.Sprint("nobody-", i)
+						}
+						event := w.order(user, fmt.Sprint("text ", r.IntN(40)))
+						users[event], nobody[event] = user, unknown
+						if i%20 == 10 {
+							w.sale("bj", fmt.Sprint(i))
+						}
+						if r.IntN(3) > 0 { // otherwise the next comes with it, and may go in the same call
+							time.Sleep(time.Duration(r.IntN(8000)) * time.Millisecond)
+						}
+						if i == 75 {
+							d.kill()
+							d = w.start(s)
+						}
+					}
+					time.Sleep(time.Hour)
+					if err := w.vendor.Disarm(); err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(3 * time.Hour)
+					d.stop()
+					got := w.words()
+					count := map[string]int{}
+					for event, user := range users {
+						_, n := w.vendor.Deliveries(user) // the sales are for a tag that nobody has
+						want := []string{"SENT", "UNKNOWN"}
+						if nobody[event] {
+							want = []string{"DEAD(rejected-by-vendor)", "UNKNOWN"}
+						}
+						count[got[event]]++
+						if nobody[event] && knobs.DupMode == "reject" && got[event] == "SENT" {
+							continue // taken, says the answer to the repeat; whom it did not reach, only the lost answer said
+						}
+						if !slices.Contains(want, got[event]) || n > 1 || got[event] == "SENT" && n != 1 {
+							t.Errorf("%s: %s, delivered %d times", user, got[event], n)
+						}
+					}
+					st := w.vendor.Stats().Getui
+					if st.DuplicateDeliveries+st.RequestIDConflicts+st.WithoutOverlay+st.OversizedCalls+st.ForcedRevokes+st.ScheduledCalls+st.Overruns+st.Doubles > 0 {
+						t.Errorf("the vendor counts %+v", st)
+					}
+					if count["SENT"] < 100 {
+						t.Errorf("fates %v", count)
+					}
+					t.Logf("fates %v, %d calls of %d", count, st.Executed, st.Calls)
+				})
+			})
+		}
+	}
+}
