@@ -103,7 +103,15 @@ func TestTheFirstGateThatHoldsIsNamed(t *testing.T) {
 				p.Approval = &ledger.Approval{Since: now.Add(-9 * time.Minute)}
 			})
 		}},
+		{"pauses", "the rule files hold what rule sale has made: mode: off", "notifier pending list --rule sale", now.Add(-8 * time.Minute), func() {
+			st.Pauses["off/sale"] = ledger.Pause{By: "the rule files", Why: "mode: off", At: now.Add(-8 * time.Minute)}
+			st.Pauses["off/another"] = ledger.Pause{By: "the rule files", At: now} // not the rule's
+		}},
+		{"pauses", "account/main is paused by li: wait; being lifted by wang", "notifier status", now.Add(-8 * time.Minute), func() {
+			st.Pauses["account/main"] = ledger.Pause{By: "li", Why: "wait", At: now.Add(-8 * time.Minute), Resuming: &ledger.Resuming{By: "wang"}}
+		}},
 		{"pauses", "broadcasts is paused by li: wrong text", "notifier resume broadcasts", now.Add(-8 * time.Minute), func() {
+			delete(st.Pauses, "account/main")
 			st.Pauses["broadcasts"] = ledger.Pause{By: "li", Why: "wrong text", At: now.Add(-8 * time.Minute)}
 			st.Pauses["account/another"] = ledger.Pause{By: "li", At: now} // not the rule's
 		}},

@@ -23,10 +23,18 @@ func (w *why) pauses() WhyStep {
 		}
 		p := pauses[scope]
 		what := fmt.Sprintf("%s is paused by %s: %s", scope, p.By, p.Why)
+		next := "notifier resume " + scope + " --why TEXT"
 		if p.Brake {
 			what = fmt.Sprintf("the brake of %s has paused it: %s", scope, p.Why)
 		}
-		return WhyStep{Holds: true, Since: p.At, What: what, Next: "notifier resume " + scope + " --why TEXT"}
+		if rule, off := strings.CutPrefix(scope, "off/"); off {
+			what, next = fmt.Sprintf("the rule files hold what rule %s has made: %s", rule, p.Why), "notifier pending list --rule "+rule
+		}
+		if p.Resuming != nil {
+			what += fmt.Sprintf("; being lifted by %s: what was made before an edit is evaluated again first", p.Resuming.By)
+			next = "notifier status"
+		}
+		return WhyStep{Holds: true, Since: p.At, What: what, Next: next}
 	}
 	for _, rule := range slices.Sorted(maps.Keys(kills)) {
 		if w.Rule == "" || w.Rule == rule {
@@ -49,7 +57,7 @@ func (w *why) hit(scope string) bool {
 	switch kind {
 	case "all":
 		return true
-	case "rule":
+	case "rule", "off":
 		return name == w.Rule
 	case "lane":
 		return w.lanes[name]
