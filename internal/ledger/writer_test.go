@@ -14,6 +14,13 @@ import (
 	"github.com/notifier/notifier/internal/intent"
 )
 
+// within is the test's context with an end: what hangs is named, and not the whole package.
+func within(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
 func cluster(t *testing.T, partitions int32) (Options, *kadm.Client) {
 	t.Helper()
 	opt, adm, _ := brokers(t, partitions)
@@ -37,7 +44,7 @@ func brokers(t *testing.T, partitions int32) (Options, *kadm.Client, *kfake.Clus
 	sp := kadm.StringPtr
 	for topic, cfg := range map[string]map[string]*string{opt.Topics.Intents: nil, opt.Topics.Fates: nil, opt.Topics.Control: nil,
 		opt.Topics.Ledger: {"cleanup.policy": sp("compact"), "message.timestamp.type": sp("LogAppendTime"), "retention.ms": sp("-1")}} {
-		if _, err := adm.CreateTopic(t.Context(), partitions, 1, cfg, topic); err != nil {
+		if _, err := adm.CreateTopic(within(t), partitions, 1, cfg, topic); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -46,7 +53,7 @@ func brokers(t *testing.T, partitions int32) (Options, *kadm.Client, *kfake.Clus
 
 func takeOver(t *testing.T, opt Options) *TakenOver {
 	t.Helper()
-	to, err := TakeOver(t.Context(), opt)
+	to, err := TakeOver(within(t), opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +64,7 @@ func takeOver(t *testing.T, opt Options) *TakenOver {
 func begin(t *testing.T, to *TakenOver) {
 	t.Helper()
 	to.Writer.WriteGenesis(to.State.Genesis)
-	if err := to.Writer.Commit(t.Context(), Position{}); err != nil {
+	if err := to.Writer.Commit(within(t), Position{}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -69,7 +76,7 @@ func TestATakeOverFencesBothIds(t *testing.T) {
 	begin(t, old)
 	for i := range 3 { // both ids have been used
 		old.Writer.Put(AttemptKey(string(rune('a'+i))), Attempt{ID: string(rune('a' + i)), State: Started})
-		if err := old.Writer.Commit(t.Context(), Position{AttemptSeq: int64(i)}); err != nil {
+		if err := old.Writer.Commit(within(t), Position{AttemptSeq: int64(i)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -79,13 +86,13 @@ func TestATakeOverFencesBothIds(t *testing.T) {
 		t.Errorf("restored %+v", now.State)
 	}
 	old.Writer.Put(AttemptKey("z"), Attempt{ID: "z"})
-	if err := old.Writer.Commit(t.Context(), Position{}); !errors.Is(err, ErrLost) {
+	if err := old.Writer.Commit(within(t), Position{}); !errors.Is(err, ErrLost) {
 		t.Errorf("the earlier owner's commit: %v, want ErrLost", err)
 	}
-	if err := old.Writer.Commit(t.Context(), Position{}); !errors.Is(err, ErrLost) {
+	if err := old.Writer.Commit(within(t), Position{}); !errors.Is(err, ErrLost) {
 		t.Errorf("and through the other id: %v, want ErrLost", err)
 	}
-	if err := now.Writer.Commit(t.Context(), Position{AttemptSeq: 9}); err != nil {
+	if err := now.Writer.Commit(within(t), Position{AttemptSeq: 9}); err != nil {
 		t.Fatal(err)
 	}
 	third := takeOver(t, opt)
@@ -131,7 +138,7 @@ func TestTheLastWriteOfAKeyInATransactionWins(t *testing.T) {
 	to.Writer.Put(AttemptKey("a"), Attempt{ID: "a", State: OK})
 	to.Writer.Put(AttemptKey("b"), Attempt{ID: "b"})
 	to.Writer.Delete(AttemptKey("b"))
-	if err := to.Writer.Commit(t.Context(), Position{}); err != nil {
+	if err := to.Writer.Commit(within(t), Position{}); err != nil {
 		t.Fatal(err)
 	}
 	st := takeOver(t, opt).State
@@ -146,10 +153,10 @@ func TestAppendTimeIsTheBrokers(t *testing.T) {
 	begin(t, to)
 	before := time.Now().Add(-time.Millisecond)
 	to.Writer.Touch()
-	if err := to.Writer.Commit(t.Context(), Position{}); err != nil {
+	if err := to.Writer.Commit(within(t), Position{}); err != nil {
 		t.Fatal(err)
 	}
-	at, err := to.Writer.AppendTime(t.Context())
+	at, err := to.Writer.AppendTime(within(t))
 	if err != nil || at.Before(before.Truncate(time.Millisecond)) || at.After(time.Now().Add(time.Millisecond)) {
 		t.Errorf("append at %v, err %v; the commit was between %v and now", at, err, before)
 	}
@@ -190,7 +197,7 @@ func TestATimeThatTheBrokerDoesNotTellYetIsAskedForAgain(t *testing.T) {
 func TestForeignSurroundingsHalt(t *testing.T) {
 	halted := func(t *testing.T, opt Options) {
 		t.Helper()
-		_, err := TakeOver(t.Context(), opt)
+		_, err := TakeOver(within(t), opt)
 		if _, ok := errors.AsType[*HaltError](err); !ok {
 			t.Errorf("take-over: %v, want a HaltError", err)
 		}
@@ -207,7 +214,7 @@ func TestForeignSurroundingsHalt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: opt.Topics.Intents, Value: b}).FirstErr(); err != nil {
+		if err := cl.ProduceSync(within(t), &kgo.Record{Topic: opt.Topics.Intents, Value: b}).FirstErr(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -216,7 +223,7 @@ func TestForeignSurroundingsHalt(t *testing.T) {
 		to := takeOver(t, opt)
 		begin(t, to)
 		produce(t, opt)
-		if err := to.Writer.Release(t.Context(), Position{Next: 1}, time.Now()); err != nil {
+		if err := to.Writer.Release(within(t), Position{Next: 1}, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 		return opt, adm
@@ -234,13 +241,13 @@ func TestForeignSurroundingsHalt(t *testing.T) {
 	})
 	t.Run("partitions added", func(t *testing.T) {
 		opt, adm := began(t)
-		if _, err := adm.CreatePartitions(t.Context(), 1, opt.Topics.Intents); err != nil {
+		if _, err := adm.CreatePartitions(within(t), 1, opt.Topics.Intents); err != nil {
 			t.Fatal(err)
 		}
 		deadline, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		for deadline.Err() == nil {
-			if d, err := adm.ListTopics(t.Context(), opt.Topics.Intents); err == nil && len(d[opt.Topics.Intents].Partitions) == 3 {
+			if d, err := adm.ListTopics(within(t), opt.Topics.Intents); err == nil && len(d[opt.Topics.Intents].Partitions) == 3 {
 				break
 			}
 		}
@@ -248,10 +255,10 @@ func TestForeignSurroundingsHalt(t *testing.T) {
 	})
 	t.Run("intents made again", func(t *testing.T) {
 		opt, adm := began(t)
-		if _, err := adm.DeleteTopics(t.Context(), opt.Topics.Intents); err != nil {
+		if _, err := adm.DeleteTopics(within(t), opt.Topics.Intents); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := adm.CreateTopic(t.Context(), 2, 1, nil, opt.Topics.Intents); err != nil {
+		if _, err := adm.CreateTopic(within(t), 2, 1, nil, opt.Topics.Intents); err != nil {
 			t.Fatal(err)
 		}
 		halted(t, opt)
@@ -262,7 +269,7 @@ func TestForeignSurroundingsHalt(t *testing.T) {
 		produce(t, opt)
 		var os kadm.Offsets
 		os.Add(kadm.Offset{Topic: opt.Topics.Intents, Partition: 0, At: 2})
-		if _, err := adm.DeleteRecords(t.Context(), os); err != nil {
+		if _, err := adm.DeleteRecords(within(t), os); err != nil {
 			t.Fatal(err)
 		}
 		halted(t, opt)
