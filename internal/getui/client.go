@@ -96,6 +96,9 @@ func visible(what, s string) error {
 	return nil
 }
 
+// String names the app and nothing secret.
+func (c *Client) String() string { return "getui app " + c.appID }
+
 // Close closes idle connections and ends a request for a token; calls under way finish.
 func (c *Client) Close() {
 	c.tokens.close()
