@@ -63,7 +63,7 @@ func newStatusCmd() *cobra.Command {
 			for _, scope := range slices.Sorted(maps.Keys(st.Pauses)) {
 				p := st.Pauses[scope]
 				if rule, off := strings.CutPrefix(scope, "off/"); off {
-					fmt.Fprintf(out, "held  rule %s  %s  since %s%s   next: edit the rule, or notifier kill %s\n", rule, p.Why, p.At.In(s.Zone).Format(time.DateTime), beingResumed(p), rule)
+					fmt.Fprintf(out, "held  rule %s  %s  since %s%s   next: mode: live (after a restart that takes two minutes), or notifier kill %s\n", rule, p.Why, p.At.In(s.Zone).Format(time.DateTime), beingResumed(p), rule)
 					continue
 				}
 				if p.Brake {

@@ -176,6 +176,9 @@ func pausedBy(st *ledger.State, rule string, ac *pendingAccount, lane string) st
 	}
 	for _, scope := range scopes {
 		if _, ok := st.Pauses[scope]; ok {
+			if strings.HasPrefix(scope, "off/") {
+				return "the rule files: " + st.Pauses[scope].Why
+			}
 			return "pause " + scope
 		}
 	}

@@ -230,7 +230,7 @@ func laneName(names map[string]string, key string) string {
 
 // ScarceLanes are the lanes of an account that have slots.
 func ScarceLanes(ac *settings.Account) (out []string) {
-	lanes := rongLanes(quotaOf(ac), late)
+	lanes := lanesOf(ac)
 	for _, name := range slices.Sorted(maps.Keys(lanes)) {
 		if len(lanes[name].Limits) > 0 {
 			out = append(out, name)

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -37,6 +38,16 @@ func TestStatusTellsWhatOthersUsedAndHowFarAResyncIs(t *testing.T) {
 		want := map[string]int{"main/broadcast": 1}[l.Lane]
 		if l.Waiting != want {
 			t.Errorf("%d requests wait in %s, want %d", l.Waiting, l.Lane, want)
+		}
+	}
+}
+
+// Slots that others used can be charged at either vendor.
+func TestLanesWithSlotsOfBothVendors(t *testing.T) {
+	t.Parallel()
+	for vendor, want := range map[string]string{"rongcloud": "broadcast recall", "getui": "app"} {
+		if got := strings.Join(ScarceLanes(&settings.Account{Vendor: vendor, Quota: settings.Quota{Hour: 2, Day: 3, DayZones: []*time.Location{time.UTC}, Shared: true}}), " "); got != want {
+			t.Errorf("%s: %s, want %s", vendor, got, want)
 		}
 	}
 }
