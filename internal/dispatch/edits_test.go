@@ -357,3 +357,20 @@ func TestANewOwnerWaitsBeforeItUndoesWhatItsPredecessorSaw(t *testing.T) {
 		})
 	}
 }
+
+// A merge that took in a trigger of the edited rule has its texts: it is of that revision.
+func TestAMergeIsOfItsLatestTriggersRevision(t *testing.T) {
+	e := newEditing(t)
+	var first intent.ID
+	for i, revision := range []string{"a", "b"} {
+		in := e.push(fmt.Sprint("e", i), "u1", intent.Policy{})
+		in.Revision, in.RuleSet, in.Merge = revision, "set-"+revision, &intent.Merge{Key: "k", Wait: time.Hour, Vars: map[string]any{"x": "1"}}
+		if i == 0 {
+			first = in.ID
+		}
+		e.Take(in)
+	}
+	if in := e.a.items[string(first)].p.Intent; in.Revision != "b" || in.RuleSet != "set-b" {
+		t.Errorf("revision %s of set %s", in.Revision, in.RuleSet)
+	}
+}
