@@ -76,7 +76,16 @@ func (a *App) tell(ctx context.Context, cl *kgo.Client, is *ledger.Instance) boo
 		}
 		r.Value = v
 	}
-	if err := cl.ProduceSync(ctx, r).FirstErr(); err != nil {
+	// The client does not give up a record that may have left, whatever its context says: without Kafka a process would never end.
+	done := make(chan error, 1)
+	cl.Produce(ctx, r, func(_ *kgo.Record, err error) { done <- err })
+	var err error
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
 		if ctx.Err() == nil {
 			a.log.Warn("this process could not say which rules it goes by: `notifier status --why` does not know", zap.Error(err))
 		}
