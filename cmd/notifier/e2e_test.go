@@ -5,12 +5,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -32,6 +35,13 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		os.Exit(execute(context.Background(), os.Args[1:]))
+	}
+	flag.Parse()
+	// The processes of a test mostly wait for each other: as many tests at once as there are CPUs would leave those idle.
+	if atOnce := flag.Lookup("test.parallel"); atOnce.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		if err := atOnce.Value.Set(strconv.Itoa(3 * runtime.GOMAXPROCS(0))); err != nil {
+			panic(err)
+		}
 	}
 	os.Exit(m.Run())
 }
