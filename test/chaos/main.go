@@ -24,6 +24,7 @@ type options struct {
 	program string
 	keep    string
 	drain   time.Duration
+	record  bool
 }
 
 func main() {
@@ -33,6 +34,7 @@ func main() {
 	flag.StringVar(&o.program, "notifier", "", "a notifier built with -tags failpoints (default: built from this tree)")
 	flag.StringVar(&o.keep, "keep", "", "keep settings, logs, data and journals of all rounds in this folder, which must be new")
 	flag.DurationVar(&o.drain, "drain", 4*time.Minute, "how long a round may take to come to rest")
+	flag.BoolVar(&o.record, "record", false, "add the run to "+harness.RunsFile+"; then go run ./test/chaos/figures")
 	flag.Parse()
 	if o.kills < 1 || flag.NArg() > 0 {
 		flag.Usage()
@@ -86,6 +88,11 @@ func run(ctx context.Context, o options, say io.Writer) (res *harness.Result, er
 		return nil, err
 	}
 	fmt.Fprint(say, res.Cells(), rows)
+	if o.record {
+		if err := res.Entry(o.seed, time.Now()).Append(filepath.Join(h.Root, harness.RunsFile)); err != nil {
+			return nil, err
+		}
+	}
 	if h.Keep || len(res.Problems) > 0 {
 		fmt.Fprintf(say, "settings, logs, data and journals are in %s\n", h.Dir)
 		return res, nil

@@ -1,0 +1,119 @@
+package harness
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/notifier/notifier/test/chaos/audit"
+)
+
+// RunsFile holds a line of JSON for each run on record, from the root of the source tree. RELIABILITY.md sums them up.
+const RunsFile = "test/chaos/runs.jsonl"
+
+// Entry is one run on record, whatever came of it.
+type Entry struct {
+	Date      string        `json:"date"` // of its end
+	Seed      uint64        `json:"seed"`
+	Kills     int           `json:"kills"`
+	Stops     int           `json:"stops"`  // SIGSTOP
+	Drains    int           `json:"drains"` // SIGTERM
+	Lost      int           `json:"lost"`
+	Doubled   int           `json:"doubled"`
+	Overruns  int           `json:"overruns"`
+	Problems  int           `json:"problems"` // all that the audit found, those three and others
+	Hits      int           `json:"hits"`
+	Unknown   int           `json:"unknown"`
+	Repeats   int           `json:"dup_tags"`
+	Recovered time.Duration `json:"recovery_p50_ns"` // start of a process to its first call
+	Slowest   time.Duration `json:"recovery_p99_ns"`
+}
+
+// Entry is the record of a result.
+func (res *Result) Entry(seed uint64, at time.Time) Entry {
+	r := Entry{Date: at.UTC().Format(time.DateOnly), Seed: seed, Kills: res.Kills, Drains: res.Drains, Lost: res.Lost, Doubled: res.Doubled, Overruns: res.Overruns, Problems: len(res.Problems),
+		Hits: res.Hits, Unknown: res.Unknown, Repeats: res.Repeats, Recovered: audit.Percentile(res.FirstCall, 50), Slowest: audit.Percentile(res.FirstCall, 99)}
+	for _, n := range res.Freezes {
+		r.Stops += n
+	}
+	return r
+}
+
+// Append adds a run to a file.
+func (r Entry) Append(path string) error {
+	line, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(line, '\n'))
+	return errors.Join(err, f.Close())
+}
+
+// Entries reads the runs on record. Of runs with one seed the longest counts: the same input twice proves less than twice as much. One that
+// found something always counts.
+func Entries(path string) ([]Entry, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var all []Entry
+	for i, line := range bytes.Split(bytes.TrimSpace(text), []byte("\n")) {
+		var r Entry
+		if err := json.Unmarshal(line, &r); err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", path, i+1, err)
+		}
+		at := slices.IndexFunc(all, func(o Entry) bool { return o.Seed == r.Seed && o.Problems == 0 })
+		switch {
+		case at < 0 || r.Problems > 0:
+			all = append(all, r)
+		case r.Kills > all[at].Kills:
+			all[at] = r
+		}
+	}
+	return all, nil
+}
+
+// The block of RELIABILITY.md that go run ./test/chaos/figures writes.
+const (
+	blockBegin = "<!-- runs: written by `go run ./test/chaos/figures`, do not edit -->\n"
+	blockEnd   = "<!-- end of runs -->\n"
+)
+
+// Table is the runs for RELIABILITY.md.
+func Table(runs []Entry) string {
+	var b strings.Builder
+	b.WriteString("| command | date | SIGKILL (hit) | SIGSTOP | SIGTERM | lost | doubled | overruns | other findings | unknown/kill | dup-tags/kill | recovery p50, p99 |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
+	row := func(r Entry, command, date, recovery string) {
+		perKill := func(n int) float64 { return float64(n) / float64(max(1, r.Kills)) }
+		fmt.Fprintf(&b, "| %s | %s | %d (%d) | %d | %d | %d | %d | %d | %d | %.2f | %.2f | %s |\n", command, date, r.Kills, r.Hits, r.Stops, r.Drains, r.Lost, r.Doubled, r.Overruns,
+			max(0, r.Problems-r.Lost-r.Doubled-r.Overruns), perKill(r.Unknown), perKill(r.Repeats), recovery)
+	}
+	var sum Entry
+	for _, r := range runs {
+		row(r, fmt.Sprintf("`go run ./test/chaos --kills %d --seed %d`", r.Kills, r.Seed), r.Date, fmt.Sprintf("%s, %s", r.Recovered, r.Slowest))
+		sum.Kills, sum.Hits, sum.Stops, sum.Drains = sum.Kills+r.Kills, sum.Hits+r.Hits, sum.Stops+r.Stops, sum.Drains+r.Drains
+		sum.Lost, sum.Doubled, sum.Overruns, sum.Problems = sum.Lost+r.Lost, sum.Doubled+r.Doubled, sum.Overruns+r.Overruns, sum.Problems+r.Problems
+		sum.Unknown, sum.Repeats = sum.Unknown+r.Unknown, sum.Repeats+r.Repeats
+	}
+	row(sum, fmt.Sprintf("**all %d**", len(runs)), "", "")
+	return b.String()
+}
+
+// WithTable gives a page with its block anew.
+func WithTable(page string, runs []Entry) (string, error) {
+	before, rest, begun := strings.Cut(page, blockBegin)
+	_, after, ended := strings.Cut(rest, blockEnd)
+	if !begun || !ended {
+		return "", fmt.Errorf("the page has no block between %q and %q", blockBegin, blockEnd)
+	}
+	return before + blockBegin + "\n" + Table(runs) + "\n" + blockEnd + after, nil
+}
