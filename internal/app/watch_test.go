@@ -91,7 +91,7 @@ func TestEveryWayToChangeFilesIsSeen(t *testing.T) {
 			f.lives("one", "")
 			for _, names := range [][]string{{"two"}, {"two", "three"}, {"two", "three", "four"}} {
 				f.write("r.yaml", names...)
-				time.Sleep(1500 * time.Millisecond)
+				time.Sleep(1900 * time.Millisecond)
 			}
 			f.lives("two three four", "")
 			if len(f.seen) != 3 { // first, one, and the whole file
