@@ -66,6 +66,7 @@ type gate struct {
 	keys  map[string]string       // of the rule
 	arm   func(s *stage)          // just before the event
 	knows map[string]intent.Value // of the user then
+	limit intent.Cap              // of the settings, over all rules of a class
 	past  string                  // an event before: its id; it is evaluated by a rule that has this gate only
 	says  string                  // fate and reason of the intent, or the verdict of a rule that makes none
 }
@@ -93,12 +94,14 @@ var gates = []gate{
 	{row: "consent, user_when, lists", name: "user_when", on: "push", keys: map[string]string{"user_when": `level == "svip"`}, says: "SUPPRESSED opted-out user_when"},
 	{row: "once and caps", name: "once", keys: map[string]string{"once": `{by: "${city}", in: 24h}`}, past: "sent once", says: "SUPPRESSED repeated"},
 	{row: "once and caps", name: "per_user", on: "push", keys: map[string]string{"per_user": "1 in 24h"}, past: "sent to the user", says: "SUPPRESSED capped"},
+	{row: "once and caps", name: "user_limits", on: "push", limit: intent.Cap{N: 1, In: 24 * time.Hour}, past: "another of the class", says: "SUPPRESSED capped"},
 	{row: "once and caps", name: "rule", keys: map[string]string{"rule": "1 in 24h"}, past: "sent by the rule", says: "SUPPRESSED capped rule"},
 	{row: "quota", name: "quota", on: "broadcast", keys: map[string]string{"no_quota": "drop"}, arm: func(s *stage) {
 		if err := s.model.Spend("rongcloud:main", 2); err != nil {
 			s.t.Fatal(err)
 		}
 	}, says: "SUPPRESSED no-quota"},
+	{row: "quota", name: "the rule's quota", on: "broadcast", keys: map[string]string{"quota": "1 per day", "no_quota": "drop"}, past: "took the slot", says: "SUPPRESSED no-quota"},
 	{row: "vendor", name: "vendor", arm: func(s *stage) { s.no = true }, says: "DEAD rejected-by-vendor"},
 }
 
@@ -128,11 +131,16 @@ func load(t *testing.T, form string, with ...map[string]string) *rules.Set {
 	return set
 }
 
-func open(t *testing.T, set *rules.Set) *stage {
+func open(t *testing.T, set *rules.Set, all ...gate) *stage {
 	s := &stage{t: t, fates: map[intent.ID]ledger.Fate{}, bench: app.AnyBench(set, func() dispatch.Rules { return set })}
 	s.opt = s.bench.Options
 	s.opt.Users = func() dispatch.Users { return set }
 	s.opt.Consent = dispatch.Consent{Never: "blocked", Marketing: "push_ok"}
+	for _, g := range all {
+		if g.limit.N > 0 {
+			s.opt.ClassCaps = map[string]intent.Cap{"marketing": g.limit}
+		}
+	}
 	s.model = dispatch.NewModel(s.opt, dispatch.ModelEnd{Send: func(dispatch.Departure) dispatch.Outcome {
 		if s.no {
 			return dispatch.Outcome{Class: dispatch.ClassPermanent, Code: 1002}
@@ -194,9 +202,10 @@ func meet(t *testing.T, form string, all ...gate) string {
 		keys = append(keys, g.keys)
 	}
 	set := load(t, form, keys...)
-	s := open(t, set)
+	s := open(t, set, all...)
 	for _, g := range slices.Backward(all) { // a merge must be open when the event comes, so what a later gate counts was sent before
-		if g.past != "" {
+		others := slices.ContainsFunc(all, func(o gate) bool { return o.name != g.name && o.past != "" })
+		if g.past != "" && (g.limit.N == 0 || !others) { // a send of the past uses the limit of the class up, whatever it was for
 			s.take(load(t, form, g.keys), g.past)
 		}
 	}
@@ -272,7 +281,9 @@ func TestEachGateHasItsReason(t *testing.T) {
 var strangers = map[string]string{
 	"off canary": "one key", "canary approval": "users need no approval", "approval never": "users need no approval", "approval consent": "users need no approval",
 	"approval user_when": "users need no approval", "approval per_user": "users need no approval", "canary quota": "users have no slots", "never quota": "users have no slots", "consent quota": "users have no slots",
-	"user_when quota": "users have no slots", "per_user quota": "users have no slots",
+	"user_when quota": "users have no slots", "per_user quota": "users have no slots", "user_limits quota": "users have no slots", "approval user_limits": "users need no approval",
+	"canary the rule's quota": "users have no slots", "never the rule's quota": "users have no slots", "consent the rule's quota": "users have no slots", "user_when the rule's quota": "users have no slots",
+	"per_user the rule's quota": "users have no slots", "user_limits the rule's quota": "users have no slots",
 }
 
 func TestOfTwoGatesTheEarlierStops(t *testing.T) {
@@ -298,6 +309,47 @@ func TestOfTwoGatesTheEarlierStops(t *testing.T) {
 				t.Errorf("%s and %s have no form in common", a.name, b.name)
 			}
 		}
+	}
+}
+
+// The brake pauses its rule as the last of all, so that only what would leave is held by it.
+func TestTheBrakeIsAskedLast(t *testing.T) {
+	brake := map[string]string{"brake": "1 in 24h"}
+	for _, g := range gates {
+		want := g.says
+		if g.name == "vendor" { // what is held does not leave
+			want = "SUPPRESSED expired"
+		}
+		for form := range forms {
+			if g.on != "" && g.on != form {
+				continue
+			}
+			set := load(t, form, g.keys, brake)
+			s := open(t, set, g)
+			if g.past != "" {
+				s.take(load(t, form, g.keys), g.past)
+			}
+			s.take(load(t, form, brake), "used the brake up")
+			s.know(g)
+			if g.arm != nil {
+				g.arm(s)
+			}
+			in := s.take(set, "e")
+			if in == nil {
+				continue // the rule wants nothing
+			}
+			s.model.Advance(noon.Add(48 * time.Hour))
+			if got := ended(s.fates[in.ID]); got != want {
+				t.Errorf("%s, %s before brake: %q, want %q", form, g.name, got, want)
+			}
+		}
+	}
+	set := load(t, "push", brake)
+	s := open(t, set)
+	s.take(set, "first")
+	in := s.take(set, "e")
+	if at, ok := s.model.Stands(in.ID); !ok || at.Gate != "paused" {
+		t.Errorf("behind the brake it stands at %+v (pending %v)", at, ok)
 	}
 }
 
@@ -357,7 +409,7 @@ func TestWhatIsHeldHasNotMetTheGatesAfter(t *testing.T) {
 				}
 				n++
 				set := load(t, form, h.keys, g.keys)
-				s := open(t, set)
+				s := open(t, set, g)
 				if g.past != "" {
 					s.take(load(t, form, g.keys), g.past)
 				}
