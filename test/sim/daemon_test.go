@@ -56,7 +56,7 @@ func (w *world) settingsFile(instance string, port, partitions int, accounts str
 	if w.zone != "" {
 		zone = "timezone: " + w.zone + "\n"
 	}
-	path := w.write(instance+".yaml", zone+fmt.Sprintf(`
+	path := w.write(instance+".yaml", zone+w.keys+fmt.Sprintf(`
 version: 1
 kafka:
   brokers: ["127.0.0.1:%d"]

@@ -57,6 +57,7 @@ type world struct {
 	unsaid []string                                                          // of the log, when quiet
 	dial   func(ctx context.Context, network, addr string) (net.Conn, error) // of the daemons; nil: the world's network
 	zone   string
+	keys   string // further settings
 }
 
 // setup says what differs between the worlds of two tests; the zero value is one account with the default key.
@@ -66,6 +67,7 @@ type setup struct {
 	switches func(*sandbox.Switches)
 	rules    string // instead of ruleFile
 	zone     string // of the settings; "": their default
+	keys     string // further settings, a line each
 	quiet    bool   // the daemon's log only if the test fails
 }
 
@@ -77,7 +79,7 @@ func simulate(t *testing.T, s setup, f func(t *testing.T, w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(s.after)
 		t0 := time.Now()
-		w := &world{t: t, dir: dir, events: map[string]int{}, quiet: s.quiet, zone: s.zone}
+		w := &world{t: t, dir: dir, events: map[string]int{}, quiet: s.quiet, zone: s.zone, keys: s.keys}
 		defer w.tell()
 		w.rules = []rules.File{{Name: "events.yaml", Data: []byte(catalogue)}, {Name: "rules.yaml", Data: []byte(ruleFile)}}
 		if s.rules != "" {
