@@ -15,12 +15,13 @@ type Account struct {
 	Vendor Vendor
 	Lanes  map[string]Policy
 
-	Timeout       time.Duration // of one call, body included
-	KeepForeign   bool          // tags that no rule of ours gives are kept
-	MaxTags       int           // tags of one user
-	TagDelay      time.Duration // the longest time a changed set may wait to be batched
-	MaxChange     float64       // share of the known users, at least minChange: when more get other tags because the rules changed, a human decides
-	VerifyUsers   int           // users whose tags at the vendor are compared with ours in any VerifyIn; 0: none
+	Timeout       time.Duration         // of one call, body included
+	KeepForeign   bool                  // tags that no rule of ours gives are kept
+	MaxTags       int                   // tags of one user
+	Writable      func(tag string) bool // whether a set may hold it; nil: any
+	TagDelay      time.Duration         // the longest time a changed set may wait to be batched
+	MaxChange     float64               // share of the known users, at least minChange: when more get other tags because the rules changed, a human decides
+	VerifyUsers   int                   // users whose tags at the vendor are compared with ours in any VerifyIn; 0: none
 	VerifyIn      time.Duration
 	Brake         intent.Cap // a rule that sends more pauses itself, unless it has a brake of its own; N 0: none
 	MaxPushes     int        // pending; 0: 1,000,000

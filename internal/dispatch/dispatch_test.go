@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -258,6 +259,24 @@ func TestForeignTagsAreReadBeforeTheFirstWriteAndKept(t *testing.T) {
 	}
 	if calls := b.vendor.seen(); len(calls) != 1 || !slices.Equal(calls[0].Tags, []string{"city_bj", "theirs"}) {
 		t.Errorf("calls %+v, want u1 with city_bj and the tag that is not ours", calls)
+	}
+}
+
+// A tag of somebody else that no set may hold stays as long as nothing is to be written, and never keeps a user's own tags from being written.
+func TestATagThatCannotBeWrittenKeepsNothingBack(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ac := b.account()
+	ac.KeepForeign = true
+	ac.Writable = func(tag string) bool { return !strings.Contains(tag, ".") }
+	b.vendor.tags = []string{"theirs", "v1.0", "city_old"}
+	b.produce(b.profile("p1", "u1", 1, map[string]string{"city": "bj"}), b.profile("p2", "u2", 1, map[string]string{"city": "old"}))
+	b.start(ac, nil)
+	if d := cmp.Diff([]string{"p1 SENT", "p2 SUPPRESSED(unchanged)"}, kinds(b.fates(2))); d != "" {
+		t.Error(d)
+	}
+	if calls := b.vendor.seen(); len(calls) != 1 || !slices.Equal(calls[0].Tags, []string{"city_bj", "theirs"}) {
+		t.Errorf("calls %+v, want u1 with city_bj and the tag that can be written", calls)
 	}
 }
 

@@ -6,7 +6,10 @@ import (
 	"slices"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/tagsync"
 )
 
 // LaneTagGet reads tags, up to MaxBatch users a call.
@@ -146,6 +149,23 @@ func (a *actor) learn(ac *account, r *reading) {
 		a.keepUser(ac, user, u)
 		a.retag(ac, user)
 	}
+}
+
+// giveUpForeign drops tags of others that no set may hold, for a user whose set is to be written: the vendor refuses the whole set with
+// them, so keeping them would leave all other tags of the user as they were for ever. A user whose set needs no write keeps them.
+func (a *actor) giveUpForeign(ac *account, user string, u *tagsync.User) bool {
+	if ac.Writable == nil {
+		return false
+	}
+	kept := slices.DeleteFunc(slices.Clone(u.Foreign), func(t string) bool { return !ac.Writable(t) })
+	lost := without(u.Foreign, kept)
+	if len(lost) == 0 {
+		return false
+	}
+	a.log.Warn("tags that somebody else gave a user cannot be kept: the vendor takes no set with them", zap.String("account", ac.Name), zap.String("user", user), zap.Strings("tags", lost))
+	u.Foreign = kept
+	a.keepUser(ac, user, u)
+	return true
 }
 
 // refusedRead splits a refused read; a user alone is DEAD (design.md 3.12).

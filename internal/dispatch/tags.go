@@ -48,6 +48,10 @@ func (a *actor) retag(ac *account, user string) {
 		a.dropGone(ac, user)
 		return
 	}
+	if a.giveUpForeign(ac, user, u) {
+		a.retag(ac, user)
+		return
+	}
 	deadline := a.clock.now()
 	if it == nil && !rewrite {
 		ac.groups.Remove(user)
