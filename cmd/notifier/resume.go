@@ -17,7 +17,7 @@ func newResumeCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "resume SCOPE",
 		Short: "let go on what was paused",
-		Long: `What the pause holds goes on. What a rule made before it was edited is evaluated again first, with the rule as it is now: if the
+		Long: `What the pause holds goes on, and a lane that the vendor did not serve (service not enabled) is tried at once. What a rule made before it was edited is evaluated again first, with the rule as it is now: if the
 rule does not match any more, or says something else, it is SUPPRESSED(superseded-by-rule-change). The same becomes of what cannot be
 evaluated again, because its record is deleted or it came of a profile event. To send it as it was made, type "send old" when
 asked, or give --send-old.`,

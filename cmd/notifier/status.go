@@ -78,7 +78,7 @@ func newStatusCmd() *cobra.Command {
 			}
 			for _, lane := range slices.Sorted(maps.Keys(st.Lanes)) {
 				l := st.Lanes[lane]
-				fmt.Fprintf(out, "stopped  %s  %s since %s, tried again %s: %s\n", lane, l.Reason, l.Since.In(s.Zone).Format(time.DateTime), l.Retry.In(s.Zone).Format(time.DateTime), l.Detail)
+				fmt.Fprintf(out, "stopped  %s  %s since %s, %s: %s%s\n", lane, l.Reason, l.Since.In(s.Zone).Format(time.DateTime), app.TriedAgain(l, time.Now(), s.Zone), l.Detail, onceServed(lane, l.Reason))
 			}
 			for _, x := range st.External {
 				fmt.Fprintf(out, "external  %s  somebody else used %d slots in 24 h, last %s   next: docs/runbook.md#app-key\n", x.Lane, x.N, x.Last.In(s.Zone).Format(time.DateTime))
@@ -155,4 +155,12 @@ func sayInstances(out io.Writer, instances []ledger.Instance, zone *time.Locatio
 			fmt.Fprintf(out, "  parked, they took too long: %s   next: docs/runbook.md#parked-rule\n", i.Parked)
 		}
 	}
+}
+
+// onceServed is what to do when the vendor has enabled what a stopped lane needs.
+func onceServed(lane, reason string) string {
+	if reason != "service" {
+		return ""
+	}
+	return "   once the vendor has enabled it: notifier resume lane/" + lane
 }

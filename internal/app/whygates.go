@@ -198,7 +198,7 @@ func (w *why) credentials() WhyStep {
 	if lane == "" {
 		return WhyStep{What: "the vendor takes them"}
 	}
-	return WhyStep{Holds: true, Since: l.Since, What: fmt.Sprintf("lane %s is stopped (%s): %s; tried again at %s", lane, l.Reason, l.Detail, w.zoned(l.Retry)), Next: "docs/runbook.md#" + l.Reason}
+	return WhyStep{Holds: true, Since: l.Since, What: fmt.Sprintf("lane %s is stopped (%s): %s; %s", lane, l.Reason, l.Detail, TriedAgain(l, w.Now, w.Settings.Zone)), Next: "docs/runbook.md#" + l.Reason}
 }
 
 func (w *why) breaker() WhyStep {
@@ -206,7 +206,15 @@ func (w *why) breaker() WhyStep {
 	if lane == "" {
 		return WhyStep{What: "no lane is stopped"}
 	}
-	return WhyStep{Holds: true, Since: l.Since, What: fmt.Sprintf("lane %s is stopped (%s): %s; tried again at %s", lane, l.Reason, l.Detail, w.zoned(l.Retry)), Next: "docs/runbook.md#" + l.Reason}
+	return WhyStep{Holds: true, Since: l.Since, What: fmt.Sprintf("lane %s is stopped (%s): %s; %s", lane, l.Reason, l.Detail, TriedAgain(l, w.Now, w.Settings.Zone)), Next: "docs/runbook.md#" + l.Reason}
+}
+
+// TriedAgain says when a stopped lane finds out whether its cause is gone.
+func TriedAgain(l ledger.LaneState, now time.Time, zone *time.Location) string {
+	if !l.Retry.After(now) {
+		return "tried again with the next request that may leave"
+	}
+	return "tried again " + l.Retry.In(zone).Format(time.DateTime)
 }
 
 // lastSent is where the walk ends: nothing holds.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -123,8 +124,13 @@ func (a *actor) holdPaused() {
 }
 
 func (a *actor) resumeScope(c command, ans *ledger.Answer) {
+	tried := a.tryNow(c.Target)
 	p, ok := a.pauses[c.Target]
 	if !ok {
+		if len(tried) > 0 {
+			ans.Text = "the next call of " + strings.Join(tried, ", ") + " finds out at once whether the vendor serves it now"
+			return
+		}
 		ans.Text = "was not paused"
 		if rule, is := ruleOf(c.Target); is {
 			if off, held := a.pauses[offScope+rule]; held {
@@ -162,8 +168,17 @@ func (a *actor) pausedLane(l *lane) bool {
 	if len(a.pauses) == 0 {
 		return false
 	}
-	has := func(scope string) bool { _, ok := a.pauses[scope]; return ok }
-	return has("all") || has("account/"+l.ac.Name) || has("lane/"+l.full()) || l.Audiences && has("broadcasts")
+	for scope := range a.pauses {
+		if l.in(scope) {
+			return true
+		}
+	}
+	return false
+}
+
+// in reports whether a scope of commands covers the whole lane.
+func (l *lane) in(scope string) bool {
+	return scope == "all" || scope == "account/"+l.ac.Name || scope == "lane/"+l.full() || l.Audiences && scope == "broadcasts"
 }
 
 func (a *actor) pausedRule(in *intent.Intent) bool {

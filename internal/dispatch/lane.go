@@ -318,6 +318,11 @@ var holdReasons = []string{"credentials", "service", "breaker", "clock", "takeov
 const (
 	firstPause = 15 * time.Second
 	maxPause   = 10 * time.Minute
+
+	// Of a scarce lane whose service is off: only a real call finds out, and the vendor counts it, so a wave of tries would have used up
+	// the hour, then the day, by the time the service is on. Who has switched it on says so: resume.
+	firstCostly = 10 * time.Minute
+	laterCostly = 2 * time.Hour
 )
 
 // close stops a lane until a probe or a trial succeeds; the pause doubles each time it fails.
@@ -325,6 +330,12 @@ func (a *actor) close(l *lane, reason, detail string) {
 	now := a.clock.now()
 	st := ledger.LaneState{Reason: reason, Detail: detail, Since: now.UTC()}
 	pause := min(max(2*l.closedFor, firstPause), maxPause)
+	if l.scarce() && reason == "service" {
+		pause = firstCostly
+		if l.closedFor >= firstCostly {
+			pause = laterCostly
+		}
+	}
 	l.closedFor = pause
 	if l.closed != nil {
 		st.Since = l.closed.Since
@@ -337,6 +348,26 @@ func (a *actor) close(l *lane, reason, detail string) {
 	st.Pause, st.Retry, st.Refusals = pause.Milliseconds(), now.Add(pause).UTC(), l.refusals
 	l.closed, l.trial, l.probing, l.stepped = &st, false, false, now
 	a.w.Put(ledger.LaneKey(l.ac.Key, l.name), st)
+}
+
+// tryNow ends the pauses of closed lanes whose service somebody says is on; it gives their names.
+func (a *actor) tryNow(scope string) (lanes []string) {
+	now := a.clock.now()
+	for _, key := range slices.Sorted(maps.Keys(a.accounts)) {
+		ac := a.accounts[key]
+		for _, name := range slices.Sorted(maps.Keys(ac.lanes)) {
+			l := ac.lanes[name]
+			if l.closed == nil || l.closed.Reason != "service" || !l.in(scope) {
+				continue
+			}
+			st := *l.closed
+			st.Retry = now.UTC()
+			l.closed = &st
+			a.w.Put(ledger.LaneKey(ac.Key, name), st)
+			lanes = append(lanes, l.full())
+		}
+	}
+	return lanes
 }
 
 // open lets a lane send again.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
@@ -326,7 +327,13 @@ func TestAServiceThatIsNotEnabledStopsItsLane(t *testing.T) {
 		if calls := a.plan(); len(calls) != 1 || calls[0].lane.name != "user" {
 			t.Errorf("code %d: %v leave, want the push of another lane", code, bodies(calls))
 		}
-		l.closed.Retry = a.clock.now()
+		if wait := l.closed.Retry.Sub(a.clock.now()); wait < 9*time.Minute || wait > firstCostly {
+			t.Errorf("code %d: tried again after %s, which takes a slot", code, wait)
+		}
+		if got := a.tryNow("lane/main/user"); len(got) != 0 {
+			t.Errorf("code %d: %v", code, got)
+		}
+		a.obey(told(1, "r", ledger.CmdResume, "lane/main/broadcast", nil))
 		calls := a.plan()
 		if len(calls) != 1 || calls[0].lane != l {
 			t.Fatalf("code %d: %v leave after the pause, want the broadcast as the trial", code, bodies(calls))

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/rongcloud"
 	"github.com/notifier/notifier/internal/rongpush"
 	"github.com/notifier/notifier/internal/sandbox"
@@ -36,7 +37,7 @@ func TestRefusalsOfTheAccountForAnHour(t *testing.T) {
 	for _, f := range []sandbox.Fault{{Code: 1001}, {Code: 1004}, {Code: 1006}, {Code: 2007}, {Code: 1002, Body: "invalid App-Key."}, {Code: 404, HTTP: 404}, {Code: 1007}, {Code: 1009}} {
 		t.Run(fmt.Sprint(f.Code), func(t *testing.T) {
 			simulate(t, setup{quiet: true}, func(t *testing.T, w *world) {
-				d := w.start(w.one("    quota: {broadcast: {hour: 100, day: 100}}\n")) // refused broadcasts take slots
+				d := w.start(w.one(""))
 				time.Sleep(time.Minute)
 				f.Host, f.Kind, f.Times = "*", "code", -1
 				if err := w.vendor.Arm(f); err != nil {
@@ -62,7 +63,10 @@ func TestRefusalsOfTheAccountForAnHour(t *testing.T) {
 				if err := w.vendor.Disarm(); err != nil {
 					t.Fatal(err)
 				}
-				time.Sleep(10 * time.Minute) // the longest pause; the pushes are worth an hour
+				if f.Code == 404 || f.Code == 1007 || f.Code == 1009 { // else the broadcast, whose tries take slots, would be tried in two hours
+					w.command(ledger.Command{Cmd: ledger.CmdResume, Target: "lane/main/broadcast"})
+				}
+				time.Sleep(15 * time.Minute) // the longest pause, and the hour of the first try; the pushes are worth an hour
 				d.stop()
 				words := w.words()
 				for _, e := range events {
@@ -75,6 +79,40 @@ func TestRefusalsOfTheAccountForAnHour(t *testing.T) {
 				}
 				w.books(len(events))
 			})
+		})
+	}
+}
+
+// A broadcast service that is off: only a real request finds out when it is on, and each takes a slot. So there are few, some are left for
+// when it is, and whoever has switched it on need not wait.
+func TestAServiceThatIsOffForHoursTakesFewSlots(t *testing.T) {
+	for _, resumed := range []bool{false, true} {
+		simulate(t, setup{quiet: true}, func(t *testing.T, w *world) {
+			d := w.start(w.one(""))
+			if err := w.vendor.Arm(sandbox.Fault{Host: "*", Path: "/push.json", Kind: "code", Code: 1009, Times: -1}); err != nil {
+				t.Fatal(err)
+			}
+			sale := w.sale("bj", "lamp")
+			time.Sleep(80 * time.Minute)
+			if n := len(w.executed("/push.json")) + len(w.words()); n != 0 {
+				t.Errorf("%d calls done or fates while the service is off", n)
+			}
+			if n := w.vendor.Stats().RongCloud.Calls; n > 4 { // two tries, and two reads of tags at most
+				t.Errorf("%d calls in 80 minutes", n)
+			}
+			if err := w.vendor.Disarm(); err != nil {
+				t.Fatal(err)
+			}
+			wait := 2 * time.Hour
+			if resumed {
+				w.command(ledger.Command{Cmd: ledger.CmdResume, Target: "lane/main/broadcast", By: "li", Why: "enabled"})
+				wait = time.Minute
+			}
+			time.Sleep(wait)
+			d.stop()
+			if got := w.words()[sale]; got != "SENT" {
+				t.Errorf("resumed %t: the sale is %q with the day's last slot", resumed, got)
+			}
 		})
 	}
 }
