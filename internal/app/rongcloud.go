@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/notifier/notifier/internal/dispatch"
@@ -120,8 +121,8 @@ func (r *rongAccount) toAudience(c *dispatch.Call, n rongpush.Notification) (ron
 		return nil, err
 	}
 	platforms := r.platforms
-	if len(c.Content.Platforms) > 0 {
-		platforms = c.Content.Platforms
+	if len(c.Content.Platforms) > 0 { // the account's may have become fewer since the rule was loaded
+		platforms = slices.DeleteFunc(slices.Clone(c.Content.Platforms), func(p string) bool { return !slices.Contains(r.platforms, p) })
 	}
 	if c.Endpoint == rongpush.PushCustom.Path {
 		return rongpush.CustomPush{AllowPushPlus: r.pushPlus, Audience: to, AllowEveryone: r.allowEveryone, Platforms: platforms, Notification: n}, nil

@@ -58,7 +58,7 @@ func (v ruleVendor) Check(account string, d rules.Delivery) []rules.Problem {
 	if r := v[account]; r != nil {
 		return r.check(d)
 	}
-	any := rongAccount{sender: "system", platforms: []string{"ios", "android"}, allowEveryone: true, broadcast: true, pushPlus: true} // without settings
+	any := rongAccount{sender: "system", platforms: []string{"ios", "android", "harmonyos"}, allowEveryone: true, broadcast: true, pushPlus: true} // without settings
 	return any.check(d)
 }
 
@@ -68,12 +68,13 @@ func (r *rongAccount) check(d rules.Delivery) []rules.Problem {
 		return []rules.Problem{{Path: no.path, AtKey: true, Code: "N407", Message: no.why, Hint: no.can}}
 	}
 	out := carried(d.Content, route.Endpoint)
+	out = append(out, r.unlisted(d.Content)...)
 	out = append(out, userIDs(d)...)
 	if m := d.Content.Message; m != nil {
 		out = append(out, message(m)...)
 	}
 	if route.Endpoint != rongpush.OnlineMessage.Path {
-		out = append(out, extras(d.Content)...)
+		out = append(out, extras(d.Content, route.Endpoint)...)
 	}
 	if len(out) > 0 {
 		return out
@@ -134,9 +135,22 @@ func message(m *intent.Message) []rules.Problem {
 	})
 }
 
-// extras judges the vendor's own block.
-func extras(c *intent.Content) []rules.Problem {
-	return problems("N411", rongpush.CheckExtras(c.RongCloud, c.Message != nil), func(field string) []string { return strings.Split(field, ".") })
+// unlisted names platforms that the account is not for (A-07: HarmonyOS is never sent unless the settings list it).
+func (r *rongAccount) unlisted(c *intent.Content) (out []rules.Problem) {
+	for i, p := range c.Platforms {
+		if !slices.Contains(r.platforms, p) {
+			out = append(out, rules.Problem{Path: []string{"platforms", strconv.Itoa(i)}, Code: "N407",
+				Message: diag.Text{EN: "the account does not send to `" + p + "`", ZH: "这个账号不发往 `" + p + "`"},
+				Hint:    diag.Text{EN: "write " + strings.Join(r.platforms, ", ") + ", or list it under `platforms` of the account in notifier.yaml", ZH: "可以写 " + strings.Join(r.platforms, "、") + "；要发往它，请先在 notifier.yaml 该账号的 `platforms` 中列出"}})
+		}
+	}
+	return out
+}
+
+// extras judges the vendor's own block. What carries a message in a form has pushExt in place of a notification, with fewer fields.
+func extras(c *intent.Content, endpoint string) []rules.Problem {
+	asPushExt := c.Message != nil && endpoint != rongpush.Push.Path && endpoint != rongpush.PushCustom.Path
+	return problems("N411", rongpush.CheckExtras(c.RongCloud, asPushExt), func(field string) []string { return strings.Split(field, ".") })
 }
 
 // built makes the request that the rule would send, with something harmless in every hole, and says what the vendor would refuse of it.
