@@ -35,13 +35,13 @@ host: reset, clock, journal, tags, services, knobs, deliveries, faults, stats.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if clock != "real" && clock != "fixed" {
-				return fmt.Errorf("--clock %s: must be real or fixed", clock)
+				return &exitError{exitUsage, fmt.Errorf("--clock %s: must be real or fixed", clock)}
 			}
 			o.FixedClock = clock == "fixed"
 			for _, text := range apps {
 				app, err := parseSandboxApp(text)
 				if err != nil {
-					return err
+					return &exitError{exitUsage, err}
 				}
 				o.Apps = append(o.Apps, app)
 			}
@@ -63,8 +63,8 @@ host: reset, clock, journal, tags, services, knobs, deliveries, faults, stats.`,
 
 func runSandbox(ctx context.Context, cmd *cobra.Command, o sandbox.Options) error {
 	s, err := sandbox.Start(ctx, o)
-	if err != nil {
-		return err
+	if err != nil { // all that it needs are its flags: a value, an address in use, a file that cannot be written
+		return &exitError{exitUsage, err}
 	}
 	if err := json.NewEncoder(cmd.OutOrStdout()).Encode(s.Ready()); err != nil {
 		return errors.Join(fmt.Errorf("print the ready line: %w", err), s.Close())

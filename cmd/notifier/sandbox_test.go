@@ -60,6 +60,9 @@ func TestSandboxRefusesWrongFlags(t *testing.T) {
 		{"--app getui:id:key", "must be rongcloud:KEY:SECRET or getui:APPID:APPKEY:MASTERSECRET"},
 		{"--vendor rongcloud --app getui:id:key:secret", "only rongcloud is served"},
 		{"--addr 0.0.0.0:0", "loopback only"},
+		{"--addr 256.0.0.1:1", "256.0.0.1"},
+		{"--log /nonexistent/x.jsonl", "/nonexistent/x.jsonl"},
+		{"--app rongcloud:key:secret --app rongcloud:key:secret", "key"},
 		{"more", "unknown command"},
 	} {
 		cmd := newSandboxCmd()
@@ -67,7 +70,11 @@ func TestSandboxRefusesWrongFlags(t *testing.T) {
 		var out bytes.Buffer
 		cmd.SetOut(&out)
 		cmd.SetErr(&out)
-		if err := cmd.Execute(); err == nil || !strings.Contains(err.Error(), c.want) {
+		err := cmd.Execute()
+		if code := exitCode(err, true); code != exitUsage && c.args != "more" {
+			t.Errorf("%s: exit %d, want %d", c.args, code, exitUsage)
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want it to say %q", c.args, err, c.want)
 		} else if strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: the error shows the secret: %v", c.args, err)
