@@ -60,6 +60,9 @@ func (r *rongAccount) Send(ctx context.Context, c *dispatch.Call) dispatch.Outco
 		return dispatch.Outcome{Class: dispatch.ClassPermanent, Invalid: true, Detail: err.Error()}
 	}
 	o := outcome(rongpush.Send(ctx, r.client, c.ID, req))
+	if c.Audience != nil {
+		o.Wait = 0 // a scarce lane whose books are free waits for the hour or the day, which is longer: somebody else took its slots
+	}
 	if c.Content != nil && c.Content.Message != nil {
 		o.Sender = r.from(c.Content.Message)
 	}
@@ -211,7 +214,7 @@ func outcome(ans *rongcloud.Answer, err error) dispatch.Outcome {
 		return dispatch.Outcome{Class: dispatch.ClassPermanent, Invalid: true, Detail: inv.Error()}
 	}
 	if re, ok := errors.AsType[*rongcloud.Error](err); ok {
-		return dispatch.Outcome{Class: dispatch.Class(re.Class), Code: re.Code, Detail: re.Error(), Service: re.Code == 1007 || re.Code == 1009 || re.Code == 404}
+		return dispatch.Outcome{Class: dispatch.Class(re.Class), Code: re.Code, Detail: re.Error(), Service: re.Code == 1007 || re.Code == 1009 || re.Code == 404, Wait: re.RetryAfter}
 	}
 	return dispatch.Outcome{Class: dispatch.ClassUnknown, Detail: err.Error()}
 }

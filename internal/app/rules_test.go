@@ -73,7 +73,7 @@ func TestImpossibleRoutesAreErrorsOfTheFile(t *testing.T) {
 		{"    push: {body: b, platforms: [ios]}\n", true, true, "1:21 N407", "remove"},
 		{"    broadcast: {audience: everyone, body: b, platforms: [ios]}\n", true, true, "", ""},
 		{"    broadcast: {audience: everyone, body: b, platforms: [ios], message: {type: 'RC:TxtMsg', content: {content: c}}}\n", true, true, "1:46 N407", "remove"},
-		{"    broadcast: {audience: everyone, body: b, platforms: [ios, harmonyos]}\n", true, true, "1:63 N407", "ios, android"},
+		{"    broadcast: {audience: everyone, body: b, platforms: [ios, harmonyos]}\n", true, true, "1:57 N407", "ios, android"},
 		{"    broadcast: {audience: {all_of: [a]}, title: t, body: b, message: {type: 'RC:TxtMsg', content: {content: c}}, rongcloud: {ios: {badge: 1, title: t}, android: {extras: {k: v}, oppo: {channelId: c, category: IM, notify_level: 2}}}}\n", true, false, "", ""},
 	} {
 		found, list := check(t, account(tc.broadcast, tc.plus), tc.block)

@@ -22,8 +22,8 @@ const (
 	maxUses = 79
 	// maxAge: idle below 55 s (an older page: life below 60 s). Counting from the dial keeps both.
 	maxAge = 50 * time.Second
-	// maxBody bounds an answer's body; the longest documented one, tags of 50 users, is about 50 KiB.
-	maxBody = 64 << 10
+	// maxBody bounds an answer's body (section 10.1). Tags of 50 users with every character escaped are about 100 KiB.
+	maxBody = 1 << 20
 )
 
 // maxCallID: X-Request-ID is at most 36 characters; what is left of them holds "-" and the try number.

@@ -130,7 +130,7 @@ func TestSentOrNot(t *testing.T) {
 				return true
 			})
 			return Options{Hosts: []string{v.url()}}, v
-		}, enough, Unknown, true, 1, "longer than 64 KiB"},
+		}, enough, Unknown, true, 1, "longer than 1024 KiB"},
 		{"headers without end", func(t *testing.T) (Options, *vendor) {
 			v := newVendor(t, nil, func(_ request, c net.Conn) bool {
 				_, err := io.WriteString(c, "HTTP/1.1 200 OK\r\n")
@@ -140,7 +140,7 @@ func TestSentOrNot(t *testing.T) {
 				return false
 			})
 			return Options{Hosts: []string{v.url()}}, v
-		}, enough, Unknown, true, 1, "longer than 64 KiB"},
+		}, enough, Unknown, true, 1, "longer than 1024 KiB"},
 		{"a gzip bomb that nobody asked for", func(t *testing.T) (Options, *vendor) {
 			var zipped bytes.Buffer
 			w := gzip.NewWriter(&zipped)
