@@ -101,6 +101,7 @@ func (a *actor) obey(c command) {
 func (a *actor) pauseScope(c command, ans *ledger.Answer) {
 	p := ledger.Pause{By: c.By, Why: c.Why, At: c.At, ID: c.ID, Brake: a.pauses[c.Target].Brake}
 	a.pauses[c.Target] = p
+	delete(a.edits.jobs, c.Target) // a resume that was still evaluating is over
 	a.w.Put(ledger.PauseKey(c.Target), p)
 	a.holdPaused()
 	for _, cl := range a.calls {

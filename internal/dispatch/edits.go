@@ -305,10 +305,11 @@ func (a *actor) evaluatedAgain(r *reevaluated) {
 		a.edits.retry = a.clock.now().Add(againRetries)
 		return
 	}
-	by := a.pauses[job.scope].Resuming
+	by, live := a.pauses[job.scope].Resuming, a.live()
 	for i, it := range r.items {
 		now := r.found[i]
 		switch {
+		case a.offWhy(it.p.Intent) != "" || live.Rules[it.p.Intent.Rule].Revision != now.Revision: // the rules have changed since: it is held by the files now, or asked about again
 		case it.state == gone || it.state == inFlight || it.doom != "" || it.p.Intent.Revision == now.Revision: // a merge took in a trigger of the present revision
 		case now.Text == it.p.Text():
 			job.same++

@@ -374,3 +374,56 @@ func TestAMergeIsOfItsLatestTriggersRevision(t *testing.T) {
 		t.Errorf("revision %s of set %s", in.Revision, in.RuleSet)
 	}
 }
+
+// What happens while held intents are evaluated again counts: paused anew they stay, switched off or removed they are held by the files, and
+// of a rule that was edited once more the answer is old.
+func TestWhatHappensDuringAnEvaluationCounts(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		do    func(*editing)
+		after time.Duration
+		want  []string
+	}{
+		{"paused again", func(e *editing) {
+			e.a.obey(command{Command: ledger.Command{V: 1, ID: "c9", Cmd: ledger.CmdPause, Target: "rule/r", By: "li", Why: "wait"}, offset: e.a.pos.Control})
+		}, time.Second, nil},
+		{"switched off", func(e *editing) {
+			e.files = Live{Set: "off", Rules: map[string]RuleStanding{"r": {Revision: "off", Off: "mode: off"}}}
+		}, time.Hour, nil},
+		{"removed", func(e *editing) { e.files = Live{Set: "gone"} }, rollingFor - time.Second, nil},
+		{"edited", func(e *editing) {
+			e.files = Live{Set: "c", Rules: map[string]RuleStanding{"r": {Revision: "c"}}}
+			e.makes["e1"] = "hello"
+		}, time.Second, []string{"e1 SENT"}},
+	} {
+		for _, scope := range []string{"rule/r", "all"} {
+			if scope == "all" && test.name == "paused again" {
+				continue
+			}
+			t.Run(test.name+" "+scope, func(t *testing.T) {
+				e := newEditing(t)
+				e.obey(ledger.CmdPause, scope, nil)
+				e.take("e1", "hello")
+				again, once := e.a.opt.Again, true
+				e.a.opt.Again = func(ctx context.Context, ins []*intent.Intent) (out []Again, err error) {
+					if !once {
+						return again(ctx, ins)
+					}
+					once = false
+					out, err = again(ctx, ins)
+					test.do(e)
+					if e.files.Rules["r"].Off != "" || len(e.files.Rules) == 0 { // asked of the new files, as it may happen
+						out = make([]Again, len(ins))
+					}
+					return out, err
+				}
+				e.edit("r", RuleStanding{Revision: "b"})
+				e.obey(ledger.CmdResume, scope, nil)
+				e.until(test.after)
+				if got := kinds(e.said); !slices.Equal(got, test.want) {
+					t.Errorf("fates %v, want %v", got, test.want)
+				}
+			})
+		}
+	}
+}
