@@ -77,6 +77,13 @@ func callFor(endpoint string, items []*item) *Call {
 // callOf is the call of an attempt on record, as it was made.
 func callOf(at *ledger.Attempt, items []*item) *Call {
 	v := callFor(at.Endpoint, items)
+	for i, it := range items {
+		if left := it.p.Left; !left.IsZero() {
+			in := *it.p.Intent
+			in.Policy.Expire = left
+			v.Intents[i] = &in
+		}
+	}
 	v.ID, v.Try, v.Began = at.ID, max(at.Try, 1), at.Began
 	if v.Began.IsZero() {
 		v.Began = at.At

@@ -438,3 +438,69 @@ func TestAnAccountWithoutTagsKnowsItsUsers(t *testing.T) {
 	}
 	b.commit(a)
 }
+
+// An extension of what is on its way changes nothing of the call: it is made again as it was, also by the next owner, since a vendor that
+// drops repeats may take another text under the same id for another push. What comes back as not sent has the later expiry.
+func TestAnExtensionDoesNotChangeWhatIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(repeating)
+	at := a.clock.now().Add(time.Hour).UTC()
+	in := b.intent("e1", "r", "u", intent.Push)
+	in.Policy.Expire = at
+	b.produce(in)
+	a.admit(in, 0)
+	a.pos.Next = 1
+	first := a.plan()[0]
+	extend := told(0, "c", ledger.CmdExtend, "r", map[string]string{ledger.ArgFor: "2h"})
+	a.obey(extend)
+	if got := first.vendor.Intents[0].Policy.Expire; !got.Equal(at) {
+		t.Errorf("the call on its way expires %v", got)
+	}
+	a.resolve(result{first, lost})
+	b.commit(a) // the extension is on record, the intent as it was
+	for range 2 {
+		a = b.byHand(repeating)
+		a.writeExtended()
+		b.commit(a)
+	}
+	calls := due(a, a.accounts["stub:k"].lanes["user"])
+	if len(calls) != 1 || calls[0].vendor.Try != 2 || !calls[0].vendor.Intents[0].Policy.Expire.Equal(at) {
+		t.Fatalf("%v leave, want the first once more, expiring %v: %+v", endpointsOf(calls), at, calls[0].vendor.Intents[0].Policy)
+	}
+	it := calls[0].items[0]
+	if got := it.expire(); !got.Equal(at.Add(2 * time.Hour)) {
+		t.Errorf("it expires %v", got)
+	}
+}
+
+func TestWhatComesBackHasTheLaterExpiry(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(repeating)
+	at := a.clock.now().Add(time.Hour).UTC()
+	in := b.intent("e1", "r", "u", intent.Push)
+	in.Policy.Expire = at
+	b.produce(in)
+	a.admit(in, 0)
+	a.pos.Next = 1
+	first := a.plan()[0]
+	a.obey(told(0, "c", ledger.CmdExtend, "r", map[string]string{ledger.ArgFor: "2h"}))
+	a.writeExtended()
+	a.resolve(result{first, Outcome{Class: ClassNotSent}})
+	b.commit(a)
+	calls := due(a, first.lane)
+	b.commit(a)
+	if got := calls[0].vendor.Intents[0].Policy.Expire; !got.Equal(at.Add(2 * time.Hour)) {
+		t.Errorf("the next call expires %v", got)
+	}
+	a = b.byHand(repeating) // it is open
+	for _, c := range a.calls {
+		if got := c.vendor.Intents[0].Policy.Expire; !got.Equal(at.Add(2 * time.Hour)) {
+			t.Errorf("for the next owner it expires %v", got)
+		}
+	}
+	if len(a.calls) != 1 {
+		t.Errorf("%d calls open", len(a.calls))
+	}
+}
