@@ -427,3 +427,41 @@ func TestWhatHappensDuringAnEvaluationCounts(t *testing.T) {
 		}
 	}
 }
+
+// A removed rule may hold more than one turn gives up. What waits for its fate does not go on when its quiet hours end, when somebody
+// approves it or when the rule comes back.
+func TestWhatIsGivenUpDoesNotGoOn(t *testing.T) {
+	e := newEditing(t)
+	held := e.push("held", "u1", intent.Policy{Quiet: []intent.Quiet{{From: 11 * 60, To: 13 * 60}}})
+	asks := e.push("asks", "u2", intent.Policy{Approval: &intent.Approval{People: 1, Within: time.Hour}})
+	opens := e.push("opens", "u3", intent.Policy{})
+	opens.Merge = &intent.Merge{Key: "k", Wait: time.Hour, Vars: map[string]any{"x": "1"}}
+	late := e.push("late", "u3", intent.Policy{})
+	late.Merge = opens.Merge
+	for _, in := range []*intent.Intent{held, asks, opens, late} {
+		in.Revision = "a"
+	}
+	e.Take(held, asks, opens)
+	for _, it := range e.a.items { // as planOff does; sweep has not come to it
+		e.a.giveUp(it, ledger.SupersededByRule)
+	}
+	doomed := e.a.doomed
+	e.a.doomed = nil
+	e.obey(ledger.CmdApprove, string(asks.ID), map[string]string{ledger.ArgAccount: "stub:k"})
+	e.until(90 * time.Minute)
+	e.Take(late)
+	if _, ok := e.a.items[string(late.ID)]; !ok && len(e.said) > 0 {
+		t.Errorf("a trigger went into a merge that is given up: %v", kinds(e.said))
+	}
+	e.want(nil, nil)
+	e.a.doomed = doomed
+	e.turn()
+	want := []string{"asks SUPPRESSED(superseded-by-rule-change)", "held SUPPRESSED(superseded-by-rule-change)", "opens SUPPRESSED(superseded-by-rule-change)"}
+	if got := kinds(e.said); !slices.Equal(got, want) {
+		t.Errorf("fates %v", got)
+	}
+	e.until(2 * time.Hour)
+	if got := kinds(e.said); !slices.Equal(got, []string{want[0], want[1], "late SENT", want[2]}) {
+		t.Errorf("fates %v", got)
+	}
+}
