@@ -504,3 +504,46 @@ func TestWhatComesBackHasTheLaterExpiry(t *testing.T) {
 		t.Errorf("%d calls open", len(a.calls))
 	}
 }
+
+// The copy of a lost ledger says that a push is to be made again, the fates say what became of it since: it is not made again. Of a call to
+// two of which one has a fate the other is not made again either: as it was it cannot be.
+func TestWhatHasAFateIsNotMadeAgainFromACopy(t *testing.T) {
+	t.Parallel()
+	for _, fated := range []int{1, 2} {
+		b := setup(t)
+		a := b.byHand(repeating)
+		b.push(a, "e1")
+		b.push(a, "e2")
+		calls := a.plan()
+		if got := endpointsOf(calls); !slices.Equal(got, []string{"/batch2 try 1"}) {
+			t.Fatalf("%v leave", got)
+		}
+		a.resolve(result{calls[0], lost})
+		b.commit(a)
+		a = b.byHand(repeating)
+		a.past = &past{before: 100, forgot: true, fated: map[intent.ID]bool{}, lost: map[string][]ledger.Fate{}}
+		for _, it := range calls[0].items[:fated] {
+			a.past.fated[it.p.Intent.ID] = true
+		}
+		a.sift()
+		if calls := due(a, a.accounts["stub:k"].lanes["user"]); len(calls) != 0 {
+			t.Errorf("%d of 2 have a fate, and %v leave", fated, endpointsOf(calls))
+		}
+		a.writeForgotten()
+		b.commit(a)
+		if fated == 1 {
+			if got := kinds(b.fates(1)); !slices.Equal(got, []string{"e2 UNKNOWN"}) {
+				t.Errorf("fates %v", got)
+			}
+		}
+		st := b.readLedger()
+		for _, at := range st.Attempts {
+			if at.State == ledger.Again {
+				t.Errorf("still to be made again: %+v", at)
+			}
+		}
+		if !st.Balanced() || len(st.Pending) != 0 {
+			t.Errorf("%+v, %d pending", st.Position, len(st.Pending))
+		}
+	}
+}
