@@ -131,7 +131,10 @@ func (c *Consumer) obeySkips(ctx context.Context, s *kgo.GroupTransactSession, b
 // ends between the two, the command finds the letter and moves the group alone. What is refused is not done, nor answered yet.
 func (c *Consumer) skip(ctx context.Context, s *kgo.GroupTransactSession, cmd ledger.Command, at ledger.Place, stands int64, ans *ledger.Answer) error {
 	r, first, next, err := ledger.ReadRecord(ctx, c.opt.Kafka, ledger.Place{Topic: at.Topic, Partition: at.Partition, Offset: stands})
-	if err == nil && at.Offset > first {
+	if err != nil {
+		first = stands
+	}
+	if at.Offset > first {
 		err = fmt.Errorf("the group stands at offset %d: only the record at which it stands can be skipped", first)
 	}
 	if err != nil {

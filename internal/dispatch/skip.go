@@ -33,6 +33,8 @@ func (a *actor) skip(c command, ans *ledger.Answer) bool {
 	}
 	r, first, next, err := ledger.ReadRecord(a.ctx, a.opt.Kafka, ledger.Place{Topic: at.Topic, Partition: at.Partition, Offset: a.pos.Next})
 	switch {
+	case err != nil && at.Offset > a.pos.Next:
+		return stands(a.pos.Next)
 	case err != nil:
 		return refuse("%v", err)
 	case at.Offset > first:
