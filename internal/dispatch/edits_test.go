@@ -465,3 +465,31 @@ func TestWhatIsGivenUpDoesNotGoOn(t *testing.T) {
 		t.Errorf("fates %v", got)
 	}
 }
+
+// What another account has handed over, with its texts filled, is compared as the rule made it as well.
+func TestWhatWasHandedOverIsComparedAsItWasMade(t *testing.T) {
+	e := newEditing(t)
+	backup := *e.a.opt.Accounts[0]
+	backup.Name, backup.Key = "backup", "stub:b"
+	e.a.opt.Accounts = append(e.a.opt.Accounts, &backup)
+	e.a.accounts["stub:b"] = newAccount(&backup, noon, noon.Add(-restedFor))
+	e.a.keys = append(e.a.keys, "stub:b")
+	if err := e.Know("stub:k", "u-e1", map[string]intent.Value{"level": {Type: "string", Str: "vip"}}); err != nil {
+		t.Fatal(err)
+	}
+	e.obey(ledger.CmdPause, "account/backup", nil)
+	e.a.close(e.a.accounts["stub:k"].lanes["user"], "credentials", "x")
+	in := e.push("e1", "u-e1", intent.Policy{})
+	in.Revision, in.Next, in.Content = "a", []string{"backup"}, &intent.Content{Title: "t", Body: "for ${level}", Open: true}
+	e.Take(in)
+	if got := kinds(e.said); !slices.Equal(got, []string{"e1 COALESCED"}) || e.Pending() != 1 {
+		t.Fatalf("fates %v, %d pending: it was not handed over", got, e.Pending())
+	}
+	e.makes["e1"] = "for ${level}"
+	e.edit("r", RuleStanding{Revision: "b"})
+	e.obey(ledger.CmdResume, "account/backup", nil)
+	e.until(time.Second)
+	if got := kinds(e.said); !slices.Equal(got, []string{"e1 COALESCED", "e1 SENT"}) {
+		t.Errorf("fates %v", got)
+	}
+}

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -59,10 +60,7 @@ type Pending struct {
 
 // Text identifies what the rule made, whatever stage 2 has filled in since.
 func (p *Pending) Text() string {
-	if p.Made != "" {
-		return p.Made
-	}
-	return intent.Text(p.Intent)
+	return cmp.Or(p.Made, p.Intent.Made, intent.Text(p.Intent))
 }
 
 // Merged is an open merge, kept with the intent that began it.
