@@ -128,7 +128,8 @@ func (c *Consumer) obeySkips(ctx context.Context, s *kgo.GroupTransactSession, b
 }
 
 // skip makes a dead letter of the record at which the group stands, and moves the group past it. The letter comes first: if the process
-// ends between the two, the command finds the letter and moves the group alone. What is refused is not done, nor answered yet.
+// ends between the two, the command finds the letter and moves the group alone. What is refused is not done, nor answered yet; a command that
+// was refused before is over.
 func (c *Consumer) skip(ctx context.Context, s *kgo.GroupTransactSession, cmd ledger.Command, at ledger.Place, stands int64, ans *ledger.Answer) error {
 	r, first, next, err := ledger.ReadRecord(ctx, c.opt.Kafka, ledger.Place{Topic: at.Topic, Partition: at.Partition, Offset: stands})
 	if err != nil {
@@ -142,6 +143,13 @@ func (c *Consumer) skip(ctx context.Context, s *kgo.GroupTransactSession, cmd le
 		return nil
 	}
 	at.Offset = first // where the group stands there may be a marker of a transaction
+	over, err := ledger.WasRefused(ctx, c.opt.Kafka, c.opt.Topics, cmd.ID, ans.Partition)
+	if err != nil {
+		return fmt.Errorf("skip %s: %w", at, err)
+	}
+	if over { // whoever typed it was told so: it meant a record that is long gone
+		return nil
+	}
 	detail := fmt.Sprintf("by %s: %s", cmd.By, cmd.Why)
 	if r == nil {
 		r = &kgo.Record{Topic: at.Topic, Partition: at.Partition, Offset: at.Offset}

@@ -186,3 +186,27 @@ func TestARecordBehindAMarkerIsSkipped(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A command that was refused is over: a process that reads it again does not obey it when the group happens to stand there later.
+func TestARefusedSkipIsNotObeyedLater(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.genesis()
+	b.produce("one", "two")
+	stop := b.start(b.options())
+	b.read(b.topics.Intents, 2)
+	if ans := b.skip("early", "events/0@3"); ans.OK || !ans.Refused {
+		t.Fatalf("answer %+v", ans)
+	}
+	b.produce("three")
+	b.read(b.topics.Intents, 3)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	b.produce("four") // 3
+	stop = b.start(b.options())
+	b.read(b.topics.Intents, 4)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -75,4 +76,17 @@ func IsDead(ctx context.Context, kafka []kgo.Opt, t Topics, at Place, reason Rea
 		return nil
 	})
 	return found, err
+}
+
+// WasRefused reports whether a partition's answer to a command says that it is refused.
+func WasRefused(ctx context.Context, kafka []kgo.Opt, t Topics, id string, partition int32) (refused bool, err error) {
+	key := AnswerKey(id, partition)
+	err = scan(ctx, kafka, t.Control, func(r *kgo.Record) error {
+		var ans Answer
+		if string(r.Key) == key && json.Unmarshal(r.Value, &ans) == nil {
+			refused = ans.Refused
+		}
+		return nil
+	})
+	return refused, err
 }
