@@ -107,8 +107,15 @@ func TestWhatMayHaveBeenSentIsTouchedByNothing(t *testing.T) {
 	a.fire(timerKey{wakeItem, it.id()})
 	var ans ledger.Answer
 	a.kill(order(1, ledger.CmdKill, "r"), &ans)
-	if it.state != inFlight || ans.Intents != 0 {
-		t.Fatalf("state %q, %d given up", it.state, ans.Intents)
+	if it.state != inFlight || ans.Intents != 0 || ans.Flying != 1 {
+		t.Fatalf("state %q, %d given up, %d told to be on their way", it.state, ans.Intents, ans.Flying)
+	}
+	for _, scope := range []string{"rule/r", "lane/main/user"} {
+		ans = ledger.Answer{}
+		if a.pauseScope(order(2, ledger.CmdPause, scope), &ans); ans.Flying != 1 {
+			t.Errorf("paused %s: %d told to be on their way", scope, ans.Flying)
+		}
+		a.lift(scope)
 	}
 	calls := due(a, l)
 	if len(calls) != 1 {

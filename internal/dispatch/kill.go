@@ -21,11 +21,9 @@ func (a *actor) kill(c command, ans *ledger.Answer) {
 		ans.Intents++
 		a.giveUp(it, ledger.Killed)
 	}
-	for _, cl := range a.calls {
-		if slices.ContainsFunc(cl.items, func(it *item) bool { return it.p.Intent.Rule == c.Target }) {
-			ans.Flying++
-		}
-	}
+	ans.Flying = a.flyingWhere(func(cl *call) bool {
+		return slices.ContainsFunc(cl.items, func(it *item) bool { return it.p.Intent.Rule == c.Target })
+	})
 	ans.Text = fmt.Sprintf("killed, %d intents are given up", ans.Intents)
 }
 
