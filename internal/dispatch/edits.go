@@ -63,6 +63,7 @@ type recheck struct {
 	scope   string
 	left    []*item // to ask about; when it is empty, whoever is stale still is asked about again
 	running bool
+	most    int // in a batch: fewer after each error, for events that lie far apart take long to read
 	same    int
 	other   int
 }
@@ -260,7 +261,7 @@ func (a *actor) scopes(it *item) []string {
 func (a *actor) planRecheck(scope string, now time.Time) {
 	job := a.edits.jobs[scope]
 	if job == nil {
-		job = &recheck{scope: scope, left: a.stale(scope)}
+		job = &recheck{scope: scope, left: a.stale(scope), most: againBatch}
 		a.edits.jobs[scope] = job
 	}
 	switch {
@@ -278,7 +279,7 @@ func (a *actor) planRecheck(scope string, now time.Time) {
 		a.wakeAt(a.edits.retry)
 		return
 	}
-	n := min(len(job.left), againBatch)
+	n := min(len(job.left), job.most)
 	items := job.left[:n]
 	job.left = job.left[n:]
 	ins := make([]*intent.Intent, n)
@@ -302,7 +303,7 @@ func (a *actor) evaluatedAgain(r *reevaluated) {
 	}
 	if r.err != nil {
 		a.log.Error("held intents could not be evaluated again, they stay held and are tried again", zap.String("scope", job.scope), zap.Error(r.err))
-		a.edits.retry = a.clock.now().Add(againRetries)
+		a.edits.retry, job.most = a.clock.now().Add(againRetries), max(1, len(r.items)/2)
 		return
 	}
 	by, live := a.pauses[job.scope].Resuming, a.live()

@@ -493,3 +493,29 @@ func TestWhatWasHandedOverIsComparedAsItWasMade(t *testing.T) {
 		t.Errorf("fates %v", got)
 	}
 }
+
+// Events that lie far apart take long to read: what could not be read in its time is tried in smaller batches, or a pause would never end.
+func TestSlowReadsAreTriedInSmallerBatches(t *testing.T) {
+	e := newEditing(t)
+	again := e.a.opt.Again
+	e.a.opt.Again = func(ctx context.Context, ins []*intent.Intent) ([]Again, error) {
+		if len(ins) > 2 {
+			return nil, context.DeadlineExceeded
+		}
+		return again(ctx, ins)
+	}
+	e.obey(ledger.CmdPause, "all", nil)
+	want := []string{}
+	for i := range 9 {
+		id := fmt.Sprint("e", i)
+		e.take(id, "hello")
+		e.makes[id] = "hello"
+		want = append(want, id+" SENT")
+	}
+	e.edit("r", RuleStanding{Revision: "b"})
+	e.obey(ledger.CmdResume, "all", nil)
+	e.until(10 * againRetries)
+	if got := kinds(e.said); !slices.Equal(got, want) {
+		t.Errorf("fates %v", got)
+	}
+}
