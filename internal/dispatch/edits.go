@@ -26,6 +26,7 @@ import (
 type Live struct {
 	Set   string                  // hash of the rule set
 	Rules map[string]RuleStanding // by name; a rule that the files do not have is not in it
+	Stale bool                    // the files on disk are others, with errors: the set may lack what other processes have
 }
 
 // RuleStanding is how one rule stands.
@@ -182,6 +183,8 @@ func (a *actor) planOff(live *Live, scope, rule string, p ledger.Pause, now time
 	case ok: // off: it waits, or expires
 	case due.After(now):
 		a.wakeAt(due)
+	case live.Stale:
+		a.wakeAt(now.Add(rollingFor))
 	default:
 		n := 0
 		for _, it := range a.items {

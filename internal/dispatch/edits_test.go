@@ -519,3 +519,20 @@ func TestSlowReadsAreTriedInSmallerBatches(t *testing.T) {
 		t.Errorf("fates %v", got)
 	}
 }
+
+// While the files on this process's disk are not live its set may be the older one for longer than two minutes: what others made of a rule
+// that it does not know is not given up for that.
+func TestNothingIsGivenUpByFilesThatAreOutOfDate(t *testing.T) {
+	e := newEditing(t)
+	in := e.intent("e1", "new", "u1", intent.Push)
+	in.Revision = "n"
+	e.files.Stale = true
+	e.Take(in)
+	e.until(3 * rollingFor)
+	e.want(nil, nil)
+	e.files = Live{Set: "2", Rules: map[string]RuleStanding{"new": {Revision: "n"}}}
+	e.until(time.Hour) // no reload tells the model
+	if got := kinds(e.said); !slices.Equal(got, []string{"e1 SENT"}) {
+		t.Errorf("fates %v", got)
+	}
+}
