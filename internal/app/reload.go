@@ -127,6 +127,11 @@ func (l *liveRules) fail(msg string) {
 	defer l.mu.Unlock()
 	l.failed = msg
 	l.ok.Set(0)
+	if is := l.standing.Load(); !is.Stale {
+		stale := *is
+		stale.Stale = true
+		l.standing.Store(&stale)
+	}
 }
 
 // Files are looked at every second, by content, so that every way to change them is seen: saving, renaming, a ConfigMap's

@@ -46,6 +46,9 @@ func TestFilesThatMustNotTakeEffect(t *testing.T) {
 			if n := len(l.set().Rules); n != live || (failure == "") != (l.failure() == "") || (failure != "*" && !strings.HasPrefix(l.failure(), failure)) {
 				t.Errorf("%d rules live, want %d; failure %q, want %q", n, live, l.failure(), failure)
 			}
+			if is := l.standing.Load(); is.Stale != (failure != "") || len(is.Rules) != live {
+				t.Errorf("stage 2 is told of %d rules, out of date: %t; failure %q", len(is.Rules), is.Stale, l.failure())
+			}
 		}
 		after(5*time.Second, 2, "")
 		for _, hostile := range []string{strings.Repeat("(", 1<<20), "a: " + strings.Repeat("[", 100_000), head + strings.Repeat("  - x: [1, 2]\n", 7_000), "version: 1\nrules: !!x\n"} {

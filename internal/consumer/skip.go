@@ -107,16 +107,16 @@ func (c *Consumer) obeySkips(ctx context.Context, s *kgo.GroupTransactSession, b
 		case !ok && time.Since(cmd.At) < skipWithin:
 			later = append(later, cmd)
 			continue
-		case !ok, mine.Offset != at.Offset && cmd.At.Before(began): // an old one
+		case !ok:
 			continue
 		case mine.Offset > at.Offset:
 			ans.Refused, ans.Text = true, fmt.Sprintf("it was passed already: the group stands at offset %d", mine.Offset)
-		case mine.Offset < at.Offset:
-			ans.Refused, ans.Text = true, fmt.Sprintf("the group stands at offset %d: only the record at which it stands can be skipped", mine.Offset)
 		default:
-			if err := c.skip(ctx, s, cmd, at, &ans); err != nil {
+			if err := c.skip(ctx, s, cmd, at, mine.Offset, &ans); err != nil {
 				return err
 			}
+		}
+		if !ans.Refused || cmd.At.Before(began) { // done and said; or an old one
 			continue
 		}
 		if err := c.write(ctx, s, ledger.AnswerRecord(c.opt.Topics, ans)); err != nil {
@@ -128,12 +128,27 @@ func (c *Consumer) obeySkips(ctx context.Context, s *kgo.GroupTransactSession, b
 }
 
 // skip makes a dead letter of the record at which the group stands, and moves the group past it. The letter comes first: if the process
-// ends between the two, the command finds the letter and moves the group alone.
-func (c *Consumer) skip(ctx context.Context, s *kgo.GroupTransactSession, cmd ledger.Command, at ledger.Place, ans *ledger.Answer) error {
-	r, next, err := ledger.ReadRecord(ctx, c.opt.Kafka, at)
+// ends between the two, the command finds the letter and moves the group alone. What is refused is not done, nor answered yet; a command that
+// was refused before is over.
+func (c *Consumer) skip(ctx context.Context, s *kgo.GroupTransactSession, cmd ledger.Command, at ledger.Place, stands int64, ans *ledger.Answer) error {
+	r, first, next, err := ledger.ReadRecord(ctx, c.opt.Kafka, ledger.Place{Topic: at.Topic, Partition: at.Partition, Offset: stands})
+	if err != nil {
+		first = stands
+	}
+	if at.Offset > first {
+		err = fmt.Errorf("the group stands at offset %d: only the record at which it stands can be skipped", first)
+	}
 	if err != nil {
 		ans.Refused, ans.Text = true, err.Error()
-		return c.write(ctx, s, ledger.AnswerRecord(c.opt.Topics, *ans))
+		return nil
+	}
+	at.Offset = first // where the group stands there may be a marker of a transaction
+	over, err := ledger.WasRefused(ctx, c.opt.Kafka, c.opt.Topics, cmd.ID, ans.Partition)
+	if err != nil {
+		return fmt.Errorf("skip %s: %w", at, err)
+	}
+	if over { // whoever typed it was told so: it meant a record that is long gone
+		return nil
 	}
 	detail := fmt.Sprintf("by %s: %s", cmd.By, cmd.Why)
 	if r == nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -133,15 +134,79 @@ func TestARecordIsSkippedWithWhatItHolds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, next, err := ledger.ReadRecord(t.Context(), b.kafka, at)
+	r, _, next, err := ledger.ReadRecord(t.Context(), b.kafka, at)
 	if err != nil || next != 1 || string(r.Value) != "poison" {
 		t.Errorf("read %v, next %d, %v", r, next, err)
 	}
-	if _, _, err := ledger.ReadRecord(t.Context(), b.kafka, ledger.Place{Topic: "events", Offset: 2}); err == nil || !strings.Contains(err.Error(), "no record at events/0@2") {
+	if _, _, _, err := ledger.ReadRecord(t.Context(), b.kafka, ledger.Place{Topic: "events", Offset: 2}); err == nil || !strings.Contains(err.Error(), "no record at events/0@2") {
 		t.Errorf("behind the end: %v", err)
 	}
 	d := ledger.NewDead(b.topics, r, ledger.SkippedByOperator, "by li: poison", true, time.Now())
 	if string(d.Value) != "poison" || header(d, "h") != "1" || header(d, ledger.DeadTopic) != "events" {
 		t.Errorf("dead letter %+v", d)
+	}
+}
+
+// A producer that writes in transactions leaves markers, which take offsets: between the last record that was read and the one that is named
+// lies one.
+func TestARecordBehindAMarkerIsSkipped(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.genesis()
+	tx, err := kgo.NewClient(append(slices.Clone(b.kafka), kgo.TransactionalID("shop"))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Close()
+	if err := tx.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.ProduceSync(t.Context(), &kgo.Record{Topic: "events", Value: []byte("one")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.EndTransaction(t.Context(), kgo.TryCommit); err != nil {
+		t.Fatal(err)
+	}
+	opt := b.options()
+	opt.Metrics = NewMetrics(prometheus.NewRegistry())
+	stop := b.start(opt)
+	b.read(b.topics.Intents, 1)
+	at := b.bomb() // 2
+	b.produce("behind")
+	for deadline := time.Now().Add(20 * time.Second); testutil.ToFloat64(opt.Metrics.blocked.WithLabelValues("events")) != 1; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatal("the partition is not named")
+		}
+	}
+	if ans := b.skip("good", fmt.Sprintf("events/0@%d", at)); !ans.OK || !strings.Contains(ans.Text, fmt.Sprintf("skipped offsets %d to %d", at, at+1)) {
+		t.Errorf("answer %+v", ans)
+	}
+	b.read(b.topics.Intents, 2)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A command that was refused is over: a process that reads it again does not obey it when the group happens to stand there later.
+func TestARefusedSkipIsNotObeyedLater(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.genesis()
+	b.produce("one", "two")
+	stop := b.start(b.options())
+	b.read(b.topics.Intents, 2)
+	if ans := b.skip("early", "events/0@3"); ans.OK || !ans.Refused {
+		t.Fatalf("answer %+v", ans)
+	}
+	b.produce("three")
+	b.read(b.topics.Intents, 3)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	b.produce("four") // 3
+	stop = b.start(b.options())
+	b.read(b.topics.Intents, 4)
+	if err := stop(); err != nil {
+		t.Fatal(err)
 	}
 }

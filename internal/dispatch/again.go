@@ -43,7 +43,7 @@ func (a *actor) planAgain(l *lane, now time.Time) (calls []*call) {
 			a.store(c)
 			continue
 		}
-		weight := l.weightOf(c.items, now)
+		weight := l.weightAgain(c)
 		if !a.free(l, weight, now) {
 			a.wakeAt(end)
 			l.again = append(l.again, waiting[i:]...)
@@ -77,6 +77,13 @@ func callFor(endpoint string, items []*item) *Call {
 // callOf is the call of an attempt on record, as it was made.
 func callOf(at *ledger.Attempt, items []*item) *Call {
 	v := callFor(at.Endpoint, items)
+	for i, it := range items {
+		if left := it.p.Left; !left.IsZero() {
+			in := *it.p.Intent
+			in.Policy.Expire = left
+			v.Intents[i] = &in
+		}
+	}
 	v.ID, v.Try, v.Began = at.ID, max(at.Try, 1), at.Began
 	if v.Began.IsZero() {
 		v.Began = at.At
@@ -84,14 +91,15 @@ func callOf(at *ledger.Attempt, items []*item) *Call {
 	return v
 }
 
-// formOf is how these users are called for; without Forms, the lane's one way.
-func (l *lane) formOf(items []*item, now time.Time) Form {
+// formOf is how these users are called for, and for how many of them, from the first on; without Forms, the lane's one way.
+func (l *lane) formOf(items []*item, now time.Time) (Form, int) {
 	for _, f := range l.Forms {
-		if f.takes(len(items), items[0].p.Intent.Class) && (f.Mixed || equal(items)) && !l.rests[f.Endpoint].After(now) {
-			return f
+		n := min(len(items), f.Most)
+		if f.takes(n, items[0].p.Intent.Class) && (f.Mixed || equal(items[:n])) && !l.rests[f.Endpoint].After(now) {
+			return f, n
 		}
 	}
-	return Form{Most: l.MaxBatch}
+	return Form{Most: l.MaxBatch}, min(len(items), l.MaxBatch)
 }
 
 // rest lets a form be while its own limit at the vendor is used up.
@@ -131,12 +139,26 @@ func (l *lane) nextForm(now time.Time) (Form, int) {
 	return Form{Most: l.MaxBatch}, min(g.n, l.MaxBatch)
 }
 
-// weightOf is what a call for these takes from the lane's rate; one to an audience is one.
+// weightOf is what a call for the first of these takes from the lane's rate; one to an audience is one.
 func (l *lane) weightOf(items []*item, now time.Time) int {
 	if !items[0].route.Users {
 		return 1
 	}
-	return l.weight(l.formOf(items, now), len(items))
+	f, n := l.formOf(items, now)
+	return l.weight(f, n)
+}
+
+// weightAgain is what a call takes that is made again, as it was.
+func (l *lane) weightAgain(c *call) int {
+	for _, f := range l.Forms {
+		if f.Endpoint == c.vendor.Endpoint {
+			return l.weight(f, len(c.items))
+		}
+	}
+	if !c.items[0].route.Users {
+		return 1
+	}
+	return len(c.items)
 }
 
 func (l *lane) weight(f Form, users int) int {

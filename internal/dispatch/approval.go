@@ -59,6 +59,8 @@ func (a *actor) decide(c command, ans *ledger.Answer) {
 	switch {
 	case it == nil || it.state == gone:
 		refuse("the request does not wait any more: it has its fate; next: notifier fates")
+	case it.doom != "":
+		refuse("its rule is killed or removed: it is given up already")
 	case it.state != approval:
 		refuse("%s", elsewhere(it))
 	case c.Expect != it.p.Mark():

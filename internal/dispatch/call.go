@@ -73,6 +73,10 @@ func (a *actor) start(l *lane, v *Call, items []*item, users []string, set []str
 		if v.Try > 1 {
 			continue
 		}
+		if !it.p.Left.IsZero() { // of an earlier call, which did not get through
+			it.p.Left = time.Time{}
+			a.keep(it)
+		}
 		a.opt.Metrics.eventToCall.WithLabelValues(string(it.p.Intent.Action)).Observe(now.Sub(it.p.At).Seconds())
 	}
 	l.running++

@@ -51,8 +51,55 @@ func TestTimeGoesOnFromTheStoredClock(t *testing.T) {
 		t.Errorf("it is %s, want %s", got, stored)
 	}
 	now = local.Add(time.Second)
-	if got := c.now(); !got.Equal(stored.Add(time.Second)) {
+	if got := c.now(); !got.Equal(stored.Add(time.Second / 2)) {
 		t.Errorf("a second later it is %s", got)
+	}
+	if c.bounded() {
+		t.Error("an hour ahead of the broker the quota of a day is not the vendor's")
+	}
+}
+
+// The broker's clock was ahead for a while, or another broker's is: what was told then must not come back, but until the broker has caught up
+// nobody may count a day's slots by it, at midnight least of all.
+func TestAClockThatIsAheadFallsBackToTheBrokers(t *testing.T) {
+	t.Parallel()
+	noon := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	now := noon
+	c := newClock(func() time.Time { return now }, noon, noon, time.Time{})
+	measure := func(broker time.Time) {
+		t.Helper()
+		if !c.measure(broker, now, now) {
+			t.Fatal("nothing is measured")
+		}
+	}
+	now = noon.Add(time.Minute)
+	measure(now.Add(5 * time.Minute))
+	if c.bounded() {
+		t.Error("5 minutes are taken for small")
+	}
+	was := c.now()
+	for i := 1; i <= 20; i++ {
+		now = now.Add(30 * time.Second)
+		measure(now) // right again, as is this machine's clock
+		got := c.now()
+		if !got.After(was) {
+			t.Fatalf("after %d measurements time stands still at %s", i, got)
+		}
+		ahead := got.Sub(now)
+		if want := max(0, 5*time.Minute-time.Duration(i)*15*time.Second); (ahead - want).Abs() > 16*time.Second { // the first measurement finds the step
+			t.Errorf("after %d measurements it is %s ahead, want about %s", i, ahead, want)
+		}
+		if c.bounded() != (ahead <= maxSkew) {
+			t.Errorf("%s ahead, bounded: %t", ahead, c.bounded())
+		}
+		was = got
+	}
+	for range 2 {
+		now = now.Add(30 * time.Second)
+		measure(now)
+	}
+	if got := c.now(); !got.Equal(now) || !c.bounded() {
+		t.Errorf("it is %s, the broker has %s; skew %s", got, now, c.skew)
 	}
 }
 

@@ -102,15 +102,33 @@ func (a *actor) obey(c command) {
 func (a *actor) pauseScope(c command, ans *ledger.Answer) {
 	p := ledger.Pause{By: c.By, Why: c.Why, At: c.At, ID: c.ID, Brake: a.pauses[c.Target].Brake}
 	a.pauses[c.Target] = p
+	delete(a.edits.jobs, c.Target) // a resume that was still evaluating is over
 	a.w.Put(ledger.PauseKey(c.Target), p)
 	a.holdPaused()
-	for _, cl := range a.calls {
-		if a.pausedLane(cl.lane) || slices.ContainsFunc(cl.items, func(it *item) bool { return a.pausedRule(it.p.Intent) }) {
-			ans.Flying++
-		}
-	}
+	ans.Flying = a.flyingWhere(func(cl *call) bool {
+		return a.pausedLane(cl.lane) || slices.ContainsFunc(cl.items, func(it *item) bool { return a.pausedRule(it.p.Intent) })
+	})
 	a.holds()
 	ans.Text = "paused"
+}
+
+// flyingWhere counts the calls that have left, those that wait to be made again as well.
+func (a *actor) flyingWhere(is func(*call) bool) (n int) {
+	for _, cl := range a.calls {
+		if is(cl) {
+			n++
+		}
+	}
+	for _, ac := range a.accounts {
+		for _, l := range ac.lanes {
+			for _, cl := range l.again {
+				if is(cl) {
+					n++
+				}
+			}
+		}
+	}
+	return n
 }
 
 // holdPaused takes what a pause holds out of the queues.

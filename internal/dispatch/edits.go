@@ -26,6 +26,7 @@ import (
 type Live struct {
 	Set   string                  // hash of the rule set
 	Rules map[string]RuleStanding // by name; a rule that the files do not have is not in it
+	Stale bool                    // the files on disk are others, with errors: the set may lack what other processes have
 }
 
 // RuleStanding is how one rule stands.
@@ -63,6 +64,7 @@ type recheck struct {
 	scope   string
 	left    []*item // to ask about; when it is empty, whoever is stale still is asked about again
 	running bool
+	most    int // in a batch: fewer after each error, for events that lie far apart take long to read
 	same    int
 	other   int
 }
@@ -181,6 +183,8 @@ func (a *actor) planOff(live *Live, scope, rule string, p ledger.Pause, now time
 	case ok: // off: it waits, or expires
 	case due.After(now):
 		a.wakeAt(due)
+	case live.Stale:
+		a.wakeAt(now.Add(rollingFor))
 	default:
 		n := 0
 		for _, it := range a.items {
@@ -260,7 +264,7 @@ func (a *actor) scopes(it *item) []string {
 func (a *actor) planRecheck(scope string, now time.Time) {
 	job := a.edits.jobs[scope]
 	if job == nil {
-		job = &recheck{scope: scope, left: a.stale(scope)}
+		job = &recheck{scope: scope, left: a.stale(scope), most: againBatch}
 		a.edits.jobs[scope] = job
 	}
 	switch {
@@ -278,7 +282,7 @@ func (a *actor) planRecheck(scope string, now time.Time) {
 		a.wakeAt(a.edits.retry)
 		return
 	}
-	n := min(len(job.left), againBatch)
+	n := min(len(job.left), job.most)
 	items := job.left[:n]
 	job.left = job.left[n:]
 	ins := make([]*intent.Intent, n)
@@ -302,13 +306,14 @@ func (a *actor) evaluatedAgain(r *reevaluated) {
 	}
 	if r.err != nil {
 		a.log.Error("held intents could not be evaluated again, they stay held and are tried again", zap.String("scope", job.scope), zap.Error(r.err))
-		a.edits.retry = a.clock.now().Add(againRetries)
+		a.edits.retry, job.most = a.clock.now().Add(againRetries), max(1, len(r.items)/2)
 		return
 	}
-	by := a.pauses[job.scope].Resuming
+	by, live := a.pauses[job.scope].Resuming, a.live()
 	for i, it := range r.items {
 		now := r.found[i]
 		switch {
+		case a.offWhy(it.p.Intent) != "" || live.Rules[it.p.Intent.Rule].Revision != now.Revision: // the rules have changed since: it is held by the files now, or asked about again
 		case it.state == gone || it.state == inFlight || it.doom != "" || it.p.Intent.Revision == now.Revision: // a merge took in a trigger of the present revision
 		case now.Text == it.p.Text():
 			job.same++

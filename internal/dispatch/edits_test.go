@@ -374,3 +374,165 @@ func TestAMergeIsOfItsLatestTriggersRevision(t *testing.T) {
 		t.Errorf("revision %s of set %s", in.Revision, in.RuleSet)
 	}
 }
+
+// What happens while held intents are evaluated again counts: paused anew they stay, switched off or removed they are held by the files, and
+// of a rule that was edited once more the answer is old.
+func TestWhatHappensDuringAnEvaluationCounts(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		do    func(*editing)
+		after time.Duration
+		want  []string
+	}{
+		{"paused again", func(e *editing) {
+			e.a.obey(command{Command: ledger.Command{V: 1, ID: "c9", Cmd: ledger.CmdPause, Target: "rule/r", By: "li", Why: "wait"}, offset: e.a.pos.Control})
+		}, time.Second, nil},
+		{"switched off", func(e *editing) {
+			e.files = Live{Set: "off", Rules: map[string]RuleStanding{"r": {Revision: "off", Off: "mode: off"}}}
+		}, time.Hour, nil},
+		{"removed", func(e *editing) { e.files = Live{Set: "gone"} }, rollingFor - time.Second, nil},
+		{"edited", func(e *editing) {
+			e.files = Live{Set: "c", Rules: map[string]RuleStanding{"r": {Revision: "c"}}}
+			e.makes["e1"] = "hello"
+		}, time.Second, []string{"e1 SENT"}},
+	} {
+		for _, scope := range []string{"rule/r", "all"} {
+			if scope == "all" && test.name == "paused again" {
+				continue
+			}
+			t.Run(test.name+" "+scope, func(t *testing.T) {
+				e := newEditing(t)
+				e.obey(ledger.CmdPause, scope, nil)
+				e.take("e1", "hello")
+				again, once := e.a.opt.Again, true
+				e.a.opt.Again = func(ctx context.Context, ins []*intent.Intent) (out []Again, err error) {
+					if !once {
+						return again(ctx, ins)
+					}
+					once = false
+					out, err = again(ctx, ins)
+					test.do(e)
+					if e.files.Rules["r"].Off != "" || len(e.files.Rules) == 0 { // asked of the new files, as it may happen
+						out = make([]Again, len(ins))
+					}
+					return out, err
+				}
+				e.edit("r", RuleStanding{Revision: "b"})
+				e.obey(ledger.CmdResume, scope, nil)
+				e.until(test.after)
+				if got := kinds(e.said); !slices.Equal(got, test.want) {
+					t.Errorf("fates %v, want %v", got, test.want)
+				}
+			})
+		}
+	}
+}
+
+// A removed rule may hold more than one turn gives up. What waits for its fate does not go on when its quiet hours end, when somebody
+// approves it or when the rule comes back.
+func TestWhatIsGivenUpDoesNotGoOn(t *testing.T) {
+	e := newEditing(t)
+	held := e.push("held", "u1", intent.Policy{Quiet: []intent.Quiet{{From: 11 * 60, To: 13 * 60}}})
+	asks := e.push("asks", "u2", intent.Policy{Approval: &intent.Approval{People: 1, Within: time.Hour}})
+	opens := e.push("opens", "u3", intent.Policy{})
+	opens.Merge = &intent.Merge{Key: "k", Wait: time.Hour, Vars: map[string]any{"x": "1"}}
+	late := e.push("late", "u3", intent.Policy{})
+	late.Merge = opens.Merge
+	for _, in := range []*intent.Intent{held, asks, opens, late} {
+		in.Revision = "a"
+	}
+	e.Take(held, asks, opens)
+	for _, it := range e.a.items { // as planOff does; sweep has not come to it
+		e.a.giveUp(it, ledger.SupersededByRule)
+	}
+	doomed := e.a.doomed
+	e.a.doomed = nil
+	e.obey(ledger.CmdApprove, string(asks.ID), map[string]string{ledger.ArgAccount: "stub:k"})
+	e.until(90 * time.Minute)
+	e.Take(late)
+	if _, ok := e.a.items[string(late.ID)]; !ok && len(e.said) > 0 {
+		t.Errorf("a trigger went into a merge that is given up: %v", kinds(e.said))
+	}
+	e.want(nil, nil)
+	e.a.doomed = doomed
+	e.turn()
+	want := []string{"asks SUPPRESSED(superseded-by-rule-change)", "held SUPPRESSED(superseded-by-rule-change)", "opens SUPPRESSED(superseded-by-rule-change)"}
+	if got := kinds(e.said); !slices.Equal(got, want) {
+		t.Errorf("fates %v", got)
+	}
+	e.until(2 * time.Hour)
+	if got := kinds(e.said); !slices.Equal(got, []string{want[0], want[1], "late SENT", want[2]}) {
+		t.Errorf("fates %v", got)
+	}
+}
+
+// What another account has handed over, with its texts filled, is compared as the rule made it as well.
+func TestWhatWasHandedOverIsComparedAsItWasMade(t *testing.T) {
+	e := newEditing(t)
+	backup := *e.a.opt.Accounts[0]
+	backup.Name, backup.Key = "backup", "stub:b"
+	e.a.opt.Accounts = append(e.a.opt.Accounts, &backup)
+	e.a.accounts["stub:b"] = newAccount(&backup, noon, noon.Add(-restedFor))
+	e.a.keys = append(e.a.keys, "stub:b")
+	if err := e.Know("stub:k", "u-e1", map[string]intent.Value{"level": {Type: "string", Str: "vip"}}); err != nil {
+		t.Fatal(err)
+	}
+	e.obey(ledger.CmdPause, "account/backup", nil)
+	e.a.close(e.a.accounts["stub:k"].lanes["user"], "credentials", "x")
+	in := e.push("e1", "u-e1", intent.Policy{})
+	in.Revision, in.Next, in.Content = "a", []string{"backup"}, &intent.Content{Title: "t", Body: "for ${level}", Open: true}
+	e.Take(in)
+	if got := kinds(e.said); !slices.Equal(got, []string{"e1 COALESCED"}) || e.Pending() != 1 {
+		t.Fatalf("fates %v, %d pending: it was not handed over", got, e.Pending())
+	}
+	e.makes["e1"] = "for ${level}"
+	e.edit("r", RuleStanding{Revision: "b"})
+	e.obey(ledger.CmdResume, "account/backup", nil)
+	e.until(time.Second)
+	if got := kinds(e.said); !slices.Equal(got, []string{"e1 COALESCED", "e1 SENT"}) {
+		t.Errorf("fates %v", got)
+	}
+}
+
+// Events that lie far apart take long to read: what could not be read in its time is tried in smaller batches, or a pause would never end.
+func TestSlowReadsAreTriedInSmallerBatches(t *testing.T) {
+	e := newEditing(t)
+	again := e.a.opt.Again
+	e.a.opt.Again = func(ctx context.Context, ins []*intent.Intent) ([]Again, error) {
+		if len(ins) > 2 {
+			return nil, context.DeadlineExceeded
+		}
+		return again(ctx, ins)
+	}
+	e.obey(ledger.CmdPause, "all", nil)
+	want := []string{}
+	for i := range 9 {
+		id := fmt.Sprint("e", i)
+		e.take(id, "hello")
+		e.makes[id] = "hello"
+		want = append(want, id+" SENT")
+	}
+	e.edit("r", RuleStanding{Revision: "b"})
+	e.obey(ledger.CmdResume, "all", nil)
+	e.until(10 * againRetries)
+	if got := kinds(e.said); !slices.Equal(got, want) {
+		t.Errorf("fates %v", got)
+	}
+}
+
+// While the files on this process's disk are not live its set may be the older one for longer than two minutes: what others made of a rule
+// that it does not know is not given up for that.
+func TestNothingIsGivenUpByFilesThatAreOutOfDate(t *testing.T) {
+	e := newEditing(t)
+	in := e.intent("e1", "new", "u1", intent.Push)
+	in.Revision = "n"
+	e.files.Stale = true
+	e.Take(in)
+	e.until(3 * rollingFor)
+	e.want(nil, nil)
+	e.files = Live{Set: "2", Rules: map[string]RuleStanding{"new": {Revision: "n"}}}
+	e.until(time.Hour) // no reload tells the model
+	if got := kinds(e.said); !slices.Equal(got, []string{"e1 SENT"}) {
+		t.Errorf("fates %v", got)
+	}
+}

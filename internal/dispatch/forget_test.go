@@ -80,3 +80,27 @@ func TestAUserIsForgottenWhileTagsAreOnTheirWay(t *testing.T) {
 		t.Errorf("calls %+v, want the user's tags cleared last", calls)
 	}
 }
+
+// The tag call of a forgotten user that was on its way is refused: the clearing, which nobody has refused, follows all the same.
+func TestAUserIsForgottenThoughTheCallOnItsWayIsRefused(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.vendor.gate = make(chan struct{})
+	b.vendor.answer = func(_ int, c *Call) Outcome {
+		if len(c.Tags) > 0 {
+			return Outcome{Class: ClassPermanent, Code: 1}
+		}
+		return Outcome{Class: ClassOK}
+	}
+	b.start(b.account(), nil)
+	b.produce(b.profile("p1", "u1", 1, map[string]string{"city": "bj"}))
+	b.until("the call", func() bool { return len(b.vendor.seen()) == 1 })
+	if ans := b.command(ledger.Command{ID: "c1", Cmd: ledger.CmdForget, Target: "u1"}); !ans.OK {
+		t.Errorf("answer %+v", ans)
+	}
+	close(b.vendor.gate)
+	b.state("the row is gone", func(st *ledger.State) bool { return st.Position.Fates == 1 && st.Users["stub:k"].Get("u1") == nil })
+	if calls := b.vendor.seen(); len(calls) != 2 || len(calls[1].Tags) != 0 {
+		t.Errorf("calls %+v, want the user's tags cleared last", calls)
+	}
+}

@@ -10,6 +10,9 @@ import (
 // gate sends an item to the first gate that holds it, in the one order printed everywhere (rules-format.md 5): merge →
 // approval → send_at and quiet → consent, user_when → once and caps → quota. What the last gates say is asked again when the call leaves, see admitted.
 func (a *actor) gate(it *item) {
+	if it.doom != "" {
+		return // sweep comes to it
+	}
 	now := a.clock.now()
 	id := it.id()
 	a.timers.stop(wakeItem, id) // it is asked now; asked once more while it is in a queue it would be there twice

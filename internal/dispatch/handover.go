@@ -104,7 +104,7 @@ func (a *actor) pass(it *item, why string) bool {
 		if at < 0 {
 			continue
 		}
-		next := handed(in, a.opt.Accounts[at], in.Next[i+1:])
+		next := handed(it.p, a.opt.Accounts[at], in.Next[i+1:])
 		b, err := next.Encode()
 		if err != nil || len(b) > intent.MaxBytes { // it is smaller than what it was made of
 			a.log.Error("an intent cannot be handed over and waits", intentField(in.ID), zap.Error(err), zap.Int("bytes", len(b)))
@@ -121,8 +121,10 @@ func (a *actor) pass(it *item, why string) bool {
 
 // handed is an intent as the next account gets it: what has been asked once is not asked again. Its texts are fixed, it is merged,
 // approved, and the time of day it waited for has come.
-func handed(in *intent.Intent, to *Account, rest []string) *intent.Intent {
+func handed(p *ledger.Pending, to *Account, rest []string) *intent.Intent {
+	in := p.Intent
 	next := *in
+	next.Made = p.Text()
 	next.ID = handedID(in, to.Name)
 	next.Account, next.Key, next.Next = to.Name, to.Key, rest
 	next.Merge, next.Policy.Approval, next.Policy.SendAt = nil, nil, nil

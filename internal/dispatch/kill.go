@@ -21,11 +21,9 @@ func (a *actor) kill(c command, ans *ledger.Answer) {
 		ans.Intents++
 		a.giveUp(it, ledger.Killed)
 	}
-	for _, cl := range a.calls {
-		if slices.ContainsFunc(cl.items, func(it *item) bool { return it.p.Intent.Rule == c.Target }) {
-			ans.Flying++
-		}
-	}
+	ans.Flying = a.flyingWhere(func(cl *call) bool {
+		return slices.ContainsFunc(cl.items, func(it *item) bool { return it.p.Intent.Rule == c.Target })
+	})
 	ans.Text = fmt.Sprintf("killed, %d intents are given up", ans.Intents)
 }
 
@@ -51,9 +49,12 @@ func (a *actor) killed(in *intent.Intent) bool {
 	return ok && in.Profile == nil
 }
 
-// giveUp takes an item out of every queue; sweep gives it its fate.
+// giveUp takes an item out of every queue; sweep gives it its fate. Nothing lets it go on, and no trigger merges into it.
 func (a *actor) giveUp(it *item, why ledger.Reason) {
 	if it.ac != nil {
+		if m := it.p.Intent.Merge; m != nil && it.ac.merges[m.Key] == it {
+			delete(it.ac.merges, m.Key)
+		}
 		if l := it.ac.lanes[it.route.Lane]; l != nil {
 			l.remove(it)
 		}

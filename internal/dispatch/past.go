@@ -70,6 +70,11 @@ func (a *actor) sift() {
 	for _, c := range a.calls { // of a predecessor, as the copy has it
 		c.items = slices.DeleteFunc(c.items, func(it *item) bool { return a.past.fated[it.p.Intent.ID] })
 	}
+	for _, ac := range a.accounts {
+		for _, l := range ac.lanes {
+			l.again = slices.DeleteFunc(l.again, a.siftAgain)
+		}
+	}
 	for _, it := range a.items {
 		in := it.p.Intent
 		if in.Profile != nil && !a.past.fated[in.ID] || it.state == inFlight && !a.past.fated[in.ID] {
@@ -83,6 +88,21 @@ func (a *actor) sift() {
 		}
 		a.forgotten(ledger.NewFate(in, ledger.FateUnknown, ledger.ReasonNone, a.clock.now()), in)
 	}
+}
+
+// siftAgain reports whether a call that the copy wants made again is not: a member has its fate since, so as it was it cannot be made.
+func (a *actor) siftAgain(c *call) bool {
+	n := len(c.items)
+	c.items = slices.DeleteFunc(c.items, func(it *item) bool { return a.past.fated[it.p.Intent.ID] })
+	if len(c.items) == n {
+		return false
+	}
+	a.unknown(c, Outcome{Code: c.attempt.Code, Detail: "the ledger was lost while it waited to be made again: it may have been sent"})
+	if len(c.items) == 0 {
+		c.attempt.State, c.attempt.Members = ledger.Resolved, nil
+	}
+	a.store(c)
+	return true
 }
 
 // forgotten keeps the fate of an intent of which nobody knows whether it left, until writeForgotten.

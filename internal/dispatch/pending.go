@@ -81,7 +81,7 @@ func (a *actor) extend(c command, ans *ledger.Answer) {
 	a.unstrand()
 	x := ledger.Extension{Mark: c.offset + 1, Before: a.pos.Next, For: by, By: c.By, Why: c.Why, At: c.At, ID: c.ID}
 	for _, it := range a.items {
-		if it.p.Intent.Rule != c.Target || !x.Move(it.p) {
+		if it.p.Intent.Rule != c.Target || !x.Move(it.p, it.state == inFlight) {
 			continue
 		}
 		ans.Intents++
@@ -102,12 +102,12 @@ func (a *actor) extend(c command, ans *ledger.Answer) {
 }
 
 // restoreExtended moves again what a predecessor moved and had not written; the ids are to be written.
-func (a *actor) restoreExtended(pend []*ledger.Pending) (ids []intent.ID) {
+func (a *actor) restoreExtended(pend []*ledger.Pending, inOpen map[intent.ID]bool) (ids []intent.ID) {
 	if len(a.extends) == 0 {
 		return nil
 	}
 	for _, p := range pend {
-		if x, ok := a.extends[p.Intent.Rule]; ok && x.Move(p) {
+		if x, ok := a.extends[p.Intent.Rule]; ok && x.Move(p, inOpen[p.Intent.ID]) {
 			ids = append(ids, p.Intent.ID)
 		}
 	}

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"cmp"
+	"slices"
 	"time"
 )
 
@@ -69,6 +70,7 @@ func (a *actor) planLane(l *lane, now time.Time) (calls []*call) {
 // next takes the items of the lane's next call out of the queue. It may take none (they did not pass the last gates); stop is
 // true when nothing may start now.
 func (a *actor) next(l *lane, now time.Time) (items []*item, stop bool) {
+	var back func([]*item)                                                       // where those wait who are not in this call after all
 	suspects := l.refusals >= maxRefusals && (l.queue.n > 0 || len(l.casts) > 0) // halves of what was refused let others try
 	switch {
 	case len(l.halves) > 0 && !suspects && (l.halves[0][0].route.Users || len(l.casts) == 0 || a.mayGo(l, l.halves[0][0], now)):
@@ -79,12 +81,18 @@ func (a *actor) next(l *lane, now time.Time) (items []*item, stop bool) {
 			return nil, true
 		}
 		items, l.halves = l.halves[0], l.halves[1:]
+		back = func(rest []*item) { l.halves = slices.Insert(l.halves, 0, rest) }
 	case l.queue.n > 0:
 		f, n := l.nextForm(now)
 		if !a.free(l, l.weight(f, n), now) {
 			return nil, true
 		}
 		items = l.queue.takeMixed(n, f.Mixed)
+		back = func(rest []*item) {
+			for _, it := range rest {
+				l.queue.add(it)
+			}
+		}
 	default:
 		best := a.nextCast(l, now)
 		if best == nil {
@@ -98,13 +106,26 @@ func (a *actor) next(l *lane, now time.Time) (items []*item, stop bool) {
 			pass = append(pass, it)
 		}
 	}
+	if len(pass) == 0 || !pass[0].route.Users {
+		return pass, false
+	}
+	f, n := l.formOf(pass, now) // fewer than were asked about may need another form, which takes fewer still, or weighs more
+	if n < len(pass) {
+		back(pass[n:])
+		pass = pass[:n:n]
+	}
+	if !a.free(l, l.weight(f, n), now) {
+		back(pass)
+		return nil, true
+	}
 	return pass, false
 }
 
 func (a *actor) startItems(l *lane, items []*item, now time.Time) *call {
 	endpoint, weight := items[0].route.Endpoint, 1
 	if items[0].route.Users {
-		endpoint, weight = cmp.Or(l.formOf(items, now).Endpoint, endpoint), l.weightOf(items, now)
+		f, _ := l.formOf(items, now)
+		endpoint, weight = cmp.Or(f.Endpoint, endpoint), l.weight(f, len(items))
 	}
 	c := a.start(l, callFor(endpoint, items), items, nil, nil, weight)
 	for _, it := range items {

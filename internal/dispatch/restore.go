@@ -99,7 +99,7 @@ func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*ite
 	for _, p := range st.Pending {
 		pend = append(pend, p)
 	}
-	extended := a.restoreExtended(pend)
+	extended := a.restoreExtended(pend, inOpen)
 	slices.SortFunc(pend, func(x, y *ledger.Pending) int { return int(x.Seq - y.Seq) })
 	held := map[intent.ID]*item{}
 	for _, p := range pend {

@@ -25,13 +25,22 @@ func (a *actor) skip(c command, ans *ledger.Answer) bool {
 		ans.OK, ans.Refused, ans.Text = false, true, fmt.Sprintf(format, args...)
 		return true
 	}
-	if at.Offset != a.pos.Next {
-		return refuse("the partition stands at offset %d: only the record at which it stands can be skipped", a.pos.Next)
+	stands := func(offset int64) bool {
+		return refuse("the partition stands at offset %d: only the record at which it stands can be skipped", offset)
 	}
-	r, next, err := ledger.ReadRecord(a.ctx, a.opt.Kafka, at)
-	if err != nil {
+	if at.Offset < a.pos.Next {
+		return stands(a.pos.Next)
+	}
+	r, first, next, err := ledger.ReadRecord(a.ctx, a.opt.Kafka, ledger.Place{Topic: at.Topic, Partition: at.Partition, Offset: a.pos.Next})
+	switch {
+	case err != nil && at.Offset > a.pos.Next:
+		return stands(a.pos.Next)
+	case err != nil:
 		return refuse("%v", err)
+	case at.Offset > first:
+		return stands(first)
 	}
+	at.Offset = first // where it stands there may be a marker of a transaction
 	detail := fmt.Sprintf("by %s: %s", c.By, c.Why)
 	if r == nil {
 		r = &kgo.Record{Topic: at.Topic, Partition: at.Partition, Offset: at.Offset}

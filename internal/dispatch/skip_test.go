@@ -79,3 +79,51 @@ func TestAnIntentThatIsSkippedIsDead(t *testing.T) {
 		t.Errorf("position %+v", st.Position)
 	}
 }
+
+// Stage 1 writes in transactions, whose markers take offsets: between what was taken in and the poison lie some, and the log names the poison.
+func TestThePoisonBehindMarkersIsSkipped(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	tx, err := kgo.NewClient(append(slices.Clone(b.kafka), kgo.TransactionalID("stage1"))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Close()
+	write := func(value []byte) {
+		t.Helper()
+		if err := tx.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		if err := tx.ProduceSync(t.Context(), &kgo.Record{Topic: b.topics.Intents, Key: []byte("stub:k"), Value: value}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		if err := tx.EndTransaction(t.Context(), kgo.TryCommit); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before, err := b.intent("before", "r", "u1", intent.Push).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	behind, err := b.intent("behind", "r", "u2", intent.Push).Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(before)                           // 0, its marker is 1
+	write([]byte{intent.Version + 1, 0x0a}) // 2
+	write(behind)                           // 4
+	b.start(b.account(), nil)
+	b.fates(1)
+	skip := func(id, place string) ledger.Answer {
+		return b.command(ledger.Command{ID: id, Cmd: ledger.CmdSkip, Target: place})
+	}
+	if ans := skip("c1", "n.intents/0@4"); ans.OK {
+		t.Errorf("one behind it was skipped: %+v", ans)
+	}
+	if ans := skip("c2", "n.intents/0@2"); !ans.OK {
+		t.Errorf("answer %+v", ans)
+	}
+	if got, want := kinds(b.fates(2)), []string{"before SENT", "behind SENT"}; !slices.Equal(got, want) {
+		t.Errorf("fates %v, want %v", got, want)
+	}
+}

@@ -293,7 +293,7 @@ func (a *actor) refusedUser(c *call, o Outcome) {
 	for _, it := range c.items {
 		a.dead(it, c, o)
 	}
-	if u := ac.users.Get(user); u != nil && !u.RewriteAt.IsZero() && !u.RewriteAt.After(a.clock.now()) {
+	if u := ac.users.Get(user); u != nil && !u.RewriteAt.IsZero() && !c.attempt.At.Before(u.RewriteAt) { // else the rewrite is still to come
 		u.RewriteAt = time.Time{} // a rewrite that the vendor refuses cannot be mended by repeating it
 		a.keepUser(ac, user, u)
 	}

@@ -156,6 +156,8 @@ func (in *Intent) field(f *field) {
 		f.message(in.Policy.field)
 	case fRevision:
 		in.Revision = f.text()
+	case fMade:
+		in.Made = f.text()
 	case fDead:
 		in.Dead = f.text()
 	case fDeadDetail:

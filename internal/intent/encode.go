@@ -46,6 +46,7 @@ const (
 	fDeadDetail
 
 	fRevision number = 50
+	fMade     number = 51
 )
 
 // The fields of the messages within.
@@ -227,6 +228,7 @@ func (b buffer) intent(in *Intent) (buffer, error) {
 	b, at = b.open(fPolicy)
 	b = b.policy(&in.Policy).close(at)
 	b = b.text(fRevision, in.Revision)
+	b = b.text(fMade, in.Made)
 	b = b.text(fDead, in.Dead)
 	b = b.text(fDeadDetail, in.DeadDetail)
 	return b.language(in), nil

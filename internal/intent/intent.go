@@ -91,6 +91,7 @@ type Intent struct {
 	Policy   Policy    `json:"policy,omitzero"`
 
 	Revision string `json:"revision,omitempty"` // of the rule alone: an edit of another rule leaves it as it is
+	Made     string `json:"made,omitempty"`     // handed over by another account: Text as the rule made it, before stage 2 filled the texts
 
 	Dead       string `json:"dead,omitempty"` // render-error: the rule matched but its text or audience cannot be made; stage 2 records the fate
 	DeadDetail string `json:"dead_detail,omitempty"`

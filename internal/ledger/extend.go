@@ -14,13 +14,19 @@ type Extension struct {
 	ID     string        `json:"id"`
 }
 
-// Move moves the expiry of a pending intent of the rule, once; it reports whether there was one to move.
-func (x Extension) Move(p *Pending) bool {
+// Move moves the expiry of a pending intent of the rule, once; it reports whether there was one to move. The intent is changed in a copy:
+// a call that is on its way has it, and one that is made again says the same as the first time.
+func (x Extension) Move(p *Pending, flying bool) bool {
 	at := p.Intent.Policy.Expire
 	if p.Intent.Profile != nil || p.Seq >= x.Before || p.Extended >= x.Mark || at.IsZero() {
 		return false
 	}
-	p.Intent.Policy.Expire, p.Extended = at.Add(x.For), x.Mark
+	if flying && p.Left.IsZero() {
+		p.Left = at
+	}
+	moved := *p.Intent
+	moved.Policy.Expire = at.Add(x.For)
+	p.Intent, p.Extended = &moved, x.Mark
 	return true
 }
 

@@ -59,7 +59,10 @@ func (s *State) Apply(key string, value []byte) error {
 	case "p":
 		return into(s.Pending, key, rest, value)
 	case "a":
-		return into(s.Attempts, key, rest, value)
+		if err := into(s.Attempts, key, rest, value); err != nil || value == nil {
+			return err
+		}
+		return known(key, s.Attempts[rest])
 	case "u":
 		return s.user(key, rest, value)
 	case "c":
@@ -84,6 +87,17 @@ func (s *State) Apply(key string, value []byte) error {
 		return into(s.Changes, key, rest, value)
 	}
 	return fmt.Errorf("read ledger: unknown key %q: %w", key, ErrNewer)
+}
+
+// known refuses an attempt of a newer release: who takes a state it does not know for an end would make the call once more.
+func known(key string, at *Attempt) error {
+	switch at.State {
+	case Started, OK, Refused, Unknown, NotSent, Again, External, Resolved:
+		if at.V <= Version {
+			return nil
+		}
+	}
+	return fmt.Errorf("read ledger: record %q: version %d, state %q: %w", key, at.V, at.State, ErrNewer)
 }
 
 func one[T any](value []byte, dst **T, version func(*T) int) error {

@@ -101,8 +101,10 @@ func TestNewerOrBrokenRecordsAreRefused(t *testing.T) {
 			t.Errorf("%s %s was taken", key, value)
 		}
 	}
-	if err := NewState().Apply("o", []byte(`{"v":2}`)); !errors.Is(err, ErrNewer) {
-		t.Errorf("%v, want ErrNewer", err)
+	for key, value := range map[string]string{"o": `{"v":2}`, "a/x": `{"v":2,"state":"started"}`, "a/y": `{"v":1,"state":"perhaps"}`} {
+		if err := NewState().Apply(key, []byte(value)); !errors.Is(err, ErrNewer) {
+			t.Errorf("%s %s: %v, want ErrNewer", key, value, err)
+		}
 	}
 }
 

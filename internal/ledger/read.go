@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -36,31 +37,29 @@ func ParsePlace(s string) (Place, error) {
 // readWithin is how long a record is waited for.
 const readWithin = 5 * time.Second
 
-// ReadRecord reads the record at a place; next is the offset after it. A batch that is too large to be unpacked has no record that
-// can be given: then next is the offset after the batch.
-func ReadRecord(ctx context.Context, kafka []kgo.Opt, at Place) (rec *kgo.Record, next int64, err error) {
+// ReadRecord reads the first record at or behind a place, at the place that it gives: what lies between are markers of transactions, or was
+// compacted away. next is the offset after it. A batch that is too large to be unpacked has no record that can be given: then first is where
+// it begins and next the offset after the batch.
+func ReadRecord(ctx context.Context, kafka []kgo.Opt, at Place) (rec *kgo.Record, first, next int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readWithin)
 	defer cancel()
 	cl, err := kgo.NewClient(append(slices.Clone(kafka), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NoResetOffset()), kgo.MaxDecompressBatchBytes(MaxBatch),
 		kgo.FetchMaxWait(100*time.Millisecond), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{at.Topic: {at.Partition: kgo.NewOffset().At(at.Offset)}}))...)
 	if err != nil {
-		return nil, 0, fmt.Errorf("read %s: %w", at, err)
+		return nil, 0, 0, fmt.Errorf("read %s: %w", at, err)
 	}
 	defer cl.Close()
 	fs := cl.PollRecords(ctx, 1)
 	for r := range fs.RecordsAll() {
-		if r.Offset == at.Offset {
-			return r, r.Offset + 1, nil
-		}
-		return nil, 0, fmt.Errorf("there is no record at %s, the next is at offset %d", at, r.Offset)
+		return r, r.Offset, r.Offset + 1, nil
 	}
 	if big, ok := errors.AsType[*kgo.ErrDecompressTooLarge](fs.Err()); ok && big.NextOffset > at.Offset {
-		return nil, big.NextOffset, nil
+		return nil, max(big.Offset, at.Offset), big.NextOffset, nil
 	}
 	if ctx.Err() != nil {
-		return nil, 0, fmt.Errorf("there is no record at %s yet", at)
+		return nil, 0, 0, fmt.Errorf("there is no record at %s yet", at)
 	}
-	return nil, 0, fmt.Errorf("read %s: %w", at, fs.Err())
+	return nil, 0, 0, fmt.Errorf("read %s: %w", at, fs.Err())
 }
 
 // MaxBatch bounds a batch when it is unpacked: the client's default lets one of 112 KiB take 3.6 GB (design.md 8).
@@ -77,4 +76,17 @@ func IsDead(ctx context.Context, kafka []kgo.Opt, t Topics, at Place, reason Rea
 		return nil
 	})
 	return found, err
+}
+
+// WasRefused reports whether a partition's answer to a command says that it is refused.
+func WasRefused(ctx context.Context, kafka []kgo.Opt, t Topics, id string, partition int32) (refused bool, err error) {
+	key := AnswerKey(id, partition)
+	err = scan(ctx, kafka, t.Control, func(r *kgo.Record) error {
+		var ans Answer
+		if string(r.Key) == key && json.Unmarshal(r.Value, &ans) == nil {
+			refused = ans.Refused
+		}
+		return nil
+	})
+	return refused, err
 }

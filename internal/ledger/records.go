@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -53,15 +54,13 @@ type Pending struct {
 	Stray    bool           `json:"stray,omitempty"`    // its account was not in the settings: no gate has seen it, a profile is not in the table
 	Approval *Approval      `json:"approval,omitempty"` // since it began to wait for people
 	Extended int64          `json:"extended,omitempty"` // Mark of the last Extension that moved its expiry
+	Left     time.Time      `json:"left,omitzero"`      // the expiry with which its open call left, if an Extension moved it since
 	Made     string         `json:"made,omitempty"`     // intent.Text as the rule made it, once stage 2 has filled the texts
 }
 
 // Text identifies what the rule made, whatever stage 2 has filled in since.
 func (p *Pending) Text() string {
-	if p.Made != "" {
-		return p.Made
-	}
-	return intent.Text(p.Intent)
+	return cmp.Or(p.Made, p.Intent.Made, intent.Text(p.Intent))
 }
 
 // Merged is an open merge, kept with the intent that began it.

@@ -77,7 +77,7 @@ func (r *Reader) Flows(ctx context.Context, topics []string) (out []ledger.Flow,
 			f := ledger.Flow{Topic: topic, Partition: p, At: o.At, Stable: lso.Offset, End: end.Offset}
 			if f.At < f.Stable && asked < mostOldest {
 				asked++
-				if rec, _, err := ledger.ReadRecord(ctx, r.Kafka, ledger.Place{Topic: topic, Partition: p, Offset: f.At}); err == nil && rec != nil {
+				if rec, _, _, err := ledger.ReadRecord(ctx, r.Kafka, ledger.Place{Topic: topic, Partition: p, Offset: f.At}); err == nil && rec != nil {
 					f.Oldest = rec.Timestamp.UTC()
 				}
 			}
