@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -42,7 +43,9 @@ func TestTheLongestAnswerAboutTagsIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer cl.Close()
-	got, o := (&rongAccount{client: cl}).ReadTags(t.Context(), "call-1", users)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	got, o := (&rongAccount{client: cl}).ReadTags(ctx, "call-1", users)
 	if o.Class != dispatch.ClassOK || len(got) != len(users) || len(got["user-49"]) != 20 {
 		t.Errorf("%d bytes: %+v, tags of %d users", body.Len(), o, len(got))
 	}
