@@ -46,6 +46,34 @@ func (s *Secret) Refresh() (changed bool, err error) {
 	return old == nil || *old != v, nil
 }
 
+// Named is a secret with the path of its setting.
+type Named struct {
+	Path string // accounts.main.secret
+	*Secret
+}
+
+// Secrets gives all secrets of the settings.
+func (s *Settings) Secrets() (out []Named) {
+	add := func(path string, x *Secret) {
+		if x != nil {
+			out = append(out, Named{path, x})
+		}
+	}
+	if s.Kafka.SASL != nil {
+		add("kafka.sasl.password", s.Kafka.SASL.Password)
+	}
+	add("admin.token", s.Admin.Token)
+	for i := range s.Accounts {
+		a := &s.Accounts[i]
+		key := "secret"
+		if a.Vendor == "getui" {
+			key = "master_secret"
+		}
+		add("accounts."+a.Name+"."+key, a.Secret)
+	}
+	return out
+}
+
 func (s *Secret) String() string               { return masked }
 func (s *Secret) GoString() string             { return masked }
 func (s *Secret) Format(f fmt.State, _ rune)   { fmt.Fprint(f, masked) }
