@@ -357,6 +357,33 @@ func (a *actor) credentials(ac *account, o Outcome) {
 	}
 }
 
+// rotated tries the lanes of an account at once whose credentials were refused and are others now: who mends them need not wait for a
+// pause of minutes.
+func (a *actor) rotated() {
+	for _, key := range a.keys {
+		ac := a.accounts[key]
+		n := ac.rotations()
+		if n == ac.rotation {
+			continue
+		}
+		var shut []*lane
+		trying := false // with the old ones: what that ends with comes first
+		for _, name := range ac.names {
+			if l := ac.lanes[name]; l.closed != nil && l.closed.Reason == "credentials" {
+				shut, trying = append(shut, l), trying || l.probing || l.running > 0
+			}
+		}
+		if trying {
+			continue
+		}
+		ac.rotation = n
+		for _, l := range shut {
+			l.closedFor, l.closed.Retry = 0, a.clock.now().UTC()
+			a.w.Put(ledger.LaneKey(ac.Key, l.name), *l.closed)
+		}
+	}
+}
+
 // works books that a lane's call succeeded: its next closing begins with a short pause. So does that of the lanes that were closed
 // together with it for the account's credentials, which are good: they may have nothing to send for days.
 func (a *actor) works(l *lane) {

@@ -345,7 +345,12 @@ func (d *Dispatcher) control(ctx context.Context, rejoin context.CancelCauseFunc
 }
 
 // RulesChanged lets every actor look at the live rules: known users may have to be evaluated again.
-func (d *Dispatcher) RulesChanged() {
+func (d *Dispatcher) RulesChanged() { d.pokeAll() }
+
+// CredentialsChanged lets every actor look whether closed lanes can be tried with other credentials.
+func (d *Dispatcher) CredentialsChanged() { d.pokeAll() }
+
+func (d *Dispatcher) pokeAll() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, a := range d.actors {

@@ -14,6 +14,7 @@ import (
 type Secret struct {
 	resolve func() (string, error)
 	value   atomic.Pointer[string]
+	changes atomic.Int64
 }
 
 const masked = "***"
@@ -43,7 +44,18 @@ func (s *Secret) Refresh() (changed bool, err error) {
 		return false, err
 	}
 	old := s.value.Swap(&v)
-	return old == nil || *old != v, nil
+	if changed = old == nil || *old != v; changed {
+		s.changes.Add(1)
+	}
+	return changed, nil
+}
+
+// Changes counts how often another value was read.
+func (s *Secret) Changes() int64 {
+	if s == nil {
+		return 0
+	}
+	return s.changes.Load()
 }
 
 // Named is a secret with the path of its setting.
