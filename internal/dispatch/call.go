@@ -117,6 +117,9 @@ func (a *actor) resolve(r result) {
 func (a *actor) settle(c *call, o Outcome) {
 	l, at := c.lane, c.attempt
 	now := a.clock.now()
+	if o.Class != ClassOK {
+		o.Detail = unsaid(o.Detail, c.users, c.items)
+	}
 	l.running--
 	delete(a.calls, at.ID)
 	for _, u := range c.users {
