@@ -331,7 +331,10 @@ func statusOf(st dispatch.Status, s *rules.Set) liveStatus { return liveStatus{s
 func (a *App) readiness() admin.Health {
 	st := a.dispatch.Status()
 	h := admin.Health{OK: st.Ready}
-	if !st.Ready {
+	switch {
+	case st.Newer != "":
+		h.Detail = append(h.Detail, "a newer release has written the ledger, this process takes no partition: "+st.Newer)
+	case !st.Ready:
 		h.Detail = append(h.Detail, "no partition assigned yet")
 	}
 	for p, what := range st.Halted {
