@@ -190,6 +190,9 @@ type world struct {
 	t   *testing.T
 	dir string
 	sbx *sandbox.Server
+
+	addr  string    // of a broker that the test started; "": the daemon's own
+	kafka []kgo.Opt // how it is logged in to
 }
 
 func newWorld(t *testing.T) *world {
@@ -272,6 +275,9 @@ func (w *world) run() *program {
 
 func (w *world) broker() string {
 	w.t.Helper()
+	if w.addr != "" {
+		return w.addr
+	}
 	b, err := os.ReadFile(filepath.Join(w.dir, "data", "address"))
 	if err != nil {
 		w.t.Fatal(err)
@@ -281,7 +287,7 @@ func (w *world) broker() string {
 
 func (w *world) produce(topic, value string) {
 	w.t.Helper()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(w.broker()))
+	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(w.broker())}, w.kafka...)...)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -81,7 +81,7 @@ messages and broadcasts by rule files that operations edit while it runs.`,
 		PersistentPreRun: func(*cobra.Command, []string) { *started = true },
 	}
 	root.PersistentFlags().StringP("config", "c", "notifier.yaml", "settings file (else /etc/notifier/notifier.yaml)")
-	root.AddCommand(newRunCmd(), newDemoCmd(), newCheckCmd(), newFmtCmd(), newNewCmd(), newTestCmd(), newExplainCmd(), newBacktestCmd(), newExplainCodeCmd(), newSchemaCmd(), newSandboxCmd(), newConfigCmd(), newFatesCmd(), newQuotaCmd(), newAttemptsCmd(), newStatusCmd(), newRecallCmd(), newApprovalsCmd(), newPendingCmd(), newDeadCmd(), newSkipCmd(), newUserCmd(), newTagsCmd(), newPauseCmd(), newResumeCmd(), newKillCmd(), newReviveCmd(), newVersionCmd())
+	root.AddCommand(newRunCmd(), newDemoCmd(), newCheckCmd(), newFmtCmd(), newNewCmd(), newTestCmd(), newExplainCmd(), newBacktestCmd(), newExplainCodeCmd(), newSchemaCmd(), newSandboxCmd(), newConfigCmd(), newFatesCmd(), newQuotaCmd(), newAttemptsCmd(), newStatusCmd(), newDoctorCmd(), newRecallCmd(), newApprovalsCmd(), newPendingCmd(), newDeadCmd(), newSkipCmd(), newUserCmd(), newTagsCmd(), newPauseCmd(), newResumeCmd(), newKillCmd(), newReviveCmd(), newVersionCmd())
 	completions(root)
 	return root
 }

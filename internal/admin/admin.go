@@ -66,8 +66,8 @@ func (o Options) guard(h http.Handler) http.Handler {
 		if o.Token != nil {
 			token = o.Token()
 		}
-		got, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if token != "" && subtle.ConstantTimeCompare([]byte(got), []byte(token)) != 1 {
+		got, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if token != "" && (!bearer || subtle.ConstantTimeCompare([]byte(got), []byte(token)) != 1) {
 			http.Error(w, "the admin token is missing or wrong", http.StatusUnauthorized)
 			return
 		}

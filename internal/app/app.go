@@ -59,6 +59,7 @@ type App struct {
 	reg      *prometheus.Registry
 	live     *liveRules
 	kafka    []kgo.Opt
+	tls      *tlsFiles // nil: plain
 	topics   ledger.Topics
 	broker   *embedded.Broker
 	ownsBrk  bool
@@ -121,10 +122,11 @@ func (a *App) connect(ctx context.Context) error {
 		a.broker, a.ownsBrk = b, true
 		a.log.Info("embedded broker started", zap.Strings("addrs", b.Addrs()), zap.String("dir", k.Embedded))
 	}
-	opts, err := KafkaOptions(a.s)
+	opts, files, err := kafkaOptions(a.s)
 	if err != nil {
 		return err
 	}
+	a.tls = files
 	if a.broker != nil {
 		opts = append(opts, kgo.SeedBrokers(a.broker.Addrs()...))
 		a.suffix = a.broker.TxnSuffix()
@@ -142,6 +144,9 @@ func (a *App) connect(ctx context.Context) error {
 	defer cancel()
 	if err := cl.Ping(pc); err != nil {
 		return &KafkaError{fmt.Errorf("cannot reach Kafka at %s: %w; check kafka.brokers, kafka.tls and kafka.sasl", strings.Join(k.Brokers, ","), err)}
+	}
+	if a.broker == nil && k.TLS == nil && !slices.ContainsFunc(k.Brokers, ofThisMachine) {
+		a.log.Warn("the connection to Kafka is not encrypted: whoever is on the way can read events and the password of a login; set kafka.tls")
 	}
 	replication := k.Replication
 	if a.broker != nil {
@@ -242,7 +247,7 @@ func stageAccount(ac *settings.Account, v dispatch.Vendor) *dispatch.Account {
 	}
 	return &dispatch.Account{Name: ac.Name, Key: Identity(ac), Vendor: v, Lanes: lanesOf(ac), Timeout: ac.Timeout, TagDelay: ac.Tags.Delay, KeepForeign: ac.Tags.KeepForeign, MaxChange: ac.Tags.MaxChange,
 		Brake:       intent.Cap{N: ac.Brake.N, In: ac.Brake.In},
-		VerifyUsers: ac.Tags.Verify.N, VerifyIn: ac.Tags.Verify.In, MaxTags: rongpush.MaxTags, Writable: writable}
+		VerifyUsers: ac.Tags.Verify.N, VerifyIn: ac.Tags.Verify.In, MaxTags: rongpush.MaxTags, Writable: writable, Rotations: ac.Secret.Changes}
 }
 
 // stageTwo is what the settings say of stage 2, for the daemon and for a model of it.
@@ -330,7 +335,10 @@ func statusOf(st dispatch.Status, s *rules.Set) liveStatus { return liveStatus{s
 func (a *App) readiness() admin.Health {
 	st := a.dispatch.Status()
 	h := admin.Health{OK: st.Ready}
-	if !st.Ready {
+	switch {
+	case st.Newer != "":
+		h.Detail = append(h.Detail, "a newer release has written the ledger, this process takes no partition: "+st.Newer)
+	case !st.Ready:
 		h.Detail = append(h.Detail, "no partition assigned yet")
 	}
 	for p, what := range st.Halted {
@@ -376,9 +384,13 @@ func heldBack(g prometheus.Gatherer) (out []string) {
 	return out
 }
 
-// refreshSecrets reads referenced files again, so that a rotated secret takes effect without a restart.
+// secretsEvery is how often files of secrets are read again; the promise is 10 s until a rotated one is in use.
+const secretsEvery = 5 * time.Second
+
+// refreshSecrets reads referenced files again, so that a rotated secret takes effect without a restart: the vendors' with the next call,
+// the admin token with the next request, Kafka's with the next connection.
 func (a *App) refreshSecrets(ctx context.Context) error {
-	t := time.NewTicker(5 * time.Second)
+	t := time.NewTicker(secretsEvery)
 	defer t.Stop()
 	for {
 		select {
@@ -386,16 +398,35 @@ func (a *App) refreshSecrets(ctx context.Context) error {
 			return nil
 		case <-t.C:
 		}
+		a.readSecrets()
+	}
+}
+
+func (a *App) readSecrets() {
+	for _, x := range a.s.Secrets() {
+		changed, err := x.Refresh()
+		if err != nil {
+			a.log.Warn("a secret could not be read again, the last one stays", zap.String("setting", x.Path), zap.Error(err))
+		}
+		if !changed {
+			continue
+		}
+		a.log.Info("secret rotated", zap.String("setting", x.Path))
 		for i := range a.s.Accounts {
-			ac := &a.s.Accounts[i]
-			changed, err := ac.Secret.Refresh()
-			if err != nil {
-				a.log.Warn("a secret could not be read again, the last one stays", zap.String("account", ac.Name), zap.Error(err))
-			} else if changed {
+			if ac := &a.s.Accounts[i]; ac.Secret == x.Secret {
 				a.credentials.WithLabelValues(ac.Name).SetToCurrentTime()
-				a.log.Info("credentials rotated", zap.String("account", ac.Name))
+				a.dispatch.CredentialsChanged()
 			}
 		}
+	}
+	if a.tls == nil {
+		return
+	}
+	changed, err := a.tls.refresh()
+	if err != nil {
+		a.log.Warn("the files of kafka.tls could not be read again, the last ones stay", zap.Error(err))
+	} else if changed {
+		a.log.Info("certificates of Kafka rotated")
 	}
 }
 

@@ -44,7 +44,11 @@ func (g *getuiAccount) ReadTags(context.Context, string, []string) (map[string][
 // Probe implements dispatch.Vendor by asking for a user that need not exist: a refusal of the user shows that everything else is well.
 func (g *getuiAccount) Probe(ctx context.Context, id string) dispatch.Outcome {
 	_, err := getui.Send(ctx, g.client, id, getui.GetStatus{CIDs: []string{"notifier-probe"}})
-	o := getuiOutcome(err, 1)
+	return probed(getuiOutcome(err, 1))
+}
+
+// probed judges the answer to a call about a user that need not exist.
+func probed(o dispatch.Outcome) dispatch.Outcome {
 	if o.Class == dispatch.ClassPermanent && !o.Invalid {
 		o.Class = dispatch.ClassOK
 	}

@@ -1,11 +1,9 @@
 package app
 
 import (
-	"crypto/tls"
-	"crypto/x509"
+	"context"
 	"fmt"
-	"os"
-
+	"net"
 	"runtime"
 	"runtime/debug"
 
@@ -19,52 +17,45 @@ import (
 
 // KafkaOptions are the client options that the settings' kafka section asks for.
 func KafkaOptions(s *settings.Settings) ([]kgo.Opt, error) {
+	opts, _, err := kafkaOptions(s)
+	return opts, err
+}
+
+// kafkaOptions gives the files of TLS as well, nil without: who reads them again lets new connections go by what they hold now. A
+// password is asked for at every login.
+func kafkaOptions(s *settings.Settings) ([]kgo.Opt, *tlsFiles, error) {
 	k := s.Kafka
 	opts := []kgo.Opt{kgo.ClientID("notifier-" + k.Instance), kgo.SoftwareNameAndVersion("notifier", Version)}
 	if len(k.Brokers) > 0 {
 		opts = append(opts, kgo.SeedBrokers(k.Brokers...))
 	}
+	var files *tlsFiles
 	if k.TLS != nil {
-		cfg, err := tlsConfig(k.TLS)
-		if err != nil {
-			return nil, err
+		files = &tlsFiles{paths: *k.TLS}
+		if _, err := files.refresh(); err != nil {
+			return nil, nil, err
 		}
-		opts = append(opts, kgo.DialTLSConfig(cfg))
+		opts = append(opts, kgo.Dialer(files.dial))
 	}
 	if k.SASL != nil {
-		user, pass := k.SASL.User, k.SASL.Password.Reveal()
+		user, pass := k.SASL.User, k.SASL.Password.Reveal
+		inScram := func(context.Context) (scram.Auth, error) { return scram.Auth{User: user, Pass: pass()}, nil }
 		switch k.SASL.Mechanism {
 		case "PLAIN":
-			opts = append(opts, kgo.SASL(plain.Auth{User: user, Pass: pass}.AsMechanism()))
+			opts = append(opts, kgo.SASL(plain.Plain(func(context.Context) (plain.Auth, error) { return plain.Auth{User: user, Pass: pass()}, nil })))
 		case "SCRAM-SHA-256":
-			opts = append(opts, kgo.SASL(scram.Auth{User: user, Pass: pass}.AsSha256Mechanism()))
+			opts = append(opts, kgo.SASL(scram.Sha256(inScram)))
 		case "SCRAM-SHA-512":
-			opts = append(opts, kgo.SASL(scram.Auth{User: user, Pass: pass}.AsSha512Mechanism()))
+			opts = append(opts, kgo.SASL(scram.Sha512(inScram)))
 		}
 	}
-	return opts, nil
+	return opts, files, nil
 }
 
-func tlsConfig(t *settings.TLS) (*tls.Config, error) {
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
-	if t.CA != "" {
-		pem, err := os.ReadFile(t.CA)
-		if err != nil {
-			return nil, fmt.Errorf("kafka.tls.ca: %w", err)
-		}
-		cfg.RootCAs = x509.NewCertPool()
-		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("kafka.tls.ca: no certificate in %s", t.CA)
-		}
-	}
-	if t.Cert != "" || t.Key != "" {
-		c, err := tls.LoadX509KeyPair(t.Cert, t.Key)
-		if err != nil {
-			return nil, fmt.Errorf("kafka.tls.cert: %w", err)
-		}
-		cfg.Certificates = []tls.Certificate{c}
-	}
-	return cfg, nil
+// ofThisMachine reports whether a broker is reached without leaving this machine.
+func ofThisMachine(broker string) bool {
+	host, _, err := net.SplitHostPort(broker)
+	return err == nil && settings.Loopback(host)
 }
 
 // Connect gives the client options for a command beside the daemon: with an embedded broker, the address its process left.

@@ -19,17 +19,17 @@ import (
 	"github.com/notifier/notifier/internal/ledger"
 )
 
-// topic is one of our own topics: how it is made, and what must hold of it whoever made it.
-type topic struct {
-	name       string
-	partitions int
-	exact      bool              // the partition count must be this one
-	make       map[string]string // settings of a new topic
-	must       map[string]string // settings without which the promise does not hold
+// Topic is one of our own topics: how it is made, and what must hold of it whoever made it.
+type Topic struct {
+	Name       string
+	Partitions int
+	Exact      bool              // the partition count must be this one
+	Make       map[string]string // settings of a new topic
+	Must       map[string]string // settings without which the promise does not hold
 }
 
-// ownTopics is design.md 3, Topics.
-func ownTopics(t ledger.Topics, partitions, brokers int) []topic {
+// OwnTopics is design.md 3, Topics. brokers is how many copies the cluster can keep of a topic.
+func OwnTopics(t ledger.Topics, partitions, brokers int) []Topic {
 	durable := map[string]string{}
 	if brokers >= 3 {
 		durable["min.insync.replicas"] = "2"
@@ -42,7 +42,7 @@ func ownTopics(t ledger.Topics, partitions, brokers int) []topic {
 		return m
 	}
 	day := 24 * 60 * 60 * 1000
-	return []topic{
+	return []Topic{
 		{t.Intents, partitions, true, with("retention.ms", "-1"), map[string]string{"retention.ms": "-1", "cleanup.policy": "delete"}},
 		{t.Ledger, partitions, true, with("cleanup.policy", "compact", "message.timestamp.type", "LogAppendTime", "retention.ms", "-1", "segment.bytes", strconv.Itoa(32<<20), "segment.ms", "600000",
 			"min.cleanable.dirty.ratio", "0.1", "delete.retention.ms", "3600000"), map[string]string{"cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime", "retention.ms": "-1"}},
@@ -72,10 +72,10 @@ func ensureTopics(ctx context.Context, cl *kgo.Client, t ledger.Topics, partitio
 		log.Warn("fewer brokers than kafka.replication: new topics get one copy a broker", zap.Int("brokers", brokers), zap.Int("replication", replication))
 		replication = brokers
 	}
-	own := ownTopics(t, partitions, min(brokers, replication))
+	own := OwnTopics(t, partitions, min(brokers, replication))
 	names := make([]string, len(own))
 	for i, o := range own {
-		names[i] = o.name
+		names[i] = o.Name
 	}
 	var problems []string
 	have, err := adm.ListTopics(ctx, names...)
@@ -83,22 +83,22 @@ func ensureTopics(ctx context.Context, cl *kgo.Client, t ledger.Topics, partitio
 		return fmt.Errorf("list topics: %w", err)
 	}
 	for _, o := range own {
-		if d, ok := have[o.name]; ok && d.Err == nil {
+		if d, ok := have[o.Name]; ok && d.Err == nil {
 			continue
 		}
 		configs := map[string]*string{}
-		for k, v := range o.make {
+		for k, v := range o.Make {
 			configs[k] = kadm.StringPtr(v)
 		}
-		_, err := adm.CreateTopic(ctx, int32(o.partitions), int16(replication), configs, o.name)
+		_, err := adm.CreateTopic(ctx, int32(o.Partitions), int16(replication), configs, o.Name)
 		switch {
 		case err == nil:
-			log.Info("topic made", zap.String("topic", o.name), zap.Int("partitions", o.partitions), zap.Int("replication", replication))
+			log.Info("topic made", zap.String("topic", o.Name), zap.Int("partitions", o.Partitions), zap.Int("replication", replication))
 		case errors.Is(err, kerr.TopicAlreadyExists): // another instance, at the same moment
 		case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed):
-			problems = append(problems, fmt.Sprintf("%s does not exist and we have no right to make it: make it with %d partitions and %s", o.name, o.partitions, settingsText(o.make)))
+			problems = append(problems, fmt.Sprintf("%s does not exist and we have no right to make it: make it with %d partitions and %s", o.Name, o.Partitions, settingsText(o.Make)))
 		default:
-			problems = append(problems, fmt.Sprintf("%s cannot be made: %v", o.name, err))
+			problems = append(problems, fmt.Sprintf("%s cannot be made: %v", o.Name, err))
 		}
 	}
 	if len(problems) > 0 {
@@ -120,8 +120,8 @@ func ensureTopics(ctx context.Context, cl *kgo.Client, t ledger.Topics, partitio
 		return fmt.Errorf("list topics: %w", err)
 	}
 	for _, o := range own {
-		if n := len(have[o.name].Partitions); o.exact && n != o.partitions && have[o.name].Err == nil {
-			problems = append(problems, fmt.Sprintf("%s has %d partitions, kafka.partitions is %d: set kafka.partitions to what the topic has", o.name, n, o.partitions))
+		if n := len(have[o.Name].Partitions); o.Exact && n != o.Partitions && have[o.Name].Err == nil {
+			problems = append(problems, fmt.Sprintf("%s has %d partitions, kafka.partitions is %d: set kafka.partitions to what the topic has", o.Name, n, o.Partitions))
 		}
 		problems = append(problems, checkSettings(ctx, adm, o, log)...)
 	}
@@ -131,29 +131,29 @@ func ensureTopics(ctx context.Context, cl *kgo.Client, t ledger.Topics, partitio
 	return nil
 }
 
-func checkSettings(ctx context.Context, adm *kadm.Client, o topic, log *zap.Logger) (problems []string) {
-	if len(o.must) == 0 {
+func checkSettings(ctx context.Context, adm *kadm.Client, o Topic, log *zap.Logger) (problems []string) {
+	if len(o.Must) == 0 {
 		return nil
 	}
 	var rc kadm.ResourceConfig
 	err := untilKnown(ctx, func() error {
-		rcs, err := adm.DescribeTopicConfigs(ctx, o.name)
+		rcs, err := adm.DescribeTopicConfigs(ctx, o.Name)
 		if err == nil {
-			rc, err = rcs.On(o.name, nil)
+			rc, err = rcs.On(o.Name, nil)
 		}
 		return cmp.Or(err, rc.Err)
 	})
 	if err != nil {
-		log.Warn("the settings of a topic could not be checked", zap.String("topic", o.name), zap.String("must_have", settingsText(o.must)), zap.Error(err))
+		log.Warn("the settings of a topic could not be checked", zap.String("topic", o.Name), zap.String("must_have", settingsText(o.Must)), zap.Error(err))
 		return nil
 	}
 	is := map[string]string{}
 	for _, c := range rc.Configs {
 		is[c.Key] = c.MaybeValue()
 	}
-	for _, k := range slices.Sorted(maps.Keys(o.must)) {
-		if is[k] != o.must[k] {
-			problems = append(problems, fmt.Sprintf("%s has %s=%s, it must be %s", o.name, k, is[k], o.must[k]))
+	for _, k := range slices.Sorted(maps.Keys(o.Must)) {
+		if is[k] != o.Must[k] {
+			problems = append(problems, fmt.Sprintf("%s has %s=%s, it must be %s", o.Name, k, is[k], o.Must[k]))
 		}
 	}
 	return problems

@@ -26,6 +26,15 @@ type Account struct {
 	Brake         intent.Cap // a rule that sends more pauses itself, unless it has a brake of its own; N 0: none
 	MaxPushes     int        // pending; 0: 1,000,000
 	MaxBroadcasts int        // pending; 0: 10,000
+
+	Rotations func() int64 // how often its credentials became others; nil: never
+}
+
+func (ac *Account) rotations() int64 {
+	if ac.Rotations == nil {
+		return 0
+	}
+	return ac.Rotations()
 }
 
 // Policy is what a lane allows.

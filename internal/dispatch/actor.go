@@ -250,6 +250,7 @@ func (a *actor) apply() {
 	for _, r := range records {
 		a.intake(r)
 	}
+	a.rotated()
 	a.writeForgotten()
 	now := a.clock.now()
 	for {

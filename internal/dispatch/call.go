@@ -121,6 +121,9 @@ func (a *actor) resolve(r result) {
 func (a *actor) settle(c *call, o Outcome) {
 	l, at := c.lane, c.attempt
 	now := a.clock.now()
+	if o.Class != ClassOK {
+		o.Detail = unsaid(o.Detail, c.users, c.items)
+	}
 	l.running--
 	delete(a.calls, at.ID)
 	for _, u := range c.users {
@@ -358,6 +361,33 @@ func (a *actor) credentials(ac *account, o Outcome) {
 	for _, l := range ac.lanes {
 		l.closedFor, l.together = longest, true
 		a.close(l, "credentials", o.Detail)
+	}
+}
+
+// rotated tries the lanes of an account at once whose credentials were refused and are others now: who mends them need not wait for a
+// pause of minutes.
+func (a *actor) rotated() {
+	for _, key := range a.keys {
+		ac := a.accounts[key]
+		n := ac.rotations()
+		if n == ac.rotation {
+			continue
+		}
+		var shut []*lane
+		trying := false // with the old ones: what that ends with comes first
+		for _, name := range ac.names {
+			if l := ac.lanes[name]; l.closed != nil && l.closed.Reason == "credentials" {
+				shut, trying = append(shut, l), trying || l.probing || l.running > 0
+			}
+		}
+		if trying {
+			continue
+		}
+		ac.rotation = n
+		for _, l := range shut {
+			l.closedFor, l.closed.Retry = 0, a.clock.now().UTC()
+			a.w.Put(ledger.LaneKey(ac.Key, l.name), *l.closed)
+		}
 	}
 }
 

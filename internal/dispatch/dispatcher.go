@@ -28,6 +28,7 @@ type Dispatcher struct {
 	halted   map[int32]*ledger.HaltError
 	commands map[string]command // the control topic's commands by key, for actors that come later
 	ready    bool               // the first assignment was taken over
+	newer    string             // not "": a newer release wrote the ledger, so this process owns nothing
 }
 
 // ErrInstanceTaken means that another process uses our instance name. Going on would throw the two out in turn.
@@ -71,6 +72,15 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		if errors.Is(err, ErrInstanceTaken) {
 			return err
 		}
+		if errors.Is(err, ledger.ErrNewer) {
+			d.tooOld(err)
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(newerPause):
+			}
+			continue
+		}
 		d.log.Warn("left the dispatch group, coming back as a new member", zap.Error(err), zap.Duration("in", backoff))
 		if time.Since(began) > time.Minute {
 			backoff = 250 * time.Millisecond
@@ -82,6 +92,18 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 		}
 		backoff = min(2*backoff, 10*time.Second)
 	}
+}
+
+// newerPause is how long a process that is too old for the ledger stays away from the group. It looks again, because the cleaner may have
+// removed what it could not read, and seldom, because each look takes partitions from those who can.
+const newerPause = 10 * time.Minute
+
+// tooOld says that this process takes no partition: others of the newer release do, for it has left the group.
+func (d *Dispatcher) tooOld(err error) {
+	d.log.Error("a newer release has written the ledger: this process takes no partition; upgrade it, see docs/upgrade.md#too-old", zap.Error(err), zap.Duration("looks_again_in", newerPause))
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.ready, d.newer = false, err.Error()
 }
 
 // member is one membership of the group.
@@ -188,7 +210,7 @@ func (d *Dispatcher) assigned(ctx context.Context, m map[int32]kgo.Offset, fail 
 		return err
 	}
 	d.mu.Lock()
-	d.ready = true
+	d.ready, d.newer = true, ""
 	d.mu.Unlock()
 	return nil
 }
@@ -197,6 +219,9 @@ func (d *Dispatcher) takeOver(ctx context.Context, p int32, failed func(error)) 
 	o := &d.opt
 	lo := ledger.Options{Kafka: o.Kafka, Topics: o.Topics, TxnSuffix: o.TxnSuffix, Instance: o.Instance, Partition: p, Assume: d.assumption}
 	t, err := ledger.TakeOver(ctx, lo)
+	if errors.Is(err, ledger.ErrNewer) {
+		o.Metrics.parked.WithLabelValues(partLabel(p), "newer").Set(1)
+	}
 	if halt, ok := errors.AsType[*ledger.HaltError](err); ok {
 		d.park(p, halt.What, "genesis")
 		d.mu.Lock()
@@ -235,6 +260,7 @@ func (d *Dispatcher) takeOver(ctx context.Context, p int32, failed func(error)) 
 	d.mu.Unlock()
 	o.Metrics.owned.WithLabelValues(partLabel(p)).Set(1)
 	o.Metrics.parked.WithLabelValues(partLabel(p), "genesis").Set(0)
+	o.Metrics.parked.WithLabelValues(partLabel(p), "newer").Set(0)
 	o.Metrics.parked.WithLabelValues(partLabel(p), "batch").Set(0)
 	a.w.Unhalt()
 	a.w.Touch() // the genesis of a new ledger is written at once: stage 1 waits for it
@@ -345,7 +371,12 @@ func (d *Dispatcher) control(ctx context.Context, rejoin context.CancelCauseFunc
 }
 
 // RulesChanged lets every actor look at the live rules: known users may have to be evaluated again.
-func (d *Dispatcher) RulesChanged() {
+func (d *Dispatcher) RulesChanged() { d.pokeAll() }
+
+// CredentialsChanged lets every actor look whether closed lanes can be tried with other credentials.
+func (d *Dispatcher) CredentialsChanged() { d.pokeAll() }
+
+func (d *Dispatcher) pokeAll() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, a := range d.actors {
@@ -358,13 +389,14 @@ type Status struct {
 	Ready  bool             `json:"ready"`
 	Owned  []int32          `json:"owned"`
 	Halted map[int32]string `json:"halted,omitempty"`
+	Newer  string           `json:"newer,omitempty"` // why this process owns nothing: the ledger is a newer release's
 }
 
 // Status reports which partitions this process owns and which are stopped.
 func (d *Dispatcher) Status() Status {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	s := Status{Ready: d.ready, Owned: slices.Sorted(maps.Keys(d.actors)), Halted: map[int32]string{}}
+	s := Status{Ready: d.ready, Newer: d.newer, Owned: slices.Sorted(maps.Keys(d.actors)), Halted: map[int32]string{}}
 	for p, h := range d.halted {
 		s.Halted[p] = h.What
 	}

@@ -35,6 +35,8 @@ type account struct {
 	drifted   map[string]bool   // users last found to differ and not repaired since
 	synced    string            // the last resync, ended, whose record is kept
 
+	rotation int64 // of the credentials that the lanes were last closed, or tried, with
+
 	pushes backlog
 	casts  backlog
 }
@@ -50,7 +52,7 @@ type refused struct {
 // window begins full as of now.
 func newAccount(a *Account, now, before time.Time) *account {
 	ac := &account{Account: a, lanes: map[string]*lane{}, users: tagsync.NewTable(), asked: map[string]*item{}, busy: map[string]*call{}, merges: map[string]*item{}, reading: map[string]bool{},
-		comparing: map[*reading]bool{}, repairs: map[string]*check{}, drifted: map[string]bool{}, retags: newRetags()}
+		comparing: map[*reading]bool{}, repairs: map[string]*check{}, drifted: map[string]bool{}, retags: newRetags(), rotation: a.rotations()}
 	ac.pushes.max, ac.casts.max = a.MaxPushes, a.MaxBroadcasts
 	if ac.pushes.max == 0 {
 		ac.pushes.max = 1_000_000

@@ -146,7 +146,7 @@ func (d *document) event(e *entry, ev *Event) error {
 	return nil
 }
 
-// shown describes an unusable value.
+// shown describes an unusable value by its kind, never by what it is: it goes into logs, and a value may be somebody's.
 func shown(v Value) string {
 	switch v.State {
 	case Missing:
@@ -154,7 +154,24 @@ func shown(v Value) string {
 	case Null:
 		return "null"
 	}
-	return v.Str
+	return kind(v.Str)
+}
+
+// kind names what a piece of JSON is by how it begins.
+func kind(json string) string {
+	switch c := (json + " ")[0]; {
+	case c == '"':
+		return "a text"
+	case c == '{':
+		return "an object"
+	case c == '[':
+		return "a list"
+	case c == 't' || c == 'f':
+		return "true or false"
+	case c == '-' || c >= '0' && c <= '9':
+		return "a number"
+	}
+	return "a value"
 }
 
 // matches asks the entry's conditions. A tombstone has no value to ask: only conditions on key and headers count,
@@ -250,7 +267,7 @@ func identifier(r *gjson.Result, path string) (string, error) {
 		if !r.Exists() || r.Type == gjson.Null {
 			return "", fmt.Errorf("nothing at %s", path)
 		}
-		return "", fmt.Errorf("%s at %s is neither text nor number", cut(r.Raw, 64), path)
+		return "", fmt.Errorf("%s at %s is neither text nor number", kind(r.Raw), path)
 	}
 	return checkIdentifier(s, path)
 }

@@ -89,7 +89,7 @@ func TestWhatIsNotAnEvent(t *testing.T) {
 		{"null user", `{"type":"order.paid","data":{"order_id":"o","user_id":null,"paid_at":1}}`, BadField, "user: nothing"},
 		{"user not UTF-8", "{\"type\":\"order.paid\",\"data\":{\"order_id\":\"o\",\"user_id\":\"\xff\",\"paid_at\":1}}", BadField, "not UTF-8"},
 		{"no time", `{"type":"order.paid","data":{"order_id":"o","user_id":"u"}}`, BadField, "time: nothing"},
-		{"bad time", `{"type":"order.paid","data":{"order_id":"o","user_id":"u","paid_at":"today"}}`, BadField, `"today" at data.paid_at is not a time`},
+		{"bad time", `{"type":"order.paid","data":{"order_id":"o","user_id":"u","paid_at":"today"}}`, BadField, `a text at data.paid_at is not a time`},
 	} {
 		evs, err := NewCatalogue([]*Spec{orders()}, 0).Decode(rec("orders", c.value))
 		var de *DecodeError

@@ -76,7 +76,8 @@ type Endpoint struct {
 type Answer struct {
 	Data       json.RawMessage // of the envelope; nil when there is none
 	HTTPStatus int
-	RequestID  string // X-Request-ID of the try that was answered
+	RequestID  string    // X-Request-ID of the try that was answered
+	Date       time.Time // the vendor's clock, in whole seconds; zero: not told
 }
 
 // Error is every other end of a call.
@@ -94,6 +95,7 @@ type Error struct {
 	Service    bool   // of Config: this endpoint's permission, not the app or its credentials
 	Sent       bool   // a byte of the request may have left
 	RetryAfter time.Duration
+	Date       time.Time // as in Answer; zero without an answer
 
 	err error
 }

@@ -149,7 +149,7 @@ const codeToken = 10001
 func (c *Client) noToken(fail *Error, err error) *Error {
 	fail.err = fmt.Errorf("no token: %w", err)
 	if auth, ok := errors.AsType[*Error](err); ok {
-		fail.Code, fail.HTTPStatus = auth.Code, auth.HTTPStatus
+		fail.Code, fail.HTTPStatus, fail.Date = auth.Code, auth.HTTPStatus, auth.Date
 		if auth.Class == Config {
 			fail.Class = Config
 		}
@@ -184,8 +184,9 @@ func (c *Client) try(ctx context.Context, requestID string, ep Endpoint, path, t
 	c.lines.Put(k)
 	v := classify(ep, resp.StatusCode, got)
 	if v.class == OK {
-		return &Answer{Data: v.data, HTTPStatus: resp.StatusCode, RequestID: requestID}, nil
+		return &Answer{Data: v.data, HTTPStatus: resp.StatusCode, RequestID: requestID, Date: wire.Date(resp.Header)}, nil
 	}
+	fail.Date = wire.Date(resp.Header)
 	fail.Class, fail.Wait, fail.Code, fail.HTTPStatus, fail.Sent = v.class, v.wait, v.code, resp.StatusCode, true
 	fail.Target, fail.Repeated, fail.Service = v.target, v.repeated, v.service
 	fail.Message = wire.Cut(wire.Redact(v.message, append(secrets, token)...))

@@ -106,6 +106,17 @@ func TestNewerOrBrokenRecordsAreRefused(t *testing.T) {
 			t.Errorf("%s %s: %v, want ErrNewer", key, value, err)
 		}
 	}
+	// Of each kind, whatever form the newer record has; and a kind that this release does not know.
+	for _, key := range []string{"g", "o", "s", "p/x", "a/x", "u/acc/x", "c/x", "w/x", "n/x", "d/x", "x/x", "k/x", "e/x", "l/x", "v/x", "tc/x", "zz/x"} {
+		if err := NewState().Apply(key, []byte(`{"v":2,"all":["is","other"]}`)); !errors.Is(err, ErrNewer) {
+			t.Errorf("%s of version 2: %v, want ErrNewer", key, err)
+		}
+	}
+	for _, value := range []string{`{"v":1,"id":"x","state":"ok"}`, `{"id":"x","state":"ok"}`} {
+		if err := NewState().Apply("a/x", []byte(value)); err != nil {
+			t.Errorf("%s: %v", value, err)
+		}
+	}
 }
 
 func FuzzFold(f *testing.F) {

@@ -47,6 +47,7 @@ type Answer struct {
 	HTTPStatus int
 	RequestID  string // X-Request-ID of the try that was answered
 	Host       string
+	Date       time.Time // the vendor's clock, in whole seconds; zero: not told
 }
 
 // Error is every other end of a call.
@@ -60,6 +61,7 @@ type Error struct {
 	Message    string // errorMessage, or the first bytes of what is no JSON; cut, secrets removed
 	Sent       bool   // a byte of the request may have left
 	RetryAfter time.Duration
+	Date       time.Time // as in Answer; zero without an answer
 
 	err         error
 	unavailable bool // the host, not the request, is at fault: the next call goes to the other one

@@ -152,8 +152,9 @@ func (c *Client) try(ctx context.Context, h *wire.Host, requestID string, ep End
 	c.lines.Put(k)
 	v := classify(ep.Repeatable, resp.StatusCode, got)
 	if v.class == OK {
-		return &Answer{Body: got, HTTPStatus: resp.StatusCode, RequestID: requestID, Host: h.URL.Host}, nil
+		return &Answer{Body: got, HTTPStatus: resp.StatusCode, RequestID: requestID, Host: h.URL.Host, Date: wire.Date(resp.Header)}, nil
 	}
+	fail.Date = wire.Date(resp.Header)
 	fail.Class, fail.Code, fail.HTTPStatus, fail.unavailable, fail.Sent = v.class, v.code, resp.StatusCode, v.unavailable, true
 	fail.Message = wire.Cut(wire.Redact(v.message, secret, sig, nonce))
 	fail.RetryAfter = wire.RetryAfter(resp.Header.Get("Retry-After"), c.now())

@@ -184,14 +184,15 @@ func (r *reader) admin() Admin {
 	switch {
 	case err != nil:
 		r.place("admin.listen").Error("N112", diag.Text{EN: "`" + a.Listen + "` is not host:port", ZH: "`" + a.Listen + "` 不是 host:port"}, diag.Text{EN: "like 127.0.0.1:8088", ZH: "例如 127.0.0.1:8088"})
-	case !loopback(host) && !r.given("admin.token"):
+	case !Loopback(host) && !r.given("admin.token"):
 		r.place("admin.listen").Error("N705", diag.Text{EN: "`" + a.Listen + "` can be reached from outside and has no token", ZH: "`" + a.Listen + "` 可从外部访问，但没有设置 token"},
 			diag.Text{EN: "add `token: ${env:NAME}`, or listen on 127.0.0.1", ZH: "请加上 `token: ${env:NAME}`，或改为 127.0.0.1"})
 	}
 	return a
 }
 
-func loopback(host string) bool {
+// Loopback reports whether a host is this machine itself.
+func Loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
@@ -227,5 +228,5 @@ func hostAllowed(host string) bool {
 	if err != nil || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
 		return false
 	}
-	return u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname())
+	return u.Scheme == "https" || u.Scheme == "http" && Loopback(u.Hostname())
 }

@@ -14,6 +14,7 @@ import (
 type Secret struct {
 	resolve func() (string, error)
 	value   atomic.Pointer[string]
+	changes atomic.Int64
 }
 
 const masked = "***"
@@ -43,7 +44,46 @@ func (s *Secret) Refresh() (changed bool, err error) {
 		return false, err
 	}
 	old := s.value.Swap(&v)
-	return old == nil || *old != v, nil
+	if changed = old == nil || *old != v; changed {
+		s.changes.Add(1)
+	}
+	return changed, nil
+}
+
+// Changes counts how often another value was read.
+func (s *Secret) Changes() int64 {
+	if s == nil {
+		return 0
+	}
+	return s.changes.Load()
+}
+
+// Named is a secret with the path of its setting.
+type Named struct {
+	Path string // accounts.main.secret
+	*Secret
+}
+
+// Secrets gives all secrets of the settings.
+func (s *Settings) Secrets() (out []Named) {
+	add := func(path string, x *Secret) {
+		if x != nil {
+			out = append(out, Named{path, x})
+		}
+	}
+	if s.Kafka.SASL != nil {
+		add("kafka.sasl.password", s.Kafka.SASL.Password)
+	}
+	add("admin.token", s.Admin.Token)
+	for i := range s.Accounts {
+		a := &s.Accounts[i]
+		key := "secret"
+		if a.Vendor == "getui" {
+			key = "master_secret"
+		}
+		add("accounts."+a.Name+"."+key, a.Secret)
+	}
+	return out
 }
 
 func (s *Secret) String() string               { return masked }

@@ -18,7 +18,7 @@ type Options struct {
 	MaxAge  time.Duration // from the dial; an idle connection is closed then also when no call comes
 	MaxBody int64         // bytes of an answer's body
 
-	DialContext func(ctx context.Context, network, addr string) (net.Conn, error) // nil: a net.Dialer
+	DialContext func(ctx context.Context, network, addr string) (net.Conn, error) // nil: a net.Dialer that refuses names which lead inside
 	RootCAs     *x509.CertPool                                                    // nil: the system's
 }
 
@@ -31,7 +31,7 @@ type Lines struct {
 // New makes no connection yet.
 func New(o Options) *Lines {
 	if o.DialContext == nil {
-		o.DialContext = new(net.Dialer).DialContext
+		o.DialContext = dialOut
 	}
 	l := &Lines{opt: o}
 	l.pool.idle = make(map[*Host][]*Conn)

@@ -52,3 +52,12 @@ func RetryAfter(s string, now time.Time) time.Duration {
 	}
 	return 0
 }
+
+// Date reads the header in which the far side tells its clock, in whole seconds; zero: it does not.
+func Date(h http.Header) time.Time {
+	t, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}

@@ -4,10 +4,14 @@ package sim
 
 import (
 	"fmt"
+	"net/http"
+	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/sandbox"
+	"github.com/notifier/notifier/internal/settings"
 )
 
 // The secret's file is replaced by a wrong one while the daemon runs, and by the right one hours later: meanwhile nothing is lost and
@@ -70,5 +74,52 @@ func TestWrongCredentialsForHours(t *testing.T) {
 			}
 		}
 		w.books(len(events) + 1)
+	})
+}
+
+// Lanes that have been closed for hours are tried within 10 s of the file's change, not after their pause of 10 minutes; the admin token
+// changes in the same time.
+func TestSecretsAreRotatedWithinTenSeconds(t *testing.T) {
+	simulate(t, setup{}, func(t *testing.T, w *world) {
+		w.write("secret", "not-the-secret")
+		w.write("token", "first-token")
+		s := w.one("")
+		var list diag.List
+		if s, list = settings.Load(filepath.Join(w.dir, "a.yaml"), []string{"NOTIFIER_ADMIN_TOKEN=${file:" + filepath.Join(w.dir, "token") + "}"}, nil); s == nil {
+			t.Fatal(list)
+		}
+		d := w.start(s)
+		w.profile("u0", map[string]any{"city": "c0"})
+		time.Sleep(3 * time.Hour)
+		if tags := w.vendor.Tags(sandbox.DefaultKey); len(tags) != 0 {
+			t.Fatalf("a wrong secret set tags: %v", tags)
+		}
+		hc := &http.Client{Transport: &http.Transport{DialContext: w.net.DialContext, DisableKeepAlives: true}}
+		status := func(token string) int {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+d.app.AdminAddr()+"/status", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Authorization", "Bearer "+token)
+			resp, err := hc.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = resp.Body.Close()
+			return resp.StatusCode
+		}
+		if got := status("first-token"); got != http.StatusOK {
+			t.Errorf("the first token: %d", got)
+		}
+		w.write("secret", sandbox.DefaultSecret)
+		w.write("token", "second-token")
+		time.Sleep(10 * time.Second)
+		if got := fmt.Sprint(w.vendor.Tags(sandbox.DefaultKey)["u0"]); got != "[city_c0]" {
+			t.Errorf("10 s after the right secret came u0 has %s", got)
+		}
+		if first, second := status("first-token"), status("second-token"); first != http.StatusUnauthorized || second != http.StatusOK {
+			t.Errorf("10 s after the token changed the old one gets %d, the new one %d", first, second)
+		}
+		d.stop()
 	})
 }

@@ -1,0 +1,75 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/notifier/notifier/internal/dispatch"
+	"github.com/notifier/notifier/internal/getui"
+	"github.com/notifier/notifier/internal/rongcloud"
+	"github.com/notifier/notifier/internal/rongpush"
+	"github.com/notifier/notifier/internal/settings"
+)
+
+// Asked is what one signed, read-only call told of an account.
+type Asked struct {
+	Hosts        []string // host names that may be called, the first first
+	Class        dispatch.Class
+	Code         int // the vendor's; 0: none
+	Detail       string
+	Began, Ended time.Time // this machine's clock around the call
+	Date         time.Time // the vendor's clock in whole seconds, at a moment between the two; zero: not told
+}
+
+// Ask makes one signed call that changes nothing: at RongCloud it reads the tags of a user that need not exist, at Getui it asks for a
+// token and the status of such a user. It takes a call of the lane tag-get; an owner that just uses that lane to the full gets a
+// retry-later for one of its own.
+func Ask(ctx context.Context, ac *settings.Account) (Asked, error) {
+	v, cl, err := connected(ac, nil)
+	if err != nil {
+		return Asked{}, err
+	}
+	defer cl.Close()
+	ctx, cancel := context.WithTimeout(ctx, ac.Timeout)
+	defer cancel()
+	id := "doctor-" + strings.ToLower(rand.Text()[:12])
+	a := Asked{Began: time.Now(), Hosts: Hosts(ac)}
+	var o dispatch.Outcome
+	switch v := v.(type) {
+	case *getuiAccount:
+		ans, err := getui.Send(ctx, v.client, id, getui.GetStatus{CIDs: []string{"notifier-probe"}})
+		if o = probed(getuiOutcome(err, 1)); ans != nil {
+			a.Date = ans.Date
+		}
+		if e, ok := errors.AsType[*getui.Error](err); ok {
+			a.Date = e.Date
+		}
+	case *rongAccount:
+		ans, err := rongpush.Send(ctx, v.client, id, rongpush.GetTags{Users: []string{"notifier-probe"}})
+		if o = outcome(ans, err); ans != nil {
+			a.Date = ans.Date
+		}
+		if e, ok := errors.AsType[*rongcloud.Error](err); ok {
+			a.Date = e.Date
+		}
+	}
+	a.Ended = time.Now()
+	a.Class, a.Code, a.Detail = o.Class, o.Code, o.Detail
+	return a, nil
+}
+
+// Hosts are the names of the hosts that an account's calls go to.
+func Hosts(ac *settings.Account) (out []string) {
+	hosts := ac.Hosts
+	if len(hosts) == 0 {
+		hosts, _ = rongcloud.DataCenter(ac.DataCenter) // the settings know the same names
+	}
+	for _, h := range hosts {
+		_, name, _ := strings.Cut(h, "://")
+		out = append(out, strings.TrimSuffix(name, "/"))
+	}
+	return out
+}

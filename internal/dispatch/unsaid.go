@@ -1,0 +1,81 @@
+package dispatch
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/notifier/notifier/internal/intent"
+)
+
+// phone is a mobile number as people in China write it.
+var phone = regexp.MustCompile(`\b1[3-9]\d{9}\b`)
+
+// unsaid takes out of a vendor's words whom and what the call was about: vendors quote what they refuse, and what they say goes into logs,
+// the status and the ledger. Who may see people finds them in the fates.
+func unsaid(detail string, users []string, items []*item) string {
+	if detail == "" {
+		return ""
+	}
+	var texts []string
+	for _, it := range items {
+		texts = append(texts, wordsOf(it.p.Intent.Content)...)
+		users = append(slices.Clip(users), it.p.Intent.Target)
+	}
+	slices.SortFunc(texts, func(a, b string) int { return len(b) - len(a) }) // a text that holds another goes first
+	for _, t := range texts {
+		if utf8.RuneCountInString(t) >= leastText {
+			detail = strings.ReplaceAll(detail, t, "***")
+		}
+	}
+	for _, u := range users {
+		if u != "" && u != "*" {
+			detail = withoutWord(detail, u)
+		}
+	}
+	return phone.ReplaceAllStringFunc(detail, func(s string) string { return s[:3] + "****" + s[7:] })
+}
+
+// leastText is how many characters a text has at least to be looked for: shorter ones are in every message.
+const leastText = 4
+
+func wordsOf(c *intent.Content) (out []string) {
+	if c == nil {
+		return nil
+	}
+	out = append(out, c.Title, c.Body, c.Link, c.Group)
+	for _, v := range c.Data {
+		out = append(out, v)
+	}
+	if c.Message != nil {
+		out = append(out, c.Message.Extra)
+		for _, v := range c.Message.Content {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// withoutWord replaces an id where it stands alone.
+func withoutWord(s, word string) string {
+	var b strings.Builder
+	for {
+		i := strings.Index(s, word)
+		if i < 0 {
+			return b.String() + s
+		}
+		before, _ := utf8.DecodeLastRuneInString(s[:i])
+		after, _ := utf8.DecodeRuneInString(s[i+len(word):])
+		b.WriteString(s[:i])
+		if inWord(before) || inWord(after) {
+			b.WriteString(word)
+		} else {
+			b.WriteString("***")
+		}
+		s = s[i+len(word):]
+	}
+}
+
+func inWord(r rune) bool { return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r)) }
