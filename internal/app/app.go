@@ -31,8 +31,11 @@ import (
 	"github.com/notifier/notifier/internal/settings"
 )
 
-// Version of the program; set by the build.
-var Version = "dev"
+// Version and Revision of the program; set by deploy/build.sh.
+var (
+	Version  = "dev"
+	Revision = ""
+)
 
 // Options are what differs between a daemon, the demo and a test.
 type Options struct {
