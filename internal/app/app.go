@@ -195,6 +195,7 @@ func (a *App) assemble() error {
 		identities[ac.Name] = d.Key
 	}
 	dm := dispatch.NewMetrics(a.reg)
+	dm.Partitions(a.s.Kafka.Partitions)
 	stage := stageTwo(a.s, accounts)
 	stage.Rules, stage.Users = func() dispatch.Rules { return a.live.set() }, func() dispatch.Users { return a.live.set() }
 	stage.Live, stage.Again = a.live.standing.Load, a.again

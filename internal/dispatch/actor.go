@@ -480,10 +480,15 @@ func (b *inbox) whenShort(n int, f func()) {
 func (a *actor) retire() {
 	a.opt.Metrics.owned.WithLabelValues(partLabel(a.p)).Set(0)
 	a.opt.Metrics.parked.WithLabelValues(partLabel(a.p), "newer").Set(0)
+	a.opt.Metrics.ledgerBytes.WithLabelValues(partLabel(a.p)).Set(0)
+	a.opt.Metrics.liveBytes.WithLabelValues(partLabel(a.p)).Set(0)
 	for _, it := range a.items {
 		a.setState(it, gone)
 	}
 	for _, ac := range a.accounts {
+		for _, l := range ac.lanes {
+			a.opt.Metrics.oldest.WithLabelValues(l.full()).Set(0)
+		}
 		a.opt.Metrics.retagsLeft.WithLabelValues(ac.Name).Set(0)
 		a.tellWaits(ac, false)
 	}

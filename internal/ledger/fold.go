@@ -29,13 +29,14 @@ type State struct {
 	Checks   map[string]*Check     // by account/command id
 	Changes  map[string]*TagChange // by account
 	Records  int                   // records read, tombstones included
+	Sizes    Sizes
 }
 
 // NewState gives an empty State.
 func NewState() *State {
 	return &State{Pending: map[string]*Pending{}, Attempts: map[string]*Attempt{}, Users: map[string]*tagsync.Table{}, Taken: map[string]*Taken{},
 		Sends: map[string]*Sends{}, Once: map[string]Once{},
-		Seen: map[string]Seen{}, Pauses: map[string]Pause{}, Kills: map[string]Kill{}, Extends: map[string]Extension{}, Lanes: map[string]LaneState{}, Checks: map[string]*Check{}, Changes: map[string]*TagChange{}}
+		Seen: map[string]Seen{}, Pauses: map[string]Pause{}, Kills: map[string]Kill{}, Extends: map[string]Extension{}, Lanes: map[string]LaneState{}, Checks: map[string]*Check{}, Changes: map[string]*TagChange{}, Sizes: Sizes{}}
 }
 
 // ErrNewer means that a newer release wrote the ledger: this one must not own the partition.
@@ -44,6 +45,7 @@ var ErrNewer = errors.New("ledger record of a newer version")
 // Apply folds one record in. It fails on a key or value it cannot read: a ledger that is not understood must not be acted on.
 func (s *State) Apply(key string, value []byte) error {
 	s.Records++
+	s.Sizes.note(key, value)
 	kind, rest, _ := strings.Cut(key, "/")
 	switch kind {
 	case "g":
