@@ -199,6 +199,12 @@ func (d *daemon) drain() int {
 	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		d.t.Fatal(err)
 	}
+	return d.ended()
+}
+
+// ended waits for the end and gives the exit code.
+func (d *daemon) ended() int {
+	d.t.Helper()
 	select {
 	case <-d.end:
 	case <-time.After(patience):
