@@ -111,17 +111,61 @@ func TestEveryMetricOfTheDocumentExistsFromTheStart(t *testing.T) {
 					t.Errorf("%s has a label %s that the document does not give it: %s", name, l, d.labels)
 				}
 			}
-			// "lane, state = merging, approval": the values of state
-			before, values, ok := strings.Cut(d.labels, " = ")
-			if !ok || strings.Contains(before, "used: ") && name != "notifier_quota_used" {
+			if strings.Contains(d.labels, "used: ") && name != "notifier_quota_used" { // what stands there is of that one
 				continue
 			}
-			words := strings.FieldsFunc(before, func(r rune) bool { return strings.ContainsRune(", (:", r) })
-			label := words[len(words)-1]
-			for v := range strings.SplitSeq(strings.Trim(values, " )"), ", ") {
+			label, values := listed(d.labels)
+			for _, v := range values {
 				if !slices.ContainsFunc(all, func(ls map[string]string) bool { return ls[label] == v }) {
 					t.Errorf("%s has no series with %s=%q", name, label, v)
 				}
+			}
+		}
+	}
+}
+
+// listed takes "lane, state = merging, approval" apart: the values of state.
+func listed(text string) (label string, values []string) {
+	before, after, ok := strings.Cut(text, " = ")
+	if !ok {
+		return "", nil
+	}
+	words := strings.FieldsFunc(before, func(r rune) bool { return strings.ContainsRune(", (:", r) })
+	return words[len(words)-1], strings.Split(strings.Trim(after, " )"), ", ")
+}
+
+// The manual's page has every metric of ours, with its labels and with all values of those that it lists, and none that is not there.
+func TestThePageOfMetricsIsWhatTheDaemonHas(t *testing.T) {
+	is := scrape(t)
+	row := regexp.MustCompile("(?m)^\\| `(notifier_\\w+)` \\| ([^|]*) \\|")
+	for _, page := range []string{"docs/metrics.md", "docs/metrics.zh-CN.md"} {
+		seen := map[string]bool{}
+		for _, m := range row.FindAllStringSubmatch(string(read(t, page)), -1) {
+			name, all := m[1], is[m[1]]
+			if seen[name] || len(all) == 0 {
+				t.Errorf("%s: %s stands there twice, or is not there", page, name)
+				continue
+			}
+			seen[name] = true
+			label, values := listed(m[2])
+			before, _, _ := strings.Cut(m[2], " = ")
+			names := strings.Split(strings.Trim(before, "–"), ", ")
+			slices.Sort(names)
+			if got := strings.Join(slices.Sorted(maps.Keys(all[0])), ", "); got != strings.Join(names, ", ") {
+				t.Errorf("%s: %s has the labels %s, the page says %s", page, name, got, m[2])
+			}
+			has := map[string]bool{}
+			for _, ls := range all {
+				has[ls[label]] = true
+			}
+			slices.Sort(values)
+			if got := slices.Sorted(maps.Keys(has)); label != "" && !slices.Equal(got, values) {
+				t.Errorf("%s: %s has %s = %v, the page says %v", page, name, label, got, values)
+			}
+		}
+		for name := range is {
+			if strings.HasPrefix(name, "notifier_") && !seen[name] {
+				t.Errorf("%s lacks %s", page, name)
 			}
 		}
 	}
