@@ -487,8 +487,10 @@ func (a *actor) retire() {
 	}
 	for _, ac := range a.accounts {
 		for _, l := range ac.lanes {
-			a.opt.Metrics.oldest.WithLabelValues(l.full()).Set(0)
+			a.opt.Metrics.forget(l)
 		}
+		a.opt.Metrics.users.WithLabelValues(ac.Name).Set(0)
+		a.opt.Metrics.drift.WithLabelValues(ac.Name).Set(0)
 		a.opt.Metrics.retagsLeft.WithLabelValues(ac.Name).Set(0)
 		a.tellWaits(ac, false)
 	}

@@ -157,6 +157,23 @@ func (m *Metrics) lanes(ac *Account) {
 	}
 }
 
+// forget sets back what holds a lane and what it has used: an alert would go on ringing for what another process owns now.
+func (m *Metrics) forget(l *lane) {
+	m.oldest.WithLabelValues(l.full()).Set(0)
+	for _, r := range holdReasons {
+		m.held.WithLabelValues(l.full(), r).Set(0)
+	}
+	if !l.scarce() {
+		return
+	}
+	m.quotaNext.WithLabelValues(l.full()).Set(0)
+	for _, limit := range l.Limits {
+		for _, s := range chargeSources {
+			m.quotaUsed.WithLabelValues(l.full(), limit.String(), s).Set(0)
+		}
+	}
+}
+
 func (m *Metrics) fate(f ledger.Fate) {
 	m.fates.WithLabelValues(f.Rule, string(f.Fate), string(f.Reason)).Inc()
 }
