@@ -10,8 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
+	"golang.org/x/term"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/systemd"
 )
 
 // drainTime bounds the drain: the vendor's time-out of 6 s, the commits around it, and leaving the groups.
@@ -24,7 +26,10 @@ func newRunCmd() *cobra.Command {
 		Use:   "run",
 		Short: "the daemon",
 		Long: `Runs until SIGINT or SIGTERM, then drains: what is in flight is resolved, the ledger is released, exit 0.
-A second signal, or 10 seconds, cut the drain short (exit 130 or 143); nothing is lost then either.`,
+A second signal, or 10 seconds, cut the drain short (exit 130 or 143); nothing is lost then either.
+
+SIGHUP reads the rule files at once; without it a change takes effect after two seconds. A service manager that
+gives NOTIFY_SOCKET (systemd, Type=notify) is told when the daemon runs, reloads and stops.`,
 		Example: `  notifier run -c notifier.yaml`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -40,7 +45,13 @@ A second signal, or 10 seconds, cut the drain short (exit 130 or 143); nothing i
 			ctx, stop := drainOnSignal(cmd.Context(), log)
 			defer stop()
 			defer app.CalmCollector()()
-			a, err := app.New(ctx, app.Options{Settings: s, Log: log})
+			manager, err := systemd.FromEnv(os.Getenv)
+			if err != nil {
+				return &exitError{exitUsage, err}
+			}
+			hangups, stopHangups := reloadOnHangup()
+			defer stopHangups()
+			a, err := app.New(ctx, app.Options{Settings: s, Log: log, Manager: manager, Reload: hangups})
 			if err != nil {
 				if re, ok := errors.AsType[*app.RulesError](err); ok {
 					_ = printFindings(cmd.ErrOrStderr(), re.List)
@@ -51,6 +62,17 @@ A second signal, or 10 seconds, cut the drain short (exit 130 or 143); nothing i
 			return a.Run(ctx)
 		},
 	}
+}
+
+// reloadOnHangup gives the signals that ask for a reload of the rule files. In a terminal SIGHUP means that it was closed: then the program
+// ends, as others do.
+func reloadOnHangup() (<-chan os.Signal, func()) {
+	if term.IsTerminal(int(os.Stderr.Fd())) {
+		return nil, func() {}
+	}
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGHUP)
+	return c, func() { signal.Stop(c) }
 }
 
 // drainOnSignal ends the context at the first signal, and the process at the second or when the drain takes too long.

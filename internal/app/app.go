@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -29,10 +30,14 @@ import (
 	"github.com/notifier/notifier/internal/rongpush"
 	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/settings"
+	"github.com/notifier/notifier/internal/systemd"
 )
 
-// Version of the program; set by the build.
-var Version = "dev"
+// Version and Revision of the program; set by deploy/build.sh.
+var (
+	Version  = "dev"
+	Revision = ""
+)
 
 // Options are what differs between a daemon, the demo and a test.
 type Options struct {
@@ -41,6 +46,9 @@ type Options struct {
 	Registry *prometheus.Registry // nil: a new one
 
 	RuleFiles func() ([]rules.File, error) // nil: the settings' folder
+
+	Manager *systemd.Manager // who is told that the daemon runs, reloads, stops; nil: nobody
+	Reload  <-chan os.Signal // each reads the rule files at once; nil: never
 
 	// Tests in virtual time.
 	Listen      func(network, addr string) (net.Listener, error)
@@ -197,6 +205,7 @@ func (a *App) assemble() error {
 		identities[ac.Name] = d.Key
 	}
 	dm := dispatch.NewMetrics(a.reg)
+	dm.Partitions(a.s.Kafka.Partitions)
 	stage := stageTwo(a.s, accounts)
 	stage.Rules, stage.Users = func() dispatch.Rules { return a.live.set() }, func() dispatch.Users { return a.live.set() }
 	stage.Live, stage.Again = a.live.standing.Load, a.again
@@ -268,6 +277,7 @@ func (a *App) Run(ctx context.Context) error {
 	g.Go(func() error { return a.consumer.Run(gctx) })
 	g.Go(func() error { return a.dispatch.Run(gctx) })
 	g.Go(func() error { return a.live.watch(gctx) })
+	g.Go(func() error { return a.reloadWhenAsked(gctx) })
 	g.Go(func() error { return a.refreshSecrets(gctx) })
 	g.Go(func() error { return a.beacon(gctx) })
 	g.Go(func() error {
@@ -286,6 +296,12 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	a.log.Info("notifier runs", zap.String("version", Version), zap.String("instance", a.s.Kafka.Instance), zap.String("prefix", a.s.Kafka.Prefix),
 		zap.Int("rules", len(a.live.set().Rules)), zap.String("rule_set", a.live.set().Hash), zap.Stringer("admin", a.admin.Addr()))
+	a.told(a.opt.Manager.Ready(a.live.summary()))
+	g.Go(func() error { // a task, so that it is told before the process can end
+		<-gctx.Done()
+		a.told(a.opt.Manager.Stopping("draining"))
+		return nil
+	})
 	err := g.Wait()
 	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))) {
 		a.log.Info("notifier has drained")

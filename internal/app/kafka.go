@@ -71,9 +71,14 @@ func Connect(s *settings.Settings) ([]kgo.Opt, error) {
 	return append(opts, kgo.SeedBrokers(addr)), nil
 }
 
-// BuildInfo tells the version, the revision and the Go version of the program.
+// BuildInfo tells the version, the revision and the Go version of the program. The revision is what deploy/build.sh set, else what
+// Go found of git.
 func BuildInfo() (version, revision, goversion string) {
-	version, revision, goversion = Version, "unknown", runtime.Version()
+	version, revision, goversion = Version, Revision, runtime.Version()
+	if revision != "" {
+		return version, revision, goversion
+	}
+	revision = "unknown"
 	if bi, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range bi.Settings {
 			if s.Key == "vcs.revision" {

@@ -25,6 +25,7 @@ type liveRules struct {
 	opt      rules.Options
 	read     func() ([]rules.File, error)
 	log      *zap.Logger
+	asked    chan chan error // now asks watch
 
 	success *prometheus.GaugeVec
 	last    prometheus.Gauge
@@ -49,7 +50,7 @@ func (e *RulesError) Error() string {
 }
 
 func newLiveRules(opt Options, reg prometheus.Registerer) (*liveRules, error) {
-	l := &liveRules{opt: RuleOptions(opt.Settings), read: opt.RuleFiles, log: opt.Log.Named("rules")}
+	l := &liveRules{opt: RuleOptions(opt.Settings), read: opt.RuleFiles, log: opt.Log.Named("rules"), asked: make(chan chan error)}
 	if l.read == nil {
 		l.read = func() ([]rules.File, error) {
 			files, ds := rules.Read([]string{opt.Settings.Rules})
@@ -142,6 +143,28 @@ const (
 	finished  = time.Minute // a file that is the beginning of the live one takes effect only then: N109
 )
 
+// now reads the files at once, without waiting until they stand still: who asks says that they are complete. It returns what is wrong with
+// them, and then the last good set stays.
+func (l *liveRules) now(ctx context.Context) error {
+	answer := make(chan error, 1)
+	select {
+	case l.asked <- answer:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// summary says in a few words what is live.
+func (l *liveRules) summary() string {
+	return fmt.Sprintf("%d rules, rule set %s", len(l.set().Rules), l.set().Hash)
+}
+
 // watch reloads until ctx ends.
 func (l *liveRules) watch(ctx context.Context) error {
 	t := time.NewTicker(lookEvery)
@@ -150,13 +173,18 @@ func (l *liveRules) watch(ctx context.Context) error {
 	seen := tried
 	var since time.Time
 	for {
+		var answer chan error // of whom asked for a reload
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-t.C:
+		case answer = <-l.asked:
 		}
 		files, err := l.read()
 		if err != nil {
+			if answer != nil {
+				answer <- err
+			}
 			if l.failure() == "" {
 				l.log.Error("the rule files cannot be read, the last good set stays", zap.Error(err))
 			}
@@ -165,6 +193,19 @@ func (l *liveRules) watch(ctx context.Context) error {
 			continue
 		}
 		now := digest(files)
+		if answer != nil {
+			seen, tried, since = now, now, time.Now()
+			if now == digest(l.files) && l.failure() == "" { // it is live
+				answer <- nil
+				continue
+			}
+			err := l.reload(files)
+			if err != nil {
+				l.fail(err.Error())
+			}
+			answer <- err
+			continue
+		}
 		if now != seen {
 			seen, since = now, time.Now()
 			continue

@@ -99,3 +99,49 @@ func TestAnEditWhileTheDaemonStartsTakesEffect(t *testing.T) {
 		<-done
 	})
 }
+
+// Who asks for a reload has it at once, or hears what is wrong with the files; the last good set stays then.
+func TestAReloadThatIsAskedForDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first := "version: 1\nrules:\n" + reloadRule("first-rule")
+		whole := first + reloadRule("second-rule")
+		var disk atomic.Value
+		disk.Store(whole)
+		read := func() ([]rules.File, error) {
+			return []rules.File{{Name: "events.yaml", Data: []byte(reloadCatalogue)}, {Name: "r.yaml", Data: []byte(disk.Load().(string))}}, nil
+		}
+		l, err := newLiveRules(Options{Settings: &settings.Settings{Accounts: []settings.Account{{Name: "main", Vendor: "rongcloud"}}}, RuleFiles: read, Log: zap.NewNop()}, prometheus.NewRegistry())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- l.watch(ctx) }()
+		began, set := time.Now(), l.set()
+		if err := l.now(ctx); err != nil || l.set() != set {
+			t.Errorf("nothing has changed: %v, another set: %v", err, l.set() != set)
+		}
+		disk.Store(first) // the beginning of the live file: by itself it would take a minute
+		if err := l.now(ctx); err != nil || len(l.set().Rules) != 1 {
+			t.Errorf("%v, %d rules, want 1", err, len(l.set().Rules))
+		}
+		disk.Store("version: 1\nrules: !!x\n")
+		if err := l.now(ctx); err == nil || len(l.set().Rules) != 1 || l.failure() == "" {
+			t.Errorf("a file with errors: %v, %d rules, failure %q", err, len(l.set().Rules), l.failure())
+		}
+		disk.Store(first)
+		if err := l.now(ctx); err != nil || l.failure() != "" {
+			t.Errorf("the live files are back: %v, failure %q", err, l.failure())
+		}
+		if d := time.Since(began); d != 0 {
+			t.Errorf("it took %s", d)
+		}
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if err := l.now(ctx); err == nil {
+			t.Error("nobody reloads any more, and no error")
+		}
+	})
+}

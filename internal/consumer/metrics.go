@@ -34,6 +34,7 @@ func (m *Metrics) Known(topics, events, rules []string) {
 		m.lag.WithLabelValues(t)
 		m.age.WithLabelValues(t)
 		m.blocked.WithLabelValues(t)
+		m.lost.WithLabelValues(t)
 	}
 	for _, e := range append([]string{""}, events...) {
 		for _, r := range resultNames {

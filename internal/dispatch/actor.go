@@ -481,10 +481,17 @@ func (b *inbox) whenShort(n int, f func()) {
 func (a *actor) retire() {
 	a.opt.Metrics.owned.WithLabelValues(partLabel(a.p)).Set(0)
 	a.opt.Metrics.parked.WithLabelValues(partLabel(a.p), "newer").Set(0)
+	a.opt.Metrics.ledgerBytes.WithLabelValues(partLabel(a.p)).Set(0)
+	a.opt.Metrics.liveBytes.WithLabelValues(partLabel(a.p)).Set(0)
 	for _, it := range a.items {
 		a.setState(it, gone)
 	}
 	for _, ac := range a.accounts {
+		for _, l := range ac.lanes {
+			a.opt.Metrics.forget(l)
+		}
+		a.opt.Metrics.users.WithLabelValues(ac.Name).Set(0)
+		a.opt.Metrics.drift.WithLabelValues(ac.Name).Set(0)
 		a.opt.Metrics.retagsLeft.WithLabelValues(ac.Name).Set(0)
 		a.tellWaits(ac, false)
 	}

@@ -25,6 +25,7 @@ type books interface {
 	Commit(ctx context.Context, pos ledger.Position) error
 	AppendTime(ctx context.Context) (time.Time, error)
 	Size(ctx context.Context) (int64, error)
+	LiveBytes(n ledger.Needs) int64
 	Trim(ctx context.Context, below int64) error
 	Release(ctx context.Context, pos ledger.Position, at time.Time) error
 	Close()

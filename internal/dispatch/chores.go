@@ -66,6 +66,8 @@ func (a *actor) chores() {
 		a.log.Error("the books do not balance: intents taken in minus fates minus pending", zap.Int64("difference", books))
 	}
 	a.gauges(now)
+	a.oldest(now)
+	a.opt.Metrics.liveBytes.WithLabelValues(partLabel(a.p)).Set(float64(a.w.LiveBytes(a.needs())))
 	a.aside(5*time.Second, func(ctx context.Context) {
 		if n, err := a.w.Size(ctx); err == nil { // a cluster may not tell: then the series stays as it was
 			a.opt.Metrics.ledgerBytes.WithLabelValues(partLabel(a.p)).Set(float64(n))
@@ -94,6 +96,40 @@ func (a *actor) beat() {
 			a.log.Warn("intents that were taken in a day ago could not be deleted: give Delete on the topic, or watch its size", zap.Error(err))
 		}
 	})
+}
+
+// needs counts what the ledger holds for this actor.
+func (a *actor) needs() ledger.Needs {
+	n := ledger.Needs{Pending: len(a.items), Attempts: len(a.kept), Taken: len(a.taken), Sends: len(a.sends), Once: len(a.once), Seen: len(a.seen),
+		Others: len(a.pauses) + len(a.kills) + len(a.extends)}
+	for _, ac := range a.accounts {
+		n.Users += ac.users.Len()
+	}
+	return n
+}
+
+// oldest tells for each lane how long its oldest intent has waited, whatever for. It looks at all of them, once a minute: a million take
+// tens of milliseconds, an index would cost more at every intent.
+func (a *actor) oldest(now time.Time) {
+	since := map[*lane]time.Time{}
+	for _, it := range a.items {
+		if it.ac == nil || it.ac.lanes[it.route.Lane] == nil {
+			continue
+		}
+		l := it.ac.lanes[it.route.Lane]
+		if at, ok := since[l]; !ok || it.p.At.Before(at) {
+			since[l] = it.p.At
+		}
+	}
+	for _, ac := range a.accounts {
+		for _, l := range ac.lanes {
+			age := time.Duration(0)
+			if at, ok := since[l]; ok {
+				age = max(0, now.Sub(at))
+			}
+			a.opt.Metrics.oldest.WithLabelValues(l.full()).Set(age.Seconds())
+		}
+	}
 }
 
 // gauges tells the scarce lanes' quota.

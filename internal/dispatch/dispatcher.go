@@ -259,9 +259,9 @@ func (d *Dispatcher) takeOver(ctx context.Context, p int32, failed func(error)) 
 	delete(d.halted, p)
 	d.mu.Unlock()
 	o.Metrics.owned.WithLabelValues(partLabel(p)).Set(1)
-	o.Metrics.parked.WithLabelValues(partLabel(p), "genesis").Set(0)
-	o.Metrics.parked.WithLabelValues(partLabel(p), "newer").Set(0)
-	o.Metrics.parked.WithLabelValues(partLabel(p), "batch").Set(0)
+	for _, reason := range parkReasons {
+		o.Metrics.parked.WithLabelValues(partLabel(p), reason).Set(0)
+	}
 	a.w.Unhalt()
 	a.w.Touch() // the genesis of a new ledger is written at once: stage 1 waits for it
 	a.inbox.poke()

@@ -178,6 +178,7 @@ type lane struct {
 	backoff   time.Duration
 	together  bool          // it was closed last with all lanes of the account
 	closedFor time.Duration // the last pause of a closed lane, until a call succeeds: the next one is twice as long
+	leftOpen  int           // calls of a predecessor that hold the lane until they are settled
 	notBefore time.Time     // pause after a refusal for now, or while a predecessor's call may arrive
 	mayDrop   bool          // an audience waits that gives up if it finds no slot
 	stepped   time.Time     // when it was last slowed down or closed; at first, when it was taken over

@@ -32,6 +32,8 @@ type Metrics struct {
 	approvals     *prometheus.GaugeVec
 	intents       *prometheus.CounterVec
 	ledgerBytes   *prometheus.GaugeVec
+	liveBytes     *prometheus.GaugeVec
+	oldest        *prometheus.GaugeVec
 	brake         *prometheus.GaugeVec
 	limitRecords  *prometheus.GaugeVec
 }
@@ -76,6 +78,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		brake:         gauge("notifier_brake_tripped", "1 while a rule is paused by its brake.", "rule"),
 		limitRecords:  gauge("notifier_limit_records", "Ledger records of the limits of rules: sends that once remembers, counts of rules.", "partition", "kind"),
 		ledgerBytes:   gauge("notifier_ledger_bytes", "Bytes of a ledger partition at the broker.", "partition"),
+		liveBytes:     gauge("notifier_ledger_live_bytes", "Bytes, before compression, of the records that a ledger partition needs: an estimate by the mean size of each kind.", "partition"),
+		oldest:        gauge("notifier_oldest_pending_seconds", "How long ago a lane's oldest intent without fate was taken in, whatever it waits for; told once a minute.", "lane"),
 		skew:          prometheus.NewGauge(prometheus.GaugeOpts{Name: "notifier_clock_skew_seconds", Help: "This machine's clock minus the broker's."}),
 		unbalanced:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "notifier_books_unbalanced", Help: "Intents taken in minus fates minus pending: anything but 0 pages."}),
 	}
@@ -91,6 +95,33 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 func (m *Metrics) Rules(names []string) {
 	for _, name := range names {
 		m.brake.WithLabelValues(name)
+		for kind, reasons := range ledger.Reasons {
+			for _, r := range reasons {
+				m.fates.WithLabelValues(name, string(kind), string(r))
+			}
+		}
+		for _, s := range States {
+			m.expired.WithLabelValues(name, string(s))
+		}
+	}
+}
+
+// parkReasons are the labels of notifier_partition_parked.
+var parkReasons = []string{"genesis", "batch", "offset", "newer"}
+
+// Partitions makes the series of the ledger's partitions.
+func (m *Metrics) Partitions(n int) {
+	for p := range int32(n) {
+		m.owned.WithLabelValues(partLabel(p))
+		m.commitSeconds.WithLabelValues(partLabel(p))
+		m.ledgerBytes.WithLabelValues(partLabel(p))
+		m.liveBytes.WithLabelValues(partLabel(p))
+		for _, r := range parkReasons {
+			m.parked.WithLabelValues(partLabel(p), r)
+		}
+		for _, kind := range []string{"once", "rule"} {
+			m.limitRecords.WithLabelValues(partLabel(p), kind)
+		}
 	}
 }
 
@@ -112,6 +143,7 @@ func (m *Metrics) lanes(ac *Account) {
 			m.held.WithLabelValues(lane, r)
 		}
 		m.callSeconds.WithLabelValues(lane)
+		m.oldest.WithLabelValues(lane)
 		m.lastSent.WithLabelValues(lane)
 		if len(pol.Limits) > 0 {
 			m.quotaNext.WithLabelValues(lane)
@@ -121,6 +153,23 @@ func (m *Metrics) lanes(ac *Account) {
 					m.quotaUsed.WithLabelValues(lane, l.String(), s)
 				}
 			}
+		}
+	}
+}
+
+// forget sets back what holds a lane and what it has used: an alert would go on ringing for what another process owns now.
+func (m *Metrics) forget(l *lane) {
+	m.oldest.WithLabelValues(l.full()).Set(0)
+	for _, r := range holdReasons {
+		m.held.WithLabelValues(l.full(), r).Set(0)
+	}
+	if !l.scarce() {
+		return
+	}
+	m.quotaNext.WithLabelValues(l.full()).Set(0)
+	for _, limit := range l.Limits {
+		for _, s := range chargeSources {
+			m.quotaUsed.WithLabelValues(l.full(), limit.String(), s).Set(0)
 		}
 	}
 }

@@ -73,6 +73,7 @@ func (a *actor) restore(st *ledger.State) {
 			a.retagLater(ac, user)
 		}
 	}
+	a.holds()
 }
 
 // accountOf splits account/rest; an identity holds no slash.
@@ -206,9 +207,23 @@ func (a *actor) restoreAttempts(st *ledger.State, now time.Time, held map[intent
 		if l.pacer != nil {
 			l.pacer.Hold(a.clock.machine().Add(at.NotAfter.Sub(now)), at.Weight)
 		}
+		if l.heldBy(at.Endpoint) {
+			a.leftOpen(l, 1)
+		}
 		a.timers.set(settleCall, id, settle)
 		a.log.Warn("a predecessor left a call open: what it touches is held", attemptField(id), laneField(l.full()), zap.Time("until", settle), zap.Int("members", len(c.items)))
 	}
+}
+
+// heldBy reports whether an open call of a predecessor holds its whole lane: on repeatable lanes only its users are held.
+func (l *lane) heldBy(endpoint string) bool {
+	return l.scarce() || !l.Repeatable && l.tries(endpoint) < 2
+}
+
+// leftOpen counts the predecessor's calls that hold a lane.
+func (a *actor) leftOpen(l *lane, by int) {
+	l.leftOpen += by
+	a.opt.Metrics.held.WithLabelValues(l.full(), "takeover").Set(float64(min(l.leftOpen, 1)))
 }
 
 // lateHold is how long after its notAfter a predecessor's call in a scarce lane is still waited for before it is UNKNOWN.
@@ -252,6 +267,9 @@ func (a *actor) fire(k timerKey) {
 				class = ClassRetrySafe
 			}
 			a.settle(c, Outcome{Class: class, Detail: "the process that made the call ended before its outcome was known"})
+			if c.lane.heldBy(c.attempt.Endpoint) {
+				a.leftOpen(c.lane, -1)
+			}
 		}
 	}
 }

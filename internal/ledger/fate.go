@@ -51,6 +51,14 @@ const (
 	ReasonCallNotTaken Reason = "not-sent" // only on a resolution
 )
 
+// Reasons are what an intent's first fate may say, for metrics that exist from the start. Undecodable, too-large and skipped-by-operator
+// are of dead letters, which are no intents.
+var Reasons = map[FateKind][]Reason{
+	Sent: {ReasonNone}, Coalesced: {ReasonNone}, FateUnknown: {ReasonNone},
+	Suppressed: {Duplicate, Stale, Unchanged, Expired, Capped, Repeated, QuietHours, NoQuota, ShadowMode, Canary, Blocked, OptedOut, NotApproved, Cancelled, Killed, SupersededByRule},
+	Dead:       {BadField, RenderError, RejectedByVendor},
+}
+
 // Fate is the record of <prefix>.fates, key = event id.
 type Fate struct {
 	V        int             `json:"v"`

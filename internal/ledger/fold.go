@@ -30,13 +30,14 @@ type State struct {
 	Checks   map[string]*Check     // by account/command id
 	Changes  map[string]*TagChange // by account
 	Records  int                   // records read, tombstones included
+	Sizes    Sizes
 }
 
 // NewState gives an empty State.
 func NewState() *State {
 	return &State{Pending: map[string]*Pending{}, Attempts: map[string]*Attempt{}, Users: map[string]*tagsync.Table{}, Taken: map[string]*Taken{},
 		Sends: map[string]*Sends{}, Once: map[string]Once{},
-		Seen: map[string]Seen{}, Pauses: map[string]Pause{}, Kills: map[string]Kill{}, Extends: map[string]Extension{}, Lanes: map[string]LaneState{}, Checks: map[string]*Check{}, Changes: map[string]*TagChange{}}
+		Seen: map[string]Seen{}, Pauses: map[string]Pause{}, Kills: map[string]Kill{}, Extends: map[string]Extension{}, Lanes: map[string]LaneState{}, Checks: map[string]*Check{}, Changes: map[string]*TagChange{}, Sizes: Sizes{}}
 }
 
 // ErrNewer means that a newer release wrote the ledger: this one must not own the partition.
@@ -48,6 +49,7 @@ func (s *State) Apply(key string, value []byte) error {
 	if v := versionOf(value); v > Version {
 		return fmt.Errorf("read ledger: record %q of version %d, this binary reads up to %d: %w", key, v, Version, ErrNewer)
 	}
+	s.Sizes.note(key, value)
 	kind, rest, _ := strings.Cut(key, "/")
 	switch kind {
 	case "g":

@@ -41,7 +41,7 @@ type TakenOver struct {
 // is read up to the second. Whatever an earlier owner ever committed stands before it. Nothing may be sent before this returns.
 func TakeOver(ctx context.Context, opt Options) (_ *TakenOver, err error) {
 	began := time.Now()
-	w := &Writer{opt: opt, nonce: nonce(opt.Instance), at: map[string]int{}}
+	w := &Writer{opt: opt, nonce: nonce(opt.Instance), at: map[string]int{}, sizes: Sizes{}}
 	defer func() {
 		if err != nil {
 			w.Close()
@@ -71,6 +71,7 @@ func TakeOver(ctx context.Context, opt Options) (_ *TakenOver, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("take over partition %d: %w", opt.Partition, err)
 	}
+	w.sizes = st.Sizes // its own go on from there
 	t := &TakenOver{Writer: w, State: st, Broker: broker, Local: local}
 	err = t.checkGenesis(ctx)
 	if halt, ok := errors.AsType[*HaltError](err); ok {

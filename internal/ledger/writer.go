@@ -58,6 +58,7 @@ type Writer struct {
 	lost  bool
 
 	touched bool
+	sizes   Sizes
 }
 
 // Nonce names this ownership.
@@ -76,6 +77,7 @@ func (w *Writer) Put(key string, v any) {
 func (w *Writer) Delete(key string) { w.put(key, nil) }
 
 func (w *Writer) put(key string, value []byte) {
+	w.sizes.note(key, value)
 	if i, ok := w.at[key]; ok {
 		w.buf[i].Value = value
 		return

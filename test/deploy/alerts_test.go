@@ -1,0 +1,203 @@
+package deploy
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+)
+
+type alert struct {
+	Alert       string
+	Expr        string
+	For         string
+	Labels      struct{ Severity string }
+	Annotations struct {
+		Summary, Description string
+		RunbookURL           string `yaml:"runbook_url"`
+	}
+}
+
+func alerts(t *testing.T) []alert {
+	t.Helper()
+	var f struct {
+		Groups []struct {
+			Name  string
+			Rules []alert
+		}
+	}
+	strict(t, read(t, "deploy/prometheus/alerts.yaml"), &f)
+	if len(f.Groups) != 1 || len(f.Groups[0].Rules) < 25 {
+		t.Fatalf("alerts.yaml has %d groups", len(f.Groups))
+	}
+	return f.Groups[0].Rules
+}
+
+// strict reads YAML, and fails on a key that the test does not know.
+func strict(t *testing.T, b []byte, v any) {
+	t.Helper()
+	if err := yaml.UnmarshalWithOptions(b, v, yaml.DisallowUnknownField()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// selector is a metric in PromQL with what its labels must be.
+var (
+	selector = regexp.MustCompile(`\b(notifier_\w+)(?:\{([^}]*)\})?`)
+	matcher  = regexp.MustCompile(`(\w+)(=~|!~|!=|=)"([^"]*)"`)
+)
+
+// asked checks that what a query asks for is what the daemon has: metrics, labels, and values of labels that are compared with =.
+func asked(t *testing.T, where, expr string) (n int) {
+	t.Helper()
+	is := scrape(t)
+	for _, m := range selector.FindAllStringSubmatch(expr, -1) {
+		n++
+		name := m[1]
+		for _, part := range []string{"_bucket", "_sum", "_count"} {
+			if base, ok := strings.CutSuffix(name, part); ok && len(is[base]) > 0 {
+				name = base
+			}
+		}
+		all := is[name]
+		if len(all) == 0 {
+			t.Errorf("%s: the daemon has no metric %s", where, m[1])
+			continue
+		}
+		for _, l := range matcher.FindAllStringSubmatch(m[2], -1) {
+			label, op, value := l[1], l[2], l[3]
+			if label == "job" || label == "instance" || label == "le" {
+				continue
+			}
+			if _, ok := all[0][label]; !ok {
+				t.Errorf("%s: %s has no label %s", where, name, label)
+			} else if op == "=" && !slices.ContainsFunc(all, func(ls map[string]string) bool { return ls[label] == value }) {
+				t.Errorf("%s: %s never has %s=%q", where, name, label, value)
+			}
+		}
+	}
+	return n
+}
+
+func TestAlertsAskForWhatTheDaemonHas(t *testing.T) {
+	for _, a := range alerts(t) {
+		if asked(t, a.Alert, a.Expr) == 0 && !strings.Contains(a.Expr, `up{job="notifier"}`) {
+			t.Errorf("%s asks for no metric of ours: %s", a.Alert, a.Expr)
+		}
+		if a.Labels.Severity != "page" && a.Labels.Severity != "warn" || a.Annotations.Summary == "" || a.Annotations.Description == "" {
+			t.Errorf("%s lacks its severity, summary or description", a.Alert)
+		}
+	}
+}
+
+func TestEveryAlertIsTested(t *testing.T) {
+	tests := string(read(t, "deploy/prometheus/alerts_test.yaml"))
+	for _, a := range alerts(t) {
+		if !regexp.MustCompile(`alertname: ` + a.Alert + `\n +exp_alerts:`).MatchString(tests) {
+			t.Errorf("alerts_test.yaml never lets %s ring", a.Alert)
+		}
+		if !strings.Contains(tests, "alertname: "+a.Alert+"}") && a.Alert != "" {
+			t.Errorf("alerts_test.yaml has no moment at which %s is silent", a.Alert)
+		}
+	}
+}
+
+// Each alert leads to a section of the runbook, in both languages, that says what to look at, how to decide, what to do, how to undo.
+func TestEveryAlertHasItsSectionOfTheRunbook(t *testing.T) {
+	const url = "https://github.com/notifier/notifier/blob/main/docs/runbook.md#"
+	steps := map[string][]string{"docs/runbook.md": {"Look", "[Dd]ecide", "[Dd]o", "Undo"}, "docs/runbook.zh-CN.md": {"看", "判断", "做", "撤回"}}
+	for page, words := range steps {
+		text := string(read(t, page))
+		for _, a := range alerts(t) {
+			anchor, ok := strings.CutPrefix(a.Annotations.RunbookURL, url)
+			if !ok {
+				t.Errorf("%s leads to %q", a.Alert, a.Annotations.RunbookURL)
+				continue
+			}
+			_, section, ok := strings.Cut(text, `<a id="`+anchor+`"></a>`)
+			if !ok {
+				t.Errorf("%s has no anchor %q, to which %s leads", page, anchor, a.Alert)
+				continue
+			}
+			section, _, _ = strings.Cut(section, "\n<a id=")
+			for _, w := range words {
+				if !regexp.MustCompile(`\*\*[^*]*` + w + `[^*]*\*\*`).MatchString(section) {
+					t.Errorf("%s#%s, to which %s leads, does not say **%s**", page, anchor, a.Alert, w)
+				}
+			}
+			if !regexp.MustCompile(fmt.Sprintf("(?m)^\\|.*`%s`.*\\(#%s\\)", a.Alert, anchor)).MatchString(text) {
+				t.Errorf("%s: the table of alerts does not lead from %s to #%s", page, a.Alert, anchor)
+			}
+		}
+	}
+}
+
+type panel struct {
+	ID      int
+	Type    string
+	Title   string
+	GridPos struct{ X, Y, W, H int }
+	Targets []struct{ Expr string }
+}
+
+func TestDashboardsAskForWhatTheDaemonHas(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(root, "deploy/grafana/*.json"))
+	if err != nil || len(files) != 2 {
+		t.Fatalf("dashboards: %v %v", files, err)
+	}
+	uids := map[string]bool{}
+	for _, f := range files {
+		name := filepath.Base(f)
+		var board struct {
+			UID, Title string
+			Panels     []panel
+			Templating struct {
+				List []struct{ Name, Definition string }
+			}
+			Annotations struct{ List []struct{ Expr string } }
+		}
+		if err := json.Unmarshal(read(t, "deploy/grafana/"+name), &board); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if board.UID == "" || board.Title == "" || uids[board.UID] {
+			t.Errorf("%s needs a uid and a title of its own", name)
+		}
+		uids[board.UID] = true
+		ids, n := map[int]bool{}, 0
+		cells := map[[2]int]string{}
+		for _, p := range board.Panels {
+			if ids[p.ID] || p.Title == "" {
+				t.Errorf("%s: panel %d %q", name, p.ID, p.Title)
+			}
+			ids[p.ID] = true
+			for x := p.GridPos.X; x < p.GridPos.X+p.GridPos.W; x++ {
+				for y := p.GridPos.Y; y < p.GridPos.Y+p.GridPos.H; y++ {
+					if other := cells[[2]int{x, y}]; other != "" || x >= 24 {
+						t.Fatalf("%s: %q lies over %q or out of the grid", name, p.Title, other)
+					}
+					cells[[2]int{x, y}] = p.Title
+				}
+			}
+			for _, q := range p.Targets {
+				n += asked(t, name+": "+p.Title, q.Expr)
+			}
+			if p.Type != "row" && len(p.Targets) == 0 {
+				t.Errorf("%s: %q asks nothing", name, p.Title)
+			}
+		}
+		for _, a := range board.Annotations.List {
+			asked(t, name+": annotation", a.Expr)
+		}
+		for _, v := range board.Templating.List {
+			asked(t, name+": variable "+v.Name, v.Definition)
+		}
+		if n < 12 {
+			t.Errorf("%s asks for only %d metrics", name, n)
+		}
+	}
+}

@@ -1,0 +1,209 @@
+package deploy
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// unit reads a systemd unit: section/key to values.
+func unit(t *testing.T) map[string][]string {
+	t.Helper()
+	out := map[string][]string{}
+	section := ""
+	for line := range strings.Lines(string(read(t, "deploy/systemd/notifier.service"))) {
+		line = strings.TrimSpace(line)
+		switch key, value, ok := strings.Cut(line, "="); {
+		case line == "" || line[0] == '#':
+		case line[0] == '[':
+			section = strings.Trim(line, "[]")
+		case ok:
+			out[section+"/"+key] = append(out[section+"/"+key], value)
+		default:
+			t.Fatalf("a line that is none of a unit: %q", line)
+		}
+	}
+	return out
+}
+
+// goreleaser is the part of .goreleaser.yaml that must agree with other files.
+type goreleaser struct {
+	Version     int
+	ProjectName string `yaml:"project_name"`
+	Before      struct{ Hooks []string }
+	Builds      []struct {
+		ID, Main, Binary         string
+		Env, Goos, Goarch, Flags []string
+		Ldflags                  []string
+		ModTimestamp             string `yaml:"mod_timestamp"`
+	}
+	Archives []struct {
+		ID         string
+		Formats    []string
+		BuildsInfo map[string]string `yaml:"builds_info"`
+		Files      []any
+	}
+	NFPMs []struct {
+		ID, Description, Maintainer, License string
+		PackageName                          string `yaml:"package_name"`
+		Formats                              []string
+		Contents                             []struct {
+			Src, Dst, Type string
+			FileInfo       struct{ Mode int } `yaml:"file_info"`
+		}
+	} `yaml:"nfpms"`
+	Checksum  map[string]string
+	SBOMs     []struct{ ID, Artifacts string } `yaml:"sboms"`
+	Release   map[string]bool
+	Changelog map[string]bool
+}
+
+func release(t *testing.T) (g goreleaser) {
+	t.Helper()
+	strict(t, read(t, ".goreleaser.yaml"), &g)
+	return g
+}
+
+func TestTheUnitFits(t *testing.T) {
+	u := unit(t)
+	one := func(key string) string {
+		if len(u[key]) != 1 {
+			t.Errorf("%s is %v", key, u[key])
+			return ""
+		}
+		return u[key][0]
+	}
+	if one("Service/Type") != "notify" || one("Service/ExecReload") != "/bin/kill -HUP $MAINPID" || seconds(t, one("Service/TimeoutStopSec")+"s") <= drain(t) {
+		t.Errorf("Type %v, ExecReload %v, TimeoutStopSec %v", u["Service/Type"], u["Service/ExecReload"], u["Service/TimeoutStopSec"])
+	}
+	installed := map[string]string{} // by packages: where, from what
+	for _, c := range release(t).NFPMs[0].Contents {
+		installed[c.Dst] = c.Src
+	}
+	start := strings.Fields(one("Service/ExecStart"))
+	check := strings.Fields(one("Service/ExecStartPre"))
+	if start[0] != "/usr/bin/notifier" || check[0] != start[0] || installed[start[len(start)-1]] != "notifier.example.yaml" || check[len(check)-1] != start[len(start)-1] {
+		t.Errorf("ExecStart %v, ExecStartPre %v, packages install %v", start, check, installed)
+	}
+	if doc := strings.TrimPrefix(one("Unit/Documentation"), "file:"); installed[doc] == "" {
+		t.Errorf("no package installs %s", doc)
+	}
+	if !strings.Contains(string(read(t, "deploy/systemd/sysusers.conf")), "u "+one("Service/User")+" ") {
+		t.Errorf("nobody makes the user %s", one("Service/User"))
+	}
+	memoryFits(t, "notifier.service", strings.TrimPrefix(one("Service/Environment"), "GOMEMLIMIT="), strings.ReplaceAll(one("Service/MemoryMax"), "1G", "1024Mi"))
+	for _, key := range []string{"ProtectSystem=strict", "NoNewPrivileges=true", "CapabilityBoundingSet=", "PrivateDevices=true", "ProtectHome=true", "MemoryDenyWriteExecute=true", "SystemCallErrorNumber=EPERM"} {
+		name, want, _ := strings.Cut(key, "=")
+		if one("Service/"+name) != want {
+			t.Errorf("%s is %v, want %q", name, u["Service/"+name], want)
+		}
+	}
+	// The commands of the unit are commands of the program.
+	for _, args := range [][]string{start[1:], check[1:]} {
+		if out, code := ran(t, nil, append(slices.Clone(args), "--help")...); code != 0 {
+			t.Errorf("notifier %v: exit %d\n%s", args, code, out)
+		}
+	}
+	verify(t)
+}
+
+// verify lets systemd itself judge the unit, where there is one.
+func verify(t *testing.T) {
+	t.Helper()
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Log("no systemd-analyze here: the unit was read by this test only")
+		return
+	}
+	text := strings.ReplaceAll(string(read(t, "deploy/systemd/notifier.service")), "/usr/bin/notifier", program)
+	path := filepath.Join(t.TempDir(), "notifier.service")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", path).CombinedOutput()
+	// It also names what is wrong with units of this machine; ours must not be among it.
+	for line := range strings.Lines(string(out)) {
+		if strings.Contains(line, "notifier.service") {
+			t.Errorf("systemd-analyze verify: %s (%v)", line, err)
+		}
+	}
+}
+
+// Who builds a tag has the bytes of the release: the flags are those of deploy/build.sh. What is packed is there.
+func TestTheReleaseFits(t *testing.T) {
+	g := release(t)
+	b := g.Builds[0]
+	script := string(read(t, "deploy/build.sh"))
+	for _, f := range append(slices.Clone(b.Flags), b.Env...) {
+		if !strings.Contains(script, f) {
+			t.Errorf("deploy/build.sh does not say %s", f)
+		}
+	}
+	flags := strings.NewReplacer("{{ .Tag }}", "$VERSION", "{{ .FullCommit }}", "$REVISION", "github.com/notifier/notifier/internal/app", "$app").Replace(b.Ldflags[0])
+	if !strings.Contains(script, `-ldflags "`+flags+`"`) {
+		t.Errorf("deploy/build.sh has other ldflags than %s", flags)
+	}
+	for _, want := range []string{"-trimpath", "-buildvcs=false"} {
+		if !slices.Contains(b.Flags, want) {
+			t.Errorf("no %s", want)
+		}
+	}
+	if len(g.SBOMs) == 0 || g.Checksum["algorithm"] != "sha256" {
+		t.Errorf("checksum %v, sboms %v", g.Checksum, g.SBOMs)
+	}
+	for _, h := range g.Before.Hooks {
+		if m := regexp.MustCompile(`^bash (\S+)`).FindStringSubmatch(h); m != nil {
+			exists(t, ".goreleaser.yaml", m[1])
+		}
+	}
+	made := completions(t)
+	packed := func(src string) {
+		t.Helper()
+		if name, ok := strings.CutPrefix(src, "dist-completions/"); ok {
+			if !slices.Contains(made, name) {
+				t.Errorf("deploy/completions.sh makes no %s, only %v", name, made)
+			}
+			return
+		}
+		if found, err := filepath.Glob(filepath.Join(root, src)); err != nil || len(found) == 0 {
+			t.Errorf(".goreleaser.yaml packs %s, which is not there", src)
+		}
+	}
+	for _, f := range g.Archives[0].Files {
+		switch f := f.(type) {
+		case string:
+			packed(f)
+		case map[string]any:
+			packed(f["src"].(string))
+		}
+	}
+	for _, c := range g.NFPMs[0].Contents {
+		packed(c.Src)
+	}
+}
+
+// completions makes the shells' completions as a release does, and gives the files' names.
+func completions(t *testing.T) (names []string) {
+	t.Helper()
+	dir := t.TempDir()
+	output(t, "bash", filepath.Join(root, "deploy/completions.sh"), program, dir)
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		names = append(names, f.Name())
+	}
+	output(t, "bash", "-n", filepath.Join(dir, "notifier"))
+	for name, begins := range map[string]string{"notifier": "# bash completion", "_notifier": "#compdef notifier", "notifier.fish": "# fish completion for notifier"} {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil || !strings.HasPrefix(string(b), begins) {
+			t.Errorf("%s: %.40q %v", name, b, err)
+		}
+	}
+	return names
+}
