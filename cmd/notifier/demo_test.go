@@ -64,7 +64,7 @@ func TestDemoWrongUse(t *testing.T) {
 		"no rate":           {"--rate", "0"},
 		"a rate beyond all": {"--rate", "1e9"},
 		"not a rate":        {"--rate", "NaN"},
-		"unknown vendor":    {"--vendor", "getui"},
+		"unknown vendor":    {"--vendor", "jiguang"},
 		"an argument":       {"now"},
 	} {
 		t.Run(name, func(t *testing.T) {
