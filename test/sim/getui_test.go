@@ -16,11 +16,13 @@ import (
 	"time"
 
 	"github.com/notifier/notifier/internal/settings"
+	"github.com/notifier/notifier/test/schema"
 )
 
 // peer is Getui as these tests need it: tokens, users, and repeats of a request id that deliver nothing. What it checks of a request is
 // little; that is the sandbox's.
 type peer struct {
+	t         *testing.T
 	mu        sync.Mutex        // guards the rest
 	bodies    map[string]string // request id -> the push as it came first
 	conflicts int               // one id with another push
@@ -42,7 +44,7 @@ func (w *world) getui(p *peer) (stop func()) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	p.bodies, p.delivered, p.counts = map[string]string{}, map[string][]string{}, map[string]int{}
+	p.t, p.bodies, p.delivered, p.counts = w.t, map[string]string{}, map[string][]string{}, map[string]int{}
 	srv := &http.Server{Handler: p}
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = srv.Serve(ln) })
@@ -83,6 +85,9 @@ func (p *peer) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	call := r.Method + " " + strings.TrimPrefix(r.URL.Path, "/v2/AppId1")
+	if err := schema.Request(r.Method, r.URL.EscapedPath(), body); err != nil {
+		p.t.Errorf("a call breaks the vendor's schema: %v\n%s", err, body)
+	}
 	say := func(status, code int, data string) {
 		rw.WriteHeader(status)
 		_, _ = fmt.Fprintf(rw, `{"code":%d,"msg":"%s","data":%s}`, code, map[int]string{20001: "target user is invalid"}[code], data)
