@@ -40,7 +40,7 @@ type Report struct {
 	Unknown                      int
 	Refused                      int // for a limit per second, because an earlier call arrived late
 	Pending                      int // broadcasts that wait for a slot
-	Repeats                      int // tag calls executed beyond one for each SENT profile intent
+	Repeats                      int // tag calls executed beyond one for each SENT profile intent; at Getui pushes that came again and were dropped
 	Crashes                      []Crash
 	FirstCall                    []time.Duration // from a start to the first call of that process, sorted
 	Problems                     []string
