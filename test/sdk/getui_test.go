@@ -66,7 +66,8 @@ var getuiCalls = []getuiCall{
 		result: `{"TASK":{"` + deviceOne + `":"successed_online","` + deviceTwo + `":"successed_offline"}}`},
 	{step: "list.alias %task", call: "POST /push/list/alias", mode: "users", users: []string{deviceOne, deviceFive, deviceTwo},
 		result: `{"TASK":{"` + deviceOne + `":"successed_online","` + deviceFive + `":"successed_offline","` + deviceTwo + `":"successed_offline"}}`},
-	// With detail the answer has a level more than this SDK's type; our client reads both.
+	// With detail the answer has a level more than this SDK's type. Our client always asks for it: by cids alone nobody could say which
+	// alias was not reached.
 	{step: "list.alias.detail %task", call: "POST /push/list/alias", mode: "users", users: []string{deviceOne, deviceFive, deviceTwo}, body: `{"need_alias_detail":true}`},
 	{step: "report %task", call: "GET /report/push/task/%task"},
 	{step: "stop %task", call: "DELETE /task/%task"},
