@@ -19,7 +19,6 @@ func newDemoCmd() *cobra.Command {
 	var (
 		o      demo.Options
 		asJSON bool
-		vendor string
 	)
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -28,16 +27,19 @@ func newDemoCmd() *cobra.Command {
 that ship, and a stream of events of which nine in ten match nothing. Nothing leaves this machine.
 
 With --for it ends by itself and exits 0 if the books balance, if something of everything was sent, merged and left
-waiting for quota, and if the vendor never had to refuse; without, it runs until Ctrl-C.`,
+waiting for quota, and if the vendor never had to refuse; without, it runs until Ctrl-C.
+
+With --vendor getui the account is at Getui; rule files that Getui cannot serve are left out and named.`,
 		Example: `  notifier demo
   notifier demo --for 15s --json
+  notifier demo --vendor getui                the same at Getui
   notifier demo --rules rules/ --rate 200     your own rules; edits take effect while it runs
   notifier demo --data demo-data              kept, and gone on with at the next start`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
-			case vendor != "rongcloud":
-				return &exitError{exitUsage, fmt.Errorf("--vendor %s: this sandbox serves rongcloud only", vendor)}
+			case o.Vendor != "rongcloud" && o.Vendor != "getui":
+				return &exitError{exitUsage, fmt.Errorf("--vendor %s: must be rongcloud or getui", o.Vendor)}
 			case o.For < 0:
 				return &exitError{exitUsage, fmt.Errorf("--for %s: must be above 0, like 15s", o.For)}
 			case cmd.Flag("for").Changed && o.For == 0:
@@ -58,7 +60,7 @@ waiting for quota, and if the vendor never had to refuse; without, it runs until
 	f.Float64Var(&o.Rate, "rate", 40, "events a second")
 	f.StringVar(&o.Data, "data", "", "keep the broker's data in this directory (default: in memory)")
 	f.StringVar(&o.Rules, "rules", "", "folder of rule files (default: the rules that ship)")
-	f.StringVar(&vendor, "vendor", "rongcloud", "which vendor's sandbox: rongcloud")
+	f.StringVar(&o.Vendor, "vendor", "rongcloud", "at which vendor's sandbox: rongcloud or getui")
 	f.BoolVar(&asJSON, "json", false, "print the result as one JSON object")
 	return cmd
 }

@@ -28,20 +28,27 @@ func runLine(t *testing.T, args ...string) (code int, stdout, stderr string, err
 }
 
 func TestDemoPrintsNothingButJSON(t *testing.T) {
-	code, out, talk, err := runLine(t, "demo", "--for", "5s", "--rate", "60", "--seed", "9", "--json")
+	for _, vendor := range []string{"rongcloud", "getui"} {
+		t.Run(vendor, func(t *testing.T) { demoPrintsNothingButJSON(t, vendor) })
+	}
+}
+
+func demoPrintsNothingButJSON(t *testing.T, vendor string) {
+	code, out, talk, err := runLine(t, "demo", "--vendor", vendor, "--for", "5s", "--rate", "60", "--seed", "9", "--json")
 	if err != nil || code != 0 {
 		t.Fatalf("exit %d: %v\n%s%s", code, err, out, talk)
 	}
 	d := json.NewDecoder(strings.NewReader(out))
 	var r struct {
-		Schema string
-		Seed   int
-		Events int
+		Schema   string
+		Seed     int
+		Events   int
+		Balanced bool
 	}
 	if err := d.Decode(&r); err != nil || d.More() {
 		t.Fatalf("not one JSON object (%v): %s", err, out)
 	}
-	if r.Schema != "notifier.demo/v1" || r.Seed != 9 || r.Events != 300 {
+	if r.Schema != "notifier.demo/v1" || r.Seed != 9 || r.Events != 300 || !r.Balanced {
 		t.Errorf("report %+v", r)
 	}
 	if !strings.Contains(talk, "events 300") || strings.Contains(talk, "\x1b") {
@@ -64,7 +71,7 @@ func TestDemoWrongUse(t *testing.T) {
 		"no rate":           {"--rate", "0"},
 		"a rate beyond all": {"--rate", "1e9"},
 		"not a rate":        {"--rate", "NaN"},
-		"unknown vendor":    {"--vendor", "getui"},
+		"unknown vendor":    {"--vendor", "jiguang"},
 		"an argument":       {"now"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -16,10 +16,13 @@ import (
 
 	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/dispatch"
+	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/getui"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/settings"
+	shipped "github.com/notifier/notifier/rules"
+	"github.com/notifier/notifier/test/schema"
 )
 
 // wantedAtGetui is design.md 4's column of Getui, written once more and otherwise: "" is impossible.
@@ -112,12 +115,84 @@ func TestEveryCombinationAtGetuiHasItsEndpointOrIsRefused(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
+		if err := schema.Request("POST", "/v2/a"+endpoint, body); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 		if all := strings.Contains(string(body), `"audience":"all"`); all != (in.Audience != nil && in.Audience.Everyone && !bit(11)) {
 			t.Errorf("%s: to all %t in %s", name, all, body)
 		}
 	}
 	if len(possible) != 4 || refused == 0 {
 		t.Errorf("reached %v, %d refused", possible, refused)
+	}
+}
+
+// The rules that ship, those that Getui can do: what their samples send holds the vendor's schema, one by one, in a batch and as a list.
+func TestWhatTheShippedRulesSendAtGetui(t *testing.T) {
+	all, err := rules.ReadFS(shipped.Files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ac := settings.Account{Name: "main", Vendor: "getui", AppID: "a", Identify: "cid", AllowEveryone: true, ApprovalWaived: true, Broadcast: true}
+	opt := RuleOptions(&settings.Settings{Accounts: []settings.Account{ac}})
+	var files []rules.File
+	for _, f := range all {
+		if f.Name != "messages.yaml" && f.Name != "profile.yaml" { // messages are RongCloud's; tags have tests of their own
+			files = append(files, f)
+		}
+	}
+	set, list := rules.LoadFiles(files, opt)
+	if set == nil {
+		t.Fatal(list)
+	}
+	g := newGetuiAccount(&ac)
+	fired := map[string]bool{}
+	for _, spec := range set.Catalogue.Specs {
+		for _, f := range files {
+			if f.Name != spec.Sample {
+				continue
+			}
+			events, err := set.Decode(event.Record{Position: event.Position{Topic: spec.Topics[0]}, Value: f.Data, Time: time.Date(2026, 11, 21, 3, 0, 1, 0, time.UTC)})
+			if err != nil || len(events) != 1 {
+				t.Fatalf("%s: %v, %v", f.Name, events, err)
+			}
+			for _, in := range set.Evaluate(&events[0]) {
+				if in.Action == intent.Tags {
+					continue
+				}
+				if in.Merge != nil {
+					if in.Content, err = rules.RenderMerged(in.Content, in.Merge, []map[string]any{in.Merge.Vars, in.Merge.Vars}, 2); err != nil {
+						t.Fatal(err)
+					}
+				}
+				route, err := g.Route(in)
+				if err != nil {
+					t.Fatalf("%s: %v", in.ID, err)
+				}
+				endpoints := []string{route.Endpoint}
+				if route.Users {
+					endpoints = append(endpoints, getui.BatchCID.Name, getui.ListCID.Name)
+				}
+				for _, ep := range endpoints {
+					c := &dispatch.Call{Endpoint: ep, Users: []string{in.Target}, Content: in.Content, Audience: in.Audience, Intents: []*intent.Intent{in}, Began: in.Event.Time}
+					body, _, err := g.body(c)
+					if err == nil && ep == getui.ListCID.Name { // body is its message
+						err = schema.Request("POST", "/v2/a"+getui.ListMessage.Name, body)
+						body, _ = getui.List{By: getui.ByCID, TaskID: "RASL_1", Targets: c.Users}.Body()
+					}
+					if err == nil {
+						err = schema.Request("POST", "/v2/a"+ep, body)
+					}
+					if err != nil {
+						t.Errorf("%s at %s: %v", in.Rule, ep, err)
+					}
+				}
+				fired[in.Rule] = true
+			}
+		}
+	}
+	if len(fired) < 6 {
+		t.Errorf("only %v made a request of their samples", fired)
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/embedded"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/query"
@@ -31,11 +32,12 @@ import (
 
 // Options say what to show.
 type Options struct {
-	For   time.Duration // how long the stream runs; 0: until the context ends
-	Seed  int64
-	Rate  float64 // events/s
-	Data  string  // directory of the broker that is kept; "": a broker in memory
-	Rules string  // folder; "": the rules that ship
+	Vendor string        // rongcloud or getui; "": rongcloud
+	For    time.Duration // how long the stream runs; 0: until the context ends
+	Seed   int64
+	Rate   float64 // events/s
+	Data   string  // directory of the broker that is kept; "": a broker in memory
+	Rules  string  // folder; "": the rules that ship and that the vendor can serve
 
 	Progress io.Writer // what happens meanwhile, and the daemon's warnings
 	Screen   *Screen   // a live view on a terminal; nil: a line a second
@@ -119,13 +121,22 @@ func (d *demo) logger() *zap.Logger {
 func (d *demo) with(ctx context.Context, broker *embedded.Broker, dir string, log *zap.Logger) (_ *Report, err error) {
 	sw := sandbox.DefaultSwitches()
 	sw.DayZone = d.zone.String()
+	vendor := sandbox.App{Vendor: "rongcloud", Key: appKey, Secret: appSecret}
+	if d.opt.Vendor == vendorGetui {
+		vendor.Vendor, vendor.ID = vendorGetui, appID
+	}
 	life, end := context.WithCancel(context.WithoutCancel(ctx)) // of sandbox and daemon: they outlive ctx by the drain
 	defer end()
-	d.sandbox, err = sandbox.Start(life, sandbox.Options{Seed: d.opt.Seed, Apps: []sandbox.App{{Vendor: "rongcloud", Key: appKey, Secret: appSecret}}, Switches: &sw})
+	d.sandbox, err = sandbox.Start(life, sandbox.Options{Seed: d.opt.Seed, Apps: []sandbox.App{vendor}, Switches: &sw})
 	if err != nil {
 		return nil, fmt.Errorf("start the sandbox: %w", err)
 	}
 	defer func() { err = errors.Join(err, d.sandbox.Close()) }()
+	if d.opt.Vendor == vendorGetui {
+		if err := d.sandbox.AddDevices(appID, everybody()...); err != nil {
+			return nil, err
+		}
+	}
 	d.arrivals = &arrivals{server: d.sandbox, each: d.opt.arrived, calls: map[string]int{}}
 
 	folder := "rules"
@@ -134,15 +145,18 @@ func (d *demo) with(ctx context.Context, broker *embedded.Broker, dir string, lo
 			return nil, fmt.Errorf("the folder of rules: %w", err)
 		}
 	}
-	ready := d.sandbox.Ready()
-	if d.settings, d.path, err = writeSettings(dir, d.zone.String(), broker.Addrs()[0], folder, [2]string{ready.Primary, ready.Backup}); err != nil {
+	if d.settings, d.path, err = writeSettings(dir, d.opt.Vendor, d.zone.String(), broker.Addrs()[0], folder, d.sandbox.Ready()); err != nil {
 		return nil, err
 	}
 	d.topics = ledger.TopicsOf(d.settings.Kafka.Prefix)
 	if d.kafka, err = app.KafkaOptions(d.settings); err != nil {
 		return nil, err
 	}
-	d.files = func() ([]rules.File, error) { return rules.ReadFS(shipped.Files) }
+	able, err := d.able()
+	if err != nil {
+		return nil, err
+	}
+	d.files = func() ([]rules.File, error) { return able, nil }
 	if d.opt.Rules != "" {
 		d.files = func() ([]rules.File, error) {
 			files, list := rules.Read([]string{folder})
@@ -171,6 +185,25 @@ func (d *demo) with(ctx context.Context, broker *embedded.Broker, dir string, lo
 	r.Problems = r.judge(d.opt.For > 0)
 	return r, nil
 }
+
+// able gives the files that ship, without those that hold a rule which the vendor cannot serve.
+func (d *demo) able() ([]rules.File, error) {
+	files, err := rules.ReadFS(shipped.Files)
+	if err != nil {
+		return nil, err
+	}
+	_, list := rules.LoadFiles(files, app.RuleOptions(d.settings))
+	return slices.DeleteFunc(files, func(f rules.File) bool {
+		i := slices.IndexFunc(list, func(x diag.Diagnostic) bool { return x.File == f.Name && x.Code == notPossible })
+		if i >= 0 {
+			fmt.Fprintf(d.opt.Progress, "without %s: %s\n", f.Name, list[i].Message.In(diag.Both))
+		}
+		return i >= 0
+	}), nil
+}
+
+// notPossible is the finding that a vendor cannot do what a rule wants.
+const notPossible = "N407"
 
 func (d *demo) load() (*rules.Set, error) {
 	files, err := d.files()
@@ -318,10 +351,31 @@ func (d *demo) audit(ctx context.Context, pending map[string]int) (*Report, erro
 	}
 	d.arrivals.look()
 	calls, _ := d.arrivals.seen()
-	rep := compose(in, b, pending, calls, d.sandbox.Stats().RongCloud, d.slots(states, time.Now()))
-	rep.Seed, rep.left = d.opt.Seed, in.left
+	rep := compose(in, b, pending, calls, d.vendorStats(), d.slots(states, time.Now()))
+	rep.Seed, rep.left, rep.shows = d.opt.Seed, in.left, d.shows()
 	rep.Seconds = int(math.Round(time.Duration(d.streamed.Load()).Seconds()))
 	return rep, nil
+}
+
+// vendorStats is what the vendor counted; a push that Getui delivered twice, or could have taken for another one, is a double.
+func (d *demo) vendorStats() sandbox.VendorStats {
+	all := d.sandbox.Stats()
+	if d.opt.Vendor != vendorGetui {
+		return all.RongCloud
+	}
+	st := all.Getui.VendorStats
+	st.Doubles += all.Getui.DuplicateDeliveries + all.Getui.RequestIDConflicts
+	return st
+}
+
+// shows lists what a whole stream must have sent something of. At Getui that is what the rules that could be loaded send.
+func (d *demo) shows() []string {
+	if d.opt.Vendor != vendorGetui {
+		return kinds
+	}
+	return slices.DeleteFunc(slices.Clone(kinds), func(kind string) bool {
+		return !slices.ContainsFunc(d.set.Rules, func(r *rules.Rule) bool { return string(r.Action) == kind })
+	})
 }
 
 // slots is the quota of the lanes that the demo uses: nobody in it takes a broadcast back.

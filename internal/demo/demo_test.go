@@ -79,6 +79,41 @@ func TestDemoShowsEverything(t *testing.T) {
 	}
 }
 
+// The same at Getui: what it can do is shown, each call holds the vendor's schema, and no device gets a push twice.
+func TestDemoAtGetui(t *testing.T) {
+	t.Parallel()
+	var talk syncBuffer
+	valid := 0
+	r, err := Run(t.Context(), Options{Vendor: "getui", For: 15 * time.Second, Seed: 3, Rate: 40, Progress: &talk, arrived: func(e *sandbox.Entry) {
+		if err := schema.Request(e.Method, e.Path, e.Body); err != nil {
+			t.Errorf("a call breaks the vendor's schema: %v\n%s", err, e.Body)
+		}
+		valid++
+	}})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, talk.String())
+	}
+	if !r.OK() || !r.Balanced {
+		t.Errorf("problems %q\n%s", r.Problems, talk.String())
+	}
+	calls := 0
+	for _, n := range r.Calls {
+		calls += n
+	}
+	if valid != calls || calls == 0 {
+		t.Errorf("%d calls were held to the schema, %d were made", valid, calls)
+	}
+	if q := r.Quota["main/app"]; q.Minute == nil || q.Minute.Used != 2 || r.Sent.Broadcast != 2 || r.Calls["/push/all"]+r.Calls["/push/tag"] != 2 {
+		t.Errorf("quota %+v, %d broadcasts, calls %v: both slots of the minute are wanted", q, r.Sent.Broadcast, r.Calls)
+	}
+	if r.Sent.Push == 0 || r.Fates.Coalesced == 0 || r.Pending.Quota == 0 || r.Fates.Dead+r.Fates.Unknown != 0 {
+		t.Errorf("sent %+v, fates %+v, pending %+v", r.Sent, r.Fates, r.Pending)
+	}
+	if !strings.Contains(talk.String(), "without messages.yaml: ") {
+		t.Errorf("what Getui cannot do is not named:\n%s", talk.String())
+	}
+}
+
 // Ctrl-C ends a demo without an end: what was made until then is in the report. Started again on the same data it goes on.
 func TestDemoIsInterruptedAndGoesOn(t *testing.T) {
 	t.Parallel()

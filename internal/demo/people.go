@@ -23,13 +23,26 @@ var (
 	replies  = []string{"您好，退款已经提交，预计一个工作日到账。", "已为您补发，新的运单号稍后更新。", "发票已开好，请在订单详情下载。", "地址已经改好，今天发出。"}
 )
 
+// people is how many there are in a stream.
+const people = 400
+
+func userID(i int) string { return fmt.Sprintf("u-%03d", i+1) }
+
+// everybody lists the ids of a stream's people.
+func everybody() (ids []string) {
+	for i := range people {
+		ids = append(ids, userID(i))
+	}
+	return ids
+}
+
 // population makes the people of a stream. The first few are the cast of its opening.
 func population(rnd *rand.Rand) []person {
-	people := make([]person, 400)
-	for i := range people {
-		people[i] = person{id: fmt.Sprintf("u-%03d", i+1), name: pick(rnd, surnames) + pick(rnd, given), city: pick(rnd, cities), level: pick(rnd, levels), blocked: i > 20 && rnd.IntN(60) == 0}
+	out := make([]person, people)
+	for i := range out {
+		out[i] = person{id: userID(i), name: pick(rnd, surnames) + pick(rnd, given), city: pick(rnd, cities), level: pick(rnd, levels), blocked: i > 20 && rnd.IntN(60) == 0}
 	}
-	return people
+	return out
 }
 
 func pick[T any](rnd *rand.Rand, from []T) T { return from[rnd.IntN(len(from))] }

@@ -40,8 +40,12 @@ type Report struct {
 	Balanced       bool             `json:"balanced"`
 	Problems       []string         `json:"problems"` // empty: exit 0
 
-	left int // records that stage 1 has not read, not in Events
+	left  int      // records that stage 1 has not read, not in Events
+	shows []string // of kinds: what a whole stream must have sent something of
 }
+
+// kinds are the kinds of Sent.
+var kinds = []string{"tags", "push", "message", "broadcast"}
 
 // Fates counts by kind.
 type Fates struct {
@@ -72,9 +76,18 @@ type Pending struct {
 
 // Quota is a scarce lane.
 type Quota struct {
-	Hour Window    `json:"hour"`
-	Day  Window    `json:"day"`  // in the zone that is used most
-	Next time.Time `json:"next"` // when a call may start
+	Hour   Window    `json:"hour"`
+	Day    Window    `json:"day"`              // in the zone that is used most
+	Next   time.Time `json:"next"`             // when a call may start
+	Minute *Window   `json:"minute,omitempty"` // at Getui, which counts no hours
+}
+
+// short is the window below the day.
+func (q Quota) short() string {
+	if q.Minute != nil {
+		return fmt.Sprintf("minute %d/%d", q.Minute.Used, q.Minute.Limit)
+	}
+	return fmt.Sprintf("hour %d/%d", q.Hour.Used, q.Hour.Limit)
 }
 
 // Window is one window of a scarce lane.
@@ -92,7 +105,7 @@ func compose(in *input, b *query.Books, pending map[string]int, calls map[string
 		Fates: Fates{b.Fates[ledger.Sent], b.Fates[ledger.Coalesced], b.Fates[ledger.Suppressed], b.Fates[ledger.Dead], b.Fates[ledger.FateUnknown]},
 		Sent:  Sent{b.Sent["tags"], b.Sent["push"], b.Sent["message"], b.Sent["broadcast"]}, Reasons: map[string]int{}, Calls: calls, Quota: map[string]Quota{},
 		Pending:        Pending{pending["merging"], pending["approval"], pending["quiet"], pending["quota"], pending["paused"], pending["in_flight"]},
-		RefusedByQuota: v.RefusedByQuota, Overruns: v.Overruns, Doubles: v.Doubles + len(b.Double), Problems: []string{}}
+		RefusedByQuota: v.RefusedByQuota, Overruns: v.Overruns, Doubles: v.Doubles + len(b.Double), Problems: []string{}, shows: kinds}
 	for reason, n := range b.Reasons {
 		r.Reasons[string(reason)] = n
 	}
@@ -109,8 +122,12 @@ func quotaOf(l app.QuotaLane) Quota {
 	q := Quota{Next: l.Next.UTC().Truncate(time.Second)}
 	for _, w := range l.Windows {
 		to := &q.Hour
-		if strings.Contains(w.Window, "day") {
+		switch {
+		case strings.Contains(w.Window, "day"):
 			to = &q.Day
+		case strings.HasSuffix(w.Window, " in 1m0s"):
+			q.Minute = &Window{}
+			to = q.Minute
 		}
 		if w.Used >= to.Used {
 			*to = Window{w.Used, w.Limit}
@@ -136,11 +153,9 @@ func (r *Report) judge(everything bool) []string {
 		return problems
 	}
 	say(r.left > 0, "%d records were not read within %s", r.left, patience)
-	for _, s := range []struct {
-		what string
-		n    int
-	}{{"tags", r.Sent.Tags}, {"push", r.Sent.Push}, {"message", r.Sent.Message}, {"broadcast", r.Sent.Broadcast}} {
-		say(s.n == 0, "nothing SENT of %s", s.what)
+	sent := map[string]int{"tags": r.Sent.Tags, "push": r.Sent.Push, "message": r.Sent.Message, "broadcast": r.Sent.Broadcast}
+	for _, kind := range r.shows {
+		say(sent[kind] == 0, "nothing SENT of %s", kind)
 	}
 	say(r.Fates.Coalesced == 0, "nothing COALESCED")
 	say(r.Pending.Quota == 0, "no intent waits for quota")
@@ -156,7 +171,7 @@ func (r *Report) Text() string {
 	fmt.Fprintf(&b, "sent: %d tags, %d pushes, %d messages, %d broadcasts; %d wait for quota\n", r.Sent.Tags, r.Sent.Push, r.Sent.Message, r.Sent.Broadcast, r.Pending.Quota)
 	for _, lane := range slices.Sorted(maps.Keys(r.Quota)) {
 		q := r.Quota[lane]
-		fmt.Fprintf(&b, "%s: hour %d/%d, day %d/%d, next %s\n", lane, q.Hour.Used, q.Hour.Limit, q.Day.Used, q.Day.Limit, q.Next.Local().Format(time.RFC3339))
+		fmt.Fprintf(&b, "%s: %s, day %d/%d, next %s\n", lane, q.short(), q.Day.Used, q.Day.Limit, q.Next.Local().Format(time.RFC3339))
 	}
 	fmt.Fprintf(&b, "vendor: refused by quota %d, overruns %d, doubles %d\n", r.RefusedByQuota, r.Overruns, r.Doubles)
 	if r.OK() {

@@ -7,6 +7,8 @@ import (
 	"github.com/notifier/notifier/internal/sandbox"
 )
 
+var here = sandbox.Ready{Primary: "http://127.0.0.1:1", Backup: "http://127.0.0.1:2", Getui: "http://127.0.0.1:1/v2"}
+
 // Whatever the hour, it is 10 in the demo's zone, and both the settings and the sandbox know the zone.
 func TestItIsTenInTheMorning(t *testing.T) {
 	for hour := range 24 {
@@ -20,7 +22,7 @@ func TestItIsTenInTheMorning(t *testing.T) {
 			if there := now.In(loc); there.Hour() != 10 || there.Minute() != minute {
 				t.Errorf("%02d:%02d UTC: in %s it is %s", hour, minute, zone, there.Format(time.TimeOnly))
 			}
-			s, _, err := writeSettings(t.TempDir(), zone, "127.0.0.1:9092", "rules", [2]string{"http://127.0.0.1:1", "http://127.0.0.1:2"})
+			s, _, err := writeSettings(t.TempDir(), "rongcloud", zone, "127.0.0.1:9092", "rules", here)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -35,7 +37,7 @@ func TestItIsTenInTheMorning(t *testing.T) {
 // The settings walk the daemon's path, and nothing of this shell's environment gets in.
 func TestSettingsOfTheDemo(t *testing.T) {
 	t.Setenv("NOTIFIER_KAFKA_PREFIX", "production")
-	s, _, err := writeSettings(t.TempDir(), "Etc/GMT-8", "127.0.0.1:9092", `C:\rules with "quotes"`, [2]string{"http://127.0.0.1:1", "http://127.0.0.1:2"})
+	s, _, err := writeSettings(t.TempDir(), "rongcloud", "Etc/GMT-8", "127.0.0.1:9092", `C:\rules with "quotes"`, here)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,5 +47,20 @@ func TestSettingsOfTheDemo(t *testing.T) {
 	}
 	if d := sandbox.DefaultSwitches(); d.Hour != "rolling" {
 		t.Errorf("the sandbox reads the hour as %s", d.Hour)
+	}
+}
+
+// The account at Getui is one that the daemon takes, and its slots are fewer than the sandbox's.
+func TestSettingsOfTheDemoAtGetui(t *testing.T) {
+	s, _, err := writeSettings(t.TempDir(), "getui", "Etc/GMT-8", "127.0.0.1:9092", "rules", here)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ac := s.Accounts[0]
+	if ac.Vendor != "getui" || ac.AppID != appID || ac.Secret.Reveal() != appSecret || ac.Identify != "cid" || ac.Hosts[0] != "http://127.0.0.1:1" || !ac.AllowEveryone || !ac.ApprovalWaived {
+		t.Errorf("account %+v", ac)
+	}
+	if k := sandbox.DefaultKnobs(); ac.Quota.Minute >= k.AppMinuteLimit || ac.Quota.Day > k.AppDayLimit {
+		t.Errorf("quota %+v, the sandbox has %d a minute and %d a day", ac.Quota, k.AppMinuteLimit, k.AppDayLimit)
 	}
 }

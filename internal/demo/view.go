@@ -96,7 +96,7 @@ func (f *frame) lines(color bool, width int) (out []string) {
 	put("", "事件 events   %d   %.0f/s   no match %d   ignored %d   dead %d", s.events, f.perSec, s.results["no_match"], s.results["ignored"], s.results["dead"])
 	put(green, "结果 fates    %s", fates(s.fates))
 	for _, l := range f.quota {
-		put(yellow, "名额 slots    %s   hour %d/%d   day %d/%d   next %s   waiting %d", l.lane, l.quota.Hour.Used, l.quota.Hour.Limit, l.quota.Day.Used, l.quota.Day.Limit, f.next(l.quota.Next), l.waiting)
+		put(yellow, "名额 slots    %s   %s   day %d/%d   next %s   waiting %d", l.lane, l.quota.short(), l.quota.Day.Used, l.quota.Day.Limit, f.next(l.quota.Next), l.waiting)
 	}
 	put("", "")
 	put(bold, "手机上 on the phones")
@@ -145,7 +145,7 @@ func printable(s string) string {
 func (f *frame) line() string {
 	parts := []string{f.now.In(f.zone).Format(time.TimeOnly), fmt.Sprintf("events %d (%.0f/s)", f.snapshot.events, f.perSec), fates(f.snapshot.fates)}
 	for _, l := range f.quota {
-		parts = append(parts, fmt.Sprintf("slots %d/%d, next %s, waiting %d", l.quota.Hour.Used, l.quota.Hour.Limit, f.next(l.quota.Next), l.waiting))
+		parts = append(parts, fmt.Sprintf("slots %s, next %s, waiting %d", l.quota.short(), f.next(l.quota.Next), l.waiting))
 	}
 	if n := len(f.notes); n > 0 {
 		parts = append(parts, fmt.Sprintf("→ %s: %s", f.notes[n-1].to, printable(f.notes[n-1].title)))

@@ -15,7 +15,7 @@ import (
 func someFrame() frame {
 	return frame{head: "seed 42   for 15s", inside: "elsewhere: -c x", zone: time.UTC, now: noon, perSec: 39.6,
 		snapshot: snapshot{events: 600, results: map[string]int{"no_match": 414, "ignored": 124, "dead": 2}, fates: map[string]int{"SENT": 46, "COALESCED": 7, "SUPPRESSED": 2}},
-		quota:    []laneView{{"main/broadcast", Quota{Window{2, 2}, Window{2, 3}, noon.Add(59*time.Minute + 30*time.Second)}, 6}},
+		quota:    []laneView{{"main/broadcast", Quota{Hour: Window{2, 2}, Day: Window{2, 3}, Next: noon.Add(59*time.Minute + 30*time.Second)}, 6}},
 		notes:    []note{{noon, "u-004", "您的包裹已发出", "顺丰 SF1 正在路上"}, {noon.Add(time.Second), "city_北京", "北京闪购开始", "坏\x1b[2J了"}},
 		warnings: []string{"a warning"}}
 }
@@ -43,7 +43,7 @@ a warning`
 		t.Errorf("frame (-want +got):\n%s", diff)
 	}
 	line := f.line()
-	for _, part := range []string{"04:00:00", "events 600 (40/s)", "SENT 46", "slots 2/2, next 04:59:30 (in 59m30s), waiting 6", "→ city_北京: 北京闪购开始"} {
+	for _, part := range []string{"04:00:00", "events 600 (40/s)", "SENT 46", "slots hour 2/2, next 04:59:30 (in 59m30s), waiting 6", "→ city_北京: 北京闪购开始"} {
 		if !strings.Contains(line, part) {
 			t.Errorf("the line of the log has no %q: %s", part, line)
 		}

@@ -118,11 +118,16 @@ func (a *arrivals) look() {
 	defer a.mu.Unlock()
 	for _, e := range a.server.Journal(a.seq) {
 		a.seq = e.Seq
-		a.calls[e.Path]++
+		a.calls[strings.TrimPrefix(e.Path, "/v2/"+appID)]++
 		if a.each != nil {
 			a.each(&e)
 		}
-		if n, ok := notification(&e); ok && e.Executed {
+		if !e.Executed {
+			continue
+		}
+		if e.Vendor == vendorGetui {
+			a.last = append(a.last, getuiNotes(&e)...)
+		} else if n, ok := notification(&e); ok {
 			a.last = append(a.last, n)
 		}
 	}
@@ -171,6 +176,28 @@ func notification(e *sandbox.Entry) (note, bool) {
 		n.to = "全部用户 everyone"
 	}
 	return n, true
+}
+
+// getuiNotes reads what a call at Getui shows on phones; a batch is several messages.
+func getuiNotes(e *sandbox.Entry) (out []note) {
+	all := []gjson.Result{gjson.ParseBytes(e.Body)}
+	if list := all[0].Get("msg_list"); list.Exists() {
+		all = list.Array()
+	}
+	for _, m := range all {
+		shown := m.Get("push_message.notification")
+		if !shown.Exists() {
+			continue
+		}
+		n := note{at: time.UnixMilli(e.AtMS), to: "全部用户 everyone", title: shown.Get("title").String(), body: shown.Get("body").String()}
+		for _, path := range []string{"audience.cid.0", "audience.fast_custom_tag", "audience.tag.0.values.0"} {
+			if to := m.Get(path); to.Exists() {
+				n.to = to.String()
+			}
+		}
+		out = append(out, n)
+	}
+	return out
 }
 
 // books follows the ledger, for the quota of the live view.

@@ -17,6 +17,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"go.uber.org/goleak"
+
+	"github.com/notifier/notifier/test/schema"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -43,7 +45,10 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	f.seen = append(f.seen, s)
 	status, answer := 200, `{"code":0,"msg":"success","data":{"RASS_1":{"c-1":"successed_online"}}}`
+	bad := schema.Request(r.Method, r.URL.EscapedPath(), body)
 	switch {
+	case bad != nil:
+		status, answer = 400, fmt.Sprintf(`{"code":20001,"msg":%q}`, bad)
 	case s.call == "POST /auth":
 		f.tokens++
 		answer = fmt.Sprintf(`{"code":0,"data":{"token":"t-%d","expire_time":"%d"}}`, f.tokens, time.Now().Add(24*time.Hour).UnixMilli())

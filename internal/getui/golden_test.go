@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/notifier/notifier/test/schema"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -111,6 +113,9 @@ func TestGoldens(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
+		}
+		if err := schema.Request(ep.Method, "/v2/app"+r.Path(), body); err != nil {
+			t.Errorf("%s breaks the vendor's schema: %v", name, err)
 		}
 		got := ep.Method + " " + r.Path() + "\n"
 		if body != nil {

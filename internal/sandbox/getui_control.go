@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 )
@@ -44,6 +45,20 @@ func (s *Server) SetKnobs(k Knobs) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.world.getui.knobs = k
+	return nil
+}
+
+// AddDevices gives an app devices that are online, with these cids. A reset takes them away.
+func (s *Server) AddDevices(appID string, cids ...string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	app := s.world.getui.apps[appID]
+	if app == nil {
+		return fmt.Errorf("add devices: there is no app %q", appID)
+	}
+	for _, cid := range cids {
+		app.users[cid] = &getuiUser{cid: cid, online: true, phone: "android", lastLogin: s.world.getui.clock.ms()}
+	}
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/notifier/notifier/test/chaos/audit"
 	"github.com/notifier/notifier/test/chaos/harness"
 )
 
@@ -21,6 +22,7 @@ import (
 type options struct {
 	kills   int
 	seed    uint64
+	vendor  string
 	program string
 	keep    string
 	drain   time.Duration
@@ -31,12 +33,13 @@ func main() {
 	var o options
 	flag.IntVar(&o.kills, "kills", 100, "how often the daemon is killed")
 	flag.Uint64Var(&o.seed, "seed", 1, "of the input, the faults and the moments")
+	flag.StringVar(&o.vendor, "vendor", "rongcloud", "where the accounts are: rongcloud or getui")
 	flag.StringVar(&o.program, "notifier", "", "a notifier built with -tags failpoints (default: built from this tree)")
 	flag.StringVar(&o.keep, "keep", "", "keep settings, logs, data and journals of all rounds in this folder, which must be new")
 	flag.DurationVar(&o.drain, "drain", 4*time.Minute, "how long a round may take to come to rest")
 	flag.BoolVar(&o.record, "record", false, "add the run to "+harness.RunsFile+"; then go run ./test/chaos/figures")
 	flag.Parse()
-	if o.kills < 1 || flag.NArg() > 0 {
+	if o.kills < 1 || flag.NArg() > 0 || o.vendor != "rongcloud" && o.vendor != audit.Getui {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -66,7 +69,7 @@ func main() {
 
 // run prepares a folder and a program, and does the kills. The folder of a run with problems stays.
 func run(ctx context.Context, o options, say io.Writer) (res *harness.Result, err error) {
-	h := harness.Options{Kills: o.kills, Seed: o.seed, Program: o.program, Keep: o.keep != "", Drain: o.drain, Say: say}
+	h := harness.Options{Kills: o.kills, Seed: o.seed, Vendor: o.vendor, Program: o.program, Keep: o.keep != "", Drain: o.drain, Say: say}
 	if h.Root, err = harness.Root(ctx); err != nil {
 		return nil, err
 	}

@@ -70,6 +70,9 @@ var alone = []struct {
 }{
 	{"check --strict docs/cookbook/rules", "", 0},
 	{"test --coverage docs/cookbook/rules", "", 0},
+	{"test -c docs/moving/getui.yaml docs/moving/rules", "", 0},
+	{"test -c docs/moving/rongcloud.yaml docs/moving/rules", "", 0},
+	{"test -c docs/moving/both.yaml docs/moving/failover", "", 0},
 	{"explain --lang en --event order.json", "explain", 0},
 	{"explain --lang zh --event order.json", "explain", 0},
 	{"check", "explain", 0},

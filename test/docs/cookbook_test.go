@@ -15,8 +15,10 @@ import (
 
 const cookbook = "docs/cookbook"
 
-// excerpts reports whether a page shows parts of files, which are held equal to the files, instead of whole ones.
-func excerpts(page string) bool { return strings.HasPrefix(page, cookbook+".") }
+// excerpts reports whether a page shows files, or parts of them, that have a test of their own and are held equal to what it shows.
+func excerpts(page string) bool {
+	return strings.HasPrefix(page, cookbook+".") || strings.HasPrefix(page, "docs/getui-moving.")
+}
 
 // recipes are the rule files of the cookbook, by name; beside is what each of them needs: the catalogue and its samples.
 func recipes(t *testing.T) (all []rules.File, beside, own []rules.File) {

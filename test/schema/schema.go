@@ -1,5 +1,5 @@
-// Package schema holds request bodies to the vendor's contract: the JSON Schemas of testdata/rongcloud/schemas.json with their own
-// keywords. Tests of every layer use it: golden files, what the demo sends, what a simulated daemon sends.
+// Package schema holds request bodies to the vendors' contracts: the JSON Schemas of testdata/rongcloud/schemas.json and
+// testdata/getui/schemas.json with their own keywords. Tests of every layer use it: golden files, what the demo sends, what a simulated daemon sends.
 package schema
 
 import (
@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -20,9 +21,11 @@ import (
 var lists = map[string]bool{"userIds": true, "toUserId": true}
 
 // File is the path of a file of the vendor's contract, testdata/rongcloud/NAME, from any test's folder.
-func File(name string) string {
+func File(name string) string { return file("rongcloud", name) }
+
+func file(vendor, name string) string {
 	_, here, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(here), "..", "..", "testdata", "rongcloud", name)
+	return filepath.Join(filepath.Dir(here), "..", "..", "testdata", vendor, name)
 }
 
 // compiled is the schemas by their names, such as `POST /user/tag/set.json`.
@@ -81,8 +84,11 @@ func Wire(path, contentType string, body []byte) error {
 	return Request("POST", path, decoded)
 }
 
-// Request checks a request as the sandbox's journal shows it: forms are decoded to an object.
+// Request checks a request as the sandbox's journal shows it: forms are decoded to an object. What begins with /v2/ is Getui's.
 func Request(method, path string, body json.RawMessage) error {
+	if strings.HasPrefix(path, getuiPrefix) {
+		return getuiRequest(method, path, body)
+	}
 	all, err := compiled()
 	if err != nil {
 		return err

@@ -20,7 +20,7 @@ func tools() error {
 	for _, t := range []struct{ name, what string }{
 		{"java", "a JDK 17 or newer"},
 		{"javac", "a JDK 17 or newer"},
-		{"mvn", "Apache Maven, to fetch the Java SDK"},
+		{"mvn", "Apache Maven, to fetch the Java SDKs"},
 		{"node", "Node.js 18 or newer"},
 		{"npm", "npm, to fetch the Node SDK"},
 	} {
@@ -31,11 +31,12 @@ func tools() error {
 	return errors.Join(missing...)
 }
 
-// fetchJava returns the folder with the jars of java/pom.xml. Maven fetches them, with whatever mirror its own settings
+// fetchJava returns the folder with the jars of FOLDER/pom.xml. Maven fetches them, with whatever mirror its own settings
 // name.
-func fetchJava(ctx context.Context) (string, error) {
-	return fetchOnce("java", []string{"java/pom.xml"}, func(dir string) error {
-		return run(ctx, ".", "mvn", "-q", "-B", "-f", filepath.Join("java", "pom.xml"),
+func fetchJava(ctx context.Context, folder string) (string, error) {
+	pom := filepath.Join(folder, "pom.xml")
+	return fetchOnce(folder, []string{pom}, func(dir string) error {
+		return run(ctx, ".", "mvn", "-q", "-B", "-f", pom,
 			"dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory="+dir)
 	})
 }

@@ -3,6 +3,7 @@ package sdk
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,14 +12,22 @@ import (
 
 // shared is what all tests use: the notifier binary and the vendor's SDKs, ready to run.
 var shared struct {
-	notifier   string
-	java, node command
+	notifier          string
+	java, node, getui command
 }
 
-// command starts java/Vendor.java or node/vendor.js.
+// command starts java/Vendor.java, node/vendor.js or getui/Getui.java.
 type command struct {
-	args []string
-	env  []string
+	args  []string
+	env   []string
+	quiet bool // it says on stderr that it has no logger, each time
+}
+
+func (c command) stderr() io.Writer {
+	if c.quiet {
+		return io.Discard
+	}
+	return os.Stderr
 }
 
 // TestMain fetches and builds once. What is missing fails the run: a suite that skips itself silently proves nothing.
@@ -41,23 +50,28 @@ func setUp(dir string) error {
 	if err := tools(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute) // the first run downloads some 8 MB
+	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute) // the first run downloads some 12 MB
 	defer cancel()
 
 	shared.notifier = filepath.Join(dir, "notifier")
 	if err := run(ctx, filepath.Join("..", ".."), "go", "build", "-o", shared.notifier, "./cmd/notifier"); err != nil {
 		return err
 	}
-	jars, err := fetchJava(ctx)
-	if err != nil {
-		return err
+	for _, p := range []struct {
+		to           *command
+		folder, name string
+	}{{&shared.java, "java", "Vendor"}, {&shared.getui, "getui", "Getui"}} {
+		jars, err := fetchJava(ctx, p.folder)
+		if err != nil {
+			return err
+		}
+		classes := filepath.Join(dir, p.folder)
+		jars = filepath.Join(jars, "*")
+		if err := run(ctx, ".", "javac", "-nowarn", "-encoding", "UTF-8", "-cp", jars, "-d", classes, filepath.Join(p.folder, p.name+".java")); err != nil {
+			return err
+		}
+		*p.to = command{args: []string{"java", "-Dfile.encoding=UTF-8", "-cp", classes + string(os.PathListSeparator) + jars, p.name}, quiet: p.name == "Getui"}
 	}
-	classes := filepath.Join(dir, "classes")
-	jars = filepath.Join(jars, "*")
-	if err := run(ctx, ".", "javac", "-nowarn", "-encoding", "UTF-8", "-cp", jars, "-d", classes, filepath.Join("java", "Vendor.java")); err != nil {
-		return err
-	}
-	shared.java = command{args: []string{"java", "-Dfile.encoding=UTF-8", "-cp", classes + string(os.PathListSeparator) + jars, "Vendor"}}
 
 	packages, err := fetchNode(ctx)
 	if err != nil {

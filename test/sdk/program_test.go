@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// program is a running Vendor.java or vendor.js: one SDK, bound to one sandbox.
+// program is a running Vendor.java, vendor.js or Getui.java: one SDK, bound to one sandbox.
 type program struct {
 	in      io.WriteCloser
 	results chan result
@@ -25,13 +25,19 @@ type result struct {
 	Message string              `json:"message"`
 	ID      string              `json:"id"`
 	Tags    map[string][]string `json:"tags"`
+	Data    json.RawMessage     `json:"data"`   // Getui
 	Thrown  string              `json:"thrown"` // refused before it was sent, or an exception
 }
 
 // startProgram runs a command with the sandbox's account and addresses as arguments, until the test ends.
 func startProgram(t *testing.T, c command, s *sandbox) *program {
 	t.Helper()
-	cmd := exec.Command(c.args[0], append(slices.Clone(c.args[1:]), appKey, appSecret, s.primary, s.backup)...)
+	return startWith(t, c, appKey, appSecret, s.primary, s.backup)
+}
+
+func startWith(t *testing.T, c command, args ...string) *program {
+	t.Helper()
+	cmd := exec.Command(c.args[0], append(slices.Clone(c.args[1:]), args...)...)
 	cmd.Env = append(os.Environ(), c.env...)
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -41,7 +47,7 @@ func startProgram(t *testing.T, c command, s *sandbox) *program {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd.Stderr = os.Stderr
+	cmd.Stderr = c.stderr()
 	dieWithParent(cmd)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -29,12 +29,13 @@ const (
 
 // sandbox is a running `notifier sandbox`.
 type sandbox struct {
-	primary, backup, control string
+	primary, backup, getui, control string
 }
 
 // entry is what the tests read of a journal entry.
 type entry struct {
 	Host      string            `json:"host"`
+	Method    string            `json:"method"`
 	Path      string            `json:"path"`
 	Headers   map[string]string `json:"headers"`
 	Body      json.RawMessage   `json:"body"`
@@ -46,6 +47,7 @@ type entry struct {
 	Matched   []string          `json:"matched"`
 	Rendered  json.RawMessage   `json:"rendered"`
 	Recalls   int               `json:"recalls"`
+	Repeats   []string          `json:"repeats"`
 }
 
 type answer struct {
@@ -88,12 +90,13 @@ func startSandbox(t *testing.T, flags ...string) *sandbox {
 	var ready struct {
 		Primary string `json:"rongcloud"`
 		Backup  string `json:"rongcloud_backup"`
+		Getui   string `json:"getui"`
 		Control string `json:"control"`
 	}
 	if err := errors.Join(err, json.Unmarshal(line, &ready)); err != nil {
 		t.Fatalf("ready line %q: %v", line, err)
 	}
-	return &sandbox{ready.Primary, ready.Backup, ready.Control}
+	return &sandbox{ready.Primary, ready.Backup, ready.Getui, ready.Control}
 }
 
 // do makes a call and decodes its JSON answer whatever its status is.

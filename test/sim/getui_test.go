@@ -3,6 +3,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -15,12 +16,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/notifier/notifier/internal/sandbox"
 	"github.com/notifier/notifier/internal/settings"
+	"github.com/notifier/notifier/test/schema"
 )
 
 // peer is Getui as these tests need it: tokens, users, and repeats of a request id that deliver nothing. What it checks of a request is
 // little; that is the sandbox's.
 type peer struct {
+	t         *testing.T
 	mu        sync.Mutex        // guards the rest
 	bodies    map[string]string // request id -> the push as it came first
 	conflicts int               // one id with another push
@@ -42,7 +46,7 @@ func (w *world) getui(p *peer) (stop func()) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	p.bodies, p.delivered, p.counts = map[string]string{}, map[string][]string{}, map[string]int{}
+	p.t, p.bodies, p.delivered, p.counts = w.t, map[string]string{}, map[string][]string{}, map[string]int{}
 	srv := &http.Server{Handler: p}
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = srv.Serve(ln) })
@@ -83,6 +87,9 @@ func (p *peer) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	call := r.Method + " " + strings.TrimPrefix(r.URL.Path, "/v2/AppId1")
+	if err := schema.Request(r.Method, r.URL.EscapedPath(), body); err != nil {
+		p.t.Errorf("a call breaks the vendor's schema: %v\n%s", err, body)
+	}
 	say := func(status, code int, data string) {
 		rw.WriteHeader(status)
 		_, _ = fmt.Fprintf(rw, `{"code":%d,"msg":"%s","data":%s}`, code, map[int]string{20001: "target user is invalid"}[code], data)
@@ -452,4 +459,56 @@ func TestGetuiTakesOverFromRongCloud(t *testing.T) {
 			t.Errorf("delivered %v, fates %v", p.delivered, w.words())
 		}
 	})
+}
+
+// docs/getui-moving.md, case by case: the second account, here at Getui, is tried only when the first certainly did not act.
+func TestGetuiIsTriedOnlyWhenTheFirstDidNotAct(t *testing.T) {
+	rules := strings.ReplaceAll(getuiRules, "    when: always\n", "    when: always\n    account: [main, second]\n")
+	for _, tc := range []struct {
+		name   string
+		fault  sandbox.Fault
+		secret string // of main; "": the right one
+		fates  string
+		first  int // pushes that main's vendor executed
+		second int // and Getui
+	}{
+		{"it acts", sandbox.Fault{}, "", "SENT", 1, 0},
+		{"it acts and its answer is lost", sandbox.Fault{Kind: "reset_after", Times: 1}, "", "UNKNOWN", 1, 0},
+		{"it says nothing", sandbox.Fault{Kind: "stall", Times: 1}, "", "UNKNOWN", 0, 0},
+		{"it answers 502", sandbox.Fault{Kind: "http_5xx", Times: 1}, "", "UNKNOWN", 0, 0},
+		{"it has had enough for this second", sandbox.Fault{Kind: "code", HTTP: 200, Code: 1008, Times: 2}, "", "SENT", 1, 0},
+		{"it refuses the credentials", sandbox.Fault{}, "not the secret", "COALESCED SENT", 0, 1},
+		{"it refuses the product", sandbox.Fault{Kind: "code", HTTP: 430, Code: 1009, Times: -1}, "", "COALESCED SENT", 0, 1},
+		{"it refuses the push itself", sandbox.Fault{Kind: "code", HTTP: 400, Code: 1002, Times: -1}, "", "DEAD(rejected-by-vendor)", 0, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			simulate(t, setup{rules: rules, quiet: true}, func(t *testing.T, w *world) {
+				p := &peer{}
+				defer w.getui(p)()
+				if tc.fault.Kind != "" {
+					tc.fault.Vendor, tc.fault.Path = "rongcloud", "/push/user.json"
+					if err := w.vendor.Arm(tc.fault); err != nil {
+						t.Fatal(err)
+					}
+				}
+				w.write("secret", cmp.Or(tc.secret, sandbox.DefaultSecret))
+				w.write("master", "ms")
+				d := w.start(w.settingsFile("a", 8088, 2, fmt.Sprintf(defaultAccount, w.dir, hosts)+
+					fmt.Sprintf("\n  second: {vendor: getui, host: \"http://%s\", app_id: AppId1, app_key: k, master_secret: \"${file:%s/master}\"}\n", getuiAddr, w.dir)))
+				time.Sleep(time.Minute)
+				event := w.order("user_1", "lamp")
+				time.Sleep(20 * time.Minute)
+				d.stop()
+				first := 0
+				for _, e := range w.vendor.Journal(0) {
+					if e.Path == "/push/user.json" && e.Executed {
+						first++
+					}
+				}
+				if got := w.words()[event]; got != tc.fates || first != tc.first || len(p.delivered["user_1"]) != tc.second {
+					t.Errorf("%s, %d at the first, %v at the second; want %s, %d, %d", got, first, p.delivered, tc.fates, tc.first, tc.second)
+				}
+			})
+		})
+	}
 }

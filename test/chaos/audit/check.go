@@ -13,6 +13,7 @@ import (
 
 // Input is everything the audit looks at.
 type Input struct {
+	Vendor  string   // Getui, or RongCloud
 	Shops   []string // accounts with broadcasts
 	Events  []Record
 	Intents []Record
@@ -39,7 +40,7 @@ type Report struct {
 	Unknown                      int
 	Refused                      int // for a limit per second, because an earlier call arrived late
 	Pending                      int // broadcasts that wait for a slot
-	Repeats                      int // tag calls executed beyond one for each SENT profile intent
+	Repeats                      int // tag calls executed beyond one for each SENT profile intent; at Getui pushes that came again and were dropped
 	Crashes                      []Crash
 	FirstCall                    []time.Duration // from a start to the first call of that process, sorted
 	Problems                     []string
@@ -67,7 +68,7 @@ type sendKey struct{ account, rule, event, target string }
 // Check audits a run that has drained. An error means that something could not be read, and nothing is said of the run.
 func Check(in Input) (*Report, error) {
 	c := &checker{Report: &Report{Fates: map[string]int{}, Calls: map[string]int{}, Faults: map[string]int{}}, in: in,
-		x: expect(in.Events, in.Shops), names: map[string]id{}, fates: map[id]*fateRecord{}, got: map[sendKey]int{}}
+		x: expect(in.Events, in.Shops, in.Vendor), names: map[string]id{}, fates: map[id]*fateRecord{}, got: map[sendKey]int{}}
 	var err error
 	if c.l, err = readLedger(in.Ledger, in.Starts, in.Kills, in.Drains); err != nil {
 		return nil, err
@@ -208,6 +209,9 @@ func (c *checker) checkFates() error {
 		}
 		if f.Fate == "UNKNOWN" {
 			c.Unknown++
+			if c.in.Vendor == Getui {
+				c.checkWindow(i, &f)
+			}
 			if !c.l.unknown[f.Attempt] {
 				c.problem("unfounded UNKNOWN: %s names attempt %q, which the ledger never called unknown", i, f.Attempt)
 			}
@@ -261,7 +265,7 @@ func (c *checker) checkTwins() {
 func (c *checker) checkCalls() {
 	for i := range c.calls {
 		one := &c.calls[i]
-		if one.Path == "/user/tags/get.json" {
+		if one.Path == "/user/tags/get.json" || one.asksGetui() {
 			continue // a probe: reads only
 		}
 		at, ok := c.l.started[one.id()]
@@ -271,6 +275,10 @@ func (c *checker) checkCalls() {
 			c.problem("call before its attempt: %s %s arrived %s early", one.Path, one.id(), at.Sub(arrived))
 		}
 		if !one.Executed {
+			continue
+		}
+		if c.in.Vendor == Getui {
+			c.getuiSends(one)
 			continue
 		}
 		c.Calls[one.Path]++
@@ -370,6 +378,10 @@ func (c *checker) checkQuota() {
 	if c.in.Doubles > 0 {
 		c.problem("doubles: the sandbox counts %d", c.in.Doubles)
 	}
+	if c.in.Vendor == Getui {
+		c.checkGetuiQuota()
+		return
+	}
 	c.checkRefusals()
 	at := map[string][]int64{}
 	for i := range c.calls {
@@ -415,7 +427,7 @@ func (c *checker) checkRefusals() {
 // checkBooks: the ledger is at rest, agrees with the topics, and its sums hold.
 func (c *checker) checkBooks() {
 	for _, a := range c.l.attempts {
-		if a.State == "started" {
+		if a.State == "started" || a.State == "again" {
 			c.problem("open attempt: %s of %s/%s after the drain", a.ID, a.Account, a.Lane)
 		}
 	}
@@ -442,7 +454,7 @@ func (c *checker) checkBooks() {
 		c.problem("books: %d intents - %d fates, but %d pending", intents, fates, len(c.l.pending))
 	}
 	for _, s := range c.in.Shops {
-		if n := c.l.idle(c.waiting()[s], s); n != "" {
+		if n := c.idle(c.waiting()[s], s); n != "" {
 			c.problem("idle slot: %s", n)
 		}
 	}

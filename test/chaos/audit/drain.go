@@ -4,7 +4,7 @@ import "fmt"
 
 // Left says what a run has still to do before it can be judged; empty when only broadcasts wait, for slots that are not there.
 func Left(in Input) (string, error) {
-	c := &checker{Report: &Report{Fates: map[string]int{}}, in: in, x: expect(in.Events, in.Shops), names: map[string]id{}, fates: map[id]*fateRecord{}}
+	c := &checker{Report: &Report{Fates: map[string]int{}}, in: in, x: expect(in.Events, in.Shops, in.Vendor), names: map[string]id{}, fates: map[id]*fateRecord{}}
 	var err error
 	if c.l, err = readLedger(in.Ledger, nil, nil, nil); err != nil {
 		return "", err
@@ -22,7 +22,7 @@ func Left(in Input) (string, error) {
 		}
 	}
 	for _, a := range c.l.attempts {
-		if a.State == "started" {
+		if a.State == "started" || a.State == "again" {
 			open++
 		}
 	}
@@ -35,17 +35,20 @@ func Left(in Input) (string, error) {
 		return fmt.Sprintf("%d intents without fate, %d open attempts, %d users to be written once more", lost, open, rewrites), nil
 	}
 	for _, s := range in.Shops {
-		if what := c.l.idle(c.waiting()[s], s); what != "" {
+		if what := c.idle(c.waiting()[s], s); what != "" {
 			return what, nil
 		}
 	}
 	return "", nil
 }
 
-// idle says that broadcasts of an account wait although its two slots of this hour are not used.
-func (l *ledger) idle(waiting int, account string) string {
+// idle says that broadcasts of an account wait although its slots are not used: two of this hour, at Getui 20 of the day.
+func (c *checker) idle(waiting int, account string) string {
+	if c.in.Vendor == Getui {
+		return c.getuiIdle(waiting, account)
+	}
 	used := 0
-	for _, a := range l.attempts {
+	for _, a := range c.l.attempts {
 		if a.Lane == "broadcast" && a.Account == "rongcloud:key-"+account && a.State != "not-sent" {
 			used++
 		}

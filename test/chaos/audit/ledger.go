@@ -24,6 +24,7 @@ type ledger struct {
 	attempts  map[string]*attempt  // those on record at the end
 	ever      map[string]*attempt  // every attempt, as last written
 	unknown   map[string]bool      // attempts that were ever on record as unknown
+	unknownAt map[string]time.Time // since when
 	pending   map[string]bool
 	users     map[string]userRow
 	positions map[int32]position
@@ -33,7 +34,7 @@ type ledger struct {
 }
 
 func readLedger(records []Record, starts, kills, drains []time.Time) (*ledger, error) {
-	l := &ledger{started: map[string]time.Time{}, attempts: map[string]*attempt{}, ever: map[string]*attempt{}, unknown: map[string]bool{}, pending: map[string]bool{}, users: map[string]userRow{}, positions: map[int32]position{}}
+	l := &ledger{started: map[string]time.Time{}, attempts: map[string]*attempt{}, ever: map[string]*attempt{}, unknown: map[string]bool{}, unknownAt: map[string]time.Time{}, pending: map[string]bool{}, users: map[string]userRow{}, positions: map[int32]position{}}
 	rs := slices.Clone(records)
 	slices.SortStableFunc(rs, func(a, b Record) int { return a.Time.Compare(b.Time) }) // keys never change partition
 	for _, r := range rs {
@@ -63,7 +64,7 @@ func (l *ledger) crash(starts, kills []time.Time) {
 	for _, a := range l.attempts {
 		if a.State == "started" && l.started[a.ID].After(began(starts, kills[n])) {
 			c.Open++
-			if a.Lane == "broadcast" {
+			if a.Lane == "broadcast" || a.Lane == "app" {
 				c.Scarce++
 			}
 		}
@@ -111,7 +112,9 @@ func (l *ledger) apply(r Record) error {
 				l.started[rest] = r.Time
 			}
 		case "unknown":
-			l.unknown[rest] = true
+			if l.unknown[rest] = true; l.unknownAt[rest].IsZero() {
+				l.unknownAt[rest] = r.Time
+			}
 		}
 	case "p":
 		if r.Value == nil {

@@ -95,6 +95,8 @@ type attempt struct {
 	At       time.Time `json:"at"`
 	NotAfter time.Time `json:"not_after"`
 	Detail   string    `json:"detail"`
+	Try      int       `json:"try"`   // Getui: 2 is the first repeat
+	Began    time.Time `json:"began"` // when the first of them started
 }
 
 type position struct {
@@ -118,6 +120,7 @@ type call struct {
 	Executed bool              `json:"executed"`
 	Code     int               `json:"code"`
 	Fault    string            `json:"fault"`
+	Repeats  []string          `json:"repeats"` // Getui: request ids that it had already, and sent to nobody
 	Raw      json.RawMessage   `json:"body"`
 
 	body body
@@ -131,6 +134,20 @@ type body struct {
 		PushContent string `json:"pushContent"`
 		Alert       string `json:"alert"`
 	} `json:"notification"`
+
+	getuiPush
+	Batch []getuiPush `json:"msg_list"`
+}
+
+// getuiPush is what the audit reads of one push at Getui.
+type getuiPush struct {
+	RequestID string          `json:"request_id"`
+	Audience  json.RawMessage `json:"audience"`
+	Message   struct {
+		Notification struct {
+			Body string `json:"body"`
+		} `json:"notification"`
+	} `json:"push_message"`
 }
 
 // id is the attempt that made the call: X-Request-ID without its try.

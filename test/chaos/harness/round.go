@@ -7,17 +7,20 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/notifier/notifier/test/chaos/audit"
 	"github.com/notifier/notifier/test/chaos/rig"
 )
 
-// accounts: two that do everything, and eight more so that many kills can meet an open broadcast, at 2 an hour each.
-func accounts() (all []rig.Account, shops []string) {
-	all = []rig.Account{{Name: "main", Tags: true}, {Name: "second", Tags: true}}
+// accounts: two that do everything, and eight more so that many kills can meet an open broadcast, at 2 an hour each. Getui's have no
+// tag rules.
+func accounts(vendor string) (all []rig.Account, shops []string) {
+	getui := vendor == audit.Getui
+	all = []rig.Account{{Name: "main", Tags: !getui, Getui: getui}, {Name: "second", Tags: !getui, Getui: getui}}
 	for i := range 8 {
-		all = append(all, rig.Account{Name: fmt.Sprintf("cast-%d", i+1)})
+		all = append(all, rig.Account{Name: fmt.Sprintf("cast-%d", i+1), Getui: getui})
 	}
 	for _, a := range all {
 		shops = append(shops, a.Name)
@@ -27,7 +30,22 @@ func accounts() (all []rig.Account, shops []string) {
 
 // vendorFaults make calls last, so that kills find them open, and some end unclear. A late call arrives within the second that the
 // daemon still charges. The last two stand behind the others: most calls meet them.
-var vendorFaults = []rig.Fault{
+func vendorFaults(vendor string) []rig.Fault {
+	faults := slices.Clone(commonFaults)
+	slow := rig.Fault{Path: "/push.json", Kind: "timeout_after", Probability: 0.9, DelayMS: 700}
+	if vendor == audit.Getui {
+		// A token that is refused, and a vendor that is busy: the first is renewed, the second waited for.
+		faults = append(faults, rig.Fault{Kind: "code", Code: 10001, Probability: 0.004}, rig.Fault{Kind: "code", Code: 30019, Probability: 0.004})
+		slow.Path, slow.Lane = "", "app_tag"
+	}
+	faults = append(faults, slow, rig.Fault{Kind: "timeout_after", Probability: 0.5, DelayMS: 250})
+	for i := range faults {
+		faults[i].Vendor, faults[i].Times = vendor, -1
+	}
+	return faults
+}
+
+var commonFaults = []rig.Fault{
 	{Kind: "late", Probability: 0.005, DelayMS: 600},
 	{Kind: "timeout_after", Probability: 0.005},
 	{Kind: "reset_after", Probability: 0.005},
@@ -40,8 +58,6 @@ var vendorFaults = []rig.Fault{
 	{Kind: "redirect", Probability: 0.004, HTTP: 307},
 	{Kind: "answer_after", Probability: 0.004, HTTP: 200, Body: `{"code":"200"`},
 	{Kind: "answer_after", Probability: 0.004, HTTP: 504, Body: "<html>too late</html>"},
-	{Path: "/push.json", Kind: "timeout_after", Probability: 0.9, DelayMS: 700},
-	{Kind: "timeout_after", Probability: 0.5, DelayMS: 250},
 }
 
 // round is one daemon, one vendor and their topics, from the first start to the audit.
@@ -66,25 +82,59 @@ type round struct {
 // newRound starts the vendor. The caller runs the round, which ends it.
 func newRound(ctx context.Context, o Options, dir string, seed uint64, kills int) (*round, error) {
 	r := &round{opt: o, want: kills, random: rand.New(rand.NewPCG(seed, 2)), fired: map[string]int{}, missed: map[string]int{}, freezes: map[string]int{}}
-	r.all, r.shops = accounts()
-	r.feeder = rig.NewFeeder(seed, r.shops)
+	r.all, r.shops = accounts(o.Vendor)
+	r.feeder = rig.NewFeeder(seed, r.shops, userOf(o.Vendor))
 	r.turn = r.random.IntN(len(failpoints))
 	var err error
 	if r.sandbox, err = rig.StartSandbox(ctx, o.Program, dir, seed, r.all); err != nil {
 		return nil, err
 	}
-	for _, f := range vendorFaults {
-		f.Times = -1
+	for _, f := range vendorFaults(o.Vendor) {
 		if err := r.sandbox.Arm(ctx, f); err != nil {
 			r.sandbox.Kill()
 			return nil, err
 		}
 	}
-	if r.daemon, err = rig.NewDaemon(o.Program, dir, filepath.Join(o.Root, "test", "chaos", "rules"), r.sandbox, r.all); err != nil {
+	rules, err := rulesOf(o, dir)
+	if err != nil {
+		r.sandbox.Kill()
+		return nil, err
+	}
+	if r.daemon, err = rig.NewDaemon(o.Program, dir, rules, r.sandbox, r.all); err != nil {
 		r.sandbox.Kill()
 		return nil, err
 	}
 	return r, nil
+}
+
+// userOf names the n-th user: at Getui a device that its sandbox knows.
+func userOf(vendor string) func(int) string {
+	if vendor == audit.Getui {
+		return func(n int) string { return fmt.Sprintf("bulk-cid-%04d", n) }
+	}
+	return func(n int) string { return fmt.Sprintf("u%d", n) }
+}
+
+// rulesOf is the folder of rules under test: at Getui a copy of those that are no tag rules.
+func rulesOf(o Options, dir string) (string, error) {
+	from := filepath.Join(o.Root, "test", "chaos", "rules")
+	if o.Vendor != audit.Getui {
+		return from, nil
+	}
+	to := filepath.Join(dir, "rules")
+	if err := os.Mkdir(to, 0o755); err != nil {
+		return "", err
+	}
+	for _, name := range []string{"events.yaml", "orders.yaml", "sales.yaml"} {
+		b, err := os.ReadFile(filepath.Join(from, name))
+		if err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(filepath.Join(to, name), b, 0o644); err != nil {
+			return "", err
+		}
+	}
+	return to, nil
 }
 
 // run kills, drains and audits.
@@ -177,8 +227,11 @@ func (r *round) drain(ctx context.Context) (in audit.Input, err error) {
 			return in, err
 		}
 	}
-	stats, err := r.sandbox.Stats(ctx)
-	in.Overruns, in.Doubles = stats.Overruns, stats.Doubles
+	stats, err := r.sandbox.Stats(ctx, r.opt.Vendor)
+	in.Overruns, in.Doubles = stats.Overruns, stats.Doubles+stats.DuplicateDeliveries
+	if n := stats.RequestIDConflicts + stats.WithoutOverlay; n > 0 {
+		r.problem("request ids: the sandbox counts %+v", stats)
+	}
 	return in, err
 }
 
@@ -201,7 +254,7 @@ func (r *round) look(ctx context.Context, reader *rig.Reader) (in audit.Input, l
 }
 
 func (r *round) input(reader *rig.Reader) audit.Input {
-	in := audit.Input{Shops: r.shops, Acked: r.feeder.Acked, Kills: r.kills, Starts: r.starts, Drains: r.drains}
+	in := audit.Input{Vendor: r.opt.Vendor, Shops: r.shops, Acked: r.feeder.Acked, Kills: r.kills, Starts: r.starts, Drains: r.drains}
 	for _, t := range rig.EventTopics {
 		in.Events = append(in.Events, reader.Topic[t]...)
 	}

@@ -45,6 +45,12 @@ log: {level: info, format: json}
 accounts:
 `, d.data, Prefix, rules, d.admin)
 	for _, a := range accounts {
+		if a.Getui {
+			fmt.Fprintf(&b, `  %s:
+    {vendor: getui, host: %q, app_id: app-%s, app_key: %s, master_secret: "${env:CHAOS_SECRET}", identify: cid, brake: 1000000 in 10m, timeout: 1s}
+`, a.Name, s.Primary, a.Name, a.Key())
+			continue
+		}
 		fmt.Fprintf(&b, `  %s:
     {vendor: rongcloud, hosts: [%q, %q], app_key: %s, secret: "${env:CHAOS_SECRET}", brake: 1000000 in 10m, tags: {delay: 200ms}, timeout: 1s}
 `, a.Name, s.Primary, s.Backup, a.Key())

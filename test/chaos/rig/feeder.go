@@ -19,14 +19,15 @@ type Feeder struct {
 
 	random *rand.Rand
 	shops  []string
+	user   func(int) string
 	n      int
 	clock  int64 // ms; the time of the newest event
 	again  []*kgo.Record
 }
 
-// NewFeeder makes the same events for the same seed. shops are the accounts that broadcasts go through.
-func NewFeeder(seed uint64, shops []string) *Feeder {
-	return &Feeder{random: rand.New(rand.NewPCG(seed, 1)), shops: shops, clock: time.Now().Add(-time.Hour).UnixMilli()}
+// NewFeeder makes the same events for the same seed. shops are the accounts that broadcasts go through, user the id of the n-th user.
+func NewFeeder(seed uint64, shops []string, user func(int) string) *Feeder {
+	return &Feeder{random: rand.New(rand.NewPCG(seed, 1)), shops: shops, user: user, clock: time.Now().Add(-time.Hour).UnixMilli()}
 }
 
 const (
@@ -81,7 +82,7 @@ func (f *Feeder) batch() []*kgo.Record {
 func (f *Feeder) event() *kgo.Record {
 	f.n++
 	f.clock += 1 + f.random.Int64N(20)
-	user := fmt.Sprintf("u%d", f.random.IntN(users))
+	user := f.user(f.random.IntN(users))
 	at := f.clock
 	switch k := f.random.IntN(1000); {
 	case k < 10: // not JSON: a dead letter
@@ -108,7 +109,7 @@ func (f *Feeder) event() *kgo.Record {
 	id := fmt.Sprintf("order-%d", f.n)
 	var team []string
 	for i := range 2 + f.random.IntN(3) {
-		team = append(team, fmt.Sprintf("u%d", (f.n*7+i*31)%users))
+		team = append(team, f.user((f.n*7+i*31)%users))
 	}
 	return f.json("shop.orders", user, id, map[string]any{"id": id, "at": at, "user": user, "amount": f.random.IntN(300), "team": team})
 }

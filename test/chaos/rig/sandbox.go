@@ -13,14 +13,23 @@ import (
 	"time"
 )
 
-// Account is one account of the daemon and one application of the sandbox. Its App Key is also its secret's name.
+// Account is one account of the daemon and one application of the sandbox.
 type Account struct {
-	Name string
-	Tags bool // has tag rules
+	Name  string
+	Tags  bool // has tag rules
+	Getui bool // at Getui; otherwise at RongCloud
 }
 
 // Key is the account's App Key.
 func (a Account) Key() string { return "key-" + a.Name }
+
+// app is the account's application as the sandbox's flag names it.
+func (a Account) app() string {
+	if a.Getui {
+		return "getui:app-" + a.Name + ":" + a.Key() + ":" + secret
+	}
+	return "rongcloud:" + a.Key() + ":" + secret
+}
 
 const secret = "not-a-secret" // the sandbox's and the daemon's, on loopback
 
@@ -34,6 +43,7 @@ type Sandbox struct {
 
 // Fault is one entry of /_sbx/faults; see the sandbox's documentation.
 type Fault struct {
+	Vendor      string  `json:"vendor,omitempty"`
 	Path        string  `json:"path,omitempty"`
 	Lane        string  `json:"lane,omitempty"`
 	Kind        string  `json:"kind"`
@@ -41,13 +51,17 @@ type Fault struct {
 	Probability float64 `json:"probability,omitempty"`
 	DelayMS     int     `json:"delay_ms,omitempty"`
 	HTTP        int     `json:"http,omitempty"`
+	Code        int     `json:"code,omitempty"`
 	Body        string  `json:"body,omitempty"`
 }
 
-// Stats are the sandbox's counts.
+// Stats are the sandbox's counts. The last three are Getui's.
 type Stats struct {
-	Overruns int `json:"overruns"`
-	Doubles  int `json:"doubles"`
+	Overruns            int `json:"overruns"`
+	Doubles             int `json:"doubles"`
+	DuplicateDeliveries int `json:"duplicate_deliveries"` // a device got again what one request id says
+	RequestIDConflicts  int `json:"request_id_conflicts"` // one request id with another push
+	WithoutOverlay      int `json:"without_overlay"`      // pushes that do not replace each other on the device
 }
 
 // StartSandbox runs the sandbox with its journal under dir and waits for its ready line.
@@ -55,7 +69,7 @@ func StartSandbox(ctx context.Context, binary, dir string, seed uint64, accounts
 	s := &Sandbox{Journal: filepath.Join(dir, "sandbox.jsonl")}
 	args := []string{"sandbox", "--addr", "127.0.0.1:0", "--log", s.Journal, "--seed", fmt.Sprint(seed)}
 	for _, a := range accounts {
-		args = append(args, "--app", "rongcloud:"+a.Key()+":"+secret)
+		args = append(args, "--app", a.app())
 	}
 	pr, pw := io.Pipe()
 	p, err := start("sandbox", binary, args, nil, filepath.Join(dir, "sandbox.log"), pw)
@@ -114,12 +128,11 @@ func (s *Sandbox) Tags(ctx context.Context, a Account) (map[string][]string, err
 	return out, s.call(ctx, http.MethodGet, "/tags?app="+url.QueryEscape(a.Key()), nil, &out)
 }
 
-// Stats returns the sandbox's counts.
-func (s *Sandbox) Stats(ctx context.Context) (Stats, error) {
-	var out struct {
-		RongCloud Stats `json:"rongcloud"`
-	}
-	return out.RongCloud, s.call(ctx, http.MethodGet, "/stats", nil, &out)
+// Stats returns the sandbox's counts for a vendor, rongcloud or getui.
+func (s *Sandbox) Stats(ctx context.Context, vendor string) (Stats, error) {
+	out := map[string]Stats{}
+	err := s.call(ctx, http.MethodGet, "/stats", nil, &out)
+	return out[vendor], err
 }
 
 func (s *Sandbox) call(ctx context.Context, method, path string, in, out any) error {
