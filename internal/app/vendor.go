@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"crypto/fips140"
+	"errors"
 	"net"
 
 	"github.com/notifier/notifier/internal/dispatch"
@@ -39,6 +41,9 @@ func lanesOf(ac *settings.Account) map[string]dispatch.Policy {
 // closer is a client with connections.
 type closer interface{ Close() }
 
+// ErrSHA1: Go would end the process at the first signature.
+var ErrSHA1 = errors.New("RongCloud's signature is SHA-1, by its contract, and GODEBUG=fips140=only forbids that: start with fips140=on, or without")
+
 type dialer func(ctx context.Context, network, addr string) (net.Conn, error)
 
 // connected is an account with its client. dial is nil but in tests, where plain http goes to any host.
@@ -52,6 +57,9 @@ func connected(ac *settings.Account, dial dialer) (vendor, closer, error) {
 		v := newGetuiAccount(ac)
 		v.client = cl
 		return v, cl, nil
+	}
+	if fips140.Enforced() {
+		return nil, nil, ErrSHA1
 	}
 	hosts := ac.Hosts
 	if len(hosts) == 0 {
