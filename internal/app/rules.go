@@ -31,7 +31,7 @@ func RuleAccounts(s *settings.Settings) []rules.Account {
 		if ac.Vendor == "getui" { // it has no messages, which is what is said then, and not that nobody sends them
 			ac.Sender = ac.AppID
 		}
-		out = append(out, rules.Account{Name: ac.Name, Vendor: ac.Vendor, NoTags: ac.Vendor == "getui", AllowEveryone: ac.AllowEveryone, ApprovalWaived: ac.ApprovalWaived, Sender: ac.Sender, Slots: ac.Quota.Day})
+		out = append(out, rules.Account{Name: ac.Name, Vendor: ac.Vendor, AllowEveryone: ac.AllowEveryone, ApprovalWaived: ac.ApprovalWaived, Sender: ac.Sender, Slots: ac.Quota.Day})
 	}
 	return out
 }

@@ -19,8 +19,7 @@ type Account struct {
 	AllowEveryone  bool // allow: [everyone]
 	ApprovalWaived bool // approval: waived
 	Sender         string
-	NoTags         bool // nothing keeps tags there
-	Slots          int  // of its broadcast lane in a day; 0: RongCloud's standard
+	Slots          int // of its broadcast lane in a day; 0: RongCloud's standard
 }
 
 // The name that stands for the one account when there are no settings.

@@ -196,3 +196,52 @@ func TestComingAgainKeepsNothing(t *testing.T) {
 		t.Errorf("%d entries for 10 users", n)
 	}
 }
+
+// A row against every set that the vendor may have by now: what is certain is in all of them, what may be there is in one of them or more.
+func TestARowHoldsWhatMayBeThere(t *testing.T) {
+	tags := []string{"a", "b", "c"}
+	rapid.Check(t, func(t *rapid.T) {
+		u, worlds := &User{}, map[string][]string{"": {}}
+		for range rapid.IntRange(1, 8).Draw(t, "calls") {
+			sure, next := rapid.Bool().Draw(t, "sure"), map[string][]string{}
+			if rapid.IntRange(0, 3).Draw(t, "kind") == 0 {
+				set := rapid.SliceOfNDistinct(rapid.SampledFrom(tags), 0, 3, func(s string) string { return s }).Draw(t, "set")
+				slices.Sort(set)
+				u.Replaced(set, sure)
+				next[Key(set)] = set
+			} else {
+				op := Op{rapid.SampledFrom(tags).Draw(t, "tag"), rapid.Bool().Draw(t, "remove")}
+				u.Changed(op, sure)
+				for _, w := range worlds {
+					w = slices.DeleteFunc(slices.Clone(w), func(s string) bool { return s == op.Tag })
+					if !op.Remove {
+						w = append(w, op.Tag)
+					}
+					slices.Sort(w)
+					next[Key(w)] = w
+				}
+			}
+			if !sure {
+				for k, w := range worlds {
+					next[k] = w
+				}
+			}
+			worlds = next
+		}
+		may := u.Had
+		if may == nil {
+			may = u.Acked
+		}
+		for _, tag := range tags {
+			in := 0
+			for _, w := range worlds {
+				if slices.Contains(w, tag) {
+					in++
+				}
+			}
+			if slices.Contains(u.Acked, tag) != (in == len(worlds)) || slices.Contains(may, tag) != (in > 0) {
+				t.Fatalf("%s is in %d of %d: certain %v, may be %v", tag, in, len(worlds), u.Acked, u.Had)
+			}
+		}
+	})
+}
