@@ -360,7 +360,7 @@ func getuiLanes(ac *settings.Account) map[string]dispatch.Policy {
 	day := quota.Limit{N: cmp.Or(ac.Quota.Day, 20), Day: true, Zone: getuiDay}
 	tags := dispatch.Policy{
 		Limits:   []quota.Limit{{N: cmp.Or(ac.Quota.TagMinute, 5), Window: time.Minute}, {N: cmp.Or(ac.Quota.TagDay, 10000), Day: true, Zone: getuiDay}},
-		Endpoint: tagAdd, Remove: tagRemove, MaxBatch: mostByAlias, Parallel: 4, Repeatable: true, Late: late,
+		Endpoint: tagAdd, Remove: tagRemove, MaxBatch: mostByAlias, Parallel: 1, Repeatable: true, Late: late,
 	}
 	// 10,000 reads a day are 69 in 10 minutes, which keeps the 100 a minute too. An alias has up to 10 devices, each read by itself.
 	reads := dispatch.Policy{Rate: 6, Window: 10 * time.Minute, MaxBatch: 1, Parallel: 2, Repeatable: true, Late: late}

@@ -94,23 +94,39 @@ func refuse(o *dispatch.Outcome, user string) {
 	o.Users[user] = dispatch.UserOutcome{Refused: true, Detail: noDevice}
 }
 
-// blame asks who of a refused call the vendor does not know, instead of finding out by halves of it. Whoever cannot be asked is not blamed.
+// blame asks who of a refused call the vendor does not know, instead of finding out by halves of it, each of which would take a slot. A
+// refused question is asked of its halves. Whoever is not asked in the end is not blamed: the next call that is refused asks on.
 func (g *getuiAccount) blame(ctx context.Context, id string, cids []string, owner map[string]string, o *dispatch.Outcome) {
-	r := getui.GetStatus{CIDs: cids}
-	ans, err := getui.Send(ctx, g.client, id+"s", r)
-	if err != nil {
-		return
-	}
-	known, err := r.Decode(ans)
-	if err != nil {
-		return
-	}
-	for _, cid := range cids {
-		if _, ok := known[cid]; !ok {
-			refuse(o, owner[cid])
+	ask := slices.Collect(slices.Chunk(cids, askStatus))
+	for n := 0; n < maxStatus && len(ask) > 0; n++ {
+		some := ask[len(ask)-1]
+		ask = ask[:len(ask)-1]
+		r := getui.GetStatus{CIDs: some}
+		ans, err := getui.Send(ctx, g.client, fmt.Sprintf("%ss%d", id, n), r)
+		known := map[string]getui.Status{}
+		if err == nil {
+			known, err = r.Decode(ans)
+		}
+		switch {
+		case err == nil, len(some) == 1 && getuiOutcome(err, 1).Target:
+			for _, cid := range some {
+				if _, ok := known[cid]; !ok {
+					refuse(o, owner[cid])
+				}
+			}
+		case getuiOutcome(err, 1).Target:
+			h := len(some) / 2
+			ask = append(ask, some[h:], some[:h])
+		default:
+			return
 		}
 	}
 }
+
+const (
+	askStatus = 200 // cids of one question: more make a very long path
+	maxStatus = 100 // questions about one call
+)
 
 // devices are the cids of users; unknown are those who have none. The outcome is not nil where that could not be found out: then nothing of
 // the call has left.
