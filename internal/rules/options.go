@@ -19,6 +19,7 @@ type Account struct {
 	AllowEveryone  bool // allow: [everyone]
 	ApprovalWaived bool // approval: waived
 	Sender         string
+	MaxTag         int // characters of a tag there; 0: whatever a tag may have
 	Slots          int // of its broadcast lane in a day; 0: RongCloud's standard
 }
 

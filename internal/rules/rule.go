@@ -154,7 +154,7 @@ func (l *loader) rule(n, defaults *diag.Node) *Rule {
 	body := n.Get(string(r.Action))
 	switch r.Action {
 	case intent.Tags:
-		l.tagList(body, r)
+		l.tagList(body, r, account)
 	case intent.Push:
 		l.push(body, r, account)
 	case intent.Broadcast:
