@@ -41,6 +41,10 @@ func (a *actor) retagByDifferences(ac *account, user string, u *tagsync.User) {
 		a.inStep(ac, user, u)
 		return
 	}
+	if ops = a.settledOps(ac, user, ops, now); len(ops) == 0 {
+		ac.unqueue(user)
+		return
+	}
 	deadline := now
 	if it != nil {
 		deadline = it.p.At.Add(ac.TagDelay)
@@ -48,6 +52,29 @@ func (a *actor) retagByDifferences(ac *account, user string, u *tagsync.User) {
 		deadline = now.Add(min(ac.TagDelay, retagDelay))
 	}
 	ac.diffs.Add(user, ops, deadline, later)
+}
+
+// settledOps leaves out the ops on tags of the user that were changed a moment ago, for now: the vendor accepts a change before it is made, and
+// does not say that a second one waits for the first.
+func (a *actor) settledOps(ac *account, user string, ops []tagsync.Op, now time.Time) (out []tagsync.Op) {
+	for _, op := range ops {
+		until := ac.recent[user+"\x00"+op.Tag].Add(ac.lanes[LaneTag].Late)
+		if !until.After(now) {
+			out = append(out, op)
+			continue
+		}
+		a.timers.set(wakeUser, ac.Key+"\x00"+user, until)
+	}
+	return out
+}
+
+// forgetRecent drops the changes that are made by now.
+func (ac *account) forgetRecent(now time.Time) {
+	for key, at := range ac.recent {
+		if now.Sub(at) > ac.lanes[LaneTag].Late {
+			delete(ac.recent, key)
+		}
+	}
 }
 
 // inStep books that nothing is left to do for a user.
@@ -142,8 +169,14 @@ func (a *actor) mayReplace(ac *account, l *lane, user string, now time.Time) boo
 	case now.Sub(ac.readAt[user]) > readFor && len(ac.reading) >= maxReplaced:
 		return false
 	}
-	if set := a.wanted(ac, u); len(set) == 0 || ac.Fit != nil && len(ac.Fit(set)) < len(set) {
+	set := a.wanted(ac, u)
+	if len(set) == 0 || ac.Fit != nil && len(ac.Fit(set)) < len(set) {
 		return false
+	}
+	for _, tag := range union(u.Acked, set) { // what was accepted a moment ago could come after it
+		if now.Sub(ac.recent[user+"\x00"+tag]) <= l.Late {
+			return false
+		}
 	}
 	span, guard := SpanAndGuard(l.ac.Timeout, l.Policy)
 	var charges []quota.Charge
@@ -212,6 +245,9 @@ func (a *actor) changed(c *call, o Outcome) {
 		if u != nil {
 			c.booked(u, true)
 			a.keepUser(ac, user, u)
+		}
+		if c.attempt.Endpoint != c.lane.Replace {
+			ac.recent[user+"\x00"+c.set[0]] = a.clock.now()
 		}
 		if it != nil {
 			it.called = c.attempt.ID

@@ -29,6 +29,7 @@ type account struct {
 	readBy     time.Time            // when they are read at the latest
 	readHalves [][]string           // refused reads, split
 	readAt     map[string]time.Time // users who were read so that their set can be replaced
+	recent     map[string]time.Time // user, tag -> when the vendor last accepted a change, of the last minute
 	tagsFull   time.Time            // the lane of differences has no slot before
 	toldFull   time.Time            // until when the log says so
 	reading    map[string]bool      // those, and those whose read is in flight
@@ -54,7 +55,7 @@ type refused struct {
 // sent and has booked arrived by then. What it left open is held apart (restoreAttempts), and reads of tags are in no ledger, so their
 // window begins full as of now.
 func newAccount(a *Account, now, before time.Time) *account {
-	ac := &account{Account: a, lanes: map[string]*lane{}, users: tagsync.NewTable(), asked: map[string]*item{}, busy: map[string]*call{}, merges: map[string]*item{}, reading: map[string]bool{}, readAt: map[string]time.Time{},
+	ac := &account{Account: a, lanes: map[string]*lane{}, users: tagsync.NewTable(), asked: map[string]*item{}, busy: map[string]*call{}, merges: map[string]*item{}, reading: map[string]bool{}, readAt: map[string]time.Time{}, recent: map[string]time.Time{},
 		comparing: map[*reading]bool{}, repairs: map[string]*check{}, drifted: map[string]bool{}, retags: newRetags()}
 	ac.pushes.max, ac.casts.max = a.MaxPushes, a.MaxBroadcasts
 	if ac.pushes.max == 0 {

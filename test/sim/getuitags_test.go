@@ -422,3 +422,39 @@ func TestGetuiTagsAreResynced(t *testing.T) {
 		w.kept()
 	})
 }
+
+// The vendor accepts a change before it is made: a tag that goes to and fro is changed back only when the first change can be made.
+func TestGetuiTagsToAndFro(t *testing.T) {
+	simulate(t, setup{quiet: true}, func(t *testing.T, w *world) {
+		d := w.start(w.tagged("    identify: cid\n    quota: {tags: {minute: 100}}\n    tags: {delay: 0s}\n"))
+		k := sandbox.DefaultKnobs()
+		k.TagMinuteLimit = 100
+		if err := w.vendor.SetKnobs(k); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		for _, city := range []string{"bj", "sh", "bj", "sh", "bj"} {
+			w.profile("bulk-cid-0001", map[string]any{"city": city})
+			time.Sleep(5 * time.Second)
+		}
+		time.Sleep(20 * time.Minute)
+		d.stop()
+		last := map[string]time.Time{}
+		for _, e := range w.vendor.Journal(0) {
+			if e.Vendor != "getui" || e.Method != "PUT" && e.Method != "DELETE" {
+				continue
+			}
+			if gap := at(e).Sub(last[e.Path]); !last[e.Path].IsZero() && gap < time.Minute {
+				t.Errorf("%s changed again after %s", e.Path, gap)
+			}
+			last[e.Path] = at(e)
+		}
+		if len(last) != 2 {
+			t.Errorf("calls on %v", last)
+		}
+		if got := fmt.Sprint(w.tagsOf("bulk-cid-0001")); got != "[city_bj]" {
+			t.Errorf("tags %s", got)
+		}
+		w.books(5)
+	})
+}
