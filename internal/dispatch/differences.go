@@ -131,6 +131,7 @@ func (a *actor) planDifferences(ac *account, now time.Time) (calls []*call) {
 			ac.unqueue(user)
 			if now.Sub(ac.readAt[user]) > readFor { // what others gave since must stay
 				ac.askRead(user, now)
+				a.planReads(ac, now) // it had its turn before
 				continue
 			}
 			u := ac.users.Get(user)
