@@ -64,6 +64,7 @@ func (a *actor) chores() {
 	for _, ac := range a.accounts {
 		if ac.byDifferences() {
 			ac.forgetRecent(now)
+			a.sumUp(ac, now)
 		}
 	}
 	if books := a.pos.Intents - a.pos.Fates - int64(len(a.items)); books != 0 {

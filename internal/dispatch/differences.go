@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -370,3 +371,35 @@ func (a *actor) dayUsed(l *lane, now time.Time, why string) {
 		}
 	}
 }
+
+// sumUp makes one record of the changes of an hour, which are thousands a day, once only the day's limit counts them. What others used, and
+// what operators said, stays as it is.
+func (a *actor) sumUp(ac *account, now time.Time) {
+	l := ac.lanes[LaneTag]
+	_, guard := SpanAndGuard(ac.Timeout, l.Policy)
+	for id, at := range a.kept {
+		if at.Account != ac.Key || at.Lane != l.name || at.State != ledger.OK && at.State != ledger.Refused || now.Sub(at.Until) < summedAfter+guard {
+			continue
+		}
+		hour := fmt.Sprintf("%s-%d-%s-h%d", a.gen.Incarnation, a.p, ac.Key, at.At.Unix()/3600)
+		if id == hour {
+			continue
+		}
+		sum := &ledger.Attempt{V: ledger.Version, ID: hour, Account: ac.Key, Lane: l.name, Endpoint: at.Endpoint, Owner: a.w.Nonce(), State: ledger.OK, At: at.At, NotAfter: at.NotAfter, Until: at.Until, Detail: "all of an hour"}
+		if had := a.kept[hour]; had != nil {
+			*sum = *had
+		}
+		sum.Weight += at.Weight
+		if at.At.Before(sum.At) {
+			sum.At = at.At
+		}
+		sum.NotAfter, sum.Until = latest(sum.NotAfter, at.NotAfter), latest(sum.Until, at.Until)
+		a.kept[hour] = sum
+		a.w.Put(ledger.AttemptKey(hour), sum)
+		delete(a.kept, id)
+		a.w.Delete(ledger.AttemptKey(id))
+	}
+}
+
+// summedAfter: no window of the lane but the day reaches back so far.
+const summedAfter = 3 * time.Minute

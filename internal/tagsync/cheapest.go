@@ -36,8 +36,9 @@ func Differences(has, may, want []string) (ops []Op) {
 func Cheapest(waits map[string][]Op, may func(user string) bool, paid func(Op) bool) (replace map[string]bool) {
 	free := map[Op]bool{} // made in any case
 	for user, ops := range waits {
+		stays := !may(user)
 		for _, op := range ops {
-			if !may(user) || paid(op) {
+			if stays || paid(op) {
 				free[op] = true
 			}
 		}

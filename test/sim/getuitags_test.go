@@ -367,7 +367,7 @@ func TestGetuiTagsOfAUserWhoIsForgotten(t *testing.T) {
 		w.call("PUT", "/user/custom_tag/batch/theirs", map[string]any{"cid": []string{"bulk-cid-0001"}})
 		d := w.start(w.tagged("    identify: cid\n"))
 		time.Sleep(15 * time.Minute)
-		w.profile("bulk-cid-0001", map[string]any{"city": "bj", "level": "gold"})
+		w.profile("bulk-cid-0001", map[string]any{"city": "bj"}) // one change: nobody reads the user for it
 		time.Sleep(20 * time.Minute)
 		w.command(ledger.Command{Cmd: ledger.CmdForget, Target: "bulk-cid-0001"})
 		time.Sleep(40 * time.Minute)
@@ -456,5 +456,71 @@ func TestGetuiTagsToAndFro(t *testing.T) {
 			t.Errorf("tags %s", got)
 		}
 		w.books(5)
+	})
+}
+
+// The charges of a day are few records, and none is lost: what the books say is what the vendor counted, also for the next owner.
+func TestGetuiTagChargesAreSummedUp(t *testing.T) {
+	simulate(t, setup{quiet: true}, func(t *testing.T, w *world) {
+		s := w.tagged("    identify: cid\n")
+		d := w.start(s)
+		time.Sleep(time.Minute)
+		for i := range 120 {
+			w.profile(fmt.Sprintf("bulk-cid-%04d", i), map[string]any{"city": fmt.Sprint("c", i)})
+			time.Sleep(time.Minute)
+			if i == 60 {
+				d.kill()
+				d = w.start(s)
+			}
+		}
+		time.Sleep(20 * time.Minute)
+		d.stop()
+		states, err := w.reader().Ledgers(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		records, slots := 0, 0
+		for _, st := range states {
+			for _, at := range st.Attempts {
+				records, slots = records+1, slots+at.Weight
+			}
+		}
+		if n := w.tagCalls()["changes"]; n != 120 || slots != n || records > 5 {
+			t.Errorf("%d changes are %d slots in %d records", n, slots, records)
+		}
+		used := 0
+		for _, l := range app.QuotaOf(s, nil, states, time.Now()).Accounts[0].Lanes {
+			if l.Lane == "third/tag" {
+				used = l.Windows[1].Used
+			}
+		}
+		if used != 120 {
+			t.Errorf("%d of the day are used", used)
+		}
+	})
+}
+
+// Changed tag rules reach the users who are known: those whose tags differ, with a call for all of one difference.
+func TestGetuiTagRulesChange(t *testing.T) {
+	simulate(t, setup{quiet: true}, func(t *testing.T, w *world) {
+		d := w.start(w.tagged("    identify: cid\n"))
+		time.Sleep(time.Minute)
+		for i := range 80 {
+			w.profile(fmt.Sprintf("bulk-cid-%04d", i), map[string]any{"city": "bj", "level": "gold"})
+		}
+		time.Sleep(10 * time.Minute)
+		before := w.tagCalls()["changes"]
+		w.edit(strings.ReplaceAll(ruleFile, "level_${level}", "rank_${level}"))
+		time.Sleep(20 * time.Minute)
+		d.stop()
+		for i := range 80 {
+			if got := fmt.Sprint(w.tagsOf(fmt.Sprintf("bulk-cid-%04d", i))); got != "[city_bj rank_gold]" {
+				t.Errorf("user %d has %s", i, got)
+			}
+		}
+		if n := w.tagCalls()["changes"] - before; n != 2 {
+			t.Errorf("%d calls, want 2", n)
+		}
+		w.kept()
 	})
 }
