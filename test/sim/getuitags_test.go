@@ -524,3 +524,93 @@ func TestGetuiTagRulesChange(t *testing.T) {
 		w.kept()
 	})
 }
+
+// With calls that are lost, cut, refused for now or late, few slots a minute, one token at a time and a process that dies: every user who has a
+// device ends up with the tags of the newest event, and every event has its fate.
+func TestGetuiTagsWhateverHappens(t *testing.T) {
+	for _, identify := range []string{"cid", "alias"} {
+		for _, seed := range seeds(t, 2) {
+			t.Run(fmt.Sprintf("%s/%d", identify, seed), func(t *testing.T) {
+				simulate(t, setup{quiet: true}, func(t *testing.T, w *world) {
+					r := rand.New(rand.NewPCG(seed, 11))
+					k := sandbox.DefaultKnobs()
+					k.TagMinuteLimit, k.SingleActiveToken, k.TokenTTLMS = 2, true, 2*3600*1000
+					user, devices := func(i int) string { return fmt.Sprintf("bulk-cid-%04d", i) }, 1
+					if identify == "alias" {
+						user, devices = func(i int) string { return fmt.Sprint("u_", i) }, 2
+						var pairs []map[string]string
+						for i := range 100 {
+							pairs = append(pairs, map[string]string{"cid": fmt.Sprintf("bulk-cid-%04d", i), "alias": user(i / 2)})
+						}
+						w.call("POST", "/user/alias", map[string]any{"data_list": pairs})
+					}
+					if err := w.vendor.SetKnobs(k); err != nil {
+						t.Fatal(err)
+					}
+					for _, f := range []sandbox.Fault{{Kind: "reset_after", Probability: 0.1}, {Kind: "reset_before", Probability: 0.05}, {Kind: "truncate", Probability: 0.05}, {Kind: "http_5xx", Probability: 0.05},
+						{Kind: "timeout_after", Probability: 0.05, DelayMS: 20_000}, {Kind: "late", Probability: 0.05, DelayMS: 40_000}, {Kind: "code", HTTP: 401, Code: 10001, Probability: 0.02},
+						{Kind: "code", HTTP: 200, Code: 2, Probability: 0.03}, {Kind: "code", HTTP: 403, Code: 30012, Probability: 0.03}} {
+						f.Vendor, f.Path, f.Times = "getui", "*", -1
+						if err := w.vendor.Arm(f); err != nil {
+							t.Fatal(err)
+						}
+					}
+					s := w.tagged("    identify: " + identify + "\n")
+					d := w.start(s)
+					time.Sleep(time.Minute)
+					newest, unknown := map[int][2]string{}, map[string]bool{}
+					for i := range 150 {
+						if r.IntN(10) == 0 {
+							unknown[w.profile(fmt.Sprint("nobody_", i), map[string]any{"city": "bj"})] = true
+							continue
+						}
+						n := r.IntN(50)
+						f := newest[n]
+						f[0] = fmt.Sprint("c", r.IntN(3))
+						fields := map[string]any{"city": f[0]}
+						if r.IntN(3) == 0 {
+							f[1] = fmt.Sprint("l", r.IntN(2))
+							fields["level"] = f[1]
+						}
+						newest[n] = f
+						w.profile(user(n), fields)
+						time.Sleep(time.Duration(r.IntN(40)) * time.Second)
+						if i == 75 {
+							d.kill()
+							d = w.start(s)
+						}
+					}
+					time.Sleep(2 * time.Hour)
+					if err := w.vendor.Disarm(); err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(2 * time.Hour)
+					d.stop()
+					for n, f := range newest {
+						want := "city_" + f[0]
+						if f[1] != "" {
+							want += " level_" + f[1]
+						}
+						for i := range devices {
+							if got := w.tagsOf(fmt.Sprintf("bulk-cid-%04d", n*devices+i)); strings.Join(got, " ") != want {
+								t.Errorf("device %d of %s has %v, want %s", i, user(n), got, want)
+							}
+						}
+					}
+					for event, words := range w.words() {
+						ok := words == "SENT" || words == "COALESCED" || words == "SUPPRESSED(unchanged)"
+						if unknown[event] {
+							ok = words == "DEAD(rejected-by-vendor)"
+						}
+						if !ok {
+							t.Errorf("%s: %s, unknown %v", event, words, unknown[event])
+						}
+					}
+					w.kept()
+					w.books(150)
+					t.Logf("%v", w.tagCalls())
+				})
+			})
+		}
+	}
+}
