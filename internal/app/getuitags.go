@@ -63,8 +63,8 @@ func (g *getuiAccount) sendTags(ctx context.Context, c *dispatch.Call) dispatch.
 		g.blame(ctx, c.ID, cids, owner, &out)
 	case err == nil && c.Endpoint == tagRemove:
 		failed, err := r.(getui.RemoveTag).Decode(ans)
-		if err != nil {
-			return getuiOutcome(err, 1)
+		if err != nil { // it is accepted, and the same call would be answered in the same way
+			return out
 		}
 		for _, cid := range failed {
 			refuse(&out, owner[cid])
@@ -219,10 +219,11 @@ func (g *getuiAccount) tagsOf(ctx context.Context, id, cid string) ([]string, *d
 	r := getui.GetTags{CID: cid}
 	ans, err := getui.Send(ctx, g.client, id, r)
 	if err == nil {
-		var has []string
-		if has, err = r.Decode(ans); err == nil {
-			return has, nil
+		has, err := r.Decode(ans)
+		if err != nil { // it would be answered in the same way again
+			return nil, &dispatch.Outcome{Class: dispatch.ClassPermanent, Detail: err.Error()}
 		}
+		return has, nil
 	}
 	if o := getuiOutcome(err, 1); !o.Target {
 		return nil, &o

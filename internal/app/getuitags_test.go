@@ -82,7 +82,7 @@ func TestChangesOfTagsAtGetui(t *testing.T) {
 		{"given", getui.ByCID, tagAdd, []string{"c1", "c2"}, map[string]string{"PUT " + batch: did}, dispatch.Outcome{Class: dispatch.ClassOK}, "PUT " + batch + ` {"cid":["c1","c2"]}`},
 		{"taken, from one it is not", getui.ByCID, tagRemove, []string{"c1", "c2"}, map[string]string{"DELETE " + batch: `200 {"code":0,"data":{"c1":"true","c2":"false"}}`},
 			dispatch.Outcome{Class: dispatch.ClassOK, Users: users{"c2": unknown}}, "DELETE " + batch + ` {"cid":["c1","c2"]}`},
-		{"nobody knows from whom it was taken", getui.ByCID, tagRemove, []string{"c1"}, map[string]string{"DELETE " + batch: did}, dispatch.Outcome{Class: dispatch.ClassRetrySafe}, ""},
+		{"nobody knows from whom it was taken", getui.ByCID, tagRemove, []string{"c1"}, map[string]string{"DELETE " + batch: did}, dispatch.Outcome{Class: dispatch.ClassOK}, ""},
 		{"replaced", getui.ByCID, tagSet, []string{"c1"}, map[string]string{"POST /user/custom_tag/cid/c1": did}, dispatch.Outcome{Class: dispatch.ClassOK}, `POST /user/custom_tag/cid/c1 {"custom_tag":["vip"]}`},
 		{"replaced twice a day: the user's own limit", getui.ByCID, tagSet, []string{"c1"}, map[string]string{"POST /user/custom_tag/cid/c1": `403 {"code":30011}`},
 			dispatch.Outcome{Class: dispatch.ClassRetryLater, Code: 30011, Alone: true}, ""},
@@ -131,6 +131,8 @@ func TestReadingTagsAtGetui(t *testing.T) {
 	g, _ := tagAccount(t, getui.ByAlias, map[string]string{
 		"GET /user/cid/alias/u1":      `200 {"code":0,"data":{"cid":["d1","d2"]}}`,
 		"GET /user/cid/alias/nobody":  none,
+		"GET /user/cid/alias/odd":     `200 {"code":0,"data":{"cid":["d3"]}}`,
+		"GET /user/custom_tag/cid/d3": did,
 		"GET /user/custom_tag/cid/d1": `200 {"code":0,"data":{"d1":["both one"]}}`,
 		"GET /user/custom_tag/cid/d2": `200 {"code":0,"data":{"d2":["both"]}}`,
 	})
@@ -140,6 +142,9 @@ func TestReadingTagsAtGetui(t *testing.T) {
 	}
 	if tags, o = g.ReadTags(within(t), "x-0-r2", []string{"nobody"}); len(tags["nobody"]) != 0 || o.Class != dispatch.ClassOK {
 		t.Errorf("%v %+v", tags, o)
+	}
+	if _, o = g.ReadTags(within(t), "x-0-r4", []string{"odd"}); o.Class != dispatch.ClassPermanent {
+		t.Errorf("an answer that nobody understands is %+v: it would be asked for again and again", o)
 	}
 	if _, o = g.ReadTags(within(t), "x-0-r3", []string{"u3"}); o.Class == dispatch.ClassOK || o.Class == dispatch.ClassPermanent {
 		t.Errorf("a lost answer is %+v", o)

@@ -151,6 +151,7 @@ func (a *actor) planDifferences(ac *account, now time.Time) (calls []*call) {
 }
 
 const (
+	readWithin  = time.Minute      // how long a replacement waits for its read
 	readFor     = 10 * time.Minute // how old the read before a replacement may be
 	maxReplaced = 4                // users at a time who are read so that their set can be replaced
 )
@@ -168,7 +169,7 @@ func (a *actor) mayReplace(ac *account, l *lane, user string, now time.Time) boo
 	switch {
 	case u == nil || u.Gone || l.Replace == "" || get == nil || get.closed != nil:
 		return false
-	case now.Sub(ac.readAt[user]) > readFor && len(ac.reading) >= maxReplaced:
+	case now.Sub(ac.readAt[user]) > readFor && (len(ac.reading) >= maxReplaced || a.slot(get, 1, now).Sub(now) > readWithin):
 		return false
 	}
 	set := a.wanted(ac, u)
@@ -403,3 +404,26 @@ func (a *actor) sumUp(ac *account, now time.Time) {
 
 // summedAfter: no window of the lane but the day reaches back so far.
 const summedAfter = 3 * time.Minute
+
+// goWithoutRead lets users who wait too long to be read go by differences: their changes must not wait for reads that are closed or used up.
+// Who is gone waits: nobody else knows what to take.
+func (a *actor) goWithoutRead(ac *account, now time.Time) {
+	if !ac.byDifferences() || len(ac.toRead) == 0 {
+		return
+	}
+	until := ac.readBy.Add(readWithin)
+	if until.After(now) {
+		a.wakeAt(until)
+		return
+	}
+	asked := ac.toRead
+	ac.toRead = nil
+	for _, user := range asked {
+		if u := ac.users.Get(user); u != nil && u.Gone {
+			ac.toRead = append(ac.toRead, user)
+			continue
+		}
+		delete(ac.reading, user)
+		a.unreadable(ac, user)
+	}
+}

@@ -49,6 +49,7 @@ func (a *actor) planReads(ac *account, now time.Time) {
 			return
 		}
 		if !a.free(l, 1, now) {
+			a.goWithoutRead(ac, now)
 			return
 		}
 		var users []string
@@ -116,9 +117,13 @@ func (a *actor) read(c *call, o Outcome) {
 	case ClassPermanent:
 		a.refusedRead(c, o)
 	default:
-		for _, u := range r.users {
-			if ac.users.Get(u) != nil {
-				ac.askRead(u, a.clock.now())
+		for _, user := range r.users {
+			switch u := ac.users.Get(user); {
+			case u == nil:
+			case ac.byDifferences() && !u.Gone: // it goes without
+				a.unreadable(ac, user)
+			default:
+				ac.askRead(user, a.clock.now())
 			}
 		}
 	}

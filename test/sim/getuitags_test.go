@@ -614,3 +614,35 @@ func TestGetuiTagsWhateverHappens(t *testing.T) {
 		}
 	}
 }
+
+// Reads that are used up or paused hold up no change: it goes by single tags.
+func TestGetuiTagsNeedNoReads(t *testing.T) {
+	for _, paused := range []bool{false, true} {
+		t.Run(fmt.Sprint("paused ", paused), func(t *testing.T) {
+			simulate(t, setup{quiet: true}, func(t *testing.T, w *world) {
+				d := w.start(w.tagged("    identify: cid\n"))
+				time.Sleep(15 * time.Minute)
+				if paused {
+					w.command(ledger.Command{Cmd: ledger.CmdPause, Target: "lane/third/tag-get"})
+				} else if err := w.vendor.Arm(sandbox.Fault{Vendor: "getui", Lane: "tag_get", Kind: "code", HTTP: 403, Code: 30011, Times: -1}); err != nil {
+					t.Fatal(err)
+				}
+				for i := range 4 {
+					w.profile(fmt.Sprintf("bulk-cid-%04d", i), map[string]any{"city": fmt.Sprint("c", i), "level": fmt.Sprint("l", i)})
+				}
+				time.Sleep(10 * time.Minute)
+				d.stop()
+				for i := range 4 {
+					if got, want := fmt.Sprint(w.tagsOf(fmt.Sprintf("bulk-cid-%04d", i))), fmt.Sprintf("[city_c%d level_l%[1]d]", i); got != want {
+						t.Errorf("user %d has %s, want %s", i, got, want)
+					}
+				}
+				if got := w.tagCalls(); got["replace"] != 0 {
+					t.Errorf("%v", got)
+				}
+				w.kept()
+				w.books(4)
+			})
+		})
+	}
+}
