@@ -646,3 +646,27 @@ func TestGetuiTagsNeedNoReads(t *testing.T) {
 		})
 	}
 }
+
+// Somebody else replaced the user's set today: ours is refused, which says nothing of other users, and the user goes by single tags.
+func TestGetuiTagsOfAUserWhoWasReplacedByOthers(t *testing.T) {
+	simulate(t, setup{quiet: true}, func(t *testing.T, w *world) {
+		w.call("POST", "/user/custom_tag/cid/bulk-cid-0001", map[string]any{"custom_tag": []string{"theirs"}})
+		d := w.start(w.tagged("    identify: cid\n"))
+		time.Sleep(15 * time.Minute)
+		w.profile("bulk-cid-0001", map[string]any{"city": "bj", "level": "gold"})
+		time.Sleep(5 * time.Minute)
+		w.profile("bulk-cid-0002", map[string]any{"city": "sh"})
+		time.Sleep(5 * time.Minute)
+		d.stop()
+		refused := 0
+		for _, e := range w.vendor.Journal(0) {
+			if e.Method == "POST" && e.Code == 30011 {
+				refused++
+			}
+		}
+		if got := fmt.Sprint(w.tagsOf("bulk-cid-0001"), w.tagsOf("bulk-cid-0002"), refused); got != "[city_bj level_gold theirs] [city_sh] 1" {
+			t.Errorf("%s\n%v", got, w.words())
+		}
+		w.books(2)
+	})
+}
