@@ -21,11 +21,11 @@ func TestAnAccountAtGetuiHasItsOwnKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const good = `  second: {vendor: getui, app_id: a, app_key: k, master_secret: "${env:G}", identify: cid, allow: [everyone], services: {fast_tag: true}, quota: {push: 10, broadcast: {minute: 5, day: 20}}}` + "\n"
+	const good = `  second: {vendor: getui, app_id: a, app_key: k, master_secret: "${env:G}", identify: cid, allow: [everyone], services: {fast_tag: true}, quota: {push: 10, broadcast: {minute: 5, day: 20}, tags: {minute: 100, day: 9}}, tags: {delay: 5s}}` + "\n"
 	if err, readable := validate(t, all, append(slices.Clone(src), good...)); err != nil || !readable {
 		t.Errorf("refused: %v", err)
 	}
-	for _, c := range []struct{ old, new string }{{"app_id: a", "tags: {delay: 5s}"}, {`"${env:G}"`, "plain"}, {"identify: cid", "identify: phone"}, {"fast_tag: true", "push_plus: true"}, {"push: 10", "push: 0"}, {"minute: 5", "hour: 2"}} {
+	for _, c := range []struct{ old, new string }{{"delay: 5s", "foreign: keep"}, {`"${env:G}"`, "plain"}, {"identify: cid", "identify: phone"}, {"fast_tag: true", "push_plus: true"}, {"push: 10", "push: 0"}, {"minute: 5", "hour: 2"}} {
 		if err, _ := validate(t, all, append(slices.Clone(src), strings.Replace(good, c.old, c.new, 1)...)); err == nil {
 			t.Errorf("%s is accepted", c.new)
 		}

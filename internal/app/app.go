@@ -25,6 +25,7 @@ import (
 	"github.com/notifier/notifier/internal/consumer"
 	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/embedded"
+	"github.com/notifier/notifier/internal/getui"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/rongpush"
@@ -250,13 +251,16 @@ func (a *App) account(ac *settings.Account) (*dispatch.Account, error) {
 
 // stageAccount is what stage 2 is told of an account.
 func stageAccount(ac *settings.Account, v dispatch.Vendor) *dispatch.Account {
-	var writable func(string) bool
-	if ac.Vendor == "rongcloud" {
-		writable = func(tag string) bool { return rongpush.ValidTag(tag) == nil }
-	}
-	return &dispatch.Account{Name: ac.Name, Key: Identity(ac), Vendor: v, Lanes: lanesOf(ac), Timeout: ac.Timeout, TagDelay: ac.Tags.Delay, KeepForeign: ac.Tags.KeepForeign, MaxChange: ac.Tags.MaxChange,
+	out := &dispatch.Account{Name: ac.Name, Key: Identity(ac), Vendor: v, Lanes: lanesOf(ac), Timeout: ac.Timeout, TagDelay: ac.Tags.Delay, KeepForeign: ac.Tags.KeepForeign, MaxChange: ac.Tags.MaxChange,
 		Brake:       intent.Cap{N: ac.Brake.N, In: ac.Brake.In},
-		VerifyUsers: ac.Tags.Verify.N, VerifyIn: ac.Tags.Verify.In, MaxTags: rongpush.MaxTags, Writable: writable, Rotations: ac.Secret.Changes}
+		VerifyUsers: ac.Tags.Verify.N, VerifyIn: ac.Tags.Verify.In, MaxTags: rongpush.MaxTags, Rotations: ac.Secret.Changes}
+	switch ac.Vendor {
+	case "rongcloud":
+		out.Writable = func(tag string) bool { return rongpush.ValidTag(tag) == nil }
+	case "getui":
+		out.MaxTags, out.Fit = getui.MaxTags, fitTags
+	}
+	return out
 }
 
 // stageTwo is what the settings say of stage 2, for the daemon and for a model of it.

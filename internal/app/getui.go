@@ -36,11 +36,6 @@ func newGetuiAccount(ac *settings.Account) *getuiAccount {
 // ValidUser implements dispatch.Vendor.
 func (g *getuiAccount) ValidUser(id string) error { return g.by.Valid(id) }
 
-// ReadTags implements dispatch.Vendor; the account has no lane that would ask.
-func (g *getuiAccount) ReadTags(context.Context, string, []string) (map[string][]string, dispatch.Outcome) {
-	return nil, dispatch.Outcome{Class: dispatch.ClassPermanent, Detail: "no tags are kept at Getui"}
-}
-
 // Probe implements dispatch.Vendor by asking for a user that need not exist: a refusal of the user shows that everything else is well.
 func (g *getuiAccount) Probe(ctx context.Context, id string) dispatch.Outcome {
 	_, err := getui.Send(ctx, g.client, id, getui.GetStatus{CIDs: []string{"notifier-probe"}})
@@ -57,6 +52,9 @@ func probed(o dispatch.Outcome) dispatch.Outcome {
 
 // Send implements dispatch.Vendor.
 func (g *getuiAccount) Send(ctx context.Context, c *dispatch.Call) dispatch.Outcome {
+	if isTags(c) {
+		return g.sendTags(ctx, c)
+	}
 	switch c.Endpoint {
 	case getui.BatchCID.Name, getui.BatchAlias.Name:
 		r, err := g.batch(c)
@@ -143,6 +141,10 @@ func decoded(ctx context.Context, cl getui.Caller, c *dispatch.Call, r toUsers) 
 
 // body implements vendor. Of a list push it is the message.
 func (g *getuiAccount) body(c *dispatch.Call) ([]byte, string, error) {
+	if isTags(c) {
+		b, err := g.tagsBody(c)
+		return b, "application/json", err
+	}
 	r, err := g.request(c)
 	if err != nil {
 		return nil, "", err
@@ -338,9 +340,15 @@ const leastEqual = 10
 // of them in one record, and 400 times 2 KiB are below a broker's limit of 1 MB.
 const mostEqual = 400
 
+// mostByAlias is how many users by alias a change of tags takes: their devices, up to 10 each, must fit into one call.
+const mostByAlias = getui.MaxTagCIDs / 10
+
 // getuiLanes is the lane table of Getui (getui.md 9). Pushes to users share one lane, whose rate is the requests a second of single pushes;
 // a batch counts as five of them and a list push as 25, as the defaults for those calls are a fifth and a 25th. A list push cannot be
 // repeated, so only marketing goes by it. By alias there is no batch: its answer does not tell who was not reached.
+//
+// All changes of tags share one lane: the vendor's pages and its code table give different numbers a minute (100 and 5), and do not say
+// whether replacements count; so all count, under the smaller number. Replacing is for users by cid, who are one device each.
 func getuiLanes(ac *settings.Account) map[string]dispatch.Policy {
 	rate := cmp.Or(ac.Quota.Pushes, 50)
 	single, list := getui.SingleAlias, getui.ListAlias
@@ -354,7 +362,18 @@ func getuiLanes(ac *settings.Account) map[string]dispatch.Policy {
 	forms = append(forms, dispatch.Form{Endpoint: single.Name, Least: 1, Most: 1, Tries: 3})
 	minute := quota.Limit{N: cmp.Or(ac.Quota.Minute, 5), Window: time.Minute}
 	day := quota.Limit{N: cmp.Or(ac.Quota.Day, 20), Day: true, Zone: getuiDay}
+	tags := dispatch.Policy{
+		Limits:   []quota.Limit{{N: cmp.Or(ac.Quota.TagMinute, 5), Window: time.Minute}, {N: cmp.Or(ac.Quota.TagDay, 10000), Day: true, Zone: getuiDay}},
+		Endpoint: tagAdd, Remove: tagRemove, MaxBatch: mostByAlias, Parallel: 1, Repeatable: true, Late: late,
+	}
+	// 10,000 reads a day are 69 in 10 minutes, which keeps the 100 a minute too. An alias has up to 10 devices, each read by itself.
+	reads := dispatch.Policy{Rate: 6, Window: 10 * time.Minute, MaxBatch: 1, Parallel: 2, Repeatable: true, Late: late}
+	if ac.Identify == string(getui.ByCID) {
+		tags.MaxBatch, tags.Replace, tags.PerUser = getui.MaxTagCIDs, tagSet, quota.Limit{N: 1, Day: true, Zone: getuiDay}
+		reads.Rate = 69
+	}
 	return map[string]dispatch.Policy{
+		dispatch.LaneTag: tags, dispatch.LaneTagGet: reads,
 		laneGetuiPush: {Rate: rate, MaxBatch: 1, Forms: forms, Parallel: 16, Within: repeatWithin, Late: late},
 		laneGetuiApp:  {Limits: []quota.Limit{minute, day}, MaxBatch: 1, Parallel: 1, Tries: 2, Within: repeatWithin, Late: lateScarce, Audiences: true},
 		// The package's own limits are not published: a call a second is far above a rule's need.

@@ -346,12 +346,13 @@ func TestRulesForGetuiAreCheckedWhenTheyLoad(t *testing.T) {
 	}
 }
 
-// A rule's tags cannot be kept there: said at load, since otherwise nothing would happen.
-func TestTagRulesForGetuiAreRefused(t *testing.T) {
-	for vendor, want := range map[string]string{"getui": "5:5 N407", "rongcloud": ""} {
+// A tag that is too long there in any case is said at load, at its place.
+func TestTagsForGetuiAreShorter(t *testing.T) {
+	for vendor, want := range map[string]string{"getui": "5:12 N306", "rongcloud": ""} {
 		opt := RuleOptions(&settings.Settings{Accounts: []settings.Account{{Name: "main", Vendor: vendor, Sender: "s", Platforms: []string{"ios"}}}})
 		catalogue := "version: 1\nevents: {profile.changed: {topic: t, kind: profile, id: id, time: ts, user: u, fields: {city: {path: c, type: string}}}}\n"
-		_, list := rules.LoadFiles([]rules.File{{Name: "events.yaml", Data: []byte(catalogue)}, {Name: "r.yaml", Data: []byte("version: 1\nrules:\n  - name: city-tag\n    event: profile.changed\n    tags: [\"city_${city}\"]\n")}}, opt)
+		rule := fmt.Sprintf("version: 1\nrules:\n  - name: city-tag\n    event: profile.changed\n    tags: [%q, \"city_${city}\"]\n", strings.Repeat("a", 32))
+		_, list := rules.LoadFiles([]rules.File{{Name: "events.yaml", Data: []byte(catalogue)}, {Name: "r.yaml", Data: []byte(rule)}}, opt)
 		var got []string
 		for _, d := range list {
 			if d.Severity == diag.Error {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/dispatch"
+	"github.com/notifier/notifier/internal/getui"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/rongpush"
 	"github.com/notifier/notifier/internal/rules"
@@ -28,10 +29,11 @@ func AnyRuleOptions() rules.Options {
 func RuleAccounts(s *settings.Settings) []rules.Account {
 	var out []rules.Account
 	for _, ac := range s.Accounts {
+		maxTag := 0
 		if ac.Vendor == "getui" { // it has no messages, which is what is said then, and not that nobody sends them
-			ac.Sender = ac.AppID
+			ac.Sender, maxTag = ac.AppID, getui.MaxTag
 		}
-		out = append(out, rules.Account{Name: ac.Name, Vendor: ac.Vendor, NoTags: ac.Vendor == "getui", AllowEveryone: ac.AllowEveryone, ApprovalWaived: ac.ApprovalWaived, Sender: ac.Sender, Slots: ac.Quota.Day})
+		out = append(out, rules.Account{Name: ac.Name, Vendor: ac.Vendor, MaxTag: maxTag, AllowEveryone: ac.AllowEveryone, ApprovalWaived: ac.ApprovalWaived, Sender: ac.Sender, Slots: ac.Quota.Day})
 	}
 	return out
 }

@@ -30,6 +30,9 @@ type QuotaShare struct {
 
 // routed reports whether a pending intent waits in a lane.
 func routed(ac *settings.Account, in *intent.Intent, lane string) bool {
+	if in.Profile != nil {
+		return lane == dispatch.LaneTag
+	}
 	route, err := newVendor(ac).Route(in)
 	return in.Action == intent.Broadcast && err == nil && route.Lane == lane
 }

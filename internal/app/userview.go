@@ -83,9 +83,9 @@ func userAccount(name, key string, states map[int32]*ledger.State, user string) 
 	for _, p := range slices.Sorted(maps.Keys(states)) {
 		st := states[p]
 		if u := st.Users[key].Get(user); u != nil {
-			a.Known, a.Gone, a.Certain = true, u.Gone, u.Acked != nil
+			a.Known, a.Gone, a.Certain = true, u.Gone, u.Acked != nil && u.Had == nil
 			maps.Copy(a.Fields, u.Fields)
-			if a.Tags = u.Acked; u.Acked == nil {
+			if a.Tags = u.Acked; u.Had != nil || u.Acked == nil {
 				a.Tags = append([]string{}, u.Had...)
 			}
 			a.Foreign = append(a.Foreign, u.Foreign...)

@@ -95,6 +95,9 @@ func quotaLane(ac *settings.Account, name string, pol dispatch.Policy, states ma
 				continue
 			}
 			charges = append(charges, dispatch.ChargeOf(at, pol))
+			if source := dispatch.SourceOf(at); pol.Remove != "" && source == "own" { // thousands a day
+				continue
+			}
 			l.Charges = append(l.Charges, QuotaCharge{At: at.At, Rule: at.Rule, Attempt: at.ID, State: string(at.State), Source: dispatch.SourceOf(at), Slots: at.Weight, By: at.By, Why: at.Why})
 		}
 		for _, p := range st.Pending {

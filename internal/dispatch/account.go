@@ -15,13 +15,14 @@ type Account struct {
 	Vendor Vendor
 	Lanes  map[string]Policy
 
-	Timeout       time.Duration         // of one call, body included
-	KeepForeign   bool                  // tags that no rule of ours gives are kept
-	MaxTags       int                   // tags of one user
-	Writable      func(tag string) bool // whether a set may hold it; nil: any
-	TagDelay      time.Duration         // the longest time a changed set may wait to be batched
-	MaxChange     float64               // share of the known users, at least minChange: when more get other tags because the rules changed, a human decides
-	VerifyUsers   int                   // users whose tags at the vendor are compared with ours in any VerifyIn; 0: none
+	Timeout       time.Duration                // of one call, body included
+	KeepForeign   bool                         // tags that no rule of ours gives are kept
+	MaxTags       int                          // tags of one user
+	Fit           func(tags []string) []string // what of a set that rules give the vendor takes; nil: all of it
+	Writable      func(tag string) bool        // whether a set that replaces a user's may hold it; nil: any
+	TagDelay      time.Duration                // the longest time a changed set may wait to be batched
+	MaxChange     float64                      // share of the known users, at least minChange: when more get other tags because the rules changed, a human decides
+	VerifyUsers   int                          // users whose tags at the vendor are compared with ours in any VerifyIn; 0: none
 	VerifyIn      time.Duration
 	Brake         intent.Cap // a rule that sends more pauses itself, unless it has a brake of its own; N 0: none
 	MaxPushes     int        // pending; 0: 1,000,000
@@ -46,6 +47,9 @@ type Policy struct {
 	Parallel   int           // calls in flight
 	Audiences  bool          // carries broadcasts
 	Endpoint   string        // of the lanes that no route leads to: tags, recall
+	Remove     string        // of LaneTag, where a call changes one tag of many users: Endpoint gives the tag, this takes it. "": calls replace sets
+	Replace    string        // there: it replaces the set of one user, as often as PerUser allows. "": nothing does
+	PerUser    quota.Limit   // of Replace
 	Repeatable bool          // tags and reads: an ambiguous call may be made again, whatever it holds by then
 	Tries      int           // how often a push that stays ambiguous is made in all, the same each time; 0: once
 	Within     time.Duration // and for how long after the first try
@@ -69,7 +73,7 @@ type Counted struct{ Lane, Endpoint string }
 
 // Lane names that the planner knows by their work. A vendor may have others.
 const (
-	LaneTag      = "tag"       // one user a call
+	LaneTag      = "tag"       // one user a call; all changes of tags where the vendor changes one tag of many users a call (Policy.Remove)
 	LaneTagBatch = "tag-batch" // one set for many users
 )
 
@@ -141,7 +145,8 @@ type Outcome struct {
 	Wait     time.Duration // with ClassRetryLater: how long, if the vendor lets us know
 	Alone    bool          // with Wait: only this endpoint is meant, the lane's other forms may go on
 
-	Users map[string]UserOutcome // with ClassOK: what became of users where that differs; who is not in it was accepted
+	Users map[string]UserOutcome // with ClassOK: what became of users where that differs; who is not in it was accepted. With ClassPermanent: the culprits, if known
+	Some  map[string][]string    // of a read: tags that only some of a user's devices have
 
 	Sender     string // of a message that was sent, whatever became of it
 	MessageUID string // the vendor's id of a message that can be recalled

@@ -24,6 +24,7 @@ type call struct {
 	pace     quota.ID
 	read     *reading     // not an attempt: a read of tags
 	again    *reevaluated // nor this: held intents were evaluated again
+	awaited  bool         // its outcome is unclear and it may still arrive: it is booked when it cannot any more, and is no longer running
 }
 
 // result is a call's outcome on its way back to the actor; a nil call is a probe of lane.
@@ -114,7 +115,9 @@ func (a *actor) resolve(r result) {
 		return
 	}
 	a.flying--
-	a.settle(c, o)
+	if !a.await(c, o) {
+		a.settle(c, o)
+	}
 }
 
 // settle books what became of an attempt, ours or a predecessor's.
@@ -124,7 +127,10 @@ func (a *actor) settle(c *call, o Outcome) {
 	if o.Class != ClassOK {
 		o.Detail = unsaid(o.Detail, c.users, c.items)
 	}
-	l.running--
+	if !c.awaited {
+		l.running--
+	}
+	l.ac.tagsFull = time.Time{} // its charge may end
 	delete(a.calls, at.ID)
 	for _, u := range c.users {
 		delete(l.ac.busy, u)
@@ -134,7 +140,9 @@ func (a *actor) settle(c *call, o Outcome) {
 	}
 	m := a.opt.Metrics
 	m.calls.WithLabelValues(l.full(), string(o.Class)).Inc()
-	m.callSeconds.WithLabelValues(l.full()).Observe(max(0, now.Sub(at.At).Seconds()))
+	if !c.awaited {
+		m.callSeconds.WithLabelValues(l.full()).Observe(max(0, now.Sub(at.At).Seconds()))
+	}
 	at.Code, at.VendorID, at.Detail, at.Until, at.Sender, at.MessageUID = o.Code, o.VendorID, o.Detail, now.UTC(), o.Sender, o.MessageUID
 	if o.Class != ClassOK {
 		a.log.Warn("vendor call not accepted", attemptField(at.ID), laneField(l.full()), ruleField(at.Rule), zap.String("class", string(o.Class)), zap.Int("code", o.Code), zap.Int("members", len(c.items)), detailField(o.Detail))
@@ -165,9 +173,11 @@ func (a *actor) settle(c *call, o Outcome) {
 		a.back(c)
 	case ClassRetryLater:
 		at.State = ledger.Refused
-		if o.Alone && len(l.Forms) > 1 {
+		switch {
+		case o.Alone && len(l.Forms) > 1:
 			l.rest(at.Endpoint, now.Add(o.Wait))
-		} else {
+		case o.Alone && l.Remove != "": // only these users had enough
+		default:
 			a.later(l, o)
 		}
 		a.back(c)
@@ -192,6 +202,9 @@ func (a *actor) store(c *call) {
 	if c.lane.scarce() {
 		defer func() { a.gauges(a.clock.now()) }()
 	}
+	if c.lane.Remove != "" { // it counts for the quota, thousands of it a day: no longer who was in it
+		at.Users, at.Set, at.Members = nil, nil, nil
+	}
 	waits := at.State == ledger.Again || at.State == ledger.Unknown && !c.lane.Repeatable
 	if at.State == ledger.NotSent || !waits && !c.lane.scarce() {
 		delete(a.kept, at.ID)
@@ -204,6 +217,10 @@ func (a *actor) store(c *call) {
 
 // sent gives the members their fate.
 func (a *actor) sent(c *call, o Outcome) {
+	if c.lane.Remove != "" {
+		a.changed(c, o)
+		return
+	}
 	a.refusedUsers(c, o)
 	for _, it := range c.items {
 		u := o.Users[it.p.Intent.Target]
@@ -225,6 +242,10 @@ func (a *actor) sent(c *call, o Outcome) {
 
 // refused splits a refused call until the culprits are alone (design.md 3.12); who is alone is DEAD.
 func (a *actor) refused(c *call, o Outcome) {
+	if c.users != nil && c.lane.Remove != "" {
+		a.refusedChange(c, o)
+		return
+	}
 	if c.users != nil {
 		a.refusedTags(c, o)
 		return
@@ -312,6 +333,8 @@ func (a *actor) unclear(c *call, o Outcome) {
 		l.unclear++
 	}
 	switch {
+	case l.Remove != "":
+		a.unclearChange(c)
 	case l.Repeatable:
 		a.unclearTags(c)
 		a.pause(l, at.At)
@@ -410,6 +433,7 @@ func (a *actor) later(l *lane, o Outcome) {
 		l.notBefore = now.Add(cmp.Or(o.Wait, l.Window))
 		if o.Wait >= longWait {
 			a.log.Error("the vendor's quota is used up: the lane waits", laneField(l.full()), zap.Duration("for", o.Wait), detailField(o.Detail))
+			a.dayUsed(l, now, o.Detail)
 		}
 		return
 	}

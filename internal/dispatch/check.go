@@ -181,7 +181,7 @@ func (a *actor) planChecks(ac *account, now time.Time) {
 // settled reports whether what the vendor has of a user can be known: nothing is on its way, nothing was unclear.
 func (ac *account) settled(user string) bool {
 	u := ac.users.Get(user)
-	return u != nil && !u.Gone && u.Acked != nil && u.Foreign != nil && u.RewriteAt.IsZero() && ac.busy[user] == nil && ac.asked[user] == nil && !ac.groups.Waits(user) && !ac.retags.out[user]
+	return u != nil && !u.Gone && u.Acked != nil && (u.Foreign != nil || ac.byDifferences() && u.Had == nil) && u.RewriteAt.IsZero() && ac.busy[user] == nil && ac.asked[user] == nil && !ac.groups.Waits(user) && !ac.diffs.Waits(user) && !ac.reading[user] && !ac.retags.out[user]
 }
 
 // spoil takes users out of the comparisons in flight: a call with their tags leaves, so what is read may be older or newer.
@@ -286,7 +286,7 @@ func (a *actor) checked(r *reading, o Outcome) {
 		differ := k.Differ
 		for _, user := range r.users {
 			if ours, clean := r.ours[user]; clean && ac.settled(user) {
-				a.compare(k, user, ac.users.Get(user), ours, slices.Sorted(slices.Values(r.tags[user])))
+				a.compare(k, user, ac.users.Get(user), ours, slices.Sorted(slices.Values(r.tags[user])), r.some[user])
 			} else {
 				k.Unsettled++
 			}

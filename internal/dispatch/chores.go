@@ -61,6 +61,12 @@ func (a *actor) chores() {
 		}
 	}
 	a.sweepLimits(now)
+	for _, ac := range a.accounts {
+		if ac.byDifferences() {
+			ac.forgetRecent(now)
+			a.sumUp(ac, now)
+		}
+	}
 	if books := a.pos.Intents - a.pos.Fates - int64(len(a.items)); books != 0 {
 		a.opt.Metrics.unbalanced.Set(float64(books))
 		a.log.Error("the books do not balance: intents taken in minus fates minus pending", zap.Int64("difference", books))

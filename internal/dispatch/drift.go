@@ -9,10 +9,10 @@ import (
 
 // compare judges one user. A tag that is not ours is not judged: where it came or went it is recorded, so that the next write keeps
 // it, or does not bring it back (settings: tags.foreign).
-func (a *actor) compare(k *check, user string, u *tagsync.User, ours, has []string) {
+func (a *actor) compare(k *check, user string, u *tagsync.User, ours, has, some []string) {
 	ac, rules := k.ac, a.opt.Rules()
 	k.Checked++
-	missing, extra := without(ours, has), without(has, ours)
+	missing, extra := without(ours, has), without(union(has, some), ours)
 	left := intersect(missing, u.Foreign)
 	var came []string
 	for _, t := range extra {
@@ -44,7 +44,15 @@ func (a *actor) compare(k *check, user string, u *tagsync.User, ours, has []stri
 		return
 	}
 	// The set is written again as after an unclear call: also by the next owner, and always the newest (NEWEST-WINS).
-	u.Acked, u.Had, u.RewriteAt = nil, u.Acked, a.clock.now().UTC()
+	if ac.byDifferences() {
+		u.Replaced(slices.Compact(has), true)
+		if len(some) > 0 {
+			u.Had = union(has, some)
+		}
+	} else {
+		u.Acked, u.Had = nil, u.Acked
+	}
+	u.RewriteAt = a.clock.now().UTC()
 	a.keepUser(ac, user, u)
 	ac.repairs[user] = k
 	k.repairs++

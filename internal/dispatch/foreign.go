@@ -19,6 +19,7 @@ const LaneTagGet = "tag-get"
 type reading struct {
 	users []string
 	tags  map[string][]string
+	some  map[string][]string // tags that only some of the user's devices have
 	began time.Time
 
 	check *check              // not nil: only to compare
@@ -51,6 +52,7 @@ func (a *actor) planReads(ac *account, now time.Time) {
 			return
 		}
 		if !a.free(l, 1, now) {
+			a.goWithoutRead(ac, now)
 			return
 		}
 		var users []string
@@ -77,6 +79,7 @@ func (a *actor) startRead(l *lane, r *reading) {
 	a.ask(l.ac.Timeout, func(ctx context.Context) result {
 		var o Outcome
 		r.tags, o = l.ac.Vendor.ReadTags(ctx, id, r.users)
+		r.some = o.Some
 		return result{&call{lane: l, pace: pace, read: r}, o}
 	})
 }
@@ -118,9 +121,13 @@ func (a *actor) read(c *call, o Outcome) {
 	case ClassPermanent:
 		a.refusedRead(c, o)
 	default:
-		for _, u := range r.users {
-			if ac.users.Get(u) != nil {
-				ac.askRead(u, a.clock.now())
+		for _, user := range r.users {
+			switch u := ac.users.Get(user); {
+			case u == nil:
+			case ac.byDifferences() && !u.Gone: // it goes without
+				a.unreadable(ac, user)
+			default:
+				ac.askRead(user, a.clock.now())
 			}
 		}
 	}
@@ -136,12 +143,18 @@ func (a *actor) learn(ac *account, r *reading) {
 		}
 		has := slices.Sorted(slices.Values(r.tags[user]))
 		u.Foreign = []string{}
-		for _, t := range has {
+		for _, t := range union(has, r.some[user]) {
 			if ac.KeepForeign && !rules.Gives(ac.Name, t) {
 				u.Foreign = append(u.Foreign, t)
 			}
 		}
-		if u.Acked == nil && u.RewriteAt.IsZero() {
+		if ac.byDifferences() {
+			u.Replaced(slices.Compact(has), true)
+			if some := r.some[user]; len(some) > 0 {
+				u.Had = union(u.Acked, some)
+			}
+			ac.readAt[user] = a.clock.now()
+		} else if u.Acked == nil && u.RewriteAt.IsZero() {
 			u.Acked = slices.Compact(has)
 			if u.Acked == nil {
 				u.Acked = []string{}
@@ -172,6 +185,10 @@ func (a *actor) giveUpForeign(ac *account, user string, u *tagsync.User) bool {
 // refusedRead splits a refused read; a user alone is DEAD (design.md 3.12).
 func (a *actor) refusedRead(c *call, o Outcome) {
 	ac, users := c.lane.ac, c.read.users
+	if ac.byDifferences() && len(users) == 1 {
+		a.unreadable(ac, users[0])
+		return
+	}
 	it := ac.asked[users[0]]
 	if len(users) == 1 && !(it != nil && a.doubted(c.lane, c.read.began, it.p.Intent.Event.ID, o)) {
 		if it != nil {

@@ -33,7 +33,12 @@ func (a *actor) forgetUser(c command, ans *ledger.Answer) {
 		rows++
 		// Written once more as after an unclear call: so it survives a take-over, and nobody asks what the vendor had.
 		now := a.clock.now()
-		*u = tagsync.User{Gone: true, Had: []string{}, Foreign: []string{}, RewriteAt: latest(u.RewriteAt, now).UTC()}
+		rewrite := latest(u.RewriteAt, now).UTC()
+		if ac.byDifferences() { // what is not given to the vendor as a set has to be known
+			*u = tagsync.User{Gone: true, Acked: u.Acked, Had: u.Had, RewriteAt: now.UTC()}
+		} else {
+			*u = tagsync.User{Gone: true, Had: []string{}, Foreign: []string{}, RewriteAt: rewrite}
+		}
 		a.keepUser(ac, user, u)
 		ac.spoil([]string{user})
 		if u.RewriteAt.After(now) { // an unclear call may still arrive: once at once, and once more after it

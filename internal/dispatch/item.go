@@ -29,14 +29,15 @@ var States = []state{merging, approval, quiet, queued, paused, inFlight}
 
 // item is a pending intent in memory. The ledger's record is p; the rest is derived from it.
 type item struct {
-	p     *ledger.Pending
-	ac    *account
-	route Route
-	state state
-	group *pushGroup    // while it waits with equals
-	key   string        // equal for those
-	spare bool          // it is in lane.spare
-	doom  ledger.Reason // it is given up for this reason and leaves no more
+	p      *ledger.Pending
+	ac     *account
+	route  Route
+	state  state
+	group  *pushGroup    // while it waits with equals
+	key    string        // equal for those
+	spare  bool          // it is in lane.spare
+	called string        // a tag call that it was in, of several that it may need
+	doom   ledger.Reason // it is given up for this reason and leaves no more
 }
 
 func (it *item) id() string            { return string(it.p.Intent.ID) }

@@ -18,16 +18,21 @@ type account struct {
 	users  *tagsync.Table
 	groups *tagsync.Groups
 	later  *tagsync.Groups // users who are evaluated again because the rules changed: they go when nobody else is due
+	diffs  *tagsync.Diffs  // instead of both, where tags are changed by differences
 	retags *retags
 	asked  map[string]*item // user -> the profile intent that waits for its tags to be sent
 	busy   map[string]*call // user -> the tag call in flight (ONE-IN-FLIGHT)
 	refuse []refused        // tag batches to be split
 	merges map[string]*item // open merges by key
 
-	toRead     []string        // users whose tags must be read before the first write
-	readBy     time.Time       // when they are read at the latest
-	readHalves [][]string      // refused reads, split
-	reading    map[string]bool // those, and those whose read is in flight
+	toRead     []string             // users whose tags must be read before the first write
+	readBy     time.Time            // when they are read at the latest
+	readHalves [][]string           // refused reads, split
+	readAt     map[string]time.Time // users who were read so that their set can be replaced
+	recent     map[string]time.Time // user, tag -> when the vendor last accepted a change, of the last minute
+	tagsFull   time.Time            // the lane of differences has no slot before
+	toldFull   time.Time            // until when the log says so
+	reading    map[string]bool      // those, and those whose read is in flight
 
 	checks    []*check          // comparisons of tags that go on, in the order of their turns
 	comparing map[*reading]bool // their reads in flight
@@ -43,15 +48,16 @@ type account struct {
 
 // refused is a batch of users whose set the vendor refused: sent again in halves until the culprit is alone (design.md 3.12).
 type refused struct {
-	users []string
-	set   []string
+	users    []string
+	set      []string
+	endpoint string // where tags are changed by differences
 }
 
 // newAccount makes an account's lanes at a take-over. Windows begin full as of before, the predecessor's last commit: whatever it
 // sent and has booked arrived by then. What it left open is held apart (restoreAttempts), and reads of tags are in no ledger, so their
 // window begins full as of now.
 func newAccount(a *Account, now, before time.Time) *account {
-	ac := &account{Account: a, lanes: map[string]*lane{}, users: tagsync.NewTable(), asked: map[string]*item{}, busy: map[string]*call{}, merges: map[string]*item{}, reading: map[string]bool{},
+	ac := &account{Account: a, lanes: map[string]*lane{}, users: tagsync.NewTable(), asked: map[string]*item{}, busy: map[string]*call{}, merges: map[string]*item{}, reading: map[string]bool{}, readAt: map[string]time.Time{}, recent: map[string]time.Time{},
 		comparing: map[*reading]bool{}, repairs: map[string]*check{}, drifted: map[string]bool{}, retags: newRetags(), rotation: a.rotations()}
 	ac.pushes.max, ac.casts.max = a.MaxPushes, a.MaxBroadcasts
 	if ac.pushes.max == 0 {
@@ -75,7 +81,7 @@ func newAccount(a *Account, now, before time.Time) *account {
 		ac.lanes[name] = l
 	}
 	ac.names = slices.Sorted(maps.Keys(ac.lanes))
-	ac.groups, ac.later = tagsync.NewGroups(ac.batch()), tagsync.NewGroups(ac.batch())
+	ac.groups, ac.later, ac.diffs = tagsync.NewGroups(ac.batch()), tagsync.NewGroups(ac.batch()), tagsync.NewDiffs(ac.batch())
 	if a.VerifyUsers > 0 && ac.lanes[LaneTagGet] != nil {
 		ac.checks = append(ac.checks, newCanary(ac))
 	}
@@ -84,8 +90,10 @@ func newAccount(a *Account, now, before time.Time) *account {
 
 // batch is how many users one tag call takes.
 func (ac *account) batch() int {
-	if l := ac.lanes[LaneTagBatch]; l != nil {
-		return l.MaxBatch
+	for _, name := range []string{LaneTagBatch, LaneTag} {
+		if l := ac.lanes[name]; l != nil {
+			return l.MaxBatch
+		}
 	}
 	return 1
 }
@@ -100,6 +108,7 @@ func (a *actor) keepUser(ac *account, user string, u *tagsync.User) {
 func (ac *account) unqueue(user string) {
 	ac.groups.Remove(user)
 	ac.later.Remove(user)
+	ac.diffs.Remove(user)
 }
 
 // laneOf is the lane of an attempt, or the one that takes its place: a lane may be gone since.

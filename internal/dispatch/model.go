@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -66,12 +67,12 @@ func NewModel(opt Options, end ModelEnd, at time.Time) *Model {
 	opt.DuplicatesBroadcasts = cmp.Or(opt.DuplicatesBroadcasts, defaultDuplicatesBroadcasts)
 	accounts := opt.Accounts
 	opt.Accounts = nil
+	m := &Model{at: at.Add(-restedFor), end: end}
 	for _, ac := range accounts {
 		still := *ac
-		still.Vendor, still.VerifyUsers = mute{ac.Vendor}, 0
+		still.Vendor, still.VerifyUsers = mute{ac.Vendor, func(user string) []string { return m.Tags(still.Key, user) }}, 0
 		opt.Accounts = append(opt.Accounts, &still)
 	}
-	m := &Model{at: at.Add(-restedFor), end: end}
 	st := ledger.NewState()
 	st.Genesis = &ledger.Genesis{V: ledger.Version, Partitions: 1, Incarnation: "model", At: m.at}
 	m.a = newActorIn(unwritten{m}, m.Now, &opt, 0, &ledger.TakenOver{State: st, Broker: m.at, Local: m.at}, func(error) {})
@@ -79,6 +80,19 @@ func NewModel(opt Options, end ModelEnd, at time.Time) *Model {
 	m.a.sweepEach = time.Hour // nothing is decided by chores, and a minute would be most of what a quiet week costs
 	m.at = at
 	return m
+}
+
+// Prompt is an account for a Model that asks what becomes of one event: changed tags wait for nobody who may join the call, and for no slot that
+// others may have used.
+func (ac *Account) Prompt() *Account {
+	out := *ac
+	out.TagDelay = 0
+	if l, ok := ac.Lanes[LaneTag]; ok && l.Remove != "" {
+		l.Limits = nil
+		out.Lanes = maps.Clone(ac.Lanes)
+		out.Lanes[LaneTag] = l
+	}
+	return &out
 }
 
 // Now is the time the model stands at.
@@ -231,13 +245,20 @@ func Gate(s state) string {
 	return string(s)
 }
 
-// mute is a Vendor that knows its routes and makes no call.
-type mute struct{ Vendor }
+// mute is a Vendor that knows its routes and makes no call. Who asks for tags gets those that the model's calls gave.
+type mute struct {
+	Vendor
+	tags func(user string) []string
+}
 
 func (mute) Send(context.Context, *Call) Outcome   { return Outcome{Class: ClassNotSent} }
 func (mute) Probe(context.Context, string) Outcome { return Outcome{Class: ClassOK} }
-func (mute) ReadTags(context.Context, string, []string) (map[string][]string, Outcome) {
-	return nil, Outcome{Class: ClassOK}
+func (v mute) ReadTags(_ context.Context, _ string, users []string) (map[string][]string, Outcome) {
+	out := map[string][]string{}
+	for _, user := range users {
+		out[user] = v.tags(user)
+	}
+	return out, Outcome{Class: ClassOK}
 }
 
 // unwritten are a Model's books: only fates are told, all else the actor has in memory.

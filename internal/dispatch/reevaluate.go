@@ -105,6 +105,7 @@ func (a *actor) beginRetags(ac *account, tags, set string) {
 	clear(r.out)
 	r.written, r.refused = 0, 0
 	ac.later = tagsync.NewGroups(ac.batch())
+	ac.diffs.RemoveLater()
 	r.rec = &ledger.TagChange{V: ledger.Version, Rules: tags, RuleSet: set}
 	r.startCount()
 	a.enter(ac, ledger.TagsCounting)
@@ -195,11 +196,11 @@ func turns(gains, losses map[string]int) (out []ledger.TagTurn, others int) {
 // that; of who was never read or is gone there is nothing to compare.
 func (a *actor) differs(ac *account, user string) (want, has []string, differs bool) {
 	u := ac.users.Get(user)
-	if u == nil || u.Gone || u.Acked == nil || u.Foreign == nil || !u.RewriteAt.IsZero() || ac.asked[user] != nil {
+	if u == nil || u.Gone || !ac.byDifferences() && (u.Acked == nil || u.Foreign == nil) || !u.RewriteAt.IsZero() || ac.asked[user] != nil {
 		return nil, nil, false
 	}
 	want = a.wanted(ac, u)
-	return want, u.Acked, !slices.Equal(want, u.Acked)
+	return want, u.Acked, !slices.Equal(want, u.Acked) || ac.byDifferences() && u.Had != nil
 }
 
 // startWriting divides the users into parts: those that are done are remembered, since the table is not sorted.

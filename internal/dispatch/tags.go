@@ -28,6 +28,10 @@ func (a *actor) retag(ac *account, user string) {
 		}
 		return
 	}
+	if ac.byDifferences() {
+		a.retagByDifferences(ac, user, u)
+		return
+	}
 	rewrite := !u.RewriteAt.IsZero() && !u.RewriteAt.After(a.clock.now())
 	if it == nil && !rewrite && !ac.retags.out[user] {
 		ac.unqueue(user)
@@ -74,10 +78,13 @@ func (a *actor) wanted(ac *account, u *tagsync.User) []string {
 		return []string{}
 	}
 	current := u.Acked
-	if current == nil {
+	if current == nil || ac.byDifferences() && u.Had != nil {
 		current = u.Had
 	}
 	want := a.opt.Rules().Tags(ac.Name, u.Get, current)
+	if ac.Fit != nil {
+		want = ac.Fit(want)
+	}
 	if want == nil {
 		want = []string{}
 	}
@@ -102,6 +109,9 @@ const smallGroup = 3
 
 // planTags starts the tag calls that are due: one user a call, or one set for many, so that both lanes work.
 func (a *actor) planTags(ac *account, now time.Time) (calls []*call) {
+	if ac.byDifferences() {
+		return a.planDifferences(ac, now)
+	}
 	single, batch := ac.lanes[LaneTag], ac.lanes[LaneTagBatch]
 	if single == nil || batch == nil {
 		return nil
@@ -172,14 +182,20 @@ func (a *actor) tagCall(ac *account, l *lane, users, set []string, now time.Time
 	if !a.free(l, 1, now) {
 		return nil, false
 	}
+	return a.startTags(l, l.Endpoint, users, set, func(u *tagsync.User) bool { return slices.Equal(a.wanted(ac, u), set) }), true
+}
+
+// startTags starts a call for those of the users who still want it; nil: nobody does.
+func (a *actor) startTags(l *lane, endpoint string, users, set []string, still func(*tagsync.User) bool) *call {
+	ac := l.ac
 	var sending []string
 	var items []*item
 	for _, user := range users {
 		u := ac.users.Get(user)
-		if u == nil || ac.busy[user] != nil {
+		if u == nil || ac.busy[user] != nil || ac.byDifferences() && ac.reading[user] {
 			continue
 		}
-		if !slices.Equal(a.wanted(ac, u), set) {
+		if !still(u) {
 			a.retag(ac, user)
 			continue
 		}
@@ -191,14 +207,14 @@ func (a *actor) tagCall(ac *account, l *lane, users, set []string, now time.Time
 		}
 	}
 	if len(sending) == 0 {
-		return nil, true
+		return nil
 	}
 	ac.spoil(sending)
 	for _, it := range items {
 		a.setState(it, gone) // leaves the counts of the lane it was thought to take
-		it.route = Route{Lane: l.name, Endpoint: l.Endpoint, Users: true}
+		it.route = Route{Lane: l.name, Endpoint: endpoint, Users: true}
 	}
-	return a.start(l, &Call{Endpoint: l.Endpoint, Users: sending, Tags: set}, items, sending, set, 1), true
+	return a.start(l, &Call{Endpoint: endpoint, Users: sending, Tags: set}, items, sending, set, 1)
 }
 
 // acknowledged books that the vendor has a set.
@@ -249,18 +265,22 @@ func (a *actor) unclearTags(c *call) {
 func (a *actor) backTags(c *call) {
 	ac := c.lane.ac
 	for _, it := range c.items {
-		user := it.p.Intent.Target
-		if newer := ac.asked[user]; newer != nil {
-			into := newer.p.Intent.ID
-			a.fate(it, ledger.Coalesced, ledger.ReasonNone, func(f *ledger.Fate) { f.Into = into })
-			continue
-		}
-		ac.asked[user] = it
-		a.setState(it, queued)
+		a.askAgain(ac, it)
 	}
 	for _, user := range c.users {
 		a.retag(ac, user)
 	}
+}
+
+// askAgain lets what was in a call wait again, unless there is something newer.
+func (a *actor) askAgain(ac *account, it *item) {
+	if newer := ac.asked[it.p.Intent.Target]; newer != nil {
+		into := newer.p.Intent.ID
+		a.fate(it, ledger.Coalesced, ledger.ReasonNone, func(f *ledger.Fate) { f.Into = into })
+		return
+	}
+	ac.asked[it.p.Intent.Target] = it
+	a.setState(it, queued)
 }
 
 // refusedTags splits a refused batch; a user alone is DEAD, and the row stays as it is until the next event.
@@ -271,20 +291,11 @@ func (a *actor) refusedTags(c *call, o Outcome) {
 		return
 	}
 	for _, it := range c.items {
-		if ac.asked[it.p.Intent.Target] == nil {
-			ac.asked[it.p.Intent.Target] = it
-			a.setState(it, queued)
-		} else {
-			into := ac.asked[it.p.Intent.Target].p.Intent.ID
-			a.fate(it, ledger.Coalesced, ledger.ReasonNone, func(f *ledger.Fate) { f.Into = into })
-		}
+		a.askAgain(ac, it)
 	}
-	if len(c.users) == 1 {
-		ac.refuse = append(ac.refuse, refused{c.users, c.set})
-		return
+	for _, users := range halved(c.users) {
+		ac.refuse = append(ac.refuse, refused{users, c.set, c.attempt.Endpoint})
 	}
-	h := len(c.users) / 2
-	ac.refuse = append(ac.refuse, refused{c.users[:h:h], c.set}, refused{c.users[h:], c.set})
 }
 
 // refusedUser ends what was asked for a user whose set the vendor refuses.

@@ -73,9 +73,7 @@ func newRun(o *Options, ev *event.Event) *run {
 	stage.Users = func() dispatch.Users { return o.Set }
 	stage.Accounts = nil
 	for _, ac := range o.Stage.Accounts {
-		prompt := *ac
-		prompt.TagDelay = 0 // that others may join a call says nothing of this event
-		stage.Accounts = append(stage.Accounts, &prompt)
+		stage.Accounts = append(stage.Accounts, ac.Prompt())
 	}
 	x.model = dispatch.NewModel(stage, dispatch.ModelEnd{Send: x.send, Fate: func(f ledger.Fate) { x.fates[f.Intent] = f }}, o.Now)
 	return x

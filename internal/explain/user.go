@@ -60,9 +60,9 @@ type FieldShown struct {
 
 // Row explains a user's row by the rules as they are now.
 func Row(set *rules.Set, account string, u *tagsync.User) Account {
-	out := Account{Account: account, Certain: u.Acked != nil, Gone: u.Gone, Tags: []TagShown{}, Fields: []FieldShown{}}
+	out := Account{Account: account, Certain: u.Acked != nil && u.Had == nil, Gone: u.Gone, Tags: []TagShown{}, Fields: []FieldShown{}}
 	has := u.Acked
-	if has == nil {
+	if u.Had != nil { // all that may be there
 		has = u.Had
 	}
 	tags := map[string]*TagShown{}

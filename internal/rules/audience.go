@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/intent"
@@ -171,7 +172,7 @@ type tagTemplate struct {
 }
 
 // tagList reads `tags` of a profile rule.
-func (l *loader) tagList(n *diag.Node, r *Rule) {
+func (l *loader) tagList(n *diag.Node, r *Rule, account Account) {
 	items := n.List()
 	if n != nil && len(items) == 0 {
 		n.Error("N104", diag.Text{EN: "the list is empty", ZH: "列表是空的"}, diag.Text{})
@@ -187,8 +188,10 @@ func (l *loader) tagList(n *diag.Node, r *Rule) {
 		tt := &tagTemplate{t: t}
 		var b strings.Builder
 		b.WriteByte('^')
+		chars := 0
 		for _, p := range t.parts {
 			if p.ref == "" {
+				chars += utf8.RuneCountInString(p.text)
 				b.WriteString(regexp.QuoteMeta(p.text))
 				continue
 			}
@@ -197,6 +200,10 @@ func (l *loader) tagList(n *diag.Node, r *Rule) {
 			}
 			tt.fields = append(tt.fields, p.ref)
 			b.WriteString(".+")
+		}
+		if account.MaxTag > 0 && chars > account.MaxTag {
+			it.Error("N306", diag.Text{EN: fmt.Sprintf("a tag has at most %d characters at account `%s`, this one %d", account.MaxTag, account.Name, chars), ZH: fmt.Sprintf("账号 `%s` 的标签最多 %d 个字符，这个有 %d 个", account.Name, account.MaxTag, chars)},
+				diag.Text{EN: "shorten it", ZH: "请缩短"})
 		}
 		b.WriteByte('$')
 		tt.pattern = regexp.MustCompile(b.String())

@@ -19,8 +19,8 @@ type Account struct {
 	AllowEveryone  bool // allow: [everyone]
 	ApprovalWaived bool // approval: waived
 	Sender         string
-	NoTags         bool // nothing keeps tags there
-	Slots          int  // of its broadcast lane in a day; 0: RongCloud's standard
+	MaxTag         int // characters of a tag there; 0: whatever a tag may have
+	Slots          int // of its broadcast lane in a day; 0: RongCloud's standard
 }
 
 // The name that stands for the one account when there are no settings.

@@ -154,11 +154,7 @@ func (l *loader) rule(n, defaults *diag.Node) *Rule {
 	body := n.Get(string(r.Action))
 	switch r.Action {
 	case intent.Tags:
-		if known && account.NoTags {
-			n.Key("tags").Error("N407", diag.Text{EN: "this version keeps no tags in step at account `" + r.Account + "` (" + account.Vendor + ")", ZH: "这个版本不能在账号 `" + r.Account + "`（" + account.Vendor + "）维护标签"},
-				diag.Text{EN: "tags at a RongCloud account; pushes and broadcasts at this one", ZH: "标签请用融云账号；这个账号可以用 push 和 broadcast"})
-		}
-		l.tagList(body, r)
+		l.tagList(body, r, account)
 	case intent.Push:
 		l.push(body, r, account)
 	case intent.Broadcast:

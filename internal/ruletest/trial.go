@@ -48,9 +48,7 @@ func newTrial(o *Options, r *rules.Rule, t *rules.Test, mode rules.Mode) *trial 
 	stage.Users = func() dispatch.Users { return askedOfUsers{x.set, x} }
 	stage.Accounts = nil
 	for _, ac := range o.Stage.Accounts {
-		prompt := *ac
-		prompt.TagDelay = 0 // that others may join a call says nothing of the rule
-		stage.Accounts = append(stage.Accounts, &prompt)
+		stage.Accounts = append(stage.Accounts, ac.Prompt())
 	}
 	x.model = dispatch.NewModel(stage, dispatch.ModelEnd{Send: x.send, Fate: func(f ledger.Fate) { x.fates[f.Intent] = f }}, x.now)
 	return x

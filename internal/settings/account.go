@@ -15,7 +15,7 @@ var (
 	dataCenters = []string{"beijing", "singapore", "singapore-b", "north-america", "saudi-arabia"}
 	accountKeys = []string{"vendor", "data_center", "hosts", "app_key", "secret", "sender", "platforms", "allow", "approval",
 		"services", "quota", "brake", "tags", "timeout"}
-	getuiKeys = []string{"vendor", "host", "app_id", "app_key", "master_secret", "identify", "allow", "approval", "services", "quota", "brake", "timeout"}
+	getuiKeys = []string{"vendor", "host", "app_id", "app_key", "master_secret", "identify", "allow", "approval", "services", "quota", "brake", "tags", "timeout"}
 )
 
 func (r *reader) accounts() (out []Account) {
@@ -99,7 +99,7 @@ func (r *reader) account(name string, n *diag.Node) (Account, bool) {
 	n.Get("services").Keys("broadcast", "push_plus")
 	a.Broadcast, a.PushPlus = r.bool(at("services.broadcast"), true), r.bool(at("services.push_plus"), false)
 	a.Quota = r.quota(at("quota.broadcast"))
-	a.Tags = r.tags(at("tags"))
+	a.Tags = r.tags(at("tags"), "delay", "foreign", "max_change", "verify")
 	r.bounds(&a, at)
 	return a, true
 }
@@ -115,7 +115,7 @@ func (r *reader) bounds(a *Account, at func(string) string) {
 	a.Timeout = r.duration(at("timeout"), "6s", time.Second, 30*time.Second)
 }
 
-// getui reads what an account at Getui has. It keeps no tags.
+// getui reads what an account at Getui has.
 func (r *reader) getui(a *Account, at func(string) string) {
 	host := r.text(at("host"), "https://restapi.getui.com")
 	a.Hosts = []string{host}
@@ -140,14 +140,20 @@ func (r *reader) getui(a *Account, at func(string) string) {
 	r.allowed(a, at)
 	r.node(at("services")).Keys("broadcast", "fast_tag")
 	a.Broadcast, a.FastTag = r.bool(at("services.broadcast"), true), r.bool(at("services.fast_tag"), false)
-	r.node(at("quota")).Keys("push", "broadcast")
+	r.node(at("quota")).Keys("push", "broadcast", "tags")
 	r.node(at("quota.broadcast")).Keys("minute", "day")
+	r.node(at("quota.tags")).Keys("minute", "day")
 	a.Quota = Quota{
 		Pushes: r.int(at("quota.push"), 50, 1, 10000),
 		Minute: r.int(at("quota.broadcast.minute"), 5, 1, 1000),
 		Day:    r.int(at("quota.broadcast.day"), 20, 1, 100000),
 		Shared: true,
+
+		TagMinute: r.int(at("quota.tags.minute"), 5, 1, 1000),
+		TagDay:    r.int(at("quota.tags.day"), 10000, 1, 1000000),
 	}
+	a.Tags = r.tags(at("tags"), "delay", "max_change", "verify")
+	a.Tags.KeepForeign = true // a difference touches no tag that it does not name
 	r.bounds(a, at)
 }
 
@@ -175,12 +181,15 @@ func (r *reader) quota(path string) Quota {
 	return q
 }
 
-func (r *reader) tags(path string) Tags {
-	r.node(path).Keys("delay", "foreign", "max_change", "verify")
+// tags reads the settings of tags, with the keys that the vendor's accounts have.
+func (r *reader) tags(path string, keys ...string) Tags {
+	r.node(path).Keys(keys...)
 	t := Tags{
-		Delay:       r.duration(path+".delay", "5s", 0, time.Hour),
-		KeepForeign: r.enum(path+".foreign", "keep", "keep", "drop") == "keep",
-		MaxChange:   r.percent(path+".max_change", "1%"),
+		Delay:     r.duration(path+".delay", "5s", 0, time.Hour),
+		MaxChange: r.percent(path+".max_change", "1%"),
+	}
+	if slices.Contains(keys, "foreign") {
+		t.KeepForeign = r.enum(path+".foreign", "keep", "keep", "drop") == "keep"
 	}
 	t.Verify = parsed(r, path+".verify", "off", parseVerify, diag.Text{EN: "`off` or a rate", ZH: "`off` 或频率"}, diag.Text{EN: "like 1000 per day or 500 in 1h", ZH: "例如 1000 per day 或 500 in 1h"})
 	return t

@@ -118,6 +118,8 @@ type Quota struct {
 	Shared    bool // /push.json and /message/broadcast.json take from one budget
 	Pushes    int  // Getui: of pushes to users, in a second
 	Minute    int  // Getui: of pushes to audiences, beside Day
+	TagMinute int  // Getui: changes of tags
+	TagDay    int  // the same
 }
 
 // Rate is N within In.

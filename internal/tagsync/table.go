@@ -18,7 +18,7 @@ import (
 //
 // A packed row is
 //
-//	flags | RewriteAt | stamps | fields (name, type, stamp, value) | acked | had | foreign
+//	flags | RewriteAt | SetAt | stamps | fields (name, type, stamp, value) | acked | had | foreign
 //
 // in varints. Names, types and tags are numbers in the table's words; a word beyond the first maxWords is written out.
 type Table struct {
@@ -79,6 +79,7 @@ const (
 	hasHad
 	hasForeign
 	hasRewrite
+	hasSet
 )
 
 // stamp is what the fields of one event share.
@@ -86,7 +87,7 @@ type stamp struct{ version, offset int64 }
 
 func (t *Table) pack(u *User) []byte {
 	flags := byte(0)
-	for i, on := range []bool{u.Gone, u.Acked != nil, u.Had != nil, u.Foreign != nil, !u.RewriteAt.IsZero()} {
+	for i, on := range []bool{u.Gone, u.Acked != nil, u.Had != nil, u.Foreign != nil, !u.RewriteAt.IsZero(), !u.SetAt.IsZero()} {
 		if on {
 			flags |= 1 << i
 		}
@@ -94,6 +95,9 @@ func (t *Table) pack(u *User) []byte {
 	b := append(make([]byte, 0, 128), flags)
 	if flags&hasRewrite != 0 {
 		b = binary.AppendVarint(b, u.RewriteAt.UnixNano())
+	}
+	if flags&hasSet != 0 {
+		b = binary.AppendVarint(b, u.SetAt.UnixNano())
 	}
 	names := slices.Sorted(maps.Keys(u.Fields))
 	var stamps []stamp
@@ -162,6 +166,9 @@ func (t *Table) unpack(row string) *User {
 	u := &User{Gone: flags&isGone != 0}
 	if flags&hasRewrite != 0 {
 		u.RewriteAt = time.Unix(0, r.varint()).UTC()
+	}
+	if flags&hasSet != 0 {
+		u.SetAt = time.Unix(0, r.varint()).UTC()
 	}
 	stamps := make([]stamp, r.uvarint())
 	last := stamp{}

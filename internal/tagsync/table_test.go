@@ -37,6 +37,9 @@ func someone(r *rand.Rand) *User {
 	if r.IntN(3) == 0 {
 		u.RewriteAt = time.Unix(r.Int64N(1<<33), r.Int64N(1e9)).UTC()
 	}
+	if r.IntN(3) == 0 {
+		u.SetAt = time.Unix(r.Int64N(1<<33), r.Int64N(1e9)).UTC()
+	}
 	shared := stamp{number(), number()}
 	for range r.IntN(7) {
 		s := shared

@@ -26,9 +26,10 @@ type Field struct {
 type User struct {
 	Fields    map[string]Field `json:"f,omitempty"`
 	Acked     []string         `json:"acked"`               // what the vendor certainly has; null: nothing is certain
-	Had       []string         `json:"had,omitempty"`       // while Acked is not certain: the set of the last call, so that what an unknown field gave stays
+	Had       []string         `json:"had,omitempty"`       // while Acked is not certain: the set of the last call, so that what an unknown field gave stays; beside Acked: all that the vendor may have
 	Foreign   []string         `json:"foreign"`             // tags at the vendor that no rule of ours gives, kept in the set; null: not read
 	RewriteAt time.Time        `json:"rewrite_at,omitzero"` // an ambiguous call may arrive until then: write once more after it (design.md 3.5)
+	SetAt     time.Time        `json:"set_at,omitzero"`     // where the whole set may be replaced only so often: when it last was, or may have been
 	Gone      bool             `json:"gone,omitempty"`      // the user was deleted upstream: clear the tags, then the row
 }
 
