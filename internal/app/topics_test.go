@@ -55,3 +55,18 @@ func TestAWrongSettingIsFoundThoughTheBrokerHearsOfTheTopicLate(t *testing.T) {
 		t.Errorf("asked %d times", late.Load())
 	}
 }
+
+// What holds people's data forgets it in time, and what holds the books does not.
+func TestOwnTopicsForgetInTime(t *testing.T) {
+	t.Parallel()
+	want := map[string]string{"n.intents": "-1", "n.ledger": "-1", "n.control": "-1", "n.fates": "2592000000", "n.dead": "1209600000"} // 30 and 14 days
+	for _, topic := range OwnTopics(ledger.TopicsOf("n"), 4, 3) {
+		if got := topic.Make["retention.ms"]; got != want[topic.Name] {
+			t.Errorf("%s is kept for %q ms, want %q", topic.Name, got, want[topic.Name])
+		}
+		delete(want, topic.Name)
+	}
+	if len(want) > 0 {
+		t.Errorf("not among the topics: %v", want)
+	}
+}

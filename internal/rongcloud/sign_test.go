@@ -45,7 +45,7 @@ func TestSigningVectors(t *testing.T) {
 
 func TestNonceIsUniqueAndFits(t *testing.T) {
 	seen := make(map[string]bool)
-	for range 100_000 {
+	for range 1_000_000 {
 		n := newNonce()
 		if len(n) != 18 || strings.Trim(n, "0123456789") != "" {
 			t.Fatalf("nonce %q: want 18 digits", n)

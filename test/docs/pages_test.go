@@ -119,7 +119,7 @@ func TestLinksLeadSomewhere(t *testing.T) {
 			if anchor != "" && !slices.Contains(anchors(text(t, to)), anchor) {
 				t.Errorf("%s: %s: %s has no anchor %q", p, m[1], to, anchor)
 			}
-			if strings.HasSuffix(to, ".md") && to != "CHANGELOG.md" && to != "RELIABILITY.md" && to != twin(p) && english(to) != english(p) {
+			if strings.HasSuffix(to, ".md") && to != "CHANGELOG.md" && to != "RELIABILITY.md" && to != "SECURITY.md" && to != twin(p) && english(to) != english(p) {
 				t.Errorf("%s: %s leads to the other language", p, m[1])
 			}
 		}
