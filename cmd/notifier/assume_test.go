@@ -36,7 +36,7 @@ func (w *world) assumed() {
 		t.Errorf("ord-1 was sent %d times", w.sent("ord-1"))
 	}
 	until(t, "nothing to be stopped", func() bool { code, _, _ := once(t, w.dir, "status"); return code == 0 })
-	if _, out, _ := once(t, w.dir, "quota"); !strings.Contains(out, "2 in 1h0m0s 2/2") || !strings.Contains(out, "2 slots, by li: console shows 2") {
+	if _, out, _ := once(t, w.dir, "quota"); !strings.Contains(out, "last 60 min 2/2") || !strings.Contains(out, "2 slots, by li: console shows 2") {
 		t.Errorf("quota:\n%s", out)
 	}
 	if n := len(w.commands(ledger.CmdAssume)); n != 1 {

@@ -59,8 +59,8 @@ func TestQuotaCharge(t *testing.T) {
 	p = start(t, w.dir, "run", "-c", "notifier.yaml")
 	p.says(`"partition owned"`)
 	w.amount("cast-1", 2000)
-	until(t, "the broadcast to wait", func() bool { _, out, _ := once(t, w.dir, "quota"); return strings.Contains(out, "waiting: 1 requests") })
-	if _, out, _ := once(t, w.dir, "quota"); !strings.Contains(out, "2 in 1h0m0s 2/2") || !strings.Contains(out, "external") || !strings.Contains(out, "2 slots, by li: console") {
+	until(t, "the broadcast to wait", func() bool { _, out, _ := once(t, w.dir, "quota"); return strings.Contains(out, "waiting: 1 request") })
+	if _, out, _ := once(t, w.dir, "quota"); !strings.Contains(out, "last 60 min 2/2") || !strings.Contains(out, "external") || !strings.Contains(out, "2 slots, by li: console") {
 		t.Errorf("quota:\n%s", out)
 	}
 	if _, out, _ := once(t, w.dir, "status"); !strings.Contains(out, "external  main/broadcast  somebody else used 2 slots in 24 h") {

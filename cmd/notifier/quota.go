@@ -2,11 +2,15 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/query"
 	"github.com/notifier/notifier/internal/rules"
 )
 
@@ -40,6 +44,13 @@ func newQuotaCmd() *cobra.Command {
 				fmt.Fprintf(cmd.ErrOrStderr(), "the rule files have %d mistakes: what rules reserve is not known   next: notifier check\n", list.Errors())
 			}
 			q := app.QuotaOf(s, set, states, time.Now())
+			var lately []ledger.Fate
+			if format == "text" {
+				err := r.Fates(cmd.Context(), query.Filter{Since: time.Now().Add(-app.RatesOver)}, func(f ledger.Fate) error { lately = append(lately, f); return nil })
+				if err != nil {
+					return &exitError{exitUnreachable, err}
+				}
+			}
 			if format == "json" {
 				return printJSON(cmd.OutOrStdout(), q)
 			}
@@ -52,7 +63,7 @@ func newQuotaCmd() *cobra.Command {
 				for _, l := range a.Lanes {
 					fmt.Fprintf(out, "%s", l.Lane)
 					for _, w := range l.Windows {
-						fmt.Fprintf(out, "   %s %d/%d", w.Window, w.Used, w.Limit)
+						fmt.Fprintf(out, "   %s %d/%d", windowWords(w.Window, time.Now()), w.Used, w.Limit)
 					}
 					next := "now"
 					if l.Next.After(time.Now()) {
@@ -75,8 +86,9 @@ func newQuotaCmd() *cobra.Command {
 					for _, x := range l.Shares {
 						fmt.Fprintf(out, "  share: %s %d/%d (%s)\n", x.Rule, x.Used, x.Slots, x.Limit)
 					}
-					fmt.Fprintf(out, "  waiting: %d requests\n", l.Waiting)
+					fmt.Fprintf(out, "  waiting: %s\n", waitingWords(l, s.Zone))
 				}
+				sayRates(out, app.RatesOf(s, a.Account, lately))
 			}
 			return nil
 		},
@@ -95,4 +107,66 @@ func keptOf(r app.QuotaReserve) string {
 		return "used"
 	}
 	return "free now"
+}
+
+// windowWords tells a window as people count: 1h rolling is the last 60 min, day Asia/Shanghai is day +08:00.
+func windowWords(window string, now time.Time) string {
+	if long, ok := strings.CutSuffix(window, " rolling"); ok {
+		if d, err := time.ParseDuration(long); err == nil && d >= time.Minute && d < 24*time.Hour {
+			return fmt.Sprintf("last %.0f min", d.Minutes())
+		}
+		return "last " + long
+	}
+	if name, ok := strings.CutPrefix(window, "day "); ok {
+		if zone, err := time.LoadLocation(name); err == nil && zone != time.UTC {
+			return "day " + now.In(zone).Format("-07:00")
+		}
+	}
+	return window
+}
+
+// waitingWords tells what waits in a lane and what will become of it.
+func waitingWords(l app.QuotaLane, zone *time.Location) string {
+	text := fmt.Sprintf("%d requests", l.Waiting)
+	if l.Waiting == 1 {
+		text = "1 request"
+	}
+	if l.Merged > 0 {
+		text += fmt.Sprintf(" (%d triggers came together)", l.Merged)
+	}
+	f := l.Forecast
+	if f.Today+f.Later+f.Expire == 0 {
+		return text
+	}
+	var parts []string
+	for _, part := range []struct {
+		n    int
+		text string
+	}{{f.Today, "%d by midnight"}, {f.Later, "%d on a later day"}} {
+		if part.n > 0 {
+			parts = append(parts, fmt.Sprintf(part.text, part.n))
+		}
+	}
+	if f.Expire > 0 {
+		parts = append(parts, fmt.Sprintf("%d without a slot in time, the first expires %s", f.Expire, f.Expires.In(zone).Format("01-02 15:04")))
+	}
+	if f.More > 0 {
+		parts = append(parts, fmt.Sprintf("%d more not looked at", f.More))
+	}
+	return text + "; forecast, if no other comes: " + strings.Join(parts, ", ")
+}
+
+// sayRates tells how busy the lanes are that have a rate instead of slots.
+func sayRates(out io.Writer, rates []app.QuotaRate) {
+	var parts []string
+	for _, r := range rates {
+		text := fmt.Sprintf("%s %.1f/s of %.0f", r.Lane, r.PerSecond, r.Limit)
+		if r.Receivers {
+			text += " receivers"
+		}
+		parts = append(parts, text)
+	}
+	if len(parts) > 0 {
+		fmt.Fprintln(out, strings.Join(parts, "   "))
+	}
 }

@@ -1,12 +1,15 @@
 package app
 
 import (
+	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/notifier/notifier/internal/dispatch"
+	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/quota"
 	"github.com/notifier/notifier/internal/rules"
@@ -38,15 +41,17 @@ type QuotaLane struct {
 	Windows []QuotaWindow `json:"windows"`
 	Next    time.Time     `json:"next"`
 	Waiting int           `json:"waiting"`
+	Merged  int           `json:"merged"` // triggers that came together in those that wait
 	Charges []QuotaCharge `json:"charges"`
 
 	Reserves []QuotaReserve `json:"reserves"` // of the live rules
 	Shares   []QuotaShare   `json:"shares"`
+	Forecast Forecast       `json:"forecast"`
 }
 
 // QuotaWindow is one window of a lane.
 type QuotaWindow struct {
-	Window string `json:"window"`
+	Window string `json:"window"` // 1h rolling, day Asia/Shanghai
 	Used   int    `json:"used"`
 	Limit  int    `json:"limit"`
 }
@@ -73,7 +78,7 @@ func QuotaOf(s *settings.Settings, set *rules.Set, states map[int32]*ledger.Stat
 		qa := QuotaAccount{Account: ac.Name}
 		for _, name := range slices.Sorted(maps.Keys(lanes)) {
 			if pol := lanes[name]; len(pol.Limits) > 0 {
-				qa.Lanes = append(qa.Lanes, quotaLane(ac, name, pol, states, now))
+				qa.Lanes = append(qa.Lanes, quotaLane(ac, name, pol, states, now, s.Zone))
 				qa.Lanes[len(qa.Lanes)-1].divide(s, set, ac, states, now)
 			}
 		}
@@ -86,9 +91,10 @@ func quotaOf(ac *settings.Account) rongQuota {
 	return rongQuota{Hour: ac.Quota.Hour, Day: ac.Quota.Day, Rolling: ac.Quota.Rolling, Zones: ac.Quota.DayZones, Split: !ac.Quota.Shared}
 }
 
-func quotaLane(ac *settings.Account, name string, pol dispatch.Policy, states map[int32]*ledger.State, now time.Time) QuotaLane {
+func quotaLane(ac *settings.Account, name string, pol dispatch.Policy, states map[int32]*ledger.State, now time.Time, zone *time.Location) QuotaLane {
 	l := QuotaLane{Lane: ac.Name + "/" + name, Charges: []QuotaCharge{}}
 	var charges []quota.Charge
+	var waiting []*ledger.Pending
 	for _, st := range states {
 		for _, at := range st.Attempts {
 			if at.Account != Identity(ac) || !dispatch.CountsIn(at, name, pol) {
@@ -103,18 +109,81 @@ func quotaLane(ac *settings.Account, name string, pol dispatch.Policy, states ma
 		for _, p := range st.Pending {
 			if p.Intent.Key == Identity(ac) && routed(ac, p.Intent, name) {
 				l.Waiting++
+				waiting = append(waiting, p)
+				if p.Merged != nil && p.Merged.Count > 1 {
+					l.Merged += p.Merged.Count
+				}
 			}
 		}
 	}
 	slices.SortFunc(l.Charges, func(a, b QuotaCharge) int { return a.At.Compare(b.At) })
 	span, guard := dispatch.SpanAndGuard(ac.Timeout, pol)
 	for _, u := range quota.Used(pol.Limits, charges, now, span, guard) {
-		l.Windows = append(l.Windows, QuotaWindow{Window: u.Limit.String(), Used: u.Used, Limit: u.Limit.N})
+		l.Windows = append(l.Windows, QuotaWindow{Window: windowName(u.Limit), Used: u.Used, Limit: u.Limit.N})
 	}
 	if next, err := quota.Free(pol.Limits, charges, 1, now, span, guard); err == nil {
 		l.Next = next.UTC()
 	}
+	if pol.Audiences {
+		l.Forecast = forecast(pol, charges, waiting, now, span, guard, zone)
+	}
 	return l
+}
+
+// windowName tells a window of time without its limit.
+func windowName(l quota.Limit) string {
+	if l.Day {
+		return "day " + cmp.Or(l.Zone, time.UTC).String()
+	}
+	switch {
+	case l.Window%time.Hour == 0:
+		return fmt.Sprintf("%dh rolling", l.Window/time.Hour)
+	case l.Window%time.Minute == 0:
+		return fmt.Sprintf("%dm rolling", l.Window/time.Minute)
+	}
+	return l.Window.String() + " rolling"
+}
+
+// Forecast is what becomes of the requests that wait for slots if no other comes and nothing but slots holds them.
+type Forecast struct {
+	Today   int       `json:"today"` // leave before midnight in the settings' zone
+	Later   int       `json:"later"`
+	Expire  int       `json:"expire"` // before a slot is free
+	Expires time.Time `json:"first_expires,omitzero"`
+	More    int       `json:"more,omitempty"` // beyond the first maxForecast: not asked
+}
+
+const maxForecast = 100
+
+// forecast lets requests leave one after the other as the queue would: by priority, then the older first.
+func forecast(pol dispatch.Policy, charges []quota.Charge, waiting []*ledger.Pending, now time.Time, span, guard time.Duration, zone *time.Location) (f Forecast) {
+	slices.SortFunc(waiting, func(a, b *ledger.Pending) int {
+		return cmp.Or(cmp.Compare(b.Intent.Policy.Priority, a.Intent.Policy.Priority), cmp.Compare(a.Seq, b.Seq))
+	})
+	if f.More = len(waiting) - maxForecast; f.More > 0 {
+		waiting = waiting[:maxForecast]
+	}
+	f.More = max(0, f.More)
+	y, m, d := now.In(zone).Date()
+	midnight := intent.Wall(y, m, d+1, 0, 0, 0, zone)
+	charges = slices.Clone(charges)
+	for _, p := range waiting {
+		at, err := quota.Free(pol.Limits, charges, 1, now, span, guard)
+		if expire := p.Intent.Policy.Expire; err != nil || !expire.IsZero() && !expire.After(at) {
+			f.Expire++
+			if f.Expires.IsZero() || expire.Before(f.Expires) {
+				f.Expires = expire
+			}
+			continue
+		}
+		charges = append(charges, quota.Charge{From: at, To: at, Weight: 1})
+		if at.Before(midnight) {
+			f.Today++
+		} else {
+			f.Later++
+		}
+	}
+	return f
 }
 
 // StatusView is what `notifier status` shows.

@@ -125,7 +125,7 @@ func quotaOf(l app.QuotaLane) Quota {
 		switch {
 		case strings.Contains(w.Window, "day"):
 			to = &q.Day
-		case strings.HasSuffix(w.Window, " in 1m0s"):
+		case w.Window == "1m rolling":
 			q.Minute = &Window{}
 			to = q.Minute
 		}

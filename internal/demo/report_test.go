@@ -36,7 +36,7 @@ func good() facts {
 
 func (f facts) report() *Report {
 	quota := app.QuotaView{Accounts: []app.QuotaAccount{{Account: "main", Lanes: []app.QuotaLane{{Lane: "main/broadcast", Next: time.Date(2026, 11, 21, 3, 2, 20, 5, time.UTC),
-		Windows: []app.QuotaWindow{{Window: "2 in 1h0m0s", Used: 2, Limit: 2}, {Window: "3 per day Etc/GMT-7", Used: 2, Limit: 3}, {Window: "3 per day UTC", Used: 1, Limit: 3}}}}}}}
+		Windows: []app.QuotaWindow{{Window: "1h rolling", Used: 2, Limit: 2}, {Window: "day Etc/GMT-7", Used: 2, Limit: 3}, {Window: "day UTC", Used: 1, Limit: 3}}}}}}}
 	return compose(&f.in, &f.books, f.pending, map[string]int{"/push.json": 2}, f.vendor, quota)
 }
 

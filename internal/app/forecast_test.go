@@ -1,0 +1,73 @@
+package app
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/settings"
+)
+
+// Two an hour, three a day in two zones; at 20:00 in Shanghai one of the day is used. Of five that wait, one expires before an hour is over
+// and one is urgent: it takes the slot that the oldest would have had.
+func TestTheForecastOfALane(t *testing.T) {
+	shanghai := time.FixedZone("", 8*3600)
+	now := time.Date(2026, 3, 2, 20, 0, 0, 0, shanghai)
+	s := &settings.Settings{Zone: shanghai, Accounts: []settings.Account{{Name: "main", Vendor: "rongcloud", AppKey: "k", Broadcast: true, Timeout: 6 * time.Second,
+		Quota: settings.Quota{Hour: 2, Day: 3, DayZones: []*time.Location{shanghai}, Shared: true}}}}
+	st := ledger.NewState()
+	st.Attempts["a"] = &ledger.Attempt{ID: "a", Account: "rongcloud:k", Lane: "broadcast", State: ledger.OK, At: now.Add(-5 * time.Hour), Until: now.Add(-5 * time.Hour), Weight: 1}
+	for i, x := range []struct {
+		priority intent.Priority
+		expires  time.Duration
+		merged   int
+	}{{0, 24 * time.Hour, 3}, {0, 2 * time.Hour, 0}, {0, 24 * time.Hour, 0}, {1, 30 * time.Minute, 0}, {0, 40 * time.Hour, 0}} {
+		p := &ledger.Pending{Seq: int64(i), Intent: &intent.Intent{Key: "rongcloud:k", Action: intent.Broadcast, Audience: &intent.Audience{AllOf: []string{"vip"}},
+			Policy: intent.Policy{Priority: x.priority, Expire: now.Add(x.expires)}}}
+		if x.merged > 0 {
+			p.Merged = &ledger.Merged{Count: x.merged}
+		}
+		st.Pending[fmt.Sprint(i)] = p
+	}
+	for _, l := range QuotaOf(s, nil, map[int32]*ledger.State{0: st}, now).Accounts[0].Lanes {
+		if l.Lane != "main/broadcast" {
+			continue
+		}
+		var windows []string
+		for _, w := range l.Windows {
+			windows = append(windows, fmt.Sprintf("%s %d/%d", w.Window, w.Used, w.Limit))
+		}
+		if got, want := strings.Join(windows, ", "), "1h rolling 0/2, day  1/3"; got != want {
+			t.Errorf("windows %q, want %q", got, want)
+		}
+		if l.Waiting != 5 || l.Merged != 3 {
+			t.Errorf("%d wait, %d triggers", l.Waiting, l.Merged)
+		}
+		// Now go the urgent one and the first; the second has no slot of the day before it expires; the third and the fifth go tomorrow.
+		if d := cmp.Diff(Forecast{Today: 2, Later: 2, Expire: 1, Expires: now.Add(2 * time.Hour)}, l.Forecast); d != "" {
+			t.Error(d)
+		}
+	}
+}
+
+func TestRatesCountWhatTheVendorCounts(t *testing.T) {
+	s := &settings.Settings{Accounts: []settings.Account{{Name: "main", Vendor: "rongcloud", Quota: settings.Quota{Hour: 2, Day: 3, DayZones: []*time.Location{time.UTC}, Shared: true}}}}
+	var fates []ledger.Fate
+	for i := range 120 {
+		fates = append(fates, ledger.Fate{Lane: "main/user", Attempt: fmt.Sprint("a-", i/60), Fate: ledger.Sent}, ledger.Fate{Lane: "main/tag-batch", Attempt: fmt.Sprint("b-", i/20)})
+	}
+	fates = append(fates, ledger.Fate{Lane: "other/user", Attempt: "x"}, ledger.Fate{Lane: "main/user", Fate: ledger.Suppressed}, ledger.Fate{Lane: "main/user", Attempt: "a-0", Resolves: "UNKNOWN"})
+	got := map[string]string{}
+	for _, r := range RatesOf(s, "main", fates) {
+		got[r.Lane] = fmt.Sprintf("%.1f/s of %.0f %t", r.PerSecond, r.Limit, r.Receivers)
+	}
+	want := map[string]string{"main/user": "2.0/s of 100 true", "main/tag-batch": "0.1/s of 10 false", "main/tag": "0.0/s of 100 false", "main/tag-get": "0.0/s of 100 false", "main/push-plus": "0.0/s of 1 false"}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
