@@ -37,6 +37,7 @@ var benches = []bench{
 	{"throughput", throughput},
 	{"latency", latency},
 	{"memory", memory},
+	{"flat", flat},
 }
 
 func main() {
