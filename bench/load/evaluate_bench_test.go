@@ -61,6 +61,34 @@ func BenchmarkEvaluateOrder(b *testing.B) {
 	}
 }
 
+// Distinct orders of each kind of rules, decoded beforehand: what the search and two short texts cost.
+func BenchmarkEvaluateKind(b *testing.B) {
+	for _, kind := range load.KindNames {
+		for _, n := range []int{200, 10_000} {
+			b.Run(fmt.Sprintf("%s/rules=%d", kind, n), func(b *testing.B) {
+				k := load.NewKind(kind, n)
+				set, err := load.Compile(k.Files())
+				if err != nil {
+					b.Fatal(err)
+				}
+				var events []event.Event
+				for _, v := range k.Orders(1, 4096) {
+					evs, err := set.Decode(event.Record{Position: event.Position{Topic: load.Topic}, Value: v, Time: time.UnixMilli(1)})
+					if err != nil {
+						b.Fatal(err)
+					}
+					events = append(events, evs...)
+				}
+				var room intent.Room
+				for i := 0; b.Loop(); i++ {
+					room.Empty()
+					set.EvaluateInto(&room, &events[i%len(events)])
+				}
+			})
+		}
+	}
+}
+
 // One rendered push to its wire form.
 func BenchmarkEncodeIntent(b *testing.B) {
 	set, records := workload(b, 100)
