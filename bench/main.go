@@ -38,6 +38,9 @@ var benches = []bench{
 	{"latency", latency},
 	{"memory", memory},
 	{"flat", flat},
+	{"extract", extract},
+	{"nomatch", nomatch},
+	{"load", loading},
 }
 
 func main() {

@@ -397,7 +397,7 @@ func TestKeyIsTheFieldWithMostValues(t *testing.T) {
 	}
 }
 
-// Of many rules with one key, an event looks at those whose other values and intervals are its own.
+// Of many rules with one key, an event looks at those whose other values and intervals are its own, the ends included.
 func TestLongListsAreDivided(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -405,9 +405,9 @@ func TestLongListsAreDivided(t *testing.T) {
 		want []int32
 	}{
 		{"two values", func(i int) string { return fmt.Sprintf(`kind == "k%02d" and store == "s-%04d"`, i%50, i/50) }, []int32{7*50 + 7}},
-		{"intervals", func(i int) string { return fmt.Sprintf(`kind == "k07" and amount >= %d and amount < %d`, i, i+1) }, []int32{812}},
-		{"least values", func(i int) string { return fmt.Sprintf(`kind == "k07" and amount >= %d`, 811+i) }, []int32{0, 1}},
-		{"greatest values", func(i int) string { return fmt.Sprintf(`amount <= %d and kind == "k07"`, i-186) }, []int32{999}},
+		{"intervals", func(i int) string { return fmt.Sprintf(`kind == "k07" and amount >= %d.5 and amount < %d.5`, i, i+1) }, []int32{812}},
+		{"least values", func(i int) string { return fmt.Sprintf(`kind == "k07" and amount >= %d.5`, 811+i) }, []int32{0, 1}},
+		{"greatest values", func(i int) string { return fmt.Sprintf(`amount <= %d.5 and kind == "k07"`, i-186) }, []int32{998, 999}},
 		{"no key", func(i int) string {
 			return fmt.Sprintf(`(kind == "k%02d" or vip) and amount >= %d`, i%50, 812+i/50*100)
 		}, []int32{7}},
