@@ -173,7 +173,7 @@ func (l *lab) flatness(kind string, sizes []int) (rounds [][]float64, err error)
 			if all[i].n != all[0].n && kind != "mixed" {
 				return nil, fmt.Errorf("%d matches with %d rules, %d with %d", all[i].n, sizes[i], all[0].n, sizes[0])
 			}
-			ns = append(ns, float64(d.Nanoseconds())/(flatOrders*passes))
+			ns = append(ns, d.each(flatOrders*passes))
 		}
 		fmt.Fprintf(os.Stderr, "   %s: %v rules: %.0f ns an event\n", kind, sizes, ns)
 		rounds = append(rounds, ns)
@@ -212,7 +212,7 @@ func (l *lab) againstNaive(n int) ([]report.Result, error) {
 		if err != nil {
 			return nil, err
 		}
-		a, b := float64(took[0].Nanoseconds())/orders, float64(took[1].Nanoseconds())/flatOrders
+		a, b := took[0].each(orders), took[1].each(flatOrders)
 		ratio, plain, ours = append(ratio, a/b), append(plain, a), append(ours, b)
 	}
 	if found*flatOrders != e.n*orders {

@@ -41,6 +41,9 @@ var benches = []bench{
 	{"extract", extract},
 	{"nomatch", nomatch},
 	{"load", loading},
+	{"http", calling},
+	{"pending", pending},
+	{"restore", restore},
 }
 
 func main() {
