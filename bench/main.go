@@ -35,6 +35,7 @@ var benches = []bench{
 	{"calls", calls},
 	{"table", table},
 	{"throughput", throughput},
+	{"profile", profiles},
 	{"latency", latency},
 	{"memory", memory},
 	{"flat", flat},

@@ -406,6 +406,13 @@ func TestLongListsAreDivided(t *testing.T) {
 	}{
 		{"two values", func(i int) string { return fmt.Sprintf(`kind == "k%02d" and store == "s-%04d"`, i%50, i/50) }, []int32{7*50 + 7}},
 		{"intervals", func(i int) string { return fmt.Sprintf(`kind == "k07" and amount >= %d.5 and amount < %d.5`, i, i+1) }, []int32{812}},
+		{"a wide interval before narrow ones", func(i int) string {
+			hi := i + 1
+			if i == 3 {
+				hi = 5000
+			}
+			return fmt.Sprintf(`kind == "k07" and amount >= %d and amount < %d`, i, hi)
+		}, []int32{3, 812}},
 		{"least values", func(i int) string { return fmt.Sprintf(`kind == "k07" and amount >= %d.5`, 811+i) }, []int32{0, 1}},
 		{"greatest values", func(i int) string { return fmt.Sprintf(`amount <= %d.5 and kind == "k07"`, i-186) }, []int32{998, 999}},
 		{"no key", func(i int) string {
