@@ -137,7 +137,7 @@ func (l *loader) rule(n, defaults *diag.Node) *Rule {
 	l.mode(n, defaults, r)
 	l.life(n, r)
 	account, known := l.account(either(n, defaults, "account"), r)
-	r.scope = scopeOf(r.specs)
+	r.scope = l.scopeOf(r.specs)
 	r.scope.before = r.Action == intent.Push && r.specs[0].Kind == event.Profile
 	l.conditions(n, r)
 	l.userWhen(n, r)
