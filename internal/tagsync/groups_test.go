@@ -128,6 +128,7 @@ func TestManyUsersAgainstAMap(t *testing.T) {
 	g := NewGroups(1 << 30)
 	model := map[string]int64{} // user -> deadline
 	sets := map[string]string{}
+	var came []string // who came, also again, and was not removed since
 	user := func() string { return fmt.Sprintf("user-%0*d", 1+r.IntN(30), r.IntN(3000)) }
 	for step := range 60_000 {
 		u := user()
@@ -138,8 +139,13 @@ func TestManyUsersAgainstAMap(t *testing.T) {
 				model[u] = at.UnixNano()
 			}
 			sets[u] = set
+			came = append(came, u)
 			g.Add(u, []string{set}, at)
 		} else {
+			if i := r.IntN(len(came) + 1); i < len(came) { // else somebody who may not be here
+				u, came[i] = came[i], came[len(came)-1]
+				came = came[:len(came)-1]
+			}
 			g.Remove(u)
 			delete(model, u)
 			delete(sets, u)
