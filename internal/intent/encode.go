@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 )
@@ -251,7 +250,8 @@ func (b buffer) event(e *EventRef) buffer {
 func (b buffer) profile(p *Profile) buffer {
 	b = b.integer(fProfileVersion, p.Version)
 	b = b.truth(fProfileGone, p.Gone)
-	for _, k := range sorted(p.Fields) {
+	var room [16]string
+	for _, k := range sortedInto(room[:0], p.Fields) {
 		v := p.Fields[k]
 		var at int
 		b, at = b.open(fProfileField)
@@ -473,7 +473,14 @@ func sorted[V any](m map[string]V) []string {
 	if len(m) == 0 {
 		return nil
 	}
-	keys := slices.AppendSeq(make([]string, 0, len(m)), maps.Keys(m))
+	return sortedInto(make([]string, 0, len(m)), m)
+}
+
+// sortedInto is sorted in room that the caller has.
+func sortedInto[V any](keys []string, m map[string]V) []string {
+	for k := range m {
+		keys = append(keys, k)
+	}
 	slices.Sort(keys)
 	return keys
 }
