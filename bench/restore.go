@@ -108,11 +108,15 @@ func pendingRecords(n int) (records []ledgerRecord, lines [turns][]byte, err err
 			}
 			ins[0].Key = account
 			p := &ledger.Pending{Intent: ins[0], Seq: int64(i), At: at}
-			b, err := json.Marshal(p)
+			b, err := p.Encode()
 			if err != nil {
 				return nil, lines, err
 			}
-			text.Write(append(b, '\n'))
+			line, err := json.Marshal(p)
+			if err != nil {
+				return nil, lines, err
+			}
+			text.Write(append(line, '\n'))
 			records = append(records, ledgerRecord{ledger.PendingKey(string(ins[0].ID)), b})
 		}
 		lines[t] = text.Bytes()

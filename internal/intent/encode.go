@@ -10,7 +10,7 @@ import (
 
 // The wire form is a byte with the version, then a protocol buffers message with the fields below, so that any tool that knows that
 // format can read it (cut the first byte, then `protoc --decode_raw`). Version 1 was JSON, which begins with a brace: Decode reads
-// it as well, and the ledger still holds intents as JSON.
+// it as well; as JSON the ledger of older releases holds intents.
 //
 // Zero values are left out. All numbers are zigzag; a time is its unix seconds and nanoseconds, always UTC. The id and
 // the position are not written twice: an id that is not MakeID of its parts stands in fID. A reader passes over fields it does not

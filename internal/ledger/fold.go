@@ -57,7 +57,7 @@ func (s *State) Apply(key string, value []byte) error {
 		}
 		return decode(key, value, &s.Position)
 	case "p":
-		return into(s.Pending, key, rest, value)
+		return s.pending(key, rest, value)
 	case "a":
 		return into(s.Attempts, key, rest, value)
 	case "u":
