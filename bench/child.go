@@ -64,6 +64,8 @@ func child(args []string) error {
 		}
 		<-ctx.Done()
 		return nil
+	case "sink":
+		return sink(ctx)
 	case "bare":
 		out, err = bare(ctx, j)
 	case "stage1":

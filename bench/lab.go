@@ -103,24 +103,33 @@ func (l *lab) kafka(ctx context.Context) error {
 }
 
 func (l *lab) kfake() error {
-	ready, line := io.Pipe()
-	self, err := os.Executable()
+	p, err := l.serving("kfake", &l.brokers)
 	if err != nil {
 		return err
-	}
-	p, err := proc.Start(proc.Options{Name: "kfake", Path: self, Args: []string{childArg, "kfake", "{}"}, Log: filepath.Join(l.tmp, "kfake.log"), Out: line})
-	if err != nil {
-		return err
-	}
-	go func() { <-p.Done(); line.Close() }()
-	if err := json.NewDecoder(ready).Decode(&l.brokers); err != nil {
-		return fmt.Errorf("start kfake: %w\n%s", err, p.Tail())
 	}
 	l.kind, l.stop = "kfake", p.Kill
-	for pid := range children(filepath.Base(self)) {
+	for pid := range children(filepath.Base(os.Args[0])) {
 		l.pid = pid
 	}
 	return nil
+}
+
+// serving runs a child that serves until it is killed, and reads where from the line of JSON that it prints.
+func (l *lab) serving(role string, where any) (*proc.Process, error) {
+	ready, line := io.Pipe()
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	p, err := proc.Start(proc.Options{Name: role, Path: self, Args: []string{childArg, role, "{}"}, Log: filepath.Join(l.tmp, role+".log"), Out: line})
+	if err != nil {
+		return nil, err
+	}
+	go func() { <-p.Done(); line.Close() }()
+	if err := json.NewDecoder(ready).Decode(where); err != nil {
+		return nil, fmt.Errorf("start %s: %w\n%s", role, err, p.Tail())
+	}
+	return p, nil
 }
 
 // daemon builds the notifier once.

@@ -35,8 +35,16 @@ var benches = []bench{
 	{"calls", calls},
 	{"table", table},
 	{"throughput", throughput},
+	{"profile", profiles},
 	{"latency", latency},
 	{"memory", memory},
+	{"flat", flat},
+	{"extract", extract},
+	{"nomatch", nomatch},
+	{"load", loading},
+	{"http", calling},
+	{"pending", pending},
+	{"restore", restore},
 }
 
 func main() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"iter"
 	"os"
 	"path/filepath"
 	"time"
@@ -20,49 +21,76 @@ import (
 // ruleCount is how many rules stand on the one event of the throughput and latency benches.
 const ruleCount = 100
 
+// flow is a topic of events whose way through stage 1 is measured.
+type flow struct {
+	name, topic, other string // other: the catalogue's topic that is not read
+	events             int
+	value              func(i int, at int64) (key string, value []byte)
+	pinned, shared     [2]report.Goals // of events/s, of CPU
+	both               bool            // it is measured shared too, not only where it cannot be pinned
+}
+
 // throughput measures events/s of stage 1 against a bare franz-go consumer of the same topic.
 func throughput(ctx context.Context, l *lab) ([]report.Result, error) {
+	next, stop := iter.Pull(load.Orders(1, 1<<30, time.Now().UnixMilli()))
+	defer stop()
+	return l.through(ctx, flow{name: "throughput", topic: load.Topic, other: load.ProfileTopic, events: l.size(500_000, 40_000), both: true,
+		value: func(int, int64) (string, []byte) {
+			b, _ := next()
+			return "", b
+		},
+		pinned: [2]report.Goals{{First: 0.18, Goal: 0.4, Moonshot: 0.7}, {First: 7, Goal: 2.3, Moonshot: 1.5, Less: true}},
+		shared: [2]report.Goals{{First: 0.4, Goal: 0.7, Moonshot: 0.9}, {}}})
+}
+
+// profiles does the same with profile events, each of a user of their own.
+func profiles(ctx context.Context, l *lab) ([]report.Result, error) {
+	return l.through(ctx, flow{name: "profile", topic: load.ProfileTopic, other: load.Topic, events: l.size(500_000, 200_000),
+		value:  func(i int, at int64) (string, []byte) { return load.Profile(1, i, at) },
+		pinned: [2]report.Goals{{First: 0.18, Goal: 0.35, Moonshot: 0.5}, {}}})
+}
+
+func (l *lab) through(ctx context.Context, s flow) ([]report.Result, error) {
 	if err := l.kafka(ctx); err != nil {
 		return nil, err
 	}
-	events := l.size(500_000, 40_000)
-	if err := l.feed(ctx, load.Topic, events); err != nil {
+	if err := l.feed(ctx, s); err != nil {
 		return nil, err
 	}
 	// The catalogue names it: a topic that does not exist costs the client 200 ms of waiting when stage 1 begins to produce.
-	if err := l.makeTopics(ctx, 4, load.ProfileTopic); err != nil {
+	if err := l.makeTopics(ctx, 4, s.other); err != nil {
 		return nil, err
 	}
-	defer l.deleteTopics(context.WithoutCancel(ctx), load.Topic, load.ProfileTopic)
+	defer l.deleteTopics(context.WithoutCancel(ctx), s.topic, s.other)
 	set, err := load.Load(ruleCount)
 	if err != nil {
 		return nil, err
 	}
-	want, err := l.plain(ctx, set, events)
+	want, err := l.plain(ctx, set, s)
 	if err != nil {
 		return nil, err
 	}
-	goals := map[bool][2]report.Goals{
-		true:  {{First: 0.18, Goal: 0.4, Moonshot: 0.7}, {First: 7, Goal: 2.3, Moonshot: 1.5, Less: true}},
-		false: {{First: 0.4, Goal: 0.7, Moonshot: 0.9}, {}},
-	}
 	var out []report.Result
 	for _, p := range placements() {
+		isPinned := p.service != ""
+		if !isPinned && !s.both && len(out) > 0 {
+			continue
+		}
 		var ratio, cpu, raw, ours []float64
 		if err := p.place(l.pid); err != nil {
 			return nil, err
 		}
 		for round := range l.rounds {
-			j := job{Brokers: l.brokers, Topic: load.Topic, Events: events, Rules: ruleCount, Prefix: fmt.Sprintf("through-%t-%d", p.service != "", round)}
+			j := job{Brokers: l.brokers, Topic: s.topic, Events: s.events, Rules: ruleCount, Prefix: fmt.Sprintf("%s-%t-%d", s.name, isPinned, round)}
 			if l.profile != "" && round == l.rounds-1 {
-				j.Profile = filepath.Join(l.profile, fmt.Sprintf("bare-pinned-%t.pprof", p.service != ""))
+				j.Profile = filepath.Join(l.profile, fmt.Sprintf("%s-bare-pinned-%t.pprof", s.name, isPinned))
 			}
 			var a, b consumed
 			if err := l.side(ctx, p, "bare", j, &a); err != nil {
 				return nil, err
 			}
 			if j.Profile != "" {
-				j.Profile = filepath.Join(l.profile, fmt.Sprintf("stage1-pinned-%t.pprof", p.service != ""))
+				j.Profile = filepath.Join(l.profile, fmt.Sprintf("%s-stage1-pinned-%t.pprof", s.name, isPinned))
 			}
 			if err := l.evaluate(ctx, p, j, want, &b); err != nil {
 				return nil, err
@@ -70,19 +98,18 @@ func throughput(ctx context.Context, l *lab) ([]report.Result, error) {
 			if a.Events != b.Events || a.Bytes != b.Bytes {
 				return nil, fmt.Errorf("the bare consumer read %d events of %d bytes, stage 1 %d of %d", a.Events, a.Bytes, b.Events, b.Bytes)
 			}
-			if a.Timed < events/2 {
-				return nil, fmt.Errorf("%d of %d events were timed at the bare consumer: too few events", a.Timed, events)
+			if a.Timed < s.events/2 {
+				return nil, fmt.Errorf("%d of %d events were timed at the bare consumer: too few events", a.Timed, s.events)
 			}
 			ratio, cpu = append(ratio, b.rate()/a.rate()), append(cpu, b.cost()/a.cost())
 			raw, ours = append(raw, a.rate()), append(ours, b.rate())
 			fmt.Fprintf(os.Stderr, "   %s: bare %.0f ev/s, %.2f us CPU; stage 1 %.0f ev/s, %.2f us CPU\n", p.name, a.rate(), a.cost(), b.rate(), b.cost())
 		}
-		name := "throughput-shared"
-		if p.service != "" {
-			name = "throughput"
+		name, g := s.name+"-shared", s.shared
+		if isPinned {
+			name, g = s.name, s.pinned
 		}
-		g := goals[p.service != ""]
-		detail := fmt.Sprintf("bare %.0f ev/s, stage 1 %.0f ev/s (medians), %d events, %d rules, %d intents on %s; checked: intents equal the plain path's", report.Median(raw), report.Median(ours), events, ruleCount, want.n, l.kind)
+		detail := fmt.Sprintf("bare %.0f ev/s, stage 1 %.0f ev/s (medians), %d events, %d rules, %d intents on %s; checked: intents equal the plain path's", report.Median(raw), report.Median(ours), s.events, ruleCount, want.n, l.kind)
 		r, err := report.New(name, "events/s of stage 1 / bare franz-go consumer", "x", p.name, ratio, g[0], detail)
 		if err != nil {
 			return nil, err
@@ -133,10 +160,10 @@ func (s *sum) add(b []byte) {
 }
 
 // plain is the loop without anything around it: decode, evaluate, encode.
-func (l *lab) plain(ctx context.Context, set *rules.Set, events int) (want sum, err error) {
+func (l *lab) plain(ctx context.Context, set *rules.Set, s flow) (want sum, err error) {
 	n := 0
 	var failed error
-	err = l.read(ctx, load.Topic, func(r *kgo.Record) {
+	err = l.read(ctx, s.topic, func(r *kgo.Record) {
 		n++
 		rec := event.Record{Position: event.Position{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}, Key: r.Key, Value: r.Value, Time: r.Timestamp}
 		evs, err := set.Decode(rec)
@@ -159,15 +186,15 @@ func (l *lab) plain(ctx context.Context, set *rules.Set, events int) (want sum, 
 		return want, err
 	case failed != nil:
 		return want, failed
-	case n != events:
-		return want, fmt.Errorf("%d events in the topic, %d were produced", n, events)
+	case n != s.events:
+		return want, fmt.Errorf("%d events in the topic, %d were produced", n, s.events)
 	}
 	return want, nil
 }
 
-// feed fills a new topic of four partitions with orders.
-func (l *lab) feed(ctx context.Context, topic string, events int) error {
-	if err := l.makeTopics(ctx, 4, topic); err != nil {
+// feed fills a new topic of four partitions with events.
+func (l *lab) feed(ctx context.Context, s flow) error {
+	if err := l.makeTopics(ctx, 4, s.topic); err != nil {
 		return err
 	}
 	cl, err := l.client(kgo.ProducerBatchMaxBytes(1<<20), kgo.ProducerLinger(5*time.Millisecond), kgo.MaxBufferedRecords(20_000))
@@ -176,8 +203,14 @@ func (l *lab) feed(ctx context.Context, topic string, events int) error {
 	}
 	defer cl.Close()
 	promise := kgo.AbortingFirstErrPromise(cl)
-	for b := range load.Orders(1, events, time.Now().UnixMilli()) {
-		cl.Produce(ctx, &kgo.Record{Topic: topic, Value: b}, promise.Promise())
+	at := time.Now().UnixMilli()
+	for i := range s.events {
+		r := &kgo.Record{Topic: s.topic}
+		key, value := s.value(i, at)
+		if r.Value = value; key != "" {
+			r.Key = []byte(key)
+		}
+		cl.Produce(ctx, r, promise.Promise())
 	}
 	if err := cl.Flush(ctx); err != nil {
 		return err

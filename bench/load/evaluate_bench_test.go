@@ -61,6 +61,64 @@ func BenchmarkEvaluateOrder(b *testing.B) {
 	}
 }
 
+// Distinct orders of each kind of rules, decoded beforehand: what the search and two short texts cost.
+func BenchmarkEvaluateKind(b *testing.B) {
+	for _, kind := range load.KindNames {
+		for _, n := range []int{200, 10_000} {
+			b.Run(fmt.Sprintf("%s/rules=%d", kind, n), func(b *testing.B) {
+				k := load.NewKind(kind, n)
+				set, err := load.Compile(k.Files())
+				if err != nil {
+					b.Fatal(err)
+				}
+				var events []event.Event
+				for _, v := range k.Orders(1, 4096) {
+					evs, err := set.Decode(event.Record{Position: event.Position{Topic: load.Topic}, Value: v, Time: time.UnixMilli(1)})
+					if err != nil {
+						b.Fatal(err)
+					}
+					events = append(events, evs...)
+				}
+				var room intent.Room
+				for i := 0; b.Loop(); i++ {
+					room.Empty()
+					set.EvaluateInto(&room, &events[i%len(events)])
+				}
+			})
+		}
+	}
+}
+
+// A profile event of 300 bytes to the intent in its wire form: all that stage 1 does with it.
+func BenchmarkProfile(b *testing.B) {
+	set, err := load.Load(100)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var records []event.Record
+	for i := range 4096 {
+		_, v := load.Profile(1, i, 1_700_000_000_000)
+		records = append(records, event.Record{Position: event.Position{Topic: load.ProfileTopic, Offset: int64(i)}, Value: v, Time: time.UnixMilli(1)})
+	}
+	var room []event.Event
+	var made intent.Room
+	var wire []byte
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		evs, err := set.DecodeInto(room, records[i%len(records)])
+		if err != nil {
+			b.Fatal(err)
+		}
+		room = evs
+		made.Empty()
+		for _, in := range set.EvaluateInto(&made, &evs[0]) {
+			if wire, err = in.Append(wire[:0]); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
+
 // One rendered push to its wire form.
 func BenchmarkEncodeIntent(b *testing.B) {
 	set, records := workload(b, 100)

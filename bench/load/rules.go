@@ -46,27 +46,41 @@ const perFile = 500
 
 // Files are the catalogue and n rules on orders, with the rule for Hit and the tag rules beside them.
 func Files(n int) []rules.File {
-	files := []rules.File{{Name: "rules/events.yaml", Data: []byte(catalogue)}}
 	r := rand.New(rand.NewPCG(7, uint64(n)))
-	var b strings.Builder
-	flush := func() {
-		if b.Len() > 0 {
-			files = append(files, rules.File{Name: fmt.Sprintf("rules/bench-%03d.yaml", len(files)), Data: []byte("version: 1\nrules:\n" + b.String())})
-			b.Reset()
-		}
-	}
+	f := filer{files: []rules.File{{Name: "rules/events.yaml", Data: []byte(catalogue)}}}
 	for i := range n {
-		rule(&b, fmt.Sprintf("rule-%05d", i), fmt.Sprintf(`kind == "%s" and amount >= %d`, kind(i%Kinds), threshold(r, n)))
-		if i%perFile == perFile-1 {
-			flush()
-		}
+		rule(f.next(), fmt.Sprintf("rule-%05d", i), fmt.Sprintf(`kind == "%s" and amount >= %d`, kind(i%Kinds), threshold(r, n)))
 	}
-	rule(&b, "hit", fmt.Sprintf("kind == %q", Hit))
-	b.WriteString(`  - {name: city-tag, title: city, event: profile, tags: ["city_${city}"]}
+	rule(f.next(), "hit", fmt.Sprintf("kind == %q", Hit))
+	f.text.WriteString(`  - {name: city-tag, title: city, event: profile, tags: ["city_${city}"]}
   - {name: level-tag, title: level, event: profile, tags: ["level_${level}"]}
 `)
-	flush()
-	return files
+	return f.all()
+}
+
+// filer writes rules into files.
+type filer struct {
+	files []rules.File
+	text  strings.Builder
+	n     int
+}
+
+// next gives where the next rule goes.
+func (f *filer) next() *strings.Builder {
+	if f.n == perFile {
+		f.all()
+	}
+	f.n++
+	return &f.text
+}
+
+func (f *filer) all() []rules.File {
+	if f.n > 0 {
+		f.files = append(f.files, rules.File{Name: fmt.Sprintf("rules/bench-%03d.yaml", len(f.files)), Data: []byte("version: 1\nrules:\n" + f.text.String())})
+		f.text.Reset()
+		f.n = 0
+	}
+	return f.files
 }
 
 // threshold makes about two of a kind's rules match: amounts are even over 0 to 10,000.
@@ -94,8 +108,11 @@ func rule(b *strings.Builder, name, when string) {
 }
 
 // Load compiles Files(n) as the daemon does.
-func Load(n int) (*rules.Set, error) {
-	set, list := rules.LoadFiles(Files(n), rules.Options{Accounts: []rules.Account{{Name: "main", Vendor: "rongcloud", Sender: "system"}}})
+func Load(n int) (*rules.Set, error) { return Compile(Files(n)) }
+
+// Compile loads files as the daemon does.
+func Compile(files []rules.File) (*rules.Set, error) {
+	set, list := rules.LoadFiles(files, rules.Options{Accounts: []rules.Account{{Name: "main", Vendor: "rongcloud", Sender: "system"}}})
 	if set == nil {
 		return nil, fmt.Errorf("the bench's own rules have %d errors, first: %+v", list.Errors(), list[0])
 	}

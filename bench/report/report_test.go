@@ -63,6 +63,8 @@ func TestAResultIsJudgedByItsMedian(t *testing.T) {
 		{[]float64{1.05}, less, "first"},
 		{[]float64{1.001}, less, "moonshot"},
 		{[]float64{5}, Goals{}, ""},
+		{[]float64{0}, Goals{First: 10, Zero: true, Less: true}, "moonshot"},
+		{[]float64{0.001}, Goals{First: 10, Zero: true, Less: true}, "first"},
 	} {
 		if got := result(t, "n", c.rounds, c.goals).Met; got != c.want {
 			t.Errorf("%v against %+v: met %q, want %q", c.rounds, c.goals, got, c.want)

@@ -23,10 +23,10 @@ type Result struct {
 	Detail    string   `json:"detail"`         // the sides of the ratio, what was checked
 }
 
-// Goals are first, goal and moonshot; 0 is none.
+// Goals are first, goal and moonshot; 0 is none, but with Zero goal and moonshot are 0: a count of what should not happen at all.
 type Goals struct {
 	First, Goal, Moonshot float64
-	Less                  bool
+	Zero, Less            bool
 }
 
 // New makes the Result of a figure that was taken once a round.
@@ -36,6 +36,9 @@ func New(name, what, unit, placement string, rounds []float64, g Goals, detail s
 	}
 	r := Result{Name: name, What: what, Unit: unit, Placement: placement, Rounds: len(rounds), Less: g.Less, Detail: detail,
 		Ratio: Median(rounds), Low: slices.Min(rounds), High: slices.Max(rounds), First: known(g.First), Goal: known(g.Goal), Moonshot: known(g.Moonshot)}
+	if g.Zero {
+		r.Goal, r.Moonshot = new(float64), new(float64)
+	}
 	r.Met = r.met()
 	return r, nil
 }

@@ -4,14 +4,13 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 )
 
 // The wire form is a byte with the version, then a protocol buffers message with the fields below, so that any tool that knows that
 // format can read it (cut the first byte, then `protoc --decode_raw`). Version 1 was JSON, which begins with a brace: Decode reads
-// it as well, and the ledger still holds intents as JSON.
+// it as well; as JSON the ledger of older releases holds intents.
 //
 // Zero values are left out. All numbers are zigzag; a time is its unix seconds and nanoseconds, always UTC. The id and
 // the position are not written twice: an id that is not MakeID of its parts stands in fID. A reader passes over fields it does not
@@ -253,7 +252,8 @@ func (b buffer) event(e *EventRef) buffer {
 func (b buffer) profile(p *Profile) buffer {
 	b = b.integer(fProfileVersion, p.Version)
 	b = b.truth(fProfileGone, p.Gone)
-	for _, k := range sorted(p.Fields) {
+	var room [16]string
+	for _, k := range sortedInto(room[:0], p.Fields) {
 		v := p.Fields[k]
 		var at int
 		b, at = b.open(fProfileField)
@@ -475,7 +475,14 @@ func sorted[V any](m map[string]V) []string {
 	if len(m) == 0 {
 		return nil
 	}
-	keys := slices.AppendSeq(make([]string, 0, len(m)), maps.Keys(m))
+	return sortedInto(make([]string, 0, len(m)), m)
+}
+
+// sortedInto is sorted in room that the caller has.
+func sortedInto[V any](keys []string, m map[string]V) []string {
+	for k := range m {
+		keys = append(keys, k)
+	}
 	slices.Sort(keys)
 	return keys
 }

@@ -24,8 +24,8 @@ const (
 	versionJSON   = 1
 )
 
-// MaxBytes bounds one encoded intent, so that a ledger transaction can never be too large to commit (design.md 3.8): the ledger holds
-// it as JSON, which writes a byte with up to six, and 384 KiB are well below the broker's limit of a record.
+// MaxBytes bounds one encoded intent, so that a ledger transaction can never be too large to commit (design.md 3.8): even as JSON, as
+// older releases wrote it and which writes a byte with up to six, 384 KiB are well below the broker's limit of a record.
 const MaxBytes = 64 << 10
 
 // ID is topic/partition/offset/rule/target.

@@ -4,12 +4,14 @@ package intent
 type Room struct {
 	intents  []*Intent
 	contents []*Content
+	profiles []*Profile
 	list     []*Intent
-	in, con  int // taken
+
+	in, con, pro int // taken
 }
 
-// Empty takes everything back: intents and contents that came from the room are gone.
-func (r *Room) Empty() { r.in, r.con, r.list = 0, 0, r.list[:0] }
+// Empty takes everything back: intents, contents and profiles that came from the room are gone.
+func (r *Room) Empty() { r.in, r.con, r.pro, r.list = 0, 0, 0, r.list[:0] }
 
 // Intent gives an empty intent.
 func (r *Room) Intent() *Intent {
@@ -31,6 +33,18 @@ func (r *Room) Content() *Content {
 	r.con++
 	*c = Content{}
 	return c
+}
+
+// Profile gives an empty profile, its map of fields ready.
+func (r *Room) Profile() *Profile {
+	if r.pro == len(r.profiles) {
+		r.profiles = append(r.profiles, &Profile{Fields: map[string]Value{}})
+	}
+	p := r.profiles[r.pro]
+	r.pro++
+	clear(p.Fields)
+	*p = Profile{Fields: p.Fields}
+	return p
 }
 
 // List gives an empty list that may be filled up to n without another allocation; lists from before stay as they are until Empty.

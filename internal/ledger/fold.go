@@ -63,7 +63,7 @@ func (s *State) Apply(key string, value []byte) error {
 		}
 		return decode(key, value, &s.Position)
 	case "p":
-		return into(s.Pending, key, rest, value)
+		return s.pending(key, rest, value)
 	case "a":
 		if err := into(s.Attempts, key, rest, value); err != nil || value == nil {
 			return err

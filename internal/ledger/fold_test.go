@@ -121,6 +121,13 @@ func TestNewerOrBrokenRecordsAreRefused(t *testing.T) {
 
 func FuzzFold(f *testing.F) {
 	f.Add("p/x", []byte(`{"intent":{"id":"x"}}`))
+	for _, p := range samplePendings() {
+		b, err := p.Encode()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add("p/x", b)
+	}
 	f.Add("u/k/u", []byte(`{"f":{"a":{"ver":1}},"acked":null}`))
 	f.Add("s", []byte(`{"next":-1}`))
 	f.Fuzz(func(t *testing.T, key string, value []byte) {

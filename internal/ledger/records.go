@@ -44,9 +44,9 @@ type Position struct {
 	Resolutions int64     `json:"resolutions,omitempty"`
 }
 
-// Pending is an intent that has no fate yet.
+// Pending is an intent that has no fate yet. Its record is binary, see Encode; its JSON is that of older releases.
 type Pending struct {
-	Intent   *intent.Intent `json:"intent"`
+	Intent   *intent.Intent `json:"intent,omitempty"`
 	Seq      int64          `json:"seq"` // its offset in intents; a newer intent has a higher one
 	At       time.Time      `json:"at"`  // taken in
 	Merged   *Merged        `json:"merged,omitempty"`

@@ -66,8 +66,8 @@ func (w *Writer) Nonce() string { return w.nonce }
 
 // Put writes a ledger record in the next Commit.
 func (w *Writer) Put(key string, v any) {
-	b, err := json.Marshal(v)
-	if err != nil { // our own record types always marshal
+	b, err := encode(v)
+	if err != nil { // our own record types can always be encoded
 		panic("encode ledger record " + key + ": " + err.Error())
 	}
 	w.put(key, b)

@@ -300,6 +300,19 @@ func (l *loader) profileFields(specs []*event.Spec, at map[string]*diag.Node) ma
 	return out
 }
 
+// scopeOf is scopeOf with the fields shared by all rules on the same events.
+func (l *loader) scopeOf(specs []*event.Spec) *scope {
+	key := ""
+	for _, s := range specs {
+		key += s.Name + "\x00"
+	}
+	if l.scopes[key] == nil {
+		l.scopes[key] = scopeOf(specs)
+	}
+	own := *l.scopes[key]
+	return &own
+}
+
 // scopeOf gives the names that rules on these events may use: the fields that all of them have with one type.
 func scopeOf(specs []*event.Spec) *scope {
 	s := &scope{fields: map[string]*event.Field{}}

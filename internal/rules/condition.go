@@ -186,8 +186,14 @@ func compile(n *diag.Node, s *scope) *condition {
 	return c
 }
 
-// language is what conditions are written in: expr with few functions.
+// language is what conditions are written in: expr with few functions. Each condition has a copy of its own, for its environment;
+// the tables of functions, which nobody changes, are shared.
 func language() *conf.Config {
+	cfg := *fewFunctions()
+	return &cfg
+}
+
+var fewFunctions = sync.OnceValue(func() *conf.Config {
 	cfg := conf.CreateNew()
 	expr.DisableAllBuiltins()(cfg)
 	for _, b := range builtins {
@@ -197,7 +203,7 @@ func language() *conf.Config {
 		delete(cfg.Builtins, name)
 	}
 	return cfg
-}
+})
 
 // programOf checks and compiles a tree that writer has rewritten, for an environment.
 func programOf(tree *parser.Tree, env map[string]any, cfg *conf.Config) (*vm.Program, error) {

@@ -34,8 +34,8 @@ type message struct {
 	content     map[string]*template
 }
 
-// How much text one intent may carry. In the ledger it is JSON, which writes a byte with up to six (\u003c): with maxVars that is
-// 6 x (8 + 2) KiB = 60 KiB.
+// How much text one intent may carry. JSON, which older releases keep in the ledger, writes a byte with up to six (\u003c): with
+// maxVars that is 6 x (8 + 2) KiB = 60 KiB.
 const maxContent = 8 << 10
 
 // text reads a template and checks its names; nil when there is a mistake.

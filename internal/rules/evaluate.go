@@ -28,7 +28,7 @@ func (s *Set) Evaluate(ev *event.Event) []*intent.Intent { return s.EvaluateInto
 // EvaluateInto is Evaluate with the intents in a room, where they stay until it is emptied; nil makes them new.
 func (s *Set) EvaluateInto(room *intent.Room, ev *event.Event) []*intent.Intent {
 	if ev.Spec.Kind == event.Profile {
-		return s.profileIntents(ev)
+		return s.profileIntents(&press{room: room}, ev)
 	}
 	p := s.business[ev.Spec.Name]
 	if p == nil {
@@ -422,26 +422,27 @@ func eventPart(ev intent.EventRef, user, name string, zone *time.Location) (any,
 }
 
 // profileIntents hands the fields of a profile event to stage 2, once per account.
-func (s *Set) profileIntents(ev *event.Event) []*intent.Intent {
+func (s *Set) profileIntents(at *press, ev *event.Event) []*intent.Intent {
 	if len(s.accounts) == 0 {
 		return nil
 	}
-	fields := make(map[string]intent.Value, len(ev.Values))
+	said := at.profile()
+	said.Version, said.Gone = ev.Version, ev.Gone
 	if !ev.Gone {
 		for i := range ev.Spec.Fields {
 			v := &ev.Values[i]
 			switch {
 			case v.OK():
-				fields[ev.Spec.Fields[i].Name] = tableValue(v)
+				said.Fields[ev.Spec.Fields[i].Name] = tableValue(v)
 			case v.State == event.Null || ev.Spec.Snapshot:
-				fields[ev.Spec.Fields[i].Name] = intent.Value{} // explicitly absent
+				said.Fields[ev.Spec.Fields[i].Name] = intent.Value{} // explicitly absent
 			}
 		}
 	}
-	out := make([]*intent.Intent, 0, len(s.accounts))
+	out := at.list(len(s.accounts))
 	for _, a := range s.accounts {
-		in := &intent.Intent{Event: ref(ev), Rule: TagsRule, RuleSet: s.Hash, Account: a, Target: ev.User, Action: intent.Tags,
-			Profile: &intent.Profile{Version: ev.Version, Gone: ev.Gone, Fields: fields}}
+		in := at.intent()
+		in.Event, in.Rule, in.RuleSet, in.Account, in.Target, in.Action, in.Profile = ref(ev), TagsRule, s.Hash, a, ev.User, intent.Tags, said
 		in.ID = intent.MakeID(ev.Pos, TagsRule, ev.User)
 		if len(s.accounts) > 1 { // two accounts of one event must not share an id
 			in.ID = intent.MakeID(ev.Pos, TagsRule+"@"+a, ev.User)

@@ -66,7 +66,7 @@ func (l *loader) slots() {
 		}
 		want := 0
 		for _, name := range b.rules {
-			want += l.find(name).daily()
+			want += l.named[name].daily()
 		}
 		if want > have {
 			l.list = append(l.list, diag.Diagnostic{Code: "W504", Severity: diag.Warning,

@@ -14,7 +14,7 @@ import (
 //
 // It only ever leaves a rule out, and only one whose verdict is surely no; the rest are asked as always, in the order
 // of the files. Of each rule one equality or `in` (its key) decides where it stands: without that value in the event
-// the rule is not looked at.
+// the rule is not looked at. Where many have the same key, what else their first clauses ask tells them apart: list.
 //
 // What makes it delicate is Rule.Missing, which counts the events whose lack of a field decided. A rule may be left
 // out unseen only if the plain way would not have counted it:
@@ -27,8 +27,8 @@ type index struct {
 	groups  []*group
 	entries []entry // in the order of the rules
 	keys    []key
-	always  []posting   // entries without a key
-	late    [][]posting // parallel to needed
+	always  list   // entries without a key
+	late    []list // parallel to needed
 }
 
 // posting is an entry in a list, with a comparison of a number in its first clause, if there is one: of many rules with
@@ -69,16 +69,8 @@ type clause struct {
 	parts []simple // all must hold
 }
 
-// key is the hash of the rules by the value of one field.
-type key struct {
-	slot    int
-	texts   map[string][]posting
-	numbers map[float64][]posting
-	bools   [2][]posting // false, true
-}
-
-// newIndex arranges the rules of an event; nil when they cannot be indexed and each has to be asked.
-func newIndex(spec *event.Spec, rules []*Rule) *index {
+// newIndex arranges the rules of an event, lists of more than short divided; nil when they cannot be indexed and each has to be asked.
+func newIndex(spec *event.Spec, rules []*Rule, short int) *index {
 	x := &index{entries: make([]entry, 0, len(rules))}
 	good := true
 	clauses := func(list []*condition) (out []clause) {
@@ -103,13 +95,13 @@ func newIndex(spec *event.Spec, rules []*Rule) *index {
 		if !good {
 			return nil
 		}
-		if len(e.when) > 0 && !r.bounded() { // a life of its own: only while it lasts is anything counted
+		if e.grouped() {
 			e.first = e.when[0].needs
 			r.groups = append(r.groups, x.group(e.first))
 		}
 		x.entries = append(x.entries, e)
 	}
-	x.hash()
+	x.hash(short)
 	return x
 }
 
@@ -126,7 +118,7 @@ func (x *index) bit(spec *event.Spec, name string) (uint64, bool) {
 		}
 		i = len(x.needed)
 		x.needed = append(x.needed, neededField{slot, spec.Fields[slot].Type})
-		x.late = append(x.late, nil)
+		x.late = append(x.late, list{})
 	}
 	return 1 << i, true
 }
@@ -157,7 +149,7 @@ func (x *index) group(needs uint64) *group {
 }
 
 // hash chooses each rule's key, of several that on the field with most values, and files the rule under it.
-func (x *index) hash() {
+func (x *index) hash(short int) {
 	values := map[int]map[any]bool{}
 	for i := range x.entries {
 		for c := range x.entries[i].when {
@@ -188,21 +180,32 @@ func (x *index) hash() {
 			}
 		}
 		if best == nil {
-			x.always = append(x.always, in)
+			x.always.plain = append(x.always.plain, in)
 			continue
 		}
 		x.file(best, in)
 		for b := range x.late {
 			if before&(1<<b) != 0 {
-				x.late[b] = append(x.late[b], in)
+				x.late[b].plain = append(x.late[b].plain, in)
 			}
 		}
 	}
+	a := newArranger(x.entries, short)
+	a.divide(&x.always, nil)
+	for i := range x.keys {
+		x.keys[i].each(func(l *list) { a.divide(l, []int{x.keys[i].slot}) })
+	}
+	for i := range x.late {
+		a.divide(&x.late[i], nil)
+	}
 }
+
+// grouped reports whether a group counts what the first clause lacks: with a life of its own, only while it lasts is anything counted.
+func (e *entry) grouped() bool { return len(e.when) > 0 && !e.rule.bounded() }
 
 func (e *entry) posting(id int32) posting {
 	in := posting{id: id}
-	if len(e.when) > 0 && !e.rule.bounded() {
+	if e.grouped() {
 		for _, p := range e.when[0].parts {
 			if p.op >= opLess && p.slot <= math.MaxUint16 {
 				in.op, in.slot, in.num = p.op, uint16(p.slot), p.num
@@ -278,19 +281,9 @@ func (x *index) file(p *simple, in posting) {
 	i := slices.IndexFunc(x.keys, func(k key) bool { return k.slot == p.slot })
 	if i < 0 {
 		i = len(x.keys)
-		x.keys = append(x.keys, key{slot: p.slot, texts: map[string][]posting{}, numbers: map[float64][]posting{}})
+		x.keys = append(x.keys, newKey(p.slot))
 	}
-	k := &x.keys[i]
-	for _, v := range p.values() {
-		switch v := v.(type) {
-		case string:
-			k.texts[v] = append(k.texts[v], in)
-		case float64:
-			k.numbers[v] = append(k.numbers[v], in)
-		case bool:
-			k.bools[truth(v)] = append(k.bools[truth(v)], in)
-		}
-	}
+	x.keys[i].file(p, in)
 }
 
 func truth(b bool) int {
@@ -313,37 +306,9 @@ func (x *index) find(v *view) bool {
 			return false
 		}
 	}
-	lists := 0
-	sift := func(list []posting) {
-		if len(list) == 0 {
-			return
-		}
-		lists++
-		for i := range list {
-			p := &list[i]
-			if p.out(v.ev.Values) {
-				continue
-			}
-			if e := &x.entries[p.id]; e.first&v.missing == 0 && e.mayMatch(v) {
-				v.found = append(v.found, p.id)
-			}
-		}
-	}
-	sift(x.always)
+	x.sift(&x.always, v)
 	for i := range x.keys {
-		k := &x.keys[i]
-		val := &v.ev.Values[k.slot]
-		if !val.OK() {
-			continue
-		}
-		switch val.Type {
-		case event.Number:
-			sift(k.numbers[val.Num])
-		case event.Bool:
-			sift(k.bools[truth(val.Bool)])
-		case event.String:
-			sift(k.texts[val.Str])
-		}
+		x.sift(x.keys[i].of(&v.ev.Values[x.keys[i].slot]), v)
 	}
 	if v.missing != 0 {
 		for _, g := range x.groups {
@@ -351,13 +316,13 @@ func (x *index) find(v *view) bool {
 				g.missed.Add(1)
 			}
 		}
-		for i, list := range x.late {
+		for i := range x.late {
 			if v.missing&(1<<i) != 0 {
-				sift(list)
+				x.sift(&x.late[i], v)
 			}
 		}
 	}
-	if lists > 1 { // a rule may stand in several
+	if len(v.found) > 1 { // they come from several lists, and a rule may stand in more than one
 		slices.Sort(v.found)
 		v.found = slices.Compact(v.found)
 	}

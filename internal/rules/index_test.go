@@ -231,26 +231,46 @@ func asked(s *Set, ask func() []*intent.Intent) ([]*intent.Intent, map[string]in
 }
 
 // The index, the parts without program and the reused environment give what asking every rule's program gives: the same
-// intents in the same order and the same counts of missing fields.
+// intents in the same order and the same counts of missing fields. So does the index that divides every list, as it would many rules.
 func TestEvaluateAgreesWithAskingEveryRule(t *testing.T) {
-	matched, leftOut, counted := 0, 0, int64(0)
-	rapid.Check(t, func(t *rapid.T) {
-		text := genRules(t)
-		s, l := LoadFiles([]File{{"events.yaml", []byte(indexCatalogue)}, {"r.yaml", []byte("version: 1\nrules:\n" + text)}}, demoAccount())
-		if s == nil {
-			t.Fatalf("%s\n%s", text, show(l))
+	var d drawn
+	rapid.Check(t, d.agree)
+	if d.matched == 0 || d.leftOut == 0 || d.counted == 0 || d.byValue == 0 || d.byRange == 0 {
+		t.Errorf("%+v: the draws are too narrow", d)
+	}
+}
+
+func FuzzEvaluateAgreesWithAskingEveryRule(f *testing.F) {
+	var d drawn
+	f.Fuzz(rapid.MakeFuzz(d.agree))
+}
+
+// drawn counts what the draws were good for.
+type drawn struct {
+	matched, leftOut int
+	counted          int64
+	byValue, byRange int // lists that were divided
+}
+
+func (d *drawn) agree(t *rapid.T) {
+	text := genRules(t)
+	s, l := LoadFiles([]File{{"events.yaml", []byte(indexCatalogue)}, {"r.yaml", []byte("version: 1\nrules:\n" + text)}}, demoAccount())
+	if s == nil {
+		t.Fatalf("%s\n%s", text, show(l))
+	}
+	for _, spec := range s.Catalogue.Specs {
+		p := s.business[spec.Name]
+		if p == nil {
+			continue
 		}
-		for _, spec := range s.Catalogue.Specs {
-			p := s.business[spec.Name]
-			if p == nil {
-				continue
-			}
-			if p.index == nil {
-				t.Fatalf("no index for\n%s", text)
-			}
-			for range 8 {
-				e := genEvent(t, spec)
-				want, wantMissed := asked(s, func() []*intent.Intent { return s.askAll(p, e) })
+		if p.index == nil {
+			t.Fatalf("no index for\n%s", text)
+		}
+		usual, divided := p.index, newIndex(spec, p.rules, 0)
+		for range 8 {
+			e := genEvent(t, spec)
+			want, wantMissed := asked(s, func() []*intent.Intent { return s.askAll(p, e) })
+			for _, p.index = range []*index{usual, divided} {
 				got, gotMissed := asked(s, func() []*intent.Intent { return s.Evaluate(e) })
 				if diff := cmp.Diff(want, got); diff != "" {
 					t.Fatalf("%s\non %+v (-every rule, +index):\n%s", text, e.Values, diff)
@@ -258,20 +278,31 @@ func TestEvaluateAgreesWithAskingEveryRule(t *testing.T) {
 				if diff := cmp.Diff(wantMissed, gotMissed); diff != "" {
 					t.Fatalf("%s\non %+v: missing fields (-every rule, +index):\n%s", text, e.Values, diff)
 				}
-				matched += len(got)
+				d.matched += len(got)
 				v := look(e, time.UTC)
 				if p.index.find(v) {
-					leftOut += len(p.rules) - len(v.found)
+					d.leftOut += len(p.rules) - len(v.found)
 				}
 				v.release()
 				for _, n := range gotMissed {
-					counted += n
+					d.counted += n
 				}
 			}
 		}
-	})
-	if matched == 0 || leftOut == 0 || counted == 0 {
-		t.Errorf("%d matched, %d left out, %d counted: the draws are too narrow", matched, leftOut, counted)
+		d.look(&divided.always)
+		for i := range divided.keys {
+			divided.keys[i].each(d.look)
+		}
+	}
+}
+
+func (d *drawn) look(l *list) {
+	d.byValue += len(l.keys)
+	if l.ranges != nil {
+		d.byRange++
+	}
+	for i := range l.keys {
+		l.keys[i].each(d.look)
 	}
 }
 
@@ -358,11 +389,86 @@ func TestKeyIsTheFieldWithMostValues(t *testing.T) {
 	v := look(order(s, "k07"), time.UTC)
 	defer v.release()
 	x := s.business["order"].index
-	if len(x.always) != 0 || len(x.keys) != 1 || x.keys[0].slot != 2 || len(x.keys[0].texts) != 101 || len(x.keys[0].texts["s-x"]) != 100 {
-		t.Errorf("%d without key, keys %+v", len(x.always), x.keys)
+	if len(x.always.plain) != 0 || len(x.keys) != 1 || x.keys[0].slot != 2 || len(x.keys[0].texts) != 101 || len(x.keys[0].texts["s-x"].keys[0].texts["k07"].plain) != 100 {
+		t.Errorf("%d without key, keys %+v", len(x.always.plain), x.keys)
 	}
 	if !x.find(v) || !slices.Equal(v.found, []int32{7}) {
 		t.Errorf("found %v, want rule 7 alone", v.found)
+	}
+}
+
+// Of many rules with one key, an event looks at those whose other values and intervals are its own, the ends included.
+func TestLongListsAreDivided(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		when func(i int) string
+		want []int32
+	}{
+		{"two values", func(i int) string { return fmt.Sprintf(`kind == "k%02d" and store == "s-%04d"`, i%50, i/50) }, []int32{7*50 + 7}},
+		{"intervals", func(i int) string { return fmt.Sprintf(`kind == "k07" and amount >= %d.5 and amount < %d.5`, i, i+1) }, []int32{812}},
+		{"a wide interval before narrow ones", func(i int) string {
+			hi := i + 1
+			if i == 3 {
+				hi = 5000
+			}
+			return fmt.Sprintf(`kind == "k07" and amount >= %d and amount < %d`, i, hi)
+		}, []int32{3, 812}},
+		{"least values", func(i int) string { return fmt.Sprintf(`kind == "k07" and amount >= %d.5`, 811+i) }, []int32{0, 1}},
+		{"greatest values", func(i int) string { return fmt.Sprintf(`amount <= %d.5 and kind == "k07"`, i-186) }, []int32{998, 999}},
+		{"no key", func(i int) string {
+			return fmt.Sprintf(`(kind == "k%02d" or vip) and amount >= %d`, i%50, 812+i/50*100)
+		}, []int32{7}},
+		{"the second number", func(i int) string { return fmt.Sprintf(`kind == "k07" and amount < 9000 and amount >= %d`, 811+i) }, []int32{0, 1}},
+	} {
+		s := benchSet(t, 1000, c.when)
+		x := s.business["order"].index
+		v := look(order(s, "k07"), time.UTC)
+		if !x.find(v) || !slices.Equal(v.found, c.want) {
+			t.Errorf("%s: found %v, want %v", c.name, v.found, c.want)
+		}
+		v.release()
+		var longest func(*list) int
+		longest = func(l *list) int {
+			n := len(l.plain)
+			for i := range l.keys {
+				l.keys[i].each(func(sub *list) { n = max(n, longest(sub)) })
+			}
+			return n
+		}
+		n := longest(&x.always)
+		for i := range x.keys {
+			x.keys[i].each(func(l *list) { n = max(n, longest(l)) })
+		}
+		if n > short {
+			t.Errorf("%s: a list of %d rules is gone through one by one", c.name, n)
+		}
+	}
+}
+
+// A rule with many values in each of several `in`s stands in a bounded number of lists.
+func TestManyValuesOfManyFieldsAreNotMultiplied(t *testing.T) {
+	texts := func(prefix string) string {
+		var l []string
+		for i := range 32 {
+			l = append(l, fmt.Sprintf("%q", fmt.Sprint(prefix, i)))
+		}
+		return strings.Join(l, ", ")
+	}
+	when := fmt.Sprintf("kind in [%s] and store in [%s] and region in [%s] and name in [%s]", texts("k"), texts("s"), texts("r"), texts("n"))
+	s := benchSet(t, 20, func(int) string { return when })
+	n := 0
+	var count func(*list)
+	count = func(l *list) {
+		n += len(l.plain)
+		for i := range l.keys {
+			l.keys[i].each(count)
+		}
+	}
+	for _, k := range s.business["order"].index.keys {
+		k.each(count)
+	}
+	if n > 20*maxCopies {
+		t.Errorf("20 rules stand in %d places", n)
 	}
 }
 

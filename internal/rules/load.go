@@ -151,6 +151,9 @@ type loader struct {
 	table    map[string]*event.Field // columns of the profile table
 	users    *scope                  // the same, for conditions and holes
 	rules    []*Rule
+	named    map[string]*Rule // the same, by name
+	scopes   map[string]*scope
+	digests  map[string][]byte // of what the catalogue declares, by event: see revisionOf
 	list     diag.List
 }
 
@@ -162,7 +165,7 @@ type sampleRef struct {
 // LoadFiles makes a Set of files in memory: the whole loader but for the reading.
 func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 	opt.defaults()
-	l := &loader{opt: opt, example: map[string][]byte{}, files: map[string][]byte{}, byName: map[string]*event.Spec{}, declared: map[string]*diag.Node{}}
+	l := &loader{opt: opt, example: map[string][]byte{}, files: map[string][]byte{}, byName: map[string]*event.Spec{}, named: map[string]*Rule{}, scopes: map[string]*scope{}, digests: map[string][]byte{}, declared: map[string]*diag.Node{}}
 	var docs, catalogues, ruleDocs []*diag.Doc
 	for _, f := range files {
 		l.files[path.Clean(f.Name)] = f.Data
@@ -228,13 +231,13 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 		l.list = append(l.list, diag.Diagnostic{Code: "N110", Severity: diag.Error, Message: diag.Text{EN: "there are no rules", ZH: "一条规则都没有"},
 			Hint: diag.Text{EN: "write one, or copy one from the rules/ that ship", ZH: "请写一条，或从自带的 rules/ 复制"}})
 	}
+	at := map[string]*FileInfo{}
 	for i := range set.Files {
-		for _, r := range l.rules {
-			if r.File == set.Files[i].Name {
-				set.Files[i].Rules++
-				set.Files[i].Tests += len(r.Tests)
-			}
-		}
+		at[set.Files[i].Name] = &set.Files[i]
+	}
+	for _, r := range l.rules {
+		at[r.File].Rules++
+		at[r.File].Tests += len(r.Tests)
 	}
 	set.Rules = l.rules
 	out := l.list.Sorted()
@@ -246,6 +249,15 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 	set.samples = l.example
 	set.Hash, set.Advice = hash(files), l.facts()
 	set.index(l.table)
+	for _, d := range docs { // a condition keeps its own node, to name its place; the trees are larger than all that is made of them
+		d.Root, d.List = nil, nil
+	}
+	for _, r := range l.rules {
+		r.node = nil
+		for i := range r.variants {
+			r.variants[i].node = nil
+		}
+	}
 	return set, out
 }
 

@@ -24,6 +24,14 @@ func (p *press) content() *intent.Content {
 	return p.room.Content()
 }
 
+// profile gives an empty profile.
+func (p *press) profile() *intent.Profile {
+	if p.room == nil {
+		return &intent.Profile{Fields: map[string]intent.Value{}}
+	}
+	return p.room.Profile()
+}
+
 // list gives an empty list for up to n intents.
 func (p *press) list(n int) []*intent.Intent {
 	if p.room == nil {

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -22,7 +23,12 @@ func (l *loader) revisionOf(n, defaults *diag.Node, r *Rule) string {
 	digestNode(h, n)
 	digestNode(h, defaults)
 	for _, s := range r.specs {
-		digestNode(h, l.declared[s.Name])
+		if l.digests[s.Name] == nil {
+			var b bytes.Buffer
+			digestNode(&b, l.declared[s.Name])
+			l.digests[s.Name] = b.Bytes()
+		}
+		h.Write(l.digests[s.Name])
 	}
 	return hex.EncodeToString(h.Sum(nil))[:12]
 }

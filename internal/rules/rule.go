@@ -95,24 +95,16 @@ func (l *loader) ruleFile(d *diag.Doc) {
 				l.vendor(n, r)
 			}
 			r.File, r.Revision = d.File, l.revisionOf(n, defaults, r)
-			if old := l.find(r.Name); old != nil {
+			if old := l.named[r.Name]; old != nil {
 				r.node.Error("N220", diag.Text{EN: fmt.Sprintf("rule `%s` exists already, in %s:%d", r.Name, old.File, old.Line), ZH: fmt.Sprintf("规则 `%s` 已经有了，在 %s:%d", r.Name, old.File, old.Line)},
 					diag.Text{EN: "names are unique over all files", ZH: "所有文件里的规则名不能重复"})
 			} else {
 				l.rules = append(l.rules, r)
+				l.named[r.Name] = r
 			}
 		}
 		d.SetRule("")
 	}
-}
-
-func (l *loader) find(name string) *Rule {
-	for _, r := range l.rules {
-		if r.Name == name {
-			return r
-		}
-	}
-	return nil
 }
 
 // rule reads one rule; nil when it has no usable name. Mistakes are in the list, which keeps the Set from being made.
@@ -145,7 +137,7 @@ func (l *loader) rule(n, defaults *diag.Node) *Rule {
 	l.mode(n, defaults, r)
 	l.life(n, r)
 	account, known := l.account(either(n, defaults, "account"), r)
-	r.scope = scopeOf(r.specs)
+	r.scope = l.scopeOf(r.specs)
 	r.scope.before = r.Action == intent.Push && r.specs[0].Kind == event.Profile
 	l.conditions(n, r)
 	l.userWhen(n, r)

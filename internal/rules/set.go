@@ -101,7 +101,7 @@ func (s *Set) index(table map[string]*event.Field) {
 		}
 	}
 	for name, p := range s.business {
-		p.index = newIndex(s.Catalogue.Spec(name), p.rules)
+		p.index = newIndex(s.Catalogue.Spec(name), p.rules, short)
 	}
 	s.accounts = slices.Sorted(maps.Keys(accounts))
 	s.tagHash = map[string]string{}

@@ -213,3 +213,28 @@ func (d *Diffs) oldest(i int) *entry {
 	}
 	return nil
 }
+
+type member struct {
+	user string
+	seq  uint64
+}
+
+type entry struct {
+	deadline time.Time
+	user     string
+	seq      uint64
+}
+
+// deadlines is a min-heap of entries.
+type deadlines []entry
+
+func (d deadlines) Len() int           { return len(d) }
+func (d deadlines) Less(i, j int) bool { return d[i].deadline.Before(d[j].deadline) }
+func (d deadlines) Swap(i, j int)      { d[i], d[j] = d[j], d[i] }
+func (d *deadlines) Push(x any)        { *d = append(*d, x.(entry)) }
+func (d *deadlines) Pop() any {
+	old := *d
+	e := old[len(old)-1]
+	*d = old[:len(old)-1]
+	return e
+}

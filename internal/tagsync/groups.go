@@ -1,7 +1,6 @@
 package tagsync
 
 import (
-	"container/heap"
 	"slices"
 	"strings"
 	"time"
@@ -12,91 +11,118 @@ import (
 // fewest possible calls where fixed windows need up to 62 % more (perf.md 0.5).
 type Groups struct {
 	max     int // members of one call
-	waiting map[string]place
+	waiting waiting
 	groups  map[string]*group
-	due     deadlines
+	list    []*group // by number; nil: the number is free
+	free    []uint32 // numbers
+	due     []uint32 // slots: a heap by deadline
 	full    []string // keys of groups that filled a call
-	seq     uint64
-}
-
-type place struct {
-	key      string
-	deadline time.Time
-	seq      uint64
 }
 
 type group struct {
-	set   []string
-	order []member // oldest first; an entry whose seq is not the user's present one has left
-	n     int
-}
-
-type member struct {
-	user string
-	seq  uint64
+	key         string
+	number      uint32
+	set         []string
+	first, last uint32 // slots: the oldest member, the newest
+	n           int
 }
 
 // NewGroups makes groups of at most max users a call.
 func NewGroups(max int) *Groups {
-	return &Groups{max: max, waiting: map[string]place{}, groups: map[string]*group{}}
+	return &Groups{max: max, waiting: newWaiting(), groups: map[string]*group{}}
 }
 
 // Len is the number of waiting users.
-func (g *Groups) Len() int { return len(g.waiting) }
+func (g *Groups) Len() int { return g.waiting.n }
 
 // Key is a set as a map key. Tags cannot hold a NUL.
 func Key(set []string) string { return strings.Join(set, "\x00") }
 
-// Add lets a user wait for a set, until deadline at the latest. A user who waits already moves to the new set and keeps the
-// earlier deadline: the wait is measured from the first change that was not sent.
+// Add lets a user wait for a set, until deadline at the latest; it is kept to the nanosecond, between the years 1678 and 2262. A user
+// who waits already moves to the new set and keeps the earlier deadline: the wait is measured from the first change that was not sent.
 func (g *Groups) Add(user string, set []string, deadline time.Time) {
-	if p, ok := g.waiting[user]; ok {
-		if p.deadline.Before(deadline) {
-			deadline = p.deadline
-		}
-		g.Remove(user)
+	at := deadline.UnixNano()
+	if i := g.waiting.find(user); i != none {
+		at = min(at, g.waiting.at(i).deadline)
+		g.remove(i)
 	}
+	gr := g.group(set)
+	i := g.waiting.add(user)
+	s := g.waiting.at(i)
+	s.deadline, s.group, s.prev, s.next = at, gr.number, gr.last, none
+	if gr.n == 0 {
+		gr.first = i
+	} else {
+		g.waiting.at(gr.last).next = i
+	}
+	gr.last = i
+	gr.n++
+	g.push(i)
+	if gr.n == g.max {
+		g.full = append(g.full, gr.key)
+	}
+}
+
+// group gives the group of a set, a new one for the first who waits for it.
+func (g *Groups) group(set []string) *group {
 	key := Key(set)
 	gr := g.groups[key]
-	if gr == nil {
-		gr = &group{set: slices.Clone(set)}
-		g.groups[key] = gr
+	if gr != nil {
+		return gr
 	}
-	g.seq++
-	g.waiting[user] = place{key, deadline, g.seq}
-	gr.order = append(gr.order, member{user, g.seq})
-	gr.n++
-	heap.Push(&g.due, entry{deadline, user, g.seq})
-	if gr.n == g.max {
-		g.full = append(g.full, key)
+	gr = &group{key: key, set: slices.Clone(set), first: none, last: none}
+	if n := len(g.free); n > 0 {
+		gr.number, g.free = g.free[n-1], g.free[:n-1]
+		g.list[gr.number] = gr
+	} else {
+		gr.number = uint32(len(g.list))
+		g.list = append(g.list, gr)
 	}
+	g.groups[key] = gr
+	return gr
 }
 
 // Remove lets a user wait no longer.
 func (g *Groups) Remove(user string) {
-	p, ok := g.waiting[user]
-	if !ok {
-		return
-	}
-	delete(g.waiting, user)
-	gr := g.groups[p.key]
-	if gr.n--; gr.n == 0 {
-		delete(g.groups, p.key)
+	if i := g.waiting.find(user); i != none {
+		g.remove(i)
 	}
 }
 
+func (g *Groups) remove(i uint32) {
+	s := g.waiting.at(i)
+	gr := g.list[s.group]
+	if s.prev == none {
+		gr.first = s.next
+	} else {
+		g.waiting.at(s.prev).next = s.next
+	}
+	if s.next == none {
+		gr.last = s.prev
+	} else {
+		g.waiting.at(s.next).prev = s.prev
+	}
+	if gr.n--; gr.n == 0 {
+		delete(g.groups, gr.key)
+		g.list[gr.number] = nil
+		g.free = append(g.free, gr.number)
+	}
+	g.unpush(s.place)
+	g.waiting.drop(i)
+}
+
 // Waits reports whether the user waits for a call.
-func (g *Groups) Waits(user string) bool { _, ok := g.waiting[user]; return ok }
+func (g *Groups) Waits(user string) bool { return g.waiting.find(user) != none }
 
 // NextDeadline is when the next group must leave; ok is false when nobody waits.
 func (g *Groups) NextDeadline() (at time.Time, ok bool) {
 	if g.nextFull() != "" {
 		return time.Time{}, true
 	}
-	if e := g.oldest(); e != nil {
-		return e.deadline, true
+	if len(g.due) == 0 {
+		return time.Time{}, false
 	}
-	return time.Time{}, false
+	return time.Unix(0, g.waiting.at(g.due[0]).deadline).UTC(), true
 }
 
 // Due names a group that must leave now and its size; ok is false when none must.
@@ -104,11 +130,15 @@ func (g *Groups) Due(now time.Time) (key string, n int, ok bool) {
 	if k := g.nextFull(); k != "" {
 		return k, g.groups[k].n, true
 	}
-	if e := g.oldest(); e != nil && !e.deadline.After(now) {
-		k := g.waiting[e.user].key
-		return k, g.groups[k].n, true
+	if len(g.due) == 0 {
+		return "", 0, false
 	}
-	return "", 0, false
+	oldest := g.waiting.at(g.due[0])
+	if oldest.deadline > now.UnixNano() {
+		return "", 0, false
+	}
+	gr := g.list[oldest.group]
+	return gr.key, gr.n, true
 }
 
 // Take removes up to n members of a group, those who came first, and returns them with the set.
@@ -117,19 +147,11 @@ func (g *Groups) Take(key string, n int) (users, set []string) {
 	if gr == nil {
 		return nil, nil
 	}
-	set = gr.set
-	i := 0
-	for ; i < len(gr.order) && len(users) < n; i++ {
-		m := gr.order[i]
-		if p, ok := g.waiting[m.user]; ok && p.seq == m.seq {
-			users = append(users, m.user)
-		}
+	for gr.n > 0 && len(users) < n {
+		users = append(users, string(g.waiting.id(gr.first)))
+		g.remove(gr.first)
 	}
-	gr.order = gr.order[i:]
-	for _, u := range users {
-		g.Remove(u)
-	}
-	return users, set
+	return users, gr.set
 }
 
 func (g *Groups) nextFull() string {
@@ -142,34 +164,55 @@ func (g *Groups) nextFull() string {
 	return ""
 }
 
-// oldest drops the entries of users who left or moved since and returns the first that stands.
-func (g *Groups) oldest() *entry {
-	for len(g.due) > 0 {
-		e := &g.due[0]
-		if p, ok := g.waiting[e.user]; ok && p.seq == e.seq {
-			return e
-		}
-		heap.Pop(&g.due)
+// The heap of deadlines. Each slot knows its place, so that who leaves is taken out of the middle.
+
+func (g *Groups) push(i uint32) {
+	g.due = append(g.due, i)
+	g.waiting.at(i).place = uint32(len(g.due) - 1)
+	g.up(len(g.due) - 1)
+}
+
+func (g *Groups) unpush(place uint32) {
+	last := len(g.due) - 1
+	g.swap(int(place), last)
+	g.due = g.due[:last]
+	if int(place) < last {
+		g.down(int(place))
+		g.up(int(place))
 	}
-	return nil
+	if last == 0 {
+		g.due = nil
+	}
 }
 
-type entry struct {
-	deadline time.Time
-	user     string
-	seq      uint64
+func (g *Groups) less(a, b int) bool {
+	return g.waiting.at(g.due[a]).deadline < g.waiting.at(g.due[b]).deadline
 }
 
-// deadlines is a min-heap of entries.
-type deadlines []entry
+func (g *Groups) swap(a, b int) {
+	g.due[a], g.due[b] = g.due[b], g.due[a]
+	g.waiting.at(g.due[a]).place, g.waiting.at(g.due[b]).place = uint32(a), uint32(b)
+}
 
-func (d deadlines) Len() int           { return len(d) }
-func (d deadlines) Less(i, j int) bool { return d[i].deadline.Before(d[j].deadline) }
-func (d deadlines) Swap(i, j int)      { d[i], d[j] = d[j], d[i] }
-func (d *deadlines) Push(x any)        { *d = append(*d, x.(entry)) }
-func (d *deadlines) Pop() any {
-	old := *d
-	e := old[len(old)-1]
-	*d = old[:len(old)-1]
-	return e
+func (g *Groups) up(i int) {
+	for i > 0 && g.less(i, (i-1)/2) {
+		g.swap(i, (i-1)/2)
+		i = (i - 1) / 2
+	}
+}
+
+func (g *Groups) down(i int) {
+	for {
+		least := i
+		for _, kid := range []int{2*i + 1, 2*i + 2} {
+			if kid < len(g.due) && g.less(kid, least) {
+				least = kid
+			}
+		}
+		if least == i {
+			return
+		}
+		g.swap(i, least)
+		i = least
+	}
 }

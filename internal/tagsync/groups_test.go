@@ -2,6 +2,7 @@ package tagsync
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -119,4 +120,71 @@ func TestGroupsAgainstAModel(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Many users who come, move and leave against a plain map: the table grows and closes its gaps, slots and ids are used again.
+func TestManyUsersAgainstAMap(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	g := NewGroups(1 << 30)
+	model := map[string]int64{} // user -> deadline
+	sets := map[string]string{}
+	var came []string // who came, also again, and was not removed since
+	user := func() string { return fmt.Sprintf("user-%0*d", 1+r.IntN(30), r.IntN(3000)) }
+	for step := range 60_000 {
+		u := user()
+		if grow := step/10_000%2 == 0; r.IntN(10) < 7 == grow {
+			set := fmt.Sprint("set-", r.IntN(50))
+			at := t0.Add(time.Duration(r.IntN(1_000_000)) * time.Millisecond)
+			if old, ok := model[u]; !ok || at.UnixNano() < old {
+				model[u] = at.UnixNano()
+			}
+			sets[u] = set
+			came = append(came, u)
+			g.Add(u, []string{set}, at)
+		} else {
+			if i := r.IntN(len(came) + 1); i < len(came) { // else somebody who may not be here
+				u, came[i] = came[i], came[len(came)-1]
+				came = came[:len(came)-1]
+			}
+			g.Remove(u)
+			delete(model, u)
+			delete(sets, u)
+		}
+		if g.Len() != len(model) || g.Waits(u) != (sets[u] != "") {
+			t.Fatalf("step %d: %d wait, want %d; %s waits: %t", step, g.Len(), len(model), u, g.Waits(u))
+		}
+		if step%5000 != 0 {
+			continue
+		}
+		for x := range model {
+			if !g.Waits(x) {
+				t.Fatalf("step %d: %s waits no longer", step, x)
+			}
+		}
+		if w := &g.waiting; len(w.texts)*textPiece > 4*(w.live+2*textPiece) {
+			t.Fatalf("step %d: %d pieces for ids of %d bytes", step, len(w.texts), w.live)
+		}
+	}
+	last := int64(0)
+	for len(model) > 0 {
+		at, ok := g.NextDeadline()
+		if !ok || at.UnixNano() < last {
+			t.Fatalf("%d wait still, next %v %t", len(model), at, ok)
+		}
+		last = at.UnixNano()
+		key, _, _ := g.Due(at)
+		users, set := g.Take(key, 7)
+		for _, u := range users {
+			if sets[u] != set[0] {
+				t.Fatalf("%s leaves for %q, waits for %s", u, set, sets[u])
+			}
+			delete(model, u)
+		}
+		if len(users) == 0 {
+			t.Fatalf("nobody leaves of %q", key)
+		}
+	}
+	if _, ok := g.NextDeadline(); ok || g.Len() != 0 || len(g.groups) != 0 || len(g.waiting.slots) > 0 {
+		t.Errorf("%d wait in %d groups, %d pieces of slots are kept", g.Len(), len(g.groups), len(g.waiting.slots))
+	}
 }
