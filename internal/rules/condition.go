@@ -154,30 +154,25 @@ func compile(n *diag.Node, s *scope) *condition {
 		n.Error("N104", diag.Text{EN: "the condition is empty", ZH: "条件是空的"}, diag.Text{EN: "write `when: always` to act on every event", ZH: "每次都触发请写 `when: always`"})
 		return nil
 	}
-	if lint(n, src, s) {
+	text := newWording(n, src)
+	text.mend(s)
+	tree, w := text.read(s)
+	if tree == nil || text.told {
 		return nil
 	}
-	cfg := language()
-	tree, err := parser.ParseWithConfig(src, cfg)
-	if err != nil {
-		syntax(n, src, err)
-		return nil
-	}
-	w := &writer{node: n, scope: s, env: map[string]any{}, needs: map[string]bool{}, touches: map[string]bool{}, asked: map[string]bool{}}
-	w.findHas(tree.Node)
-	root := w.clause(tree.Node)
-	if w.bad {
-		return nil
-	}
-	tree.Node = root
-	work := workOf(root, s.fields)
+	marks := scan(src)
+	mixed(n, marks)
+	contradiction(n, marks)
+	work := workOf(tree.Node, s.fields)
 	if !work.check(n, diag.Text{EN: "the condition", ZH: "这个条件"}) {
 		return nil
 	}
-	parts, whole := conjuncts(root, s.fields) // before expr rewrites the tree
-	program, err := programOf(tree, w.env, cfg)
+	parts, whole := conjuncts(tree.Node, s.fields) // before expr rewrites the tree
+	program, err := programOf(tree, w.env, language())
 	if err != nil {
-		syntax(n, src, err)
+		if !w.checkLeaves(tree) {
+			syntax(text, 0, len(text.runes), err)
+		}
 		return nil
 	}
 	c := &condition{source: src, program: program, needs: slices.Sorted(maps.Keys(w.needs)), touches: slices.Sorted(maps.Keys(w.touches)),
@@ -215,8 +210,9 @@ func programOf(tree *parser.Tree, env map[string]any, cfg *conf.Config) (*vm.Pro
 
 // writer rewrites a parsed condition into one whose names are all in the environment, and reports what is not allowed.
 type writer struct {
-	node    *diag.Node
+	text    *wording
 	scope   *scope
+	leaves  []ast.Node // clauses without a mistake so far
 	env     map[string]any
 	needs   map[string]bool
 	touches map[string]bool
@@ -227,13 +223,22 @@ type writer struct {
 	bad     bool
 }
 
+func newWriter(text *wording, s *scope) *writer {
+	return &writer{text: text, scope: s, env: map[string]any{}, needs: map[string]bool{}, touches: map[string]bool{}, asked: map[string]bool{}}
+}
+
 func (w *writer) fail(n ast.Node, code string, msg, hint diag.Text) ast.Node {
-	if !w.bad {
-		from, to := spanOf(n)
-		w.node.ErrorAt(from, to, code, msg, hint)
-	}
+	from, to := spanOf(n)
+	w.text.error(from, to, code, msg, hint)
 	w.bad = true
 	return n
+}
+
+// unknown reports a name that is no field.
+func (w *writer) unknown(from, to int, name string) {
+	w.text.told, w.bad = true, true
+	from, to = w.text.place(from, to)
+	w.scope.unknownField(w.text.node, from, to, name)
 }
 
 func spanOf(n ast.Node) (int, int) {
@@ -271,7 +276,7 @@ func (w *writer) clause(n ast.Node) ast.Node {
 	for f := range w.asked {
 		own[f] = mentionsHas(n, w.scope.fields, f)
 	}
-	out := w.expr(n)
+	out := w.leaf(n)
 	for _, f := range slices.Sorted(maps.Keys(w.seen)) {
 		if !w.asked[f] {
 			w.needs[f] = true
@@ -302,9 +307,6 @@ func (w *writer) ident(name string, zero any) *ast.IdentifierNode {
 }
 
 func (w *writer) expr(n ast.Node) ast.Node {
-	if w.bad {
-		return n
-	}
 	switch n := n.(type) {
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.StringNode:
 		return n
@@ -356,11 +358,8 @@ func (w *writer) expr(n ast.Node) ast.Node {
 func (w *writer) field(n *ast.IdentifierNode, touch bool) ast.Node {
 	f := w.scope.fields[n.Value]
 	if f == nil {
-		if !w.bad {
-			from, _ := spanOf(n)
-			w.scope.unknownField(w.node, from, from+len([]rune(n.Value)), n.Value)
-		}
-		w.bad = true
+		from, _ := spanOf(n)
+		w.unknown(from, from+len([]rune(n.Value)), n.Value)
 		return n
 	}
 	w.touches[f.Name] = true
@@ -444,11 +443,8 @@ func (w *writer) member(n *ast.MemberNode) ast.Node {
 		}
 		f := w.scope.fields[prop.Value]
 		if f == nil {
-			if !w.bad {
-				from, to := spanOf(prop)
-				w.scope.unknownField(w.node, from, to, prop.Value)
-			}
-			w.bad = true
+			from, to := spanOf(prop)
+			w.unknown(from, to, prop.Value)
 			return n
 		}
 		w.needs["before."+f.Name], w.touches[f.Name] = true, true
@@ -488,7 +484,7 @@ func (w *writer) call(n *ast.CallNode) ast.Node {
 		}
 		prefix, w.changed = "~", true
 	}
-	if _, ok := w.field(arg, false).(*ast.IdentifierNode); !ok || w.bad {
+	if w.field(arg, false); w.scope.fields[arg.Value] == nil {
 		return n
 	}
 	return with(w.ident(prefix+w.scope.fields[arg.Value].Name, false), n)
@@ -513,14 +509,6 @@ func (w *writer) compare(n *ast.BinaryNode) bool {
 	if f == nil {
 		return false
 	}
-	if other, ok := right.(*ast.IdentifierNode); ok && w.scope.fields[other.Value] == nil && f.Type == event.String {
-		from, _ := spanOf(other)
-		d := w.node.ErrorAt(from, from+len([]rune(other.Value)), "N208", diag.Text{EN: "the text `" + other.Value + "` needs quotation marks", ZH: "文字 `" + other.Value + "` 要加英文双引号"},
-			diag.Text{EN: "write \"" + other.Value + "\"", ZH: "写成 \"" + other.Value + "\""})
-		d.Fix = `"` + other.Value + `"`
-		w.bad = true
-		return true
-	}
 	values := []ast.Node{right}
 	if n.Operator == "in" {
 		arr, ok := right.(*ast.ArrayNode)
@@ -529,13 +517,22 @@ func (w *writer) compare(n *ast.BinaryNode) bool {
 		}
 		values = arr.Nodes
 	}
+	wrong := false
 	for _, v := range values {
+		if other, ok := v.(*ast.IdentifierNode); ok && w.scope.fields[other.Value] == nil && f.Type == event.String {
+			from, _ := spanOf(other)
+			d := w.text.error(from, from+len([]rune(other.Value)), "N208", diag.Text{EN: "the text `" + other.Value + "` needs quotation marks", ZH: "文字 `" + other.Value + "` 要加英文双引号"},
+				diag.Text{EN: "write \"" + other.Value + "\"", ZH: "写成 \"" + other.Value + "\""})
+			d.Fix = `"` + other.Value + `"`
+			w.bad, wrong = true, true
+		}
 		if !constant(v) {
 			continue
 		}
 		if !fits(f.Type, v) {
 			w.fail(v, "N204", mismatch(f), cure(f, v))
-			return true
+			wrong = true
+			continue
 		}
 		if s, ok := v.(*ast.StringNode); ok && f.Values != nil && !slices.Contains(f.Values, s.Value) {
 			from, to := spanOf(v)
@@ -543,17 +540,19 @@ func (w *writer) compare(n *ast.BinaryNode) bool {
 			if slices.ContainsFunc(f.Values, func(x string) bool { return strings.EqualFold(x, s.Value) }) {
 				verb.ZH += "（区分大小写）"
 			}
-			d := w.node.ErrorAt(from, to, "N206", verb, diag.Text{EN: "its values are " + strings.Join(f.Values, ", "), ZH: "可选值：" + strings.Join(f.Values, "、")})
+			d := w.text.error(from, to, "N206", verb, diag.Text{EN: "its values are " + strings.Join(f.Values, ", "), ZH: "可选值：" + strings.Join(f.Values, "、")})
 			if fix := diag.Nearest(s.Value, f.Values); fix != "" {
 				d.Fix = `"` + fix + `"`
 			}
-			w.bad = true
-			return true
+			w.bad, wrong = true, true
 		}
 	}
+	if wrong {
+		return true
+	}
 	if f.Scale != "" && (n.Operator == "==" || n.Operator == "!=") && constant(right) {
-		from, to := spanOf(n)
-		w.node.WarnAt(from, to, "W218", diag.Text{EN: "`" + f.Name + "` is a scaled number: `" + n.Operator + "` may miss by a hair", ZH: "`" + f.Name + "` 是换算后的小数，用 `" + n.Operator + "` 可能差一点点"},
+		from, to := w.text.place(spanOf(n))
+		w.text.node.WarnAt(from, to, "W218", diag.Text{EN: "`" + f.Name + "` is a scaled number: `" + n.Operator + "` may miss by a hair", ZH: "`" + f.Name + "` 是换算后的小数，用 `" + n.Operator + "` 可能差一点点"},
 			diag.Text{EN: "compare with >= and <", ZH: "请用 >= 和 < 比较"})
 	}
 	return false

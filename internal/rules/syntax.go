@@ -4,6 +4,7 @@ import (
 	"errors"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/expr-lang/expr/file"
 
@@ -74,18 +75,17 @@ func typeWord(t string) diag.Text {
 	return diag.Text{EN: "list", ZH: "列表"}
 }
 
-// syntax shows an error of expr at its place.
-func syntax(n *diag.Node, src string, err error) {
-	r := []rune(src)
-	from, to := 0, len(r)
+// syntax shows an error of expr at its place; where it has none, at runes [from, to).
+func syntax(w *wording, from, to int, err error) {
+	r := w.runes
 	msg := err.Error()
 	if fe, ok := errors.AsType[*file.Error](err); ok {
 		msg = fe.Message
-		from = min(max(fe.From, 0), to)
-		to = min(max(fe.To, from+1), max(to, from+1))
+		from = min(max(fe.From, 0), len(r))
+		to = min(max(fe.To, from+1), max(len(r), from+1))
 	}
-	if n.Cut() {
-		n.ErrorAt(from, to, "N113", diag.Text{EN: "the condition ends before ` #`: the rest is a comment", ZH: "` #` 之后是注释，条件到这里就断了"}, diag.Text{EN: "put the condition in single quotes", ZH: "请给整个条件加单引号"})
+	if w.node.Cut() && w.at[len(r)] == utf8.RuneCountInString(w.node.Text) { // not in a clause before the last
+		w.error(from, to, "N113", diag.Text{EN: "the condition ends before ` #`: the rest is a comment", ZH: "` #` 之后是注释，条件到这里就断了"}, diag.Text{EN: "put the condition in single quotes", ZH: "请给整个条件加单引号"})
 		return
 	}
 	text := diag.Text{EN: "it cannot be understood from here on", ZH: "从这里开始看不懂"}
@@ -95,5 +95,9 @@ func syntax(n *diag.Node, src string, err error) {
 			break
 		}
 	}
-	n.ErrorAt(from, to, "N209", diag.Text{EN: "not a condition: " + text.EN, ZH: "条件写得不对：" + text.ZH}, diag.Text{})
+	w.error(from, to, "N209", notCondition(text), diag.Text{})
+}
+
+func notCondition(t diag.Text) diag.Text {
+	return diag.Text{EN: "not a condition: " + t.EN, ZH: "条件写得不对：" + t.ZH}
 }

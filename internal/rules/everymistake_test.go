@@ -1,0 +1,54 @@
+package rules
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/notifier/notifier/internal/diag"
+)
+
+// where writes findings as CODE:line:column, in the order in which they are shown.
+func where(l diag.List) string {
+	var out []string
+	for _, d := range l {
+		if d.Severity == diag.Error {
+			out = append(out, fmt.Sprintf("%s:%d:%d", d.Code, d.Line, d.Column))
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// All mistakes of a condition are shown in one run, each once, and none that follows from another.
+func TestEveryMistakeOfACondition(t *testing.T) {
+	for when, want := range map[string]string{
+		`amuont > 500 and cty == "北京" and level == "VIP" and amount > "x"`: "N202:1 N202:18 N206:43 N204:62",
+		`amount = 500 and cty == "北京"`:                                     "N205:8 N202:18",
+		`amuont ＞ ５００ and cty == “北京”`:                                     "N202:1 N207:8 N211:10 N202:18 N207:25",
+		`amount > 500 并且 (amuont > 3 or level = "VIP")`:                    "N207:14 N202:18 N205:38 N206:40",
+		`(amount > 500 and cty == "北京") or (level == "VIP" and`:            "N202:19 N209:35 N206:45 N209:51",
+		`amount > > 500 and amuont > 1`:                                    "N209:10 N202:20",
+		`amount > 500 and and amuont > 1`:                                  "N209:18 N202:22",
+		`level and amount and amuont > 1`:                                  "N209:1 N209:11 N202:22",
+		`level == "vip" or "svip" and amuont > 1`:                          "N210:1 N202:30",
+		`amuont > 1,000 and amuont < 2,000`:                                "N202:1 N211:10 N202:20 N211:29",
+		`level in ("vip", "VIP") and amount >= 100 and < 5oo`:              "N219:10 N206:18 N217:43 N209:50",
+		`amuont > 1 and city == "北京`:                                       "N202:1 N209:24",
+		`lenn(items) > 1 and uper(city) == "A" and amuont.x > 1`:           "N213:1 N213:21 N213:50",
+		`has(amuont) and (amuont ?? 0) > 5 and any(itmes, # == "a")`:       "N202:5 N202:18 N202:43",
+	} {
+		_, l := load(t, "  - name: x-y\n    event: order.paid\n    mode: live\n    class: service\n    push: {body: b}\n    when: "+single(when)+"\n", demoAccount())
+		var got []string
+		for _, d := range l {
+			if d.Severity == diag.Error {
+				got = append(got, fmt.Sprintf("%s:%d", d.Code, d.Column-len("    when: '")))
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s\n got %s\nwant %s\n%s", when, strings.Join(got, " "), want, show(l))
+		}
+	}
+}
+
+// single puts a text in single quotation marks.
+func single(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
