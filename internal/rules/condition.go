@@ -194,6 +194,9 @@ func language() *conf.Config {
 	return cfg
 }
 
+// grammar is the language for the parser, which only reads it.
+var grammar = sync.OnceValue(language)
+
 // programOf checks and compiles a tree that writer has rewritten, for an environment.
 func programOf(tree *parser.Tree, env map[string]any, cfg *conf.Config) (*vm.Program, error) {
 	expr.Env(env)(cfg)

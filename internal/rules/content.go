@@ -44,12 +44,11 @@ func (l *loader) text(n *diag.Node, s *scope) *template {
 	if !ok {
 		return nil
 	}
-	t, terr := parseTemplate(src)
-	if terr != nil {
-		n.ErrorAt(terr.from, terr.to, terr.code, terr.msg, terr.hint)
-		return nil
+	t, wrong := parse(src, false)
+	for _, e := range wrong {
+		n.ErrorAt(e.from, e.to, e.code, e.msg, e.hint)
 	}
-	good := true
+	good := len(wrong) == 0
 	for i := range t.parts {
 		if t.parts[i].ref != "" && !l.hole(n, s, &t.parts[i]) {
 			good = false

@@ -52,3 +52,25 @@ func TestEveryMistakeOfACondition(t *testing.T) {
 
 // single puts a text in single quotation marks.
 func single(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
+// All mistakes of a text are shown in one run.
+func TestEveryMistakeOfAText(t *testing.T) {
+	for body, want := range map[string]string{
+		`a ${x | mony} ${y}`:                                   "N202:5 N303:9 N202:17",
+		`${amuont | mony | dat} ${city | max} ${}`:             "N202:3 N303:12 N303:19 N304:33 N301:40",
+		`${city ｝ ${amuont} ${cty | upper(1) | max(x) | nope}`: "N301:8 N202:12 N202:22 N304:28 N301:39 N303:48",
+		`$｛city｝ ${amuont} ${a{b} ${city | join} ${cty`:        "N301:1 N202:11 N301:22 N304:28 N301:41",
+		`${city ${amuont}`:                                     "N301:9 N202:10",
+	} {
+		_, l := load(t, "  - name: x-y\n    event: order.paid\n    mode: live\n    class: service\n    when: always\n    push: {body: "+single(body)+"}\n", demoAccount())
+		var got []string
+		for _, d := range l {
+			if d.Severity == diag.Error {
+				got = append(got, fmt.Sprintf("%s:%d", d.Code, d.Column-len("    push: {body: '")))
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s\n got %s\nwant %s\n%s", body, strings.Join(got, " "), want, show(l))
+		}
+	}
+}

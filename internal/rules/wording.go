@@ -49,8 +49,8 @@ func (w *wording) error(from, to int, code string, msg, hint diag.Text) *diag.Di
 	return w.node.ErrorAt(from, to, code, msg, hint)
 }
 
-// maxSlips bounds how often a condition is mended and read again. A condition has at most 4 KiB.
-const maxSlips = 50
+// maxSlips bounds how often a condition is mended and read again, and how many mistakes of one text are shown.
+const maxSlips = 20
 
 // mend names the mistakes that people make in conditions, one after the other.
 func (w *wording) mend(s *scope) {
@@ -91,7 +91,7 @@ func (w *wording) read(s *scope) (*parser.Tree, *writer) {
 		}
 		return nil, nil
 	}
-	tree, err := parser.ParseWithConfig(string(w.runes), language())
+	tree, err := parser.ParseWithConfig(string(w.runes), grammar())
 	if err != nil {
 		if !w.pieces(s) {
 			syntax(w, 0, len(w.runes), err)
