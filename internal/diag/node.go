@@ -201,6 +201,9 @@ func (n *Node) Keys(known ...string) bool {
 				d.Note = OneOf("keys", "可用配置项", known)
 			} else {
 				n.meant = append(n.meant, fix)
+				if n.Get(fix) == nil {
+					f.Key.Text = fix // what stands there is looked at as well
+				}
 			}
 		}
 	}

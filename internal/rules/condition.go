@@ -90,6 +90,9 @@ type scope struct {
 	table  bool            // the profile table alone: user_when
 	now    bool            // ${now} is possible: texts
 	user   bool            // ${user.x} is possible: texts of a push
+
+	guessed bool // the event is unknown, this is one with a name like it: only what is close to a field is one misspelt
+	open    bool // the event is unknown, and so are its fields: no name is wrong
 }
 
 var eventFields = []string{"id", "type", "time", "topic", "user"}
@@ -110,8 +113,16 @@ func (s *scope) describe() diag.Text {
 	return diag.OneOf("fields", "可用字段", out)
 }
 
+// misspelt reports whether a name that is no field is a mistake of its own: not where that follows from an unknown event.
+func (s *scope) misspelt(name string) bool {
+	return !s.open && (!s.guessed || diag.Nearest(name, s.known()) != "")
+}
+
 // unknownField is the finding for a name that is no field.
 func (s *scope) unknownField(n *diag.Node, from, to int, name string) {
+	if !s.misspelt(name) {
+		return
+	}
 	ev := strings.Join(s.events, ", ")
 	d := n.ErrorAt(from, to, "N202", diag.Text{EN: "unknown field `" + name + "` for event `" + ev + "`", ZH: "事件 `" + ev + "` 没有字段 `" + name + "`"}, diag.Text{})
 	if fix := diag.Nearest(name, s.known()); fix != "" {

@@ -74,3 +74,30 @@ func TestEveryMistakeOfAText(t *testing.T) {
 		}
 	}
 }
+
+// A rule with an unknown event shows all else that is wrong with it, as far as that does not follow from the event.
+func TestEveryMistakeOfARuleWithAnUnknownEvent(t *testing.T) {
+	rest := "    mode: lvie\n    class: foo\n    when: amuont > 500 and weather == 3 and city = 1\n    push: {body: \"${x | mony} ${whatever}\", platfroms: [ios]}\n" +
+		"    limits: {expire: soon, per_user: many}\n    tests: [{name: n, event: {city: a, weather: 1}, expect: {pusch: {}}}]\n"
+	for event, want := range map[string]string{
+		// The one that was meant is clear: what resembles a field of it is one misspelt, the rest may follow from the wrong event.
+		"    event: order.payed\n": "N201:4:12 N112:5:11 N112:6:12 N202:7:11 N205:7:50 N204:7:52 N303:8:25 N101:8:45 N112:9:22 N112:9:38 N101:10:62",
+		"    event: something\n":   "N201:4:12 N112:5:11 N112:6:12 N205:7:50 N303:8:25 N101:8:45 N112:9:22 N112:9:38 N101:10:62",
+		"    evnt: order.paid\n":   "N101:4:5 N112:5:11 N112:6:12 N202:7:11 N202:7:28 N205:7:50 N204:7:52 N202:8:21 N303:8:25 N202:8:33 N101:8:45 N112:9:22 N112:9:38 N202:10:40 N101:10:62",
+		"    title: t\n":           "N114:3:5 N112:5:11 N112:6:12 N205:7:50 N303:8:25 N101:8:45 N112:9:22 N112:9:38 N101:10:62",
+	} {
+		if _, l := load(t, "  - name: x-y\n"+event+rest, demoAccount()); where(l) != want {
+			t.Errorf("%s got %s\nwant %s\n%s", event, where(l), want, show(l))
+		}
+	}
+	for name, c := range map[string]struct{ rule, want string }{
+		"a push on what may be a profile event": {"{name: x-y, event: profile.chnged, mode: live, class: service, when: changed(levle), push: {body: b}}", "N201:3:24 N202:3:82"},
+		"tags of an unknown event":              {"{name: x-y, event: something, tags: [\"${x}\", \"a b\"]}", "N201:3:24 N306:3:50"},
+		"a rule without a name":                 {"{event: order.paid, mode: live, class: servce, when: amuont > 1, push: {body: b}}", "N114:3:5 N112:3:44 N202:3:58"},
+		"a rule with two mistakes in a list":    {"{name: x-y, event: [order.paid, sale.opend], mode: live, class: service, when: 'amuont > 1', push: {body: b}}", "N201:3:37 N202:3:85"},
+	} {
+		if _, l := load(t, "  - "+c.rule+"\n", demoAccount()); where(l) != c.want {
+			t.Errorf("%s:\n got %s\nwant %s\n%s", name, where(l), c.want, show(l))
+		}
+	}
+}

@@ -130,7 +130,7 @@ func (l *loader) happens(n *diag.Node, r *Rule, t *Test) {
 	fields := n.Get("event")
 	if s := n.Get("sample"); s != nil {
 		fields, t.Sample, t.Event = n.Get("with"), true, s.Text
-		if !slices.Contains(r.Events, s.Text) {
+		if !slices.Contains(r.Events, s.Text) && !r.guessed && !r.scope.open {
 			s.Error("N201", diag.Text{EN: "`" + s.Text + "` is not an event of this rule", ZH: "`" + s.Text + "` 不是这条规则的事件"}, diag.OneOf("events", "可用事件", r.Events))
 		}
 	} else if fields != nil {
@@ -139,7 +139,11 @@ func (l *loader) happens(n *diag.Node, r *Rule, t *Test) {
 	t.Values = map[string]event.Value{}
 	if fields.IsMapping() {
 		for _, f := range fields.Fields {
-			if v, name, ok := r.value(f, r.scope.fields[f.Key.Text]); ok {
+			field := r.scope.fields[f.Key.Text]
+			if field == nil && !r.scope.misspelt(f.Key.Text) {
+				continue
+			}
+			if v, name, ok := r.value(f, field); ok {
 				t.Values[name] = v
 			}
 		}
@@ -160,6 +164,9 @@ func (r *Rule) about(fields *diag.Node) string {
 		if !slices.ContainsFunc(fields.Fields, func(f diag.Field) bool { _, ok := spec.Index(f.Key.Text); return !ok }) {
 			return spec.Name
 		}
+	}
+	if len(r.specs) == 0 {
+		return ""
 	}
 	return r.specs[0].Name
 }
