@@ -55,13 +55,17 @@ func (l *loader) audience(n *diag.Node, r *Rule, a Account, known bool) {
 	} else if n.Keys("all_of", "any_of", "none_of", "package") {
 		out.all, out.any, out.none = l.audienceTags(n, "all_of", r), l.audienceTags(n, "any_of", r), l.audienceTags(n, "none_of", r)
 		out.pkg, _ = n.Get("package").String()
-		if len(n.Fields) == 0 || (out.pkg == "" && n.Get("package") == nil && len(n.Get("all_of").List())+len(n.Get("any_of").List())+len(n.Get("none_of").List()) == 0) {
+		if len(n.Fields) == 0 || (out.pkg == "" && n.Get("package") == nil && len(n.Get("all_of").List())+len(n.Get("any_of").List())+len(n.Get("none_of").List()) == 0) && !lostTags(n) {
 			n.Error("N403", diag.Text{EN: "the audience is empty", ZH: "人群是空的"}, diag.Text{EN: "write `everyone` if you mean everybody", ZH: "要发给全部用户请写 `everyone`"})
 		}
 	}
 	if out.wide() && known && !a.AllowEveryone {
 		n.Error("N401", diag.Text{EN: "account `" + a.Name + "` may not reach everyone", ZH: "账号 `" + a.Name + "` 不允许发给全部用户"}, diag.Text{EN: "an engineer adds `allow: [everyone]` to the account, or name tags", ZH: "请工程师在账号设置里加 `allow: [everyone]`，或写明标签"})
 	}
+}
+
+func lostTags(n *diag.Node) bool {
+	return n.Get("all_of").Lost() || n.Get("any_of").Lost() || n.Get("none_of").Lost()
 }
 
 func (l *loader) audienceTags(n *diag.Node, key string, r *Rule) (out []*template) {

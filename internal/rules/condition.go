@@ -86,7 +86,7 @@ type scope struct {
 	before bool                    // changed(x) and before.x are possible: a push on a profile event
 	events []string
 	merged bool            // texts of a merge: first.x, latest.x, list.x, count
-	by     map[string]bool // fields in merge.by
+	by     map[string]bool // fields in merge.by; nil: it cannot be read
 	table  bool            // the profile table alone: user_when
 	now    bool            // ${now} is possible: texts
 	user   bool            // ${user.x} is possible: texts of a push

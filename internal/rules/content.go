@@ -110,7 +110,7 @@ func (l *loader) hole(n *diag.Node, s *scope, p *part) bool {
 		s.unknownField(n, at, at+len([]rune(name)), name)
 		return false
 	}
-	if s.merged && !dotted && !s.by[f.Name] {
+	if s.merged && !dotted && s.by != nil && !s.by[f.Name] {
 		return fail("N305", "`"+f.Name+"` differs between the merged events and is not in `merge.by`", "合并的事件里 `"+f.Name+"` 各不相同，它又不在 `merge.by` 里",
 			"write `first."+f.Name+"`, `latest."+f.Name+"` or `list."+f.Name+" | join`", "写成 `first."+f.Name+"`、`latest."+f.Name+"` 或 `list."+f.Name+" | join`")
 	}

@@ -2,6 +2,8 @@ package rules
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -101,3 +103,132 @@ func TestEveryMistakeOfARuleWithAnUnknownEvent(t *testing.T) {
 		}
 	}
 }
+
+// rich is a rule file with all kinds of blocks.
+const rich = `version: 1
+defaults: {owner: growth, class: marketing}
+rules:
+  - name: city-tag
+    title: 城市标签
+    event: profile.changed
+    tags: ["city_${city}"]
+    tests:
+      - {name: 搬家, event: {city: 北京}, expect: {tags: [city_北京]}}
+
+  - name: level-up
+    event: profile.changed
+    mode: live
+    class: service
+    when: changed(level) and level in ["vip", "svip"]
+    push: {title: "恭喜升级", body: "您已是 ${level} 会员"}
+    limits: {expire: 1h}
+
+  - name: thanks
+    title: 感谢
+    event: order.paid
+    mode: live
+    from: 2026-11-11 00:00
+    until: 2099-11-12 00:00
+    when:
+      - amount > 500
+      - city == "北京"
+    unless: level == "normal"
+    user_when: score > 3
+    push:
+      title: "感谢支持"
+      body: "您的订单已支付 ${amount | money} 元"
+      link: app://orders/${order_id}
+      badge: 1
+      data:
+        order: ${order_id}
+    send_at: "09:00"
+    limits:
+      per_user: 1 in 24h
+      once: {by: "${order_id}", in: 24h}
+      quiet: 22:00-08:00
+      when_quiet: hold
+      expire: 26h
+    tests:
+      - name: 刚好
+        event: {amount: 500, city: 北京, level: vip}
+        expect: no match
+        why: amount > 500
+
+  - name: flash-sale
+    event: sale.opened
+    mode: live
+    when: stock > 100
+    broadcast:
+      audience:
+        all_of: ["city_${city}"]
+      title: "${city}闪购开始"
+      body: "${first.product} 等 ${count} 件商品开抢"
+    merge:
+      by: "${city}"
+      wait: 10m
+      keep: list
+    limits:
+      quota: 1 per day
+      expire: 4h
+    tests:
+      - {name: 库存不够, event: {city: 北京, product: 耳机, stock: 100}, expect: no match}
+`
+
+func errorsOf(t testing.TB, src string) diag.List {
+	t.Helper()
+	_, l := LoadFiles([]File{{"events.yaml", readFile(t, "testdata/events.yaml")}, {"r.yaml", []byte(src)}}, demoAccount())
+	return slices.DeleteFunc(l, func(d diag.Diagnostic) bool { return d.Severity != diag.Error })
+}
+
+// A mistake of YAML is one finding, in the line where it stands, and hides nothing: the mistakes before and behind it are shown too.
+func TestAMistakeOfYAMLIsOneFindingAndHidesNoOther(t *testing.T) {
+	if l := errorsOf(t, rich); len(l) > 0 {
+		t.Fatal(show(l))
+	}
+	lines := strings.Split(rich, "\n")
+	value := regexp.MustCompile(`^( *(?:- )?)([a-z_]+):( +)(.+)$`)
+	for kind, damage := range map[string]func(m []string) string{
+		"an open quotation mark": func(m []string) string { return m[1] + m[2] + ": \"x" },
+		"an open bracket":        func(m []string) string { return m[1] + m[2] + ": [x, y" },
+		"a full-width colon":     func(m []string) string { return m[1] + m[2] + "：" + m[4] },
+		"no space":               func(m []string) string { return m[1] + m[2] + ":" + m[4] },
+		"a tab":                  func(m []string) string { return "\t" + strings.TrimLeft(m[0], " ") },
+		"a full-width space":     func(m []string) string { return strings.Replace(m[0], "  ", "　", 1) },
+		"an alias":               func(m []string) string { return m[1] + m[2] + ": *x" },
+		"a text that begins so":  func(m []string) string { return m[1] + m[2] + ": @x y" },
+		"a text behind the text": func(m []string) string { return m[1] + m[2] + ": \"x\" y" },
+		"null":                   func(m []string) string { return m[1] + m[2] + ": null" },
+	} {
+		for i, line := range lines {
+			m := value.FindStringSubmatch(line)
+			if m == nil || i == 0 && (kind == "no space" || kind == "a tab") || kind == "a full-width space" && !strings.HasPrefix(line, "  ") || kind == "a tab" && indent(line) == 0 {
+				continue
+			}
+			if kind == "no space" && strings.ContainsAny(m[4][:1], "{[\"") {
+				continue
+			}
+			damaged := slices.Clone(lines)
+			damaged[i] = damage(m)
+			src := strings.Join(damaged, "\n")
+			l := errorsOf(t, src)
+			if kind == "a text that begins so" && len(l) > 1 && l[1].Line == i+1 {
+				continue // the text itself may be wrong as well
+			}
+			if len(l) != 1 || l[0].Line != i+1 {
+				t.Errorf("%s in line %d, %s\n%s", kind, i+1, damaged[i], show(l))
+			}
+			// Two mistakes in other rules, before and behind it, and one in the defaults.
+			src = strings.Replace(src, "tags: [\"city_${city}\"]", "tags: [\"city_${cty}\"]", 1)
+			src = strings.Replace(src, "when: stock > 100", "when: stok > 100", 1)
+			want := 1 + strings.Count(src, "${cty}") + strings.Count(src, "stok")
+			if lost := !strings.Contains(damaged[i], m[4]); lost && (i == 5 || i == 50) {
+				want-- // its fields are not known
+			}
+			if l := errorsOf(t, src); len(l) != want {
+				t.Errorf("%s in line %d, %s: %d findings, want %d\n%s", kind, i+1, damaged[i], len(l), want, show(l))
+			}
+		}
+	}
+}
+
+func indent(s string) int { return len(s) - len(strings.TrimLeft(s, " ")) }

@@ -154,6 +154,8 @@ func (l *loader) merge(n *diag.Node, r *Rule) {
 			for _, ref := range m.by.refs() {
 				r.scope.by[ref] = true
 			}
+		} else {
+			r.scope.by = nil
 		}
 	}
 	m.wait, _ = n.Need("wait").Duration(0, 24*time.Hour)
@@ -217,7 +219,7 @@ func (l *loader) safety(n *diag.Node, r *Rule) {
 		case hold:
 			why = "quiet hours hold it · 免打扰时段会暂缓"
 		}
-		if why != "" && n.Get("limits").Get("expire") == nil {
+		if limits := n.Get("limits"); why != "" && limits.Get("expire") == nil && !limits.Lost() {
 			en, zh, _ := strings.Cut(why, " · ")
 			r.node.Error("N501", diag.Text{EN: "`limits.expire` is missing: " + en, ZH: "缺少 `limits.expire`：" + zh}, diag.Text{EN: "add `limits: {expire: 4h}`", ZH: "例如加上 `limits: {expire: 4h}`"})
 		}

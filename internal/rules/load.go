@@ -198,7 +198,7 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 	}
 	l.table = l.profileFields(l.specs, first)
 	l.users = userScope(l.table, l.specs)
-	if len(docs) > 0 && len(catalogues) == 0 && !slices.ContainsFunc(docs, func(d *diag.Doc) bool { return d.Root == nil }) {
+	if len(docs) > 0 && len(catalogues) == 0 && !slices.ContainsFunc(docs, func(d *diag.Doc) bool { return !d.Whole() }) {
 		missing := diag.Diagnostic{Code: "N601", Severity: diag.Error, Message: diag.Text{EN: "no event catalogue: there is no file with `events:`", ZH: "没有事件目录：没有带 `events:` 的文件"},
 			Hint: diag.Text{EN: "put events.yaml beside the rule files", ZH: "请把 events.yaml 放在规则文件旁边"}}
 		for _, d := range docs {

@@ -191,6 +191,9 @@ func either(n, defaults *diag.Node, key string) *diag.Node {
 	if v := n.Get(key); v != nil {
 		return v
 	}
+	if defaults.Lost() {
+		return defaults // whether the key stands there nobody knows
+	}
 	return defaults.Get(key)
 }
 

@@ -233,7 +233,6 @@ accounts:
 3:1 N101 unknown key ` + "`kafak`" + `
 4:18 N112 ` + "`k1` is not host:port" + `
 4:36 N112 ` + "`0` is not a whole number from 1 to 1000" + `
-7:5 N114 ` + "`accounts.main.data_center` is missing" + `
 8:5 N101 unknown key ` + "`data_centre`" + `
 10:13 N702 a secret is written here in plain
 `},
