@@ -64,6 +64,13 @@ func version(n *diag.Node) {
 
 func (l *loader) entry(name string, f diag.Field) *event.Spec {
 	n := f.Value
+	kind := n.Get("kind")
+	if n.Lost() || n.Get("fields").Lost() || n.Get("user").Lost() || kind.Lost() {
+		l.unclear[name] = true
+	}
+	if kind.Lost() { // what it may have depends on it
+		return nil
+	}
 	if !n.Keys("title", "topic", "kind", "update", "match", "format", "id", "time", "user", "version", "personal", "fields", "sample") {
 		return nil
 	}
@@ -189,14 +196,23 @@ func (l *loader) fields(n *diag.Node, s *event.Spec) {
 			s.Fields = append(s.Fields, f)
 			continue
 		}
+		if e.Value.Lost() || e.Value.Get("type").Lost() || e.Value.Get("alias").Lost() {
+			l.unclear[s.Name] = true // of what type it is, and how else it is called
+			continue
+		}
 		if !e.Value.Keys("path", "type", "scale", "title", "alias", "values", "default", "required") {
 			s.Fields = append(s.Fields, f)
 			continue
 		}
 		v := e.Value
 		f.Path = l.path(v.Need("path"), s.Format)
-		if t, ok := v.Get("type").Enum(types...); ok {
-			f.Type = event.Type(t)
+		if t := v.Get("type"); t != nil {
+			word, ok := t.Enum(types...)
+			if !ok {
+				l.unclear[s.Name] = true
+				continue
+			}
+			f.Type = event.Type(word)
 		}
 		f.Title, _ = v.Get("title").String()
 		if a := v.Get("alias"); a != nil {

@@ -232,3 +232,28 @@ func TestAMistakeOfYAMLIsOneFindingAndHidesNoOther(t *testing.T) {
 }
 
 func indent(s string) int { return len(s) - len(strings.TrimLeft(s, " ")) }
+
+// A mistake in the catalogue is one finding there: the rules that use what it hides are not blamed.
+func TestAMistakeOfTheCatalogueBlamesNoRule(t *testing.T) {
+	lines := strings.Split(string(readFile(t, "testdata/events.yaml")), "\n")
+	value := regexp.MustCompile(`^( *)([a-z_.]+):(?: (.*))?$`)
+	for kind, by := range map[string]string{"an open quotation mark": ": \"x", "null": ": null", "a full-width colon": "：$3", "a value that is none": ": {type: nope}", "an alias": ": *x"} {
+		for i, line := range lines {
+			if value.FindString(line) == "" || strings.HasPrefix(line, "version") {
+				continue
+			}
+			damaged := slices.Clone(lines)
+			damaged[i] = value.ReplaceAllString(line, "$1$2"+by)
+			_, l := LoadFiles([]File{{"events.yaml", []byte(strings.Join(damaged, "\n"))}, {"r.yaml", []byte(rich)}}, demoAccount())
+			for _, d := range l {
+				if d.Severity == diag.Error && d.File != "events.yaml" && kind != "a value that is none" {
+					t.Errorf("%s in line %d, %s:\n%s", kind, i+1, damaged[i], show(l))
+					break
+				}
+			}
+			if l.Errors() == 0 {
+				t.Errorf("%s in line %d, %s: loads", kind, i+1, damaged[i])
+			}
+		}
+	}
+}

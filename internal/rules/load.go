@@ -152,6 +152,9 @@ type loader struct {
 	users    *scope                  // the same, for conditions and holes
 	rules    []*Rule
 	list     diag.List
+
+	partial bool            // a catalogue could not be read as a whole: there may be more events
+	unclear map[string]bool // events that may have more fields
 }
 
 type sampleRef struct {
@@ -162,7 +165,7 @@ type sampleRef struct {
 // LoadFiles makes a Set of files in memory: the whole loader but for the reading.
 func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 	opt.defaults()
-	l := &loader{opt: opt, example: map[string][]byte{}, files: map[string][]byte{}, byName: map[string]*event.Spec{}, declared: map[string]*diag.Node{}}
+	l := &loader{opt: opt, example: map[string][]byte{}, files: map[string][]byte{}, byName: map[string]*event.Spec{}, declared: map[string]*diag.Node{}, unclear: map[string]bool{}}
 	var docs, catalogues, ruleDocs []*diag.Doc
 	for _, f := range files {
 		l.files[path.Clean(f.Name)] = f.Data
@@ -186,6 +189,7 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 	set := &Set{opt: opt, watch: newWatch()}
 	first := map[string]*diag.Node{}
 	for _, d := range catalogues {
+		l.partial = l.partial || !d.Whole()
 		for _, s := range l.catalogue(d) {
 			key := d.Root.Get("events").Key(s.Name)
 			if old := first[s.Name]; old != nil {
@@ -198,6 +202,7 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 	}
 	l.table = l.profileFields(l.specs, first)
 	l.users = userScope(l.table, l.specs)
+	l.users.open = l.partial || len(l.unclear) > 0
 	if len(docs) > 0 && len(catalogues) == 0 && !slices.ContainsFunc(docs, func(d *diag.Doc) bool { return !d.Whole() }) {
 		missing := diag.Diagnostic{Code: "N601", Severity: diag.Error, Message: diag.Text{EN: "no event catalogue: there is no file with `events:`", ZH: "没有事件目录：没有带 `events:` 的文件"},
 			Hint: diag.Text{EN: "put events.yaml beside the rule files", ZH: "请把 events.yaml 放在规则文件旁边"}}

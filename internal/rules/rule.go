@@ -55,6 +55,7 @@ type Rule struct {
 	reserve      int // slots of the day, until reserveUntil
 	reserveUntil int // minutes from midnight
 	specs        []*event.Spec
+	unclear      bool       // its events may have more fields: a mistake in the catalogue
 	guessed      bool       // specs is what an unknown event seems to mean
 	node         *diag.Node // of its name
 	oneNode      *diag.Node // merge.one
@@ -143,8 +144,8 @@ func (l *loader) rule(n, defaults *diag.Node) *Rule {
 	l.life(n, r)
 	account, known := l.account(either(n, defaults, "account"), r)
 	r.scope = scopeOf(r.specs)
-	r.scope.guessed, r.scope.open = r.guessed, len(r.specs) == 0
-	r.scope.before = r.Action == intent.Push && (r.scope.open || r.specs[0].Kind == event.Profile)
+	r.scope.guessed, r.scope.open = r.guessed, len(r.specs) == 0 || r.unclear
+	r.scope.before = r.Action == intent.Push && (len(r.specs) == 0 || r.specs[0].Kind == event.Profile)
 	l.conditions(n, r)
 	l.userWhen(n, r)
 	l.merge(n.Get("merge"), r)
@@ -207,6 +208,12 @@ func (l *loader) events(n *diag.Node, r *Rule) {
 			continue
 		}
 		spec := l.byName[name]
+		if l.unclear[name] || spec == nil && l.partial {
+			r.unclear = true
+		}
+		if spec == nil && r.unclear {
+			continue
+		}
 		if spec == nil {
 			hint, fix := diag.DidYouMean(name, names(l.specs))
 			d := e.Error("N201", diag.Text{EN: "unknown event `" + name + "`", ZH: "事件目录里没有 `" + name + "`"}, hint)
