@@ -312,7 +312,7 @@ func (n *Node) Int(lo, hi int64) (int64, bool) {
 		return 0, false
 	}
 	if err != nil || v < lo || v > hi {
-		n.Error("N112", Text{fmt.Sprintf("`%s` is not a whole number from %d to %d", s, lo, hi), fmt.Sprintf("`%s` 不是 %d 到 %d 之间的整数", s, lo, hi)}, Text{})
+		n.Error("N112", Text{fmt.Sprintf("`%s` is not a whole number from %d to %d", s, lo, hi), fmt.Sprintf("`%s` 不是 %d 到 %d 之间的整数", s, lo, hi)}, Text{"write a whole number in that range", "请写这个范围内的整数"})
 		return 0, false
 	}
 	return v, true
@@ -349,7 +349,7 @@ func (n *Node) Duration(lo, hi time.Duration) (time.Duration, bool) {
 		return 0, false
 	}
 	if v < lo || v > hi {
-		n.Error("N112", Text{fmt.Sprintf("`%s` is outside %s to %s", s, FormatDuration(lo), FormatDuration(hi)), fmt.Sprintf("`%s` 超出范围：%s 到 %s", s, FormatDuration(lo), FormatDuration(hi))}, Text{})
+		n.Error("N112", Text{fmt.Sprintf("`%s` is outside %s to %s", s, FormatDuration(lo), FormatDuration(hi)), fmt.Sprintf("`%s` 超出范围：%s 到 %s", s, FormatDuration(lo), FormatDuration(hi))}, Text{"choose a value in that range", "请改到这个范围内"})
 		return 0, false
 	}
 	return v, true

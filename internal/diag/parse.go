@@ -172,7 +172,7 @@ func (d *Doc) refuse(tokens token.Tokens) (bad bool) {
 	for i, l := range d.lines {
 		lead := blockLead.FindString(l)
 		if len(lead) > 4*maxNesting || strings.Count(lead, "-")+strings.Count(lead, "?") > maxNesting {
-			d.at(i+1, 1, 0, "N108", Error, Text{"nested too deeply", "嵌套太深"}, Text{})
+			d.at(i+1, 1, 0, "N108", Error, Text{"nested too deeply", "嵌套太深"}, Text{"write it with fewer levels", "请减少层数"})
 			return true
 		}
 	}
@@ -197,7 +197,7 @@ func (d *Doc) refuse(tokens token.Tokens) (bad bool) {
 		switch t.Type {
 		case token.SequenceStartType, token.MappingStartType:
 			if depth++; depth > maxNesting {
-				d.at(p.Line, p.Column, p.Column+1, "N108", Error, Text{"nested too deeply", "嵌套太深"}, Text{})
+				d.at(p.Line, p.Column, p.Column+1, "N108", Error, Text{"nested too deeply", "嵌套太深"}, Text{"write it with fewer levels", "请减少层数"})
 				return true
 			}
 		case token.SequenceEndType, token.MappingEndType:
@@ -409,7 +409,7 @@ func (d *Doc) convert(n ast.Node) *Node {
 		return out
 	}
 	out := d.node(n, invalid)
-	d.at(out.Line, out.Column, out.end, "N105", Error, Text{"this YAML is not part of the format", "不支持这种 YAML 写法"}, Text{})
+	d.at(out.Line, out.Column, out.end, "N105", Error, Text{"this YAML is not part of the format", "不支持这种 YAML 写法"}, Text{"write a text, a list or `key: value`", "请写文字、列表或 `key: value`"})
 	return out
 }
 
@@ -426,7 +426,7 @@ func (d *Doc) entry(out *Node, v *ast.MappingValueNode) {
 		}
 	} else {
 		k.Kind = invalid
-		d.at(k.Line, k.Column, k.Column+1, "N105", Error, Text{"a key must be a plain word", "配置项必须是一个普通的词"}, Text{})
+		d.at(k.Line, k.Column, k.Column+1, "N105", Error, Text{"a key must be a plain word", "配置项必须是一个普通的词"}, Text{"write `key: value`", "请写 `key: value`"})
 	}
 	k.end = k.endColumn()
 	val := d.convert(v.Value)

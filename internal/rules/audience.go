@@ -178,10 +178,10 @@ type tagTemplate struct {
 func (l *loader) tagList(n *diag.Node, r *Rule) {
 	items := n.List()
 	if n != nil && len(items) == 0 {
-		n.Error("N104", diag.Text{EN: "the list is empty", ZH: "列表是空的"}, diag.Text{})
+		n.Error("N104", diag.Text{EN: "the list is empty", ZH: "列表是空的"}, diag.Text{EN: "write at least one tag, or remove the rule", ZH: "至少写一个标签，或删掉这条规则"})
 	}
 	if len(items) > maxTags {
-		n.Error("N306", diag.Text{EN: fmt.Sprintf("a user has at most %d tags", maxTags), ZH: fmt.Sprintf("一个用户最多 %d 个标签", maxTags)}, diag.Text{})
+		n.Error("N306", diag.Text{EN: fmt.Sprintf("a user has at most %d tags", maxTags), ZH: fmt.Sprintf("一个用户最多 %d 个标签", maxTags)}, diag.Text{EN: "remove what is not needed", ZH: "请删掉不需要的"})
 	}
 	for _, it := range items {
 		t := l.tagText(it, r)
@@ -197,7 +197,7 @@ func (l *loader) tagList(n *diag.Node, r *Rule) {
 				continue
 			}
 			if strings.Contains(p.ref, ".") {
-				it.Error("N302", diag.Text{EN: "`" + p.ref + "` is no field: a tag is made of fields of the profile", ZH: "`" + p.ref + "` 不是字段：标签只能由用户资料字段组成"}, diag.Text{})
+				it.Error("N302", diag.Text{EN: "`" + p.ref + "` is no field: a tag is made of fields of the profile", ZH: "`" + p.ref + "` 不是字段：标签只能由用户资料字段组成"}, diag.Text{EN: "write `${field}` with a field of the event", ZH: "请写 `${字段}`，用事件里的字段"})
 			}
 			tt.fields = append(tt.fields, p.ref)
 			b.WriteString(".+")

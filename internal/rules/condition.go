@@ -158,7 +158,7 @@ func compile(n *diag.Node, s *scope) *condition {
 		return nil
 	}
 	if len(src) > maxSource {
-		n.Error("N214", diag.Text{EN: fmt.Sprintf("the condition has %d bytes, the most is %d", len(src), maxSource), ZH: fmt.Sprintf("条件有 %d 字节，最多 %d", len(src), maxSource)}, diag.Text{})
+		n.Error("N214", diag.Text{EN: fmt.Sprintf("the condition has %d bytes, the most is %d", len(src), maxSource), ZH: fmt.Sprintf("条件有 %d 字节，最多 %d", len(src), maxSource)}, diag.Text{EN: "write it as a list of shorter ones, all of which must hold", ZH: "请拆成列表，每项写一个条件，要全部成立"})
 		return nil
 	}
 	if strings.TrimSpace(src) == "" {
@@ -407,15 +407,15 @@ func (w *writer) binary(n *ast.BinaryNode) ast.Node {
 		return w.fail(n, "N213", diag.Text{EN: "`" + n.Operator + "` is not used in conditions", ZH: "条件里不用 `" + n.Operator + "`"}, diag.Text{EN: "a range is `x >= 1 and x <= 9`", ZH: "范围请写 `x >= 1 and x <= 9`"})
 	case "%":
 		if i, ok := n.Right.(*ast.IntegerNode); !ok || i.Value == 0 {
-			return w.fail(n, "N213", diag.Text{EN: "`%` needs a number other than 0 behind it", ZH: "`%` 后面要写不为 0 的整数"}, diag.Text{})
+			return w.fail(n, "N213", diag.Text{EN: "`%` needs a number other than 0 behind it", ZH: "`%` 后面要写不为 0 的整数"}, diag.Text{EN: "like `amount % 100 == 0`", ZH: "例如 `amount % 100 == 0`"})
 		}
 	case "matches":
 		s, ok := n.Right.(*ast.StringNode)
 		if !ok {
-			return w.fail(n, "N213", diag.Text{EN: "`matches` needs a pattern in quotation marks", ZH: "`matches` 后面要写带引号的表达式"}, diag.Text{})
+			return w.fail(n, "N213", diag.Text{EN: "`matches` needs a pattern in quotation marks", ZH: "`matches` 后面要写带引号的表达式"}, diag.Text{EN: "like `city matches \"^北\"`", ZH: "例如 `city matches \"^北\"`"})
 		}
 		if len(s.Value) > maxRegex {
-			return w.fail(n, "N214", diag.Text{EN: fmt.Sprintf("the pattern has more than %d bytes", maxRegex), ZH: fmt.Sprintf("表达式超过 %d 字节", maxRegex)}, diag.Text{})
+			return w.fail(n, "N214", diag.Text{EN: fmt.Sprintf("the pattern has more than %d bytes", maxRegex), ZH: fmt.Sprintf("表达式超过 %d 字节", maxRegex)}, diag.Text{EN: "write a shorter one, or several conditions", ZH: "请写短一些，或拆成几个条件"})
 		}
 		if _, err := regexp.Compile(s.Value); err != nil {
 			return w.fail(n.Right, "N209", diag.Text{EN: "the pattern is no regular expression", ZH: "这不是正确的正则表达式"}, diag.Text{EN: "a mark with a meaning of its own, like ( or *, has a backslash before it", ZH: "( * 这类有特殊含义的符号前要加反斜杠"})
@@ -453,7 +453,7 @@ func (w *writer) member(n *ast.MemberNode) ast.Node {
 		return w.fail(n, "N202", diag.Text{EN: "`event` has no `" + prop.Value + "`", ZH: "`event` 没有 `" + prop.Value + "`"}, diag.OneOf("it has", "它有", eventFields))
 	case "before":
 		if !w.scope.before {
-			return w.fail(n, "N213", diag.Text{EN: "`before` is only there in a push on a profile event", ZH: "`before` 只能用在用户资料事件的 push 规则里"}, diag.Text{})
+			return w.fail(n, "N213", diag.Text{EN: "`before` is only there in a push on a profile event", ZH: "`before` 只能用在用户资料事件的 push 规则里"}, diag.Text{EN: "remove it: other events have no value before", ZH: "请删掉：其他事件没有之前的值"})
 		}
 		f := w.scope.fields[prop.Value]
 		if f == nil {
@@ -471,7 +471,7 @@ func (w *writer) member(n *ast.MemberNode) ast.Node {
 func (w *writer) call(n *ast.CallNode) ast.Node {
 	callee, _ := n.Callee.(*ast.IdentifierNode)
 	if callee == nil {
-		return w.fail(n, "N213", diag.Text{EN: "this cannot be called", ZH: "这里不能调用函数"}, diag.Text{})
+		return w.fail(n, "N213", diag.Text{EN: "this cannot be called", ZH: "这里不能调用函数"}, diag.Text{EN: "write a function like len(items) or has(city)", ZH: "请写 len(items)、has(city) 这样的函数"})
 	}
 	if callee.Value != "has" && callee.Value != "changed" {
 		known := append(slices.Clone(builtins), "has", "changed")
@@ -489,12 +489,12 @@ func (w *writer) call(n *ast.CallNode) ast.Node {
 		arg, ok = n.Arguments[0].(*ast.IdentifierNode)
 	}
 	if !ok {
-		return w.fail(n, "N213", diag.Text{EN: callee.Value + "() takes the name of one field", ZH: callee.Value + "() 里写一个字段名"}, diag.Text{})
+		return w.fail(n, "N213", diag.Text{EN: callee.Value + "() takes the name of one field", ZH: callee.Value + "() 里写一个字段名"}, diag.Text{EN: "like has(city)", ZH: "例如 has(city)"})
 	}
 	prefix := "?"
 	if callee.Value == "changed" {
 		if !w.scope.before {
-			return w.fail(n, "N213", diag.Text{EN: "changed() is only there in a push on a profile event", ZH: "changed() 只能用在用户资料事件的 push 规则里"}, diag.Text{})
+			return w.fail(n, "N213", diag.Text{EN: "changed() is only there in a push on a profile event", ZH: "changed() 只能用在用户资料事件的 push 规则里"}, diag.Text{EN: "in other rules remove it: each event is one by itself", ZH: "其他规则请删掉：每个事件本来就是一次"})
 		}
 		prefix, w.changed = "~", true
 	}

@@ -110,7 +110,7 @@ func lint(w *wording, marks []mark, s *scope) (slip, bool) {
 		switch m.text {
 		case "(", "[", "{":
 			if depth++; depth > maxNesting {
-				fail(m.from, m.to, "N214", "nested too deeply", "括号嵌套太深", "")
+				w.error(m.from, m.to, "N214", diag.Text{EN: "nested too deeply", ZH: "括号嵌套太深"}, diag.Text{EN: "fewer brackets, or a list of conditions all of which must hold", ZH: "请减少括号，或拆成列表，每项写一个条件"})
 				return slip{0, len(w.runes), ""}, true // nothing of it is read
 			}
 		case ")", "]", "}":

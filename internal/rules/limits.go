@@ -61,7 +61,7 @@ func (l *loader) limits(own, defaults *diag.Node, r *Rule) {
 		p.PerUser = append(p.PerUser, cap)
 	}
 	if p.NoCaps && len(p.PerUser) > 0 {
-		get("per_user").Error("N112", diag.Text{EN: "`none` stands alone", ZH: "`none` 不能和别的限制一起写"}, diag.Text{})
+		get("per_user").Error("N112", diag.Text{EN: "`none` stands alone", ZH: "`none` 不能和别的限制一起写"}, diag.Text{EN: "keep `none`, or the limits", ZH: "只保留 `none`，或只保留限制"})
 	}
 	for _, q := range get("quiet").List() {
 		text, ok := q.String()
@@ -165,9 +165,9 @@ func (l *loader) merge(n *diag.Node, r *Rule) {
 	case m.extend && n.Get("max_wait") == nil:
 		n.Key("extend").Error("N503", diag.Text{EN: "`extend` needs `max_wait`: a busy event would wait for ever", ZH: "`extend` 要配 `max_wait`：否则事件不断时永远发不出去"}, diag.Text{EN: "add `max_wait: 10m`", ZH: "例如加上 `max_wait: 10m`"})
 	case !m.extend && n.Get("max_wait") != nil:
-		n.Key("max_wait").Error("N503", diag.Text{EN: "`max_wait` has a meaning only with `extend: true`", ZH: "`max_wait` 只在 `extend: true` 时有用"}, diag.Text{})
+		n.Key("max_wait").Error("N503", diag.Text{EN: "`max_wait` has a meaning only with `extend: true`", ZH: "`max_wait` 只在 `extend: true` 时有用"}, diag.Text{EN: "add `extend: true`, or remove it", ZH: "请加上 `extend: true`，或删掉它"})
 	case m.extend && m.max < m.wait:
-		n.Get("max_wait").Error("N503", diag.Text{EN: "`max_wait` is shorter than `wait`", ZH: "`max_wait` 比 `wait` 还短"}, diag.Text{})
+		n.Get("max_wait").Error("N503", diag.Text{EN: "`max_wait` is shorter than `wait`", ZH: "`max_wait` 比 `wait` 还短"}, diag.Text{EN: "make it longer than `wait`", ZH: "请改得比 `wait` 长"})
 	}
 	if k, ok := n.Get("keep").Enum("latest", "first", "list"); ok {
 		m.keep = intent.Keep(k)
@@ -190,7 +190,7 @@ func (l *loader) approval(n, defaults *diag.Node, r *Rule, a Account, known bool
 		return
 	}
 	if own != nil && r.Action != intent.Broadcast {
-		n.Key("approval").Error("N409", diag.Text{EN: "`approval` is for broadcasts", ZH: "`approval` 只用于人群推送"}, diag.Text{})
+		n.Key("approval").Error("N409", diag.Text{EN: "`approval` is for broadcasts", ZH: "`approval` 只用于人群推送"}, diag.Text{EN: "remove it", ZH: "请删掉"})
 		return
 	}
 	if !block.Keys("people", "within") {

@@ -85,7 +85,7 @@ func (l *loader) ruleFile(d *diag.Doc) {
 	}
 	list := root.Need("rules")
 	if list != nil && len(list.List()) == 0 {
-		list.Error("N110", diag.Text{EN: "there are no rules in this file", ZH: "这个文件里没有规则"}, diag.Text{})
+		list.Error("N110", diag.Text{EN: "there are no rules in this file", ZH: "这个文件里没有规则"}, diag.Text{EN: "write one, or remove the file", ZH: "请写一条规则，或删掉这个文件"})
 	}
 	for _, n := range list.List() {
 		name := n.Get("name")
@@ -264,7 +264,7 @@ func (l *loader) action(n *diag.Node, r *Rule) {
 		}
 	}
 	if r.Action == "" && !n.Meant("tags") && !n.Meant("push") && !n.Meant("broadcast") {
-		r.node.Error("N114", diag.Text{EN: "the rule does nothing: it has no `tags`, `push` or `broadcast`", ZH: "规则没有动作：缺少 `tags`、`push` 或 `broadcast`"}, diag.Text{})
+		r.node.Error("N114", diag.Text{EN: "the rule does nothing: it has no `tags`, `push` or `broadcast`", ZH: "规则没有动作：缺少 `tags`、`push` 或 `broadcast`"}, diag.Text{EN: "add `push: {body: \"...\"}`, for an audience `broadcast`, for tags `tags`", ZH: "请加上 `push: {body: \"...\"}`；发给人群用 `broadcast`，打标签用 `tags`"})
 	}
 }
 

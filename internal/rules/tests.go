@@ -122,7 +122,7 @@ func moment(n *diag.Node) time.Time {
 // happens reads the event of a test and what was known before it.
 func (l *loader) happens(n *diag.Node, r *Rule, t *Test) {
 	if (n.Get("event") == nil) == (n.Get("sample") == nil) {
-		n.Error("N802", diag.Text{EN: "a test has either `event` or `sample`", ZH: "测试要写 `event` 或 `sample` 其中一个"}, diag.Text{})
+		n.Error("N802", diag.Text{EN: "a test has either `event` or `sample`", ZH: "测试要写 `event` 或 `sample` 其中一个"}, diag.Text{EN: "write `event: {field: value}`, or `sample: EVENT` and `with: {field: value}`", ZH: "请写 `event: {字段: 值}`，或写 `sample: 事件名` 加 `with: {字段: 值}`"})
 	}
 	if w := n.Key("with"); w != nil && n.Get("event") != nil {
 		w.Error("N802", diag.Text{EN: "`with` changes a `sample`", ZH: "`with` 只用来改 `sample`"}, diag.Text{EN: "write the values into `event`", ZH: "请直接写进 `event`"})
