@@ -66,13 +66,23 @@ func (d *Doc) mendQuotes(line, from, to int, text string) {
 // what it was taken for.
 func (n *Node) requoted() bool { return n.Quoted() && n.doc.quoted[n.Line] }
 
+// Indentation gives the spaces that line i should begin with, and the rest of it. The lines above are mended already.
+func Indentation(lines []string, i int) (lead, text string) {
+	lead, text, _ = indentation(lines, i)
+	return lead, text
+}
+
 // indentation gives the spaces that line i should begin with, and the rest of it. White space that only looks like indentation counts two, a
 // no-break space one; where the lines around it show another place, it is that one. The lines above are mended. It is unsure when the lines above and below
 // show two places.
 func indentation(lines []string, i int) (lead, text string, unsure bool) {
 	const looksLike = " \t\u3000\u00a0"
 	text = strings.TrimLeft(lines[i], looksLike)
-	lead = strings.NewReplacer("\t", "  ", "\u3000", "  ", "\u00a0", " ").Replace(strings.TrimSuffix(lines[i], text))
+	lead = strings.TrimSuffix(lines[i], text)
+	if strings.Trim(lead, " ") == "" {
+		return lead, text, false
+	}
+	lead = strings.NewReplacer("\t", "  ", "\u3000", "  ", "\u00a0", " ").Replace(lead)
 	item := len(blockLead.FindString(text)) // its dashes
 	if item == 0 && !keyLine.MatchString(text) {
 		return lead, text, false
@@ -83,7 +93,9 @@ func indentation(lines []string, i int) (lead, text string, unsure bool) {
 		if n := indentOf(lines[i+1]); below != "" && n+len(below) == len(lines[i+1]) {
 			switch isItem := strings.HasPrefix(below, "- "); {
 			case item > 0 && !isItem:
-				next, sure = n-item, true // a key of the item
+				if keyLine.MatchString(text) {
+					next, sure = n-item, true // a key of the item
+				}
 			case isItem == (item > 0) && (item > 0 || !strings.HasSuffix(text, ":")):
 				next = n
 			case strings.HasSuffix(text, ":"):
@@ -91,13 +103,13 @@ func indentation(lines []string, i int) (lead, text string, unsure bool) {
 			}
 		}
 	}
-	fits, child := places(lines, i, item > 0)
+	fits, child := places(lines, i, item > 0, keyLine.MatchString(text))
 	switch {
 	case len(fits) == 0:
 		return lead, text, false
 	case child:
 		return strings.Repeat(" ", max(next, fits[0])), text, false
-	case next == fits[0] || sure && slices.Contains(fits, next):
+	case next == fits[0] || (sure || next == len(lead)) && slices.Contains(fits, next):
 		return strings.Repeat(" ", next), text, false
 	case !slices.Contains(fits, next) && slices.Contains(fits, len(lead)):
 		return lead, text, false
@@ -107,19 +119,20 @@ func indentation(lines []string, i int) (lead, text string, unsure bool) {
 
 // places gives the columns where a key or an item can stand behind the lines above it, the nearest first; child says that the first is
 // below a key that has no value yet.
-func places(lines []string, i int, isItem bool) (out []int, child bool) {
+func places(lines []string, i int, isItem, keyed bool) (out []int, child bool) {
 	limit := 1 << 20
 	for above := i - 1; above >= 0 && limit > 0; above-- {
 		s := lines[above]
 		if trimmed := strings.TrimSpace(s); trimmed == "" || trimmed[0] == '#' || indentOf(s) >= limit {
 			continue
 		}
+		s = strings.Replace(s, "：", ":", 1) // a mistake that is mended later
 		own, keys := indentOf(s), len(blockLead.FindString(s))
 		if limit == 1<<20 && strings.HasSuffix(strings.TrimRight(s, " "), ":") { // what stands below it is its value
 			out, child = append(out, keys+2), true
 		}
 		switch {
-		case isItem && keys > own:
+		case isItem && keys > own && keyLine.MatchString(s) == keyed: // a list is of texts or of keys
 			out = append(out, own)
 		case !isItem && keyLine.MatchString(s):
 			out = append(out, keys)

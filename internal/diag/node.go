@@ -281,6 +281,34 @@ func (n *Node) String() (string, bool) {
 	return n.Text, true
 }
 
+// Wide reports full-width marks and digits in a text that is right without them.
+func (n *Node) Wide(right func(narrow string) bool) bool {
+	fix := narrow(n.Text)
+	if fix == n.Text || !right(fix) {
+		return false
+	}
+	if n.Quoted() {
+		fix = quote(fix)
+	}
+	n.Error("N103", Text{"full-width marks or digits in `" + n.Text + "`", "`" + n.Text + "` 里有全角符号或数字"}, Text{"write `" + fix + "`", "写成 `" + fix + "`"}).Fix = fix
+	return true
+}
+
+// narrow writes full-width marks, digits and letters as ASCII has them.
+func narrow(s string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		switch {
+		case r >= '！' && r <= '～':
+			return r - '！' + '!'
+		case r == '—' || r == '–' || r == '〜':
+			return '-'
+		case r == '\u3000':
+			return ' '
+		}
+		return r
+	}, s))
+}
+
 // Enum gives one of the allowed words.
 func (n *Node) Enum(allowed ...string) (string, bool) {
 	s, ok := n.String()
@@ -288,7 +316,7 @@ func (n *Node) Enum(allowed ...string) (string, bool) {
 		return "", false
 	}
 	if !slices.Contains(allowed, s) {
-		if n.requoted() {
+		if n.requoted() || n.Wide(func(s string) bool { return slices.Contains(allowed, s) }) {
 			return "", false
 		}
 		hint, fix := DidYouMean(s, allowed)
@@ -308,7 +336,7 @@ func (n *Node) Int(lo, hi int64) (int64, bool) {
 		return 0, false
 	}
 	v, err := strconv.ParseInt(s, 10, 64)
-	if err != nil && n.requoted() {
+	if err != nil && (n.requoted() || n.Wide(func(s string) bool { _, err := strconv.ParseInt(s, 10, 64); return err == nil })) {
 		return 0, false
 	}
 	if err != nil || v < lo || v > hi {
@@ -341,7 +369,7 @@ func (n *Node) Duration(lo, hi time.Duration) (time.Duration, bool) {
 		return 0, false
 	}
 	v, err := ParseDuration(s)
-	if err != nil && n.requoted() {
+	if err != nil && (n.requoted() || n.Wide(func(s string) bool { _, err := ParseDuration(s); return err == nil })) {
 		return 0, false
 	}
 	if err != nil {

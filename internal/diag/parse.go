@@ -380,6 +380,9 @@ func (d *Doc) convert(n ast.Node) *Node {
 		return out
 	case *ast.NullNode:
 		out := d.node(n, invalid)
+		if d.hidden(out) {
+			return out
+		}
 		if n.Token.Type == token.ImplicitNullType {
 			d.at(out.Line, out.Column, out.Column+1, "N104", Error, Text{"nothing is written here", "这里没有内容"}, Text{"write a value or remove the key", "请填写内容，或删掉这个配置项"})
 		} else {
@@ -413,6 +416,22 @@ func (d *Doc) convert(n ast.Node) *Node {
 	return out
 }
 
+var hash = regexp.MustCompile(`: +(#[^# ].*)$`)
+
+// hidden reports a value that begins with `#`, which makes a comment of it. Behind a comment stands a space.
+func (d *Doc) hidden(n *Node) bool {
+	for l := n.Line; l >= max(1, n.Line-1); l-- { // the library may put the value below its key
+		if m := hash.FindStringSubmatch(d.lines[l-1]); m != nil {
+			col := utf8.RuneCountInString(strings.TrimSuffix(d.lines[l-1], m[1])) + 1
+			n.Line, n.Column = l, col
+			fix := quote(strings.TrimSpace(m[1]))
+			d.at(l, col, 0, "N113", Error, Text{"`#` begins a comment: nothing is left of the text", "`#` 开头的是注释：文字全都没了"}, Text{"write `" + fix + "`", "写成 `" + fix + "`"}).Fix = fix
+			return true
+		}
+	}
+	return false
+}
+
 func (d *Doc) entry(out *Node, v *ast.MappingValueNode) {
 	k := &Node{Kind: Scalar, doc: d}
 	k.place(v.Key.GetToken())
@@ -429,6 +448,10 @@ func (d *Doc) entry(out *Node, v *ast.MappingValueNode) {
 		d.at(k.Line, k.Column, k.Column+1, "N105", Error, Text{"a key must be a plain word", "配置项必须是一个普通的词"}, Text{"write `key: value`", "请写 `key: value`"})
 	}
 	k.end = k.endColumn()
+	if m := dashed.FindStringSubmatch(d.lines[k.Line-1]); m != nil && k.style == plain && k.Kind == Scalar && strings.HasPrefix(k.Text, "-") {
+		d.tightDash(k.Line, 0, "")
+		k.Text = strings.TrimLeft(k.Text, "-\u3000 ")
+	}
 	val := d.convert(v.Value)
 	if val.Kind == invalid && val.Line == k.Line && val.Column <= k.end {
 		val.Line, val.Column = k.Line, k.Column

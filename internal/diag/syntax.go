@@ -33,7 +33,7 @@ func (d *Doc) syntax(err error) int {
 	for line = min(max(line, 1), len(d.lines)); line > 1 && strings.TrimSpace(d.lines[line-1]) == ""; {
 		line, col = line-1, utf8.RuneCountInString(d.lines[line-2])+1
 	}
-	for _, cause := range []func(line, col int, msg string) bool{d.wideMark, d.openQuote, d.commentInside, d.holeInside, d.begins, d.noSpace, d.colonInside, d.openBracket, d.depth} {
+	for _, cause := range []func(line, col int, msg string) bool{d.tightDash, d.wideBracket, d.wideMark, d.openQuote, d.commentInside, d.holeInside, d.begins, d.noSpace, d.colonInside, d.openBracket, d.depth} {
 		if cause(line, col, msg) {
 			return line
 		}
@@ -41,6 +41,47 @@ func (d *Doc) syntax(err error) int {
 	d.at(line, col, col+1, "N100", Error, unreadable,
 		Text{"look for a missing bracket or quotation mark, or wrong indentation, here and in the line above", "请检查这一行和上一行的括号、引号和缩进"})
 	return line
+}
+
+var (
+	dashed    = regexp.MustCompile(`^( *)-(?:\x{3000}+ *)?([A-Za-z_][\w-]*:(?: .*)?)$`)
+	bracketed = regexp.MustCompile(`^( *(?:- +)*[^\s:"'{}\[\],]+: +)([｛［].*[｝］])\s*$`)
+	wideClock = regexp.MustCompile(`([0-9])：([0-9])`)
+)
+
+// tightDash finds `-name: x`, an item without a space behind its dash; the library stumbles over the line below.
+func (d *Doc) tightDash(line, _ int, _ string) bool {
+	for l := line; l >= max(1, line-1); l-- {
+		if m := dashed.FindStringSubmatch(d.lines[l-1]); m != nil {
+			col := utf8.RuneCountInString(m[1]) + 1
+			end := utf8.RuneCountInString(strings.TrimSuffix(d.lines[l-1], m[2])) + 1
+			d.at(l, col, end, "N100", Error, Text{"a space is missing behind the dash", "短横线后面缺少空格"}, Text{"write `- " + m[2] + "`", "写成 `- " + m[2] + "`"}).Fix = "- "
+			d.mend(l, col, end, "- ")
+			return true
+		}
+	}
+	return false
+}
+
+// wideBracket finds full-width brackets around a value.
+func (d *Doc) wideBracket(line, _ int, _ string) bool {
+	for l := line; l >= max(1, line-1); l-- {
+		if m := bracketed.FindStringSubmatch(d.lines[l-1]); m != nil {
+			col := utf8.RuneCountInString(m[1]) + 1
+			d.mend(l, col, col+utf8.RuneCountInString(m[2]), d.brackets(l, col, m[2]))
+			return true
+		}
+	}
+	return false
+}
+
+// brackets reports full-width brackets around a value, and gives the value with those that were meant.
+func (d *Doc) brackets(line, col int, text string) string {
+	fix := wideClock.ReplaceAllString(text, "$1:$2")
+	fix = strings.NewReplacer("｛", "{", "｝", "}", "［", "[", "］", "]", "，", ", ", "：", ": ").Replace(fix)
+	fix = strings.NewReplacer(",  ", ", ", ":  ", ": ").Replace(fix)
+	d.at(line, col, col+utf8.RuneCountInString(text), "N103", Error, Text{"full-width brackets", "这里是全角括号"}, Text{"write `" + fix + "`", "写成 `" + fix + "`"}).Fix = fix
+	return fix
 }
 
 // wideMark finds a full-width colon or comma outside quotation marks; the library stumbles over the word behind it.
@@ -323,6 +364,10 @@ func (d *Doc) openBracket(line, col int, msg string) bool {
 		return false
 	}
 	p := stack[len(stack)-1]
+	if own := []rune(d.lines[p.line-1]); p.col-1 == utf8.RuneCountInString(valueStart.FindString(d.lines[p.line-1])) && p.r == '[' && !strings.ContainsAny(string(own[p.col-1:]), ",，]\"'") &&
+		(p.line == len(d.lines) || indentOf(d.lines[p.line]) <= indentOf(d.lines[p.line-1])) {
+		return d.indicator(p.line, p.col) // one piece in one line: a text
+	}
 	end := map[rune]string{'[': "]", '{': "}"}[p.r]
 	d.at(p.line, p.col, p.col+1, "N100", Error, Text{"this bracket is not closed", "这个括号没有对应的右括号"}, Text{"close it with `" + end + "`, or put a comma between the items", "请加上 `" + end + "`，或在各项之间加半角逗号"})
 	return true

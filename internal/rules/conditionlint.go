@@ -129,6 +129,8 @@ func lint(w *wording, marks []mark, s *scope) (slip, bool) {
 			return fail(m.from, end+1, "N207", "Chinese quotation marks", "这里是中文引号", quoteText(string(w.runes[m.to:end])))
 		case m.kind == sign && strings.ContainsAny(m.text, "“”‘’「」『』＂＇"):
 			return fail(m.from, m.to, "N207", "a Chinese quotation mark `"+m.text+"`", "这里是中文引号 `"+m.text+"`", `"`)
+		case m.text == "，" && prev.kind == number && prev.to == m.from && next.from == m.to && grouped.MatchString(next.text) && !inList(marks[:i-1]):
+			return fail(prev.from, next.to, "N211", "a number is written without commas", "数字里不能有逗号", prev.text+next.text)
 		case m.kind == sign && wide[m.text] != "":
 			return fail(m.from, m.to, "N207", "a full-width mark `"+m.text+"`", "这里是全角符号 `"+m.text+"`", wide[m.text])
 		case m.kind == word && chinese[m.text] != "" && s.fields[m.text] == nil:

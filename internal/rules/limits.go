@@ -50,6 +50,9 @@ func (l *loader) limits(own, defaults *diag.Node, r *Rule) {
 			continue
 		}
 		cap, ok := parseCap(text)
+		if !ok && c.Wide(func(s string) bool { _, ok := parseCap(s); return ok }) {
+			continue
+		}
 		if !ok {
 			c.Error("N112", diag.Text{EN: "`" + text + "` is not a limit", ZH: "`" + text + "` 不是次数限制"}, diag.Text{EN: "like `1 in 24h`, `2 per day` or `none`", ZH: "例如 `1 in 24h`、`2 per day`、`none`"})
 			continue
@@ -70,6 +73,7 @@ func (l *loader) limits(own, defaults *diag.Node, r *Rule) {
 		}
 		quiet, ok := parseQuiet(text)
 		switch {
+		case !ok && q.Wide(func(s string) bool { _, ok := parseQuiet(s); return ok }):
 		case !ok:
 			q.Error("N112", diag.Text{EN: "`" + text + "` is not a time of day", ZH: "`" + text + "` 不是时段"}, diag.Text{EN: "like 22:00-08:00, `Sat,Sun 21:00-10:00` or none", ZH: "例如 22:00-08:00、`Sat,Sun 21:00-10:00`、none"})
 		case quiet.From == quiet.To:

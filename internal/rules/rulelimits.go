@@ -44,6 +44,9 @@ func rate(n *diag.Node, rolling bool) (intent.Cap, bool) {
 			return c, true
 		}
 	}
+	if n.Wide(rateText.MatchString) {
+		return c, false
+	}
 	hint := diag.Text{EN: "like `100 in 1h` or `100 per day`", ZH: "例如 `100 in 1h`、`100 per day`"}
 	if rolling {
 		hint = diag.Text{EN: "like `500 in 10m`", ZH: "例如 `500 in 10m`"}
@@ -147,6 +150,9 @@ func (l *loader) reserve(n, until *diag.Node, r *Rule) {
 		if err1 == nil && err2 == nil && min < 60 && h*60+min <= 24*60 {
 			minutes = h*60 + min
 		}
+	}
+	if minutes == 0 && until.Wide(clockText.MatchString) {
+		return
 	}
 	if minutes == 0 {
 		until.Error("N112", diag.Text{EN: "`" + text + "` is not a time of day until which something can be kept", ZH: "`" + text + "` 不是能预留到的时间"}, diag.Text{EN: "like \"22:00\", or \"24:00\" for the whole day", ZH: "例如 \"22:00\"；整天写 \"24:00\""})
