@@ -109,7 +109,7 @@ func indentation(lines []string, i int) (lead, text string, unsure bool) {
 		return lead, text, false
 	case child:
 		return strings.Repeat(" ", max(next, fits[0])), text, false
-	case next == fits[0] || (sure || next == len(lead)) && slices.Contains(fits, next):
+	case next == fits[0] || sure && slices.Contains(fits, next):
 		return strings.Repeat(" ", next), text, false
 	case !slices.Contains(fits, next) && slices.Contains(fits, len(lead)):
 		return lead, text, false

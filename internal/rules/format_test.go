@@ -158,7 +158,7 @@ func TestFormatRepairsTheIndentationOfEachLine(t *testing.T) {
 	catalogue := File{"events.yaml", readFile(t, "testdata/events.yaml")}
 	lines := strings.Split(rich, "\n")
 	whole := format(t, []File{catalogue, {"r.yaml", []byte(rich)}})["r.yaml"]
-	other := 0
+	other := map[int]bool{}
 	for i, line := range lines {
 		if indent(line) == 0 {
 			continue
@@ -170,15 +170,14 @@ func TestFormatRepairsTheIndentationOfEachLine(t *testing.T) {
 			if out == whole {
 				continue
 			}
-			other++
-			t.Logf("line %d with %q: %s", i+1, space, line)
+			other[i+1] = true
 			if l := diag.Parse("r.yaml", []byte(out)).List; l.Errors() > 0 {
 				t.Errorf("line %d with %q:\n%s", i+1, space, show(l))
 			}
 		}
 	}
-	if other > 6 { // a key between a deeper and a shallower one may belong to either
-		t.Errorf("%d lines stand elsewhere", other)
+	if len(other) > 3 { // a key between a deeper and a shallower one may belong to either
+		t.Errorf("lines %v stand elsewhere", other)
 	}
 }
 
