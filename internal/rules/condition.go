@@ -118,6 +118,17 @@ func (s *scope) misspelt(name string) bool {
 	return !s.open && (!s.guessed || diag.Nearest(name, s.known()) != "")
 }
 
+// elsewhere are names that mean something, but not as a field.
+var elsewhere = map[string]diag.Text{
+	"now":    {EN: "it is there in texts only; conditions have the event's time: `event.time`", ZH: "它只能用在文字里；条件里有事件时间 `event.time`"},
+	"count":  {EN: "it is there in texts with `merge` only", ZH: "它只能用在有 `merge` 的文字里"},
+	"user":   {EN: "the user's id is `event.user`; the profile is asked in `user_when`", ZH: "用户 ID 是 `event.user`；用户资料请写在 `user_when` 里"},
+	"first":  {EN: "it is there in texts with `merge` only", ZH: "它只能用在有 `merge` 的文字里"},
+	"latest": {EN: "it is there in texts with `merge` only", ZH: "它只能用在有 `merge` 的文字里"},
+	"list":   {EN: "it is there in texts with `merge` only", ZH: "它只能用在有 `merge` 的文字里"},
+	"always": {EN: "it stands alone: `when: always`", ZH: "它要单独写：`when: always`"},
+}
+
 // unknownField is the finding for a name that is no field.
 func (s *scope) unknownField(n *diag.Node, from, to int, name string) {
 	if !s.misspelt(name) {
@@ -132,6 +143,9 @@ func (s *scope) unknownField(n *diag.Node, from, to int, name string) {
 			en, zh = en+" ("+f.Alias+", "+string(f.Type)+")", zh+"（"+f.Alias+"）"
 		}
 		d.Hint, d.Fix = diag.Text{EN: en + "?", ZH: zh + "？"}, fix
+	}
+	if h, ok := elsewhere[name]; ok {
+		d.Hint, d.Fix = h, ""
 	}
 	d.Note = s.describe()
 }
@@ -531,6 +545,9 @@ func (w *writer) compare(n *ast.BinaryNode) bool {
 		}
 		values = arr.Nodes
 	}
+	if len(values) == 0 {
+		return false
+	}
 	wrong := false
 	for _, v := range values {
 		if other, ok := v.(*ast.IdentifierNode); ok && w.scope.fields[other.Value] == nil && f.Type == event.String {
@@ -564,7 +581,7 @@ func (w *writer) compare(n *ast.BinaryNode) bool {
 	if wrong {
 		return true
 	}
-	if f.Scale != "" && (n.Operator == "==" || n.Operator == "!=") && constant(right) {
+	if f.Scale != "" && (n.Operator == "==" || n.Operator == "!=" || n.Operator == "in") && constant(values[0]) {
 		from, to := w.text.place(spanOf(n))
 		w.text.node.WarnAt(from, to, "W218", diag.Text{EN: "`" + f.Name + "` is a scaled number: `" + n.Operator + "` may miss by a hair", ZH: "`" + f.Name + "` 是换算后的小数，用 `" + n.Operator + "` 可能差一点点"},
 			diag.Text{EN: "compare with >= and <", ZH: "请用 >= 和 < 比较"})

@@ -102,7 +102,9 @@ func lint(w *wording, marks []mark, s *scope) (slip, bool) {
 		prev, next := at(marks, i-1), at(marks, i+1)
 		fail := func(from, to int, code string, en, zh, fix string) (slip, bool) {
 			d := w.error(from, to, code, diag.Text{EN: en, ZH: zh}, diag.Text{})
-			if fix != "" {
+			if fix == " " {
+				d.Fix, d.Hint = fix, diag.Text{EN: "remove it", ZH: "请删掉"}
+			} else if fix != "" {
 				d.Fix, d.Hint = fix, diag.Text{EN: "write `" + fix + "`", ZH: "写成 `" + fix + "`"}
 			}
 			return slip{from, to, fix}, true
@@ -177,14 +179,11 @@ func lint(w *wording, marks []mark, s *scope) (slip, bool) {
 				end++
 			}
 			if end < len(marks) && slices.ContainsFunc(marks[i+2:end], func(x mark) bool { return x.text == "," }) {
-				var b strings.Builder
-				for _, p := range marks[i+2 : end] {
-					b.WriteString(p.text)
-					if p.text == "," {
-						b.WriteByte(' ')
-					}
-				}
-				return fail(next.from, marks[end].to, "N219", "a list stands in square brackets", "列表要用方括号", "["+b.String()+"]")
+				return fail(next.from, marks[end].to, "N219", "a list stands in square brackets", "列表要用方括号", listText(marks[i+2:end]))
+			}
+		default:
+			if found, from, to, code, en, zh, fix := habit(marks, i, s); found {
+				return fail(from, to, code, en, zh, fix)
 			}
 		}
 	}

@@ -257,3 +257,26 @@ func TestAMistakeOfTheCatalogueBlamesNoRule(t *testing.T) {
 		}
 	}
 }
+
+// What people write out of habit is named for what it is, with what to write instead.
+func TestHabits(t *testing.T) {
+	for when, want := range map[string]string{
+		`amount > 1万`: "N211:10 10000", `amount > 1.5万元`: "N211:10 15000", `amount > 500元`: "N211:10 500", `amount > 10%`: "N211:10 10", `amount > 五百`: "N211:10 500", `amount > 一万二千`: "N211:10 12000",
+		`amount between 1 and 9`: "N205:1 amount >= 1 and amount <= 9", `city like "%京%"`: `N205:6 contains "京"`, `city like "北%"`: `N205:6 startsWith "北"`, `city == "北京","上海"`: `N219:1 city in ["北京", "上海"]`,
+		`city in "北京", "上海"`: `N219:9 ["北京", "上海"]`, `金额大于500`: "N207:1 金额 > 500", `金额大于等于500并且城市=="北京"`: "N207:1 金额 >= 500并且城市", `城市是北京`: "N207:1 城市 == 北京",
+		`event.time > now`: "N202:14 it is there in texts only", `count > 1`: "N202:1 it is there in texts with", "amount\u200b > 5": "N207:7  ", `Always`: "N215:0 always", `true`: "N215:0 always",
+		`city in [北京, 上海]`: `N208:10 "北京"`, `amount > 1，000`: "N211:10 1000", `amount in [500,600]`: "W218:8 compare with >= and <",
+	} {
+		_, l := load(t, "  - name: x-y\n    event: order.paid\n    mode: live\n    class: service\n    push: {body: b}\n    when: "+single(when)+"\n    tests: [{name: n, event: {}, expect: no match}]\n", demoAccount())
+		got := ""
+		if len(l) > 0 {
+			got = fmt.Sprintf("%s:%d %s", l[0].Code, l[0].Column-len("    when: '")+strings.Count(single(when[:1]), "''"), l[0].Fix)
+			if l[0].Fix == "" {
+				got += l[0].Hint.EN
+			}
+		}
+		if !strings.HasPrefix(got+" ", want) && !strings.HasPrefix(got, want) {
+			t.Errorf("%s\n got %s\nwant %s\n%s", when, got, want, show(l))
+		}
+	}
+}

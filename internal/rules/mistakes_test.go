@@ -85,6 +85,8 @@ var mistakes = []struct {
 	{"", "holes that are filled later", map[string]string{"open-user-broadcast": "N539", "open-user-to": "N539", "open-now-by": "N539", "open-user-field": "N202", "open-filter": "N304"}},
 	{"", "accounts to try in order", map[string]string{"account-list-tags": "N540", "account-list-twice": "N540", "account-list-unknown": "N203", "account-list-everyone": "N401"}},
 	{"", "limits that cannot be kept", map[string]string{"limit-quota-push": "N520", "limit-per-user": "N112", "limit-once-merged": "N521", "limit-reserve-alone": "N522", "limit-reserve-over-quota": "N522", "limit-reserve-sum": "N523"}},
+	{"", "marks that are not what they seem", map[string]string{"yaml-hash-first": "N113", "yaml-begins-bracket-open": "N105", "yaml-tight-dash": "N100", "yaml-wide-dash": "N100",
+		"yaml-wide-brackets": "N103", "yaml-wide-brackets-list": "N103", "yaml-wide-time": "N103"}},
 	{"", "holes", map[string]string{"hole-open": "N301", "hole-wide": "N301", "hole-empty": "N301", "hole-count": "N302", "hole-event": "N302"}},
 	{"", "accounts of which none is clear, or that cannot send it", map[string]string{"account-several": "N406", "account-no-sender": "N408"}},
 	{"", "what is too much", map[string]string{"cond-nested": "N214", "cond-loops": "N214", "size-text": "N505"}},

@@ -319,6 +319,9 @@ func (l *loader) oneAccount(n *diag.Node, r *Rule) (Account, bool) {
 	return Account{}, false
 }
 
+// meansAlways is what people write for `always`.
+var meansAlways = []string{"always", "true", "1 == 1", "总是", "始终", "一直", "每次", "all", "any", "*", "yes"}
+
 func (l *loader) conditions(n *diag.Node, r *Rule) {
 	when := n.Get("when")
 	if when == nil {
@@ -333,6 +336,10 @@ func (l *loader) conditions(n *diag.Node, r *Rule) {
 			when.Error("N104", diag.Text{EN: "the list is empty", ZH: "列表是空的"}, diag.Text{EN: "to act on every event write `when: always`", ZH: "每次都触发请写 `when: always`"})
 		}
 		for _, c := range when.List() {
+			if c.Kind == diag.Scalar && slices.Contains(meansAlways, strings.ToLower(strings.TrimSpace(c.Text))) {
+				c.Error("N215", diag.Text{EN: "`" + c.Text + "` is not how to act on every event", ZH: "每次都触发不是写 `" + c.Text + "`"}, diag.Text{EN: "write `when: always`", ZH: "请写 `when: always`"}).Fix = "always"
+				continue
+			}
 			if x := compile(c, r.scope); x != nil {
 				r.when = append(r.when, x)
 			}
