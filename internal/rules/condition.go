@@ -61,6 +61,7 @@ type condition struct {
 	work    amount   // what it takes on one event, at most
 	node    *diag.Node
 	scope   *scope
+	sketch  simple        // for the question whether it contradicts others
 	split   func() *logic // its clauses: see clauses.go
 }
 
@@ -185,9 +186,9 @@ func compile(n *diag.Node, s *scope) *condition {
 	if tree == nil || text.told {
 		return nil
 	}
-	marks := scan(src)
-	mixed(n, marks)
-	contradiction(n, marks)
+	mixed(n, scan(src))
+	constants(w, tree.Node)
+	drawn := sketch(tree.Node, s.fields)
 	work := workOf(tree.Node, s.fields)
 	if !work.check(n, diag.Text{EN: "the condition", ZH: "这个条件"}) {
 		return nil
@@ -201,7 +202,7 @@ func compile(n *diag.Node, s *scope) *condition {
 		return nil
 	}
 	c := &condition{source: src, program: program, needs: slices.Sorted(maps.Keys(w.needs)), touches: slices.Sorted(maps.Keys(w.touches)),
-		env: slices.Sorted(maps.Keys(w.env)), changed: w.changed, parts: parts, whole: whole, work: work, node: n, scope: s}
+		env: slices.Sorted(maps.Keys(w.env)), changed: w.changed, parts: parts, whole: whole, work: work, node: n, scope: s, sketch: drawn}
 	c.split = sync.OnceValue(c.divide)
 	return c
 }

@@ -280,3 +280,31 @@ func TestHabits(t *testing.T) {
 		}
 	}
 }
+
+// A condition that always or never holds is named, however it is written; one that depends on the event is not.
+func TestConditionsThatAlwaysOrNeverHold(t *testing.T) {
+	for when, want := range map[string]bool{
+		`amount > 500 and 金额 < 400`: true, `城市 == "a" and city == "b"`: true, `city != "a" or 城市 != "b"`: true, `city == "a" or city != "a"`: true, `level == "vip" and level != "vip"`: true,
+		`has(city) and not has(city)`: true, `level in ["normal", "vip", "svip"]`: true, `level not in ["normal", "vip", "svip"]`: true, `city in []`: true, `1 == 1`: true, `2 ** 100000000 > 1`: true,
+		`amount > 5 and city == "a" and amount < 3`: true, `not (amount > 5 or amount <= 5)`: true, `level == "vip" or level == "svip" or level == "normal"`: true, `len(items) > 1 and not (len(items) > 1)`: true,
+		`level != "vip" and level != "svip" and level != "normal"`: true, `amount > 1 and 1 == 1`: true, `500 < amount and amount < 500`: true,
+
+		`amount > 500 and amount < 600`: false, `city == "a" or city == "b"`: false, `level in ["normal", "vip"]`: false, `has(city) and city == "a"`: false, `not has(city) or city == "a"`: false,
+		`amount >= 500 and amount <= 500`: false, `amount > 5 or amount < 3`: false, `city != "a" and city != "b"`: false, `(amount ?? 0) > 5`: false, `len(items) > 1 and len(items) < 3`: false, `city == order_id`: false,
+		`any(items, # == "a") and city == "x"`: false, `has(amount)`: false, `event.id == "a"`: false,
+	} {
+		_, l := load(t, "  - name: x-y\n    event: order.paid\n    mode: live\n    class: service\n    push: {body: b}\n    when: "+single(when)+"\n    tests: [{name: n, event: {}, expect: no match}]\n", demoAccount())
+		n := strings.Count(codes(l), "W212")
+		if got := n > 0; got != want || n > 1 || l.Errors() > 0 {
+			t.Errorf("%s: got %t, want %t\n%s", when, got, want, show(l))
+		}
+	}
+	for items, want := range map[string]int{
+		`[amount > 500, 金额 < 400]`: 1, `['city == "a"', 'level == "vip"', '城市 == "b"']`: 1, `[amount > 5, amount < 9]`: 0, `['level != "vip"', 'level != "svip"', 'level != "normal"']`: 1, `['1 == 1', amount > 5]`: 1, `['city in []', amount > 5]`: 1,
+	} {
+		_, l := load(t, "  - name: x-y\n    event: order.paid\n    mode: live\n    class: service\n    push: {body: b}\n    when: "+items+"\n    tests: [{name: n, event: {}, expect: no match}]\n", demoAccount())
+		if n := strings.Count(codes(l), "W212"); n != want || l.Errors() > 0 {
+			t.Errorf("%s: got %d, want %d\n%s", items, n, want, show(l))
+		}
+	}
+}

@@ -320,7 +320,7 @@ func (l *loader) oneAccount(n *diag.Node, r *Rule) (Account, bool) {
 }
 
 // meansAlways is what people write for `always`.
-var meansAlways = []string{"always", "true", "1 == 1", "总是", "始终", "一直", "每次", "all", "any", "*", "yes"}
+var meansAlways = []string{"always", "true", "总是", "始终", "一直", "每次", "all", "any", "*", "yes"}
 
 func (l *loader) conditions(n *diag.Node, r *Rule) {
 	when := n.Get("when")
@@ -344,7 +344,7 @@ func (l *loader) conditions(n *diag.Node, r *Rule) {
 				r.when = append(r.when, x)
 			}
 		}
-		contradictions(when.List())
+		contradictions(r.when)
 	}
 	for _, c := range n.Get("unless").List() {
 		if x := compile(c, r.scope); x != nil {

@@ -39,9 +39,7 @@ func (l *loader) userWhen(n *diag.Node, r *Rule) {
 	case len(l.users.list) == 0 && !l.users.open:
 		c.Error("N533", diag.Text{EN: "there is no profile table: the catalogue has no event of `kind: profile`", ZH: "没有用户资料表：事件目录里没有 `kind: profile` 的事件"}, diag.Text{EN: "ask an engineer to declare one", ZH: "请工程师在事件目录里声明一个"})
 	default:
-		if r.userWhen = compile(c, l.users); r.userWhen != nil {
-			contradictions([]*diag.Node{c})
-		}
+		r.userWhen = compile(c, l.users)
 	}
 }
 
