@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -87,5 +88,35 @@ func TestEveryCodeOfTheProgramIsExplained(t *testing.T) {
 	}
 	if diff := cmp.Diff(emitted, explained); diff != "" {
 		t.Errorf("(-emitted +explained):\n%s", diff)
+	}
+}
+
+// Each code has a golden of its finding as a terminal shows it, in English and in Chinese, in the testdata of the package that finds it.
+func TestEveryCodeHasAGoldenInBothLanguages(t *testing.T) {
+	shown := regexp.MustCompile(`(?m)^(?:error|warning|note)\[([NWI][1-9][0-9]{2})\]: (.+)$`)
+	quoted := regexp.MustCompile("`[^`]*`|\"[^\"]*\"")
+	var en, zh = map[string]bool{}, map[string]bool{}
+	for _, dir := range []string{"diag", "rules", "settings", "app"} {
+		err := filepath.WalkDir("../../internal/"+dir+"/testdata", func(p string, e os.DirEntry, err error) error {
+			if err != nil || e.IsDir() || filepath.Ext(p) != ".txt" {
+				return err
+			}
+			text, err := os.ReadFile(p)
+			for _, m := range shown.FindAllStringSubmatch(string(text), -1) {
+				words := quoted.ReplaceAllString(m[2], "")
+				han := strings.ContainsFunc(words, func(r rune) bool { return unicode.Is(unicode.Han, r) })
+				both := strings.Contains(m[2], " · ")
+				en[m[1]], zh[m[1]] = en[m[1]] || !han || both, zh[m[1]] || han
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range docs.Codes() {
+		if !en[c.Code] || !zh[c.Code] {
+			t.Errorf("%s has no golden: English %t, Chinese %t", c.Code, en[c.Code], zh[c.Code])
+		}
 	}
 }

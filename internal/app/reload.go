@@ -214,10 +214,10 @@ func (l *liveRules) watch(ctx context.Context) error {
 			continue
 		}
 		if cut := rules.CutShort(l.files, files); cut != "" && time.Since(since) < finished {
-			if l.failure() == "" {
+			if says := oneLine(rules.Unfinished(cut)); l.failure() != says {
 				l.log.Warn("a rule file is the beginning of the live one, perhaps still being written: the live rules stay for a minute", zap.String("code", "N109"), zap.String("file", cut))
+				l.fail(says)
 			}
-			l.fail("N109: " + cut + " is only the beginning of the live file")
 			tried = [32]byte{} // also the live content, when it comes back, is news
 			continue
 		}
@@ -257,7 +257,7 @@ func (l *liveRules) reload(files []rules.File) error {
 func firstError(ds diag.List) string {
 	for _, d := range ds.Sorted() {
 		if d.Severity == diag.Error {
-			return fmt.Sprintf("%s:%d:%d %s %s", d.File, d.Line, d.Column, d.Code, d.Message.EN)
+			return oneLine(d)
 		}
 	}
 	return "none"
@@ -303,4 +303,17 @@ func ruleTexts(s *rules.Set, files []rules.File) map[string]string {
 		}
 	}
 	return out
+}
+
+// oneLine is a finding for a log: its place as far as it has one, its code, what is wrong.
+func oneLine(d diag.Diagnostic) string {
+	place := ""
+	switch {
+	case d.File == "":
+	case d.Line == 0:
+		place = d.File + " "
+	default:
+		place = fmt.Sprintf("%s:%d:%d ", d.File, d.Line, d.Column)
+	}
+	return place + d.Code + " " + d.Message.EN
 }

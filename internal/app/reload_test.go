@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/settings"
@@ -32,7 +33,8 @@ func TestFilesThatMustNotTakeEffect(t *testing.T) {
 		read := func() ([]rules.File, error) {
 			return []rules.File{{Name: "events.yaml", Data: []byte(reloadCatalogue)}, {Name: "r.yaml", Data: []byte(disk.Load().(string))}}, nil
 		}
-		l, err := newLiveRules(Options{Settings: &settings.Settings{Accounts: []settings.Account{{Name: "main", Vendor: "rongcloud"}}}, RuleFiles: read, Log: zap.NewNop()}, prometheus.NewRegistry())
+		logged, logs := observer.New(zap.WarnLevel)
+		l, err := newLiveRules(Options{Settings: &settings.Settings{Accounts: []settings.Account{{Name: "main", Vendor: "rongcloud"}}}, RuleFiles: read, Log: zap.New(logged)}, prometheus.NewRegistry())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,14 +57,19 @@ func TestFilesThatMustNotTakeEffect(t *testing.T) {
 			disk.Store(hostile)
 			after(10*time.Second, 2, "*")
 		}
+		disk.Store(head) // behind another mistake
+		after(10*time.Second, 2, "r.yaml N109 ")
+		if n := logs.FilterField(zap.String("code", "N109")).Len(); n != 1 {
+			t.Errorf("N109 is logged %d times", n)
+		}
 		disk.Store(whole)
 		after(5*time.Second, 2, "")
 		disk.Store(head)
-		after(10*time.Second, 2, "N109: r.yaml")
+		after(10*time.Second, 2, "r.yaml N109 ")
 		disk.Store(whole) // the writer went on
 		after(10*time.Second, 2, "")
 		disk.Store(head)
-		after(58*time.Second, 2, "N109: r.yaml")
+		after(58*time.Second, 2, "r.yaml N109 ")
 		after(5*time.Second, 1, "")
 		disk.Store(whole)
 		after(4*time.Second, 2, "")
@@ -144,4 +151,19 @@ func TestAReloadThatIsAskedForDoesNotWait(t *testing.T) {
 			t.Error("nobody reloads any more, and no error")
 		}
 	})
+}
+
+// A finding without a place is told without one.
+func TestAReloadThatRemovesEveryRuleSaysSo(t *testing.T) {
+	files := []rules.File{{Name: "events.yaml", Data: []byte(reloadCatalogue)}, {Name: "r.yaml", Data: []byte("version: 1\nrules:\n" + reloadRule("first-rule"))}}
+	l, err := newLiveRules(Options{Settings: &settings.Settings{Accounts: []settings.Account{{Name: "main", Vendor: "rongcloud"}}}, RuleFiles: func() ([]rules.File, error) { return files, nil }, Log: zap.NewNop()}, prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.reload(files[:1]); err == nil || !strings.HasSuffix(err.Error(), "the first: N110 there are no rules") {
+		t.Errorf("got %v", err)
+	}
+	if err := l.reload([]rules.File{files[0], {Name: "r.yaml", Data: []byte("version: 1\nrules: []\n")}}); err == nil || !strings.Contains(err.Error(), "r.yaml:2:8 N110 ") {
+		t.Errorf("got %v", err)
+	}
 }

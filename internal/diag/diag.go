@@ -9,6 +9,8 @@ package diag
 
 import (
 	"cmp"
+	"errors"
+	"io/fs"
 	"slices"
 	"unicode/utf8"
 )
@@ -38,6 +40,21 @@ func shorten(s string) string {
 		return s
 	}
 	return string([]rune(s)[:maxText-1]) + "…"
+}
+
+// Unread says why a file cannot be read.
+func Unread(err error) Text {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Text{"there is no such file or folder", "没有这个文件或文件夹"}
+	case errors.Is(err, fs.ErrPermission):
+		return Text{"no permission", "没有读取权限"}
+	}
+	msg := err.Error()
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		msg = pe.Err.Error()
+	}
+	return Text{msg, "系统报错 `" + msg + "`"}
 }
 
 // Lang is the language of the output.

@@ -51,6 +51,9 @@ type Field struct{ Key, Value *Node }
 // Quoted reports whether a scalar stands in quotation marks.
 func (n *Node) Quoted() bool { return n != nil && (n.style == single || n.style == double) }
 
+// Lost reports whether nothing is known of a value because something is wrong with it that was reported already.
+func (n *Node) Lost() bool { return n != nil && n.Kind == invalid }
+
 // File is the name of the file the node stands in.
 func (n *Node) File() string { return n.doc.File }
 
@@ -124,13 +127,22 @@ func (n *Node) Place(rune int) (line, column int) {
 	return n.Line, column
 }
 
-// Error reports a mistake in the whole node. The returned finding may be completed until the next one is reported.
+// Error reports a mistake in the whole node. The returned finding may be completed until the next one is reported. Of a lost value
+// nothing more is said.
 func (n *Node) Error(code string, msg, hint Text) *Diagnostic {
+	if n.Kind == invalid {
+		n.doc.spare = Diagnostic{}
+		return &n.doc.spare
+	}
 	return n.doc.at(n.Line, n.Column, n.end, code, Error, msg, hint)
 }
 
 // Warn is Error for what does not stop the file.
 func (n *Node) Warn(code string, msg, hint Text) *Diagnostic {
+	if n.Kind == invalid {
+		n.doc.spare = Diagnostic{}
+		return &n.doc.spare
+	}
 	return n.doc.at(n.Line, n.Column, n.end, code, Warning, msg, hint)
 }
 
@@ -157,9 +169,6 @@ func (n *Node) Cut() bool {
 }
 
 func (n *Node) wrong(en, zh string) {
-	if n.Kind == invalid {
-		return
-	}
 	have := map[Kind]Text{Scalar: {"a single value", "一个值"}, Sequence: {"a list", "列表"}, Mapping: {"a mapping", "一组配置项"}}[n.Kind]
 	hint := Text{}
 	if n.Kind == Mapping && len(n.Fields) == 1 && strings.HasPrefix(en, "a text") {
@@ -194,13 +203,16 @@ func (n *Node) Keys(known ...string) bool {
 		return false
 	}
 	for _, f := range n.Fields {
-		if f.Key.Kind == Scalar && !slices.Contains(known, f.Key.Text) {
+		if f.Key.Kind == Scalar && !slices.Contains(known, f.Key.Text) && !n.doc.unsure[f.Key.Line] {
 			hint, fix := DidYouMean(f.Key.Text, known)
 			d := f.Key.Error("N101", Text{"unknown key `" + f.Key.Text + "`", "没有 `" + f.Key.Text + "` 这个配置项"}, hint)
 			if d.Fix = fix; fix == "" {
 				d.Note = OneOf("keys", "可用配置项", known)
 			} else {
 				n.meant = append(n.meant, fix)
+				if n.Get(fix) == nil {
+					f.Key.Text = fix // what stands there is looked at as well
+				}
 			}
 		}
 	}
@@ -269,6 +281,34 @@ func (n *Node) String() (string, bool) {
 	return n.Text, true
 }
 
+// Wide reports full-width marks and digits in a text that is right without them.
+func (n *Node) Wide(right func(narrow string) bool) bool {
+	fix := narrow(n.Text)
+	if fix == n.Text || !right(fix) {
+		return false
+	}
+	if n.Quoted() {
+		fix = quote(fix)
+	}
+	n.Error("N103", Text{"full-width marks or digits in `" + n.Text + "`", "`" + n.Text + "` 里有全角符号或数字"}, Text{"write `" + fix + "`", "写成 `" + fix + "`"}).Fix = fix
+	return true
+}
+
+// narrow writes full-width marks, digits and letters as ASCII has them.
+func narrow(s string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		switch {
+		case r >= '！' && r <= '～':
+			return r - '！' + '!'
+		case r == '—' || r == '–' || r == '〜':
+			return '-'
+		case r == '\u3000':
+			return ' '
+		}
+		return r
+	}, s))
+}
+
 // Enum gives one of the allowed words.
 func (n *Node) Enum(allowed ...string) (string, bool) {
 	s, ok := n.String()
@@ -276,6 +316,9 @@ func (n *Node) Enum(allowed ...string) (string, bool) {
 		return "", false
 	}
 	if !slices.Contains(allowed, s) {
+		if n.requoted() || n.Wide(func(s string) bool { return slices.Contains(allowed, s) }) {
+			return "", false
+		}
 		hint, fix := DidYouMean(s, allowed)
 		if fix == "" {
 			hint = Text{"one of " + strings.Join(allowed, ", "), "可选：" + strings.Join(allowed, "、")}
@@ -293,8 +336,11 @@ func (n *Node) Int(lo, hi int64) (int64, bool) {
 		return 0, false
 	}
 	v, err := strconv.ParseInt(s, 10, 64)
+	if err != nil && (n.requoted() || n.Wide(func(s string) bool { _, err := strconv.ParseInt(s, 10, 64); return err == nil })) {
+		return 0, false
+	}
 	if err != nil || v < lo || v > hi {
-		n.Error("N112", Text{fmt.Sprintf("`%s` is not a whole number from %d to %d", s, lo, hi), fmt.Sprintf("`%s` 不是 %d 到 %d 之间的整数", s, lo, hi)}, Text{})
+		n.Error("N112", Text{fmt.Sprintf("`%s` is not a whole number from %d to %d", s, lo, hi), fmt.Sprintf("`%s` 不是 %d 到 %d 之间的整数", s, lo, hi)}, Text{"write a whole number in that range", "请写这个范围内的整数"})
 		return 0, false
 	}
 	return v, true
@@ -304,6 +350,9 @@ func (n *Node) Int(lo, hi int64) (int64, bool) {
 func (n *Node) Bool() (bool, bool) {
 	s, ok := n.String()
 	if !ok {
+		return false, false
+	}
+	if s != "true" && s != "false" && n.requoted() {
 		return false, false
 	}
 	if s != "true" && s != "false" {
@@ -320,12 +369,15 @@ func (n *Node) Duration(lo, hi time.Duration) (time.Duration, bool) {
 		return 0, false
 	}
 	v, err := ParseDuration(s)
+	if err != nil && (n.requoted() || n.Wide(func(s string) bool { _, err := ParseDuration(s); return err == nil })) {
+		return 0, false
+	}
 	if err != nil {
 		n.Error("N112", Text{"`" + s + "` is not a length of time", "`" + s + "` 不是一段时间"}, Text{"like 90s, 10m, 24h or 7d", "例如 90s、10m、24h、7d"})
 		return 0, false
 	}
 	if v < lo || v > hi {
-		n.Error("N112", Text{fmt.Sprintf("`%s` is outside %s to %s", s, FormatDuration(lo), FormatDuration(hi)), fmt.Sprintf("`%s` 超出范围：%s 到 %s", s, FormatDuration(lo), FormatDuration(hi))}, Text{})
+		n.Error("N112", Text{fmt.Sprintf("`%s` is outside %s to %s", s, FormatDuration(lo), FormatDuration(hi)), fmt.Sprintf("`%s` 超出范围：%s 到 %s", s, FormatDuration(lo), FormatDuration(hi))}, Text{"choose a value in that range", "请改到这个范围内"})
 		return 0, false
 	}
 	return v, true

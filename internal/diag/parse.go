@@ -38,10 +38,20 @@ type Doc struct {
 	Root *Node // nil when the file could not be read at all
 	List List
 
-	lines []string
-	rule  string
-	spare Diagnostic // what is reported beyond maxFindings goes here
+	written []string       // the lines of the file
+	lines   []string       // the same, mended where that is needed to read on
+	edits   map[int][]edit // by line, what was mended
+	changed bool           // lines were mended since they were read
+	hurt    map[int]bool   // rules and events, by their first line, of which something was taken out
+	quoted  map[int]bool   // lines in which a text got the quotation marks that it lacks
+	unsure  map[int]bool   // lines of which it is not clear how far they are indented
+	walking bool           // the file is read, its tree is made
+	rule    string
+	spare   Diagnostic // what is reported beyond maxFindings, or again, goes here
 }
+
+// Whole reports whether all of the file could be read: what it does not have is not there.
+func (d *Doc) Whole() bool { return d.Root != nil && d.edits == nil }
 
 // SetRule names the rule that the following findings stand in; "" for none.
 func (d *Doc) SetRule(name string) { d.rule = name }
@@ -57,20 +67,19 @@ func Parse(file string, src []byte) *Doc {
 	}
 	text := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(src))
 	d.lines = strings.Split(text, "\n")
+	d.written = slices.Clone(d.lines)
 	if !utf8.Valid(src) {
 		i := slices.IndexFunc(d.lines, func(l string) bool { return !utf8.ValidString(l) })
 		col := strings.IndexRune(d.lines[i], utf8.RuneError)
 		d.lines[i] = strings.ToValidUTF8(d.lines[i], "\ufffd")
+		d.written[i] = d.lines[i]
 		col = utf8.RuneCountInString(d.lines[i][:min(col, len(d.lines[i]))]) + 1
 		d.at(i+1, col, col+1, "N107", Error, Text{"the file is not UTF-8", "文件不是 UTF-8 编码"}, Text{"save it as UTF-8", "另存为 UTF-8"})
 		return d
 	}
 	if strings.HasPrefix(text, "\ufeff") {
 		d.at(1, 1, 2, "N107", Error, Text{"the file begins with a byte order mark", "文件开头有 BOM 标记"}, Text{"save it as UTF-8 without BOM", "另存为「UTF-8 无 BOM」"})
-		return d
-	}
-	if d.indentation() {
-		return d
+		d.mend(1, 1, 2, "")
 	}
 	if len(d.lines) > maxLines+1 {
 		d.at(maxLines+1, 1, 0, "N108", Error, Text{fmt.Sprintf("the file has %d lines, the most is %d", len(d.lines), maxLines), fmt.Sprintf("文件有 %d 行，最多 %d", len(d.lines), maxLines)}, Text{"split it into several files", "拆成几个文件"})
@@ -81,27 +90,37 @@ func Parse(file string, src []byte) *Doc {
 			Text{"write it over several lines", "请分行写"})
 		return d
 	}
-	d.build(text)
+	d.indentation()
+	for range min(maxRounds, roundBytes/(len(text)+1)+1) {
+		d.changed = false
+		if d.build(strings.Join(d.lines, "\n")); d.Root != nil || !d.changed {
+			break
+		}
+	}
 	return d
 }
 
-// build scans, refuses what the format does not have, parses and converts. A panic of the YAML library becomes a finding.
+// build scans, refuses what the format does not have, parses and converts. A panic of the YAML library becomes a finding. Where lines are
+// mended and nothing is made of them yet, it is to be called again.
 func (d *Doc) build(text string) {
 	defer func() {
 		if r := recover(); r != nil {
-			d.Root = nil
+			d.Root, d.changed = nil, false
 			d.syntax(fmt.Errorf("the YAML library panics: %v", r))
+			d.changed = false // nothing that makes it panic is read twice
 		}
 	}()
 	tokens := lexer.Tokenize(text)
-	if d.refuse(tokens) {
+	if d.refuse(tokens) || d.changed {
 		return
 	}
 	f, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
-		d.syntax(err)
+		before := len(d.List)
+		d.afterSyntax(before, d.syntax(err))
 		return
 	}
+	d.walking = true
 	for _, doc := range f.Docs {
 		if doc.Body == nil {
 			continue
@@ -114,20 +133,25 @@ func (d *Doc) build(text string) {
 		}
 		d.Root = d.convert(doc.Body)
 	}
-	if d.Root == nil {
+	if d.Root == nil && d.edits == nil {
 		d.whole("N104", Text{"the file is empty", "文件是空的"}, Text{"write `version: 1` and what belongs into the file, or remove it", "请写上 `version: 1` 和内容，或删掉这个文件"})
 	}
 }
 
 // indentation finds the white space that looks like indentation and is none.
-func (d *Doc) indentation() (bad bool) {
+func (d *Doc) indentation() {
+	d.unsure = map[int]bool{}
 	for i, l := range d.lines {
 		for col, r := range []rune(l) {
 			if r == '\t' || r == '\u3000' || r == '\u00a0' {
 				what := map[rune]Text{'\t': {"a tab as indentation", "缩进里有制表符（Tab）"}, '\u3000': {"a full-width space as indentation", "缩进里有全角空格"},
 					'\u00a0': {"a no-break space as indentation", "缩进里有不换行空格"}}[r]
 				d.at(i+1, col+1, col+2, "N106", Error, what, Text{"use spaces, two for each level", "请用半角空格，每层两个"})
-				bad = true
+				lead, text, unsure := indentation(d.lines, i)
+				if unsure {
+					d.unsure[i+1] = true
+				}
+				d.mend(i+1, 1, utf8.RuneCountInString(l)-utf8.RuneCountInString(text)+1, lead)
 				break
 			}
 			if r != ' ' {
@@ -135,7 +159,6 @@ func (d *Doc) indentation() (bad bool) {
 			}
 		}
 	}
-	return bad
 }
 
 var (
@@ -143,12 +166,13 @@ var (
 	blockLead = regexp.MustCompile(`^[ ]*((-|\?) +)*`)
 )
 
-// refuse looks at the tokens for what the format does not have and for marks that are not what they seem.
+// refuse looks at the tokens for what the format does not have and for marks that are not what they seem. It is true when the file is
+// too large or too deep to be read.
 func (d *Doc) refuse(tokens token.Tokens) (bad bool) {
 	for i, l := range d.lines {
 		lead := blockLead.FindString(l)
 		if len(lead) > 4*maxNesting || strings.Count(lead, "-")+strings.Count(lead, "?") > maxNesting {
-			d.at(i+1, 1, 0, "N108", Error, Text{"nested too deeply", "嵌套太深"}, Text{})
+			d.at(i+1, 1, 0, "N108", Error, Text{"nested too deeply", "嵌套太深"}, Text{"write it with fewer levels", "请减少层数"})
 			return true
 		}
 	}
@@ -173,7 +197,7 @@ func (d *Doc) refuse(tokens token.Tokens) (bad bool) {
 		switch t.Type {
 		case token.SequenceStartType, token.MappingStartType:
 			if depth++; depth > maxNesting {
-				d.at(p.Line, p.Column, p.Column+1, "N108", Error, Text{"nested too deeply", "嵌套太深"}, Text{})
+				d.at(p.Line, p.Column, p.Column+1, "N108", Error, Text{"nested too deeply", "嵌套太深"}, Text{"write it with fewer levels", "请减少层数"})
 				return true
 			}
 		case token.SequenceEndType, token.MappingEndType:
@@ -182,17 +206,12 @@ func (d *Doc) refuse(tokens token.Tokens) (bad bool) {
 			if p.Line != refused {
 				d.foreign(t)
 			}
-			refused, bad = p.Line, true
+			refused = p.Line
 		case token.StringType:
 			first := t.Prev == nil || t.Prev.Type != token.MappingValueType || t.Prev.Position.Line != p.Line
 			for i, line := range strings.Split(strings.Trim(t.Origin, " \n"), "\n") {
 				if m := wideColon.FindStringSubmatch(line); m != nil && (first || i > 0) {
-					if l, col := p.Line+i, 0; l <= len(d.lines) {
-						if col = d.find(l, m[1]) + utf8.RuneCountInString(strings.TrimLeft(m[0], " ")) - 1; col > 0 {
-							d.at(l, col, col+1, "N103", Error, Text{"a full-width colon `：`", "这里是全角冒号 `：`"}, Text{"write `" + m[1] + ": `", "改成半角冒号加空格：`" + m[1] + ": `"}).Fix = ": "
-							bad = true
-						}
-					}
+					d.wideKey(p.Line+i, strings.Count(t.Origin, "\n"), m[1])
 				}
 			}
 		case token.CommentType:
@@ -203,6 +222,26 @@ func (d *Doc) refuse(tokens token.Tokens) (bad bool) {
 		}
 	}
 	return bad
+}
+
+// wideKey reports a full-width colon behind a key. The library says where a text ends that goes over several lines; the key is looked for
+// from there upwards.
+func (d *Doc) wideKey(line, above int, key string) {
+	for l := min(line, len(d.lines)); l >= max(1, line-above-1); l-- {
+		lead := blockLead.FindString(d.lines[l-1])
+		m := wideColon.FindString(d.lines[l-1][len(lead):])
+		if !strings.HasPrefix(m, key) {
+			if i := strings.Index(d.lines[l-1], key+"："); i > 0 && l == line { // inside brackets
+				lead, m = d.lines[l-1][:i], key+"："
+			} else {
+				continue
+			}
+		}
+		col := utf8.RuneCountInString(lead) + utf8.RuneCountInString(m)
+		d.at(l, col, col+1, "N103", Error, Text{"a full-width colon `：`", "这里是全角冒号 `：`"}, Text{"write `" + key + ": `", "改成半角冒号加空格：`" + key + ": `"}).Fix = ": "
+		d.mend(l, col, col+1, ": ")
+		return
+	}
 }
 
 // manyKeys counts the keys of each mapping by their indentation, before the parser, whose time grows with the square.
@@ -245,10 +284,13 @@ func (d *Doc) foreign(t *token.Token) {
 	}
 	switch {
 	case t.Type == token.MergeKeyType:
+		defer d.takeOut(line)
 		report(Text{"merge keys (`<<`) are not part of the format", "不支持合并键（`<<`）"}, Text{"write the keys out", "请把这些配置项直接写出来"})
 	case reference.MatchString(text):
+		defer d.takeOut(line)
 		report(Text{"anchors and aliases (`&`, `*`) are not part of the format", "不支持锚点和别名（`&`、`*`）"}, Text{"write the value out where it is needed; a text goes in double quotes", "请在用到的地方直接写出内容；如果是文字，请加双引号"})
 	case typeTag.MatchString(text):
+		defer d.mend(line, col, col+max(1, utf8.RuneCountInString(t.Value)), "")
 		report(Text{"type tags (`!!`) are not part of the format", "不支持类型标签（`!!`）"}, Text{"remove it: a text is taken as it is written", "请删掉：文字按写的原样读取"})
 	case t.Type == token.TagType:
 		d.needsQuotes(line, col, text, Text{"`!` at the beginning is a tag of YAML: the text would load as nothing", "`!` 开头会被 YAML 当作标签，内容会丢失"})
@@ -279,14 +321,23 @@ func (d *Doc) at(line, from, to int, code string, sev Severity, msg, hint Text) 
 		d.spare = Diagnostic{}
 		return &d.spare
 	}
-	out := Diagnostic{Code: code, Severity: sev, File: d.File, Line: line, Column: from, EndColumn: to, Message: msg.short(), Hint: hint.short(), Rule: d.rule}
-	if line >= 1 && line <= len(d.lines) {
-		out.source = strings.TrimRight(d.lines[line-1], " ")
+	out := Diagnostic{Code: code, Severity: sev, File: d.File, Line: line, Column: d.place(line, from), EndColumn: to, Message: msg.short(), Hint: hint.short(), Rule: d.rule}
+	if to > 0 {
+		out.EndColumn = d.place(line, max(to-1, from)) + 1
+	}
+	if line >= 1 && line <= len(d.written) {
+		out.source = strings.TrimRight(d.written[line-1], " ")
 		if to == 0 {
 			out.EndColumn = utf8.RuneCountInString(out.source) + 1
 		}
 	}
-	out.EndColumn = max(out.EndColumn, from)
+	if d.edits != nil && slices.ContainsFunc(d.List, func(x Diagnostic) bool {
+		return x.Line == out.Line && x.Column == out.Column && x.Code == code && x.Message == out.Message
+	}) {
+		d.spare = Diagnostic{} // the file is read again
+		return &d.spare
+	}
+	out.EndColumn = max(out.EndColumn, out.Column)
 	d.List = append(d.List, out)
 	return &d.List[len(d.List)-1]
 }
@@ -304,14 +355,16 @@ func (d *Doc) convert(n ast.Node) *Node {
 				d.entry(out, v)
 			}
 		}
-		if n.IsFlowStyle && slices.ContainsFunc(out.Fields, d.joined) {
-			out.Kind = invalid // the keys behind the comma are lost: what else it lacks is no news
+		if out.Get("<<") != nil || n.IsFlowStyle && slices.ContainsFunc(out.Fields, d.joined) {
+			out.Kind = invalid // keys are lost: what else it lacks is no news
 		}
 		return out
 	case *ast.MappingValueNode:
 		out := d.node(n, Mapping)
 		out.place(n.Key.GetToken())
-		d.entry(out, n)
+		if d.entry(out, n); out.Get("<<") != nil {
+			out.Kind = invalid
+		}
 		return out
 	case *ast.SequenceNode:
 		out := d.node(n, Sequence)
@@ -327,6 +380,9 @@ func (d *Doc) convert(n ast.Node) *Node {
 		return out
 	case *ast.NullNode:
 		out := d.node(n, invalid)
+		if d.hidden(out) {
+			return out
+		}
 		if n.Token.Type == token.ImplicitNullType {
 			d.at(out.Line, out.Column, out.Column+1, "N104", Error, Text{"nothing is written here", "这里没有内容"}, Text{"write a value or remove the key", "请填写内容，或删掉这个配置项"})
 		} else {
@@ -339,7 +395,10 @@ func (d *Doc) convert(n ast.Node) *Node {
 		return out
 	case ast.ScalarNode:
 		out := d.node(n, Scalar)
-		out.Text = n.GetToken().Value
+		if out.Text = n.GetToken().Value; out.Text == lost && d.edits != nil {
+			out.Kind = invalid
+			return out
+		}
 		switch n.GetToken().Type {
 		case token.DoubleQuoteType:
 			out.style = double
@@ -353,8 +412,24 @@ func (d *Doc) convert(n ast.Node) *Node {
 		return out
 	}
 	out := d.node(n, invalid)
-	d.at(out.Line, out.Column, out.end, "N105", Error, Text{"this YAML is not part of the format", "不支持这种 YAML 写法"}, Text{})
+	d.at(out.Line, out.Column, out.end, "N105", Error, Text{"this YAML is not part of the format", "不支持这种 YAML 写法"}, Text{"write a text, a list or `key: value`", "请写文字、列表或 `key: value`"})
 	return out
+}
+
+var hash = regexp.MustCompile(`: +(#[^# ].*)$`)
+
+// hidden reports a value that begins with `#`, which makes a comment of it. Behind a comment stands a space.
+func (d *Doc) hidden(n *Node) bool {
+	for l := n.Line; l >= max(1, n.Line-1); l-- { // the library may put the value below its key
+		if m := hash.FindStringSubmatch(d.lines[l-1]); m != nil {
+			col := utf8.RuneCountInString(strings.TrimSuffix(d.lines[l-1], m[1])) + 1
+			n.Line, n.Column = l, col
+			fix := quote(strings.TrimSpace(m[1]))
+			d.at(l, col, 0, "N113", Error, Text{"`#` begins a comment: nothing is left of the text", "`#` 开头的是注释：文字全都没了"}, Text{"write `" + fix + "`", "写成 `" + fix + "`"}).Fix = fix
+			return true
+		}
+	}
+	return false
 }
 
 func (d *Doc) entry(out *Node, v *ast.MappingValueNode) {
@@ -370,9 +445,13 @@ func (d *Doc) entry(out *Node, v *ast.MappingValueNode) {
 		}
 	} else {
 		k.Kind = invalid
-		d.at(k.Line, k.Column, k.Column+1, "N105", Error, Text{"a key must be a plain word", "配置项必须是一个普通的词"}, Text{})
+		d.at(k.Line, k.Column, k.Column+1, "N105", Error, Text{"a key must be a plain word", "配置项必须是一个普通的词"}, Text{"write `key: value`", "请写 `key: value`"})
 	}
 	k.end = k.endColumn()
+	if m := dashed.FindStringSubmatch(d.lines[k.Line-1]); m != nil && k.style == plain && k.Kind == Scalar && strings.HasPrefix(k.Text, "-") {
+		d.tightDash(k.Line, 0, "")
+		k.Text = strings.TrimLeft(k.Text, "-\u3000 ")
+	}
 	val := d.convert(v.Value)
 	if val.Kind == invalid && val.Line == k.Line && val.Column <= k.end {
 		val.Line, val.Column = k.Line, k.Column

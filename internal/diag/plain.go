@@ -27,6 +27,11 @@ func (d *Doc) plainText(n *Node) {
 		d.indicator(n.Line, n.Column)
 		return
 	}
+	if strings.ContainsRune("｛［", r[0]) && strings.ContainsRune("｝］", r[len(r)-1]) {
+		d.brackets(n.Line, n.Column, n.Text)
+		n.Kind = invalid
+		return
+	}
 	if len(r) < 2 || !strings.ContainsRune(openMarks, r[0]) || !strings.ContainsRune(closeMarks, r[len(r)-1]) {
 		return
 	}

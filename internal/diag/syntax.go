@@ -12,8 +12,14 @@ import (
 // The YAML library reports one error, in English, in words of its own and often a line behind the cause. Its place is where
 // the search for the cause begins; its words are never shown.
 
-// syntax names the likely cause of the library's error.
-func (d *Doc) syntax(err error) {
+// What is said of a mistake whose cause is not known, and of one that concerns more than its line.
+var (
+	unreadable = Text{"not valid YAML: it cannot be read from here on", "不是正确的 YAML：从这里开始读不下去"}
+	misaligned = Text{"this line is indented like no line above it", "这一行的缩进和上面各行都对不齐"}
+)
+
+// syntax names the likely cause of the library's error, and gives the line of the error.
+func (d *Doc) syntax(err error) int {
 	line, col, msg := 1, 1, err.Error()
 	if e, ok := err.(interface {
 		GetToken() *token.Token
@@ -27,13 +33,55 @@ func (d *Doc) syntax(err error) {
 	for line = min(max(line, 1), len(d.lines)); line > 1 && strings.TrimSpace(d.lines[line-1]) == ""; {
 		line, col = line-1, utf8.RuneCountInString(d.lines[line-2])+1
 	}
-	for _, cause := range []func(line, col int, msg string) bool{d.wideMark, d.openQuote, d.commentInside, d.holeInside, d.begins, d.noSpace, d.colonInside, d.openBracket, d.depth} {
+	for _, cause := range []func(line, col int, msg string) bool{d.tightDash, d.wideBracket, d.wideMark, d.openQuote, d.commentInside, d.holeInside, d.begins, d.noSpace, d.colonInside, d.openBracket, d.depth} {
 		if cause(line, col, msg) {
-			return
+			return line
 		}
 	}
-	d.at(line, col, col+1, "N100", Error, Text{"not valid YAML: it cannot be read from here on", "不是正确的 YAML：从这里开始读不下去"},
+	d.at(line, col, col+1, "N100", Error, unreadable,
 		Text{"look for a missing bracket or quotation mark, or wrong indentation, here and in the line above", "请检查这一行和上一行的括号、引号和缩进"})
+	return line
+}
+
+var (
+	dashed    = regexp.MustCompile(`^( *)-(?:\x{3000}+ *)?([A-Za-z_][\w-]*:(?: .*)?)$`)
+	bracketed = regexp.MustCompile(`^( *(?:- +)*[^\s:"'{}\[\],]+: +)([｛［].*[｝］])\s*$`)
+	wideClock = regexp.MustCompile(`([0-9])：([0-9])`)
+)
+
+// tightDash finds `-name: x`, an item without a space behind its dash; the library stumbles over the line below.
+func (d *Doc) tightDash(line, _ int, _ string) bool {
+	for l := line; l >= max(1, line-1); l-- {
+		if m := dashed.FindStringSubmatch(d.lines[l-1]); m != nil {
+			col := utf8.RuneCountInString(m[1]) + 1
+			end := utf8.RuneCountInString(strings.TrimSuffix(d.lines[l-1], m[2])) + 1
+			d.at(l, col, end, "N100", Error, Text{"a space is missing behind the dash", "短横线后面缺少空格"}, Text{"write `- " + m[2] + "`", "写成 `- " + m[2] + "`"}).Fix = "- "
+			d.mend(l, col, end, "- ")
+			return true
+		}
+	}
+	return false
+}
+
+// wideBracket finds full-width brackets around a value.
+func (d *Doc) wideBracket(line, _ int, _ string) bool {
+	for l := line; l >= max(1, line-1); l-- {
+		if m := bracketed.FindStringSubmatch(d.lines[l-1]); m != nil {
+			col := utf8.RuneCountInString(m[1]) + 1
+			d.mend(l, col, col+utf8.RuneCountInString(m[2]), d.brackets(l, col, m[2]))
+			return true
+		}
+	}
+	return false
+}
+
+// brackets reports full-width brackets around a value, and gives the value with those that were meant.
+func (d *Doc) brackets(line, col int, text string) string {
+	fix := wideClock.ReplaceAllString(text, "$1:$2")
+	fix = strings.NewReplacer("｛", "{", "｝", "}", "［", "[", "］", "]", "，", ", ", "：", ": ").Replace(fix)
+	fix = strings.NewReplacer(",  ", ", ", ":  ", ": ").Replace(fix)
+	d.at(line, col, col+utf8.RuneCountInString(text), "N103", Error, Text{"full-width brackets", "这里是全角括号"}, Text{"write `" + fix + "`", "写成 `" + fix + "`"}).Fix = fix
+	return fix
 }
 
 // wideMark finds a full-width colon or comma outside quotation marks; the library stumbles over the word behind it.
@@ -46,8 +94,10 @@ func (d *Doc) wideMark(line, _ int, _ string) bool {
 			c := utf8.RuneCountInString(d.lines[l-1][:i]) + 1
 			if r == '：' {
 				d.at(l, c, c+1, "N103", Error, Text{"a full-width colon `：`", "这里是全角冒号 `：`"}, Text{"write `: `", "改成半角冒号加空格 `: `"}).Fix = ": "
+				d.mend(l, c, c+1, ": ")
 			} else {
 				d.wideComma(l, c)
+				d.mend(l, c, c+1, ", ")
 			}
 			return true
 		}
@@ -74,6 +124,10 @@ func (d *Doc) openQuote(line, _ int, _ string) bool {
 				hint = Text{"the closing mark is a Chinese one: write `" + string(open) + "`", "右边用了中文引号，请改成英文引号 `" + string(open) + "`"}
 			}
 			d.at(at[0], at[1], 0, "N100", Error, msg, hint)
+			if last, size := utf8.DecodeLastRuneInString(strings.TrimRight(text, " ")); strings.ContainsRune("”“’‘＂＇", last) && size > 1 {
+				col := at[1] + utf8.RuneCountInString(strings.TrimRight(text, " ")) - 1
+				d.mend(at[0], col, col+1, string(open))
+			}
 			return true
 		}
 		if open == 0 && i >= line {
@@ -161,6 +215,9 @@ func (d *Doc) holeInside(line, _ int, _ string) bool {
 func (d *Doc) needsQuotes(line, col int, text string, msg Text) {
 	fix := quote(text)
 	d.at(line, col, col+max(1, utf8.RuneCountInString(text)), "N105", Error, msg, Text{"write `" + fix + "`", "写成 `" + fix + "`"}).Fix = fix
+	if !d.walking {
+		d.mendQuotes(line, col, col+utf8.RuneCountInString(text), text)
+	}
 }
 
 // quote puts a text in quotation marks, double ones where that is possible without a backslash.
@@ -244,6 +301,7 @@ func (d *Doc) noSpace(line, _ int, _ string) bool {
 		}
 		col := len(m[1]) + len(m[2]) + 1
 		d.at(l, col, col+1, "N100", Error, Text{"a space is missing behind the colon", "冒号后面缺少空格"}, Text{"write `" + m[2] + ": " + m[3] + "`", "写成 `" + m[2] + ": " + m[3] + "`"}).Fix = ": "
+		d.mend(l, col, col+1, ": ")
 		return true
 	}
 	return false
@@ -262,6 +320,7 @@ func (d *Doc) colonInside(line, _ int, _ string) bool {
 	col := utf8.RuneCountInString(d.lines[line-1][:start]) + 1
 	if strings.HasSuffix(text, "}") && openBrackets(text) == "" {
 		d.at(line, col, col+1, "N100", Error, Text{"the opening bracket `{` is missing", "缺少左括号 `{`"}, Text{"write `{" + text + "`", "写成 `{" + text + "`"}).Fix = "{"
+		d.mend(line, col, col, "{")
 		return true
 	}
 	d.needsQuotes(line, col, d.textFrom(line, col), Text{"a text with `: ` in it needs double quotes", "文字里有 `: ` 时要加双引号"})
@@ -305,6 +364,10 @@ func (d *Doc) openBracket(line, col int, msg string) bool {
 		return false
 	}
 	p := stack[len(stack)-1]
+	if own := []rune(d.lines[p.line-1]); p.col-1 == utf8.RuneCountInString(valueStart.FindString(d.lines[p.line-1])) && p.r == '[' && !strings.ContainsAny(string(own[p.col-1:]), ",，]\"'") &&
+		(p.line == len(d.lines) || indentOf(d.lines[p.line]) <= indentOf(d.lines[p.line-1])) {
+		return d.indicator(p.line, p.col) // one piece in one line: a text
+	}
 	end := map[rune]string{'[': "]", '{': "}"}[p.r]
 	d.at(p.line, p.col, p.col+1, "N100", Error, Text{"this bracket is not closed", "这个括号没有对应的右括号"}, Text{"close it with `" + end + "`, or put a comma between the items", "请加上 `" + end + "`，或在各项之间加半角逗号"})
 	return true
@@ -331,7 +394,7 @@ func (d *Doc) depth(line, _ int, _ string) bool {
 		if len(levels) == 0 || (slices.Contains(levels, own) && own <= levels[1]) {
 			continue
 		}
-		d.at(l, 1, max(own+1, 2), "N100", Error, Text{"this line is indented like no line above it", "这一行的缩进和上面各行都对不齐"}, Text{"keys that belong together begin in the same column", "同一组的配置项要左对齐"})
+		d.at(l, 1, max(own+1, 2), "N100", Error, misaligned, Text{"keys that belong together begin in the same column", "同一组的配置项要左对齐"})
 		return true
 	}
 	return false

@@ -56,13 +56,17 @@ func (l *loader) audience(n *diag.Node, r *Rule, a Account, known bool) {
 	} else if n.Keys("all_of", "any_of", "none_of", "package") {
 		out.all, out.any, out.none = l.audienceTags(n, "all_of", r), l.audienceTags(n, "any_of", r), l.audienceTags(n, "none_of", r)
 		out.pkg, _ = n.Get("package").String()
-		if len(n.Fields) == 0 || (out.pkg == "" && n.Get("package") == nil && len(n.Get("all_of").List())+len(n.Get("any_of").List())+len(n.Get("none_of").List()) == 0) {
+		if len(n.Fields) == 0 || (out.pkg == "" && n.Get("package") == nil && len(n.Get("all_of").List())+len(n.Get("any_of").List())+len(n.Get("none_of").List()) == 0) && !lostTags(n) {
 			n.Error("N403", diag.Text{EN: "the audience is empty", ZH: "人群是空的"}, diag.Text{EN: "write `everyone` if you mean everybody", ZH: "要发给全部用户请写 `everyone`"})
 		}
 	}
 	if out.wide() && known && !a.AllowEveryone {
 		n.Error("N401", diag.Text{EN: "account `" + a.Name + "` may not reach everyone", ZH: "账号 `" + a.Name + "` 不允许发给全部用户"}, diag.Text{EN: "an engineer adds `allow: [everyone]` to the account, or name tags", ZH: "请工程师在账号设置里加 `allow: [everyone]`，或写明标签"})
 	}
+}
+
+func lostTags(n *diag.Node) bool {
+	return n.Get("all_of").Lost() || n.Get("any_of").Lost() || n.Get("none_of").Lost()
 }
 
 func (l *loader) audienceTags(n *diag.Node, key string, r *Rule) (out []*template) {
@@ -175,10 +179,10 @@ type tagTemplate struct {
 func (l *loader) tagList(n *diag.Node, r *Rule, account Account) {
 	items := n.List()
 	if n != nil && len(items) == 0 {
-		n.Error("N104", diag.Text{EN: "the list is empty", ZH: "列表是空的"}, diag.Text{})
+		n.Error("N104", diag.Text{EN: "the list is empty", ZH: "列表是空的"}, diag.Text{EN: "write at least one tag, or remove the rule", ZH: "至少写一个标签，或删掉这条规则"})
 	}
 	if len(items) > maxTags {
-		n.Error("N306", diag.Text{EN: fmt.Sprintf("a user has at most %d tags", maxTags), ZH: fmt.Sprintf("一个用户最多 %d 个标签", maxTags)}, diag.Text{})
+		n.Error("N306", diag.Text{EN: fmt.Sprintf("a user has at most %d tags", maxTags), ZH: fmt.Sprintf("一个用户最多 %d 个标签", maxTags)}, diag.Text{EN: "remove what is not needed", ZH: "请删掉不需要的"})
 	}
 	for _, it := range items {
 		t := l.tagText(it, r)
@@ -196,7 +200,7 @@ func (l *loader) tagList(n *diag.Node, r *Rule, account Account) {
 				continue
 			}
 			if strings.Contains(p.ref, ".") {
-				it.Error("N302", diag.Text{EN: "`" + p.ref + "` is no field: a tag is made of fields of the profile", ZH: "`" + p.ref + "` 不是字段：标签只能由用户资料字段组成"}, diag.Text{})
+				it.Error("N302", diag.Text{EN: "`" + p.ref + "` is no field: a tag is made of fields of the profile", ZH: "`" + p.ref + "` 不是字段：标签只能由用户资料字段组成"}, diag.Text{EN: "write `${field}` with a field of the event", ZH: "请写 `${字段}`，用事件里的字段"})
 			}
 			tt.fields = append(tt.fields, p.ref)
 			b.WriteString(".+")

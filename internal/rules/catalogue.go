@@ -36,7 +36,8 @@ func (l *loader) catalogue(d *diag.Doc) (out []*event.Spec) {
 		return nil
 	}
 	if len(events.Fields) == 0 {
-		events.Error("N601", diag.Text{EN: "no events are declared", ZH: "没有声明任何事件"}, diag.Text{})
+		l.partial = true
+		events.Error("N601", diag.Text{EN: "no events are declared", ZH: "没有声明任何事件"}, diag.Text{EN: "add one: its name, and below it `topic`, `id` and `fields`", ZH: "请写上事件名，下面写 `topic`、`id`、`fields`"})
 	}
 	for _, f := range events.Fields {
 		name := f.Key.Text
@@ -64,6 +65,13 @@ func version(n *diag.Node) {
 
 func (l *loader) entry(name string, f diag.Field) *event.Spec {
 	n := f.Value
+	kind := n.Get("kind")
+	if n.Lost() || n.Get("fields").Lost() || n.Get("user").Lost() || kind.Lost() {
+		l.unclear[name] = true
+	}
+	if kind.Lost() { // what it may have depends on it
+		return nil
+	}
 	if !n.Keys("title", "topic", "kind", "update", "match", "format", "id", "time", "user", "version", "personal", "fields", "sample") {
 		return nil
 	}
@@ -120,7 +128,7 @@ func (l *loader) entry(name string, f diag.Field) *event.Spec {
 	for _, p := range n.Get("personal").List() {
 		if x, ok := p.String(); ok {
 			if !slices.ContainsFunc(s.Fields, func(f event.Field) bool { return f.Name == x }) {
-				p.Error("N202", diag.Text{EN: "unknown field `" + x + "`", ZH: "没有字段 `" + x + "`"}, diag.Text{})
+				p.Error("N202", diag.Text{EN: "unknown field `" + x + "`", ZH: "没有字段 `" + x + "`"}, diag.Text{EN: "use a name that stands in `fields`", ZH: "请写 `fields` 里有的名字"})
 			}
 			s.Personal[x] = true
 		}
@@ -189,14 +197,23 @@ func (l *loader) fields(n *diag.Node, s *event.Spec) {
 			s.Fields = append(s.Fields, f)
 			continue
 		}
+		if e.Value.Lost() || e.Value.Get("type").Lost() || e.Value.Get("alias").Lost() {
+			l.unclear[s.Name] = true // of what type it is, and how else it is called
+			continue
+		}
 		if !e.Value.Keys("path", "type", "scale", "title", "alias", "values", "default", "required") {
 			s.Fields = append(s.Fields, f)
 			continue
 		}
 		v := e.Value
 		f.Path = l.path(v.Need("path"), s.Format)
-		if t, ok := v.Get("type").Enum(types...); ok {
-			f.Type = event.Type(t)
+		if t := v.Get("type"); t != nil {
+			word, ok := t.Enum(types...)
+			if !ok {
+				l.unclear[s.Name] = true
+				continue
+			}
+			f.Type = event.Type(word)
 		}
 		f.Title, _ = v.Get("title").String()
 		if a := v.Get("alias"); a != nil {
@@ -206,7 +223,7 @@ func (l *loader) fields(n *diag.Node, s *event.Spec) {
 				a.Error("N602", diag.Text{EN: "`" + f.Alias + "` cannot be an alias", ZH: "`" + f.Alias + "` 不能作别名"}, diag.Text{EN: "one word of letters and digits", ZH: "一个词，只用文字、字母和数字"})
 				f.Alias = ""
 			case taken[f.Alias] && f.Alias != name:
-				a.Error("N604", diag.Text{EN: "`" + f.Alias + "` is already a name in this event", ZH: "这个事件里已经有 `" + f.Alias + "`"}, diag.Text{})
+				a.Error("N604", diag.Text{EN: "`" + f.Alias + "` is already a name in this event", ZH: "这个事件里已经有 `" + f.Alias + "`"}, diag.Text{EN: "choose another alias", ZH: "请换一个别名"})
 				f.Alias = ""
 			}
 			taken[f.Alias] = true
@@ -224,7 +241,7 @@ func (l *loader) fields(n *diag.Node, s *event.Spec) {
 		if vals := v.Get("values"); vals != nil {
 			f.Values, _ = vals.Strings()
 			if f.Type != event.String && f.Type != event.List {
-				vals.Error("N603", diag.Text{EN: "`values` is for texts and lists", ZH: "`values` 只用于文字和列表"}, diag.Text{})
+				vals.Error("N603", diag.Text{EN: "`values` is for texts and lists", ZH: "`values` 只用于文字和列表"}, diag.Text{EN: "remove it, or make it `type: string`", ZH: "请删掉，或写成 `type: string`"})
 			}
 			for _, x := range vals.List() {
 				if strings.ContainsAny(x.Text, "，、") {
@@ -246,7 +263,7 @@ func (l *loader) fieldDefault(n *diag.Node, f *event.Field, s *event.Spec) {
 		return
 	}
 	if s.Kind == event.Profile && !s.Snapshot {
-		n.Error("N603", diag.Text{EN: "`default` has no meaning with `update: patch`: an absent field is unchanged", ZH: "`update: patch` 时不能用 `default`：缺少的字段表示不变"}, diag.Text{})
+		n.Error("N603", diag.Text{EN: "`default` has no meaning with `update: patch`: an absent field is unchanged", ZH: "`update: patch` 时不能用 `default`：缺少的字段表示不变"}, diag.Text{EN: "remove it", ZH: "请删掉"})
 		return
 	}
 	if f.Values != nil && !slices.Contains(f.Values, text) {
@@ -255,7 +272,7 @@ func (l *loader) fieldDefault(n *diag.Node, f *event.Field, s *event.Spec) {
 	}
 	v, ok := event.Parse(f.Type, text)
 	if !ok {
-		n.Error("N112", diag.Text{EN: "`" + text + "` is not a " + string(f.Type), ZH: "`" + text + "` 的类型不对，应为 " + string(f.Type)}, diag.Text{})
+		n.Error("N112", diag.Text{EN: "`" + text + "` is not a " + string(f.Type), ZH: "`" + text + "` 的类型不对，应为 " + string(f.Type)}, diag.Text{EN: "write a value of that type", ZH: "请写这个类型的值"})
 		return
 	}
 	f.Default = &v
@@ -273,7 +290,7 @@ func (l *loader) path(n *diag.Node, f event.Format) string {
 		return ""
 	}
 	if strings.HasPrefix(p, "envelope.") && f != event.Debezium {
-		n.Warn("W606", diag.Text{EN: "`envelope` is only there with `format: debezium`", ZH: "`envelope` 只在 `format: debezium` 时有"}, diag.Text{})
+		n.Warn("W606", diag.Text{EN: "`envelope` is only there with `format: debezium`", ZH: "`envelope` 只在 `format: debezium` 时有"}, diag.Text{EN: "add `format: debezium`, or a path without `envelope.`", ZH: "请加上 `format: debezium`，或去掉路径里的 `envelope.`"})
 	}
 	gjson.Get("{}", p) // a path that gjson cannot digest must show at load, not with the first record
 	return p
@@ -291,7 +308,7 @@ func (l *loader) profileFields(specs []*event.Spec, at map[string]*diag.Node) ma
 			f := &s.Fields[i]
 			if old := out[f.Name]; old != nil && old.Type != f.Type {
 				at[s.Name].Error("N607", diag.Text{EN: fmt.Sprintf("`%s` is a %s here and a %s in `%s`: profile events share one table", f.Name, f.Type, old.Type, from[f.Name]),
-					ZH: fmt.Sprintf("`%s` 在这里是 %s，在 `%s` 里是 %s：用户资料事件共用一张表", f.Name, f.Type, from[f.Name], old.Type)}, diag.Text{})
+					ZH: fmt.Sprintf("`%s` 在这里是 %s，在 `%s` 里是 %s：用户资料事件共用一张表", f.Name, f.Type, from[f.Name], old.Type)}, diag.Text{EN: "give both the same type, or another name to one of them", ZH: "请统一类型，或给其中一个换名字"})
 				continue
 			}
 			out[f.Name], from[f.Name] = f, s.Name

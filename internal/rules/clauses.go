@@ -199,7 +199,8 @@ func (d *divider) leaf(n ast.Node, lo, hi int) *leaf {
 	l.text = string(d.source[l.from:l.to])
 	doc := diag.Parse("clause", []byte("c: x")) // where findings would go; the loader has told them
 	cfg := language()
-	w := &writer{node: doc.Root.Get("c"), scope: d.cond.scope, env: map[string]any{}, needs: map[string]bool{}, touches: map[string]bool{}, asked: d.asked}
+	w := newWriter(newWording(doc.Root.Get("c"), string(d.source)), d.cond.scope)
+	w.asked = d.asked
 	tree := &parser.Tree{Node: w.clause(n)}
 	program, err := programOf(tree, w.env, cfg)
 	if err != nil || w.bad {

@@ -61,6 +61,7 @@ type condition struct {
 	work    amount   // what it takes on one event, at most
 	node    *diag.Node
 	scope   *scope
+	sketch  simple        // for the question whether it contradicts others
 	split   func() *logic // its clauses: see clauses.go
 }
 
@@ -86,10 +87,13 @@ type scope struct {
 	before bool                    // changed(x) and before.x are possible: a push on a profile event
 	events []string
 	merged bool            // texts of a merge: first.x, latest.x, list.x, count
-	by     map[string]bool // fields in merge.by
+	by     map[string]bool // fields in merge.by; nil: it cannot be read
 	table  bool            // the profile table alone: user_when
 	now    bool            // ${now} is possible: texts
 	user   bool            // ${user.x} is possible: texts of a push
+
+	guessed bool // the event is unknown, this is one with a name like it: only what is close to a field is one misspelt
+	open    bool // the event is unknown, and so are its fields: no name is wrong
 }
 
 var eventFields = []string{"id", "type", "time", "topic", "user"}
@@ -110,8 +114,27 @@ func (s *scope) describe() diag.Text {
 	return diag.OneOf("fields", "可用字段", out)
 }
 
+// misspelt reports whether a name that is no field is a mistake of its own: not where that follows from an unknown event.
+func (s *scope) misspelt(name string) bool {
+	return !s.open && (!s.guessed || diag.Nearest(name, s.known()) != "")
+}
+
+// elsewhere are names that mean something, but not as a field.
+var elsewhere = map[string]diag.Text{
+	"now":    {EN: "it is there in texts only; conditions have the event's time: `event.time`", ZH: "它只能用在文字里；条件里有事件时间 `event.time`"},
+	"count":  {EN: "it is there in texts with `merge` only", ZH: "它只能用在有 `merge` 的文字里"},
+	"user":   {EN: "the user's id is `event.user`; the profile is asked in `user_when`", ZH: "用户 ID 是 `event.user`；用户资料请写在 `user_when` 里"},
+	"first":  {EN: "it is there in texts with `merge` only", ZH: "它只能用在有 `merge` 的文字里"},
+	"latest": {EN: "it is there in texts with `merge` only", ZH: "它只能用在有 `merge` 的文字里"},
+	"list":   {EN: "it is there in texts with `merge` only", ZH: "它只能用在有 `merge` 的文字里"},
+	"always": {EN: "it stands alone: `when: always`", ZH: "它要单独写：`when: always`"},
+}
+
 // unknownField is the finding for a name that is no field.
 func (s *scope) unknownField(n *diag.Node, from, to int, name string) {
+	if !s.misspelt(name) {
+		return
+	}
 	ev := strings.Join(s.events, ", ")
 	d := n.ErrorAt(from, to, "N202", diag.Text{EN: "unknown field `" + name + "` for event `" + ev + "`", ZH: "事件 `" + ev + "` 没有字段 `" + name + "`"}, diag.Text{})
 	if fix := diag.Nearest(name, s.known()); fix != "" {
@@ -121,6 +144,9 @@ func (s *scope) unknownField(n *diag.Node, from, to int, name string) {
 			en, zh = en+" ("+f.Alias+", "+string(f.Type)+")", zh+"（"+f.Alias+"）"
 		}
 		d.Hint, d.Fix = diag.Text{EN: en + "?", ZH: zh + "？"}, fix
+	}
+	if h, ok := elsewhere[name]; ok {
+		d.Hint, d.Fix = h, ""
 	}
 	d.Note = s.describe()
 }
@@ -147,41 +173,36 @@ func compile(n *diag.Node, s *scope) *condition {
 		return nil
 	}
 	if len(src) > maxSource {
-		n.Error("N214", diag.Text{EN: fmt.Sprintf("the condition has %d bytes, the most is %d", len(src), maxSource), ZH: fmt.Sprintf("条件有 %d 字节，最多 %d", len(src), maxSource)}, diag.Text{})
+		n.Error("N214", diag.Text{EN: fmt.Sprintf("the condition has %d bytes, the most is %d", len(src), maxSource), ZH: fmt.Sprintf("条件有 %d 字节，最多 %d", len(src), maxSource)}, diag.Text{EN: "write it as a list of shorter ones, all of which must hold", ZH: "请拆成列表，每项写一个条件，要全部成立"})
 		return nil
 	}
 	if strings.TrimSpace(src) == "" {
 		n.Error("N104", diag.Text{EN: "the condition is empty", ZH: "条件是空的"}, diag.Text{EN: "write `when: always` to act on every event", ZH: "每次都触发请写 `when: always`"})
 		return nil
 	}
-	if lint(n, src, s) {
+	text := newWording(n, src)
+	text.mend(s)
+	tree, w := text.read(s)
+	if tree == nil || text.told {
 		return nil
 	}
-	cfg := language()
-	tree, err := parser.ParseWithConfig(src, cfg)
-	if err != nil {
-		syntax(n, src, err)
-		return nil
-	}
-	w := &writer{node: n, scope: s, env: map[string]any{}, needs: map[string]bool{}, touches: map[string]bool{}, asked: map[string]bool{}}
-	w.findHas(tree.Node)
-	root := w.clause(tree.Node)
-	if w.bad {
-		return nil
-	}
-	tree.Node = root
-	work := workOf(root, s.fields)
+	mixed(n, scan(src))
+	constants(w, tree.Node)
+	drawn := sketch(tree.Node, s.fields)
+	work := workOf(tree.Node, s.fields)
 	if !work.check(n, diag.Text{EN: "the condition", ZH: "这个条件"}) {
 		return nil
 	}
-	parts, whole := conjuncts(root, s.fields) // before expr rewrites the tree
-	program, err := programOf(tree, w.env, cfg)
+	parts, whole := conjuncts(tree.Node, s.fields) // before expr rewrites the tree
+	program, err := programOf(tree, w.env, language())
 	if err != nil {
-		syntax(n, src, err)
+		if !w.checkLeaves(tree) {
+			syntax(text, 0, len(text.runes), err)
+		}
 		return nil
 	}
 	c := &condition{source: src, program: program, needs: slices.Sorted(maps.Keys(w.needs)), touches: slices.Sorted(maps.Keys(w.touches)),
-		env: slices.Sorted(maps.Keys(w.env)), changed: w.changed, parts: parts, whole: whole, work: work, node: n, scope: s}
+		env: slices.Sorted(maps.Keys(w.env)), changed: w.changed, parts: parts, whole: whole, work: work, node: n, scope: s, sketch: drawn}
 	c.split = sync.OnceValue(c.divide)
 	return c
 }
@@ -205,6 +226,9 @@ var fewFunctions = sync.OnceValue(func() *conf.Config {
 	return cfg
 })
 
+// grammar is the language for the parser, which only reads it.
+var grammar = sync.OnceValue(language)
+
 // programOf checks and compiles a tree that writer has rewritten, for an environment.
 func programOf(tree *parser.Tree, env map[string]any, cfg *conf.Config) (*vm.Program, error) {
 	expr.Env(env)(cfg)
@@ -221,8 +245,9 @@ func programOf(tree *parser.Tree, env map[string]any, cfg *conf.Config) (*vm.Pro
 
 // writer rewrites a parsed condition into one whose names are all in the environment, and reports what is not allowed.
 type writer struct {
-	node    *diag.Node
+	text    *wording
 	scope   *scope
+	leaves  []ast.Node // clauses without a mistake so far
 	env     map[string]any
 	needs   map[string]bool
 	touches map[string]bool
@@ -233,13 +258,22 @@ type writer struct {
 	bad     bool
 }
 
+func newWriter(text *wording, s *scope) *writer {
+	return &writer{text: text, scope: s, env: map[string]any{}, needs: map[string]bool{}, touches: map[string]bool{}, asked: map[string]bool{}}
+}
+
 func (w *writer) fail(n ast.Node, code string, msg, hint diag.Text) ast.Node {
-	if !w.bad {
-		from, to := spanOf(n)
-		w.node.ErrorAt(from, to, code, msg, hint)
-	}
+	from, to := spanOf(n)
+	w.text.error(from, to, code, msg, hint)
 	w.bad = true
 	return n
+}
+
+// unknown reports a name that is no field.
+func (w *writer) unknown(from, to int, name string) {
+	w.text.told, w.bad = true, true
+	from, to = w.text.place(from, to)
+	w.scope.unknownField(w.text.node, from, to, name)
 }
 
 func spanOf(n ast.Node) (int, int) {
@@ -277,7 +311,7 @@ func (w *writer) clause(n ast.Node) ast.Node {
 	for f := range w.asked {
 		own[f] = mentionsHas(n, w.scope.fields, f)
 	}
-	out := w.expr(n)
+	out := w.leaf(n)
 	for _, f := range slices.Sorted(maps.Keys(w.seen)) {
 		if !w.asked[f] {
 			w.needs[f] = true
@@ -308,9 +342,6 @@ func (w *writer) ident(name string, zero any) *ast.IdentifierNode {
 }
 
 func (w *writer) expr(n ast.Node) ast.Node {
-	if w.bad {
-		return n
-	}
 	switch n := n.(type) {
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.StringNode:
 		return n
@@ -362,11 +393,8 @@ func (w *writer) expr(n ast.Node) ast.Node {
 func (w *writer) field(n *ast.IdentifierNode, touch bool) ast.Node {
 	f := w.scope.fields[n.Value]
 	if f == nil {
-		if !w.bad {
-			from, _ := spanOf(n)
-			w.scope.unknownField(w.node, from, from+len([]rune(n.Value)), n.Value)
-		}
-		w.bad = true
+		from, _ := spanOf(n)
+		w.unknown(from, from+len([]rune(n.Value)), n.Value)
 		return n
 	}
 	w.touches[f.Name] = true
@@ -400,15 +428,15 @@ func (w *writer) binary(n *ast.BinaryNode) ast.Node {
 		return w.fail(n, "N213", diag.Text{EN: "`" + n.Operator + "` is not used in conditions", ZH: "条件里不用 `" + n.Operator + "`"}, diag.Text{EN: "a range is `x >= 1 and x <= 9`", ZH: "范围请写 `x >= 1 and x <= 9`"})
 	case "%":
 		if i, ok := n.Right.(*ast.IntegerNode); !ok || i.Value == 0 {
-			return w.fail(n, "N213", diag.Text{EN: "`%` needs a number other than 0 behind it", ZH: "`%` 后面要写不为 0 的整数"}, diag.Text{})
+			return w.fail(n, "N213", diag.Text{EN: "`%` needs a number other than 0 behind it", ZH: "`%` 后面要写不为 0 的整数"}, diag.Text{EN: "like `amount % 100 == 0`", ZH: "例如 `amount % 100 == 0`"})
 		}
 	case "matches":
 		s, ok := n.Right.(*ast.StringNode)
 		if !ok {
-			return w.fail(n, "N213", diag.Text{EN: "`matches` needs a pattern in quotation marks", ZH: "`matches` 后面要写带引号的表达式"}, diag.Text{})
+			return w.fail(n, "N213", diag.Text{EN: "`matches` needs a pattern in quotation marks", ZH: "`matches` 后面要写带引号的表达式"}, diag.Text{EN: "like `city matches \"^北\"`", ZH: "例如 `city matches \"^北\"`"})
 		}
 		if len(s.Value) > maxRegex {
-			return w.fail(n, "N214", diag.Text{EN: fmt.Sprintf("the pattern has more than %d bytes", maxRegex), ZH: fmt.Sprintf("表达式超过 %d 字节", maxRegex)}, diag.Text{})
+			return w.fail(n, "N214", diag.Text{EN: fmt.Sprintf("the pattern has more than %d bytes", maxRegex), ZH: fmt.Sprintf("表达式超过 %d 字节", maxRegex)}, diag.Text{EN: "write a shorter one, or several conditions", ZH: "请写短一些，或拆成几个条件"})
 		}
 		if _, err := regexp.Compile(s.Value); err != nil {
 			return w.fail(n.Right, "N209", diag.Text{EN: "the pattern is no regular expression", ZH: "这不是正确的正则表达式"}, diag.Text{EN: "a mark with a meaning of its own, like ( or *, has a backslash before it", ZH: "( * 这类有特殊含义的符号前要加反斜杠"})
@@ -446,15 +474,12 @@ func (w *writer) member(n *ast.MemberNode) ast.Node {
 		return w.fail(n, "N202", diag.Text{EN: "`event` has no `" + prop.Value + "`", ZH: "`event` 没有 `" + prop.Value + "`"}, diag.OneOf("it has", "它有", eventFields))
 	case "before":
 		if !w.scope.before {
-			return w.fail(n, "N213", diag.Text{EN: "`before` is only there in a push on a profile event", ZH: "`before` 只能用在用户资料事件的 push 规则里"}, diag.Text{})
+			return w.fail(n, "N213", diag.Text{EN: "`before` is only there in a push on a profile event", ZH: "`before` 只能用在用户资料事件的 push 规则里"}, diag.Text{EN: "remove it: other events have no value before", ZH: "请删掉：其他事件没有之前的值"})
 		}
 		f := w.scope.fields[prop.Value]
 		if f == nil {
-			if !w.bad {
-				from, to := spanOf(prop)
-				w.scope.unknownField(w.node, from, to, prop.Value)
-			}
-			w.bad = true
+			from, to := spanOf(prop)
+			w.unknown(from, to, prop.Value)
 			return n
 		}
 		w.needs["before."+f.Name], w.touches[f.Name] = true, true
@@ -467,7 +492,7 @@ func (w *writer) member(n *ast.MemberNode) ast.Node {
 func (w *writer) call(n *ast.CallNode) ast.Node {
 	callee, _ := n.Callee.(*ast.IdentifierNode)
 	if callee == nil {
-		return w.fail(n, "N213", diag.Text{EN: "this cannot be called", ZH: "这里不能调用函数"}, diag.Text{})
+		return w.fail(n, "N213", diag.Text{EN: "this cannot be called", ZH: "这里不能调用函数"}, diag.Text{EN: "write a function like len(items) or has(city)", ZH: "请写 len(items)、has(city) 这样的函数"})
 	}
 	if callee.Value != "has" && callee.Value != "changed" {
 		known := append(slices.Clone(builtins), "has", "changed")
@@ -485,16 +510,16 @@ func (w *writer) call(n *ast.CallNode) ast.Node {
 		arg, ok = n.Arguments[0].(*ast.IdentifierNode)
 	}
 	if !ok {
-		return w.fail(n, "N213", diag.Text{EN: callee.Value + "() takes the name of one field", ZH: callee.Value + "() 里写一个字段名"}, diag.Text{})
+		return w.fail(n, "N213", diag.Text{EN: callee.Value + "() takes the name of one field", ZH: callee.Value + "() 里写一个字段名"}, diag.Text{EN: "like has(city)", ZH: "例如 has(city)"})
 	}
 	prefix := "?"
 	if callee.Value == "changed" {
 		if !w.scope.before {
-			return w.fail(n, "N213", diag.Text{EN: "changed() is only there in a push on a profile event", ZH: "changed() 只能用在用户资料事件的 push 规则里"}, diag.Text{})
+			return w.fail(n, "N213", diag.Text{EN: "changed() is only there in a push on a profile event", ZH: "changed() 只能用在用户资料事件的 push 规则里"}, diag.Text{EN: "in other rules remove it: each event is one by itself", ZH: "其他规则请删掉：每个事件本来就是一次"})
 		}
 		prefix, w.changed = "~", true
 	}
-	if _, ok := w.field(arg, false).(*ast.IdentifierNode); !ok || w.bad {
+	if w.field(arg, false); w.scope.fields[arg.Value] == nil {
 		return n
 	}
 	return with(w.ident(prefix+w.scope.fields[arg.Value].Name, false), n)
@@ -519,14 +544,6 @@ func (w *writer) compare(n *ast.BinaryNode) bool {
 	if f == nil {
 		return false
 	}
-	if other, ok := right.(*ast.IdentifierNode); ok && w.scope.fields[other.Value] == nil && f.Type == event.String {
-		from, _ := spanOf(other)
-		d := w.node.ErrorAt(from, from+len([]rune(other.Value)), "N208", diag.Text{EN: "the text `" + other.Value + "` needs quotation marks", ZH: "文字 `" + other.Value + "` 要加英文双引号"},
-			diag.Text{EN: "write \"" + other.Value + "\"", ZH: "写成 \"" + other.Value + "\""})
-		d.Fix = `"` + other.Value + `"`
-		w.bad = true
-		return true
-	}
 	values := []ast.Node{right}
 	if n.Operator == "in" {
 		arr, ok := right.(*ast.ArrayNode)
@@ -535,13 +552,25 @@ func (w *writer) compare(n *ast.BinaryNode) bool {
 		}
 		values = arr.Nodes
 	}
+	if len(values) == 0 {
+		return false
+	}
+	wrong := false
 	for _, v := range values {
+		if other, ok := v.(*ast.IdentifierNode); ok && w.scope.fields[other.Value] == nil && f.Type == event.String {
+			from, _ := spanOf(other)
+			d := w.text.error(from, from+len([]rune(other.Value)), "N208", diag.Text{EN: "the text `" + other.Value + "` needs quotation marks", ZH: "文字 `" + other.Value + "` 要加英文双引号"},
+				diag.Text{EN: "write \"" + other.Value + "\"", ZH: "写成 \"" + other.Value + "\""})
+			d.Fix = `"` + other.Value + `"`
+			w.bad, wrong = true, true
+		}
 		if !constant(v) {
 			continue
 		}
 		if !fits(f.Type, v) {
 			w.fail(v, "N204", mismatch(f), cure(f, v))
-			return true
+			wrong = true
+			continue
 		}
 		if s, ok := v.(*ast.StringNode); ok && f.Values != nil && !slices.Contains(f.Values, s.Value) {
 			from, to := spanOf(v)
@@ -549,17 +578,19 @@ func (w *writer) compare(n *ast.BinaryNode) bool {
 			if slices.ContainsFunc(f.Values, func(x string) bool { return strings.EqualFold(x, s.Value) }) {
 				verb.ZH += "（区分大小写）"
 			}
-			d := w.node.ErrorAt(from, to, "N206", verb, diag.Text{EN: "its values are " + strings.Join(f.Values, ", "), ZH: "可选值：" + strings.Join(f.Values, "、")})
+			d := w.text.error(from, to, "N206", verb, diag.Text{EN: "its values are " + strings.Join(f.Values, ", "), ZH: "可选值：" + strings.Join(f.Values, "、")})
 			if fix := diag.Nearest(s.Value, f.Values); fix != "" {
 				d.Fix = `"` + fix + `"`
 			}
-			w.bad = true
-			return true
+			w.bad, wrong = true, true
 		}
 	}
-	if f.Scale != "" && (n.Operator == "==" || n.Operator == "!=") && constant(right) {
-		from, to := spanOf(n)
-		w.node.WarnAt(from, to, "W218", diag.Text{EN: "`" + f.Name + "` is a scaled number: `" + n.Operator + "` may miss by a hair", ZH: "`" + f.Name + "` 是换算后的小数，用 `" + n.Operator + "` 可能差一点点"},
+	if wrong {
+		return true
+	}
+	if f.Scale != "" && (n.Operator == "==" || n.Operator == "!=" || n.Operator == "in") && constant(values[0]) {
+		from, to := w.text.place(spanOf(n))
+		w.text.node.WarnAt(from, to, "W218", diag.Text{EN: "`" + f.Name + "` is a scaled number: `" + n.Operator + "` may miss by a hair", ZH: "`" + f.Name + "` 是换算后的小数，用 `" + n.Operator + "` 可能差一点点"},
 			diag.Text{EN: "compare with >= and <", ZH: "请用 >= 和 < 比较"})
 	}
 	return false

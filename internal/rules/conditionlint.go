@@ -62,6 +62,24 @@ func scan(src string) (out []mark) {
 	return out
 }
 
+// closingMark gives the place of the Chinese quotation mark that ends a text, or -1 when an operator or an English mark comes before it.
+func closingMark(r []rune, from int) int {
+	for i := from; i < len(r); i++ {
+		switch {
+		case strings.ContainsRune("”’」』＂＇", r[i]):
+			return i
+		case strings.ContainsRune("\"'`“‘「『=<>＝＞＜", r[i]):
+			return -1
+		}
+	}
+	return -1
+}
+
+// quoteText writes a text as conditions have it.
+func quoteText(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+}
+
 // closed reports whether a quoted text ends with the mark it begins with.
 func closed(s string) bool { return len(s) > 1 && s[len(s)-1] == s[0] }
 
@@ -77,23 +95,25 @@ var chinese = map[string]string{"并且": "and", "而且": "and", "且": "and", 
 
 var grouped = regexp.MustCompile(`^[0-9]{3}$`)
 
-// lint names the mistakes in a condition for what they are; true when one was found that stops it.
-func lint(n *diag.Node, src string, s *scope) bool {
-	marks := scan(src)
+// lint names the first mistake in a condition for what it is.
+func lint(w *wording, marks []mark, s *scope) (slip, bool) {
 	depth := 0
 	for i, m := range marks {
 		prev, next := at(marks, i-1), at(marks, i+1)
-		fail := func(from, to int, code string, en, zh, fix string) bool {
-			d := n.ErrorAt(from, to, code, diag.Text{EN: en, ZH: zh}, diag.Text{})
-			if fix != "" {
+		fail := func(from, to int, code string, en, zh, fix string) (slip, bool) {
+			d := w.error(from, to, code, diag.Text{EN: en, ZH: zh}, diag.Text{})
+			if fix == " " {
+				d.Fix, d.Hint = fix, diag.Text{EN: "remove it", ZH: "请删掉"}
+			} else if fix != "" {
 				d.Fix, d.Hint = fix, diag.Text{EN: "write `" + fix + "`", ZH: "写成 `" + fix + "`"}
 			}
-			return true
+			return slip{from, to, fix}, true
 		}
 		switch m.text {
 		case "(", "[", "{":
 			if depth++; depth > maxNesting {
-				return fail(m.from, m.to, "N214", "nested too deeply", "括号嵌套太深", "")
+				w.error(m.from, m.to, "N214", diag.Text{EN: "nested too deeply", ZH: "括号嵌套太深"}, diag.Text{EN: "fewer brackets, or a list of conditions all of which must hold", ZH: "请减少括号，或拆成列表，每项写一个条件"})
+				return slip{0, len(w.runes), ""}, true // nothing of it is read
 			}
 		case ")", "]", "}":
 			depth--
@@ -104,9 +124,15 @@ func lint(n *diag.Node, src string, s *scope) bool {
 				from := m.from + len([]rune(m.text[:i]))
 				return fail(from, from+1, "N207", "the text ends with a Chinese quotation mark", "文字的右边是中文引号", m.text[:1])
 			}
-			return fail(m.from, m.to, "N209", "the text is not closed", "文字没有右引号", m.text+m.text[:1])
+			open, _ := fail(m.from, m.to, "N209", "the text is not closed", "文字没有右引号", m.text+m.text[:1])
+			return slip{open.from, open.to, ""}, true // where it should end nobody knows
+		case m.kind == sign && strings.ContainsAny(m.text, "“‘「『＂＇") && closingMark(w.runes, m.to) > 0:
+			end := closingMark(w.runes, m.to)
+			return fail(m.from, end+1, "N207", "Chinese quotation marks", "这里是中文引号", quoteText(string(w.runes[m.to:end])))
 		case m.kind == sign && strings.ContainsAny(m.text, "“”‘’「」『』＂＇"):
 			return fail(m.from, m.to, "N207", "a Chinese quotation mark `"+m.text+"`", "这里是中文引号 `"+m.text+"`", `"`)
+		case m.text == "，" && prev.kind == number && prev.to == m.from && next.from == m.to && grouped.MatchString(next.text) && !inList(marks[:i-1]):
+			return fail(prev.from, next.to, "N211", "a number is written without commas", "数字里不能有逗号", prev.text+next.text)
 		case m.kind == sign && wide[m.text] != "":
 			return fail(m.from, m.to, "N207", "a full-width mark `"+m.text+"`", "这里是全角符号 `"+m.text+"`", wide[m.text])
 		case m.kind == word && chinese[m.text] != "" && s.fields[m.text] == nil:
@@ -142,29 +168,26 @@ func lint(n *diag.Node, src string, s *scope) bool {
 			field := at(marks, fieldBefore(marks, i)).text
 			return fail(m.from, next.to, "N217", "behind `"+m.text+"` the field is missing", "`"+m.text+"` 后面缺少字段", strings.TrimSpace(m.text+" "+field+" "+next.text))
 		case isConnector(m) && next.kind == quoted && (i+2 >= len(marks) || isConnector(marks[i+2]) || marks[i+2].text == ")") && prev.kind == quoted:
-			field := at(marks, fieldBefore(marks, i)).text
-			op := "in"
-			return fail(prev.from, next.to, "N210", "a text alone is no condition", "单独一段文字不是条件", strings.TrimSpace(field+" "+op+" ["+prev.text+", "+next.text+"]"))
+			field := at(marks, fieldBefore(marks, i))
+			if field.text == "" {
+				continue
+			}
+			return fail(field.from, next.to, "N210", "a text alone is no condition", "单独一段文字不是条件", field.text+" in ["+prev.text+", "+next.text+"]")
 		case m.text == "in" && next.text == "(":
 			end := i + 2
 			for end < len(marks) && marks[end].text != ")" {
 				end++
 			}
 			if end < len(marks) && slices.ContainsFunc(marks[i+2:end], func(x mark) bool { return x.text == "," }) {
-				var b strings.Builder
-				for _, p := range marks[i+2 : end] {
-					b.WriteString(p.text)
-					if p.text == "," {
-						b.WriteByte(' ')
-					}
-				}
-				return fail(next.from, marks[end].to, "N219", "a list stands in square brackets", "列表要用方括号", "["+b.String()+"]")
+				return fail(next.from, marks[end].to, "N219", "a list stands in square brackets", "列表要用方括号", listText(marks[i+2:end]))
+			}
+		default:
+			if found, from, to, code, en, zh, fix := habit(marks, i, s); found {
+				return fail(from, to, code, en, zh, fix)
 			}
 		}
 	}
-	mixed(n, marks)
-	contradiction(n, marks)
-	return false
+	return slip{}, false
 }
 
 func at(marks []mark, i int) mark {

@@ -44,12 +44,11 @@ func (l *loader) text(n *diag.Node, s *scope) *template {
 	if !ok {
 		return nil
 	}
-	t, terr := parseTemplate(src)
-	if terr != nil {
-		n.ErrorAt(terr.from, terr.to, terr.code, terr.msg, terr.hint)
-		return nil
+	t, wrong := parse(src, false)
+	for _, e := range wrong {
+		n.ErrorAt(e.from, e.to, e.code, e.msg, e.hint)
 	}
-	good := true
+	good := len(wrong) == 0
 	for i := range t.parts {
 		if t.parts[i].ref != "" && !l.hole(n, s, &t.parts[i]) {
 			good = false
@@ -88,7 +87,7 @@ func (l *loader) hole(n *diag.Node, s *scope, p *part) bool {
 			isList = prefix == "list"
 		case "before":
 			if !s.before {
-				return fail("N302", "`before` is only there in a push on a profile event", "`before` 只能用在用户资料事件的 push 规则里", "", "")
+				return fail("N302", "`before` is only there in a push on a profile event", "`before` 只能用在用户资料事件的 push 规则里", "write `${"+name+"}`", "写成 `${"+name+"}`")
 			}
 		case "user":
 		default:
@@ -97,7 +96,7 @@ func (l *loader) hole(n *diag.Node, s *scope, p *part) bool {
 	}
 	if name == "count" && !dotted {
 		if !s.merged {
-			return fail("N302", "`count` is only there in texts with `merge`", "`count` 只能用在有 `merge` 的文字里", "", "")
+			return fail("N302", "`count` is only there in texts with `merge`", "`count` 只能用在有 `merge` 的文字里", "add `merge: {wait: 10m}`, or remove it", "请加上 `merge: {wait: 10m}`，或删掉它")
 		}
 		return true
 	}
@@ -111,7 +110,7 @@ func (l *loader) hole(n *diag.Node, s *scope, p *part) bool {
 		s.unknownField(n, at, at+len([]rune(name)), name)
 		return false
 	}
-	if s.merged && !dotted && !s.by[f.Name] {
+	if s.merged && !dotted && s.by != nil && !s.by[f.Name] {
 		return fail("N305", "`"+f.Name+"` differs between the merged events and is not in `merge.by`", "合并的事件里 `"+f.Name+"` 各不相同，它又不在 `merge.by` 里",
 			"write `first."+f.Name+"`, `latest."+f.Name+"` or `list."+f.Name+" | join`", "写成 `first."+f.Name+"`、`latest."+f.Name+"` 或 `list."+f.Name+" | join`")
 	}
@@ -170,7 +169,7 @@ func (l *loader) texts(n *diag.Node, r *Rule, a Account) {
 	if n.Get("body") == nil && n.Get("variants") == nil {
 		n.Error("N114", diag.Text{EN: "`body` is missing", ZH: "缺少 `body`（正文）"}, diag.Text{EN: "add `body: \"...\"`", ZH: "请加上 `body: \"...\"`"})
 	} else if b := n.Get("body"); b != nil && strings.TrimSpace(b.Text) == "" {
-		n.Get("body").Error("N104", diag.Text{EN: "the body is empty", ZH: "正文是空的"}, diag.Text{})
+		n.Get("body").Error("N104", diag.Text{EN: "the body is empty", ZH: "正文是空的"}, diag.Text{EN: "write what the user is to read", ZH: "请写上用户要看到的内容"})
 	}
 	for key, limit := range map[string]int{"title": 50, "body": 200} {
 		if v := n.Get(key); v != nil {
@@ -180,12 +179,12 @@ func (l *loader) texts(n *diag.Node, r *Rule, a Account) {
 					long += len([]rune(p.text))
 				}
 			}
-			if long > limit {
+			if long > limit && len(v.Text) <= maxContent {
 				v.Warn("W505", diag.Text{EN: fmt.Sprintf("the %s has %d characters; phones show about %d", key, long, limit), ZH: fmt.Sprintf("%s 有 %d 个字，手机大约只显示 %d 个", key, long, limit)},
 					diag.Text{EN: "shorten it; `| max(20)` shortens a field", ZH: "请写短一些；字段可以用 `| max(20)` 截短"})
 			}
 			if len(v.Text) > maxContent {
-				v.Error("N505", diag.Text{EN: "the text is too long", ZH: "文字太长"}, diag.Text{})
+				v.Error("N505", diag.Text{EN: "the text is too long", ZH: "文字太长"}, diag.Text{EN: "at most 8 KiB", ZH: "最多 8 KiB"})
 			}
 		}
 	}
@@ -314,7 +313,7 @@ func (l *loader) extras(n *diag.Node, vendor string, c *content) {
 	}
 	b, err := json.Marshal(plainJSON(n))
 	if err != nil || len(b) > 4<<10 {
-		n.Error("N505", diag.Text{EN: "the block is too large", ZH: "内容太多"}, diag.Text{})
+		n.Error("N505", diag.Text{EN: "the block is too large", ZH: "内容太多"}, diag.Text{EN: "at most 4 KiB", ZH: "最多 4 KiB"})
 		return
 	}
 	if c.extras == nil {
@@ -447,7 +446,7 @@ func (l *loader) push(n *diag.Node, r *Rule, a Account) {
 		}
 	} else {
 		for _, s := range r.specs {
-			if s.User == "" {
+			if s.User == "" && !r.guessed && !r.unclear {
 				n.Error("N114", diag.Text{EN: "event `" + s.Name + "` has no user: to whom?", ZH: "事件 `" + s.Name + "` 没有用户：发给谁？"}, diag.Text{EN: "add `to`, or `user` to the event", ZH: "请加上 `to`，或在事件目录里给事件加 `user`"})
 			}
 		}

@@ -4,109 +4,249 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/expr-lang/expr/ast"
+
 	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/event"
 )
 
-// claim is `field op constant`, as three marks of a condition.
-type claim struct {
-	field, op, value mark
+// Conditions that always hold, or never. A condition is tried with all values that make a difference to it: the constants that it compares a
+// field with, one between and beside them, and for has() none. What is more than a comparison with a constant may be true or false.
+
+// maxTries bounds the combinations that are tried of one condition; one that has more is left.
+const maxTries = 4096
+
+// maxClauses bounds the parts that are tried: each is tried anew with each clause beside it.
+const maxClauses = 40
+
+// clauses counts what stands between the ands and ors.
+func clauses(n ast.Node) int {
+	if b, ok := n.(*ast.BinaryNode); ok && isLogic(b.Operator) {
+		return clauses(b.Left) + clauses(b.Right)
+	}
+	return 1
 }
 
-// claimAt reads the three marks from i on, when nothing but and, or and brackets stands around them.
-func claimAt(marks []mark, i int) (claim, bool) {
-	c := claim{at(marks, i), at(marks, i+1), at(marks, i+2)}
-	before, behind := at(marks, i-1), at(marks, i+3)
-	alone := (i == 0 || isConnector(before) || before.text == "(") && (i+3 == len(marks) || isConnector(behind) || behind.text == ")")
-	return c, alone && c.field.kind == word && isComparison(c.op) && (c.value.kind == quoted || c.value.kind == number)
+// trial is a condition, or a part of it, to be tried.
+type trial struct {
+	cond   simple
+	names  []string // of its fields, by slot
+	values [][]event.Value
 }
 
-// contradiction warns of two comparisons of one field that always hold or never do: x != a or x != b, x > 5 and x < 3.
-func contradiction(n *diag.Node, marks []mark) {
-	for i := range marks {
-		a, ok1 := claimAt(marks, i)
-		b, ok2 := claimAt(marks, i+4)
-		con := at(marks, i+3)
-		if !ok1 || !ok2 || !isConnector(con) {
-			continue
+func newTrial(x simple, fields map[string]*event.Field) *trial {
+	t := &trial{}
+	texts, nums, asked := map[string][]string{}, map[string][]float64{}, map[string]bool{}
+	kinds := map[string]simpleOp{}
+	t.cond = t.place(x, func(x simple) {
+		switch x.op {
+		case opHas:
+			asked[x.name] = true
+			return
+		case opIsText, opInText:
+			texts[x.name] = append(texts[x.name], x.strs...)
+		case opBool:
+		default:
+			nums[x.name] = append(append(nums[x.name], x.nums...), x.num)
 		}
-		isOr := con.text == "or" || con.text == "||"
-		if before, behind := at(marks, i-1).text, at(marks, i+7).text; isOr && (before == "and" || before == "&&" || behind == "and" || behind == "&&") {
-			continue // and binds first: the two are no pair
-		}
-		switch {
-		case isOr && alwaysOne(a, b):
-			n.WarnAt(a.field.from, b.value.to, "W212", diag.Text{EN: "this always holds", ZH: "这个条件永远成立"}, diag.Text{EN: "use `and`, or `not in [...]`", ZH: "请用 `and`，或 `not in [...]`"})
-		case !isOr && neverBoth(a, b):
-			hint := diag.Text{EN: "use `or`, or `in [...]`", ZH: "请用 `or`，或 `in [...]`"}
-			if a.value.kind == number && a.op.text != "==" {
-				hint = diag.Text{EN: "swap the bounds, or use `or`", ZH: "请把上下限对调，或用 `or`"}
+		kinds[x.name] = x.op
+	})
+	for _, name := range t.names {
+		var all []event.Value
+		switch op, has := kinds[name]; {
+		case !has: // has() alone
+			all = []event.Value{{State: event.Known}}
+		case op == opIsText || op == opInText:
+			if f := fields[name]; f != nil && f.Values != nil {
+				texts[name] = f.Values
+			} else {
+				texts[name] = append(texts[name], "\x00") // any other
 			}
-			n.WarnAt(a.field.from, b.value.to, "W212", diag.Text{EN: "this never holds", ZH: "这个条件永远不成立"}, hint)
+			for _, s := range texts[name] {
+				all = append(all, event.Value{State: event.Known, Type: event.String, Str: s})
+			}
+		case op == opBool:
+			all = []event.Value{{State: event.Known, Type: event.Bool}, {State: event.Known, Type: event.Bool, Bool: true}}
+		default:
+			for _, f := range around(nums[name]) {
+				all = append(all, event.Value{State: event.Known, Type: event.Number, Num: f})
+			}
+		}
+		if asked[name] {
+			all = append(all, event.Value{})
+		}
+		t.values = append(t.values, all)
+	}
+	return t
+}
+
+// place numbers the fields of a condition, and shows each of its comparisons.
+func (t *trial) place(x simple, each func(simple)) simple {
+	if x.name != "" {
+		if x.slot = slices.Index(t.names, x.name); x.slot < 0 {
+			x.slot, t.names = len(t.names), append(t.names, x.name)
+		}
+		each(x)
+	}
+	kids := make([]simple, len(x.kids))
+	for i := range x.kids {
+		kids[i] = t.place(x.kids[i], each)
+	}
+	x.kids = kids
+	return x
+}
+
+// around gives numbers, one between each two neighbours and one at each end.
+func around(nums []float64) (out []float64) {
+	nums = slices.Compact(slices.Sorted(slices.Values(nums)))
+	for i, f := range nums {
+		if i == 0 {
+			out = append(out, f-1)
+		} else {
+			out = append(out, nums[i-1]+(f-nums[i-1])/2)
+		}
+		out = append(out, f)
+	}
+	return append(out, nums[len(nums)-1]+1)
+}
+
+// constant reports whether all combinations give the same, and what.
+func (t *trial) constant() (always, never bool) {
+	total := 1
+	for _, v := range t.values {
+		if total *= len(v); total > maxTries {
+			return false, false
 		}
 	}
+	always, never = true, true
+	now := make([]event.Value, len(t.values))
+	for n := range total {
+		for i, v := range t.values {
+			now[i], n = v[n%len(v)], n/len(v)
+		}
+		if t.cond.holds(now) {
+			never = false
+		} else {
+			always = false
+		}
+		if !always && !never {
+			return false, false
+		}
+	}
+	return always, never
 }
 
-// contradictions is contradiction over the items of a `when` list, all of which must hold.
-func contradictions(items []*diag.Node) {
-	var before []claim
-	for _, n := range items {
-		marks := scan(n.Text)
-		c, ok := claimAt(marks, 0)
-		if n.Kind != diag.Scalar || !ok || len(marks) != 3 {
+// sketch makes comparisons of a rewritten condition; what is none is a field of its own, with a name that no field has.
+func sketch(n ast.Node, fields map[string]*event.Field) simple {
+	switch n := n.(type) {
+	case *ast.BinaryNode:
+		if arr, ok := n.Right.(*ast.ArrayNode); ok && n.Operator == "in" && len(arr.Nodes) == 0 {
+			x := simple{op: opBool, name: "="}
+			return simple{op: opAnd, kids: []simple{x, not(x)}}
+		}
+		if isLogic(n.Operator) {
+			op := opAnd
+			if n.Operator == "or" || n.Operator == "||" {
+				op = opOr
+			}
+			return simple{op: op, kids: []simple{sketch(n.Left, fields), sketch(n.Right, fields)}}
+		}
+	case *ast.UnaryNode:
+		if n.Operator == "not" || n.Operator == "!" {
+			return not(sketch(n.Node, fields))
+		}
+	}
+	if x, ok := simpleOf(n, fields); ok {
+		return x
+	}
+	return simple{op: opBool, name: "=" + n.String()}
+}
+
+// constants warns of the smallest parts of a condition that always or never hold. It reports whether there is one.
+func constants(w *writer, n ast.Node) (found bool) {
+	if b, ok := n.(*ast.BinaryNode); ok && isLogic(b.Operator) {
+		left, right := constants(w, b.Left), constants(w, b.Right)
+		if left || right {
+			return true
+		}
+	}
+	if clauses(n) > maxClauses {
+		return false
+	}
+	always, never := newTrial(sketch(n, w.scope.fields), w.scope.fields).constant()
+	if !asks(n) {
+		always, never = true, false
+	}
+	if !always && !never {
+		return false
+	}
+	from, to := w.text.place(extent(n))
+	b, _ := n.(*ast.BinaryNode)
+	pair := b != nil && isLogic(b.Operator)
+	switch {
+	case !asks(n):
+		w.text.node.WarnAt(from, to, "W212", diag.Text{EN: "this asks nothing of the event", ZH: "这个条件和事件无关"}, diag.Text{EN: "compare a field with a value, or remove it", ZH: "请用字段和值比较，或删掉它"})
+	case always && pair:
+		w.text.node.WarnAt(from, to, "W212", diag.Text{EN: "this always holds", ZH: "这个条件永远成立"}, diag.Text{EN: "use `and`, or `not in [...]`", ZH: "请用 `and`，或 `not in [...]`"})
+	case always:
+		w.text.node.WarnAt(from, to, "W212", diag.Text{EN: "this always holds", ZH: "这个条件永远成立"}, diag.Text{EN: "it names all values: remove it, or name fewer", ZH: "所有可选值都写上了：请删掉，或少写几个"})
+	case pair && bounded(b):
+		w.text.node.WarnAt(from, to, "W212", diag.Text{EN: "this never holds", ZH: "这个条件永远不成立"}, diag.Text{EN: "swap the bounds, or use `or`", ZH: "请把上下限对调，或用 `or`"})
+	case pair:
+		w.text.node.WarnAt(from, to, "W212", diag.Text{EN: "this never holds", ZH: "这个条件永远不成立"}, diag.Text{EN: "use `or`, or `in [...]`", ZH: "请用 `or`，或 `in [...]`"})
+	default:
+		w.text.node.WarnAt(from, to, "W212", diag.Text{EN: "this never holds", ZH: "这个条件永远不成立"}, diag.Text{EN: "name the values for which it should hold", ZH: "请写出应成立的值"})
+	}
+	return true
+}
+
+// asks reports whether a value of the event, or of the user, stands anywhere in it.
+func asks(n ast.Node) (found bool) {
+	ast.Walk(&n, visit(func(n ast.Node) {
+		if _, ok := n.(*ast.IdentifierNode); ok {
+			found = true
+		}
+	}))
+	return found
+}
+
+// bounded reports whether a comparison by size stands in it.
+func bounded(n ast.Node) (found bool) {
+	ast.Walk(&n, visit(func(n ast.Node) {
+		if b, ok := n.(*ast.BinaryNode); ok && slices.Contains([]string{"<", "<=", ">", ">="}, b.Operator) {
+			found = true
+		}
+	}))
+	return found
+}
+
+// contradictions warns of the items of a `when` list that never hold together: all of them must.
+func contradictions(items []*condition) {
+	all := simple{}
+	for i, c := range items {
+		if i == 0 {
+			all = c.sketch
 			continue
 		}
-		if i := slices.IndexFunc(before, func(b claim) bool { return neverBoth(b, c) }); i >= 0 {
-			b := before[i]
-			src := b.field.text + " " + b.op.text + " " + b.value.text
-			n.WarnAt(c.field.from, c.value.to, "W212", diag.Text{EN: "this never holds together with `" + src + "`", ZH: "这个条件和 `" + src + "` 永远不会同时成立"},
+		fields := c.scope.fields
+		both := func(a, b simple) bool {
+			_, alone := newTrial(b, fields).constant()
+			_, never := newTrial(simple{op: opAnd, kids: []simple{a, b}}, fields).constant()
+			return never && !alone
+		}
+		k := slices.IndexFunc(items[:i], func(o *condition) bool {
+			_, alone := newTrial(o.sketch, fields).constant()
+			return !alone && both(o.sketch, c.sketch)
+		})
+		whole := len([]rune(c.source))
+		switch _, before := newTrial(all, fields).constant(); {
+		case k >= 0:
+			c.node.WarnAt(0, whole, "W212", diag.Text{EN: "this never holds together with `" + items[k].source + "`", ZH: "这个条件和 `" + items[k].source + "` 永远不会同时成立"},
+				diag.Text{EN: "all items of the list must hold; use `or`, or `in [...]`", ZH: "列表里的条件要全部成立；请用 `or`，或 `in [...]`"})
+		case !before && both(all, c.sketch):
+			c.node.WarnAt(0, whole, "W212", diag.Text{EN: "this never holds together with the " + strconv.Itoa(i) + " above it", ZH: "这个条件和上面 " + strconv.Itoa(i) + " 个永远不会同时成立"},
 				diag.Text{EN: "all items of the list must hold; use `or`, or `in [...]`", ZH: "列表里的条件要全部成立；请用 `or`，或 `in [...]`"})
 		}
-		before = append(before, c)
+		all = simple{op: opAnd, kids: []simple{all, c.sketch}}
 	}
-}
-
-// neverBoth reports whether two comparisons of one field exclude each other.
-func neverBoth(a, b claim) bool {
-	if a.field.text != b.field.text || a.value.kind != b.value.kind {
-		return false
-	}
-	if a.op.text == "==" && b.op.text == "==" {
-		return a.value.text != b.value.text
-	}
-	low, high, strict, ok := bounds(a, b)
-	return ok && (low > high || (low == high && strict != 0))
-}
-
-// alwaysOne reports whether one of two comparisons of a field holds whatever the field is.
-func alwaysOne(a, b claim) bool {
-	if a.field.text != b.field.text || a.value.kind != b.value.kind {
-		return false
-	}
-	if a.op.text == "!=" && b.op.text == "!=" {
-		return a.value.text != b.value.text
-	}
-	low, high, strict, ok := bounds(a, b)
-	return ok && (low < high || (low == high && strict < 2))
-}
-
-// bounds gives the lower and the upper bound that two comparisons set, and how many of them leave the bound itself out.
-func bounds(a, b claim) (low, high float64, strict int, ok bool) {
-	for _, c := range []claim{a, b} {
-		v, err := strconv.ParseFloat(c.value.text, 64)
-		if err != nil {
-			return 0, 0, 0, false
-		}
-		switch c.op.text {
-		case ">", ">=":
-			low = v
-		case "<", "<=":
-			high = v
-		default:
-			return 0, 0, 0, false
-		}
-		if len(c.op.text) == 1 {
-			strict++
-		}
-	}
-	return low, high, strict, (a.op.text[0] == '>') != (b.op.text[0] == '>')
 }

@@ -84,7 +84,7 @@ func repair(files []File, opt Options) ([]File, map[string]int) {
 }
 
 // markCode are the findings whose Fix replaces a full-width mark.
-var markCode = map[string]bool{"N103": true, "N207": true, "N211": true}
+var markCode = map[string]bool{"N103": true, "N207": true, "N211": true, "N115": true}
 
 // replaced puts a finding's cure in its place; false when there is no full-width mark in it, or when the file is worse afterwards.
 func replaced(data []byte, d diag.Diagnostic) ([]byte, bool) {
@@ -104,7 +104,7 @@ func replaced(data []byte, d diag.Diagnostic) ([]byte, bool) {
 	lines[d.Line-1] = string(r[:from]) + fix + rest
 	out := []byte(strings.Join(lines, "\n"))
 	was, is := diag.Parse(d.File, data), diag.Parse(d.File, out)
-	return out, was.Root == nil || is.Root != nil
+	return out, is.Root != nil && is.List.Errors() <= was.List.Errors() || was.Root == nil
 }
 
 // whiteSpace mends line ends, the byte order mark and what looks like indentation.
@@ -120,12 +120,11 @@ func whiteSpace(text string) (string, int) {
 	}
 	lines := strings.Split(text, "\n")
 	for i, l := range lines {
-		rest := strings.TrimLeft(l, " \t\u3000\u00a0")
-		lead := l[:len(l)-len(rest)]
-		if strings.Trim(lead, " ") == "" {
+		lead, rest := diag.Indentation(lines, i)
+		if lead+rest == l {
 			continue
 		}
-		lines[i] = strings.NewReplacer("\t", "  ", "\u3000", "  ", "\u00a0", " ").Replace(lead) + rest
+		lines[i] = lead + rest
 		n++
 	}
 	return strings.Join(lines, "\n"), n

@@ -3,6 +3,7 @@ package rules
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -149,6 +150,45 @@ func TestFormatKeepsWhatFilesSay(t *testing.T) {
 	}
 	if n < 100 {
 		t.Errorf("only %d files", n)
+	}
+}
+
+// White space that is no indentation becomes the indentation that was meant, whatever the line.
+func TestFormatRepairsTheIndentationOfEachLine(t *testing.T) {
+	catalogue := File{"events.yaml", readFile(t, "testdata/events.yaml")}
+	lines := strings.Split(rich, "\n")
+	whole := format(t, []File{catalogue, {"r.yaml", []byte(rich)}})["r.yaml"]
+	other := map[int]bool{}
+	for i, line := range lines {
+		if indent(line) == 0 {
+			continue
+		}
+		for _, space := range []string{"\t", "　", "\t\t", strings.Repeat("\t", indent(line)/2)} {
+			damaged := slices.Clone(lines)
+			damaged[i] = space + strings.TrimLeft(line, " ")
+			out := format(t, []File{catalogue, {"r.yaml", []byte(strings.Join(damaged, "\n"))}})["r.yaml"]
+			if out == whole {
+				continue
+			}
+			other[i+1] = true
+			if l := diag.Parse("r.yaml", []byte(out)).List; l.Errors() > 0 {
+				t.Errorf("line %d with %q:\n%s", i+1, space, show(l))
+			}
+		}
+	}
+	if len(other) > 3 { // a key between a deeper and a shallower one may belong to either
+		t.Errorf("lines %v stand elsewhere", other)
+	}
+}
+
+// Full-width marks are repaired where they can be nothing else, and Chinese quotation marks around a text.
+func TestFormatRepairsMarks(t *testing.T) {
+	catalogue := File{"events.yaml", readFile(t, "testdata/events.yaml")}
+	head := "version: 1\nrules:\n  - name: x-y\n    event: order.paid\n    mode: live\n    class: service\n"
+	in := head + "    when: amount > 1，000\n    push: {body: “你好”, title: \"t\"}\n    limits: ｛quiet: 22：00—08：00, per_user: １ in 24h， expire: １h｝\n"
+	want := head + "    when: amount > 1000\n    push: {body: \"你好\", title: \"t\"}\n    limits: {quiet: 22:00-08:00, per_user: 1 in 24h, expire: 1h}\n"
+	if out := format(t, []File{catalogue, {"r.yaml", []byte(in)}})["r.yaml"]; out != want {
+		t.Errorf("got\n%s\nwant\n%s", out, want)
 	}
 }
 

@@ -50,6 +50,9 @@ func (l *loader) limits(own, defaults *diag.Node, r *Rule) {
 			continue
 		}
 		cap, ok := parseCap(text)
+		if !ok && c.Wide(func(s string) bool { _, ok := parseCap(s); return ok }) {
+			continue
+		}
 		if !ok {
 			c.Error("N112", diag.Text{EN: "`" + text + "` is not a limit", ZH: "`" + text + "` 不是次数限制"}, diag.Text{EN: "like `1 in 24h`, `2 per day` or `none`", ZH: "例如 `1 in 24h`、`2 per day`、`none`"})
 			continue
@@ -61,7 +64,7 @@ func (l *loader) limits(own, defaults *diag.Node, r *Rule) {
 		p.PerUser = append(p.PerUser, cap)
 	}
 	if p.NoCaps && len(p.PerUser) > 0 {
-		get("per_user").Error("N112", diag.Text{EN: "`none` stands alone", ZH: "`none` 不能和别的限制一起写"}, diag.Text{})
+		get("per_user").Error("N112", diag.Text{EN: "`none` stands alone", ZH: "`none` 不能和别的限制一起写"}, diag.Text{EN: "keep `none`, or the limits", ZH: "只保留 `none`，或只保留限制"})
 	}
 	for _, q := range get("quiet").List() {
 		text, ok := q.String()
@@ -70,6 +73,7 @@ func (l *loader) limits(own, defaults *diag.Node, r *Rule) {
 		}
 		quiet, ok := parseQuiet(text)
 		switch {
+		case !ok && q.Wide(func(s string) bool { _, ok := parseQuiet(s); return ok }):
 		case !ok:
 			q.Error("N112", diag.Text{EN: "`" + text + "` is not a time of day", ZH: "`" + text + "` 不是时段"}, diag.Text{EN: "like 22:00-08:00, `Sat,Sun 21:00-10:00` or none", ZH: "例如 22:00-08:00、`Sat,Sun 21:00-10:00`、none"})
 		case quiet.From == quiet.To:
@@ -154,6 +158,8 @@ func (l *loader) merge(n *diag.Node, r *Rule) {
 			for _, ref := range m.by.refs() {
 				r.scope.by[ref] = true
 			}
+		} else {
+			r.scope.by = nil
 		}
 	}
 	m.wait, _ = n.Need("wait").Duration(0, 24*time.Hour)
@@ -163,9 +169,9 @@ func (l *loader) merge(n *diag.Node, r *Rule) {
 	case m.extend && n.Get("max_wait") == nil:
 		n.Key("extend").Error("N503", diag.Text{EN: "`extend` needs `max_wait`: a busy event would wait for ever", ZH: "`extend` 要配 `max_wait`：否则事件不断时永远发不出去"}, diag.Text{EN: "add `max_wait: 10m`", ZH: "例如加上 `max_wait: 10m`"})
 	case !m.extend && n.Get("max_wait") != nil:
-		n.Key("max_wait").Error("N503", diag.Text{EN: "`max_wait` has a meaning only with `extend: true`", ZH: "`max_wait` 只在 `extend: true` 时有用"}, diag.Text{})
+		n.Key("max_wait").Error("N503", diag.Text{EN: "`max_wait` has a meaning only with `extend: true`", ZH: "`max_wait` 只在 `extend: true` 时有用"}, diag.Text{EN: "add `extend: true`, or remove it", ZH: "请加上 `extend: true`，或删掉它"})
 	case m.extend && m.max < m.wait:
-		n.Get("max_wait").Error("N503", diag.Text{EN: "`max_wait` is shorter than `wait`", ZH: "`max_wait` 比 `wait` 还短"}, diag.Text{})
+		n.Get("max_wait").Error("N503", diag.Text{EN: "`max_wait` is shorter than `wait`", ZH: "`max_wait` 比 `wait` 还短"}, diag.Text{EN: "make it longer than `wait`", ZH: "请改得比 `wait` 长"})
 	}
 	if k, ok := n.Get("keep").Enum("latest", "first", "list"); ok {
 		m.keep = intent.Keep(k)
@@ -188,7 +194,7 @@ func (l *loader) approval(n, defaults *diag.Node, r *Rule, a Account, known bool
 		return
 	}
 	if own != nil && r.Action != intent.Broadcast {
-		n.Key("approval").Error("N409", diag.Text{EN: "`approval` is for broadcasts", ZH: "`approval` 只用于人群推送"}, diag.Text{})
+		n.Key("approval").Error("N409", diag.Text{EN: "`approval` is for broadcasts", ZH: "`approval` 只用于人群推送"}, diag.Text{EN: "remove it", ZH: "请删掉"})
 		return
 	}
 	if !block.Keys("people", "within") {
@@ -217,7 +223,7 @@ func (l *loader) safety(n *diag.Node, r *Rule) {
 		case hold:
 			why = "quiet hours hold it · 免打扰时段会暂缓"
 		}
-		if why != "" && n.Get("limits").Get("expire") == nil {
+		if limits := n.Get("limits"); why != "" && limits.Get("expire") == nil && !limits.Lost() {
 			en, zh, _ := strings.Cut(why, " · ")
 			r.node.Error("N501", diag.Text{EN: "`limits.expire` is missing: " + en, ZH: "缺少 `limits.expire`：" + zh}, diag.Text{EN: "add `limits: {expire: 4h}`", ZH: "例如加上 `limits: {expire: 4h}`"})
 		}

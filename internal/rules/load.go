@@ -43,18 +43,9 @@ func Read(paths []string) ([]File, diag.List) {
 	seen := map[string]bool{}
 	var files []File
 	unreadable := func(p string, err error) {
-		msg := err.Error()
-		if pe, ok := errors.AsType[*fs.PathError](err); ok {
-			msg = pe.Err.Error()
-		}
-		why := diag.Text{EN: msg, ZH: "系统报错 `" + msg + "`"}
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			why = diag.Text{EN: "there is no such file or folder", ZH: "没有这个文件或文件夹"}
-		case errors.Is(err, fs.ErrPermission):
-			why = diag.Text{EN: "no permission", ZH: "没有读取权限"}
-		}
-		list = append(list, diag.Diagnostic{Code: "N117", Severity: diag.Error, File: p, Message: diag.Text{EN: "cannot read: " + why.EN, ZH: "读不到：" + why.ZH}})
+		why := diag.Unread(err)
+		list = append(list, diag.Diagnostic{Code: "N117", Severity: diag.Error, File: p, Message: diag.Text{EN: "cannot read: " + why.EN, ZH: "读不到：" + why.ZH},
+			Hint: diag.Text{EN: "check the path and who may read it", ZH: "请检查路径和读取权限"}})
 	}
 	add := func(p string) {
 		p = filepath.ToSlash(filepath.Clean(p))
@@ -155,6 +146,9 @@ type loader struct {
 	scopes   map[string]*scope
 	digests  map[string][]byte // of what the catalogue declares, by event: see revisionOf
 	list     diag.List
+
+	partial bool            // a catalogue is empty or could not be read as a whole: there may be more events
+	unclear map[string]bool // events that may have more fields
 }
 
 type sampleRef struct {
@@ -165,7 +159,7 @@ type sampleRef struct {
 // LoadFiles makes a Set of files in memory: the whole loader but for the reading.
 func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 	opt.defaults()
-	l := &loader{opt: opt, example: map[string][]byte{}, files: map[string][]byte{}, byName: map[string]*event.Spec{}, named: map[string]*Rule{}, scopes: map[string]*scope{}, digests: map[string][]byte{}, declared: map[string]*diag.Node{}}
+	l := &loader{opt: opt, example: map[string][]byte{}, files: map[string][]byte{}, byName: map[string]*event.Spec{}, named: map[string]*Rule{}, scopes: map[string]*scope{}, digests: map[string][]byte{}, declared: map[string]*diag.Node{}, unclear: map[string]bool{}}
 	var docs, catalogues, ruleDocs []*diag.Doc
 	for _, f := range files {
 		l.files[path.Clean(f.Name)] = f.Data
@@ -189,10 +183,11 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 	set := &Set{opt: opt, watch: newWatch()}
 	first := map[string]*diag.Node{}
 	for _, d := range catalogues {
+		l.partial = l.partial || !d.Whole()
 		for _, s := range l.catalogue(d) {
 			key := d.Root.Get("events").Key(s.Name)
 			if old := first[s.Name]; old != nil {
-				key.Error("N220", diag.Text{EN: fmt.Sprintf("event `%s` is declared twice", s.Name), ZH: fmt.Sprintf("事件 `%s` 声明了两次", s.Name)}, diag.Text{})
+				key.Error("N220", diag.Text{EN: fmt.Sprintf("event `%s` is declared twice", s.Name), ZH: fmt.Sprintf("事件 `%s` 声明了两次", s.Name)}, diag.Text{EN: "keep one of them", ZH: "只保留一个"})
 				continue
 			}
 			first[s.Name], l.declared[s.Name] = key, d.Root.Get("events").Get(s.Name)
@@ -201,7 +196,8 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 	}
 	l.table = l.profileFields(l.specs, first)
 	l.users = userScope(l.table, l.specs)
-	if len(docs) > 0 && len(catalogues) == 0 && !slices.ContainsFunc(docs, func(d *diag.Doc) bool { return d.Root == nil }) {
+	l.users.open = l.partial || len(l.unclear) > 0
+	if len(docs) > 0 && len(catalogues) == 0 && !slices.ContainsFunc(docs, func(d *diag.Doc) bool { return !d.Whole() }) {
 		missing := diag.Diagnostic{Code: "N601", Severity: diag.Error, Message: diag.Text{EN: "no event catalogue: there is no file with `events:`", ZH: "没有事件目录：没有带 `events:` 的文件"},
 			Hint: diag.Text{EN: "put events.yaml beside the rule files", ZH: "请把 events.yaml 放在规则文件旁边"}}
 		for _, d := range docs {
@@ -322,9 +318,18 @@ func (l *loader) checkSamples() {
 		rec := event.Record{Position: event.Position{Topic: s.spec.Topics[0]}, Key: []byte("sample"), Value: data, Time: time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)}
 		evs, err := event.NewCatalogue([]*event.Spec{s.spec}, maxSample).Decode(rec)
 		if err != nil {
-			s.node.Error("N608", diag.Text{EN: "the sample cannot be decoded: " + err.Error(), ZH: "样例事件解码失败：`" + err.Error() + "`"}, diag.Text{})
+			s.node.Error("N608", undecoded(err), diag.Text{EN: "copy a real record of the topic into the sample, or mend the paths", ZH: "请把主题里一条真实记录放进样例，或改正路径"})
 		} else if len(evs) == 0 {
-			s.node.Error("N608", diag.Text{EN: "the sample is not this event: `match` does not hold", ZH: "样例不是这个事件：`match` 不成立"}, diag.Text{})
+			s.node.Error("N608", diag.Text{EN: "the sample is not this event: `match` does not hold", ZH: "样例不是这个事件：`match` 不成立"}, diag.Text{EN: "change the sample, or `match`", ZH: "请改样例，或改 `match`"})
 		}
 	}
+}
+
+// undecoded says why a sample is not what its event says.
+func undecoded(err error) diag.Text {
+	zh := "解码失败"
+	if e, ok := errors.AsType[*event.DecodeError](err); ok {
+		zh = map[event.Reason]string{event.Undecodable: "不是声明的格式", event.TooLarge: "太大", event.BadField: "里的 id、用户、时间或必填字段取不到，或类型不对"}[e.Reason]
+	}
+	return diag.Text{EN: "the sample cannot be decoded: " + err.Error(), ZH: "样例事件" + zh + "（`" + err.Error() + "`）"}
 }

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -54,6 +55,8 @@ type Rule struct {
 	reserve      int // slots of the day, until reserveUntil
 	reserveUntil int // minutes from midnight
 	specs        []*event.Spec
+	unclear      bool       // its events may have more fields: a mistake in the catalogue
+	guessed      bool       // specs is what an unknown event seems to mean
 	node         *diag.Node // of its name
 	oneNode      *diag.Node // merge.one
 	tagNodes     []tagNode
@@ -82,7 +85,7 @@ func (l *loader) ruleFile(d *diag.Doc) {
 	}
 	list := root.Need("rules")
 	if list != nil && len(list.List()) == 0 {
-		list.Error("N110", diag.Text{EN: "there are no rules in this file", ZH: "这个文件里没有规则"}, diag.Text{})
+		list.Error("N110", diag.Text{EN: "there are no rules in this file", ZH: "这个文件里没有规则"}, diag.Text{EN: "write one, or remove the file", ZH: "请写一条规则，或删掉这个文件"})
 	}
 	for _, n := range list.List() {
 		name := n.Get("name")
@@ -107,22 +110,19 @@ func (l *loader) ruleFile(d *diag.Doc) {
 	}
 }
 
-// rule reads one rule; nil when it has no usable name. Mistakes are in the list, which keeps the Set from being made.
+// rule reads one rule; nil when it has no name. Mistakes are in the list, which keeps the Set from being made.
 func (l *loader) rule(n, defaults *diag.Node) *Rule {
 	if !n.Keys("name", "title", "owner", "notes", "links", "mode", "class", "from", "until", "event", "when", "unless", "user_when", "tags", "push", "broadcast",
 		"account", "merge", "send_at", "limits", "approval", "rongcloud", "getui", "tests") {
 		return nil
 	}
 	r := &Rule{Line: n.Line, node: n.Need("name"), Mode: Live}
-	if r.node == nil {
-		return nil
+	var named bool
+	if r.Name, named = r.node.String(); r.node == nil {
+		r.node = n
 	}
 	r.Line = r.node.Line
-	var ok bool
-	if r.Name, ok = r.node.String(); !ok {
-		return nil
-	}
-	if !ruleName.MatchString(r.Name) || r.Name == "tags" {
+	if named && (!ruleName.MatchString(r.Name) || r.Name == "tags") {
 		r.node.Error("N112", diag.Text{EN: "`" + r.Name + "` cannot be the name of a rule", ZH: "`" + r.Name + "` 不能作规则名"}, diag.Text{EN: "3 to 60 of a-z, 0-9 and -, and not `tags`; the Chinese name goes into `title`", ZH: "3 到 60 个小写字母、数字、-，且不能叫 `tags`；中文名请写在 `title`"})
 	}
 	r.Title, _ = n.Get("title").String()
@@ -130,15 +130,14 @@ func (l *loader) rule(n, defaults *diag.Node) *Rule {
 	r.Notes, _ = n.Get("notes").String()
 	r.Links, _ = n.Get("links").Strings()
 
-	if !l.events(n.Need("event"), r) {
-		return r
-	}
+	l.events(n.Need("event"), r)
 	l.action(n, r)
 	l.mode(n, defaults, r)
 	l.life(n, r)
 	account, known := l.account(either(n, defaults, "account"), r)
 	r.scope = l.scopeOf(r.specs)
-	r.scope.before = r.Action == intent.Push && r.specs[0].Kind == event.Profile
+	r.scope.guessed, r.scope.open = r.guessed, len(r.specs) == 0 || r.unclear
+	r.scope.before = r.Action == intent.Push && (len(r.specs) == 0 || r.specs[0].Kind == event.Profile)
 	l.conditions(n, r)
 	l.userWhen(n, r)
 	l.merge(n.Get("merge"), r)
@@ -170,6 +169,9 @@ func (l *loader) rule(n, defaults *diag.Node) *Rule {
 	}
 	l.work(n, r)
 	l.tests(n.Get("tests"), r)
+	if !named {
+		return nil
+	}
 	return r
 }
 
@@ -178,20 +180,32 @@ func either(n, defaults *diag.Node, key string) *diag.Node {
 	if v := n.Get(key); v != nil {
 		return v
 	}
+	if defaults.Lost() {
+		return defaults // whether the key stands there nobody knows
+	}
 	return defaults.Get(key)
 }
 
-func (l *loader) events(n *diag.Node, r *Rule) bool {
+// events finds the rule's entries of the catalogue. Where none is known but one is clearly meant, that one is taken, so that the rest of
+// the rule can be read.
+func (l *loader) events(n *diag.Node, r *Rule) {
+	meant := ""
 	for _, e := range n.List() {
 		name, ok := e.String()
 		if !ok {
-			return false
+			continue
 		}
 		spec := l.byName[name]
+		if l.unclear[name] || spec == nil && l.partial {
+			r.unclear = true
+		}
+		if spec == nil && r.unclear {
+			continue
+		}
 		if spec == nil {
 			hint, fix := diag.DidYouMean(name, names(l.specs))
 			d := e.Error("N201", diag.Text{EN: "unknown event `" + name + "`", ZH: "事件目录里没有 `" + name + "`"}, hint)
-			d.Fix, d.Note = fix, diag.OneOf("events", "可用事件", names(l.specs))
+			d.Fix, d.Note, meant = fix, diag.OneOf("events", "可用事件", names(l.specs)), cmp.Or(meant, fix)
 			continue
 		}
 		if len(r.specs) > 0 && r.specs[0].Kind != spec.Kind {
@@ -209,7 +223,9 @@ func (l *loader) events(n *diag.Node, r *Rule) bool {
 		}
 		r.Events, r.specs = append(r.Events, name), append(r.specs, spec)
 	}
-	return len(r.specs) > 0
+	if len(r.specs) == 0 && meant != "" {
+		r.Events, r.specs, r.guessed = []string{meant}, []*event.Spec{l.byName[meant]}, true
+	}
 }
 
 // action finds which of tags, push and broadcast the rule has.
@@ -224,6 +240,9 @@ func (l *loader) action(n *diag.Node, r *Rule) {
 			continue
 		}
 		r.Action = a
+		if len(r.specs) == 0 || r.guessed {
+			continue
+		}
 		profile := r.specs[0].Kind == event.Profile
 		if a == intent.Tags && !profile {
 			key.Error("N409", diag.Text{EN: "tags come from profile events only", ZH: "标签只能来自用户资料事件"}, diag.Text{EN: "this event is not `kind: profile`", ZH: "这个事件不是 `kind: profile`"})
@@ -233,7 +252,7 @@ func (l *loader) action(n *diag.Node, r *Rule) {
 		}
 	}
 	if r.Action == "" && !n.Meant("tags") && !n.Meant("push") && !n.Meant("broadcast") {
-		r.node.Error("N114", diag.Text{EN: "the rule does nothing: it has no `tags`, `push` or `broadcast`", ZH: "规则没有动作：缺少 `tags`、`push` 或 `broadcast`"}, diag.Text{})
+		r.node.Error("N114", diag.Text{EN: "the rule does nothing: it has no `tags`, `push` or `broadcast`", ZH: "规则没有动作：缺少 `tags`、`push` 或 `broadcast`"}, diag.Text{EN: "add `push: {body: \"...\"}`, for an audience `broadcast`, for tags `tags`", ZH: "请加上 `push: {body: \"...\"}`；发给人群用 `broadcast`，打标签用 `tags`"})
 	}
 }
 
@@ -288,6 +307,9 @@ func (l *loader) oneAccount(n *diag.Node, r *Rule) (Account, bool) {
 	return Account{}, false
 }
 
+// meansAlways is what people write for `always`.
+var meansAlways = []string{"always", "true", "总是", "始终", "一直", "每次", "all", "any", "*", "yes"}
+
 func (l *loader) conditions(n *diag.Node, r *Rule) {
 	when := n.Get("when")
 	if when == nil {
@@ -302,18 +324,22 @@ func (l *loader) conditions(n *diag.Node, r *Rule) {
 			when.Error("N104", diag.Text{EN: "the list is empty", ZH: "列表是空的"}, diag.Text{EN: "to act on every event write `when: always`", ZH: "每次都触发请写 `when: always`"})
 		}
 		for _, c := range when.List() {
+			if c.Kind == diag.Scalar && slices.Contains(meansAlways, strings.ToLower(strings.TrimSpace(c.Text))) {
+				c.Error("N215", diag.Text{EN: "`" + c.Text + "` is not how to act on every event", ZH: "每次都触发不是写 `" + c.Text + "`"}, diag.Text{EN: "write `when: always`", ZH: "请写 `when: always`"}).Fix = "always"
+				continue
+			}
 			if x := compile(c, r.scope); x != nil {
 				r.when = append(r.when, x)
 			}
 		}
-		contradictions(when.List())
+		contradictions(r.when)
 	}
 	for _, c := range n.Get("unless").List() {
 		if x := compile(c, r.scope); x != nil {
 			r.unless = append(r.unless, x)
 		}
 	}
-	if r.Action == intent.Push && r.scope.before {
+	if r.Action == intent.Push && r.scope.before && !r.scope.open && !r.guessed {
 		for _, c := range r.when {
 			if c.changed {
 				return

@@ -44,6 +44,9 @@ func rate(n *diag.Node, rolling bool) (intent.Cap, bool) {
 			return c, true
 		}
 	}
+	if n.Wide(rateText.MatchString) {
+		return c, false
+	}
 	hint := diag.Text{EN: "like `100 in 1h` or `100 per day`", ZH: "例如 `100 in 1h`、`100 per day`"}
 	if rolling {
 		hint = diag.Text{EN: "like `500 in 10m`", ZH: "例如 `500 in 10m`"}
@@ -109,7 +112,7 @@ func (l *loader) once(n *diag.Node, r *Rule) {
 		return
 	}
 	for _, ref := range t.refs() {
-		if r.merge != nil && !r.scope.by[ref] {
+		if r.merge != nil && r.scope.by != nil && !r.scope.by[ref] {
 			by.Error("N521", diag.Text{EN: "`" + ref + "` differs between the merged events and is not in `merge.by`", ZH: "合并的事件里 `" + ref + "` 各不相同，它又不在 `merge.by` 里"},
 				diag.Text{EN: "use only fields of `merge.by` in `once.by`", ZH: "`once.by` 里只用 `merge.by` 的字段"})
 			return
@@ -147,6 +150,9 @@ func (l *loader) reserve(n, until *diag.Node, r *Rule) {
 		if err1 == nil && err2 == nil && min < 60 && h*60+min <= 24*60 {
 			minutes = h*60 + min
 		}
+	}
+	if minutes == 0 && until.Wide(clockText.MatchString) {
+		return
 	}
 	if minutes == 0 {
 		until.Error("N112", diag.Text{EN: "`" + text + "` is not a time of day until which something can be kept", ZH: "`" + text + "` 不是能预留到的时间"}, diag.Text{EN: "like \"22:00\", or \"24:00\" for the whole day", ZH: "例如 \"22:00\"；整天写 \"24:00\""})

@@ -168,7 +168,7 @@ func TestThePartsOfAConditionAreAClosedSet(t *testing.T) {
 			t.Errorf("%s: %s: accepted %t, want %t", kind, c.src, got != nil, c.ok)
 		}
 	}
-	w := &writer{node: diag.Parse("c", []byte("c: x")).Root.Get("c"), scope: scopeOf([]*event.Spec{testSpec()}), env: map[string]any{}, seen: map[string]bool{}, touches: map[string]bool{}}
+	w := newWriter(newWording(diag.Parse("c", []byte("c: x")).Root.Get("c"), "x"), scopeOf([]*event.Spec{testSpec()}))
 	if w.expr(&strange{}); !w.bad {
 		t.Error("a node that the writer does not know passes")
 	}

@@ -82,14 +82,22 @@ type templateError struct {
 func (e *templateError) Error() string { return e.msg.EN }
 
 // parseTemplate reads a text.
-func parseTemplate(src string) (*template, *templateError) { return parse(src, false) }
+func parseTemplate(src string) (*template, *templateError) { return first(parse(src, false)) }
 
 // parseFilled reads a text that partial has written, with literal parts like ${"text"}.
-func parseFilled(src string) (*template, *templateError) { return parse(src, true) }
+func parseFilled(src string) (*template, *templateError) { return first(parse(src, true)) }
 
-func parse(src string, filled bool) (*template, *templateError) {
+func first(t *template, wrong []*templateError) (*template, *templateError) {
+	if len(wrong) > 0 {
+		return nil, wrong[0]
+	}
+	return t, nil
+}
+
+// parse reads a text with all that is wrong in it. What of a hole can be read is in the template even so.
+func parse(src string, filled bool) (t *template, wrong []*templateError) {
 	r := []rune(src)
-	t := &template{}
+	t = &template{}
 	var lit strings.Builder
 	flush := func() {
 		if lit.Len() > 0 {
@@ -97,7 +105,7 @@ func parse(src string, filled bool) (*template, *templateError) {
 			lit.Reset()
 		}
 	}
-	for i := 0; i < len(r); i++ {
+	for i := 0; i < len(r) && len(wrong) < maxSlips; i++ {
 		switch {
 		case r[i] == '$' && i+2 < len(r) && r[i+1] == '$' && r[i+2] == '{':
 			lit.WriteString("${")
@@ -106,27 +114,33 @@ func parse(src string, filled bool) (*template, *templateError) {
 			flush()
 			end, err := closing(r, i+2)
 			if err != nil {
-				return nil, err
+				wrong = append(wrong, err)
+				i = max(err.to-1, i+1) // behind the mark that should not be there, or at the end
+				if at := err.from - 1; at > err.to-3 && err.to < len(r) && r[at] == '$' && r[err.from] == '{' {
+					i = at - 1 // another hole begins
+				}
+				continue
 			}
 			if literal, ok := unquote(string(r[i+2 : end])); ok && filled && r[i+2] == '"' {
 				lit.WriteString(literal)
 				i = end
 				continue
 			}
-			p, err := parseHole(r[i+2:end], i+2)
-			if err != nil {
-				return nil, err
+			p, bad := parseHole(r[i+2:end], i+2)
+			wrong = append(wrong, bad...)
+			if p.ref != "" {
+				t.parts = append(t.parts, p)
 			}
-			t.parts = append(t.parts, p)
 			i = end
 		case r[i] == '$' && i+1 < len(r) && r[i+1] == '｛':
-			return nil, &templateError{i, i + 2, "N301", diag.Text{EN: "a full-width brace `｛`", ZH: "这里是全角花括号 `｛`"}, diag.Text{EN: "write `${...}`", ZH: "改成半角 `${...}`"}}
+			wrong = append(wrong, &templateError{i, i + 2, "N301", diag.Text{EN: "a full-width brace `｛`", ZH: "这里是全角花括号 `｛`"}, diag.Text{EN: "write `${...}`", ZH: "改成半角 `${...}`"}})
+			i++
 		default:
 			lit.WriteRune(r[i])
 		}
 	}
 	flush()
-	return t, nil
+	return t, wrong
 }
 
 // closing finds the brace that ends a hole, skipping quoted arguments.
@@ -151,18 +165,39 @@ func closing(r []rune, from int) (int, *templateError) {
 	return 0, &templateError{max(0, from-2), len(r), "N301", diag.Text{EN: "this hole is not closed", ZH: "`${` 没有对应的 `}`"}, diag.Text{EN: "end it with `}`; literal text is `$${`", ZH: "请加上 `}`；要写 `${` 本身请用 `$${`"}}
 }
 
-func parseHole(r []rune, at int) (part, *templateError) {
-	p := part{from: at, to: at + len(r)}
-	fail := func(code, en, zh, hen, hzh string) (part, *templateError) {
-		return part{}, &templateError{p.from, max(p.to, p.from+1), code, diag.Text{EN: en, ZH: zh}, diag.Text{EN: hen, ZH: hzh}}
+func parseHole(r []rune, at int) (p part, wrong []*templateError) {
+	p = part{from: at, to: at + len(r)}
+	from, to := p.from, max(p.to, p.from+1) // of the filter at hand
+	fail := func(code, en, zh, hen, hzh string) {
+		wrong = append(wrong, &templateError{from, to, code, diag.Text{EN: en, ZH: zh}, diag.Text{EN: hen, ZH: hzh}})
 	}
-	var pieces [][]rune
+	pieces, begins := splitHole(r)
+	p.ref = strings.TrimSpace(string(pieces[0]))
+	if p.ref == "" {
+		fail("N301", "an empty hole", "`${}` 里没有内容", "write `${field}`", "请写 `${字段}`")
+		return p, wrong
+	}
+	for i, f := range pieces[1:] {
+		text := strings.TrimSpace(string(f))
+		if text != "" {
+			from = at + begins[i+1] + len(f) - len([]rune(strings.TrimLeft(string(f), " ")))
+			to = from + len([]rune(text))
+		}
+		if fl, ok := parseFilter(text, fail); ok {
+			p.filters = append(p.filters, fl)
+		}
+	}
+	return p, wrong
+}
+
+// splitHole takes a hole apart at its bars, and says where each piece begins.
+func splitHole(r []rune) (pieces [][]rune, begins []int) {
 	start := 0
 	var quote rune
 	for i := 0; i <= len(r); i++ {
 		switch {
 		case i == len(r) || (quote == 0 && r[i] == '|'):
-			pieces = append(pieces, r[start:i])
+			pieces, begins = append(pieces, r[start:i]), append(begins, start)
 			start = i + 1
 		case quote != 0 && r[i] == '\\':
 			i++
@@ -174,52 +209,58 @@ func parseHole(r []rune, at int) (part, *templateError) {
 			quote = r[i]
 		}
 	}
-	p.ref = strings.TrimSpace(string(pieces[0]))
-	if p.ref == "" {
-		return fail("N301", "an empty hole", "`${}` 里没有内容", "write `${field}`", "请写 `${字段}`")
+	if len(pieces) == 0 { // a backslash at the end of an open text
+		return [][]rune{r}, []int{0}
 	}
-	for _, f := range pieces[1:] {
-		name, arg, hasArg := strings.Cut(strings.TrimSpace(string(f)), "(")
-		name = strings.TrimSpace(name)
-		fl := filter{name: name}
-		if hasArg {
-			arg = strings.TrimSpace(arg)
-			if !strings.HasSuffix(arg, ")") {
-				return fail("N301", "filter `"+name+"` is not closed", "过滤器 `"+name+"` 缺少 `)`", "write `"+name+"(...)`", "请写 `"+name+"(...)`")
-			}
-			arg = strings.TrimSpace(strings.TrimSuffix(arg, ")"))
-			if arg != "" {
-				s, ok := unquote(arg)
-				if !ok {
-					return fail("N301", "the argument of `"+name+"` needs quotation marks", "`"+name+"` 的参数要加引号", "write `"+name+"(\""+arg+"\")`", "请写 `"+name+"(\""+arg+"\")`")
-				}
-				fl.arg, fl.hasArg = s, true
-			}
+	return pieces, begins
+}
+
+// parseFilter reads NAME or NAME(ARGUMENT); false when it said what is wrong.
+func parseFilter(text string, fail func(code, en, zh, hen, hzh string)) (filter, bool) {
+	name, arg, hasArg := strings.Cut(text, "(")
+	name = strings.TrimSpace(name)
+	fl := filter{name: name}
+	if !knownFilter(name) {
+		hint, _ := diag.DidYouMean(name, filterNames)
+		if hint.EN == "" {
+			hint = diag.OneOf("filters", "可用过滤器", filterNames)
 		}
-		if !knownFilter(name) {
-			hint, _ := diag.DidYouMean(name, filterNames)
-			if hint.EN == "" {
-				hint = diag.OneOf("filters", "可用过滤器", filterNames)
-			}
-			return fail("N303", "unknown filter `"+name+"`", "没有过滤器 `"+name+"`", hint.EN, hint.ZH)
-		}
-		needs := name == "default" || name == "max"
-		if needs && !fl.hasArg {
-			return fail("N304", "`"+name+"` needs an argument", "`"+name+"` 需要参数", map[string]string{"default": `default("...")`, "max": "max(20)"}[name], "")
-		}
-		if name == "max" {
-			n, err := strconv.Atoi(fl.arg)
-			if err != nil || n < 1 || n > 4096 {
-				return fail("N304", "`max` needs a number from 1 to 4096", "`max` 需要 1 到 4096 的数字", "", "")
-			}
-			fl.n = n
-		}
-		if fl.hasArg && !needs && name != "join" && name != "date" {
-			return fail("N304", "`"+name+"` takes no argument", "`"+name+"` 没有参数", "", "")
-		}
-		p.filters = append(p.filters, fl)
+		fail("N303", "unknown filter `"+name+"`", "没有过滤器 `"+name+"`", hint.EN, hint.ZH)
+		return fl, false
 	}
-	return p, nil
+	if hasArg {
+		arg = strings.TrimSpace(arg)
+		if !strings.HasSuffix(arg, ")") {
+			fail("N301", "filter `"+name+"` is not closed", "过滤器 `"+name+"` 缺少 `)`", "write `"+name+"(...)`", "请写 `"+name+"(...)`")
+			return fl, false
+		}
+		arg = strings.TrimSpace(strings.TrimSuffix(arg, ")"))
+		if arg != "" {
+			s, ok := unquote(arg)
+			if !ok {
+				fail("N301", "the argument of `"+name+"` needs quotation marks", "`"+name+"` 的参数要加引号", "write `"+name+"(\""+arg+"\")`", "请写 `"+name+"(\""+arg+"\")`")
+				return fl, false
+			}
+			fl.arg, fl.hasArg = s, true
+		}
+	}
+	switch needs := name == "default" || name == "max"; {
+	case needs && !fl.hasArg:
+		like := map[string]string{"default": `default("...")`, "max": "max(20)"}[name]
+		fail("N304", "`"+name+"` needs an argument", "`"+name+"` 需要参数", "write `"+like+"`", "写成 `"+like+"`")
+		return fl, false
+	case name == "max":
+		n, err := strconv.Atoi(fl.arg)
+		if err != nil || n < 1 || n > 4096 {
+			fail("N304", "`max` needs a number from 1 to 4096", "`max` 需要 1 到 4096 的数字", "write `max(20)`", "写成 `max(20)`")
+			return fl, false
+		}
+		fl.n = n
+	case fl.hasArg && !needs && name != "join" && name != "date":
+		fail("N304", "`"+name+"` takes no argument", "`"+name+"` 没有参数", "write `"+name+"`", "写成 `"+name+"`")
+		return fl, false
+	}
+	return fl, true
 }
 
 // unquote reads "text", 'text' or a bare number.

@@ -122,7 +122,7 @@ func moment(n *diag.Node) time.Time {
 // happens reads the event of a test and what was known before it.
 func (l *loader) happens(n *diag.Node, r *Rule, t *Test) {
 	if (n.Get("event") == nil) == (n.Get("sample") == nil) {
-		n.Error("N802", diag.Text{EN: "a test has either `event` or `sample`", ZH: "测试要写 `event` 或 `sample` 其中一个"}, diag.Text{})
+		n.Error("N802", diag.Text{EN: "a test has either `event` or `sample`", ZH: "测试要写 `event` 或 `sample` 其中一个"}, diag.Text{EN: "write `event: {field: value}`, or `sample: EVENT` and `with: {field: value}`", ZH: "请写 `event: {字段: 值}`，或写 `sample: 事件名` 加 `with: {字段: 值}`"})
 	}
 	if w := n.Key("with"); w != nil && n.Get("event") != nil {
 		w.Error("N802", diag.Text{EN: "`with` changes a `sample`", ZH: "`with` 只用来改 `sample`"}, diag.Text{EN: "write the values into `event`", ZH: "请直接写进 `event`"})
@@ -130,7 +130,7 @@ func (l *loader) happens(n *diag.Node, r *Rule, t *Test) {
 	fields := n.Get("event")
 	if s := n.Get("sample"); s != nil {
 		fields, t.Sample, t.Event = n.Get("with"), true, s.Text
-		if !slices.Contains(r.Events, s.Text) {
+		if !slices.Contains(r.Events, s.Text) && !r.guessed && !r.scope.open {
 			s.Error("N201", diag.Text{EN: "`" + s.Text + "` is not an event of this rule", ZH: "`" + s.Text + "` 不是这条规则的事件"}, diag.OneOf("events", "可用事件", r.Events))
 		}
 	} else if fields != nil {
@@ -139,7 +139,11 @@ func (l *loader) happens(n *diag.Node, r *Rule, t *Test) {
 	t.Values = map[string]event.Value{}
 	if fields.IsMapping() {
 		for _, f := range fields.Fields {
-			if v, name, ok := r.value(f, r.scope.fields[f.Key.Text]); ok {
+			field := r.scope.fields[f.Key.Text]
+			if field == nil && !r.scope.misspelt(f.Key.Text) {
+				continue
+			}
+			if v, name, ok := r.value(f, field); ok {
 				t.Values[name] = v
 			}
 		}
@@ -160,6 +164,9 @@ func (r *Rule) about(fields *diag.Node) string {
 		if !slices.ContainsFunc(fields.Fields, func(f diag.Field) bool { _, ok := spec.Index(f.Key.Text); return !ok }) {
 			return spec.Name
 		}
+	}
+	if len(r.specs) == 0 {
+		return ""
 	}
 	return r.specs[0].Name
 }

@@ -36,12 +36,10 @@ func (l *loader) userWhen(n *diag.Node, r *Rule) {
 	case c == nil:
 	case r.Action != intent.Push:
 		n.Key("user_when").Error("N533", diag.Text{EN: "`user_when` is for pushes to named users", ZH: "`user_when` 只用于发给指定用户的 push"}, diag.Text{EN: "a broadcast narrows its audience by tags, a tag rule has `when`", ZH: "人群推送用标签缩小人群，标签规则用 `when`"})
-	case len(l.users.list) == 0:
+	case len(l.users.list) == 0 && !l.users.open:
 		c.Error("N533", diag.Text{EN: "there is no profile table: the catalogue has no event of `kind: profile`", ZH: "没有用户资料表：事件目录里没有 `kind: profile` 的事件"}, diag.Text{EN: "ask an engineer to declare one", ZH: "请工程师在事件目录里声明一个"})
 	default:
-		if r.userWhen = compile(c, l.users); r.userWhen != nil {
-			contradictions([]*diag.Node{c})
-		}
+		r.userWhen = compile(c, l.users)
 	}
 }
 

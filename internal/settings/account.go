@@ -43,7 +43,7 @@ func (r *reader) accounts() (out []Account) {
 		out = append(out, a)
 	}
 	if len(n.Fields) == 0 {
-		n.Error("N114", diag.Text{EN: "no account is declared", ZH: "没有声明任何账号"}, diag.Text{})
+		n.Error("N114", diag.Text{EN: "no account is declared", ZH: "没有声明任何账号"}, diag.Text{EN: "add one under its name, with `vendor`, `app_key` and `secret`", ZH: "请写上一个账号名，下面写 `vendor`、`app_key`、`secret`"})
 	}
 	slices.SortFunc(out, func(a, b Account) int { return cmp.Compare(a.Name, b.Name) })
 	return out

@@ -31,7 +31,7 @@ func loadFile(path string, env []string, overrides map[string]string, withoutSec
 	src, err := os.ReadFile(path)
 	if err != nil {
 		return nil, diag.List{{Code: "N700", Severity: diag.Error, File: path,
-			Message: diag.Text{EN: "the settings cannot be read: " + err.Error(), ZH: "无法读取设置文件：" + err.Error()},
+			Message: diag.Text{EN: "the settings cannot be read: " + diag.Unread(err).EN, ZH: "无法读取设置文件：" + diag.Unread(err).ZH},
 			Hint:    diag.Text{EN: "name the file with -c FILE", ZH: "用 -c FILE 指定文件"}}}
 	}
 	doc := diag.Parse(path, src)
@@ -145,14 +145,14 @@ func (r *reader) kafka() Kafka {
 		diag.Text{EN: "latest, earliest or a time like 2026-11-21T09:00:00+08:00", ZH: "latest、earliest，或时间，例如 2026-11-21T09:00:00+08:00"})
 	host, _ := os.Hostname()
 	if k.Instance = r.text("kafka.instance", host); k.Instance == "" {
-		r.place("kafka.instance").Error("N114", diag.Text{EN: "this host has no name and `kafka.instance` none either", ZH: "主机没有名字，也没有写 `kafka.instance`"}, diag.Text{})
+		r.place("kafka.instance").Error("N114", diag.Text{EN: "this host has no name and `kafka.instance` none either", ZH: "主机没有名字，也没有写 `kafka.instance`"}, diag.Text{EN: "add `instance: NAME`, a name of its own for each process", ZH: "请加上 `instance: 名字`，每个进程一个"})
 	}
 	tls := TLS{CA: r.path("kafka.tls.ca", ""), Cert: r.path("kafka.tls.cert", ""), Key: r.path("kafka.tls.key", "")}
 	if n.Get("tls") != nil || tls != (TLS{}) {
 		k.TLS = &tls
 	}
 	if (tls.Cert == "") != (tls.Key == "") {
-		r.place("kafka.tls").Error("N704", diag.Text{EN: "`cert` and `key` go together", ZH: "`cert` 和 `key` 要一起写"}, diag.Text{})
+		r.place("kafka.tls").Error("N704", diag.Text{EN: "`cert` and `key` go together", ZH: "`cert` 和 `key` 要一起写"}, diag.Text{EN: "add the other one, or remove both", ZH: "请补上另一个，或两个都删掉"})
 	}
 	sasl := SASL{Mechanism: r.enum("kafka.sasl.mechanism", "", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"), User: r.text("kafka.sasl.user", ""), Password: r.secret("kafka.sasl.password")}
 	if n.Get("sasl") != nil || sasl != (SASL{}) {
@@ -218,6 +218,9 @@ func (r *reader) place(path string) *diag.Node {
 }
 
 func (r *reader) missing(path, key string) {
+	if r.node(path + "." + key).Lost() {
+		return
+	}
 	r.place(path).Error("N114", diag.Text{EN: "`" + path + "." + key + "` is missing", ZH: "缺少 `" + path + "." + key + "`"},
 		diag.Text{EN: "add `" + key + ": ...`", ZH: "请加上 `" + key + ": ...`"})
 }

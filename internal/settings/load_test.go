@@ -233,7 +233,6 @@ accounts:
 3:1 N101 unknown key ` + "`kafak`" + `
 4:18 N112 ` + "`k1` is not host:port" + `
 4:36 N112 ` + "`0` is not a whole number from 1 to 1000" + `
-7:5 N114 ` + "`accounts.main.data_center` is missing" + `
 8:5 N101 unknown key ` + "`data_centre`" + `
 10:13 N702 a secret is written here in plain
 `},
@@ -252,7 +251,7 @@ accounts:
 		{name: "tag check", text: account("    tags: {verify: daily, max_change: 1}\n"), want: "9:20 N112 `daily` is not `off` or a rate\n9:39 N112 `1` is not a share\n"},
 		{name: "forms", text: minimal + "events: {max_bytes: 1MB}\nuser_limits: {marketing: five a day}\n", want: "9:21 N112 `1MB` is not a size\n10:26 N112 `five a day` is not a limit\n"},
 		{name: "reference", text: strings.Replace(minimal, "${env:S}", "${env:NOPE}", 1) + "rules: \"a-${env:S}\"\n",
-			want: "8:13 N701 `${env:NOPE}` cannot be read: the environment variable NOPE is not set\n9:8 N701 `a-${env:S}` is not a reference\n"},
+			want: "8:13 N701 `${env:NOPE}` cannot be read: the environment variable `NOPE` is not set\n9:8 N701 `a-${env:S}` is not a reference\n"},
 		{name: "half of SASL", text: strings.Replace(minimal, "{brokers", "{sasl: {user: u}, brokers", 1), want: "2:15 N114 `kafka.sasl.mechanism` is missing\n2:15 N114 `kafka.sasl.password` is missing\n"},
 		{name: "another mistake beside a secret", text: strings.Replace(minimal, `secret: "${env:S}"`, `quota: {broadcast: {hour: 0}}`, 1) +
 			"  two: {vendor: rongcloud, data_center: singapore, app_key: k2, secret: hunter2, sendr: x}\n",

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -113,10 +114,19 @@ func (r *reader) resolved(n *diag.Node) (string, bool) {
 	}
 	v, err := resolver(kind, arg, r.dir, r.env)()
 	if err != nil {
-		n.Error("N701", diag.Text{EN: "`" + s + "` cannot be read: " + err.Error(), ZH: "无法读取 `" + s + "`：" + err.Error()}, diag.Text{})
+		unreadable(n, s, err)
 		return "", false
 	}
 	return v, true
+}
+
+// unreadable reports a reference that gives nothing.
+func unreadable(n *diag.Node, s string, err error) {
+	u := &unread{why: diag.Unread(err)}
+	if known, ok := errors.AsType[*unread](err); ok {
+		u = known
+	}
+	n.Error("N701", diag.Text{EN: "`" + s + "` cannot be read: " + u.why.EN, ZH: "无法读取 `" + s + "`：" + u.why.ZH}, u.cure)
 }
 
 // path gives a path. One in the file starts at the file's directory, one from outside where the command runs.
@@ -262,7 +272,7 @@ func (r *reader) secret(path string) *Secret {
 		secret, err = newSecret(resolve)
 	}
 	if err != nil {
-		n.Error("N701", diag.Text{EN: "`" + s + "` cannot be read: " + err.Error(), ZH: "无法读取 `" + s + "`：" + err.Error()}, diag.Text{})
+		unreadable(n, s, err)
 		return nil
 	}
 	return secret

@@ -1,13 +1,14 @@
 package settings
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+
+	"github.com/notifier/notifier/internal/diag"
 )
 
 // Secret is a value that never prints: every way to format or encode it gives ***.
@@ -104,7 +105,16 @@ func reference(text string) (kind, arg string, ok bool) {
 	return kind, arg, ok && (kind == "env" || kind == "file") && arg != ""
 }
 
-var errEmpty = errors.New("it is empty")
+// unread is why a reference gives nothing, and what helps.
+type unread struct{ why, cure diag.Text }
+
+func (u *unread) Error() string { return u.why.EN }
+
+// unreadVariable speaks of a variable that is not set, or empty.
+func unreadVariable(name, en, zh string) error {
+	return &unread{diag.Text{EN: "the environment variable `" + name + "` is " + en, ZH: "环境变量 `" + name + "` " + zh},
+		diag.Text{EN: "set it where the process starts, like `export " + name + "=...`", ZH: "请在启动进程的地方设置，例如 `export " + name + "=...`"}}
+}
 
 // resolver gives the function that reads a reference; relative paths start at dir.
 func resolver(kind, arg, dir string, env map[string]string) func() (string, error) {
@@ -112,10 +122,10 @@ func resolver(kind, arg, dir string, env map[string]string) func() (string, erro
 		return func() (string, error) {
 			v, ok := env[arg]
 			if !ok {
-				return "", fmt.Errorf("the environment variable %s is not set", arg)
+				return "", unreadVariable(arg, "not set", "没有设置")
 			}
 			if v == "" {
-				return "", fmt.Errorf("environment variable %s: %w", arg, errEmpty)
+				return "", unreadVariable(arg, "empty", "是空的")
 			}
 			return v, nil
 		}
@@ -127,11 +137,13 @@ func resolver(kind, arg, dir string, env map[string]string) func() (string, erro
 	return func() (string, error) {
 		raw, err := os.ReadFile(path)
 		if err != nil {
-			return "", err
+			why := diag.Unread(err)
+			return "", &unread{diag.Text{EN: "`" + path + "`: " + why.EN, ZH: "`" + path + "`：" + why.ZH},
+				diag.Text{EN: "check the path, which begins at the folder of the settings, and who may read it", ZH: "请检查路径（从设置文件所在文件夹算起）和读取权限"}}
 		}
 		v := strings.TrimRight(string(raw), "\r\n")
 		if v == "" {
-			return "", fmt.Errorf("%s: %w", path, errEmpty)
+			return "", &unread{diag.Text{EN: "`" + path + "` is empty", ZH: "`" + path + "` 是空的"}, diag.Text{EN: "write the value into the file", ZH: "请把值写进这个文件"}}
 		}
 		return v, nil
 	}
