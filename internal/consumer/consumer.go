@@ -207,6 +207,9 @@ func (c *Consumer) session(ctx context.Context) error {
 	began := time.Now()
 	for ctx.Err() == nil {
 		if now := o.Rules().Topics(); !slices.Equal(now, topics) { // a reload brought others; records of those that went are ignored
+			if err := c.noteNew(ctx, s.Client(), topics, now); err != nil {
+				return err
+			}
 			s.Client().AddConsumeTopics(now...)
 			topics = now
 		}
