@@ -121,7 +121,7 @@ func (d *document) event(e *entry, ev *Event) error {
 		v.coerce(&Field{Type: Number}, d.get(e.version))
 		n, ok := wholeNumber(v)
 		if !ok {
-			return bad("version", "%s is not a whole number at %s", shown(v), s.Version)
+			return bad("version", "%s is not a whole number at %s", s.shown(v, s.Version), s.Version)
 		}
 		ev.Version = n
 	}
@@ -140,21 +140,38 @@ func (d *document) event(e *entry, ev *Event) error {
 			*v = *f.Default
 		}
 		if f.Required && !v.OK() {
-			return bad("field "+f.Name, "%s at %s", shown(*v), f.Path)
+			return bad("field "+f.Name, "%s at %s", s.shown(*v, f.Path), f.Path)
 		}
 	}
 	return nil
 }
 
-// shown describes an unusable value.
-func shown(v Value) string {
+// shown describes an unusable value at a path. What it says ends up in logs, in the dead letter and in listings.
+func (s *Spec) shown(v Value, path string) string {
 	switch v.State {
 	case Missing:
 		return "nothing"
 	case Null:
 		return "null"
 	}
+	if s.hides(path) {
+		return mask
+	}
 	return v.Str
+}
+
+// mask stands for the value of a personal field.
+const mask = "***"
+
+// hides reports whether what lies at a path is a personal field, is part of one, or holds one.
+func (s *Spec) hides(path string) bool {
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		if s.Personal[f.Name] && (f.Path == path || strings.HasPrefix(f.Path, path+".") || strings.HasPrefix(path, f.Path+".")) {
+			return true
+		}
+	}
+	return false
 }
 
 // matches asks the entry's conditions. A tombstone has no value to ask: only conditions on key and headers count,
@@ -194,7 +211,7 @@ func (d *document) id(e *entry) (string, error) {
 	case e.ID == "" && e.Format == Debezium:
 		return d.sourceID(), nil
 	}
-	return d.identifier(e.id)
+	return d.identifier(e.Spec, e.id)
 }
 
 // user is whom the event is about. A tombstone names the user in its key: as plain text, or as JSON that the
@@ -202,10 +219,10 @@ func (d *document) id(e *entry) (string, error) {
 func (d *document) user(e *entry) (string, error) {
 	s := e.Spec
 	if !d.gone || s.Kind != Profile || s.User == "key" || strings.HasPrefix(s.User, "header.") {
-		return d.identifier(e.user)
+		return d.identifier(s, e.user)
 	}
 	if !d.tombstone {
-		if u, err := d.identifier(e.user); err == nil {
+		if u, err := d.identifier(s, e.user); err == nil {
 			return u, nil
 		}
 	}
@@ -215,31 +232,31 @@ func (d *document) user(e *entry) (string, error) {
 	}
 	if tooDeep(d.rec.Key) >= 0 || !gjson.Valid(key) {
 		t := text(key)
-		return identifier(&t, "key")
+		return identifier(s, &t, "key")
 	}
 	r := gjson.Parse(key)
 	if p := r.Get("payload"); p.Exists() && r.Get("schema").Exists() {
 		r = p
 	}
 	if !r.IsObject() {
-		return identifier(&r, "key")
+		return identifier(s, &r, "key")
 	}
 	v := r.Get(s.User)
 	if i := strings.LastIndexByte(s.User, '.'); !v.Exists() && i >= 0 {
 		v = r.Get(s.User[i+1:])
 	}
-	return identifier(&v, "key: "+s.User)
+	return identifier(s, &v, "key: "+s.User)
 }
 
-func (d *document) identifier(path int) (string, error) {
+func (d *document) identifier(spec *Spec, path int) (string, error) {
 	if s, ok := d.plain(path); ok {
 		return checkIdentifier(s, d.plan.text(path))
 	}
-	return identifier(d.get(path), d.plan.text(path))
+	return identifier(spec, d.get(path), d.plan.text(path))
 }
 
 // identifier takes a text or the exact digits of a number.
-func identifier(r *gjson.Result, path string) (string, error) {
+func identifier(spec *Spec, r *gjson.Result, path string) (string, error) {
 	var s string
 	switch r.Type {
 	case gjson.String:
@@ -250,7 +267,7 @@ func identifier(r *gjson.Result, path string) (string, error) {
 		if !r.Exists() || r.Type == gjson.Null {
 			return "", fmt.Errorf("nothing at %s", path)
 		}
-		return "", fmt.Errorf("%s at %s is neither text nor number", cut(r.Raw, 64), path)
+		return "", fmt.Errorf("%s at %s is neither text nor number", spec.shown(Value{State: Bad, Str: cut(r.Raw, 64)}, path), path)
 	}
 	return checkIdentifier(s, path)
 }
@@ -274,7 +291,7 @@ func (d *document) time(e *entry) (time.Time, error) {
 	}
 	t, ok := parseTime(r, e.Time.Layout, e.Time.Zone)
 	if !ok {
-		return time.Time{}, fmt.Errorf("%s at %s is not a time", shown(Value{State: stateOf(r), Str: cut(raw(*r), 64)}), d.plan.text(e.time))
+		return time.Time{}, fmt.Errorf("%s at %s is not a time", e.shown(Value{State: stateOf(r), Str: cut(raw(*r), 64)}, d.plan.text(e.time)), d.plan.text(e.time))
 	}
 	return t, nil
 }
