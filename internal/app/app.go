@@ -313,7 +313,16 @@ func (a *App) token() func() string {
 	return a.s.Admin.Token.Reveal
 }
 
-func (a *App) liveness() admin.Health { return admin.Health{OK: a.running.Load()} }
+// liveness asks whether the loops turn. A loop that has ended ends the process; one that is stuck cannot be ended from inside.
+func (a *App) liveness() admin.Health {
+	now := time.Now()
+	h := admin.Health{OK: a.running.Load(), Detail: a.dispatch.Stuck(now)}
+	if what := a.consumer.Stuck(now); what != "" {
+		h.Detail = append(h.Detail, what)
+	}
+	h.OK = h.OK && len(h.Detail) == 0
+	return h
+}
 
 // liveStatus is GET /status of one instance.
 type liveStatus struct {

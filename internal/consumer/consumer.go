@@ -22,6 +22,7 @@ import (
 	"github.com/notifier/notifier/internal/failpoint"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/pulse"
 )
 
 // Rules are the live rule files as stage 1 sees them.
@@ -71,6 +72,8 @@ type Consumer struct {
 	opt  Options
 	log  *zap.Logger
 	read readTimes
+
+	pulse pulse.Pulse
 
 	skips skips
 
@@ -123,6 +126,14 @@ func New(opt Options) *Consumer {
 		opt.FetchMaxWait = 500 * time.Millisecond
 	}
 	return &Consumer{opt: opt, log: opt.Log}
+}
+
+// Stuck says what does not turn any more; "" is good.
+func (c *Consumer) Stuck(now time.Time) string {
+	if d := c.pulse.Stuck(now); d > 0 {
+		return fmt.Sprintf("stage 1 has worked on one batch for %s", d.Round(time.Second))
+	}
+	return ""
 }
 
 func (c *Consumer) group() string { return c.opt.Topics.Prefix + "-evaluate" }
@@ -268,6 +279,8 @@ func (c *Consumer) fetchErrors(fs kgo.Fetches) (fatal error) {
 // transaction evaluates what was polled and commits intents, dead letters and offsets together.
 func (c *Consumer) transaction(ctx context.Context, s *kgo.GroupTransactSession, fs kgo.Fetches, team team) error {
 	began := time.Now()
+	c.pulse.Works(began)
+	defer c.pulse.Waits()
 	if err := s.Begin(); err != nil {
 		return fmt.Errorf("evaluate: begin: %w", err)
 	}

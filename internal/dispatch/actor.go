@@ -16,6 +16,7 @@ import (
 	"github.com/notifier/notifier/internal/failpoint"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/pulse"
 )
 
 // actor owns one partition: its ledger, its accounts, their quota. Everything in it belongs to the goroutine of run,
@@ -55,6 +56,7 @@ type actor struct {
 	stray    map[string]*item  // intents for an account the settings do not have
 	found    []*ledger.Pending // stray intents whose account the settings have again, until the first turn
 
+	pulse     pulse.Pulse
 	newer     atomic.Pointer[string] // not nil: why no more intents are taken in
 	ordered   []*call                // started by commands of this turn
 	inbox     inbox
@@ -170,11 +172,14 @@ func (a *actor) run() {
 	defer a.wg.Wait() // calls end with a.ctx or by their own deadline
 	defer a.lose(nil)
 	defer a.stopChecks()
+	defer a.pulse.Waits()
 	for {
+		a.pulse.Waits()
 		if !a.wait() {
 			a.w.Close()
 			return
 		}
+		a.pulse.Works(a.clock.machine())
 		a.apply()
 		if a.stopping && a.flying == 0 {
 			a.release()

@@ -16,12 +16,15 @@ import (
 
 	"github.com/notifier/notifier/internal/failpoint"
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/pulse"
 )
 
 // Dispatcher runs an actor for each partition of <prefix>.intents that the group gives to this process.
 type Dispatcher struct {
 	opt Options
 	log *zap.Logger
+
+	pulse pulse.Pulse // of the poll loop
 
 	mu       sync.Mutex // guards all below
 	actors   map[int32]*actor
@@ -127,6 +130,7 @@ func (d *Dispatcher) member(ctx context.Context) error {
 		if fs.IsClientClosed() {
 			break
 		}
+		d.pulse.Works(time.Now())
 		fs.EachError(func(t string, p int32, err error) {
 			switch {
 			case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
@@ -142,6 +146,7 @@ func (d *Dispatcher) member(ctx context.Context) error {
 			}
 		})
 		fs.EachPartition(func(p kgo.FetchTopicPartition) { d.deliver(cl, p) })
+		d.pulse.Waits()
 		cl.AllowRebalance()
 	}
 	cause := context.Cause(ctx)
@@ -351,6 +356,21 @@ func (d *Dispatcher) RulesChanged() {
 	for _, a := range d.actors {
 		a.inbox.poke()
 	}
+}
+
+// Stuck says what does not turn any more.
+func (d *Dispatcher) Stuck(now time.Time) (out []string) {
+	if t := d.pulse.Stuck(now); t > 0 {
+		out = append(out, fmt.Sprintf("stage 2 has handed out one batch for %s", t.Round(time.Second)))
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, p := range slices.Sorted(maps.Keys(d.actors)) {
+		if t := d.actors[p].pulse.Stuck(now); t > 0 {
+			out = append(out, fmt.Sprintf("the owner of partition %d has worked on one turn for %s", p, t.Round(time.Second)))
+		}
+	}
+	return out
 }
 
 // Status is what /readyz and `status` tell of this process.
