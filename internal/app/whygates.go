@@ -206,6 +206,9 @@ func (w *why) breaker() WhyStep {
 	if lane == "" {
 		return WhyStep{What: "no lane is stopped"}
 	}
+	if l.Misses > 0 {
+		return WhyStep{Holds: true, Since: l.Since, What: fmt.Sprintf("lane %s does not get through: %s; tried again at %s", lane, l.Detail, w.zoned(l.Retry)), Next: "docs/runbook.md#stalled"}
+	}
 	return WhyStep{Holds: true, Since: l.Since, What: fmt.Sprintf("lane %s is stopped (%s): %s; tried again at %s", lane, l.Reason, l.Detail, w.zoned(l.Retry)), Next: "docs/runbook.md#" + l.Reason}
 }
 

@@ -491,6 +491,13 @@ func (a *actor) retire() {
 	for _, ac := range a.accounts {
 		a.opt.Metrics.retagsLeft.WithLabelValues(ac.Name).Set(0)
 		a.tellWaits(ac, false)
+		for _, l := range ac.lanes {
+			for _, st := range []*ledger.LaneState{l.closed, l.stalled} {
+				if st != nil {
+					a.opt.Metrics.held.WithLabelValues(l.full(), st.Reason).Set(0)
+				}
+			}
+		}
 	}
 	for scope, p := range a.pauses {
 		if rule, ok := ruleOf(scope); ok && p.Brake {
