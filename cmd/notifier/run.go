@@ -14,7 +14,7 @@ import (
 	"github.com/notifier/notifier/internal/app"
 )
 
-// drainTime bounds the drain: the vendor's time-out of 6 s, the commits around it, and leaving the groups.
+// drainTime bounds the drain: the vendor's time-out of 6 s (longer calls are cut off), the commits around it, and leaving the groups.
 const drainTime = 10 * time.Second
 
 var errDrainCut = errors.New("the drain was cut short: the next owner checks what was in flight")

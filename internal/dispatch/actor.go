@@ -65,6 +65,8 @@ type actor struct {
 	done      chan struct{}
 	ctx       context.Context // cancelled: somebody else owns the partition, stop calls now
 	lose      context.CancelCauseFunc
+	callCtx   context.Context // of calls: ends with ctx, and in a drain that would take too long
+	cut       context.CancelCauseFunc
 	failed    func(error)
 	aside     func(within time.Duration, do func(context.Context)) // beside; a Model does it at once
 	sweepEach time.Duration                                        // how often chores are done
@@ -156,6 +158,7 @@ func newActorIn(w books, machine func() time.Time, opt *Options, p int32, t *led
 		lastClock: now, lastSweep: now.Add(-sweepEvery), lastBeat: now, sweepEach: sweepEvery}
 	a.aside = a.beside
 	a.ctx, a.lose = context.WithCancelCause(context.Background())
+	a.callCtx, a.cut = context.WithCancelCause(a.ctx)
 	for _, ac := range opt.Accounts {
 		if ledger.HashPartition([]byte(ac.Key), a.gen.Partitions) == int(p) {
 			a.accounts[ac.Key] = newAccount(ac, now, now.Add(-a.clock.now().Sub(t.State.Clock())))
@@ -350,7 +353,7 @@ func (a *actor) act(calls []*call) {
 	for _, c := range calls {
 		failpoint.Here(failpoint.Committed)
 		a.wg.Go(func() {
-			o := c.send(a.ctx, a.clock.machine())
+			o := c.send(a.callCtx, a.clock.machine())
 			failpoint.Here(failpoint.Answered)
 			a.results <- result{c, o}
 		})
@@ -388,11 +391,18 @@ func (a *actor) release() {
 	a.log.Info("partition released", zap.Int("pending", len(a.items)), zap.Int64("next", a.pos.Next))
 }
 
+// drainCalls is how long calls in flight may go on in a drain: what is left of its 10 s is for two commits and for leaving the groups. It is
+// above the default time-out of a call; of an account with a longer one, calls that take longer end without an answer.
+const drainCalls = 6500 * time.Millisecond
+
+var errDrained = errors.New("the process ends: the call was cut off without an answer")
+
 // stop ends the actor; clean lets calls in flight end and releases the ledger.
 func (a *actor) stop(clean bool) {
 	if !clean {
 		a.lose(errors.New("partition lost"))
 	}
+	time.AfterFunc(drainCalls, func() { a.cut(errDrained) })
 	select {
 	case <-a.quit:
 	default:
