@@ -19,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/plugin/kzap"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/notifier/notifier/internal/admin"
 	"github.com/notifier/notifier/internal/consumer"
@@ -132,7 +133,7 @@ func (a *App) connect(ctx context.Context) error {
 	if a.opt.DialContext != nil {
 		opts = append(opts, kgo.Dialer(a.opt.DialContext))
 	}
-	a.kafka = append(opts, kgo.WithLogger(kzap.New(a.log.Named("kafka"), kzap.Level(kgo.LogLevelWarn))))
+	a.kafka = append(opts, kgo.WithLogger(kzap.New(calmLog(a.log.Named("kafka")), kzap.Level(kgo.LogLevelWarn))))
 	cl, err := kgo.NewClient(a.kafka...)
 	if err != nil {
 		return &KafkaError{fmt.Errorf("kafka client: %w", err)}
@@ -154,6 +155,12 @@ func (a *App) connect(ctx context.Context) error {
 	}
 	a.domainTopics(tc, cl)
 	return nil
+}
+
+// calmLog drops what a log says over and over: a dozen clients that find no broker say the same several times a second. Of each message a
+// minute has the first three and then every hundredth.
+func calmLog(log *zap.Logger) *zap.Logger {
+	return log.WithOptions(zap.WrapCore(func(c zapcore.Core) zapcore.Core { return zapcore.NewSamplerWithOptions(c, time.Minute, 3, 100) }))
 }
 
 // domainTopics names the topics of the catalogue that do not exist yet; they are read once they do. An embedded broker gets them.
@@ -337,6 +344,10 @@ func (a *App) readiness() admin.Health {
 	h := admin.Health{OK: st.Ready}
 	if !st.Ready {
 		h.Detail = append(h.Detail, "no partition assigned yet")
+	}
+	if what := a.consumer.Down(); what != "" {
+		h.OK = false
+		h.Detail = append(h.Detail, what)
 	}
 	for p, what := range st.Halted {
 		h.Detail = append(h.Detail, fmt.Sprintf("partition %d is stopped: %s", p, what))

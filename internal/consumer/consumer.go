@@ -74,6 +74,7 @@ type Consumer struct {
 	read readTimes
 
 	pulse pulse.Pulse
+	reach reach
 
 	skips skips
 
@@ -150,6 +151,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 		if errors.Is(err, ErrInstanceTaken) || errors.Is(err, ErrNoStart) {
 			return err
 		}
+		c.failed(err, time.Now())
 		if time.Since(began) > time.Minute {
 			backoff = 250 * time.Millisecond
 		}
@@ -206,6 +208,7 @@ func (c *Consumer) session(ctx context.Context) error {
 	if _, _, err := s.Client().ProducerID(ctx); err != nil {
 		return fmt.Errorf("evaluate: begin the transactional id: %w", err)
 	}
+	c.answers()
 	team := c.newTeam(parts)
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -269,6 +272,7 @@ func (c *Consumer) fetchErrors(fs kgo.Fetches) (fatal error) {
 		case errors.Is(err, kerr.OffsetOutOfRange):
 			c.opt.Metrics.lost.WithLabelValues(t).Inc()
 			c.log.Error("the group's offset is not in the log: this partition is stopped, nothing is skipped by itself", zap.String("topic", t), zap.Int32("partition", p), zap.Error(err))
+		case c.Down() != "": // said once
 		default:
 			c.log.Warn("reading events", zap.String("topic", t), zap.Int32("partition", p), zap.Error(err))
 		}

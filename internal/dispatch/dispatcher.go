@@ -125,6 +125,7 @@ func (d *Dispatcher) member(ctx context.Context) error {
 			fail(err)
 		}
 	})
+	said := map[int32]time.Time{} // when reading a partition failed last and was logged: an outage repeats itself every few seconds
 	for ctx.Err() == nil {
 		fs := cl.PollRecords(ctx, 20000)
 		if fs.IsClientClosed() {
@@ -141,7 +142,9 @@ func (d *Dispatcher) member(ctx context.Context) error {
 			case errors.Is(err, kerr.OffsetOutOfRange) && !d.owns(p): // a stopped one
 			case errors.Is(err, kerr.OffsetOutOfRange):
 				d.park(p, fmt.Sprintf("the ledger's position in %s[%d] is not in the log any more", t, p), "offset")
+			case time.Since(said[p]) < time.Minute:
 			default:
+				said[p] = time.Now()
 				d.log.Warn("reading intents", zap.String("topic", t), zap.Int32("partition", p), zap.Error(err))
 			}
 		})
