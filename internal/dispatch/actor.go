@@ -65,6 +65,7 @@ type actor struct {
 	done      chan struct{}
 	ctx       context.Context // cancelled: somebody else owns the partition, stop calls now
 	lose      context.CancelCauseFunc
+	untrimmed atomic.Bool     // it was said that old intents cannot be deleted
 	callCtx   context.Context // of calls: ends with ctx, and in a drain that would take too long
 	cut       context.CancelCauseFunc
 	failed    func(error)

@@ -68,8 +68,9 @@ func (a *actor) chores() {
 	}
 	a.gauges(now)
 	a.aside(5*time.Second, func(ctx context.Context) {
-		if n, err := a.w.Size(ctx); err == nil { // a cluster may not tell: then the series stays as it was
+		if n, intents, err := a.w.Size(ctx); err == nil { // a cluster may not tell: then the series stay as they were
 			a.opt.Metrics.ledgerBytes.WithLabelValues(partLabel(a.p)).Set(float64(n))
+			a.opt.Metrics.intentsBytes.WithLabelValues(partLabel(a.p)).Set(float64(intents))
 		}
 	})
 	if local.Sub(a.lastBeat) >= beatEvery {
@@ -91,8 +92,8 @@ func (a *actor) beat() {
 		return
 	}
 	a.aside(10*time.Second, func(ctx context.Context) {
-		if err := a.w.Trim(ctx, below); err != nil {
-			a.log.Warn("intents that were taken in a day ago could not be deleted: give Delete on the topic, or watch its size", zap.Error(err))
+		if err := a.w.Trim(ctx, below); err != nil && a.untrimmed.CompareAndSwap(false, true) { // once: without the right it fails for ever
+			a.log.Warn("intents that were taken in a day ago could not be deleted: give Delete on the topic, or watch notifier_intents_bytes", zap.Error(err))
 		}
 	})
 }

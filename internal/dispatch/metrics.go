@@ -32,6 +32,7 @@ type Metrics struct {
 	approvals     *prometheus.GaugeVec
 	intents       *prometheus.CounterVec
 	ledgerBytes   *prometheus.GaugeVec
+	intentsBytes  *prometheus.GaugeVec
 	brake         *prometheus.GaugeVec
 	limitRecords  *prometheus.GaugeVec
 }
@@ -76,6 +77,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		brake:         gauge("notifier_brake_tripped", "1 while a rule is paused by its brake.", "rule"),
 		limitRecords:  gauge("notifier_limit_records", "Ledger records of the limits of rules: sends that once remembers, counts of rules.", "partition", "kind"),
 		ledgerBytes:   gauge("notifier_ledger_bytes", "Bytes of a ledger partition at the broker.", "partition"),
+		intentsBytes:  gauge("notifier_intents_bytes", "Bytes of an intents partition at the broker: it grows where records may not be deleted.", "partition"),
 		skew:          prometheus.NewGauge(prometheus.GaugeOpts{Name: "notifier_clock_skew_seconds", Help: "This machine's clock minus the broker's."}),
 		unbalanced:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "notifier_books_unbalanced", Help: "Intents taken in minus fates minus pending: anything but 0 pages."}),
 	}
