@@ -45,6 +45,9 @@ A second signal, or 10 seconds, cut the drain short (exit 130 or 143); nothing i
 				if re, ok := errors.AsType[*app.RulesError](err); ok {
 					_ = printFindings(cmd.ErrOrStderr(), re.List)
 				}
+				if ne, ok := errors.AsType[*app.NoStartError](err); ok {
+					_ = printFindings(cmd.ErrOrStderr(), ne.List)
+				}
 				return err
 			}
 			defer a.Close()

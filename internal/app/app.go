@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/plugin/kzap"
 	"go.uber.org/zap"
@@ -23,6 +24,7 @@ import (
 
 	"github.com/notifier/notifier/internal/admin"
 	"github.com/notifier/notifier/internal/consumer"
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/embedded"
 	"github.com/notifier/notifier/internal/intent"
@@ -144,6 +146,9 @@ func (a *App) connect(ctx context.Context) error {
 	if err := cl.Ping(pc); err != nil {
 		return &KafkaError{fmt.Errorf("cannot reach Kafka at %s: %w; check kafka.brokers, kafka.tls and kafka.sasl", strings.Join(k.Brokers, ","), err)}
 	}
+	if err := a.checkStart(ctx, cl); err != nil {
+		return err
+	}
 	replication := k.Replication
 	if a.broker != nil {
 		replication = 1
@@ -155,6 +160,34 @@ func (a *App) connect(ctx context.Context) error {
 	}
 	a.domainTopics(tc, cl)
 	return nil
+}
+
+// NoStartError means that nobody said where a new group begins. Nothing has been made yet.
+type NoStartError struct {
+	Group string
+	List  diag.List // with the place in the settings
+}
+
+func (e *NoStartError) Error() string {
+	return fmt.Sprintf("kafka.start is not set and the group %s is new: set it to latest, earliest or a time", e.Group)
+}
+
+// checkStart asks whether the group of stage 1 is new, if the settings do not say where a new one begins.
+func (a *App) checkStart(ctx context.Context, cl *kgo.Client) error {
+	if a.s.Kafka.Start.Set {
+		return nil
+	}
+	group := consumer.GroupOf(a.topics)
+	committed, err := kadm.NewClient(cl).FetchOffsets(ctx, group)
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+		return &KafkaError{fmt.Errorf("look whether group %s is new: %w", group, err)}
+	}
+	known := false
+	committed.Each(func(o kadm.OffsetResponse) { known = known || o.Err == nil && o.At >= 0 })
+	if known {
+		return nil
+	}
+	return &NoStartError{group, a.s.Kafka.Start.Missing()}
 }
 
 // calmLog drops what a log says over and over: a dozen clients that find no broker say the same several times a second. Of each message a

@@ -137,7 +137,10 @@ func (c *Consumer) Stuck(now time.Time) string {
 	return ""
 }
 
-func (c *Consumer) group() string { return c.opt.Topics.Prefix + "-evaluate" }
+func (c *Consumer) group() string { return GroupOf(c.opt.Topics) }
+
+// GroupOf is the consumer group of stage 1.
+func GroupOf(t ledger.Topics) string { return t.Prefix + "-evaluate" }
 
 // Run works until ctx ends; the transaction that is open then is finished. It returns an error only when trying again is useless.
 func (c *Consumer) Run(ctx context.Context) error {
