@@ -492,9 +492,14 @@ func TestWrongStarts(t *testing.T) {
 		{"unknown.yaml", exitSettings, "unknown.yaml:2:1"},
 		{"missing.yaml", exitSettings, "missing.yaml"},
 		{"nostart.yaml", exitSettings, "kafka.start is not set"},
+		{"nostart.yaml", exitSettings, "nostart.yaml:2:8"},
 	} {
-		if code, _, talk := once(t, w.dir, "run", "-c", c.file); code != c.code || !strings.Contains(talk, c.says) {
+		code, _, talk := once(t, w.dir, "run", "-c", c.file)
+		if code != c.code || !strings.Contains(talk, c.says) {
 			t.Errorf("%s: exit %d, want %d with %q:\n%s", c.file, code, c.code, c.says, talk)
+		}
+		if strings.Contains(talk, "topic made") || strings.Contains(talk, "partition owned") {
+			t.Errorf("%s: topics were made:\n%s", c.file, talk)
 		}
 	}
 }

@@ -54,6 +54,9 @@ func exitCode(err error, started bool) int {
 	if _, ok := errors.AsType[*app.TopicError](err); ok || errors.Is(err, app.ErrSHA1) || errors.Is(err, consumer.ErrNoStart) || errors.Is(err, consumer.ErrInstanceTaken) || errors.Is(err, dispatch.ErrInstanceTaken) {
 		return exitSettings
 	}
+	if _, ok := errors.AsType[*app.NoStartError](err); ok {
+		return exitSettings
+	}
 	if errors.Is(err, embedded.ErrLocked) {
 		return exitUsage
 	}

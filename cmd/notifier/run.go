@@ -16,7 +16,7 @@ import (
 	"github.com/notifier/notifier/internal/systemd"
 )
 
-// drainTime bounds the drain: the vendor's time-out of 6 s, the commits around it, and leaving the groups.
+// drainTime bounds the drain: the vendor's time-out of 6 s (longer calls are cut off), the commits around it, and leaving the groups.
 const drainTime = 10 * time.Second
 
 var errDrainCut = errors.New("the drain was cut short: the next owner checks what was in flight")
@@ -55,6 +55,9 @@ gives NOTIFY_SOCKET (systemd, Type=notify) is told when the daemon runs, reloads
 			if err != nil {
 				if re, ok := errors.AsType[*app.RulesError](err); ok {
 					_ = printFindings(cmd.ErrOrStderr(), re.List)
+				}
+				if ne, ok := errors.AsType[*app.NoStartError](err); ok {
+					_ = printFindings(cmd.ErrOrStderr(), ne.List)
 				}
 				return err
 			}

@@ -17,12 +17,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/plugin/kzap"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/notifier/notifier/internal/admin"
 	"github.com/notifier/notifier/internal/consumer"
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/embedded"
 	"github.com/notifier/notifier/internal/getui"
@@ -143,7 +146,7 @@ func (a *App) connect(ctx context.Context) error {
 	if a.opt.DialContext != nil {
 		opts = append(opts, kgo.Dialer(a.opt.DialContext))
 	}
-	a.kafka = append(opts, kgo.WithLogger(kzap.New(a.log.Named("kafka"), kzap.Level(kgo.LogLevelWarn))))
+	a.kafka = append(opts, kgo.WithLogger(kzap.New(calmLog(a.log.Named("kafka")), kzap.Level(kgo.LogLevelWarn))))
 	cl, err := kgo.NewClient(a.kafka...)
 	if err != nil {
 		return &KafkaError{fmt.Errorf("kafka client: %w", err)}
@@ -153,6 +156,9 @@ func (a *App) connect(ctx context.Context) error {
 	defer cancel()
 	if err := cl.Ping(pc); err != nil {
 		return &KafkaError{fmt.Errorf("cannot reach Kafka at %s: %w; check kafka.brokers, kafka.tls and kafka.sasl", strings.Join(k.Brokers, ","), err)}
+	}
+	if err := a.checkStart(ctx, cl); err != nil {
+		return err
 	}
 	if a.broker == nil && k.TLS == nil && !slices.ContainsFunc(k.Brokers, ofThisMachine) {
 		a.log.Warn("the connection to Kafka is not encrypted: whoever is on the way can read events and the password of a login; set kafka.tls")
@@ -168,6 +174,40 @@ func (a *App) connect(ctx context.Context) error {
 	}
 	a.domainTopics(tc, cl)
 	return nil
+}
+
+// NoStartError means that nobody said where a new group begins. Nothing has been made yet.
+type NoStartError struct {
+	Group string
+	List  diag.List // with the place in the settings
+}
+
+func (e *NoStartError) Error() string {
+	return fmt.Sprintf("kafka.start is not set and the group %s is new: set it to latest, earliest or a time", e.Group)
+}
+
+// checkStart asks whether the group of stage 1 is new, if the settings do not say where a new one begins.
+func (a *App) checkStart(ctx context.Context, cl *kgo.Client) error {
+	if a.s.Kafka.Start.Set {
+		return nil
+	}
+	group := consumer.GroupOf(a.topics)
+	committed, err := kadm.NewClient(cl).FetchOffsets(ctx, group)
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+		return &KafkaError{fmt.Errorf("look whether group %s is new: %w", group, err)}
+	}
+	known := false
+	committed.Each(func(o kadm.OffsetResponse) { known = known || o.Err == nil && o.At >= 0 })
+	if known {
+		return nil
+	}
+	return &NoStartError{group, a.s.Kafka.Start.Missing()}
+}
+
+// calmLog drops what a log says over and over: a dozen clients that find no broker say the same several times a second. Of each message a
+// minute has the first three and then every hundredth.
+func calmLog(log *zap.Logger) *zap.Logger {
+	return log.WithOptions(zap.WrapCore(func(c zapcore.Core) zapcore.Core { return zapcore.NewSamplerWithOptions(c, time.Minute, 3, 100) }))
 }
 
 // domainTopics names the topics of the catalogue that do not exist yet; they are read once they do. An embedded broker gets them.
@@ -342,7 +382,16 @@ func (a *App) token() func() string {
 	return a.s.Admin.Token.Reveal
 }
 
-func (a *App) liveness() admin.Health { return admin.Health{OK: a.running.Load()} }
+// liveness asks whether the loops turn. A loop that has ended ends the process; one that is stuck cannot be ended from inside.
+func (a *App) liveness() admin.Health {
+	now := time.Now()
+	h := admin.Health{OK: a.running.Load(), Detail: a.dispatch.Stuck(now)}
+	if what := a.consumer.Stuck(now); what != "" {
+		h.Detail = append(h.Detail, what)
+	}
+	h.OK = h.OK && len(h.Detail) == 0
+	return h
+}
 
 // liveStatus is GET /status of one instance.
 type liveStatus struct {
@@ -360,6 +409,10 @@ func (a *App) readiness() admin.Health {
 		h.Detail = append(h.Detail, "a newer release has written the ledger, this process takes no partition: "+st.Newer)
 	case !st.Ready:
 		h.Detail = append(h.Detail, "no partition assigned yet")
+	}
+	if what := a.consumer.Down(); what != "" {
+		h.OK = false
+		h.Detail = append(h.Detail, what)
 	}
 	for p, what := range st.Halted {
 		h.Detail = append(h.Detail, fmt.Sprintf("partition %d is stopped: %s", p, what))

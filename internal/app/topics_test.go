@@ -70,3 +70,60 @@ func TestOwnTopicsForgetInTime(t *testing.T) {
 		t.Errorf("not among the topics: %v", want)
 	}
 }
+
+// refuseCreation lets nobody make topics.
+func refuseCreation(kc *kfake.Cluster) (asked *atomic.Int32) {
+	asked = new(atomic.Int32)
+	kc.ControlKey(int16(kmsg.CreateTopics), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		kc.KeepControl()
+		asked.Add(1)
+		resp := req.ResponseKind().(*kmsg.CreateTopicsResponse)
+		for _, t := range req.(*kmsg.CreateTopicsRequest).Topics {
+			r := kmsg.NewCreateTopicsResponseTopic()
+			r.Topic, r.ErrorCode = t.Topic, kerr.TopicAuthorizationFailed.Code
+			resp.Topics = append(resp.Topics, r)
+		}
+		return resp, nil, true
+	})
+	return asked
+}
+
+// Without the right to make topics those that somebody else made are used; of those that are missing it is said how to make them, of all
+// at once.
+func TestTopicsWithoutTheRightToMakeThem(t *testing.T) {
+	t.Parallel()
+	topics := ledger.TopicsOf("n")
+	kc, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(kc.Close)
+	cl, err := kgo.NewClient(kgo.SeedBrokers(kc.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cl.Close)
+	for _, o := range OwnTopics(topics, 2, 1) {
+		if o.Name == topics.Ledger || o.Name == topics.Dead {
+			continue
+		}
+		cfg := map[string]*string{}
+		for k, v := range o.Make {
+			cfg[k] = kadm.StringPtr(v)
+		}
+		if _, err := kadm.NewClient(cl).CreateTopic(t.Context(), int32(o.Partitions), 1, cfg, o.Name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused := refuseCreation(kc)
+	err = ensureTopics(t.Context(), cl, topics, 2, 1, zap.NewNop())
+	wrong, ok := errors.AsType[*TopicError](err)
+	if !ok || len(wrong.Problems) != 2 || refused.Load() != 2 {
+		t.Fatalf("got %v after %d tries to make topics, want two problems", err, refused.Load())
+	}
+	for i, want := range []string{"n.ledger does not exist and we have no right to make it: make it with 2 partitions and cleanup.policy=compact", "n.dead does not exist and we have no right to make it: make it with 1 partitions"} {
+		if !strings.HasPrefix(wrong.Problems[i], want) {
+			t.Errorf("problem %q, want %q...", wrong.Problems[i], want)
+		}
+	}
+}

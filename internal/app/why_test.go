@@ -81,6 +81,9 @@ func TestTheFirstGateThatHoldsIsNamed(t *testing.T) {
 			st.Lanes["rongcloud:k/broadcast"] = ledger.LaneState{Reason: "breaker", Detail: "time-out", Since: now.Add(-3 * time.Minute), Retry: now}
 			st.Lanes["rongcloud:k/user"] = ledger.LaneState{Reason: "breaker", Since: now.Add(-5 * time.Minute)} // not the rule's
 		}},
+		{"breaker", "lane main/broadcast does not get through: 7 calls in a row", "docs/runbook.md#stalled", now.Add(-3 * time.Minute), func() {
+			st.Lanes["rongcloud:k/broadcast"] = ledger.LaneState{Reason: "breaker", Detail: "7 calls in a row did not get through, the last: refused", Since: now.Add(-3 * time.Minute), Retry: now, Misses: 7}
+		}},
 		{"credentials", "lane main/broadcast is stopped (credentials): 1004", "docs/runbook.md#credentials", now.Add(-4 * time.Minute), func() {
 			st.Lanes["rongcloud:k/broadcast"] = ledger.LaneState{Reason: "credentials", Detail: "1004", Since: now.Add(-4 * time.Minute), Retry: now}
 		}},

@@ -206,6 +206,9 @@ func (w *why) breaker() WhyStep {
 	if lane == "" {
 		return WhyStep{What: "no lane is stopped"}
 	}
+	if l.Misses > 0 {
+		return WhyStep{Holds: true, Since: l.Since, What: fmt.Sprintf("lane %s does not get through: %s; %s", lane, l.Detail, TriedAgain(l, w.Now, w.Settings.Zone)), Next: "docs/runbook.md#stalled"}
+	}
 	return WhyStep{Holds: true, Since: l.Since, What: fmt.Sprintf("lane %s is stopped (%s): %s; %s", lane, l.Reason, l.Detail, TriedAgain(l, w.Now, w.Settings.Zone)), Next: "docs/runbook.md#" + l.Reason}
 }
 

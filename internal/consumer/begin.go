@@ -90,6 +90,9 @@ func (c *Consumer) begin(ctx context.Context) (known map[string]bool, err error)
 			known[o.Topic] = true
 		}
 	})
+	if err := c.forgetAbsences(ctx, known); err != nil {
+		return nil, err
+	}
 	var fresh []string
 	for _, t := range topics {
 		if !known[t] {
@@ -102,14 +105,24 @@ func (c *Consumer) begin(ctx context.Context) (known map[string]bool, err error)
 	if len(known) == 0 && !c.opt.Start.Set {
 		return nil, fmt.Errorf("%w: group %s has no offsets yet; set kafka.start to latest, earliest or a time", ErrNoStart, c.group())
 	}
-	from, err := c.listBeginning(ctx, adm, fresh)
+	missing, err := c.noteAbsent(ctx, adm, fresh)
+	if err != nil {
+		return nil, err
+	}
+	fresh = slices.DeleteFunc(fresh, func(t string) bool { return slices.Contains(missing, t) })
+	if len(fresh) == 0 {
+		return known, nil
+	}
+	from, _, err := c.listBeginning(ctx, adm, fresh)
 	if err != nil {
 		return nil, fmt.Errorf("find where group %s begins: %w", c.group(), err)
 	}
 	os := kadm.Offsets{}
+	begun := map[string]bool{}
 	from.Each(func(o kadm.ListedOffset) {
 		if o.Err == nil {
 			os.AddOffset(o.Topic, o.Partition, o.Offset, -1)
+			begun[o.Topic] = true
 		} else {
 			c.log.Warn("a topic of the catalogue cannot be read: its events are read once it can", zap.String("topic", o.Topic), zap.Error(o.Err))
 		}
@@ -125,13 +138,73 @@ func (c *Consumer) begin(ctx context.Context) (known map[string]bool, err error)
 		c.log.Info("the group has members already, they began it", zap.String("group", c.group()), zap.NamedError("answer", err))
 		return known, nil
 	}
-	c.log.Info("new topics begin", zap.String("group", c.group()), zap.Strings("topics", fresh))
+	c.log.Info("new topics begin", zap.String("group", c.group()), zap.Strings("topics", slices.Sorted(maps.Keys(begun))))
 	return known, nil
 }
 
+// noteAbsent gives those of the topics that do not exist, and notes them on the control topic: everything they will hold is read,
+// although the client finds a new topic only some time after its first records.
+func (c *Consumer) noteAbsent(ctx context.Context, adm *kadm.Client, topics []string) (missing []string, err error) {
+	have, err := adm.ListTopics(ctx, topics...)
+	if err != nil {
+		return nil, fmt.Errorf("look which topics of the catalogue exist: %w", err)
+	}
+	for _, t := range topics {
+		if errors.Is(have[t].Err, kerr.UnknownTopicOrPartition) {
+			missing = append(missing, t)
+		}
+	}
+	if len(missing) == 0 {
+		return nil, nil
+	}
+	noted, err := ledger.Absences(ctx, c.opt.Kafka, c.opt.Topics)
+	if err != nil {
+		return nil, err
+	}
+	var first []string
+	for _, t := range missing {
+		c.log.Warn("a topic of the catalogue does not exist: its events are read from its start once it does", zap.String("topic", t))
+		if _, ok := noted[t]; !ok {
+			first = append(first, t)
+		}
+	}
+	return missing, ledger.NoteAbsences(ctx, c.opt.Kafka, c.opt.Topics, first, &ledger.Absence{V: ledger.Version, Instance: c.opt.Instance, At: time.Now().UTC()})
+}
+
+// noteNew is noteAbsent for the topics that a reload brings.
+func (c *Consumer) noteNew(ctx context.Context, cl *kgo.Client, before, now []string) error {
+	var brought []string
+	for _, t := range now {
+		if !slices.Contains(before, t) {
+			brought = append(brought, t)
+		}
+	}
+	if len(brought) == 0 {
+		return nil
+	}
+	_, err := c.noteAbsent(ctx, kadm.NewClient(cl), brought)
+	return err
+}
+
+// forgetAbsences takes back the notes of topics that have begun: a topic that leaves the catalogue and comes back years later must not
+// be read from its start.
+func (c *Consumer) forgetAbsences(ctx context.Context, known map[string]bool) error {
+	noted, err := ledger.Absences(ctx, c.opt.Kafka, c.opt.Topics)
+	if err != nil {
+		return err
+	}
+	var over []string
+	for t := range noted {
+		if known[t] {
+			over = append(over, t)
+		}
+	}
+	return ledger.NoteAbsences(ctx, c.opt.Kafka, c.opt.Topics, over, nil)
+}
+
 // beginPartitions gives partitions without a committed offset a beginning of their own: a topic that is new to the group begins
-// where kafka.start says, a partition that was added to a topic the group has read before begins at its start, all of it is new. The
-// beginnings are kept for commitBeginnings.
+// where kafka.start says, a partition that was added to a topic the group has read before, or of a topic that did not exist when somebody
+// looked, begins at its start, all of it is new. The beginnings are kept for commitBeginnings.
 func (c *Consumer) beginPartitions(ctx context.Context, m map[string]map[int32]kgo.Offset, known map[string]bool) error {
 	var fresh, added []string
 	for topic, ps := range m {
@@ -156,25 +229,35 @@ func (c *Consumer) beginPartitions(ctx context.Context, m map[string]map[int32]k
 	}
 	defer cl.Close()
 	adm := kadm.NewClient(cl)
-	from := kadm.ListedOffsets{}
+	from, whole := kadm.ListedOffsets{}, map[string]bool{} // the topics that are read from their start
+	for _, t := range added {
+		whole[t] = true
+	}
 	if len(added) > 0 {
 		if from, err = adm.ListStartOffsets(ctx, added...); err != nil {
 			return fmt.Errorf("find where partitions begin: %w", err)
 		}
 	}
 	if len(fresh) > 0 {
-		at, err := c.listBeginning(ctx, adm, fresh)
+		at, waited, err := c.listBeginning(ctx, adm, fresh)
 		if err != nil {
 			return fmt.Errorf("find where partitions begin: %w", err)
 		}
 		maps.Copy(from, at)
+		maps.Copy(whole, waited)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for topic, ps := range m {
 		for p, at := range ps {
 			o, ok := from.Lookup(topic, p)
-			if at.EpochOffset().Offset >= 0 || !ok || o.Err != nil {
+			if at.EpochOffset().Offset >= 0 {
+				continue
+			}
+			if !ok || o.Err != nil { // a topic that was just made may have no leader yet
+				if whole[topic] {
+					ps[p] = kgo.NewOffset().AtStart()
+				}
 				continue
 			}
 			ps[p] = kgo.NewOffset().At(o.Offset)
@@ -190,15 +273,46 @@ func (c *Consumer) beginPartitions(ctx context.Context, m map[string]map[int32]k
 	return nil
 }
 
-// listBeginning asks where kafka.start lies.
-func (c *Consumer) listBeginning(ctx context.Context, adm *kadm.Client, topics []string) (kadm.ListedOffsets, error) {
+// listBeginning asks where topics that are new to the group begin: where kafka.start says. Those that did not exist when somebody looked
+// (waited) begin at their start instead of at the end.
+func (c *Consumer) listBeginning(ctx context.Context, adm *kadm.Client, topics []string) (_ kadm.ListedOffsets, waited map[string]bool, err error) {
+	var from kadm.ListedOffsets
 	switch {
 	case c.opt.Start.Earliest:
-		return adm.ListStartOffsets(ctx, topics...)
+		from, err = adm.ListStartOffsets(ctx, topics...)
+		return from, nil, err
 	case !c.opt.Start.At.IsZero():
-		return adm.ListOffsetsAfterMilli(ctx, c.opt.Start.At.UnixMilli(), topics...)
+		from, err = adm.ListOffsetsAfterMilli(ctx, c.opt.Start.At.UnixMilli(), topics...)
+		return from, nil, err
 	}
-	return adm.ListEndOffsets(ctx, topics...)
+	noted, err := ledger.Absences(ctx, c.opt.Kafka, c.opt.Topics)
+	if err != nil {
+		return nil, nil, err
+	}
+	waited = map[string]bool{}
+	var ends, starts []string
+	for _, t := range topics {
+		if _, ok := noted[t]; ok {
+			waited[t] = true
+			starts = append(starts, t)
+		} else {
+			ends = append(ends, t)
+		}
+	}
+	from = kadm.ListedOffsets{}
+	if len(ends) > 0 { // without a topic the client asks for all there are
+		if from, err = adm.ListEndOffsets(ctx, ends...); err != nil {
+			return nil, nil, err
+		}
+	}
+	if len(starts) > 0 {
+		at, err := adm.ListStartOffsets(ctx, starts...)
+		if err != nil {
+			return nil, nil, err
+		}
+		maps.Copy(from, at)
+	}
+	return from, waited, nil
 }
 
 // commitBeginnings commits, as a member, where partitions of ours begin, before what is polled of them is worked on: after a restart

@@ -22,6 +22,7 @@ import (
 	"github.com/notifier/notifier/internal/failpoint"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/pulse"
 )
 
 // Rules are the live rule files as stage 1 sees them.
@@ -71,6 +72,9 @@ type Consumer struct {
 	opt  Options
 	log  *zap.Logger
 	read readTimes
+
+	pulse pulse.Pulse
+	reach reach
 
 	skips skips
 
@@ -125,7 +129,18 @@ func New(opt Options) *Consumer {
 	return &Consumer{opt: opt, log: opt.Log}
 }
 
-func (c *Consumer) group() string { return c.opt.Topics.Prefix + "-evaluate" }
+// Stuck says what does not turn any more; "" is good.
+func (c *Consumer) Stuck(now time.Time) string {
+	if d := c.pulse.Stuck(now); d > 0 {
+		return fmt.Sprintf("stage 1 has worked on one batch for %s", d.Round(time.Second))
+	}
+	return ""
+}
+
+func (c *Consumer) group() string { return GroupOf(c.opt.Topics) }
+
+// GroupOf is the consumer group of stage 1.
+func GroupOf(t ledger.Topics) string { return t.Prefix + "-evaluate" }
 
 // Run works until ctx ends; the transaction that is open then is finished. It returns an error only when trying again is useless.
 func (c *Consumer) Run(ctx context.Context) error {
@@ -139,6 +154,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 		if errors.Is(err, ErrInstanceTaken) || errors.Is(err, ErrNoStart) {
 			return err
 		}
+		c.failed(err, time.Now())
 		if time.Since(began) > time.Minute {
 			backoff = 250 * time.Millisecond
 		}
@@ -195,6 +211,7 @@ func (c *Consumer) session(ctx context.Context) error {
 	if _, _, err := s.Client().ProducerID(ctx); err != nil {
 		return fmt.Errorf("evaluate: begin the transactional id: %w", err)
 	}
+	c.answers()
 	team := c.newTeam(parts)
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -207,6 +224,9 @@ func (c *Consumer) session(ctx context.Context) error {
 	began := time.Now()
 	for ctx.Err() == nil {
 		if now := o.Rules().Topics(); !slices.Equal(now, topics) { // a reload brought others; records of those that went are ignored
+			if err := c.noteNew(ctx, s.Client(), topics, now); err != nil {
+				return err
+			}
 			s.Client().AddConsumeTopics(now...)
 			topics = now
 		}
@@ -255,6 +275,7 @@ func (c *Consumer) fetchErrors(fs kgo.Fetches) (fatal error) {
 		case errors.Is(err, kerr.OffsetOutOfRange):
 			c.opt.Metrics.lost.WithLabelValues(t).Inc()
 			c.log.Error("the group's offset is not in the log: this partition is stopped, nothing is skipped by itself", zap.String("topic", t), zap.Int32("partition", p), zap.Error(err))
+		case c.Down() != "": // said once
 		default:
 			c.log.Warn("reading events", zap.String("topic", t), zap.Int32("partition", p), zap.Error(err))
 		}
@@ -265,6 +286,8 @@ func (c *Consumer) fetchErrors(fs kgo.Fetches) (fatal error) {
 // transaction evaluates what was polled and commits intents, dead letters and offsets together.
 func (c *Consumer) transaction(ctx context.Context, s *kgo.GroupTransactSession, fs kgo.Fetches, team team) error {
 	began := time.Now()
+	c.pulse.Works(began)
+	defer c.pulse.Waits()
 	if err := s.Begin(); err != nil {
 		return fmt.Errorf("evaluate: begin: %w", err)
 	}

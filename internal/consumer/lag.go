@@ -48,8 +48,14 @@ func (c *Consumer) watchLag(ctx context.Context, cl *kgo.Client) {
 			return
 		case <-t.C:
 		}
-		if err := c.tellLag(ctx, cl); err != nil && ctx.Err() == nil {
-			c.log.Warn("the group's lag is not known", zap.Error(err))
+		switch err := c.tellLag(ctx, cl); {
+		case ctx.Err() != nil:
+		case err != nil:
+			if c.failed(err, time.Now()) {
+				c.log.Warn("Kafka does not answer: the group's lag is not known", zap.Error(err))
+			}
+		default:
+			c.answers()
 		}
 	}
 }

@@ -11,6 +11,8 @@ type Metrics struct {
 	txnSeconds prometheus.Histogram
 	lag        *prometheus.GaugeVec
 	age        *prometheus.GaugeVec
+
+	down prometheus.Gauge
 }
 
 // NewMetrics registers the series; events are the catalogue's names, which exist at zero from the start.
@@ -24,7 +26,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m.blocked = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "notifier_event_partitions_parked", Help: "Partitions of an event topic that stand at a batch that cannot be unpacked."}, []string{"topic"})
 	m.lag = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "notifier_consumer_lag", Help: "Records of a topic that the group has not committed: the partition with most."}, []string{"topic"})
 	m.age = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "notifier_partition_oldest_age_seconds", Help: "How long ago the last record was read of the partition that is furthest behind; 0 without lag."}, []string{"topic"})
-	reg.MustRegister(m.events, m.matches, m.lost, m.txnSeconds, m.blocked, m.lag, m.age)
+	m.down = prometheus.NewGauge(prometheus.GaugeOpts{Name: "notifier_evaluate_down", Help: "1 while stage 1 cannot work, most often because Kafka does not answer: lag and age stand still then."})
+	reg.MustRegister(m.down, m.events, m.matches, m.lost, m.txnSeconds, m.blocked, m.lag, m.age)
 	return m
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/pulse"
 )
 
 // sized makes of each record one intent with a body of the length that the record says.
@@ -214,4 +215,30 @@ func TestEvaluatorsTellHowLongTheRulesTake(t *testing.T) {
 			t.Errorf("told %v, want twice %v", told, want)
 		}
 	})
+}
+
+// A record that is worked on without end is what /livez must tell; waiting for records is not.
+func TestStageOneThatDoesNotTurnIsStuck(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.genesis()
+	g := gated{stubRules: stubRules{[]string{"events"}}, at: make(chan string, 1), open: map[string]chan struct{}{"gate": make(chan struct{})}}
+	opt := b.options()
+	opt.Rules = func() Rules { return g }
+	c := New(opt)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = c.Run(ctx) }()
+	defer func() { stop(); <-done }()
+	later := func() string { return c.Stuck(time.Now().Add(2 * pulse.Limit)) }
+	b.produce("e1")
+	b.read(b.topics.Intents, 1)
+	b.until("it waits for records", func() bool { return later() == "" })
+	b.produce("gate")
+	<-g.at
+	if later() == "" || c.Stuck(time.Now()) != "" {
+		t.Errorf("in two minutes %q, now %q", later(), c.Stuck(time.Now()))
+	}
+	close(g.open["gate"])
+	b.until("it turns again", func() bool { return later() == "" })
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/notifier/notifier/internal/failpoint"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/pulse"
 )
 
 // actor owns one partition: its ledger, its accounts, their quota. Everything in it belongs to the goroutine of run,
@@ -55,6 +56,7 @@ type actor struct {
 	stray    map[string]*item  // intents for an account the settings do not have
 	found    []*ledger.Pending // stray intents whose account the settings have again, until the first turn
 
+	pulse     pulse.Pulse
 	newer     atomic.Pointer[string] // not nil: why no more intents are taken in
 	ordered   []*call                // started by commands of this turn
 	inbox     inbox
@@ -63,6 +65,9 @@ type actor struct {
 	done      chan struct{}
 	ctx       context.Context // cancelled: somebody else owns the partition, stop calls now
 	lose      context.CancelCauseFunc
+	untrimmed atomic.Bool     // it was said that old intents cannot be deleted
+	callCtx   context.Context // of calls: ends with ctx, and in a drain that would take too long
+	cut       context.CancelCauseFunc
 	failed    func(error)
 	aside     func(within time.Duration, do func(context.Context)) // beside; a Model does it at once
 	sweepEach time.Duration                                        // how often chores are done
@@ -154,6 +159,7 @@ func newActorIn(w books, machine func() time.Time, opt *Options, p int32, t *led
 		lastClock: now, lastSweep: now.Add(-sweepEvery), lastBeat: now, sweepEach: sweepEvery}
 	a.aside = a.beside
 	a.ctx, a.lose = context.WithCancelCause(context.Background())
+	a.callCtx, a.cut = context.WithCancelCause(a.ctx)
 	for _, ac := range opt.Accounts {
 		if ledger.HashPartition([]byte(ac.Key), a.gen.Partitions) == int(p) {
 			a.accounts[ac.Key] = newAccount(ac, now, now.Add(-a.clock.now().Sub(t.State.Clock())))
@@ -170,11 +176,14 @@ func (a *actor) run() {
 	defer a.wg.Wait() // calls end with a.ctx or by their own deadline
 	defer a.lose(nil)
 	defer a.stopChecks()
+	defer a.pulse.Waits()
 	for {
+		a.pulse.Waits()
 		if !a.wait() {
 			a.w.Close()
 			return
 		}
+		a.pulse.Works(a.clock.machine())
 		a.apply()
 		if a.stopping && a.flying == 0 {
 			a.release()
@@ -346,7 +355,7 @@ func (a *actor) act(calls []*call) {
 	for _, c := range calls {
 		failpoint.Here(failpoint.Committed)
 		a.wg.Go(func() {
-			o := c.send(a.ctx, a.clock.machine())
+			o := c.send(a.callCtx, a.clock.machine())
 			failpoint.Here(failpoint.Answered)
 			a.results <- result{c, o}
 		})
@@ -384,11 +393,18 @@ func (a *actor) release() {
 	a.log.Info("partition released", zap.Int("pending", len(a.items)), zap.Int64("next", a.pos.Next))
 }
 
+// drainCalls is how long calls in flight may go on in a drain: what is left of its 10 s is for two commits and for leaving the groups. It is
+// above the default time-out of a call; of an account with a longer one, calls that take longer end without an answer.
+const drainCalls = 6500 * time.Millisecond
+
+var errDrained = errors.New("the process ends: the call was cut off without an answer")
+
 // stop ends the actor; clean lets calls in flight end and releases the ledger.
 func (a *actor) stop(clean bool) {
 	if !clean {
 		a.lose(errors.New("partition lost"))
 	}
+	time.AfterFunc(drainCalls, func() { a.cut(errDrained) })
 	select {
 	case <-a.quit:
 	default:
@@ -494,6 +510,13 @@ func (a *actor) retire() {
 		a.opt.Metrics.drift.WithLabelValues(ac.Name).Set(0)
 		a.opt.Metrics.retagsLeft.WithLabelValues(ac.Name).Set(0)
 		a.tellWaits(ac, false)
+		for _, l := range ac.lanes {
+			for _, st := range []*ledger.LaneState{l.closed, l.stalled} {
+				if st != nil {
+					a.opt.Metrics.held.WithLabelValues(l.full(), st.Reason).Set(0)
+				}
+			}
+		}
 	}
 	for scope, p := range a.pauses {
 		if rule, ok := ruleOf(scope); ok && p.Brake {

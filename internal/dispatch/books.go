@@ -24,7 +24,7 @@ type books interface {
 	Dirty() bool
 	Commit(ctx context.Context, pos ledger.Position) error
 	AppendTime(ctx context.Context) (time.Time, error)
-	Size(ctx context.Context) (int64, error)
+	Size(ctx context.Context) (ledger, intents int64, err error)
 	LiveBytes(n ledger.Needs) int64
 	Trim(ctx context.Context, below int64) error
 	Release(ctx context.Context, pos ledger.Position, at time.Time) error

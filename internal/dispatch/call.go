@@ -183,7 +183,7 @@ func (a *actor) settle(c *call, o Outcome) {
 		a.back(c)
 	case ClassNotSent:
 		at.State = ledger.NotSent
-		a.pause(l, at.At)
+		a.pause(l, at.At, o.Detail)
 		a.back(c)
 	default:
 		at.State = ledger.Unknown
@@ -337,10 +337,10 @@ func (a *actor) unclear(c *call, o Outcome) {
 		a.unclearChange(c)
 	case l.Repeatable:
 		a.unclearTags(c)
-		a.pause(l, at.At)
+		a.pause(l, at.At, o.Detail)
 		return
 	case o.Class == ClassRetrySafe && c.vendor.Try < l.tries(at.Endpoint):
-		a.pause(l, at.At)
+		a.pause(l, at.At, o.Detail)
 		c.vendor.Try++
 		a.again(c)
 	default:
@@ -429,6 +429,7 @@ func (a *actor) works(l *lane) {
 // (design.md 3, Quota). The hour counts as full, and after a second refusal the day too.
 func (a *actor) later(l *lane, o Outcome) {
 	now := a.clock.now()
+	a.answered(l)
 	if !l.scarce() || o.Wait > 0 {
 		l.notBefore = now.Add(cmp.Or(o.Wait, l.Window))
 		if o.Wait >= longWait {
@@ -463,13 +464,14 @@ func (a *actor) external(l *lane, at time.Time, n int, why string) *ledger.Attem
 }
 
 // pause lets a lane wait after a call that did not get through; the pause doubles while it goes on.
-func (a *actor) pause(l *lane, began time.Time) {
+func (a *actor) pause(l *lane, began time.Time, detail string) {
 	if !l.news(began) {
 		return
 	}
 	l.stepped = a.clock.now()
-	l.backoff = min(max(2*l.backoff, 250*time.Millisecond), 30*time.Second)
+	l.backoff = min(max(2*l.backoff, 250*time.Millisecond), maxBackoff)
 	l.notBefore = l.stepped.Add(l.backoff)
+	a.missed(l, detail)
 }
 
 // probe asks the vendor something harmless on behalf of a closed lane.

@@ -67,6 +67,7 @@ func (a *actor) chores() {
 			a.sumUp(ac, now)
 		}
 	}
+	a.sweepStalled(now)
 	if books := a.pos.Intents - a.pos.Fates - int64(len(a.items)); books != 0 {
 		a.opt.Metrics.unbalanced.Set(float64(books))
 		a.log.Error("the books do not balance: intents taken in minus fates minus pending", zap.Int64("difference", books))
@@ -75,8 +76,9 @@ func (a *actor) chores() {
 	a.oldest(now)
 	a.opt.Metrics.liveBytes.WithLabelValues(partLabel(a.p)).Set(float64(a.w.LiveBytes(a.needs())))
 	a.aside(5*time.Second, func(ctx context.Context) {
-		if n, err := a.w.Size(ctx); err == nil { // a cluster may not tell: then the series stays as it was
+		if n, intents, err := a.w.Size(ctx); err == nil { // a cluster may not tell: then the series stay as they were
 			a.opt.Metrics.ledgerBytes.WithLabelValues(partLabel(a.p)).Set(float64(n))
+			a.opt.Metrics.intentsBytes.WithLabelValues(partLabel(a.p)).Set(float64(intents))
 		}
 	})
 	if local.Sub(a.lastBeat) >= beatEvery {
@@ -98,8 +100,8 @@ func (a *actor) beat() {
 		return
 	}
 	a.aside(10*time.Second, func(ctx context.Context) {
-		if err := a.w.Trim(ctx, below); err != nil {
-			a.log.Warn("intents that were taken in a day ago could not be deleted: give Delete on the topic, or watch its size", zap.Error(err))
+		if err := a.w.Trim(ctx, below); err != nil && a.untrimmed.CompareAndSwap(false, true) { // once: without the right it fails for ever
+			a.log.Warn("intents that were taken in a day ago could not be deleted: give Delete on the topic, or watch notifier_intents_bytes", zap.Error(err))
 		}
 	})
 }

@@ -218,7 +218,7 @@ func (a *actor) await(c *call, o Outcome) bool {
 	}
 	c.awaited = true
 	c.lane.running--
-	a.pause(c.lane, c.attempt.At)
+	a.pause(c.lane, c.attempt.At, o.Detail)
 	until := c.attempt.NotAfter.Add(c.lane.Late)
 	a.timers.set(settleCall, c.attempt.ID, until)
 	a.log.Warn("it is not known whether the vendor changed tags: its users are held", attemptField(c.attempt.ID), laneField(c.lane.full()), zap.Int("users", len(c.users)), zap.Time("until", until), detailField(o.Detail))

@@ -16,12 +16,15 @@ import (
 
 	"github.com/notifier/notifier/internal/failpoint"
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/pulse"
 )
 
 // Dispatcher runs an actor for each partition of <prefix>.intents that the group gives to this process.
 type Dispatcher struct {
 	opt Options
 	log *zap.Logger
+
+	pulse pulse.Pulse // of the poll loop
 
 	mu       sync.Mutex // guards all below
 	actors   map[int32]*actor
@@ -144,11 +147,13 @@ func (d *Dispatcher) member(ctx context.Context) error {
 			fail(err)
 		}
 	})
+	said := map[int32]time.Time{} // when reading a partition failed last and was logged: an outage repeats itself every few seconds
 	for ctx.Err() == nil {
 		fs := cl.PollRecords(ctx, 20000)
 		if fs.IsClientClosed() {
 			break
 		}
+		d.pulse.Works(time.Now())
 		fs.EachError(func(t string, p int32, err error) {
 			switch {
 			case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
@@ -159,11 +164,14 @@ func (d *Dispatcher) member(ctx context.Context) error {
 			case errors.Is(err, kerr.OffsetOutOfRange) && !d.owns(p): // a stopped one
 			case errors.Is(err, kerr.OffsetOutOfRange):
 				d.park(p, fmt.Sprintf("the ledger's position in %s[%d] is not in the log any more", t, p), "offset")
+			case time.Since(said[p]) < time.Minute:
 			default:
+				said[p] = time.Now()
 				d.log.Warn("reading intents", zap.String("topic", t), zap.Int32("partition", p), zap.Error(err))
 			}
 		})
 		fs.EachPartition(func(p kgo.FetchTopicPartition) { d.deliver(cl, p) })
+		d.pulse.Waits()
 		cl.AllowRebalance()
 	}
 	cause := context.Cause(ctx)
@@ -382,6 +390,21 @@ func (d *Dispatcher) pokeAll() {
 	for _, a := range d.actors {
 		a.inbox.poke()
 	}
+}
+
+// Stuck says what does not turn any more.
+func (d *Dispatcher) Stuck(now time.Time) (out []string) {
+	if t := d.pulse.Stuck(now); t > 0 {
+		out = append(out, fmt.Sprintf("stage 2 has handed out one batch for %s", t.Round(time.Second)))
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, p := range slices.Sorted(maps.Keys(d.actors)) {
+		if t := d.actors[p].pulse.Stuck(now); t > 0 {
+			out = append(out, fmt.Sprintf("the owner of partition %d has worked on one turn for %s", p, t.Round(time.Second)))
+		}
+	}
+	return out
 }
 
 // Status is what /readyz and `status` tell of this process.

@@ -106,7 +106,7 @@ func (a *actor) read(c *call, o Outcome) {
 	case ClassRetryLater:
 		a.later(l, o)
 	default:
-		a.pause(l, r.began)
+		a.pause(l, r.began, o.Detail)
 	}
 	if r.check != nil {
 		a.checked(r, o)

@@ -178,6 +178,8 @@ type lane struct {
 	spare   []*item              // queued, with other accounts to try
 
 	closed    *ledger.LaneState
+	stalled   *ledger.LaneState // not closed, but calls do not get through
+	misses    int               // calls in a row that did not
 	probing   bool
 	trial     bool   // after a probe: one call may pass
 	unclear   int    // ambiguous outcomes in a row
@@ -337,6 +339,9 @@ const (
 	laterCostly = 2 * time.Hour
 )
 
+// maxBackoff is the longest pause of a lane whose calls do not get through.
+const maxBackoff = 30 * time.Second
+
 // close stops a lane until a probe or a trial succeeds; the pause doubles each time it fails.
 func (a *actor) close(l *lane, reason, detail string) {
 	now := a.clock.now()
@@ -349,6 +354,9 @@ func (a *actor) close(l *lane, reason, detail string) {
 		}
 	}
 	l.closedFor = pause
+	if l.stalled != nil {
+		a.unstall(l)
+	}
 	if l.closed != nil {
 		st.Since = l.closed.Since
 		a.opt.Metrics.held.WithLabelValues(l.full(), l.closed.Reason).Set(0)
@@ -385,6 +393,7 @@ func (a *actor) tryNow(scope string) (lanes []string) {
 // open lets a lane send again.
 func (a *actor) open(l *lane) {
 	l.unclear, l.backoff, l.trial = 0, 0, false
+	a.answered(l)
 	if l.closed == nil {
 		return
 	}

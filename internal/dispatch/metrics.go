@@ -34,6 +34,7 @@ type Metrics struct {
 	ledgerBytes   *prometheus.GaugeVec
 	liveBytes     *prometheus.GaugeVec
 	oldest        *prometheus.GaugeVec
+	intentsBytes  *prometheus.GaugeVec
 	brake         *prometheus.GaugeVec
 	limitRecords  *prometheus.GaugeVec
 }
@@ -80,6 +81,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		ledgerBytes:   gauge("notifier_ledger_bytes", "Bytes of a ledger partition at the broker.", "partition"),
 		liveBytes:     gauge("notifier_ledger_live_bytes", "Bytes, before compression, of the records that a ledger partition needs: an estimate by the mean size of each kind.", "partition"),
 		oldest:        gauge("notifier_oldest_pending_seconds", "How long ago a lane's oldest intent without fate was taken in, whatever it waits for; told once a minute.", "lane"),
+		intentsBytes:  gauge("notifier_intents_bytes", "Bytes of an intents partition at the broker: it grows where records may not be deleted.", "partition"),
 		skew:          prometheus.NewGauge(prometheus.GaugeOpts{Name: "notifier_clock_skew_seconds", Help: "This machine's clock minus the broker's."}),
 		unbalanced:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "notifier_books_unbalanced", Help: "Intents taken in minus fates minus pending: anything but 0 pages."}),
 	}

@@ -291,7 +291,7 @@ func (w unwritten) Intent(_ string, value []byte) {
 
 func (unwritten) Commit(context.Context, ledger.Position) error             { return nil }
 func (w unwritten) AppendTime(context.Context) (time.Time, error)           { return w.m.at, nil }
-func (unwritten) Size(context.Context) (int64, error)                       { return 0, nil }
+func (unwritten) Size(context.Context) (_, _ int64, err error)              { return 0, 0, nil }
 func (unwritten) LiveBytes(ledger.Needs) int64                              { return 0 }
 func (unwritten) Trim(context.Context, int64) error                         { return nil }
 func (unwritten) Release(context.Context, ledger.Position, time.Time) error { return nil }

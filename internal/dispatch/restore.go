@@ -43,10 +43,14 @@ func (a *actor) restore(st *ledger.State) {
 	}
 	for key, l := range st.Lanes {
 		if ac, name := a.accountOf(key); ac != nil && ac.lanes[name] != nil {
+			a.opt.Metrics.held.WithLabelValues(ac.lanes[name].full(), l.Reason).Set(1)
+			if l.Misses > 0 {
+				ac.lanes[name].stalled, ac.lanes[name].misses = &l, l.Misses
+				continue
+			}
 			ac.lanes[name].closed = &l
 			ac.lanes[name].closedFor = time.Duration(l.Pause) * time.Millisecond
 			ac.lanes[name].refusals = l.Refusals
-			a.opt.Metrics.held.WithLabelValues(ac.lanes[name].full(), l.Reason).Set(1)
 		}
 	}
 	for key, rec := range st.Checks {

@@ -36,7 +36,7 @@ type Spec struct {
 	User     string
 	Version  string // path to a number, or ""
 	Time     TimeSpec
-	Personal map[string]bool // fields masked in logs and listings
+	Personal map[string]bool // fields whose values never stand in what we say of a record: logs, dead letters, listings
 	Fields   []Field
 	Sample   string // file name relative to the catalogue, or ""
 

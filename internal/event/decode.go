@@ -211,7 +211,7 @@ func (d *document) id(e *entry) (string, error) {
 	case e.ID == "" && e.Format == Debezium:
 		return d.sourceID(), nil
 	}
-	return d.identifier(e.id)
+	return d.identifier(e.Spec, e.id)
 }
 
 // user is whom the event is about. A tombstone names the user in its key: as plain text, or as JSON that the
@@ -219,10 +219,10 @@ func (d *document) id(e *entry) (string, error) {
 func (d *document) user(e *entry) (string, error) {
 	s := e.Spec
 	if !d.gone || s.Kind != Profile || s.User == "key" || strings.HasPrefix(s.User, "header.") {
-		return d.identifier(e.user)
+		return d.identifier(s, e.user)
 	}
 	if !d.tombstone {
-		if u, err := d.identifier(e.user); err == nil {
+		if u, err := d.identifier(s, e.user); err == nil {
 			return u, nil
 		}
 	}
@@ -232,31 +232,31 @@ func (d *document) user(e *entry) (string, error) {
 	}
 	if tooDeep(d.rec.Key) >= 0 || !gjson.Valid(key) {
 		t := text(key)
-		return identifier(&t, "key")
+		return identifier(s, &t, "key")
 	}
 	r := gjson.Parse(key)
 	if p := r.Get("payload"); p.Exists() && r.Get("schema").Exists() {
 		r = p
 	}
 	if !r.IsObject() {
-		return identifier(&r, "key")
+		return identifier(s, &r, "key")
 	}
 	v := r.Get(s.User)
 	if i := strings.LastIndexByte(s.User, '.'); !v.Exists() && i >= 0 {
 		v = r.Get(s.User[i+1:])
 	}
-	return identifier(&v, "key: "+s.User)
+	return identifier(s, &v, "key: "+s.User)
 }
 
-func (d *document) identifier(path int) (string, error) {
+func (d *document) identifier(spec *Spec, path int) (string, error) {
 	if s, ok := d.plain(path); ok {
 		return checkIdentifier(s, d.plan.text(path))
 	}
-	return identifier(d.get(path), d.plan.text(path))
+	return identifier(spec, d.get(path), d.plan.text(path))
 }
 
 // identifier takes a text or the exact digits of a number.
-func identifier(r *gjson.Result, path string) (string, error) {
+func identifier(spec *Spec, r *gjson.Result, path string) (string, error) {
 	var s string
 	switch r.Type {
 	case gjson.String:
@@ -291,7 +291,7 @@ func (d *document) time(e *entry) (time.Time, error) {
 	}
 	t, ok := parseTime(r, e.Time.Layout, e.Time.Zone)
 	if !ok {
-		return time.Time{}, fmt.Errorf("%s at %s is not a time", shown(Value{State: stateOf(r), Str: cut(raw(*r), 64)}), d.plan.text(e.time))
+		return time.Time{}, fmt.Errorf("%s at %s is not a time", shown(Value{State: stateOf(r), Str: raw(*r)}), d.plan.text(e.time))
 	}
 	return t, nil
 }

@@ -3,6 +3,7 @@ package event
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -108,6 +109,36 @@ func TestWhatIsNotAnEvent(t *testing.T) {
 	}
 	if evs, err := NewCatalogue([]*Spec{orders()}, 0).Decode(Record{Position: Position{Topic: "orders"}}); evs != nil || err != nil {
 		t.Errorf("tombstone on a business topic: %v %v", evs, err)
+	}
+}
+
+// What is said of a record stands in logs, dead letters and listings: the value of a personal field never does, whatever leads to it.
+func TestAPersonalValueIsNotSaid(t *testing.T) {
+	s := orders()
+	s.Fields = append(s.Fields, Field{Name: "nickname", Path: "data.user.nickname", Type: Number, Required: true}, Field{Name: "user", Path: "data.user", Type: String, Required: true},
+		Field{Name: "born", Path: "data.born", Type: String})
+	s.Personal = map[string]bool{"nickname": true, "born": true}
+	s = NewSpec(*s)
+	good := `{"type":"order.paid","data":{"order_id":"o","user_id":"u","paid_at":1,"user":{"nickname":"SECRET"},"born":"SECRET"}}`
+	for _, c := range []struct{ name, detail, user, time string }{
+		{"a required field", "field nickname: a text at data.user.nickname", "data.user_id", "data.paid_at"},
+		{"the user's path leads to what holds one", "user: an object at data.user is neither text nor number", "data.user", "data.paid_at"},
+		{"the time is one", "time: a text at data.born is not a time", "data.user_id", "data.born"},
+	} {
+		c2 := *s
+		c2.User, c2.Time.Path = c.user, c.time
+		_, err := NewCatalogue([]*Spec{NewSpec(c2)}, 0).Decode(rec("orders", good))
+		var de *DecodeError
+		if !errors.As(err, &de) || de.Detail != c.detail {
+			t.Errorf("%s: got %v, want %s", c.name, err, c.detail)
+		}
+	}
+	s.Fields = slices.DeleteFunc(s.Fields, func(f Field) bool { return f.Name == "nickname" }) // an object that holds another personal field
+	s.Fields = append(s.Fields, Field{Name: "nickname", Path: "data.user.nickname", Type: String})
+	s.Fields = append(s.Fields, Field{Name: "whole", Path: "data.user", Type: String, Required: true})
+	_, err := NewCatalogue([]*Spec{NewSpec(*s)}, 0).Decode(rec("orders", good))
+	if err == nil || strings.Contains(err.Error(), "SECRET") {
+		t.Errorf("a field that holds a personal one: %v", err)
 	}
 }
 

@@ -188,6 +188,7 @@ type LaneState struct {
 	Pause  int64     `json:"pause"` // the present back-off in ms; doubles
 
 	Refusals int `json:"refusals,omitempty"` // requests of different events refused in a row, if that closed it
+	Misses   int `json:"misses,omitempty"`   // not 0: it is not closed, but so many calls in a row did not get through
 }
 
 // Check is a comparison of the vendor's tags with ours that an operator asked for. It is on record while it goes on, so that the

@@ -203,19 +203,25 @@ func appendTime(ctx context.Context, cl *kgo.Client, topic string, partition int
 	}
 }
 
-// Size is how many bytes the partition's replicas hold on the broker that has most of it.
-func (w *Writer) Size(ctx context.Context) (int64, error) {
+// Size is how many bytes the partition's replicas hold on the broker that has most of it, of the ledger and of the intents.
+func (w *Writer) Size(ctx context.Context) (ledger, intents int64, err error) {
 	var set kadm.TopicsSet
 	set.Add(w.opt.Topics.Ledger, w.opt.Partition)
+	set.Add(w.opt.Topics.Intents, w.opt.Partition)
 	dirs, err := kadm.NewClient(w.cl[0]).DescribeAllLogDirs(ctx, set)
 	if err != nil {
-		return 0, fmt.Errorf("size of the ledger: %w", err)
+		return 0, 0, fmt.Errorf("size of the ledger: %w", err)
 	}
-	var size int64
 	dirs.Each(func(d kadm.DescribedLogDir) {
-		d.Topics.Each(func(p kadm.DescribedLogDirPartition) { size = max(size, p.Size) })
+		d.Topics.Each(func(p kadm.DescribedLogDirPartition) {
+			if p.Topic == w.opt.Topics.Ledger {
+				ledger = max(ledger, p.Size)
+			} else {
+				intents = max(intents, p.Size)
+			}
+		})
 	})
-	return size, nil
+	return ledger, intents, nil
 }
 
 // Trim deletes intents below an offset (design.md 3, Topics): the ledger has them.

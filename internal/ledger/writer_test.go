@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -274,4 +275,55 @@ func TestForeignSurroundingsHalt(t *testing.T) {
 		}
 		halted(t, opt)
 	})
+}
+
+// Old intents are deleted where that is allowed; where it is not, that is an error, nothing else fails, and the topic's size is told.
+func TestTrimDeletesBelowAnOffsetOrSaysThatItMayNot(t *testing.T) {
+	t.Parallel()
+	opt, adm, kc := brokers(t, 1)
+	to := takeOver(t, opt)
+	to.Writer.WriteGenesis(to.State.Genesis)
+	for range 10 {
+		to.Writer.Intent("k", []byte("an intent"))
+	}
+	if err := to.Writer.Commit(within(t), Position{}); err != nil {
+		t.Fatal(err)
+	}
+	begins := func() int64 {
+		t.Helper()
+		os, err := adm.ListStartOffsets(within(t), opt.Topics.Intents)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, _ := os.Lookup(opt.Topics.Intents, 0)
+		return o.Offset
+	}
+	if err := to.Writer.Trim(within(t), 4); err != nil || begins() != 4 {
+		t.Errorf("trimmed below 4: %v, the topic begins at %d", err, begins())
+	}
+	if _, intents, err := to.Writer.Size(within(t)); err != nil || intents == 0 {
+		t.Errorf("the intents have %d bytes, %v", intents, err)
+	}
+	kc.ControlKey(int16(kmsg.DeleteRecords), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		kc.KeepControl()
+		resp := req.ResponseKind().(*kmsg.DeleteRecordsResponse)
+		for _, asked := range req.(*kmsg.DeleteRecordsRequest).Topics {
+			topic := kmsg.NewDeleteRecordsResponseTopic()
+			topic.Topic = asked.Topic
+			for _, p := range asked.Partitions {
+				part := kmsg.NewDeleteRecordsResponseTopicPartition()
+				part.Partition, part.ErrorCode = p.Partition, kerr.TopicAuthorizationFailed.Code
+				topic.Partitions = append(topic.Partitions, part)
+			}
+			resp.Topics = append(resp.Topics, topic)
+		}
+		return resp, nil, true
+	})
+	if err := to.Writer.Trim(within(t), 8); !errors.Is(err, kerr.TopicAuthorizationFailed) || begins() != 4 {
+		t.Errorf("without the right: %v, the topic begins at %d", err, begins())
+	}
+	to.Writer.Intent("k", []byte("one more"))
+	if err := to.Writer.Commit(within(t), Position{}); err != nil {
+		t.Errorf("a commit after a refused trim: %v", err)
+	}
 }

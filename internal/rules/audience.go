@@ -115,6 +115,17 @@ func (l *loader) tagText(n *diag.Node, r *Rule) *template {
 	return t
 }
 
+// holes names the fields of a template, without their values: those may be personal, and what is said here stands in fates.
+func (t *template) holes() string {
+	var out []string
+	for i := range t.parts {
+		if ref := t.parts[i].ref; ref != "" {
+			out = append(out, "${"+ref+"}")
+		}
+	}
+	return strings.Join(out, " ")
+}
+
 // renderTag gives a valid tag, or why there is none. A hole that is empty would leave a bare prefix.
 func renderTag(t *template, get lookup) (string, error) {
 	var b strings.Builder
@@ -136,7 +147,7 @@ func renderTag(t *template, get lookup) (string, error) {
 	}
 	s := b.String()
 	if !validTag(s) {
-		return "", fmt.Errorf("%q is not a tag", cutText(s, 80))
+		return "", fmt.Errorf("%s gives no tag: 1 to %d bytes of letters, digits, _ and -", t.holes(), maxTagSize)
 	}
 	return s, nil
 }

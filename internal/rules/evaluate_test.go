@@ -74,6 +74,20 @@ func TestTargetsAndModes(t *testing.T) {
 	}
 }
 
+// The detail of a fate names fields, not their values: those may be personal.
+func TestWhatCannotBeRenderedIsSaidWithoutItsValue(t *testing.T) {
+	s := mustLoad(t, rule("a-tag", "sale.opened", "    when: always\n    broadcast: {audience: {all_of: [\"city_${city}\"]}, body: b}\n    limits: {expire: 1h}"), demoAccount())
+	got := s.Evaluate(happen(t, s, "sales", `{"id":"1","stock":5,"city":"se cret"}`))
+	if len(got) != 1 || got[0].Dead != intent.RenderError || !strings.Contains(got[0].DeadDetail, "${city} gives no tag") || strings.Contains(got[0].DeadDetail, "cret") {
+		t.Errorf("got %+v", got)
+	}
+	for name, arg := range map[string]string{"money": "se cret", "date": "se cret"} {
+		if _, err := (&filter{name: name}).apply(value{text: arg}); err == nil || strings.Contains(err.Error(), "cret") {
+			t.Errorf("%s of a text: %v", name, err)
+		}
+	}
+}
+
 // What cannot be rendered is carried to its fate and is never a wider audience.
 func TestWhatCannotBeRenderedIsDead(t *testing.T) {
 	s := mustLoad(t, rule("missing-text", "sale.opened", "    when: always\n    broadcast: {audience: {all_of: [x]}, body: \"${product}\"}\n    limits: {expire: 1h}")+

@@ -1,7 +1,7 @@
 package rules
 
 import (
-	"fmt"
+	"errors"
 	"math/big"
 	"net/url"
 	"slices"
@@ -40,7 +40,7 @@ func (f *filter) apply(v value) (value, error) {
 		}
 		t, err := time.Parse(time.RFC3339Nano, flat(v))
 		if err != nil {
-			return value{}, fmt.Errorf("%q is not a time", flat(v))
+			return value{}, errNoTime
 		}
 		return value{text: t.Format(goLayout.Replace(layout))}, nil
 	case "max":
@@ -53,6 +53,12 @@ func (f *filter) apply(v value) (value, error) {
 	return v, nil
 }
 
+// What a filter cannot use. The value is left out: it may be personal, and errors of texts stand in fates.
+var (
+	errNoTime   = errors.New("its value is not a time")
+	errNoNumber = errors.New("its value is not a number")
+)
+
 var goLayout = strings.NewReplacer("YYYY", "2006", "MM", "01", "DD", "02", "HH", "15", "mm", "04", "ss", "05")
 
 // money writes an exact decimal with two digits, halves away from zero.
@@ -61,11 +67,11 @@ func money(s string) (string, error) {
 		return m, nil
 	}
 	if len(s) > 1000 || strings.Trim(s, "-.0123456789") != "" { // an exponent could ask for a gigabyte of digits
-		return "", fmt.Errorf("%q is not a number", s)
+		return "", errNoNumber
 	}
 	r, ok := new(big.Rat).SetString(s)
 	if !ok {
-		return "", fmt.Errorf("%q is not a number", s)
+		return "", errNoNumber
 	}
 	return r.FloatString(2), nil
 }

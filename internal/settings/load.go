@@ -143,6 +143,9 @@ func (r *reader) kafka() Kafka {
 	k.Replication = r.int("kafka.replication", replication, 1, 9)
 	k.Start = parsed(r, "kafka.start", "", parseStart, diag.Text{EN: "a place to start", ZH: "起始位置"},
 		diag.Text{EN: "latest, earliest or a time like 2026-11-21T09:00:00+08:00", ZH: "latest、earliest，或时间，例如 2026-11-21T09:00:00+08:00"})
+	if !k.Start.Set {
+		k.Start.place = r.place("kafka")
+	}
 	host, _ := os.Hostname()
 	if k.Instance = r.text("kafka.instance", host); k.Instance == "" {
 		r.place("kafka.instance").Error("N114", diag.Text{EN: "this host has no name and `kafka.instance` none either", ZH: "主机没有名字，也没有写 `kafka.instance`"}, diag.Text{EN: "add `instance: NAME`, a name of its own for each process", ZH: "请加上 `instance: 名字`，每个进程一个"})

@@ -14,6 +14,7 @@ import (
 	_ "time/tzdata"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
@@ -173,7 +174,7 @@ accounts:
 		t.Error("a secret has another value")
 	}
 	s.Entries = nil
-	opts := []cmp.Option{
+	opts := []cmp.Option{cmpopts.IgnoreUnexported(Start{}),
 		cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() }),
 		cmp.Comparer(func(a, b *Secret) bool { return (a == nil) == (b == nil) }),
 	}
@@ -388,4 +389,23 @@ func FuzzLoad(f *testing.F) {
 			t.Errorf("loaded %v with %d errors", s != nil, list.Errors())
 		}
 	})
+}
+
+// Whether a group is new is found only at Kafka; what is said then has its place in the file.
+func TestAMissingStartHasItsPlace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "n.yaml")
+	text := "version: 1\nkafka:\n  brokers: [\"k1:9092\"]\n  instance: a\n"
+	for start, want := range map[string]int{"": 1, "  start: latest\n": 0} {
+		if err := os.WriteFile(path, []byte(text+start+"accounts:\n  main: {vendor: rongcloud, data_center: beijing, app_key: k, secret: \"${env:S}\"}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, list := Load(path, []string{"S=s"}, nil)
+		if s == nil {
+			t.Fatal(list)
+		}
+		got := s.Kafka.Start.Missing()
+		if len(got) != want || len(got) == 1 && (got[0].Code != "N114" || got[0].Line < 2 || got[0].Line > 3 || got[0].Column == 0) {
+			t.Errorf("start %q: %+v", start, got)
+		}
+	}
 }

@@ -11,6 +11,7 @@ package settings
 import (
 	"time"
 
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/intent"
 )
 
@@ -48,6 +49,17 @@ type Start struct {
 	Set    bool
 	Latest bool
 	At     time.Time // zero: latest or earliest
+
+	place *diag.Node // where it is missing
+}
+
+// Missing is the finding of a new group without a start, at its place in the file.
+func (s Start) Missing() diag.List {
+	if s.place == nil {
+		return nil
+	}
+	return diag.List{*s.place.Error("N114", diag.Text{EN: "`kafka.start` is missing and the consumer group is new", ZH: "缺少 `kafka.start`，而消费组是新的"},
+		diag.Text{EN: "add `start: latest`, or earliest, or a time like 2026-11-21T09:00:00+08:00", ZH: "请加上 `start: latest`，或 earliest，或时间，例如 2026-11-21T09:00:00+08:00"})}
 }
 
 // TLS holds paths of PEM files; all may be empty (the system's roots, no client certificate).
