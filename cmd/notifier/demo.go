@@ -55,7 +55,7 @@ waiting for quota, and if the vendor never had to refuse; without, it runs until
 	f := cmd.Flags()
 	f.DurationVar(&o.For, "for", 0, "how long the stream runs, like 15s (default: until Ctrl-C)")
 	f.Int64Var(&o.Seed, "seed", 42, "seed of the stream")
-	f.Float64Var(&o.Rate, "rate", 40, "events a second")
+	f.Float64Var(&o.Rate, "rate", 40, fmt.Sprintf("events a second; with --for, at least %d in all", demo.ShowsAll))
 	f.StringVar(&o.Data, "data", "", "keep the broker's data in this directory (default: in memory)")
 	f.StringVar(&o.Rules, "rules", "", "folder of rule files (default: the rules that ship)")
 	f.StringVar(&vendor, "vendor", "rongcloud", "which vendor's sandbox: rongcloud")
