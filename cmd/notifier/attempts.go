@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/settings"
 )
 
 func newAttemptsCmd() *cobra.Command {
@@ -23,8 +26,8 @@ func newAttemptsCmd() *cobra.Command {
   notifier attempts resolve K3F7QA-0-91 --as sent --why "the vendor's console shows it"`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := jsonOrText(format); err != nil {
-				return err
+			if format != "text" && format != "json" && format != "jsonl" {
+				return &exitError{exitUsage, fmt.Errorf("unknown --format %q: text, json or jsonl", format)}
 			}
 			r, s, err := reader(cmd)
 			if err != nil {
@@ -46,26 +49,43 @@ func newAttemptsCmd() *cobra.Command {
 			if len(args) == 1 && len(list) == 0 {
 				return &exitError{exitUsage, fmt.Errorf("no attempt %q on record; next: notifier attempts", args[0])}
 			}
-			if format == "json" || len(args) == 1 {
-				return printJSON(cmd.OutOrStdout(), map[string]any{"schema": "notifier.attempts/v1", "attempts": list})
+			if format == "text" && len(args) == 1 {
+				format = "json"
 			}
-			names := map[string]string{}
-			for _, a := range s.Accounts {
-				names[a.Vendor+":"+a.AppKey] = a.Name
-			}
-			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
-			fmt.Fprintln(w, "ATTEMPT\tTIME\tLANE\tENDPOINT\tCOST\tRULE\tSTATE\tINTENTS\tDETAIL")
-			for _, a := range list {
-				fmt.Fprintf(w, "%s\t%s\t%s/%s\t%s\t%d\t%s\t%s\t%d\t%s\n", a.ID, a.At.In(s.Zone).Format("01-02 15:04:05"), names[a.Account], a.Lane, a.Endpoint, a.Weight, a.Rule, a.State,
-					max(len(a.Members), len(a.Affected)), attemptText(a))
-			}
-			return w.Flush()
+			return printAttempts(cmd.OutOrStdout(), format, list, s)
 		},
 	}
 	cmd.Flags().BoolVar(&unknown, "unknown", false, "only those without outcome")
-	cmd.Flags().StringVar(&format, "format", "text", "text or json")
+	cmd.Flags().StringVar(&format, "format", "text", "text, json or jsonl")
 	cmd.AddCommand(newResolveCmd())
 	return cmd
+}
+
+func printAttempts(out io.Writer, format string, list []*ledger.Attempt, s *settings.Settings) error {
+	switch format {
+	case "json":
+		return printJSON(out, map[string]any{"schema": "notifier.attempts/v1", "attempts": list})
+	case "jsonl":
+		for _, a := range list {
+			b, err := json.Marshal(a)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(out, "%s\n", b)
+		}
+		return nil
+	}
+	names := map[string]string{}
+	for _, a := range s.Accounts {
+		names[a.Vendor+":"+a.AppKey] = a.Name
+	}
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "ATTEMPT\tTIME\tLANE\tENDPOINT\tCOST\tRULE\tSTATE\tINTENTS\tDETAIL")
+	for _, a := range list {
+		fmt.Fprintf(w, "%s\t%s\t%s/%s\t%s\t%d\t%s\t%s\t%d\t%s\n", a.ID, a.At.In(s.Zone).Format("01-02 15:04:05"), names[a.Account], a.Lane, a.Endpoint, a.Weight, a.Rule, a.State,
+			max(len(a.Members), len(a.Affected)), attemptText(a))
+	}
+	return w.Flush()
 }
 
 // attemptText is what there is to say of an attempt.

@@ -43,6 +43,11 @@ func completions(root *cobra.Command) {
 		}
 	}
 	walk(root)
+	root.InitDefaultCompletionCmd()
+	if c, _, err := root.Find([]string{"completion"}); err == nil && c != root { // a shell it does not know is wrong use, not a page of help
+		c.Args = cobra.NoArgs
+		c.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	}
 	for name, f := range map[string]cobra.CompletionFunc{
 		"pause": completeScope, "resume": completeScope, "kill": completeRules, "revive": completeRules,
 		"schema": words("events", "rules", "settings"), "skip": completeTopics, "quota charge": completeScarce, "quota assume": completeAccounts,

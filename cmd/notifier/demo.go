@@ -57,7 +57,7 @@ With --vendor getui the account is at Getui; rule files that Getui cannot serve 
 	f := cmd.Flags()
 	f.DurationVar(&o.For, "for", 0, "how long the stream runs, like 15s (default: until Ctrl-C)")
 	f.Int64Var(&o.Seed, "seed", 42, "seed of the stream")
-	f.Float64Var(&o.Rate, "rate", 40, "events a second")
+	f.Float64Var(&o.Rate, "rate", 40, fmt.Sprintf("events a second; with --for, at least %d in all", demo.ShowsAll))
 	f.StringVar(&o.Data, "data", "", "keep the broker's data in this directory (default: in memory)")
 	f.StringVar(&o.Rules, "rules", "", "folder of rule files (default: the rules that ship)")
 	f.StringVar(&o.Vendor, "vendor", "rongcloud", "at which vendor's sandbox: rongcloud or getui")

@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 	_ "time/tzdata" // zones also where the image has none
 
 	"github.com/spf13/cobra"
@@ -62,6 +64,12 @@ func exitCode(err error, started bool) int {
 	}
 	if _, ok := errors.AsType[*app.RulesError](err); ok {
 		return exitFindings
+	}
+	if errors.Is(err, syscall.ENOSPC) { // where the embedded broker keeps its data
+		return exitUnreachable
+	}
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return exitUsage
 	}
 	if !started {
 		return exitUsage

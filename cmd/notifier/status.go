@@ -57,6 +57,9 @@ func newStatusCmd() *cobra.Command {
 			out := cmd.OutOrStdout()
 			sayHalts(out, halts)
 			sayInstances(out, st.Instances, s.Zone)
+			if len(st.Partitions) == 0 && len(halts) == 0 {
+				fmt.Fprintln(out, "no partition has an owner yet: nothing was ever sent, or the first instance is still starting   next: notifier status --why")
+			}
 			for _, p := range st.Partitions {
 				fmt.Fprintf(out, "partition %d  owner %s  intents %d = %d fates + %d pending  users %d\n", p.Partition, p.Owner, p.Intents, p.Fates, p.Pending, p.Users)
 			}

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/notifier/notifier/internal/consumer"
+	"github.com/notifier/notifier/internal/consumer"
 	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/rules"
@@ -93,7 +94,7 @@ func TestAParkedRuleIsNamedEverywhere(t *testing.T) {
 		t.Errorf("before: %g", got)
 	}
 	live.set().Park(rules.Parked{Rule: name, Took: time.Second, On: "event e-1"})
-	a := &App{live: live, reg: reg, dispatch: dispatch.New(dispatch.Options{Metrics: dispatch.NewMetrics(reg), Log: zap.NewNop()})}
+	a := &App{live: live, reg: reg, consumer: consumer.New(consumer.Options{}), dispatch: dispatch.New(dispatch.Options{Metrics: dispatch.NewMetrics(reg), Log: zap.NewNop()})}
 	named := func(lines []string) bool {
 		return slices.ContainsFunc(lines, func(l string) bool { return strings.Contains(l, name) && strings.Contains(l, "parked") })
 	}

@@ -167,7 +167,7 @@ func TestDemoNamesWhatIsMissing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"nothing SENT of push", "nothing SENT of message", "nothing SENT of broadcast", "nothing COALESCED", "no intent waits for quota"}, r.Problems); diff != "" {
+	if diff := cmp.Diff([]string{"nothing SENT of push", "nothing SENT of message", "nothing SENT of broadcast", "nothing COALESCED", "no intent waits for quota", "the stream had 20 events, everything is shown by 200: --rate 14 --for 15s, or longer"}, r.Problems); diff != "" {
 		t.Errorf("problems (-want +got):\n%s", diff)
 	}
 	if !r.Balanced {

@@ -159,6 +159,7 @@ func (r *Report) judge(everything bool) []string {
 	}
 	say(r.Fates.Coalesced == 0, "nothing COALESCED")
 	say(r.Pending.Quota == 0, "no intent waits for quota")
+	say(len(problems) > 0 && r.Events < ShowsAll, "the stream had %d events, everything is shown by %d: --rate %d --for 15s, or longer", r.Events, ShowsAll, (ShowsAll+14)/15)
 	return problems
 }
 

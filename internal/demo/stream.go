@@ -89,6 +89,9 @@ var opening = []func(*Stream, time.Time) Record{
 	func(s *Stream, now time.Time) Record { return s.birthday(&s.people[10], 20, now) },
 }
 
+// ShowsAll is how many records it takes until the opening is over: with fewer the demo cannot show everything.
+const ShowsAll = actEvery * 20
+
 // act is an event that matches a rule.
 func (s *Stream) act(now time.Time) Record {
 	p := &s.people[s.rnd.IntN(len(s.people))]

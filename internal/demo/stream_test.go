@@ -153,3 +153,9 @@ func TestRunsHaveIDsOfTheirOwn(t *testing.T) {
 		}
 	}
 }
+
+func TestTheOpeningIsOverWhenEverythingIsShown(t *testing.T) {
+	if want := actEvery * len(opening); ShowsAll != want {
+		t.Errorf("ShowsAll is %d, the opening takes %d records", ShowsAll, want)
+	}
+}
