@@ -63,7 +63,11 @@ The gates in their order, the first that stops an event names the reason:
 			if f := cmd.Flag("config"); f != nil && f.Changed {
 				o.config = f.Value.String()
 			}
-			var err error
+			out, err := coloured(cmd)
+			if err != nil {
+				return err
+			}
+			cmd.SetOut(out)
 			if o.say, err = language(o.lang, os.Environ()); err != nil {
 				return &exitError{exitUsage, err}
 			}
@@ -198,7 +202,7 @@ func rulesToExplain(o explainOptions, env []string, talk io.Writer) (*rules.Set,
 			names = append(names, r.Name)
 		}
 		hint := ""
-		if n := diag.Nearest(o.rule, names); n != "" {
+		if n := nearestName(o.rule, names); n != "" {
 			hint = fmt.Sprintf("; did you mean %s?", n)
 		}
 		return nil, nil, &exitError{exitUsage, fmt.Errorf("there is no rule %q in %s%s", o.rule, strings.Join(o.paths, ", "), hint)}

@@ -30,7 +30,7 @@ func TestNewRule(t *testing.T) {
 		{"push always", ruletest.Draft{Action: "push", Event: "order.paid", When: "always", Subject: "谢谢", Body: "b"},
 			[]string{`expect: {push: {title: "谢谢"}}`, `times: 2, expect: {suppressed: capped}`}},
 		{"broadcast always", ruletest.Draft{Action: "broadcast", Event: "sale.opened", When: "always", Audience: []string{"city_${city}"}, Subject: "开抢", Body: "b"},
-			[]string{`expect: {broadcast: {title: "开抢"}}`, T23:30:00+08:00, expect: {suppressed: quiet}`}},
+			[]string{`expect: {broadcast: {title: "开抢"}}`, `T23:30:00+08:00, expect: {suppressed: quiet}`}},
 		{"tags always", ruletest.Draft{Action: "tags", Event: "profile.changed", When: "always", Tag: "everyone-2"},
 			[]string{`expect: {tags: ["everyone-2"]}`}},
 	} {

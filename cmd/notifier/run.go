@@ -43,7 +43,7 @@ A second signal, or 10 seconds, cut the drain short (exit 130 or 143); nothing i
 			a, err := app.New(ctx, app.Options{Settings: s, Log: log})
 			if err != nil {
 				if re, ok := errors.AsType[*app.RulesError](err); ok {
-					_ = printFindings(cmd.ErrOrStderr(), re.List)
+					_ = printFindings(cmd, re.List)
 				}
 				return err
 			}
