@@ -2,7 +2,11 @@
 // yaml-language-server. They know the structure; what a schema cannot say (names, conditions, texts) is said by `notifier check`.
 package schema
 
-import _ "embed"
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+)
 
 // The schemas, draft 2020-12, with descriptions in both languages.
 var (
@@ -13,3 +17,23 @@ var (
 	//go:embed settings.schema.json
 	Settings []byte // of notifier.yaml
 )
+
+// Any is one schema for every kind of file: whatever is a catalogue, a rule file or settings holds.
+func Any() []byte {
+	return fmt.Appendf(nil, `{
+ "$schema": "https://json-schema.org/draft/2020-12/schema",
+ "$id": "notifier.schema.json",
+ "title": "notifier: events, rules, settings · 事件、规则、设置",
+ "anyOf": [
+  {"$ref": "events.schema.json"},
+  {"$ref": "rules.schema.json"},
+  {"$ref": "settings.schema.json"}
+ ],
+ "$defs": {
+"events": %s,
+"rules": %s,
+"settings": %s
+ }
+}
+`, bytes.TrimSpace(Events), bytes.TrimSpace(Rules), bytes.TrimSpace(Settings))
+}

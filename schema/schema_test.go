@@ -476,3 +476,32 @@ func TestShippedFilesNameTheirSchema(t *testing.T) {
 		}
 	}
 }
+
+// The schema of all kinds takes a file of each, and refuses what none of them would.
+func TestTheSchemaOfAllKindsTakesEachOfThem(t *testing.T) {
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(Any()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("any", doc); err != nil {
+		t.Fatal(err)
+	}
+	any, err := c.Compile("any")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]*jsonschema.Schema{"events": any, "rules": any, "settings": any}
+	for _, name := range []string{"rules/events.yaml", "rules/profile.yaml", "docs/first/notifier.yaml"} {
+		src, err := os.ReadFile(root + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err, readable := validate(t, all, src); err != nil || !readable {
+			t.Errorf("%s is refused: %v", name, err)
+		}
+		if err, _ := validate(t, all, append(src, "\nnobody_knows_this: 1\n"...)); err == nil {
+			t.Errorf("%s is accepted with a key that nobody knows", name)
+		}
+	}
+}

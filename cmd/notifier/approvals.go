@@ -28,7 +28,7 @@ func newApprovalsCmd() *cobra.Command {
   notifier approvals approve 3f9c2a1b07
   notifier approvals reject 3f9c2a1b07 --why "the date is wrong"`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: wantsSub,
 	}
 	cmd.AddCommand(newApprovalsListCmd(), newDecideCmd(ledger.CmdApprove), newDecideCmd(ledger.CmdReject))
 	return cmd

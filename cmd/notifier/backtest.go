@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -86,6 +87,9 @@ func runBacktest(ctx context.Context, o backtestOptions, env []string, out, talk
 	}
 	if (o.from == "") == (o.since == "") {
 		return &exitError{exitUsage, errors.New("one history is needed: --from FILE, with a record a line, or --since 7d; next: notifier backtest --help")}
+	}
+	if o.since != "" && o.config == "" && isFile("notifier.yaml") { // where Kafka is, wherever the candidate rules are
+		o.config = "notifier.yaml"
 	}
 	known, s, err := ruleSettings(checkOptions{paths: []string{o.rules}, config: o.config}, env, talk)
 	if err != nil {
@@ -211,20 +215,31 @@ func (o *backtestOptions) runTopics(ctx context.Context, s *settings.Settings, c
 // withProgress shows how far a source is, if talk is a terminal. A total of 0 is not known.
 func withProgress(src backtest.Source, total int, talk io.Writer) backtest.Source {
 	f, ok := talk.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
+	if !ok || !term.IsTerminal(int(f.Fd())) || os.Getenv("TERM") == "dumb" {
 		return src
 	}
+	return progress(src, total, talk, time.Now)
+}
+
+// barWide is how many characters the bar has.
+const barWide = 30
+
+// progress draws a bar at most five times a second, and takes it away at the end.
+func progress(src backtest.Source, total int, talk io.Writer, now func() time.Time) backtest.Source {
 	return func(take func(event.Record) error) error {
-		n, began, shown := 0, time.Now(), time.Now()
+		n, began := 0, now()
+		shown := began
 		defer fmt.Fprint(talk, "\r\033[K")
 		return src(func(rec event.Record) error {
-			if n++; n%1000 == 0 && time.Since(shown) > 200*time.Millisecond {
-				shown = time.Now()
-				of := ""
+			if n++; n%1000 == 0 && now().Sub(shown) > 200*time.Millisecond {
+				shown = now()
+				bar, of := "", ""
 				if total > 0 {
+					done := min(barWide, barWide*n/total)
+					bar = "[" + strings.Repeat("#", done) + strings.Repeat(".", barWide-done) + "] "
 					of = fmt.Sprintf(" of %d (%d %%)", total, 100*n/total)
 				}
-				fmt.Fprintf(talk, "\r\033[K%d%s records, %.0f a second", n, of, float64(n)/time.Since(began).Seconds())
+				fmt.Fprintf(talk, "\r\033[K%s%d%s records, %.0f a second", bar, n, of, float64(n)/shown.Sub(began).Seconds())
 			}
 			return take(rec)
 		})

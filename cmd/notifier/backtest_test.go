@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -228,5 +229,52 @@ accounts: {main: {vendor: rongcloud, app_key: k, secret: "${env:SECRET}", data_c
 	}
 	if _, talk, code = runBacktestCmd(backtestOptions{since: "7d", config: "missing.yaml"}, env...); code != exitSettings {
 		t.Errorf("no settings: exit %d, %s", code, talk)
+	}
+}
+
+// The bar is drawn by the clock, goes to its end and is taken away.
+func TestBacktestProgress(t *testing.T) {
+	at := time.Unix(0, 0)
+	src := func(take func(event.Record) error) error {
+		for range 4000 {
+			at = at.Add(time.Millisecond)
+			if err := take(event.Record{}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	var b bytes.Buffer
+	n := 0
+	if err := progress(src, 4000, &b, func() time.Time { return at })(func(event.Record) error { n++; return nil }); err != nil || n != 4000 {
+		t.Fatal(err, n)
+	}
+	const gone = "\r\033[K"
+	want := gone + "[#######.......................] 1000 of 4000 (25 %) records, 1000 a second" + gone + "[###############...............] 2000 of 4000 (50 %) records, 1000 a second" +
+		gone + "[######################........] 3000 of 4000 (75 %) records, 1000 a second" + gone + "[##############################] 4000 of 4000 (100 %) records, 1000 a second" + gone
+	if b.String() != want {
+		t.Errorf("%q\nwant %q", b.String(), want)
+	}
+	b.Reset()
+	if err := progress(src, 0, &b, func() time.Time { return at })(func(event.Record) error { return nil }); err != nil || strings.Contains(b.String(), "[#") || !strings.Contains(b.String(), "2000 records, 1000 a second") {
+		t.Errorf("of an unknown number: %v %q", err, b.String())
+	}
+	b.Reset()
+	if err := withProgress(src, 4000, &b)(func(event.Record) error { return nil }); err != nil || b.Len() > 0 {
+		t.Errorf("what is no terminal got %q", b.String())
+	}
+}
+
+// Kafka is where ./notifier.yaml says, wherever the candidate rules are.
+func TestBacktestSinceTakesTheSettingsHere(t *testing.T) {
+	elsewhere := t.TempDir()
+	if err := os.CopyFS(elsewhere, os.DirFS("../../rules")); err != nil {
+		t.Fatal(err)
+	}
+	inDir(t, map[string]string{"notifier.yaml": "version: 1\nkafka: {brokers: [\"127.0.0.1:1\"], strat: latest}\n"})
+	var out, talk bytes.Buffer
+	err := runBacktest(t.Context(), backtestOptions{since: "7d", rules: elsewhere, format: "text", lang: "en"}, nil, &out, &talk)
+	if e, ok := errors.AsType[*exitError](err); !ok || e.code != exitSettings || !strings.Contains(talk.String(), "strat") {
+		t.Errorf("%v\n%s", err, talk.String())
 	}
 }

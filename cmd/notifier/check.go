@@ -54,14 +54,18 @@ the rules); without settings every account name is taken as known.`,
 			if f := cmd.Flag("lang"); f != nil {
 				o.lang = f.Value.String()
 			}
+			out, err := coloured(cmd)
+			if err != nil {
+				return err
+			}
 			if o.watch {
 				ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 				defer stop()
 				poll := time.NewTicker(500 * time.Millisecond)
 				defer poll.Stop()
-				return watchCheck(ctx, o, os.Environ(), cmd.OutOrStdout(), cmd.ErrOrStderr(), poll.C)
+				return watchCheck(ctx, o, os.Environ(), out, cmd.ErrOrStderr(), poll.C)
 			}
-			return check(o, os.Environ(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return check(o, os.Environ(), out, cmd.ErrOrStderr())
 		},
 	}
 	cmd.Flags().StringVar(&o.format, "format", "text", "text, json or github")
@@ -108,7 +112,9 @@ func check(o checkOptions, env []string, out, talk io.Writer) error {
 	case "github":
 		err = diag.WriteGitHub(out, list, lang)
 	default:
-		err = writeCheck(out, summary, list, n.Rules, lang)
+		if err = writeCheck(out, summary, list, n.Rules, lang); err == nil && o.strict && list.Errors() == 0 && list.Warnings() > 0 {
+			_, err = fmt.Fprintln(out, diag.Text{EN: "--strict: warnings count as errors", ZH: "--strict：告警按错误算"}.In(lang))
+		}
 	}
 	switch {
 	case err != nil:

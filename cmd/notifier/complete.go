@@ -31,6 +31,9 @@ func completions(root *cobra.Command) {
 	var walk func(cmd *cobra.Command)
 	walk = func(cmd *cobra.Command) {
 		for name, f := range flags {
+			if name == "rule" && cmd.Name() == "test" { // whose --run is a regular expression over rule/test
+				must(cmd.RegisterFlagCompletionFunc("run", completeRules))
+			}
 			if cmd.Flags().Lookup(name) != nil && (name != "event" || cmd.Name() != "explain") { // whose --event is a file
 				must(cmd.RegisterFlagCompletionFunc(name, f))
 			}

@@ -29,6 +29,7 @@ func TestCompletion(t *testing.T) {
 		"fates --rule":          "vip-thanks\t感谢|sale",
 		"pause":                 "all|broadcasts|rule/vip-thanks\t感谢|rule/sale",
 		"resume":                "all|broadcasts|rule/vip-thanks\t感谢|rule/sale",
+		"test --run":            "vip-thanks\t感谢|sale",
 		"schema":                "events|rules|settings",
 		"check --format":        "text|json|github",
 		"check --lang":          "en|zh|both",

@@ -9,7 +9,7 @@ import (
 
 func newConfigCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "config", Short: "the settings: check, show with the origin of each value", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+		RunE: wantsSub}
 	cmd.AddCommand(
 		&cobra.Command{Use: "check", Short: "find every error in the settings", Args: cobra.NoArgs, Example: `  notifier config check -c notifier.yaml`,
 			RunE: func(cmd *cobra.Command, _ []string) error {

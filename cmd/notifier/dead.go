@@ -26,7 +26,7 @@ func newDeadCmd() *cobra.Command {
   notifier dead show 0@17
   notifier dead replay --topic shop.orders --reason undecodable`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: wantsSub,
 	}
 	cmd.AddCommand(newDeadLsCmd(), newDeadShowCmd(), newDeadReplayCmd())
 	return cmd

@@ -79,7 +79,7 @@ func runDemo(ctx context.Context, cmd *cobra.Command, o demo.Options, asJSON boo
 	r, err := demo.Run(ctx, o)
 	if err != nil {
 		if re, ok := errors.AsType[*app.RulesError](err); ok {
-			_ = printFindings(cmd.ErrOrStderr(), re.List)
+			_ = printFindings(cmd, re.List)
 		}
 		if _, ok := errors.AsType[*demo.SettingsError](err); ok {
 			return &exitError{exitSettings, err}

@@ -28,6 +28,7 @@ type explainOptions struct {
 	key   string
 	rule  string
 	now   string
+	since string
 	say   diag.Lang // of --lang or the locale
 }
 
@@ -37,8 +38,9 @@ func newExplainCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain [EVENT_ID]",
 		Short: "why each rule did or did not act",
-		Long: `EVENT_ID says what became of a real event, from our own topics, and reads its record again for the clauses.
---user ID says which rule gives each of a user's tags, from the ledger. Both need Kafka, but no daemon.
+		Long: `EVENT_ID says what became of a real event, from our own topics, reads its record again for the clauses and the request, and
+says what holds what is left of it. An event that no rule wanted is searched in its topics. --user ID says which rule gives each
+of a user's tags, from the ledger; with --rule what that rule says of the user, clause by clause. Both need Kafka, but no daemon.
 
 --event FILE takes a record through the code of the daemon: decoder, each condition clause by clause, gates, quota and merging in
 virtual time, to the exact request that would leave. It has no connection, so nothing can be sent. Caps, quota and what is
@@ -51,6 +53,7 @@ The gates in their order, the first that stops an event names the reason:
 ` + order,
 		Example: `  notifier explain ord-88231
   notifier explain --user u-77
+  notifier explain --user u-77 --rule city-tag
   notifier explain --event order.json
   notifier explain --event - --topic shop.orders --rule vip-thanks < order.json
   notifier explain --event order.json --now '2026-11-21 23:30'     what the quiet hours do
@@ -60,7 +63,11 @@ The gates in their order, the first that stops an event names the reason:
 			if f := cmd.Flag("config"); f != nil && f.Changed {
 				o.config = f.Value.String()
 			}
-			var err error
+			out, err := coloured(cmd)
+			if err != nil {
+				return err
+			}
+			cmd.SetOut(out)
 			if o.say, err = language(o.lang, os.Environ()); err != nil {
 				return &exitError{exitUsage, err}
 			}
@@ -72,8 +79,8 @@ The gates in their order, the first that stops an event names the reason:
 					return &exitError{exitUsage, fmt.Errorf("--%s is for --event", name)}
 				}
 			}
-			if o.user != "" && o.rule != "" {
-				return &exitError{exitUsage, errors.New("--rule is for events: --user shows every rule that gives a tag")}
+			if len(args) == 0 && o.since != "" {
+				return &exitError{exitUsage, errors.New("--since is for EVENT_ID")}
 			}
 			if len(args) == 1 {
 				return explainKnown(cmd, o, args[0])
@@ -89,8 +96,9 @@ The gates in their order, the first that stops an event names the reason:
 	f.StringVar(&o.user, "user", "", "why a user has the tags, from the ledger")
 	f.StringVar(&o.topic, "topic", "", "the record's topic (default: every topic of the catalogue is tried)")
 	f.StringVar(&o.key, "key", "", "the record's key, if the catalogue reads it")
-	f.StringVar(&o.rule, "rule", "", "only this rule")
+	f.StringVar(&o.rule, "rule", "", "only this rule; with --user: what it says of the user")
 	f.StringVar(&o.now, "now", "", "when the record comes in: 2026-11-21 23:30, RFC 3339 (default the event's own time)")
+	f.StringVar(&o.since, "since", "", "EVENT_ID: how far back its topics are searched if it left no trace (default "+searchedBack+")")
 	f.StringArrayVar(&o.paths, "rules", []string{"rules/"}, "folder or file of rules")
 	f.StringVar(&o.format, "format", "text", "text or json")
 	f.StringVar(&o.lang, "lang", "", "en, zh or both (default from the locale)")
@@ -194,7 +202,7 @@ func rulesToExplain(o explainOptions, env []string, talk io.Writer) (*rules.Set,
 			names = append(names, r.Name)
 		}
 		hint := ""
-		if n := diag.Nearest(o.rule, names); n != "" {
+		if n := nearestName(o.rule, names); n != "" {
 			hint = fmt.Sprintf("; did you mean %s?", n)
 		}
 		return nil, nil, &exitError{exitUsage, fmt.Errorf("there is no rule %q in %s%s", o.rule, strings.Join(o.paths, ", "), hint)}

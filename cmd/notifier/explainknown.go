@@ -1,15 +1,20 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/consumer"
 	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/explain"
@@ -18,6 +23,7 @@ import (
 	"github.com/notifier/notifier/internal/query"
 	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/settings"
+	"github.com/notifier/notifier/internal/tagsync"
 )
 
 // liveRules reads our topics and the rules that the settings name, unless --rules names others.
@@ -34,6 +40,9 @@ func liveRules(cmd *cobra.Command, o *explainOptions) (*query.Reader, *settings.
 	return r, s, set, err
 }
 
+// searchedBack is how far back domain topics are searched for an event that left no trace in ours.
+const searchedBack = "24h"
+
 // explainKnown says what became of a real event.
 func explainKnown(cmd *cobra.Command, o explainOptions, id string) error {
 	if err := jsonOrText(o.format); err != nil {
@@ -43,49 +52,185 @@ func explainKnown(cmd *cobra.Command, o explainOptions, id string) error {
 	if err != nil {
 		return err
 	}
-	ctx := cmd.Context()
+	ctx, now := cmd.Context(), time.Now()
+	since, err := parseSince(cmp.Or(o.since, searchedBack), now, s.Zone)
+	if err != nil {
+		return &exitError{exitUsage, fmt.Errorf("--since: %w", err)}
+	}
 	// The ledger first: an intent that gets its fate meanwhile is then told twice rather than not at all.
 	states, err := r.Ledgers(ctx)
 	if err != nil {
 		return &exitError{exitUnreachable, err}
 	}
+	past := explain.Past{Pending: waits(s, states, app.PendingFilter{Event: id}, now)}
 	var refs []intent.EventRef
 	user := ""
-	var pending []explain.Waiting
-	for _, st := range states {
-		for _, p := range st.Pending {
-			if p.Intent.Event.ID == id {
-				refs, user = append(refs, p.Intent.Event), userOf(p.Intent.Target, user)
-				pending = append(pending, explain.Waits(p, time.Now()))
-			}
-		}
+	for _, w := range past.Pending {
+		in := app.FindPending(states, string(w.Intent))[0].Intent
+		refs, user = append(refs, in.Event), userOf(in.Target, user)
 	}
-	slices.SortFunc(pending, func(a, b explain.Waiting) int { return strings.Compare(string(a.Intent), string(b.Intent)) })
-	var fates []ledger.Fate
 	err = r.Fates(ctx, query.Filter{Event: id}, func(f ledger.Fate) error {
-		fates, refs, user = append(fates, f), append(refs, f.Event), userOf(f.User, user)
+		past.Fates, refs, user = append(past.Fates, f), append(refs, f.Event), userOf(f.User, user)
 		return nil
 	})
 	if err != nil {
 		return &exitError{exitUnreachable, err}
 	}
 	ended := map[intent.ID]bool{}
-	for _, f := range fates {
+	for _, f := range past.Fates {
 		ended[f.Intent] = true
 	}
-	pending = slices.DeleteFunc(pending, func(w explain.Waiting) bool { return ended[w.Intent] })
-	if len(refs) == 0 {
-		return &exitError{exitUsage, fmt.Errorf("nothing is known of event %q: it matched no rule, was a dead letter, or never came; next: notifier explain --event FILE", id)}
+	past.Pending = slices.DeleteFunc(past.Pending, func(w explain.Waiting) bool { return ended[w.Intent] })
+	if len(refs) > 0 {
+		past.Event, err = readAgain(ctx, r, set, refs[len(refs)-1])
+	} else {
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: event %s has no fate and nothing pending; its topics are searched from %s on (--since)\n", tame(id), since.In(s.Zone).Format("2006-01-02 15:04:05 -07:00"))
+		past.Event, err = findEvent(ctx, r, set, id, since)
 	}
-	ev, err := readAgain(ctx, r, set, refs[len(refs)-1])
 	if err != nil {
-		return &exitError{exitUnreachable, err}
+		return err
 	}
-	rep := explain.Known(explaining(o, set, s, time.Now()), ev, fates, pending)
-	if rep.FateText = fateText; ev == nil {
+	if past.Event != nil {
+		if past.Row, past.Partly, err = rowBefore(ctx, r, set, past.Event); err == nil {
+			past.Unread, err = unread(ctx, r, past.Event.Pos)
+		}
+		if err != nil {
+			return &exitError{exitUnreachable, err}
+		}
+	}
+	opts := explaining(o, set, s, now)
+	opts.Ledger = func(identity string) *ledger.State { return ledgerOf(states, identity) }
+	rep := explain.Known(opts, past)
+	if rep.FateText = fateText; past.Event == nil {
 		rep.Name(refs[len(refs)-1], user)
 	}
 	return writeExplained(cmd.OutOrStdout(), rep, o, s.Zone)
+}
+
+// waits says what holds the pending intents that a filter chooses.
+func waits(s *settings.Settings, states map[int32]*ledger.State, f app.PendingFilter, now time.Time) []explain.Waiting {
+	out := []explain.Waiting{}
+	for _, it := range app.PendingOf(s, states, f, now).Pending {
+		p := app.FindPending(states, string(it.Intent))[0]
+		out = append(out, explain.Waits(p, explain.Stands{State: it.State, Holds: it.Holds, Lane: it.Lane, Until: it.Next}))
+	}
+	slices.SortFunc(out, func(a, b explain.Waiting) int { return strings.Compare(string(a.Intent), string(b.Intent)) })
+	return out
+}
+
+// ledgerOf is the ledger of an account: the one that knows its users or has counted for it.
+func ledgerOf(states map[int32]*ledger.State, identity string) *ledger.State {
+	for _, st := range states {
+		if st.Of(identity) {
+			return st
+		}
+	}
+	return nil
+}
+
+// findEvent searches the topics of the catalogue for an event that no rule wanted anything of.
+func findEvent(ctx context.Context, r *query.Reader, set *rules.Set, id string, since time.Time) (*event.Event, error) {
+	var found *event.Event
+	letter := ""
+	for _, topic := range set.Topics() {
+		_, err := r.Search(ctx, topic, since, func(raw *kgo.Record) bool {
+			if !mayHold(raw, id) {
+				return false
+			}
+			evs, err := set.Decode(consumer.RecordOf(raw))
+			for i := range evs {
+				if evs[i].ID == id {
+					found = &evs[i]
+				}
+			}
+			if found == nil && err != nil {
+				letter = fmt.Sprintf("%s[%d]@%d names it and is no usable event: %v", raw.Topic, raw.Partition, raw.Offset, err)
+			}
+			return found != nil
+		})
+		if err != nil {
+			return nil, &exitError{exitUnreachable, err}
+		}
+		if found != nil {
+			return found, nil
+		}
+	}
+	if letter != "" {
+		return nil, &exitError{exitUsage, fmt.Errorf("event %q: the record %s; next: notifier dead ls", id, tame(letter))}
+	}
+	return nil, &exitError{exitUsage, fmt.Errorf("nothing is known of event %q: it has no fate, and no record of it is in %s since then; next: an earlier --since, or notifier explain --event FILE", id, strings.Join(set.Topics(), ", "))}
+}
+
+// mayHold reports whether a record can have a text as one of its values, without decoding it.
+func mayHold(raw *kgo.Record, text string) bool {
+	b := []byte(text)
+	return bytes.Contains(raw.Value, b) || bytes.Contains(raw.Key, b) || bytes.IndexByte(raw.Value, '\\') >= 0 ||
+		slices.ContainsFunc(raw.Headers, func(h kgo.RecordHeader) bool { return bytes.Contains(h.Value, b) })
+}
+
+// rowBefore is a user's row before a profile event, by the profile events that the topics still have. partly: the oldest are gone.
+func rowBefore(ctx context.Context, r *query.Reader, set *rules.Set, ev *event.Event) (row *tagsync.User, partly bool, err error) {
+	if ev.Spec.Kind != event.Profile {
+		return nil, false, nil
+	}
+	type change struct {
+		at   time.Time
+		pos  event.Position
+		what *intent.Profile
+	}
+	var all []change
+	limit := time.Time{} // when the record itself was written
+	profiles := map[string]bool{}
+	for _, sp := range set.Catalogue.Specs {
+		if sp.Kind == event.Profile {
+			for _, topic := range sp.Topics {
+				profiles[topic] = true
+			}
+		}
+	}
+	for _, topic := range slices.Sorted(maps.Keys(profiles)) {
+		whole, err := r.Search(ctx, topic, time.Time{}, func(raw *kgo.Record) bool {
+			if !mayHold(raw, ev.User) {
+				return false
+			}
+			evs, _ := set.Decode(consumer.RecordOf(raw)) // what cannot be used said nothing of the user
+			for i := range evs {
+				if e := &evs[i]; e.Spec.Kind == event.Profile && e.User == ev.User {
+					if e.Pos == ev.Pos && e.Spec.Name == ev.Spec.Name {
+						limit = raw.Timestamp
+						continue
+					}
+					for _, in := range set.Evaluate(e)[:1] {
+						all = append(all, change{raw.Timestamp, e.Pos, in.Profile})
+					}
+				}
+			}
+			return false
+		})
+		if err != nil {
+			return nil, false, err
+		}
+		partly = partly || !whole
+	}
+	slices.SortStableFunc(all, func(a, b change) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.pos.Offset, b.pos.Offset)) })
+	row = &tagsync.User{}
+	for i, c := range all {
+		if c.at.Before(limit) || c.at.Equal(limit) && (c.pos.Topic != ev.Pos.Topic || c.pos.Partition != ev.Pos.Partition || c.pos.Offset < ev.Pos.Offset) {
+			row.Apply(c.what, int64(i))
+		}
+	}
+	return row, partly, nil
+}
+
+// unread reports whether the daemon has not come to a record yet.
+func unread(ctx context.Context, r *query.Reader, at event.Position) (bool, error) {
+	flows, err := r.Flows(ctx, []string{at.Topic})
+	for _, f := range flows {
+		if f.Partition == at.Partition && f.At <= at.Offset {
+			return true, err
+		}
+	}
+	return false, err
 }
 
 func userOf(target, before string) string {
@@ -98,8 +243,11 @@ func userOf(target, before string) string {
 // readAgain reads the record of an event by its place and decodes it; nil when it is gone or is no such event any more.
 func readAgain(ctx context.Context, r *query.Reader, set *rules.Set, ref intent.EventRef) (*event.Event, error) {
 	raw, err := r.Record(ctx, ref.Topic, ref.Partition, ref.Offset)
-	if err != nil || raw == nil {
-		return nil, err
+	if err != nil {
+		return nil, &exitError{exitUnreachable, err}
+	}
+	if raw == nil {
+		return nil, nil
 	}
 	evs, _ := set.Decode(consumer.RecordOf(raw)) // why an entry of the present catalogue cannot use it says nothing of what became of the event
 	for i := range evs {

@@ -70,9 +70,79 @@ func TestExplainOfARealEvent(t *testing.T) {
 	if code != 0 || !strings.Contains(out, `"notifier.explain-user/v1"`) || !strings.Contains(out, `"state": "to be set"`) || !strings.Contains(out, `"state": "to be removed"`) {
 		t.Errorf("exit %d\n%s%s", code, out, talk)
 	}
-	for _, args := range [][]string{{"explain", "--user", "u-9"}, {"explain", "--user", "u-1", "--rule", "later"}, {"explain", "ord-9"}, {"explain", "ord-1", "--event", "x.json"}, {"explain", "ord-1", "--now", "1h"}, {"explain", "ord-1", "--rule", "nope"}} {
+	for _, args := range [][]string{{"explain", "--user", "u-9"}, {"explain", "--user", "u-1", "--rule", "nope"}, {"explain", "--user", "u-1", "--since", "1h"}, {"explain", "ord-9"}, {"explain", "ord-1", "--event", "x.json"}, {"explain", "ord-1", "--now", "1h"}, {"explain", "ord-1", "--rule", "nope"}} {
 		if code, out, talk = once(t, w.dir, args...); code != exitUsage || out != "" || !strings.Contains(talk, "notifier: ") {
 			t.Errorf("%v: exit %d\n%s%s", args, code, out, talk)
 		}
+	}
+}
+
+// quietTonight are quiet hours that hold now and end in about two hours, in UTC.
+func quietTonight(now time.Time) (hours string, until time.Time) {
+	until = now.UTC().Truncate(time.Minute).Add(2 * time.Hour)
+	return now.UTC().Add(-time.Hour).Format("15:04") + "-" + until.Format("15:04"), until
+}
+
+// What an EVENT_ID prints is what the ledger, the fates and the user's row say: what holds it until when, what its limits have used,
+// the request, the rules that decided; and for an event that no rule wanted, the clause that decided.
+func TestExplainOfARealEventSaysWhatHoldsIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	hours, until2 := quietTonight(time.Now())
+	w.edit("notifier.yaml", "version: 1", "version: 1\ntimezone: UTC")
+	w.edit("rules/rules.yaml", "limits: {expire: 1h}", fmt.Sprintf(`limits: {expire: 1h, per_user: 1 in 24h}
+  - name: night
+    event: order.paid
+    mode: live
+    class: service
+    when: amount > 100
+    user_when: level == "vip"
+    push: {body: "night ${amount}"}
+    limits: {expire: 12h, quiet: %q, when_quiet: hold, per_user: 3 in 24h, rule: 100 in 1h}
+  - name: level-up
+    event: profile.changed
+    mode: live
+    class: service
+    when: changed(level) and level == "vip"
+    push: {body: "you are ${level}, were ${before.level}"}
+    limits: {expire: 1h}`, hours))
+	w.run()
+	profile := func(id, level string) {
+		w.produce("profiles", fmt.Sprintf(`{"id":%q,"at":%q,"user":"u-1","level":%q}`, id, time.Now().Format(time.RFC3339Nano), level))
+	}
+	profile("p-1", "normal")
+	profile("p-2", "vip")
+	until(t, "the level-up", func() bool { return w.sent("you are vip, were normal") == 1 })
+	w.order("ord-1", "u-1")
+	until(t, "the push", func() bool { return w.sent("paid 200 in ord-1") == 1 })
+	w.order("ord-2", "u-1")
+	w.amount("ord-3", 50)
+	until(t, "the fates", func() bool {
+		_, a, _ := once(t, w.dir, "fates", "p-2")
+		_, b, _ := once(t, w.dir, "fates", "ord-2")
+		return strings.Contains(a, "SENT") && strings.Contains(b, "capped")
+	})
+	says := func(args []string, wants ...string) {
+		t.Helper()
+		code, out, talk := once(t, w.dir, append([]string{"explain"}, args...)...)
+		for _, want := range wants {
+			if !strings.Contains(out, want) {
+				t.Errorf("%v: %q is missing, exit %d\n%s%s", args, want, code, out, talk)
+			}
+		}
+	}
+	says([]string{"p-2", "--rule", "level-up"}, `✓ changed(level)`, "normal", "SENT", `"pushContent":"you are vip, were normal"`, "/push/user.json  slots 0, built again")
+	says([]string{"p-1", "--rule", "level-up"}, "NO MATCH", "✗ changed(level)")
+	says([]string{"ord-2"}, "HELD quiet until "+until2.Format("2006-01-02 15:04"), "✗ quiet "+hours, "→ hold until", "– per_user 3 in 24h        0 used", "– rule 100 in 1h           0 used",
+		`– user_when level == "vip" "vip" == "vip"`, `{"userIds":["u-1"],"notification":{"pushContent":"night 200"}}`, "PENDING  waits for quiet until", "  rules ")
+	says([]string{"ord-2", "--rule", "thanks"}, "SUPPRESSED capped", "✗ per_user 1 in 24h        1 used; last ", "if nothing stopped it", `"paid 200 in ord-2"`)
+	says([]string{"ord-3"}, "event order.paid ord-3", "NO MATCH", "✗ amount > 100", "50 > 100 → false   ← decided, rules/rules.yaml:")
+	says([]string{"--user", "u-1", "--rule", "night"}, "rule night", `✓ level == "vip"`, "on its way: rule night")
+	says([]string{"--user", "u-1", "--rule", "city-tag"}, "rule city-tag", "the rule gives no tag")
+	says([]string{"--user", "u-1", "--rule", "thanks"}, "it asks the event, not the user")
+	w.edit("rules/rules.yaml", "when: amount > 100\n    push: {title", "when: amount > 1000\n    push: {title") // and the record still is what happened
+	says([]string{"ord-1", "--rule", "thanks"}, "the rules and records as they are now say: no match", "← decided", "SENT")
+	if code, out, talk := once(t, w.dir, "explain", "ord-9"); code != exitUsage || !strings.Contains(talk, "nothing is known") || !strings.Contains(talk, "orders, profiles") {
+		t.Errorf("exit %d\n%s%s", code, out, talk)
 	}
 }

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/explain"
 )
 
@@ -31,19 +31,18 @@ func explainUser(cmd *cobra.Command, o explainOptions, user string) error {
 		for _, st := range states {
 			if row := st.Users[identities[name]].Get(user); row != nil {
 				out.Accounts = append(out.Accounts, explain.Row(set, name, row))
+				if o.rule != "" {
+					out.Rules = append(out.Rules, explain.OfUser(set, set.Rule(o.rule), name, row)...)
+				}
 			}
 		}
 	}
-	for _, st := range states {
-		for _, p := range st.Pending {
-			if p.Intent.Target == user {
-				out.Pending = append(out.Pending, explain.Waits(p, time.Now()))
-			}
-		}
-	}
-	slices.SortFunc(out.Pending, func(a, b explain.Waiting) int { return strings.Compare(string(a.Intent), string(b.Intent)) })
+	out.Pending = waits(s, states, app.PendingFilter{Target: user}, time.Now())
 	if len(out.Accounts)+len(out.Pending) == 0 {
 		return &exitError{exitUsage, fmt.Errorf("nothing is known of user %q: no profile event named the user; next: notifier fates --user %s", user, user)}
+	}
+	if o.rule != "" {
+		out.Only(o.rule)
 	}
 	if o.format == "json" {
 		return printJSON(cmd.OutOrStdout(), out)

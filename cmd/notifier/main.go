@@ -28,16 +28,17 @@ func execute(ctx context.Context, args []string) int {
 	started := false
 	root := newRootCmd(&started)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return 0
 	}
 	code := exitCode(err, started)
-	if text := strings.TrimSpace(err.Error()); text != "" {
+	text := strings.TrimSpace(err.Error())
+	if text != "" {
 		fmt.Fprintln(os.Stderr, "notifier: "+text)
 	}
-	if code == exitUsage && !started {
-		fmt.Fprintln(os.Stderr, "next: notifier --help")
+	if next := nextFor(cmd, code, text); next != "" {
+		fmt.Fprintln(os.Stderr, next)
 	}
 	return code
 }
@@ -92,6 +93,9 @@ messages and broadcasts by rule files that operations edit while it runs.`,
 		PersistentPreRun: func(*cobra.Command, []string) { *started = true },
 	}
 	root.PersistentFlags().StringP("config", "c", "notifier.yaml", "settings file (else /etc/notifier/notifier.yaml)")
+	root.PersistentFlags().String("color", "auto", "auto, always or never")
+	root.PersistentFlags().String("lang", "", "en, zh or both, of what is said in both (default from the locale)")
+	helpful(root)
 	root.AddCommand(newRunCmd(), newDemoCmd(), newCheckCmd(), newFmtCmd(), newNewCmd(), newTestCmd(), newExplainCmd(), newBacktestCmd(), newExplainCodeCmd(), newSchemaCmd(), newSandboxCmd(), newConfigCmd(), newFatesCmd(), newQuotaCmd(), newAttemptsCmd(), newStatusCmd(), newDoctorCmd(), newRecallCmd(), newApprovalsCmd(), newPendingCmd(), newDeadCmd(), newSkipCmd(), newUserCmd(), newTagsCmd(), newPauseCmd(), newResumeCmd(), newKillCmd(), newReviveCmd(), newVersionCmd())
 	completions(root)
 	return root

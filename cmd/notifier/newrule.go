@@ -20,7 +20,7 @@ import (
 )
 
 func newNewCmd() *cobra.Command {
-	cmd := &cobra.Command{Use: "new", Short: "write a new rule", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	cmd := &cobra.Command{Use: "new", Short: "write a new rule", Args: cobra.NoArgs, RunE: wantsSub}
 	cmd.AddCommand(newNewRuleCmd())
 	return cmd
 }
@@ -31,8 +31,9 @@ func newNewRuleCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rule",
 		Short: "a rule with two tests, from a few answers",
-		Long: `Writes DIR/NAME.yaml: a rule with one test that it acts on and one that it does not, both tried out. On a terminal it
-asks for what no flag says. A push or broadcast begins in shadow mode: evaluated and recorded, not sent.`,
+		Long: `Writes DIR/NAME.yaml: a rule with one test that it acts on and one that it does not, both tried out; of a rule that acts
+always the second one shows a limit. On a terminal it asks for what no flag says. A push or broadcast begins in shadow mode:
+evaluated and recorded, not sent. A tag rule is live once it is loaded.`,
 		Example: `  notifier new rule
   notifier new rule --name big-order --event order.paid --when "amount > 500" \
       --subject "感谢支持" --body "您的订单已支付 ${amount | money} 元"
@@ -91,7 +92,11 @@ func newRule(d *ruletest.Draft, dir string, in io.Reader, out, talk io.Writer) e
 		return &exitError{exitUsage, fmt.Errorf("write the rule: %w", err)}
 	}
 	fmt.Fprintln(out, file)
-	fmt.Fprintf(talk, "next: `notifier check %s`, `notifier test %s`; it begins in mode %s\n", dir, file, d.Mode)
+	begins := "it begins in mode " + d.Mode
+	if d.Action == intent.Tags {
+		begins = "a tag rule has no shadow: it is live once the daemon has loaded it"
+	}
+	fmt.Fprintf(talk, "next: `notifier check %s`, `notifier test %s`; %s\n", dir, file, begins)
 	return nil
 }
 

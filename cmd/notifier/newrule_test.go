@@ -27,6 +27,12 @@ func TestNewRule(t *testing.T) {
 			[]string{`expect: {tags: ["town_北京"]}`, `expect: {tags: []}`}},
 		{"broadcast", ruletest.Draft{Action: "broadcast", Event: "sale.opened", When: "stock > 100", Audience: []string{"city_${city}"}, Subject: "开抢", Body: "b"},
 			[]string{`expect: {broadcast: {title: "开抢"}}`, `with: {stock: 100}, expect: no match`}},
+		{"push always", ruletest.Draft{Action: "push", Event: "order.paid", When: "always", Subject: "谢谢", Body: "b"},
+			[]string{`expect: {push: {title: "谢谢"}}`, `times: 2, expect: {suppressed: capped}`}},
+		{"broadcast always", ruletest.Draft{Action: "broadcast", Event: "sale.opened", When: "always", Audience: []string{"city_${city}"}, Subject: "开抢", Body: "b"},
+			[]string{`expect: {broadcast: {title: "开抢"}}`, `T23:30:00+08:00, expect: {suppressed: quiet}`}},
+		{"tags always", ruletest.Draft{Action: "tags", Event: "profile.changed", When: "always", Tag: "everyone-2"},
+			[]string{`expect: {tags: ["everyone-2"]}`}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -43,6 +49,12 @@ func TestNewRule(t *testing.T) {
 			text, err := os.ReadFile(file)
 			if err != nil || out.String() != file+"\n" {
 				t.Fatalf("printed %q, %v", out.String(), err)
+			}
+			if n := strings.Count(string(text), "- {name:"); n != 2 {
+				t.Errorf("%d tests in\n%s", n, text)
+			}
+			if live := strings.Contains(talk.String(), "it is live"); live != (tc.draft.Action == "tags") || strings.Contains(talk.String(), "mode shadow") == live {
+				t.Errorf("it says\n%s", talk.String())
 			}
 			for _, want := range tc.tests {
 				if !strings.Contains(string(text), want) {

@@ -129,7 +129,11 @@ func knownScope(s *settings.Settings, scope string) error {
 			}
 			names = append(names, rl.Name)
 		}
-		return fmt.Errorf("no rule %q: %s", name, strings.Join(names, ", "))
+		hint := ""
+		if near := nearestName(name, names); near != "" {
+			hint = "; did you mean " + near + "?"
+		}
+		return fmt.Errorf("no rule %q: %s%s", name, strings.Join(names, ", "), hint)
 	}
 	return fmt.Errorf("unknown scope %q: all | broadcasts | account/NAME | lane/ACCOUNT/LANE | rule/NAME", scope)
 }

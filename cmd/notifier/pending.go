@@ -27,7 +27,7 @@ func newPendingCmd() *cobra.Command {
   notifier pending cancel 3f9c2a1b07 --why "ordered twice"
   notifier pending extend --rule flash-sale-by-city --by 2h --why "vendor incident 4711"`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: wantsSub,
 	}
 	cmd.AddCommand(newPendingListCmd(), newCancelCmd(), newExtendCmd())
 	return cmd

@@ -54,10 +54,10 @@ gives NOTIFY_SOCKET (systemd, Type=notify) is told when the daemon runs, reloads
 			a, err := app.New(ctx, app.Options{Settings: s, Log: log, Manager: manager, Reload: hangups})
 			if err != nil {
 				if re, ok := errors.AsType[*app.RulesError](err); ok {
-					_ = printFindings(cmd.ErrOrStderr(), re.List)
+					_ = printFindings(cmd, re.List)
 				}
 				if ne, ok := errors.AsType[*app.NoStartError](err); ok {
-					_ = printFindings(cmd.ErrOrStderr(), ne.List)
+					_ = printFindings(cmd, ne.List)
 				}
 				return err
 			}

@@ -13,18 +13,23 @@ import (
 
 func newSchemaCmd() *cobra.Command {
 	return &cobra.Command{
-		Use:   "schema events|rules|settings",
-		Short: "JSON Schema of a kind of file",
+		Use:   "schema [events|rules|settings]",
+		Short: "JSON Schema of our files",
 		Long: `Prints the JSON Schema (draft 2020-12) of the event catalogue, of rule files or of notifier.yaml, with descriptions in
-English and Chinese. An editor with a yaml-language-server completes and explains keys once the file begins with the line
+English and Chinese; without a word one schema that holds for every kind. An editor with a yaml-language-server completes and explains keys once the file begins with the line
 
   # yaml-language-server: $schema=rules.schema.json`,
-		Example: `  notifier schema rules > rules/rules.schema.json
+		Example: `  notifier schema > notifier.schema.json
+  notifier schema rules > rules/rules.schema.json
   notifier schema events > rules/events.schema.json
   notifier schema settings > settings.schema.json`,
-		Args:         cobra.ExactArgs(1),
+		Args:         cobra.MaximumNArgs(1),
 		SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				_, err := cmd.OutOrStdout().Write(schema.Any())
+				return err
+			}
 			return writeSchema(cmd.OutOrStdout(), args[0])
 		},
 	}

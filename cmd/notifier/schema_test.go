@@ -26,3 +26,21 @@ func TestSchemaPrintsTheSchemaOfEachKind(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Without a word it is one schema for every kind, not a riddle.
+func TestSchemaWithoutAKindIsOfAllKinds(t *testing.T) {
+	cmd := newSchemaCmd()
+	var b bytes.Buffer
+	cmd.SetOut(&b)
+	cmd.SetArgs(nil)
+	if err := cmd.ExecuteContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Schema string                     `json:"$schema"`
+		Defs   map[string]json.RawMessage `json:"$defs"`
+	}
+	if err := json.Unmarshal(b.Bytes(), &doc); err != nil || doc.Schema == "" || len(doc.Defs) != 3 {
+		t.Errorf("%v: %s", err, b.String()[:200])
+	}
+}

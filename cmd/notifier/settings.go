@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 
@@ -36,7 +35,7 @@ func settingsPath(cmd *cobra.Command) string {
 func loadSettings(cmd *cobra.Command) (*settings.Settings, error) {
 	s, list := settings.Load(settingsPath(cmd), os.Environ(), nil)
 	if len(list) > 0 {
-		if err := printFindings(cmd.ErrOrStderr(), list); err != nil {
+		if err := printFindings(cmd, list); err != nil {
 			return nil, err
 		}
 	}
@@ -46,12 +45,16 @@ func loadSettings(cmd *cobra.Command) (*settings.Settings, error) {
 	return s, nil
 }
 
-func printFindings(w io.Writer, list diag.List) error {
-	lang, err := language("", os.Environ())
+func printFindings(cmd *cobra.Command, list diag.List) error {
+	flag := ""
+	if f := cmd.Flag("lang"); f != nil {
+		flag = f.Value.String()
+	}
+	lang, err := language(flag, os.Environ())
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	return diag.WriteText(w, list.Sorted(), lang)
+	return diag.WriteText(cmd.ErrOrStderr(), list.Sorted(), lang)
 }
 
 // reader gives the means to read our topics.

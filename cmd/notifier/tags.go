@@ -15,7 +15,7 @@ import (
 
 func newTagsCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "tags", Short: "the vendor's tags against ours: verify, resync", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+		RunE: wantsSub}
 	cmd.AddCommand(newVerifyCmd(), newResyncCmd())
 	return cmd
 }

@@ -48,7 +48,11 @@ settings (-c, or a notifier.yaml beside the rules); without settings every accou
 			if f := cmd.Flag("lang"); f != nil {
 				o.lang = f.Value.String()
 			}
-			return runTests(o, os.Environ(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+			out, err := coloured(cmd)
+			if err != nil {
+				return err
+			}
+			return runTests(o, os.Environ(), out, cmd.ErrOrStderr())
 		},
 	}
 	cmd.Flags().StringVar(&o.format, "format", "text", "text, json or junit")

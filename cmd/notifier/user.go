@@ -24,7 +24,7 @@ func newUserCmd() *cobra.Command {
 		Example: `  notifier user show u-77
   notifier user forget u-77 --why "deletion request 4711"`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: wantsSub,
 	}
 	cmd.AddCommand(newUserShowCmd(), newUserForgetCmd())
 	return cmd

@@ -43,6 +43,7 @@ type PendingItem struct {
 // PendingFilter says which intents to show; empty fields let all through.
 type PendingFilter struct {
 	Rule, Lane, State string
+	Event, Target     string
 	Limit             int // 0: all
 }
 
@@ -66,7 +67,7 @@ func PendingOf(s *settings.Settings, states map[int32]*ledger.State, f PendingFi
 			}
 		}
 		for _, p := range st.Pending {
-			if f.Rule != "" && p.Intent.Rule != f.Rule {
+			if f.Rule != "" && p.Intent.Rule != f.Rule || f.Event != "" && p.Intent.Event.ID != f.Event || f.Target != "" && p.Intent.Target != f.Target {
 				continue
 			}
 			it := pendingItem(s, st, p, accounts[p.Intent.Key], flying[p.Intent.ID], slots, now)

@@ -161,13 +161,15 @@ func (a *actor) writeCounts() {
 }
 
 // onceID names the send that `once` lets through: the rule, the recipient (or the audience's rule) and `by`.
-func onceID(it *item) string {
+func onceID(it *item) string { return onceKey(it.ac.Key, it.p.Intent) }
+
+func onceKey(key string, in *intent.Intent) string {
 	h := sha256.New()
-	for _, s := range []string{it.p.Intent.Target, it.p.Intent.Policy.Once.By} {
+	for _, s := range []string{in.Target, in.Policy.Once.By} {
 		h.Write([]byte(s))
 		h.Write([]byte{0})
 	}
-	return it.ac.Key + "/" + it.p.Intent.Rule + "/" + base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:16])
+	return key + "/" + in.Rule + "/" + base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:16])
 }
 
 // maxOnce bounds the sends a partition remembers for `once`, about 150 bytes each: above it the one that ends first is forgotten.

@@ -17,6 +17,7 @@ import (
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/rules"
+	"github.com/notifier/notifier/internal/tagsync"
 )
 
 // Options is what an explanation stands on.
@@ -27,6 +28,8 @@ type Options struct {
 	Request    func(dispatch.Departure) (json.RawMessage, error)
 	Now        time.Time // when the event comes in
 	Only       string    // name of the one rule that is asked about; "" is all that the event triggers
+
+	Ledger func(identity string) *ledger.State // what the account's ledger has counted, and its users; nil: nothing is known
 }
 
 // farthest is how long the model goes on to see when something leaves: longer than any gate holds.
@@ -40,6 +43,8 @@ type run struct {
 	calls []*departed
 	fates map[intent.ID]ledger.Fate
 	ins   []*intent.Intent // of stage 1, and of profile events those of stage 2
+
+	before, after func(string) (intent.Value, bool) // of a real profile event: the user's row around it; nil: what the event says is all there is
 }
 
 // departed is a call that left, with its body.
@@ -159,23 +164,27 @@ func (x *run) rule(r *rules.Rule, named bool) *Rule {
 	return out
 }
 
-// ask gives the verdict. Of a profile event the row is what the event says, since nothing was known before.
+// ask gives the verdict. Of a profile event in hand the row is what the event says, since nothing was known before.
 func (x *run) ask(r *rules.Rule) rules.Verdict {
 	if x.ev.Spec.Kind != event.Profile {
 		return x.o.Set.Ask(r, x.ev)
 	}
-	row, nobody := map[string]intent.Value{}, func(string) (intent.Value, bool) { return intent.Value{}, false }
-	for _, in := range x.ins {
-		if in.Profile != nil {
-			row = in.Profile.Fields
+	before, after := x.before, x.after
+	if after == nil {
+		row := map[string]intent.Value{}
+		for _, in := range x.ins {
+			if in.Profile != nil {
+				row = in.Profile.Fields
+			}
 		}
+		after = func(name string) (intent.Value, bool) { v, ok := row[name]; return v, ok }
+		before = func(string) (intent.Value, bool) { return intent.Value{}, false }
 	}
-	after := func(name string) (intent.Value, bool) { v, ok := row[name]; return v, ok }
 	if r.Action == intent.Tags {
 		return x.o.Set.AskTags(r, after)
 	}
 	ref := intent.EventRef{ID: x.ev.ID, Type: x.ev.Spec.Name, Time: x.ev.Time, Topic: x.ev.Pos.Topic, Partition: x.ev.Pos.Partition, Offset: x.ev.Pos.Offset}
-	return x.o.Set.AskProfile(r, ref, x.ev.User, nobody, after)
+	return x.o.Set.AskProfile(r, ref, x.ev.User, before, after)
 }
 
 // course is how an intent went: what held it, in turn, and what became of it.
@@ -184,6 +193,8 @@ type course struct {
 	holds []dispatch.Standing
 	call  *departed
 	fate  *ledger.Fate // other than SENT
+	sent  *ledger.Fate // of a real event: SENT
+	past  bool         // it is of a real event: what is built of it here is not what left
 }
 
 // follow lets time pass until every intent has left or its fate, and writes down what held it.
@@ -253,7 +264,12 @@ func (x *run) callOf(id intent.ID, in *intent.Intent) *departed {
 
 // bare gives the call that an intent would be if nothing held or stopped it; nil when there is none even then.
 func (x *run) bare(in *intent.Intent) *departed {
-	if in.Dead != "" || in.Canary || in.Profile != nil {
+	if in.Canary {
+		if in = x.o.Set.IfIn(x.ev, in); in == nil {
+			return nil
+		}
+	}
+	if in.Dead != "" || in.Profile != nil {
 		return nil
 	}
 	free := *in
@@ -261,6 +277,15 @@ func (x *run) bare(in *intent.Intent) *departed {
 	o := *x.o
 	o.Stage.Consent = dispatch.Consent{}
 	y := newRun(&o, x.ev)
+	if u := x.row(in); u != nil { // texts may ask it
+		fields := map[string]intent.Value{}
+		for name, f := range u.Fields {
+			fields[name] = f.Value
+		}
+		if y.model.Know(in.Key, in.Target, fields) != nil {
+			return nil
+		}
+	}
 	if y.take([]*intent.Intent{&free}) != nil {
 		return nil
 	}
@@ -272,4 +297,20 @@ func (x *run) bare(in *intent.Intent) *departed {
 		y.model.Advance(next)
 	}
 	return y.calls[0]
+}
+
+// row is what the ledger knows of an intent's user; nil: nothing.
+func (x *run) row(in *intent.Intent) *tagsync.User {
+	if st := x.ledger(in); st != nil {
+		return st.Users[in.Key].Get(in.Target)
+	}
+	return nil
+}
+
+// ledger is what the account's ledger has counted; nil: nothing is known.
+func (x *run) ledger(in *intent.Intent) *ledger.State {
+	if x.o.Ledger == nil {
+		return nil
+	}
+	return x.o.Ledger(in.Key)
 }

@@ -74,13 +74,17 @@ func (x *run) life(r *Rule, _ *course) []Gate {
 // policy lists the gates that the intent itself carries.
 func (x *run) policy(in *intent.Intent) (out []Gate) {
 	p := &in.Policy
-	add := func(gate, text string) {
-		zh := ""
+	add := func(gate, text string, note ...string) { // note: what the gate sees, in English and Chinese
+		g := Gate{Gate: gate, Text: text}
 		if word := gatesZH[gate]; word != "" {
-			zh = word + " " + strings.TrimLeft(strings.TrimPrefix(text, gate), " ,")
+			g.textZH = word + " " + strings.TrimLeft(strings.TrimPrefix(text, gate), " ,")
 		}
-		out = append(out, Gate{Gate: gate, Text: text, textZH: zh})
+		if len(note) == 2 {
+			g.Note, g.noteZH = note[0], note[1]
+		}
+		out = append(out, g)
 	}
+	clock := x.o.Now.In(x.zone()).Format("15:04")
 	if m := in.Merge; m != nil {
 		switch {
 		case m.Wait > 0:
@@ -93,39 +97,89 @@ func (x *run) policy(in *intent.Intent) (out []Gate) {
 		add("approval", fmt.Sprintf("approval by %d within %s", p.Approval.People, span(p.Approval.Within)))
 	}
 	if p.SendAt != nil {
-		add("send_at", fmt.Sprintf("send_at %02d:%02d", *p.SendAt/60, *p.SendAt%60))
+		add("send_at", fmt.Sprintf("send_at %02d:%02d", *p.SendAt/60, *p.SendAt%60), clock, clock)
 	}
 	for _, q := range p.Quiet {
-		add("quiet", "quiet "+quietText(q))
+		add("quiet", "quiet "+quietText(q), clock, clock)
 	}
 	consent := map[string]string{"marketing": x.o.Stage.Consent.Marketing, "service": x.o.Stage.Consent.Service}[in.Class]
 	if in.Action == intent.Push && x.o.Stage.Consent.Never != "" {
-		add("never", "never "+x.o.Stage.Consent.Never)
+		add("never", "never "+x.o.Stage.Consent.Never, x.field(in, x.o.Stage.Consent.Never)...)
 	}
 	if in.Action == intent.Push && consent != "" {
-		add("consent", "consent "+consent)
+		add("consent", "consent "+consent, x.field(in, consent)...)
 	}
 	if in.UserWhen != "" {
-		add("user_when", "user_when "+in.UserWhen)
+		add("user_when", "user_when "+in.UserWhen, x.userWhen(in)...)
 	}
 	if o := p.Once; o != nil {
-		add("once", fmt.Sprintf("once by %q in %s", o.By, span(o.In)))
+		note := []string{"not sent before", "没有发过"}
+		if at := dispatch.OnceSent(x.ledger(in), in, x.o.Now); !at.IsZero() {
+			note = []string{"sent " + x.short(at), "发过：" + x.short(at)}
+		}
+		add("once", fmt.Sprintf("once by %q in %s", o.By, span(o.In)), note...)
 	}
 	if in.Action == intent.Push {
 		for _, c := range p.PerUser {
-			add("per_user", "per_user "+capText(c))
+			add("per_user", "per_user "+capText(c), x.used(dispatch.UserUsed(x.ledger(in), in.Key, "rule/"+in.Rule, in.Target, c, x.o.Now, x.zone()))...)
 		}
 		if c, ok := x.o.Stage.ClassCaps[in.Class]; ok && !p.NoCaps {
-			add("user_limits", "user_limits "+in.Class+" "+capText(c))
+			add("user_limits", "user_limits "+in.Class+" "+capText(c), x.used(dispatch.UserUsed(x.ledger(in), in.Key, "class/"+in.Class, in.Target, c, x.o.Now, x.zone()))...)
 		}
 	}
 	for _, c := range p.RuleCaps {
-		add("per_rule", "per_rule "+capText(c))
+		add("per_rule", "rule "+capText(c), x.used(dispatch.RuleUsed(x.ledger(in), in.Key, in.Rule, c, x.o.Now, x.zone()))...)
 	}
 	if p.Share != nil {
-		add("share", "limits.quota "+capText(*p.Share))
+		n := 0
+		if st := x.ledger(in); st != nil {
+			n = dispatch.ShareUsed(st.Sends, in.Key, in.Rule, *p.Share, x.o.Now, x.zone())
+		}
+		add("share", "quota "+capText(*p.Share), x.used(n, time.Time{})...)
 	}
 	return out
+}
+
+// used says how much of a limit is taken.
+func (x *run) used(n int, last time.Time) []string {
+	en, zh := fmt.Sprintf("%d used", n), fmt.Sprintf("已用 %d", n)
+	if !last.IsZero() {
+		en, zh = en+"; last "+x.short(last), zh+"，上次 "+x.short(last)
+	}
+	return []string{en, zh}
+}
+
+// field says what the table has in a field of an intent's user.
+func (x *run) field(in *intent.Intent, name string) []string {
+	v, known := x.row(in).Get(name)
+	switch {
+	case !known:
+		return []string{name + " is unknown", name + " 没有人说过"}
+	case v.Type == "" && v.Str == "":
+		return []string{name + " is absent", name + " 没有"}
+	}
+	return []string{name + " = " + v.Str, name + " = " + v.Str}
+}
+
+// userWhen shows the values that user_when reads, as long as the rule still asks the same.
+func (x *run) userWhen(in *intent.Intent) []string {
+	r := x.o.Set.Rule(in.Rule)
+	if r == nil {
+		return nil
+	}
+	var en, zh []string
+	for _, c := range x.o.Set.AskUser(r, x.row(in).Get).Clauses {
+		if !strings.Contains(in.UserWhen, c.Text) {
+			return nil
+		}
+		seen := clause(c)
+		if len(seen.Missing) > 0 {
+			en, zh = append(en, seen.Missing...), append(zh, seen.missingZH...)
+			continue
+		}
+		en, zh = append(en, seen.Seen), append(zh, seen.Seen)
+	}
+	return []string{strings.Join(en, ", "), strings.Join(zh, "，")}
 }
 
 // mark says of each gate what it answered.
@@ -171,15 +225,19 @@ func (x *run) mark(gates []Gate, c *course) []Gate {
 			g.Note, g.noteZH = x.holdNote(c, h.Until, say(diag.EN)), x.holdNote(c, h.Until, say(diag.ZH))
 			result = "not asked"
 		case g.Gate == stop:
-			g.Result, g.Note = "stop", string(c.fate.Fate)+" "+string(c.fate.Reason)
-			g.noteZH = say(diag.ZH).fate(c.fate.Fate, c.fate.Reason)
+			en, zh := string(c.fate.Fate)+" "+string(c.fate.Reason), say(diag.ZH).fate(c.fate.Fate, c.fate.Reason)
 			if c.fate.Detail != "" {
-				g.Note += ": " + c.fate.Detail
-				g.noteZH += "：" + c.fate.Detail
+				en, zh = en+": "+c.fate.Detail, zh+"："+c.fate.Detail
 			}
+			if g.Note != "" { // what it saw
+				en, zh = g.Note+" → "+en, g.noteZH+" → "+zh
+			}
+			g.Result, g.Note, g.noteZH = "stop", en, zh
 			result = "not asked"
 		case g.Result == "":
-			g.Result = result
+			if g.Result = result; result == "not asked" && (g.Gate == "quiet" || g.Gate == "send_at") {
+				g.Note, g.noteZH = "", "" // it will be another time
+			}
 		}
 	}
 	return gates
@@ -221,6 +279,7 @@ func (x *run) holdNote(c *course, until time.Time, say say) string {
 	return s
 }
 
+// scarceSlots is how many slots of a scarce lane the call takes; 0: its lane is none.
 func scarceSlots(c *course) int {
 	if c.call != nil {
 		return c.call.Slots

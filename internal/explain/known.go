@@ -2,47 +2,120 @@ package explain
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/mattn/go-runewidth"
 
+	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/rules"
+	"github.com/notifier/notifier/internal/tagsync"
 )
 
-// Known explains an event that the daemon has met: what became of it, and the clauses by the rules as they are now. ev is nil when its
-// record is gone from the topic. No gate is asked again: what they said is in the fates.
-func Known(o Options, ev *event.Event, fates []ledger.Fate, pending []Waiting) *Report {
+// Past is what our own topics say of an event that the daemon has met.
+type Past struct {
+	Event   *event.Event  // nil: its record is gone from its topic
+	Row     *tagsync.User // of a profile event: the user's row before it, by the profile events that are still there
+	Partly  bool          // some of those are deleted by age, so the row may lack what they said
+	Fates   []ledger.Fate
+	Pending []Waiting
+	Unread  bool // the daemon has not come to the record yet
+}
+
+// Known explains an event that the daemon has met: what became of it, the clauses and requests by the rules as they are now, and what
+// holds what is left of it, with what the ledger has counted.
+func Known(o Options, past Past) *Report {
 	rep := &Report{Schema: schema, Absent: []string{}, Rules: []*Rule{}}
-	if ev != nil {
-		x := &run{o: &o, ev: ev, ins: o.Set.Evaluate(ev)}
+	if ev := past.Event; ev != nil {
+		x := &run{o: &o, ev: ev, ins: o.Set.Evaluate(ev), fates: map[intent.ID]ledger.Fate{}}
+		x.recall(past.Row)
 		rep = report(&o, ev)
 		rep.Event.Position = ev.Pos.String()
 		for _, r := range o.Set.Rules {
 			named := slices.Contains(r.Events, ev.Spec.Name)
 			if o.Only == "" && named || o.Only == r.Name {
 				told := x.rule(r, named)
-				told.ins = nil
+				x.met(told, past)
 				x.tell(told)
 				rep.Rules = append(rep.Rules, told)
 			}
 		}
 	}
-	rep.Fresh, rep.Known = false, true
-	for _, f := range fates {
+	rep.Fresh, rep.Known, rep.Partly, rep.Unread = false, true, past.Partly, past.Unread
+	if o.Set != nil {
+		rep.RuleSet = o.Set.Hash
+	}
+	for _, f := range past.Fates {
 		if o.Only == "" || f.Rule == o.Only {
 			rep.Fates = append(rep.Fates, f)
 		}
 	}
-	for _, p := range pending {
+	for _, p := range past.Pending {
 		if o.Only == "" || p.Rule == o.Only {
 			rep.Pending = append(rep.Pending, p)
 		}
 	}
 	return rep
+}
+
+// recall puts a profile event upon the row that was there before it, as stage 2 did, and finds what pushes wanted.
+func (x *run) recall(row *tagsync.User) {
+	for _, in := range x.ins {
+		in.Key = x.o.Identities[in.Account]
+	}
+	if x.ev.Spec.Kind != event.Profile || len(x.ins) == 0 {
+		return
+	}
+	if row == nil {
+		row = &tagsync.User{}
+	}
+	change := row.Apply(x.ins[0].Profile, math.MaxInt64)
+	x.before, x.after = row.Overlay(change.Before), row.Get
+	for _, in := range slices.Clone(x.ins) {
+		x.ins = append(x.ins, x.o.Set.ProfilePushes(in, x.before, x.after)...)
+	}
+}
+
+// met brings a rule together with what is on record of its intents. They are the truth: a rule that had one matched, whatever the rule
+// files and the topics say now.
+func (x *run) met(r *Rule, past Past) {
+	now := r.ins
+	r.ins = nil
+	last := map[intent.ID]*ledger.Fate{}
+	var order []intent.ID
+	for i := range past.Fates {
+		if f := &past.Fates[i]; f.Rule == r.Rule {
+			if last[f.Intent] == nil {
+				order = append(order, f.Intent)
+			}
+			last[f.Intent] = f
+		}
+	}
+	for _, w := range past.Pending {
+		if w.Rule == r.Rule && w.in != nil {
+			c := &course{in: w.in, past: true, holds: []dispatch.Standing{{Gate: w.Gate, Lane: w.Lane, Until: w.Until}}}
+			r.courses = append(r.courses, c)
+		}
+	}
+	for _, id := range order {
+		i := slices.IndexFunc(now, func(in *intent.Intent) bool { return in.ID == id })
+		if i < 0 {
+			continue
+		}
+		c := &course{in: now[i], past: true, sent: last[id]}
+		if last[id].Fate != ledger.Sent {
+			c.fate, c.sent = last[id], nil
+		}
+		r.courses = append(r.courses, c)
+	}
+	if n := len(order) + len(r.courses); n > 0 && r.Verdict != "match" {
+		r.Now, r.Verdict = r.Verdict, "match"
+	}
 }
 
 // Name names the event of a report by what our own topics say of it, when its record is gone.
@@ -52,29 +125,61 @@ func (r *Report) Name(ref intent.EventRef, user string) {
 	r.Gone = true
 }
 
-// Waits says what a pending intent waits for, as far as its record tells.
-func Waits(p *ledger.Pending, now time.Time) Waiting {
-	w := Waiting{Intent: p.Intent.ID, Rule: p.Intent.Rule, Target: p.Intent.Target, Since: p.At.UTC(), For: "quiet hours, a pause or a free slot: notifier status --why"}
-	switch {
-	case p.Stray:
-		w.For = "its account, which the settings do not have"
-	case p.Merged != nil && p.Merged.Closes.After(now):
-		w.For, w.Until = "merge", p.Merged.Closes.UTC()
-	case !p.Approved():
+// Stands is where the ledger says that an intent without fate stands: as `notifier pending list` shows it.
+type Stands struct {
+	State string // of notifier_pending: merging, approval, quiet, quota, paused, in_flight
+	Holds string // who or what holds it, beside the gates: a pause, a kill, a stopped lane
+	Lane  string
+	Until time.Time // zero: people or slots decide
+}
+
+// Waits says what a pending intent waits for.
+func Waits(p *ledger.Pending, at Stands) Waiting {
+	w := Waiting{Intent: p.Intent.ID, Rule: p.Intent.Rule, RuleSet: p.Intent.RuleSet, Target: p.Intent.Target, Since: p.At.UTC(), Gate: at.State, For: at.State, Holds: at.Holds, Lane: at.Lane, in: held(p)}
+	if at.State != "in_flight" && !at.Until.IsZero() {
+		w.Until = at.Until.UTC()
+	}
+	switch at.State {
+	case "merging":
+		w.Gate, w.For = "merge", "merge"
+		if m := p.Merged; m != nil {
+			w.Triggers = m.Count
+		}
+	case "approval":
 		w.For = "approval: notifier approvals list"
-	case p.LeavesAt.After(now):
-		w.For, w.Until = "send_at", p.LeavesAt.UTC()
-	case p.Intent.Profile != nil:
-		w.For = "the tags of the user at the vendor"
+	case "quiet":
+		if p.LeavesAt.Equal(at.Until) && !p.LeavesAt.IsZero() {
+			w.Gate, w.For = "send_at", "send_at"
+		}
+	case "quota":
+		w.For = "a free slot: notifier quota"
+		if p.Intent.Profile != nil {
+			w.For = "the tags of the user at the vendor"
+		}
+	case "in_flight":
+		w.For = "the vendor's answer"
 	}
 	return w
 }
 
+// held is a pending intent as it would leave now: a merge with the triggers it has so far.
+func held(p *ledger.Pending) *intent.Intent {
+	if p.Merged == nil {
+		return p.Intent
+	}
+	c, err := rules.RenderMerged(p.Intent.Content, p.Intent.Merge, p.Merged.Items, p.Merged.Count)
+	if err != nil {
+		return p.Intent
+	}
+	in := *p.Intent
+	in.Content = c
+	return &in
+}
+
 // forZH are the texts of Waits.
 var forZH = map[string]string{
-	"quiet hours, a pause or a free slot: notifier status --why": "免打扰时段、暂停或名额：notifier status --why",
-	"its account, which the settings do not have":                "设置里没有的账号", "merge": "合并", "approval: notifier approvals list": "批准：notifier approvals list",
-	"the tags of the user at the vendor": "用户在厂商处的标签",
+	"merge": "合并", "approval: notifier approvals list": "批准：notifier approvals list", "quiet": "免打扰时段", "send_at": "发送时间 send_at", "paused": "暂停",
+	"a free slot: notifier quota": "空名额：notifier quota", "the tags of the user at the vendor": "用户在厂商处的标签", "the vendor's answer": "厂商的答复",
 }
 
 // became writes what the topics say of a rule's intents; of "" of those that no listed rule has.
@@ -82,7 +187,10 @@ func (r *Report) became(b *strings.Builder, rule string, zone *time.Location, s 
 	mine := func(name string) bool {
 		return name == rule || rule == "" && !slices.ContainsFunc(r.Rules, func(f *Rule) bool { return f.Rule == name })
 	}
-	line := func(name, state, target, at string) {
+	line := func(name, state, target, at, set string) {
+		if set != "" {
+			at += s.word("  rules ", "  规则版本 ") + shortHash(set)
+		}
 		if n++; rule == "" {
 			fmt.Fprintf(b, "  %s  %s\n", runewidth.FillRight(s.word("rule ", "规则 ")+name, 46), state)
 		}
@@ -99,7 +207,7 @@ func (r *Report) became(b *strings.Builder, rule string, zone *time.Location, s 
 			if r.FateText != nil {
 				state = strings.TrimSpace(string(f.Fate) + "  " + tame(r.FateText(f)))
 			}
-			line(f.Rule, state, f.User, f.At.In(zone).Format("2006-01-02 15:04:05"))
+			line(f.Rule, state, f.User, f.At.In(zone).Format("2006-01-02 15:04:05"), f.RuleSet)
 		}
 	}
 	for _, p := range r.Pending {
@@ -108,7 +216,13 @@ func (r *Report) became(b *strings.Builder, rule string, zone *time.Location, s 
 			if !p.Until.IsZero() {
 				state += s.word(" until ", "，到 ") + p.Until.In(zone).Format("2006-01-02 15:04:05")
 			}
-			line(p.Rule, state, p.Target, s.word("since ", "自 ")+p.Since.In(zone).Format("2006-01-02 15:04:05"))
+			if p.Holds != "" {
+				state += ", " + tame(p.Holds)
+			}
+			if p.Triggers > 1 {
+				state += s.word(", %d triggers so far", "，已有 %d 次触发", p.Triggers)
+			}
+			line(p.Rule, state, p.Target, s.word("since ", "自 ")+p.Since.In(zone).Format("2006-01-02 15:04:05"), p.RuleSet)
 		}
 	}
 	return n

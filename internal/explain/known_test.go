@@ -22,9 +22,10 @@ func TestAnEventWhoseRecordIsGoneKeepsItsFates(t *testing.T) {
 	held := in("held")
 	held.Policy.Approval = &intent.Approval{People: 1, Within: time.Hour}
 	fates := []ledger.Fate{ledger.NewFate(in("sent"), ledger.Sent, "", at), ledger.NewFate(in("capped"), ledger.Suppressed, ledger.Capped, at)}
-	waiting := []Waiting{Waits(&ledger.Pending{Intent: held, At: at}, at), Waits(&ledger.Pending{Intent: in("merging"), At: at, Merged: &ledger.Merged{Closes: at.Add(time.Hour)}}, at)}
+	waiting := []Waiting{Waits(&ledger.Pending{Intent: held, At: at}, Stands{State: "approval"}),
+		Waits(&ledger.Pending{Intent: in("merging"), At: at, Merged: &ledger.Merged{Count: 3, Closes: at.Add(time.Hour)}}, Stands{State: "merging", Until: at.Add(time.Hour)})}
 	show := func(only string) string {
-		rep := Known(Options{Only: only}, nil, fates, waiting)
+		rep := Known(Options{Only: only}, Past{Fates: fates, Pending: waiting})
 		rep.Name(ref, "u-1")
 		var b strings.Builder
 		if err := rep.WriteText(&b, time.UTC, diag.EN); err != nil {
@@ -39,7 +40,7 @@ func TestAnEventWhoseRecordIsGoneKeepsItsFates(t *testing.T) {
      = to u-1  2026-11-21 14:00:00
   rule held                                       PENDING  waits for approval: notifier approvals list
      = to u-1  since 2026-11-21 14:00:00
-  rule merging                                    PENDING  waits for merge until 2026-11-21 15:00:00
+  rule merging                                    PENDING  waits for merge until 2026-11-21 15:00:00, 3 triggers so far
      = to u-1  since 2026-11-21 14:00:00
 `
 	if diff := cmp.Diff(want, show("")); diff != "" {

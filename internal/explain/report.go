@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/notifier/notifier/internal/diag"
@@ -29,6 +30,9 @@ type Report struct {
 	Pending []Waiting     `json:"pending,omitempty"` // of a real event: what of it has no fate yet
 	Known   bool          `json:"known,omitempty"`   // it is a real event
 	Gone    bool          `json:"record_gone,omitempty"`
+	RuleSet string        `json:"rule_set,omitempty"`             // of a real event: the hash of the rules as they are now; a fate has that of those that decided
+	Partly  bool          `json:"earlier_profile_gone,omitempty"` // profile events before it are deleted by age: before.x and changed() may be wrong
+	Unread  bool          `json:"not_read_yet,omitempty"`         // the daemon has not come to the record yet
 
 	FateText func(*ledger.Fate) string `json:"-"` // what else a fate says, for people
 }
@@ -49,8 +53,9 @@ type Rule struct {
 	Rule     string     `json:"rule"`
 	Revision string     `json:"revision"`
 	Mode     string     `json:"mode"`
-	Verdict  string     `json:"verdict"`          // match, no match, off, not triggered, unsure
-	Events   []string   `json:"events,omitempty"` // that it is about, when it is not triggered
+	Verdict  string     `json:"verdict"`               // match, no match, off, not triggered, unsure
+	Now      string     `json:"verdict_now,omitempty"` // of a real event: what the rules as they are now say, where they did match then
+	Events   []string   `json:"events,omitempty"`      // that it is about, when it is not triggered
 	Clauses  []Clause   `json:"clauses"`
 	Gates    []Gate     `json:"gates"` // of the first recipient
 	Targets  []*Outcome `json:"recipients"`
@@ -99,6 +104,8 @@ type Outcome struct {
 	Until  time.Time       `json:"until,omitzero"` // when the gate that holds it first is asked again
 	Fate   ledger.FateKind `json:"fate,omitempty"`
 	gates  []Gate
+
+	bucketZH string // Detail of whom a canary left out
 }
 
 // Request is a call as the vendor would get it.
@@ -109,6 +116,7 @@ type Request struct {
 	Slots    int             `json:"slots"`
 	At       time.Time       `json:"at,omitzero"`
 	IfFree   bool            `json:"if_nothing_stopped_it,omitempty"` // it does not leave: this is what it would be
+	Rebuilt  bool            `json:"built_again,omitempty"`           // it left: this is what the rules as they are now make of the event alone
 	Body     json.RawMessage `json:"body"`
 
 	what string // for people
@@ -116,12 +124,19 @@ type Request struct {
 
 // Waiting is an intent without fate.
 type Waiting struct {
-	Intent intent.ID `json:"intent"`
-	Rule   string    `json:"rule"`
-	Target string    `json:"target"`
-	Since  time.Time `json:"since"`
-	For    string    `json:"waits_for"`
-	Until  time.Time `json:"until,omitzero"`
+	Intent   intent.ID `json:"intent"`
+	Rule     string    `json:"rule"`
+	Target   string    `json:"target"`
+	Since    time.Time `json:"since"`
+	For      string    `json:"waits_for"`
+	Until    time.Time `json:"until,omitzero"`
+	Gate     string    `json:"gate"`
+	Holds    string    `json:"holds,omitempty"`
+	Lane     string    `json:"lane,omitempty"`
+	Triggers int       `json:"triggers,omitempty"` // of an open merge
+	RuleSet  string    `json:"rule_set,omitempty"` // the hash of the rules that decided
+
+	in *intent.Intent // as it would leave now
 }
 
 func report(o *Options, ev *event.Event) *Report {
@@ -165,16 +180,35 @@ func (x *run) tell(r *Rule) {
 		return
 	}
 	told := map[*departed]bool{}
+	var out *course // whom the canary left out first
 	for _, c := range r.courses {
 		o := x.outcome(r, c)
 		r.Targets = append(r.Targets, o)
+		if c.in.Canary {
+			if out == nil {
+				out = c
+			}
+			continue
+		}
 		d, free := c.call, false
 		if d == nil && (c.fate == nil || c.fate.Fate != ledger.Dead) {
 			d, free = x.bare(c.in), true
 		}
 		if d != nil && !told[d] {
 			told[d] = true
-			r.Requests = append(r.Requests, request(d, free))
+			q := request(d, free)
+			if c.past && (c.sent != nil || c.fate == nil) {
+				q.IfFree = false
+				if q.Rebuilt = c.sent != nil; q.Rebuilt {
+					q.At = c.sent.At
+				}
+			}
+			r.Requests = append(r.Requests, q)
+		}
+	}
+	if out != nil && len(r.Requests) == 0 {
+		if d := x.bare(out.in); d != nil {
+			r.Requests = append(r.Requests, request(d, true))
 		}
 	}
 	if len(r.Targets) > 0 {
@@ -200,6 +234,10 @@ func (x *run) outcome(r *Rule, c *course) *Outcome {
 		o.Fate, o.Reason, o.Detail = c.fate.Fate, c.fate.Reason, c.fate.Detail
 	}
 	switch {
+	case c.sent != nil:
+		o.State, o.Fate = "fate", ledger.Sent
+	case c.past && len(c.holds) > 0 && c.holds[0].Gate == "in_flight":
+		o.State = "in flight"
 	case len(c.holds) > 0:
 		o.State, o.Gate, o.Until = "held", x.gateOf(c, 0), c.holds[0].Until.UTC()
 	case c.fate != nil:
@@ -208,6 +246,12 @@ func (x *run) outcome(r *Rule, c *course) *Outcome {
 		o.State = "leaves"
 	}
 	o.gates = x.gates(r, c)
+	for _, g := range o.gates {
+		if g.Gate == "canary" && g.Result == "stop" {
+			o.Detail, _, _ = strings.Cut(g.Note, " → ")
+			o.bucketZH, _, _ = strings.Cut(g.noteZH, " → ")
+		}
+	}
 	return o
 }
 

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -57,7 +58,13 @@ func (r *Report) WriteText(w io.Writer, zone *time.Location, lang diag.Lang) err
 		b.WriteString(s.line("as if it came in at %s; caps, quota and what is known of the user start empty", "当作在 %s 到达；次数、配额和用户资料都从空白开始", r.Now.In(zone).Format("2006-01-02 15:04:05 -07:00")) + "\n")
 	}
 	if r.Known && len(r.Rules) > 0 {
-		b.WriteString(s.line("clauses by the rules as they are now; lines with = are what became of it", "条件按现在的规则判断；带 = 的行是当时的处理结果") + "\n")
+		b.WriteString(s.line("clauses and requests by the rules as they are now, %s; lines with = are what became of it, by the rules they name", "条件和请求按现在的规则（版本 %s）判断；带 = 的行是当时的处理结果，按行内的规则版本", shortHash(r.RuleSet)) + "\n")
+	}
+	if r.Partly && len(r.Rules) > 0 {
+		b.WriteString(s.line("earlier profile events are deleted by age: changed() and before.x may miss what they said", "更早的用户资料事件已过期删除：changed() 和 before.x 可能少了它们的内容") + "\n")
+	}
+	if r.Unread {
+		b.WriteString(s.line("the daemon has not read this record yet; next: notifier status --why", "守护进程还没有读到这条记录；下一步：notifier status --why") + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -67,7 +74,7 @@ func (f *Rule) write(b *strings.Builder, zone *time.Location, now time.Time, s s
 	name := s.word("rule %s (rev %s, %s)", "规则 %s（版本 %s，%s）", f.Rule, shortRevision(f.Revision), f.mode(s))
 	fmt.Fprintf(b, "  %s  %s\n", runewidth.FillRight(name, 46), f.status(zone, now, s))
 	for i := range f.Clauses {
-		writeClause(b, &f.Clauses[i], f.Verdict, s)
+		writeClause(b, &f.Clauses[i], cmp.Or(f.Now, f.Verdict), s)
 	}
 	for _, g := range f.Gates {
 		mark := map[string]string{"pass": "✓", "hold": "✗", "stop": "✗", "not asked": "–"}[g.Result]
@@ -75,7 +82,7 @@ func (f *Rule) write(b *strings.Builder, zone *time.Location, now time.Time, s s
 	}
 	if n := len(f.Targets); n > 1 {
 		for _, o := range f.Targets[:min(n, maxRecipients)] {
-			fmt.Fprintf(b, "     %s %s %s\n", s.word("to", "发给"), runewidth.FillRight(tame(o.Target), 23), o.status(zone, now, s))
+			fmt.Fprintf(b, "     %s %s %s\n", s.word("to", "发给"), runewidth.FillRight(tame(o.Target), 23), o.status(zone, now, s)+o.bucket(s))
 		}
 		if n > maxRecipients {
 			b.WriteString("     " + s.line("and %d more", "另有 %d 个", n-maxRecipients) + "\n")
@@ -85,6 +92,9 @@ func (f *Rule) write(b *strings.Builder, zone *time.Location, now time.Time, s s
 		would := ""
 		if q.IfFree {
 			would = s.word(", if nothing stopped it", "（如果没有被拦下）")
+		}
+		if q.Rebuilt {
+			would = s.word(", built again", "（重新生成）")
 		}
 		fmt.Fprintf(b, "     %s %s %s  %s %d%s\n       %s\n", s.action(q.what), q.Lane, q.Endpoint, s.word("slots", "名额"), q.Slots, would, compact(q.Body))
 	}
@@ -108,7 +118,7 @@ func writeClause(b *strings.Builder, c *Clause, verdict string, s say) {
 		seen += " → " + strconv.FormatBool(c.Result)
 	}
 	fmt.Fprintf(b, "     %s %s %s", mark, runewidth.FillRight(text, 24), tame(seen))
-	if c.Decided && verdict == "no match" {
+	if c.Decided && verdict == "no match" { // also where the record says otherwise
 		fmt.Fprintf(b, s.word("   ← decided, %s:%d", "   ← 由它决定，%s:%d"), c.File, c.Line)
 	}
 	b.WriteString("\n")
@@ -117,10 +127,14 @@ func writeClause(b *strings.Builder, c *Clause, verdict string, s say) {
 func (f *Rule) status(zone *time.Location, now time.Time, s say) string {
 	switch f.Verdict {
 	case "match":
-		if len(f.Targets) == 0 {
-			return s.word("MATCH", "匹配")
+		then := ""
+		if f.Now != "" {
+			then = s.line("  (the rules and records as they are now say: %s)", "（按现在的规则和记录：%s）", f.Now)
 		}
-		return f.Targets[0].status(zone, now, s)
+		if len(f.Targets) == 0 {
+			return s.word("MATCH", "匹配") + then
+		}
+		return f.Targets[0].status(zone, now, s) + then
 	case "not triggered":
 		if len(f.Events) > 0 {
 			return s.line("NOT TRIGGERED: it is about %s", "未触发：它用的是事件 %s", strings.Join(f.Events, ", "))
@@ -147,12 +161,22 @@ func (o *Outcome) status(zone *time.Location, now time.Time, s say) string {
 		return s.word("HELD %s until %s", "暂缓（%s）到 %s", s.gate(o.Gate), o.Until.In(zone).Format("2006-01-02 15:04")) + then
 	case o.State == "held":
 		return s.word("HELD %s", "暂缓（%s）", s.gate(o.Gate)) + then
+	case o.State == "in flight":
+		return s.word("IN FLIGHT", "正在发送")
 	case o.State == "fate":
 		return s.fate(o.Fate, o.Reason)
 	case o.At.After(now):
 		return s.word("LEAVES ", "发出时间 ") + o.At.In(zone).Format("2006-01-02 15:04:05")
 	}
 	return s.word("LEAVES now", "立即发出")
+}
+
+// bucket is where a recipient whom the canary left out stands.
+func (o *Outcome) bucket(s say) string {
+	if o.bucketZH == "" {
+		return ""
+	}
+	return "  " + s.told(o.Detail, o.bucketZH)
 }
 
 func what(d *departed) string {
@@ -176,6 +200,9 @@ func compact(body json.RawMessage) string {
 	}
 	return strings.TrimSpace(b.String())
 }
+
+// shortHash is as much of a rule set's hash as tells two apart.
+func shortHash(s string) string { return s[:min(len(s), 8)] }
 
 func shortRevision(s string) string { return s[:min(len(s), 4)] }
 

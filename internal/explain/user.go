@@ -12,6 +12,7 @@ import (
 
 	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/event"
+	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/tagsync"
 )
@@ -21,7 +22,71 @@ type User struct {
 	Schema   string    `json:"schema"`
 	User     string    `json:"user"`
 	Accounts []Account `json:"accounts"`
-	Pending  []Waiting `json:"pending"` // what else is on its way to the user
+	Pending  []Waiting `json:"pending"`         // what else is on its way to the user
+	Rules    []*OfRule `json:"rules,omitempty"` // the one rule that was asked about, in each account that has the user
+}
+
+// OfRule is what a rule says of a user: of a tag rule its conditions, of a push its user_when.
+type OfRule struct {
+	Rule     string   `json:"rule"`
+	Revision string   `json:"revision"`
+	Mode     string   `json:"mode"`
+	Account  string   `json:"account"`
+	Verdict  string   `json:"verdict"` // match, no match, unsure, off; event: it asks the event, not the user
+	Clauses  []Clause `json:"clauses"`
+}
+
+// OfUser asks a rule about a user's row in an account; a rule of another account says nothing.
+func OfUser(set *rules.Set, r *rules.Rule, account string, u *tagsync.User) []*OfRule {
+	if r.Account != account {
+		return nil
+	}
+	out := &OfRule{Rule: r.Name, Revision: r.Revision, Mode: string(r.Mode), Account: account, Clauses: []Clause{}}
+	var v rules.Verdict
+	if r.Action == intent.Tags {
+		v = set.AskTags(r, u.Get)
+	} else {
+		v = set.AskUser(r, u.Get)
+	}
+	for _, c := range v.Clauses {
+		out.Clauses = append(out.Clauses, clause(c))
+	}
+	switch {
+	case r.Mode == rules.Off:
+		out.Verdict = "off"
+	case r.Action != intent.Tags && v.Always:
+		out.Verdict = "event"
+	case v.Unsure:
+		out.Verdict = "unsure"
+	case v.Match:
+		out.Verdict = "match"
+	default:
+		out.Verdict = "no match"
+	}
+	return []*OfRule{out}
+}
+
+// Only leaves what one rule has to do with.
+func (u *User) Only(rule string) {
+	for i := range u.Accounts {
+		u.Accounts[i].Tags = slices.DeleteFunc(u.Accounts[i].Tags, func(t TagShown) bool {
+			return !slices.ContainsFunc(t.From, func(g Giver) bool { return g.Rule == rule })
+		})
+		u.Accounts[i].one = true
+	}
+	u.Pending = slices.DeleteFunc(u.Pending, func(w Waiting) bool { return w.Rule != rule })
+}
+
+func (o *OfRule) write(b *strings.Builder, s say) {
+	f := Rule{Rule: o.Rule, Revision: o.Revision, Mode: o.Mode, Verdict: o.Verdict}
+	state := f.status(nil, time.Time{}, s)
+	if o.Verdict == "event" {
+		state = s.line("it asks the event, not the user; next: notifier explain EVENT_ID --rule %s", "它只问事件，不问用户；下一步：notifier explain EVENT_ID --rule %s", o.Rule)
+	}
+	fmt.Fprintf(b, "  %s  %s\n", runewidth.FillRight(s.word("rule %s (rev %s, %s)", "规则 %s（版本 %s，%s）", o.Rule, shortRevision(o.Revision), f.mode(s)), 46), state)
+	for i := range o.Clauses {
+		writeClause(b, &o.Clauses[i], o.Verdict, s)
+	}
 }
 
 // Account is the user's row in one account.
@@ -31,6 +96,8 @@ type Account struct {
 	Gone    bool         `json:"gone,omitempty"`
 	Tags    []TagShown   `json:"tags"`
 	Fields  []FieldShown `json:"fields"`
+
+	one bool // only what one rule gives is shown
 }
 
 // TagShown is one tag, why it is given, and whether the vendor has it.
@@ -126,6 +193,9 @@ func (u *User) WriteText(w io.Writer, zone *time.Location, lang diag.Lang) error
 	for i := range u.Accounts {
 		u.Accounts[i].write(&b, s)
 	}
+	for _, r := range u.Rules {
+		r.write(&b, s)
+	}
 	for _, p := range u.Pending {
 		until := ""
 		if !p.Until.IsZero() {
@@ -149,7 +219,9 @@ func (a *Account) write(b *strings.Builder, s say) {
 		mark := map[string]string{"set": "✓", "to be set": "→", "to be removed": "✗", "unclear": "?"}[t.State]
 		fmt.Fprintf(b, "     %s %s %s\n", mark, runewidth.FillRight(tame(t.Tag), 24), t.why(s))
 	}
-	if len(a.Tags) == 0 {
+	if len(a.Tags) == 0 && a.one {
+		b.WriteString("     " + s.line("the rule gives no tag", "这条规则没有给标签") + "\n")
+	} else if len(a.Tags) == 0 {
 		b.WriteString("     " + s.line("no tags", "没有标签") + "\n")
 	}
 	for _, f := range a.Fields {

@@ -40,6 +40,34 @@ func NewState() *State {
 		Seen: map[string]Seen{}, Pauses: map[string]Pause{}, Kills: map[string]Kill{}, Extends: map[string]Extension{}, Lanes: map[string]LaneState{}, Checks: map[string]*Check{}, Changes: map[string]*TagChange{}, Sizes: Sizes{}}
 }
 
+// Of reports whether the partition is that of an account: it has the account's users, intents, attempts or counts.
+func (s *State) Of(identity string) bool {
+	if s.Users[identity] != nil {
+		return true
+	}
+	for _, p := range s.Pending {
+		if p.Intent.Key == identity {
+			return true
+		}
+	}
+	for _, a := range s.Attempts {
+		if a.Account == identity {
+			return true
+		}
+	}
+	prefix := identity + "/"
+	return begins(s.Taken, prefix) || begins(s.Sends, prefix) || begins(s.Once, prefix)
+}
+
+func begins[V any](m map[string]V, prefix string) bool {
+	for key := range m {
+		if strings.HasPrefix(key, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
 // ErrNewer means that a newer release wrote the ledger: this one must not own the partition.
 var ErrNewer = errors.New("ledger record of a newer version")
 

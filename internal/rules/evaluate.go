@@ -253,6 +253,11 @@ func (s *Set) fill(r *Rule, in *intent.Intent, whom string, a *subject) *intent.
 		in.Canary = true
 		return in
 	}
+	return s.write(r, in, whom, a)
+}
+
+// write is fill for whoever the canary does not leave out.
+func (s *Set) write(r *Rule, in *intent.Intent, whom string, a *subject) *intent.Intent {
 	in.Content = a.press.content()
 	var c *content
 	c, in.Variant = r.contentFor(in.Target)

@@ -29,6 +29,9 @@ func (e eventSource) why(name string) string {
 	case event.Null:
 		return "null"
 	case event.Bad:
+		if len(e.ev.Spec.Fields[i].Values) > 0 {
+			return v.Str + " is none of its values"
+		}
 		return v.Str + " is no " + string(e.ev.Spec.Fields[i].Type)
 	}
 	return "missing"

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/intent"
 )
 
@@ -39,6 +40,20 @@ func (l *loader) canary(n *diag.Node, r *Rule) {
 // leavesOut reports whether the rule's canary leaves a user out. Who is in stays in when the percentage grows.
 func (r *Rule) leavesOut(user string) bool {
 	return r.Mode == Canary && bucket("canary", r.Name, user) >= r.percent
+}
+
+// IfIn gives the intent of a business event that its rule's canary left out, as it would be for somebody who is in it; nil when the
+// rule is no longer there. It is for explanations: nothing of it is sent.
+func (s *Set) IfIn(ev *event.Event, in *intent.Intent) *intent.Intent {
+	r := s.Rule(in.Rule)
+	if r == nil || ev.Spec.Kind == event.Profile {
+		return nil
+	}
+	src := eventSource{ev, s.opt.Zone}
+	a := &subject{ev: ref(ev), user: ev.User, src: src, get: texts(src), press: new(press)}
+	out := s.write(r, s.blank(r, a, in.Target), in.Target, a)
+	out.Key = in.Key
+	return out
 }
 
 // CanaryOf gives the bucket of a user in the rule's canary, of 100, and below which number buckets are in it.

@@ -74,7 +74,7 @@ func (l *loader) tests(n *diag.Node, r *Rule) {
 		}
 		names[t.Name] = true
 		e := t.Expect
-		miss = miss || e.NoMatch || e.Nothing || e.Tags != nil && len(e.Tags) == 0
+		miss = miss || e.NoMatch || e.Nothing || e.Tags != nil && len(e.Tags) == 0 || r.always && e.Reason != "" // nothing but its limits stops a rule without a condition
 	}
 	if !miss && r.Action != intent.Tags && r.Mode != Off {
 		r.node.Warn(untested, diag.Text{EN: "no test proves that the rule can miss", ZH: "没有测试证明这条规则会不触发"}, diag.Text{EN: "add one with `expect: no match`", ZH: "请加一个 `expect: no match` 的测试"})

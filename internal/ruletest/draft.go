@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/event"
@@ -64,6 +65,20 @@ func (d *Draft) Write(file string, beside []rules.File, known rules.Options, ben
 	if miss != nil {
 		miss.name = "不命中 · it does not"
 		tests = append(tests, *miss)
+	} else if hit != nil {
+		second := d.other(*hit, set.Zone())
+		set, list = load(d.text(second))
+		if set == nil {
+			return "", list, nil
+		}
+		o = bench(set)
+		o.Run = only
+		for i, r := range Run(o).Results {
+			if r.OK {
+				tests = append(tests, second[i])
+				break
+			}
+		}
 	}
 	if len(tests) == 0 {
 		return "", nil, fmt.Errorf("no values were found on which rule %s acts or does not act: write the file by hand, docs/rules.md", d.Name)
@@ -90,11 +105,24 @@ func (d *Draft) Write(file string, beside []rules.File, known rules.Options, ben
 	return text, nil, nil
 }
 
+// other are second tests for a rule that acts on every event: what its limits do then, or else that it acts on another one.
+func (d *Draft) other(hit attempt, zone *time.Location) []attempt {
+	twice, late, again := hit, hit, hit
+	twice.name, twice.more, twice.expect = "一天只发一次 · one a day", "times: 2", "{suppressed: capped}"
+	late.name, late.more, late.expect = "夜里不发 · not at night", "now: "+time.Date(2026, time.January, 5, 23, 30, 0, 0, zone).Format(time.RFC3339), "{suppressed: quiet}"
+	again.name, again.more = "两次也命中 · it acts on two", "times: 2"
+	if d.Action == intent.Tags {
+		return []attempt{again}
+	}
+	return []attempt{twice, late, again}
+}
+
 // attempt is a test that may be: values of the event, and of the profile before it.
 type attempt struct {
 	name, sample string
 	fields       map[string]string // as YAML
 	profile      map[string]string
+	more         string // further keys
 	expect       string
 }
 
@@ -275,6 +303,9 @@ func (d *Draft) text(tests []attempt) string {
 		}
 		if t.profile != nil {
 			fmt.Fprintf(&b, ", profile: %s", flow(t.profile))
+		}
+		if t.more != "" {
+			b.WriteString(", " + t.more)
 		}
 		fmt.Fprintf(&b, ", expect: %s}\n", t.expect)
 	}

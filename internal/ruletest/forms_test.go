@@ -130,8 +130,13 @@ func TestSnapshotsHoldTheRequests(t *testing.T) {
 	if rep := run(false, text); rep.Failed() != 0 {
 		t.Errorf("the same rule: %+v", rep.Results[0].Diffs)
 	}
+	const want = `      "title": "VIP",
+-     "pushContent": "812.00 元",
++     "pushContent": "812.00 块",
+      "ios": {
+`
 	changed := strings.Replace(text, "${amount | money} 元", "${amount | money} 块", 1)
-	if rep := run(false, changed); rep.Failed() != 1 || !strings.Contains(rep.Results[0].Diffs[0].Got, "812.00 块") {
+	if rep := run(false, changed); rep.Failed() != 1 || rep.Results[0].Diffs[0].Lines != want {
 		t.Errorf("another text: %+v", rep.Results)
 	}
 	run(true, strings.Replace(text, "name: a snapshot", "name: another snapshot", 1))

@@ -68,7 +68,7 @@ func (x *trial) judgeDelivery() []Diff {
 		if e.NoMatch || e.Nothing || expected == "" {
 			return nil
 		}
-		return []Diff{{expected, "no match"}}
+		return []Diff{{Expected: expected, Got: "no match"}}
 	}
 	var first []Diff
 	for i, in := range x.last {
@@ -85,7 +85,7 @@ func (x *trial) judgeDelivery() []Diff {
 
 func (x *trial) judgeIntent(in *intent.Intent, expected string) []Diff {
 	e, g := x.test.Expect, x.became(in.ID)
-	wrong := []Diff{{expected, x.shown(g)}}
+	wrong := []Diff{{Expected: expected, Got: x.shown(g)}}
 	switch {
 	case expected == "": // only a snapshot
 		return nil
@@ -120,10 +120,10 @@ func (x *trial) judgeLeaving(id intent.ID) []Diff {
 	}
 	at, err := x.leaves(id)
 	if err != nil {
-		return []Diff{{"leaves at " + x.shownTime(want), "never leaves: " + err.Error()}}
+		return []Diff{{Expected: "leaves at " + x.shownTime(want), Got: "never leaves: " + err.Error()}}
 	}
 	if !at.Equal(want) {
-		return []Diff{{"leaves at " + x.shownTime(want), "leaves at " + x.shownTime(at)}}
+		return []Diff{{Expected: "leaves at " + x.shownTime(want), Got: "leaves at " + x.shownTime(at)}}
 	}
 	return nil
 }
@@ -143,7 +143,7 @@ func (x *trial) judgeWhy() []Diff {
 	if len(decided) == 0 {
 		decided = []string{"the rule has no condition that decides"}
 	}
-	d := Diff{"because " + x.test.Why, "because " + strings.Join(decided, "; ")}
+	d := Diff{Expected: "because " + x.test.Why, Got: "because " + strings.Join(decided, "; ")}
 	if !slices.ContainsFunc(x.rule.Clauses(), func(c rules.Clause) bool { return plain(c.Text) == plain(x.test.Why) }) {
 		d.Got += ", and `" + x.test.Why + "` is no clause of the rule"
 	}
@@ -338,7 +338,7 @@ func compareParts(want []rules.Part, have map[string]part, action string) (out [
 			} else if below := under(have, w.Path); len(below) > 0 {
 				got += ", it has " + strings.Join(below, ", ")
 			}
-			out = append(out, Diff{action + " " + w.Path + " " + shownPart(p), got})
+			out = append(out, Diff{Expected: action + " " + w.Path + " " + shownPart(p), Got: got})
 		}
 	}
 	return out

@@ -49,6 +49,9 @@ func (t *Result) write(b *strings.Builder, lang diag.Lang) {
 	}
 	for _, d := range t.Diffs {
 		fmt.Fprintf(b, "     %s  %s\n     %s  %s\n", expected, d.Expected, got, d.Got)
+		for l := range strings.Lines(d.Lines) {
+			b.WriteString("       " + l)
+		}
 	}
 	for _, c := range t.because() {
 		fmt.Fprintf(b, "     %s  %s  %s  %s:%d:%d\n", because, runewidth.FillRight(c.Label(), 16), saw(&c), c.File, c.Line, c.Column)

@@ -34,6 +34,7 @@ type Result struct {
 type Diff struct {
 	Expected string `json:"expected"`
 	Got      string `json:"got"`
+	Lines    string `json:"lines,omitempty"` // of what has many: those that differ, with - and +, and one around them
 }
 
 // Request is a call that left.

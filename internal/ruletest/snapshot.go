@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/notifier/notifier/internal/rules"
 )
@@ -31,7 +32,7 @@ type snapshotFile struct {
 func (s *Snapshots) compare(r *rules.Rule, test string, requests []Request) []Diff {
 	f := s.file(SnapshotPath(r))
 	if f.err != nil {
-		return []Diff{{"the snapshot", f.err.Error()}}
+		return []Diff{{Expected: "the snapshot", Got: f.err.Error()}}
 	}
 	got := snapshotOf(requests)
 	f.want[test] = got
@@ -40,10 +41,62 @@ func (s *Snapshots) compare(r *rules.Rule, test string, requests []Request) []Di
 	case s.Update || bytes.Equal(compact(have), compact(got)):
 		return nil
 	case have == nil:
-		return []Diff{{"the snapshot", "there is none yet: `notifier test --update` writes it"}}
+		return []Diff{{Expected: "the snapshot", Got: "there is none yet: `notifier test --update` writes it"}}
 	}
-	return []Diff{{"snapshot " + string(compact(have)), "requests " + string(compact(got))}}
+	name := filepath.ToSlash(SnapshotPath(r))
+	return []Diff{{Expected: "the snapshot in " + name, Got: "other requests; if they are meant: `notifier test --update`", Lines: lineDiff(indented(have), indented(got))}}
 }
+
+func indented(b []byte) string {
+	var out bytes.Buffer
+	if json.Indent(&out, b, "", " ") != nil {
+		return string(b)
+	}
+	return out.String()
+}
+
+// lineDiff gives the lines that differ, "-" of have and "+" of got, each run with a line of what is around it.
+func lineDiff(have, got string) string {
+	a, b := strings.Split(strings.TrimSpace(have), "\n"), strings.Split(strings.TrimSpace(got), "\n")
+	if len(a)*len(b) > maxDiff { // the table below would be large, and nobody would read it
+		return fmt.Sprintf("- %d lines\n+ %d lines\n", len(a), len(b))
+	}
+	same := make([][]int, len(a)+1) // the most lines that a[i:] and b[j:] have in common
+	for i := range same {
+		same[i] = make([]int, len(b)+1)
+	}
+	for i := len(a) - 1; i >= 0; i-- {
+		for j := len(b) - 1; j >= 0; j-- {
+			if same[i][j] = max(same[i+1][j], same[i][j+1]); a[i] == b[j] {
+				same[i][j] = same[i+1][j+1] + 1
+			}
+		}
+	}
+	var all []string
+	for i, j := 0, 0; i < len(a) || j < len(b); {
+		switch {
+		case i < len(a) && j < len(b) && a[i] == b[j]:
+			all = append(all, "  "+a[i])
+			i, j = i+1, j+1
+		case j == len(b) || i < len(a) && same[i+1][j] >= same[i][j+1]:
+			all = append(all, "- "+a[i])
+			i++
+		default:
+			all = append(all, "+ "+b[j])
+			j++
+		}
+	}
+	out := ""
+	for i, l := range all {
+		if l[0] != ' ' || i > 0 && all[i-1][0] != ' ' || i+1 < len(all) && all[i+1][0] != ' ' {
+			out += l + "\n"
+		}
+	}
+	return out
+}
+
+// maxDiff bounds the table of lineDiff: a thousand lines against a thousand.
+const maxDiff = 1 << 20
 
 // SnapshotPath is where a rule's snapshots are.
 func SnapshotPath(r *rules.Rule) string {
