@@ -103,6 +103,21 @@ events:
       level:    {path: data.user.level, values: [normal, vip, svip], default: normal, alias: 等级}
       nickname: {path: data.user.nickname, default: ""}
       items:    {path: "data.items.#.name", type: list}
+  sale.opened:
+    title: 闪购开场
+    topic: shop.sales
+    id: sale_id
+    time: opened_at
+    fields:
+      city:    {path: city, alias: 城市}
+      product: product.name
+      stock:   {path: stock, type: number, alias: 库存}
+  notice.published:
+    title: 公告发布
+    topic: ops.notices
+    id: notice_id
+    time: at
+    fields: {severity: {path: severity, values: [normal, urgent]}, title: title, text: text}
   late.event:
     topic: [a, b]
     id: id
@@ -160,6 +175,38 @@ rules:
         profile: {push_ok: true}
         now: 2026-11-21T23:30:00+08:00
         expect: {held: quiet, leaves_at: 2026-11-22T08:00:00+08:00}
+  - name: flash-sale-by-city
+    title: 同城闪购
+    event: sale.opened
+    mode: live
+    class: marketing
+    when: stock > 100
+    broadcast:
+      audience: {all_of: ["city_${city}"]}
+      title: "${city}闪购开始"
+      body: "${first.product} 等 ${count} 件商品开抢"
+      link: app://sale?city=${city | urlencode}
+    merge: {by: "${city}", wait: 10m, keep: list}
+    limits: {quota: 1 per day, quiet: 21:00-09:00, when_quiet: drop, expire: 4h}
+    tests:
+      - {name: 开场, event: {city: 北京, product: 耳机, stock: 200}, after: 11m, expect: {broadcast: {title: "北京闪购开始"}}}
+      - {name: 库存不够, event: {city: 北京, product: 耳机, stock: 100}, expect: no match, why: stock > 100}
+  - name: service-notice
+    title: 全量公告
+    event: notice.published
+    mode: live
+    class: service
+    when: severity == "urgent"
+    broadcast:
+      audience: everyone
+      title: "${title | max(20)}"
+      body: "${text | max(60)}"
+      rongcloud: {android: {hw: {channelId: system, category: SYSTEM}}}
+    limits: {priority: urgent, reserve: 1, reserve_until: "22:00", quiet: none, expire: 1h}
+    approval: {people: 1, within: 30m}
+    tests:
+      - {name: 紧急, event: {severity: urgent, title: 停服, text: 今晚停服}, expect: {held: approval}}
+      - {name: 普通, event: {severity: normal, title: 上新, text: 新品}, expect: no match}
 `
 
 // good are all files of the repository that load, and the YAML of the documents.

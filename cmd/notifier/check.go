@@ -112,9 +112,7 @@ func check(o checkOptions, env []string, out, talk io.Writer) error {
 	case "github":
 		err = diag.WriteGitHub(out, list, lang)
 	default:
-		if err = writeCheck(out, summary, list, n.Rules, lang); err == nil && o.strict && list.Errors() == 0 && list.Warnings() > 0 {
-			_, err = fmt.Fprintln(out, diag.Text{EN: "--strict: warnings count as errors", ZH: "--strict：告警按错误算"}.In(lang))
-		}
+		err = writeCheck(out, summary, list, n.Rules, lang, o.strict)
 	}
 	switch {
 	case err != nil:
@@ -128,7 +126,7 @@ func check(o checkOptions, env []string, out, talk io.Writer) error {
 }
 
 // writeCheck is the text form: a line for each file, the findings, the sum, what to do next.
-func writeCheck(out io.Writer, summary []rules.FileInfo, list diag.List, ruleCount int, lang diag.Lang) error {
+func writeCheck(out io.Writer, summary []rules.FileInfo, list diag.List, ruleCount int, lang diag.Lang, strict bool) error {
 	wide := 0
 	for _, f := range summary {
 		wide = max(wide, runewidth.StringWidth(f.Name))
@@ -162,6 +160,12 @@ func writeCheck(out io.Writer, summary []rules.FileInfo, list diag.List, ruleCou
 			next.ZH = ""
 		}
 		b.WriteString(next.In(lang) + "\n")
+	} else if strict && list.Warnings() > 0 {
+		fails := diag.Text{EN: "not passed: with --strict warnings count as errors", ZH: "未通过：`--strict` 时告警按错误算"}
+		if lang != diag.ZH {
+			fails.ZH = ""
+		}
+		b.WriteString(fails.In(lang) + "\n")
 	}
 	_, err := io.WriteString(out, b.String())
 	return err

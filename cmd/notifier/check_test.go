@@ -104,7 +104,7 @@ func TestCheckExitCodesAgreeWithTheText(t *testing.T) {
 	}{
 		{"good", tested, checkOptions{strict: true}, 0, "0 errors, 0 warnings in 2 files (1 rule)"},
 		{"a warning", good, checkOptions{}, 0, "0 errors, 1 warning"},
-		{"a warning, strictly", good, checkOptions{strict: true}, exitFindings, "W801"},
+		{"a warning, strictly", good, checkOptions{strict: true}, exitFindings, "0 errors, 1 warning in 2 files (1 rule)\nnot passed: with --strict warnings count as errors\n"},
 		{"one file", tested, checkOptions{paths: []string{"rules/vip.yaml"}}, 0, "1 rule"},
 		{"no such path", tested, checkOptions{paths: []string{"ruels"}}, exitUsage, "N117"},
 		{"no rules", "version: 1\nrules: []\n", checkOptions{}, exitFindings, "N110"},

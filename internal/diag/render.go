@@ -74,6 +74,9 @@ func window(line []rune, from, to int) (text string, before, marked int) {
 			if c < ' ' || c == 0x7f || c == 0xfeff {
 				return ' ' // a tab would move the caret, a control character the cursor
 			}
+			if c >= 0x202a && c <= 0x202e || c >= 0x2066 && c <= 0x2069 || c == 0x200b {
+				return '\ufffd' // a mark that turns the direction of the line, or has no width
+			}
 			return c
 		}, string(r))
 	}

@@ -49,6 +49,9 @@ func (l *loader) text(n *diag.Node, s *scope) *template {
 		n.ErrorAt(e.from, e.to, e.code, e.msg, e.hint)
 	}
 	good := len(wrong) == 0
+	if good {
+		literals(n, src, s)
+	}
 	for i := range t.parts {
 		if t.parts[i].ref != "" && !l.hole(n, s, &t.parts[i]) {
 			good = false

@@ -87,6 +87,7 @@ var mistakes = []struct {
 	{"", "limits that cannot be kept", map[string]string{"limit-quota-push": "N520", "limit-per-user": "N112", "limit-once-merged": "N521", "limit-reserve-alone": "N522", "limit-reserve-over-quota": "N522", "limit-reserve-sum": "N523"}},
 	{"", "marks that are not what they seem", map[string]string{"yaml-hash-first": "N113", "yaml-begins-bracket-open": "N105", "yaml-tight-dash": "N100", "yaml-wide-dash": "N100",
 		"yaml-wide-brackets": "N103", "yaml-wide-brackets-list": "N103", "yaml-wide-time": "N103"}},
+	{"", "what is sent literally", map[string]string{"text-almost-hole": "W308", "text-unseen": "W310"}},
 	{"", "holes", map[string]string{"hole-open": "N301", "hole-wide": "N301", "hole-empty": "N301", "hole-count": "N302", "hole-event": "N302"}},
 	{"", "accounts of which none is clear, or that cannot send it", map[string]string{"account-several": "N406", "account-no-sender": "N408"}},
 	{"", "what is too much", map[string]string{"cond-nested": "N214", "cond-loops": "N214", "size-text": "N505"}},

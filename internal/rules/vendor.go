@@ -66,6 +66,7 @@ func (l *loader) vendor(n *diag.Node, r *Rule) {
 		}
 	}
 	for _, p := range found {
+		p.cured()
 		if len(p.Path) == 0 {
 			n.Key(string(r.Action)).Error(p.Code, p.Message, p.Hint)
 			continue
@@ -101,8 +102,16 @@ func (l *loader) vendor(n *diag.Node, r *Rule) {
 	}
 }
 
+// cured gives a finding that has no cure of its own the page where the vendor's contract is told.
+func (p *Problem) cured() {
+	if p.Hint.EN == "" {
+		p.Hint = diag.Text{EN: "`notifier explain-code " + p.Code + "` tells what the vendor takes", ZH: "运行 `notifier explain-code " + p.Code + "` 看厂商允许什么"}
+	}
+}
+
 // report puts a finding at the deepest node of its path that is there. The vendor's own block may stand at the rule as well.
 func (p Problem) report(body, rule *diag.Node) {
+	p.cured()
 	at := body
 	if b := p.Path[0]; slices.Contains(vendorBlocks, b) && body.Get(b) == nil && rule.Get(b) != nil {
 		at = rule
