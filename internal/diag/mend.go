@@ -236,28 +236,14 @@ func (d *Doc) takeOutUnit(line int) bool {
 	return true
 }
 
-// afterSyntax makes the file readable behind a mistake that the library stumbled over; before is how many findings there were. A rule
-// that is damaged once shows no second damage without a plain cure: it may follow from the first.
+// afterSyntax makes the file readable behind a mistake that the library stumbled over; before is how many findings there were.
 func (d *Doc) afterSyntax(before, line int) {
 	if len(d.List) > before {
 		f := d.List[len(d.List)-1]
 		line = f.Line
-		begin, _, _ := d.unit(line)
-		switch {
-		case d.changed:
+		if d.changed || f.Message.EN != unreadable.EN && f.Message.EN != misaligned.EN && d.takeOut(line) {
 			return
-		case f.Fix != "":
-		case d.hurt[begin]:
-			d.List = d.List[:before]
-		default:
-			if d.hurt == nil {
-				d.hurt = map[int]bool{}
-			}
-			d.hurt[begin] = true
-			if f.Message.EN != unreadable.EN && f.Message.EN != misaligned.EN && d.takeOut(line) {
-				return
-			}
 		}
 	}
-	d.takeOutUnit(line)
+	d.takeOutUnit(line) // its cause, or how far it reaches, is not clear
 }

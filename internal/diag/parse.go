@@ -42,7 +42,6 @@ type Doc struct {
 	lines   []string       // the same, mended where that is needed to read on
 	edits   map[int][]edit // by line, what was mended
 	changed bool           // lines were mended since they were read
-	hurt    map[int]bool   // rules and events, by their first line, of which something was taken out
 	quoted  map[int]bool   // lines in which a text got the quotation marks that it lacks
 	unsure  map[int]bool   // lines of which it is not clear how far they are indented
 	walking bool           // the file is read, its tree is made

@@ -231,6 +231,15 @@ func TestAMistakeOfYAMLIsOneFindingAndHidesNoOther(t *testing.T) {
 	}
 }
 
+// Several mistakes of YAML in one rule are shown, with what else is wrong in it.
+func TestSeveralMistakesOfYAMLInOneRule(t *testing.T) {
+	rule := "  - name: x-y\n    event: order.paid\n    title: \"open\n    owner：me\n    notes: [a, b\n    mode:live\n    class: servce\n\twhen: amuont > 1\n    push: {body: ${cty}, title: @x}\n    limits: {expire: soon}\n"
+	want := "N100:5:12 N103:6:10 N100:7:12 N100:8:9 N112:9:12 N106:10:1 N202:10:8 N105:11:18 N202:11:20 N105:11:33 N112:12:22"
+	if _, l := load(t, rule, demoAccount()); where(l) != want {
+		t.Errorf("got %s\nwant %s\n%s", where(l), want, show(l))
+	}
+}
+
 func indent(s string) int { return len(s) - len(strings.TrimLeft(s, " ")) }
 
 // A mistake in the catalogue is one finding there: the rules that use what it hides are not blamed.
