@@ -71,7 +71,7 @@ func validate(t *testing.T, all map[string]*jsonschema.Schema, src []byte) (err 
 	return all[kindOf(src)].Validate(doc), true
 }
 
-// The first examples of the format's description that load today; those of the documents are in docs/.
+// The examples of the format's description; those of the documents are in docs/.
 const formatCatalogue = `version: 1
 events:
   profile.changed:
@@ -103,6 +103,16 @@ events:
       level:    {path: data.user.level, values: [normal, vip, svip], default: normal, alias: 等级}
       nickname: {path: data.user.nickname, default: ""}
       items:    {path: "data.items.#.name", type: list}
+  sale.opened:
+    topic: sales
+    id: id
+    user: none
+    fields: {city: city, product: product, stock: {path: stock, type: number}}
+  notice.published:
+    topic: notices
+    id: id
+    user: none
+    fields: {severity: severity, title: title, text: text}
   late.event:
     topic: [a, b]
     id: id
@@ -160,6 +170,38 @@ rules:
         profile: {push_ok: true}
         now: 2026-11-21T23:30:00+08:00
         expect: {held: quiet, leaves_at: 2026-11-22T08:00:00+08:00}
+  - name: flash-sale-by-city
+    title: 同城闪购
+    event: sale.opened
+    mode: live
+    class: marketing
+    when: stock > 100
+    broadcast:
+      audience: {all_of: ["city_${city}"]}
+      title: "${city}闪购开始"
+      body: "${first.product} 等 ${count} 件商品开抢"
+      link: app://sale?city=${city | urlencode}
+    merge: {by: "${city}", wait: 10m, keep: list}
+    limits: {quota: 1 per day, quiet: 21:00-09:00, when_quiet: drop, expire: 4h}
+    tests:
+      - {name: 开场, event: {city: 北京, product: 耳机, stock: 200}, after: 11m, expect: {broadcast: {title: "北京闪购开始"}}}
+      - {name: 库存不够, event: {city: 北京, product: 耳机, stock: 100}, expect: no match, why: stock > 100}
+  - name: service-notice
+    title: 全量公告
+    event: notice.published
+    mode: live
+    class: service
+    when: severity == "urgent"
+    broadcast:
+      audience: everyone
+      title: "${title | max(20)}"
+      body: "${text | max(60)}"
+      rongcloud: {android: {hw: {channelId: system, category: SYSTEM}}}
+    limits: {priority: urgent, reserve: 1, reserve_until: "22:00", quiet: none, expire: 1h}
+    approval: {people: 1, within: 30m}
+    tests:
+      - {name: 紧急, event: {severity: urgent, title: 停服, text: 今晚停服}, expect: {held: approval}}
+      - {name: 普通, event: {severity: normal, title: 上新, text: 新品}, expect: no match}
 `
 
 // good are all files of the repository that load, and the YAML of the documents.
@@ -503,5 +545,14 @@ func TestTheSchemaOfAllKindsTakesEachOfThem(t *testing.T) {
 		if err, _ := validate(t, all, append(src, "\nnobody_knows_this: 1\n"...)); err == nil {
 			t.Errorf("%s is accepted with a key that nobody knows", name)
 		}
+	}
+}
+
+// The format's own examples load: the schema must not be held to something else.
+func TestTheFormatsExamplesLoad(t *testing.T) {
+	known := rules.Options{AnyAccount: true}
+	set, list := rules.LoadFiles([]rules.File{{Name: "events.yaml", Data: []byte(formatCatalogue)}, {Name: "rules.yaml", Data: []byte(formatRules)}}, known)
+	if set == nil || len(set.Rules) != 5 {
+		t.Fatal(list)
 	}
 }

@@ -152,7 +152,7 @@ func (l *liveRules) watch(ctx context.Context) error {
 		}
 		files, err := l.read()
 		if err != nil {
-			if l.failure() == "" {
+			if l.failure() != err.Error() { // once for each, not every second
 				l.log.Error("the rule files cannot be read, the last good set stays", zap.Error(err))
 			}
 			l.fail(err.Error())
@@ -168,10 +168,11 @@ func (l *liveRules) watch(ctx context.Context) error {
 			continue
 		}
 		if cut := rules.CutShort(l.files, files); cut != "" && time.Since(since) < finished {
-			if l.failure() == "" {
+			why := "N109: " + cut + " is only the beginning of the live file"
+			if l.failure() != why {
 				l.log.Warn("a rule file is the beginning of the live one, perhaps still being written: the live rules stay for a minute", zap.String("code", "N109"), zap.String("file", cut))
 			}
-			l.fail("N109: " + cut + " is only the beginning of the live file")
+			l.fail(why)
 			tried = [32]byte{} // also the live content, when it comes back, is news
 			continue
 		}
@@ -211,6 +212,9 @@ func (l *liveRules) reload(files []rules.File) error {
 func firstError(ds diag.List) string {
 	for _, d := range ds.Sorted() {
 		if d.Severity == diag.Error {
+			if d.File == "" { // it is of all files
+				return d.Code + " " + d.Message.EN
+			}
 			return fmt.Sprintf("%s:%d:%d %s %s", d.File, d.Line, d.Column, d.Code, d.Message.EN)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/settings"
@@ -25,6 +26,7 @@ func reloadRule(name string) string {
 // change, not before (N109).
 func TestFilesThatMustNotTakeEffect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		core, log := observer.New(zap.WarnLevel)
 		head := "version: 1\nrules:\n" + reloadRule("first-rule")
 		whole := head + reloadRule("second-rule")
 		var disk atomic.Value
@@ -32,7 +34,7 @@ func TestFilesThatMustNotTakeEffect(t *testing.T) {
 		read := func() ([]rules.File, error) {
 			return []rules.File{{Name: "events.yaml", Data: []byte(reloadCatalogue)}, {Name: "r.yaml", Data: []byte(disk.Load().(string))}}, nil
 		}
-		l, err := newLiveRules(Options{Settings: &settings.Settings{Accounts: []settings.Account{{Name: "main", Vendor: "rongcloud"}}}, RuleFiles: read, Log: zap.NewNop()}, prometheus.NewRegistry())
+		l, err := newLiveRules(Options{Settings: &settings.Settings{Accounts: []settings.Account{{Name: "main", Vendor: "rongcloud"}}}, RuleFiles: read, Log: zap.New(core)}, prometheus.NewRegistry())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,6 +53,16 @@ func TestFilesThatMustNotTakeEffect(t *testing.T) {
 		for _, hostile := range []string{strings.Repeat("(", 1<<20), "a: " + strings.Repeat("[", 100_000), head + strings.Repeat("  - x: [1, 2]\n", 7_000), "version: 1\nrules: !!x\n"} {
 			disk.Store(hostile)
 			after(10*time.Second, 2, "*")
+		}
+		disk.Store(head) // straight after another failure: it is another one, and said once
+		after(10*time.Second, 2, "N109: r.yaml")
+		if n := log.FilterField(zap.String("code", "N109")).Len(); n != 1 {
+			t.Errorf("N109 was logged %d times", n)
+		}
+		disk.Store("version: 1\n") // no rules at all: of no file and no line
+		after(10*time.Second, 2, "*")
+		if strings.Contains(l.failure(), ":0") {
+			t.Errorf("a place that is none: %s", l.failure())
 		}
 		disk.Store(whole)
 		after(5*time.Second, 2, "")
