@@ -32,7 +32,11 @@ func TestFilesThatMustNotTakeEffect(t *testing.T) {
 		var disk atomic.Value
 		disk.Store(whole)
 		read := func() ([]rules.File, error) {
-			return []rules.File{{Name: "events.yaml", Data: []byte(reloadCatalogue)}, {Name: "r.yaml", Data: []byte(disk.Load().(string))}}, nil
+			files := []rules.File{{Name: "events.yaml", Data: []byte(reloadCatalogue)}, {Name: "r.yaml", Data: []byte(disk.Load().(string))}}
+			if disk.Load().(string) == "" {
+				files = files[:1]
+			}
+			return files, nil
 		}
 		l, err := newLiveRules(Options{Settings: &settings.Settings{Accounts: []settings.Account{{Name: "main", Vendor: "rongcloud"}}}, RuleFiles: read, Log: zap.New(core)}, prometheus.NewRegistry())
 		if err != nil {
@@ -59,7 +63,7 @@ func TestFilesThatMustNotTakeEffect(t *testing.T) {
 		if n := log.FilterField(zap.String("code", "N109")).Len(); n != 1 {
 			t.Errorf("N109 was logged %d times", n)
 		}
-		disk.Store("version: 1\n") // no rules at all: of no file and no line
+		disk.Store("") // no file with rules: that is of no file and no line
 		after(10*time.Second, 2, "*")
 		if strings.Contains(l.failure(), ":0") {
 			t.Errorf("a place that is none: %s", l.failure())
