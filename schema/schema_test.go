@@ -71,7 +71,7 @@ func validate(t *testing.T, all map[string]*jsonschema.Schema, src []byte) (err 
 	return all[kindOf(src)].Validate(doc), true
 }
 
-// The first examples of the format's description that load today; those of the documents are in docs/.
+// The examples of the format's description; those of the documents are in docs/.
 const formatCatalogue = `version: 1
 events:
   profile.changed:
@@ -550,5 +550,14 @@ func TestTheSchemaOfAllKindsTakesEachOfThem(t *testing.T) {
 		if err, _ := validate(t, all, append(src, "\nnobody_knows_this: 1\n"...)); err == nil {
 			t.Errorf("%s is accepted with a key that nobody knows", name)
 		}
+	}
+}
+
+// The format's own examples load: the schema must not be held to something else.
+func TestTheFormatsExamplesLoad(t *testing.T) {
+	known := rules.Options{AnyAccount: true}
+	set, list := rules.LoadFiles([]rules.File{{Name: "events.yaml", Data: []byte(formatCatalogue)}, {Name: "rules.yaml", Data: []byte(formatRules)}}, known)
+	if set == nil || len(set.Rules) != 5 {
+		t.Fatal(list)
 	}
 }

@@ -107,6 +107,7 @@ const explainOrder = `{"type":"order.paid","id":"ord-88231","user":"u-77","at":"
 func explainFiles() map[string]string {
 	return map[string]string{"rules/events.yaml": explainCatalogue, "rules/vip.yaml": explainRules, "order.json": explainOrder,
 		"gold.json":   strings.NewReplacer(`"vip"`, `"gold"`, `"city":"北京",`, "").Replace(explainOrder),
+		"one.json":    strings.Replace(explainOrder, `["a","b","c"]`, `["b"]`, 1),
 		"user.json":   `{"type":"user","uid":"u-77","vip":true}`,
 		"nobody.json": `{"type":"order.paid","id":"ord-1"}`}
 }
@@ -150,6 +151,8 @@ func TestExplainFormats(t *testing.T) {
 		{"stdin.text", explainOptions{event: "-", rule: "vip-beijing-thanks", topic: "shop.orders", now: "2026-11-22T09:00:00+08:00"}},
 		{"gold.text", explainOptions{event: "gold.json"}},
 		{"late.text", explainOptions{event: "order.json", rule: "vip-beijing-thanks", now: "2026-11-23T09:00:00+08:00"}},
+		{"canary.text", explainOptions{event: "one.json", rule: "tell-friends"}},
+		{"canary.text.zh", explainOptions{event: "one.json", rule: "tell-friends", say: diag.ZH}},
 		{"profile.text", explainOptions{event: "user.json"}},
 		{"dead.text", explainOptions{event: "nobody.json"}},
 		{"order.text.zh", explainOptions{event: "order.json", say: diag.ZH}},

@@ -92,6 +92,9 @@ func newRule(d *ruletest.Draft, dir string, in io.Reader, out, talk io.Writer) e
 		return &exitError{exitUsage, fmt.Errorf("write the rule: %w", err)}
 	}
 	fmt.Fprintln(out, file)
+	if strings.Count(text, "- {name: ") < 2 {
+		fmt.Fprintln(talk, "note: it has one test only, no values were found for the other; write it by hand: docs/testing.md · 只有一个测试，另一个没有试出来，请手写：docs/testing.zh-CN.md")
+	}
 	begins := "it begins in mode " + d.Mode
 	if d.Action == intent.Tags {
 		begins = "a tag rule has no shadow: it is live once the daemon has loaded it"

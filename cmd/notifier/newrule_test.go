@@ -21,6 +21,8 @@ func TestNewRule(t *testing.T) {
 	}{
 		{"push", ruletest.Draft{Action: "push", Event: "order.paid", When: `amount > 800 and level == "vip"`, Subject: `${nickname | default("亲")}，谢谢`, Body: "${amount | money} 元"},
 			[]string{`sample: order.paid, expect: {push: {title: "小明，谢谢"}}`, `with: {amount: 800}, expect: no match`}},
+		{"two fields, no sample", ruletest.Draft{Action: "push", Event: "tea.poured", When: `cups > 1000 and kind == "oolong"`, Subject: "茶", Body: "b"},
+			[]string{`expect: {push: {title: "茶"}}`, `expect: no match`}},
 		{"profile push", ruletest.Draft{Action: "push", Event: "profile.changed", When: `changed(level) and level == "vip"`, Subject: "升级", Body: "b"},
 			[]string{`profile: {level: "normal"}, expect: {push: {title: "升级"}}`, `sample: profile.changed, expect: no match`}},
 		{"tags", ruletest.Draft{Action: "tags", Event: "profile.changed", When: "always", Tag: "town_${city}"},
@@ -37,6 +39,14 @@ func TestNewRule(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			dir := t.TempDir()
 			if err := os.CopyFS(dir, shipped); err != nil {
+				t.Fatal(err)
+			}
+			catalogue, err := os.ReadFile(filepath.Join(dir, "events.yaml"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			catalogue = append(catalogue, "\n  tea.poured:\n    topic: shop.tea\n    match: {type: tea}\n    id: id\n    user: user\n    fields: {cups: {path: cups, type: number}, kind: {path: kind, values: [green, oolong]}}\n"...)
+			if err := os.WriteFile(filepath.Join(dir, "events.yaml"), catalogue, 0o600); err != nil {
 				t.Fatal(err)
 			}
 			d := tc.draft

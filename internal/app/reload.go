@@ -185,7 +185,7 @@ func (l *liveRules) watch(ctx context.Context) error {
 			if answer != nil {
 				answer <- err
 			}
-			if l.failure() == "" {
+			if l.failure() != err.Error() { // once for each, not every second
 				l.log.Error("the rule files cannot be read, the last good set stays", zap.Error(err))
 			}
 			l.fail(err.Error())

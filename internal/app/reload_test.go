@@ -31,7 +31,11 @@ func TestFilesThatMustNotTakeEffect(t *testing.T) {
 		var disk atomic.Value
 		disk.Store(whole)
 		read := func() ([]rules.File, error) {
-			return []rules.File{{Name: "events.yaml", Data: []byte(reloadCatalogue)}, {Name: "r.yaml", Data: []byte(disk.Load().(string))}}, nil
+			files := []rules.File{{Name: "events.yaml", Data: []byte(reloadCatalogue)}, {Name: "r.yaml", Data: []byte(disk.Load().(string))}}
+			if disk.Load().(string) == "" {
+				files = files[:1]
+			}
+			return files, nil
 		}
 		logged, logs := observer.New(zap.WarnLevel)
 		l, err := newLiveRules(Options{Settings: &settings.Settings{Accounts: []settings.Account{{Name: "main", Vendor: "rongcloud"}}}, RuleFiles: read, Log: zap.New(logged)}, prometheus.NewRegistry())
@@ -61,6 +65,11 @@ func TestFilesThatMustNotTakeEffect(t *testing.T) {
 		after(10*time.Second, 2, "r.yaml N109 ")
 		if n := logs.FilterField(zap.String("code", "N109")).Len(); n != 1 {
 			t.Errorf("N109 is logged %d times", n)
+		}
+		disk.Store("") // no file with rules: that is of no file and no line
+		after(10*time.Second, 2, "*")
+		if strings.Contains(l.failure(), ":0") {
+			t.Errorf("a place that is none: %s", l.failure())
 		}
 		disk.Store(whole)
 		after(5*time.Second, 2, "")

@@ -34,6 +34,8 @@ type OfRule struct {
 	Account  string   `json:"account"`
 	Verdict  string   `json:"verdict"` // match, no match, unsure, off; event: it asks the event, not the user
 	Clauses  []Clause `json:"clauses"`
+
+	rule *rules.Rule
 }
 
 // OfUser asks a rule about a user's row in an account; a rule of another account says nothing.
@@ -41,7 +43,7 @@ func OfUser(set *rules.Set, r *rules.Rule, account string, u *tagsync.User) []*O
 	if r.Account != account {
 		return nil
 	}
-	out := &OfRule{Rule: r.Name, Revision: r.Revision, Mode: string(r.Mode), Account: account, Clauses: []Clause{}}
+	out := &OfRule{Rule: r.Name, Revision: r.Revision, Mode: string(r.Mode), Account: account, Clauses: []Clause{}, rule: r}
 	var v rules.Verdict
 	if r.Action == intent.Tags {
 		v = set.AskTags(r, u.Get)
@@ -78,7 +80,7 @@ func (u *User) Only(rule string) {
 }
 
 func (o *OfRule) write(b *strings.Builder, s say) {
-	f := Rule{Rule: o.Rule, Revision: o.Revision, Mode: o.Mode, Verdict: o.Verdict}
+	f := Rule{Rule: o.Rule, Revision: o.Revision, Mode: o.Mode, Verdict: o.Verdict, rule: o.rule}
 	state := f.status(nil, time.Time{}, s)
 	if o.Verdict == "event" {
 		state = s.line("it asks the event, not the user; next: notifier explain EVENT_ID --rule %s", "它只问事件，不问用户；下一步：notifier explain EVENT_ID --rule %s", o.Rule)

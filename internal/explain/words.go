@@ -6,6 +6,7 @@ import (
 
 	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/rules"
 )
 
 // say writes for people of a language. Rule files, fates and what JSON has stay as they are: they are names.
@@ -64,6 +65,10 @@ func (s say) action(what string) string {
 
 // mode is a rule's, as rule files write it.
 func (f *Rule) mode(s say) string {
+	if f.rule != nil && f.rule.Mode == rules.Canary {
+		_, below := f.rule.CanaryOf("")
+		return s.word("canary %d%%", "canary %d%% 灰度", below)
+	}
 	return s.told(f.Mode, map[string]string{"live": "live", "shadow": "shadow 试运行", "canary": "canary 灰度", "off": "off"}[f.Mode])
 }
 

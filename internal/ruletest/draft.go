@@ -156,14 +156,15 @@ func (d *Draft) tries(spec *event.Spec) []attempt {
 	}
 	out := []attempt{base}
 	var singles []attempt
+	var of []string // the field that each of them changes
 	for _, f := range spec.Fields {
 		for _, v := range d.values(&f) {
-			singles = append(singles, with(base, f.Name, v))
+			singles, of = append(singles, with(base, f.Name, v)), append(of, f.Name)
 			for _, before := range d.values(&f) {
 				if before != v && strings.Contains(d.When, "changed("+f.Name+")") {
 					a := with(base, f.Name, v)
 					a.profile = map[string]string{f.Name: before}
-					singles = append(singles, a)
+					singles, of = append(singles, a), append(of, f.Name)
 				}
 			}
 		}
@@ -176,10 +177,10 @@ func (d *Draft) tries(spec *event.Spec) []attempt {
 			out = append(out, alone)
 		}
 	}
-	for _, a := range singles {
+	for i, a := range singles {
 		for _, f := range spec.Fields {
 			for _, v := range d.values(&f) {
-				if _, there := a.fields[f.Name]; !there && len(out) < maxTries {
+				if f.Name != of[i] && len(out) < maxTries {
 					out = append(out, with(a, f.Name, v))
 				}
 			}

@@ -76,6 +76,11 @@ var alone = []struct {
 	{"explain --lang en --event order.json", "explain", 0},
 	{"explain --lang zh --event order.json", "explain", 0},
 	{"check", "explain", 0},
+	{"new rule", "explain", 0},
+	{"fmt --diff", "editing", 1},
+	{"explain-code", "editing", 0},
+	{"schema", "editing", 0},
+	{"completion", "editing", 0},
 	{"test", "testing", 1},
 	{"test --lang zh", "testing-zh", 1},
 	{"backtest --from orders.jsonl", "backtest", 1},
@@ -122,8 +127,15 @@ func TestCommandsOfTheManualPrintWhatItSays(t *testing.T) {
 			}
 			n++
 			where := filepath.Join("testdata/examples", dir)
-			if dir == "" {
+			switch {
+			case dir == "":
 				where = root
+			case l.args[0] == "new": // it writes
+				there := t.TempDir()
+				if err := os.CopyFS(there, os.DirFS(where)); err != nil {
+					t.Fatal(err)
+				}
+				where = there
 			}
 			out, talk, code := notifier(t, where, nil, l.args...)
 			if code != want {
@@ -197,5 +209,22 @@ func TestCommandsOfTheManualAreAnsweredByADaemon(t *testing.T) {
 	}
 	if len(done) < 20 {
 		t.Errorf("only %d commands were run", len(done))
+	}
+}
+
+// Each command that whoever edits rules types has an example in the manual that is run, in both languages.
+func TestEveryCommandForRulesIsRunFromTheManual(t *testing.T) {
+	for _, want := range []string{"check", "test", "explain", "backtest", "fmt", "new rule", "schema", "explain-code", "completion"} {
+		found := map[bool]bool{}
+		for _, p := range pages(t) {
+			for _, l := range lines(t, p) {
+				if _, _, ok := runs(l); ok && strings.HasPrefix(strings.Join(l.args, " ")+" ", want+" ") {
+					found[strings.Contains(p, "zh-CN")] = true
+				}
+			}
+		}
+		if !found[true] || !found[false] {
+			t.Errorf("notifier %s: run from a page in Chinese %t, in English %t", want, found[true], found[false])
+		}
 	}
 }
