@@ -1,3 +1,7 @@
+//go:build !race
+
+// What is tested here runs in processes of its own, where the race detector does not look.
+
 // Package deploy holds true what stands in deploy/ and what operators see of a running daemon: its metrics, the alerts and dashboards
 // that ask for them, and that it runs where its container, its unit and its manifests put it. It needs neither Docker nor a cluster.
 package deploy

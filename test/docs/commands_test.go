@@ -1,3 +1,7 @@
+//go:build !race
+
+// What is tested here runs in processes of its own, where the race detector does not look.
+
 package docs
 
 import (

@@ -1,3 +1,5 @@
+//go:build !race
+
 // Package docs holds the documents true: README, CHANGELOG and docs/ are read as a user reads them, their commands are run,
 // their rule files and settings are loaded, and what they list is compared with what the program has. No network beyond this
 // machine, no sleeping.
