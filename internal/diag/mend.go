@@ -117,11 +117,14 @@ func indentation(lines []string, i int) (lead, text string, unsure bool) {
 	return strings.Repeat(" ", fits[0]), text, slices.Contains(fits, next)
 }
 
+// maxAbove bounds how far the lines above are looked at: a file may be nothing but tabs.
+const maxAbove = 500
+
 // places gives the columns where a key or an item can stand behind the lines above it, the nearest first; child says that the first is
 // below a key that has no value yet.
 func places(lines []string, i int, isItem, keyed bool) (out []int, child bool) {
 	limit := 1 << 20
-	for above := i - 1; above >= 0 && limit > 0; above-- {
+	for above := i - 1; above >= max(0, i-maxAbove) && limit > 0; above-- {
 		s := lines[above]
 		if trimmed := strings.TrimSpace(s); trimmed == "" || trimmed[0] == '#' || indentOf(s) >= limit {
 			continue
