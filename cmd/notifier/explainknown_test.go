@@ -117,6 +117,7 @@ func TestExplainOfARealEventSaysWhatHoldsIt(t *testing.T) {
 	until(t, "the push", func() bool { return w.sent("paid 200 in ord-1") == 1 })
 	w.order("ord-2", "u-1")
 	w.amount("ord-3", 50)
+	w.produce("orders", `{"id":"ord-4"`)
 	until(t, "the fates", func() bool {
 		_, a, _ := once(t, w.dir, "fates", "p-2")
 		_, b, _ := once(t, w.dir, "fates", "ord-2")
@@ -142,6 +143,9 @@ func TestExplainOfARealEventSaysWhatHoldsIt(t *testing.T) {
 	says([]string{"--user", "u-1", "--rule", "thanks"}, "it asks the event, not the user")
 	w.edit("rules/rules.yaml", "when: amount > 100\n    push: {title", "when: amount > 1000\n    push: {title") // and the record still is what happened
 	says([]string{"ord-1", "--rule", "thanks"}, "the rules and records as they are now say: no match", "← decided", "SENT")
+	if code, out, talk := once(t, w.dir, "explain", "ord-4"); code != exitUsage || !strings.Contains(talk, "names it and is no usable event") || !strings.Contains(talk, "next: notifier dead ls") {
+		t.Errorf("a dead letter: exit %d\n%s%s", code, out, talk)
+	}
 	if code, out, talk := once(t, w.dir, "explain", "ord-9"); code != exitUsage || !strings.Contains(talk, "nothing is known") || !strings.Contains(talk, "orders, profiles") {
 		t.Errorf("exit %d\n%s%s", code, out, talk)
 	}

@@ -2,8 +2,9 @@
 // clauses and a dispatch.Model, to the request that would leave; and of a user, which rule gives which tag.
 //
 // It promises that it speaks with the daemon's own voice: verdicts are those of package rules, gates and fates those of stage 2, in
-// virtual time. It sends nothing and reads nothing; who calls it brings event, rules and row. What it does not know is what others
-// have used before: quota and caps begin empty, and it says so.
+// virtual time. It sends nothing and reads nothing; who calls it brings event, rules and row. Of a record in
+// hand it does not know what others have used before: quota and caps begin empty, and it says so. Of an event that came (Known) it is
+// given the ledger, the fates and the user's row before it.
 package explain
 
 import (
