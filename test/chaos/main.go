@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -92,7 +93,7 @@ func run(ctx context.Context, o options, say io.Writer) (res *harness.Result, er
 	}
 	fmt.Fprint(say, res.Cells(), rows)
 	if o.record {
-		if err := res.Entry(o.seed, time.Now()).Append(filepath.Join(h.Root, harness.RunsFile)); err != nil {
+		if err := res.Entry(strings.TrimPrefix(o.vendor, "rongcloud"), o.seed, time.Now()).Append(filepath.Join(h.Root, harness.RunsFile)); err != nil {
 			return nil, err
 		}
 	}

@@ -44,6 +44,7 @@ func TestARunThatProvesTooLittleIsNamed(t *testing.T) {
 		{"failpoint answered", func(r *Result) { delete(r.Failpoints, "answered") }},
 		{"fault drip", func(r *Result) { delete(r.Faults, "drip") }},
 		{"freezes", func(r *Result) { delete(r.Freezes, "session") }},
+		{"fault code", func(r *Result) { r.Vendor = "getui" }},
 		{"0 drains", func(r *Result) { r.Drains = 0 }},
 	} {
 		r := full()

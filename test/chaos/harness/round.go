@@ -34,8 +34,11 @@ func vendorFaults(vendor string) []rig.Fault {
 	faults := slices.Clone(commonFaults)
 	slow := rig.Fault{Path: "/push.json", Kind: "timeout_after", Probability: 0.9, DelayMS: 700}
 	if vendor == audit.Getui {
+		for i := range faults { // many pushes go in one call: fewer calls meet a fault
+			faults[i].Probability *= 4
+		}
 		// A token that is refused, and a vendor that is busy: the first is renewed, the second waited for.
-		faults = append(faults, rig.Fault{Kind: "code", Code: 10001, Probability: 0.004}, rig.Fault{Kind: "code", Code: 30019, Probability: 0.004})
+		faults = append(faults, rig.Fault{Kind: "code", Code: 10001, Probability: 0.016}, rig.Fault{Kind: "code", Code: 30019, Probability: 0.016})
 		slow.Path, slow.Lane = "", "app_tag"
 	}
 	faults = append(faults, slow, rig.Fault{Kind: "timeout_after", Probability: 0.5, DelayMS: 250})

@@ -18,7 +18,8 @@ const RunsFile = "test/chaos/runs.jsonl"
 
 // Entry is one run on record, whatever came of it.
 type Entry struct {
-	Date      string        `json:"date"` // of its end
+	Date      string        `json:"date"`             // of its end
+	Vendor    string        `json:"vendor,omitempty"` // "": RongCloud
 	Seed      uint64        `json:"seed"`
 	Kills     int           `json:"kills"`
 	Stops     int           `json:"stops"`  // SIGSTOP
@@ -35,8 +36,8 @@ type Entry struct {
 }
 
 // Entry is the record of a result.
-func (res *Result) Entry(seed uint64, at time.Time) Entry {
-	r := Entry{Date: at.UTC().Format(time.DateOnly), Seed: seed, Kills: res.Kills, Drains: res.Drains, Lost: res.Lost, Doubled: res.Doubled, Overruns: res.Overruns, Problems: len(res.Problems),
+func (res *Result) Entry(vendor string, seed uint64, at time.Time) Entry {
+	r := Entry{Date: at.UTC().Format(time.DateOnly), Vendor: vendor, Seed: seed, Kills: res.Kills, Drains: res.Drains, Lost: res.Lost, Doubled: res.Doubled, Overruns: res.Overruns, Problems: len(res.Problems),
 		Hits: res.Hits, Unknown: res.Unknown, Repeats: res.Repeats, Recovered: audit.Percentile(res.FirstCall, 50), Slowest: audit.Percentile(res.FirstCall, 99)}
 	for _, n := range res.Freezes {
 		r.Stops += n
@@ -71,7 +72,7 @@ func Entries(path string) ([]Entry, error) {
 		if err := json.Unmarshal(line, &r); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", path, i+1, err)
 		}
-		at := slices.IndexFunc(all, func(o Entry) bool { return o.Seed == r.Seed && o.Problems == 0 })
+		at := slices.IndexFunc(all, func(o Entry) bool { return o.Seed == r.Seed && o.Vendor == r.Vendor && o.Problems == 0 })
 		switch {
 		case at < 0 || r.Problems > 0:
 			all = append(all, r)
@@ -99,7 +100,11 @@ func Table(runs []Entry) string {
 	}
 	var sum Entry
 	for _, r := range runs {
-		row(r, fmt.Sprintf("`go run ./test/chaos --kills %d --seed %d`", r.Kills, r.Seed), r.Date, fmt.Sprintf("%s, %s", r.Recovered, r.Slowest))
+		vendor := ""
+		if r.Vendor != "" {
+			vendor = "--vendor " + r.Vendor + " "
+		}
+		row(r, fmt.Sprintf("`go run ./test/chaos %s--kills %d --seed %d`", vendor, r.Kills, r.Seed), r.Date, fmt.Sprintf("%s, %s", r.Recovered, r.Slowest))
 		sum.Kills, sum.Hits, sum.Stops, sum.Drains = sum.Kills+r.Kills, sum.Hits+r.Hits, sum.Stops+r.Stops, sum.Drains+r.Drains
 		sum.Lost, sum.Doubled, sum.Overruns, sum.Problems = sum.Lost+r.Lost, sum.Doubled+r.Doubled, sum.Overruns+r.Overruns, sum.Problems+r.Problems
 		sum.Unknown, sum.Repeats = sum.Unknown+r.Unknown, sum.Repeats+r.Repeats
