@@ -67,6 +67,7 @@ type clause struct {
 	*condition
 	needs uint64
 	parts []simple // all must hold
+	whole bool     // the condition's, here so that it need not be looked at
 }
 
 // newIndex arranges the rules of an event, lists of more than short divided; nil when they cannot be indexed and each has to be asked.
@@ -75,7 +76,7 @@ func newIndex(spec *event.Spec, rules []*Rule, short int) *index {
 	good := true
 	clauses := func(list []*condition) (out []clause) {
 		for _, c := range list {
-			k := clause{condition: c}
+			k := clause{condition: c, whole: c.whole}
 			for _, name := range c.needs {
 				bit, ok := x.bit(spec, name)
 				k.needs |= bit

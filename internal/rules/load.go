@@ -144,6 +144,7 @@ type loader struct {
 	rules    []*Rule
 	named    map[string]*Rule // the same, by name
 	scopes   map[string]*scope
+	digest   []byte            // of the rule at hand
 	digests  map[string][]byte // of what the catalogue declares, by event: see revisionOf
 	list     diag.List
 

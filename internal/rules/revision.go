@@ -1,11 +1,10 @@
 package rules
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
+	"strconv"
 
 	"github.com/notifier/notifier/internal/diag"
 )
@@ -18,36 +17,35 @@ var beside = map[string]bool{"title": true, "notes": true, "owner": true, "links
 // what is for people. Intents carry it, so that an edit of one rule says nothing of what the others hold. It may differ where nothing
 // that counts does (then stage 2 compares the texts), never the other way round.
 func (l *loader) revisionOf(n, defaults *diag.Node, r *Rule) string {
-	h := sha256.New()
-	fmt.Fprintf(h, "%s %t ", l.opt.Zone, r.Mode == Shadow)
-	digestNode(h, n)
-	digestNode(h, defaults)
+	b := fmt.Appendf(l.digest[:0], "%s %t ", l.opt.Zone, r.Mode == Shadow)
+	b = digestNode(b, n)
+	b = digestNode(b, defaults)
 	for _, s := range r.specs {
 		if l.digests[s.Name] == nil {
-			var b bytes.Buffer
-			digestNode(&b, l.declared[s.Name])
-			l.digests[s.Name] = b.Bytes()
+			l.digests[s.Name] = digestNode(nil, l.declared[s.Name])
 		}
-		h.Write(l.digests[s.Name])
+		b = append(b, l.digests[s.Name]...)
 	}
-	return hex.EncodeToString(h.Sum(nil))[:12]
+	l.digest = b
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])[:12]
 }
 
-// digestNode writes a node so that no two different ones are written alike.
-func digestNode(h io.Writer, n *diag.Node) {
+// digestNode appends a node so that no two different ones are written alike: (KIND "TEXT" NODE...). What it writes is part of the
+// format, since revisions are on what waits.
+func digestNode(b []byte, n *diag.Node) []byte {
 	if n == nil {
-		_, _ = io.WriteString(h, "-")
-		return
+		return append(b, '-')
 	}
-	fmt.Fprintf(h, "(%d %q ", n.Kind, n.Text)
+	b = append(strconv.AppendUint(append(b, '('), uint64(n.Kind), 10), ' ')
+	b = append(strconv.AppendQuote(b, n.Text), ' ')
 	for _, f := range n.Fields {
 		if !beside[f.Key.Text] {
-			digestNode(h, f.Key)
-			digestNode(h, f.Value)
+			b = digestNode(digestNode(b, f.Key), f.Value)
 		}
 	}
 	for _, it := range n.Items {
-		digestNode(h, it)
+		b = digestNode(b, it)
 	}
-	_, _ = io.WriteString(h, ")")
+	return append(b, ')')
 }

@@ -1,8 +1,11 @@
 package rules
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/notifier/notifier/internal/diag"
 )
 
 const revisedCatalogue = `version: 1
@@ -66,5 +69,23 @@ func TestARulesRevisionIsItsOwn(t *testing.T) {
 				t.Errorf("%s: the revision of %s is another: %t, want %t", c.name, rule, got, want)
 			}
 		}
+	}
+}
+
+// What is hashed is on record with all that waits: it must stay as it is, to the byte.
+func TestTheDigestOfARuleStaysAsItIs(t *testing.T) {
+	d := diag.Parse("r.yaml", []byte("name: a\ntitle: not of it\nwhen: 'x == \"é\\n\"'\nlist: [1, \"\\u0007\", 北京]\nempty:\n"))
+	kind := func(n *diag.Node) string { return fmt.Sprintf("(%d %q ", n.Kind, n.Text) }
+	key := func(name string) string { return kind(d.Root.Key(name)) + ")" }
+	want := kind(d.Root) + key("name") + kind(d.Root.Get("name")) + ")" + key("when") + kind(d.Root.Get("when")) + ")" + key("list") + kind(d.Root.Get("list"))
+	for _, it := range d.Root.Get("list").Items {
+		want += kind(it) + ")"
+	}
+	want += ")" + key("empty") + kind(d.Root.Fields[4].Value) + "))"
+	if got := string(digestNode(nil, d.Root)); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if got := string(digestNode(nil, nil)); got != "-" {
+		t.Errorf("nothing is %s", got)
 	}
 }
