@@ -52,7 +52,7 @@ func nextFor(cmd *cobra.Command, code int, text string) string {
 	case exitSettings:
 		return "next: notifier config check"
 	case exitUnreachable:
-		return "next: notifier config show, and see that kafka.brokers answer"
+		return "next: notifier doctor"
 	}
 	return ""
 }

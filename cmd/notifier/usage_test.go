@@ -88,7 +88,7 @@ func TestAnErrorEndsWithTheNextCommand(t *testing.T) {
 		code       int
 		text, want string
 	}{
-		{exitUsage, "no such file", "next: notifier config check --help"}, {exitSettings, "bad", "next: notifier config check"}, {exitUnreachable, "no broker", "next: notifier config show"},
+		{exitUsage, "no such file", "next: notifier config check --help"}, {exitSettings, "bad", "next: notifier config check"}, {exitUnreachable, "no broker", "next: notifier doctor"},
 		{exitUsage, "x; next: notifier dead ls", ""}, {exitFindings, "3 errors", ""}, {exitUsage, "", ""},
 	} {
 		if got := nextFor(check, c.code, c.text); c.want == "" && got != "" || !strings.HasPrefix(got, c.want) {

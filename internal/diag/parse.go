@@ -298,15 +298,6 @@ func (d *Doc) foreign(t *token.Token) {
 	}
 }
 
-// find gives the column of a word in a line, or 1.
-func (d *Doc) find(line int, word string) int {
-	l := d.lines[line-1]
-	if i := strings.Index(l, word); i >= 0 {
-		return utf8.RuneCountInString(l[:i]) + 1
-	}
-	return 1
-}
-
 // whole reports what is wrong with the file as a whole, at its beginning.
 func (d *Doc) whole(code string, msg, hint Text) { d.at(1, 1, 2, code, Error, msg, hint) }
 

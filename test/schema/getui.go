@@ -26,14 +26,14 @@ var getui = sync.OnceValues(func() (map[string]*jsonschema.Schema, error) {
 		return nil, fmt.Errorf("read Getui's schemas: %w", err)
 	}
 	if err := known(doc); err != nil {
-		return nil, fmt.Errorf("Getui's schemas: %w", err)
+		return nil, fmt.Errorf("schemas of Getui: %w", err)
 	}
 	const at = "https://schemas.example/getui"
 	c := jsonschema.NewCompiler()
 	c.RegisterVocabulary(vocabulary())
 	c.AssertVocabs()
 	if err := c.AddResource(at, doc); err != nil {
-		return nil, fmt.Errorf("Getui's schemas: %w", err)
+		return nil, fmt.Errorf("schemas of Getui: %w", err)
 	}
 	out := map[string]*jsonschema.Schema{}
 	for name := range doc.(map[string]any)["requests"].(map[string]any) {
