@@ -428,15 +428,16 @@ func (a *App) readiness() admin.Health {
 	return h
 }
 
-// heldBack reads from the metrics which lanes send nothing, and which rules their brake has paused.
+// heldBack reads from the metrics which lanes send nothing or lost slots to somebody else, and which rules their brake has paused.
 func heldBack(g prometheus.Gatherer) (out []string) {
 	mfs, err := g.Gather()
 	if err != nil {
 		return []string{err.Error()}
 	}
+	foreign := map[string]float64{}
 	for _, mf := range mfs {
-		brake := mf.GetName() == "notifier_brake_tripped"
-		if mf.GetName() != "notifier_lane_held" && !brake {
+		brake, used := mf.GetName() == "notifier_brake_tripped", mf.GetName() == "notifier_quota_used"
+		if mf.GetName() != "notifier_lane_held" && !brake && !used {
 			continue
 		}
 		for _, m := range mf.GetMetric() {
@@ -447,12 +448,21 @@ func heldBack(g prometheus.Gatherer) (out []string) {
 			for _, p := range m.GetLabel() {
 				l[p.GetName()] = p.GetValue()
 			}
+			if used {
+				if l["source"] == "external" {
+					foreign[l["lane"]] = max(foreign[l["lane"]], m.GetGauge().GetValue())
+				}
+				continue
+			}
 			if brake {
 				out = append(out, fmt.Sprintf("rule %s is paused by its brake: notifier resume rule/%s", l["rule"], l["rule"]))
 				continue
 			}
 			out = append(out, fmt.Sprintf("lane %s is stopped: %s", l["lane"], l["reason"]))
 		}
+	}
+	for lane, n := range foreign {
+		out = append(out, fmt.Sprintf("somebody else used %.0f slots of %s: see docs/runbook.md#app-key", n, lane))
 	}
 	return out
 }

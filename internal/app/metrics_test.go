@@ -123,3 +123,21 @@ func TestAParkedRuleIsNamedEverywhere(t *testing.T) {
 func sayings(l *liveRules) ledger.Instance {
 	return says(ledger.Instance{}, l.set(), l.failure(), time.Now())
 }
+
+// Slots that somebody else took are told until their windows are over, once for a lane.
+func TestForeignUseIsNamedInReadiness(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewRegistry()
+	used := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "notifier_quota_used"}, []string{"lane", "window", "source"})
+	reg.MustRegister(used)
+	used.WithLabelValues("main/broadcast", "1h", "own").Set(1)
+	used.WithLabelValues("main/broadcast", "1h", "external").Set(0)
+	if got := heldBack(reg); len(got) != 0 {
+		t.Errorf("our own use is told: %q", got)
+	}
+	used.WithLabelValues("main/broadcast", "1h", "external").Set(1)
+	used.WithLabelValues("main/broadcast", "day", "external").Set(2)
+	if got, want := strings.Join(heldBack(reg), "; "), "somebody else used 2 slots of main/broadcast: see docs/runbook.md#app-key"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

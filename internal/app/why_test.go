@@ -90,7 +90,7 @@ func TestTheFirstGateThatHoldsIsNamed(t *testing.T) {
 		{"take-over", "left call A-0-1 of lane main/broadcast open", "notifier attempts A-0-1", now.Add(-30 * time.Second), func() {
 			st.Attempts["A-0-1"] = &ledger.Attempt{ID: "A-0-1", Account: "rongcloud:k", Lane: "broadcast", State: ledger.Started, Owner: "gone-1", At: now.Add(-30 * time.Second), NotAfter: now.Add(-24 * time.Second)}
 		}},
-		{"quota", "1 requests wait for a slot of main/broadcast", "notifier quota", now.Add(-10 * time.Minute), func() {
+		{"quota", "1 requests wait for a slot of main/broadcast", "docs/runbook.md#app-key", now.Add(-10 * time.Minute), func() {
 			st.Attempts["x"] = &ledger.Attempt{ID: "x", Account: "rongcloud:k", Lane: "broadcast", State: ledger.External, At: now.Add(-time.Minute), Until: now.Add(-time.Minute), Weight: 2}
 			f.wait("q", func(*ledger.Pending) {})
 		}},

@@ -152,7 +152,16 @@ func (w *why) quota() WhyStep {
 	for _, u := range l.Windows {
 		used = append(used, fmt.Sprintf("%s %d/%d", u.Window, u.Used, u.Limit))
 	}
-	return WhyStep{Holds: true, Since: w.since[p.Intent], What: fmt.Sprintf("%d requests wait for a slot of %s, the next is free at %s (%s)", n, l.Lane, w.zoned(l.Next), strings.Join(used, ", ")), Next: "notifier quota"}
+	foreign, next := 0, "notifier quota"
+	for _, c := range l.Charges {
+		if c.Source == "external" {
+			foreign += c.Slots
+		}
+	}
+	if foreign > 0 {
+		used, next = append(used, fmt.Sprintf("%d slots used by somebody else", foreign)), "docs/runbook.md#app-key"
+	}
+	return WhyStep{Holds: true, Since: w.since[p.Intent], What: fmt.Sprintf("%d requests wait for a slot of %s, the next is free at %s (%s)", n, l.Lane, w.zoned(l.Next), strings.Join(used, ", ")), Next: next}
 }
 
 func (w *why) takeOver() WhyStep {
