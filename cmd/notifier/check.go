@@ -37,7 +37,7 @@ func newCheckCmd() *cobra.Command {
 		Short: "find every error in rules",
 		Long: `Finds every mistake in the event catalogue and the rules, of all files in one run.
 
-PATH is a folder or a file, rules/ if there is none. Accounts come from the settings (-c, or a notifier.yaml beside
+PATH is a folder or a file; without one it is what the settings given with -c say, else rules/. Accounts come from the settings (-c, or a notifier.yaml beside
 the rules); without settings every account name is taken as known.`,
 		Example: `  notifier check
   notifier check rules/vip.yaml
@@ -45,11 +45,11 @@ the rules); without settings every account name is taken as known.`,
   notifier check --format github --strict rules/`,
 		SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if o.paths = args; len(args) == 0 {
-				o.paths = []string{"rules/"}
-			}
 			if f := cmd.Flag("config"); f != nil && f.Changed {
 				o.config = f.Value.String()
+			}
+			if o.paths = args; len(args) == 0 {
+				o.paths = rulesOf(o.config, os.Environ())
 			}
 			if f := cmd.Flag("lang"); f != nil {
 				o.lang = f.Value.String()
@@ -202,6 +202,17 @@ func language(flag string, env []string) (diag.Lang, error) {
 		return diag.EN, nil
 	}
 	return diag.Both, nil
+}
+
+// rulesOf is where rules are if nobody says: where the settings named with -c have them, else rules/. Settings that cannot be read are named
+// later, by whoever needs them.
+func rulesOf(config string, env []string) []string {
+	if config != "" {
+		if s, _ := settings.LoadForRules(config, env); s != nil {
+			return []string{s.Rules}
+		}
+	}
+	return []string{"rules/"}
 }
 
 // accounts gives the loader what the settings say, or a stand-in that knows every account and says so.

@@ -63,6 +63,9 @@ The gates in their order, the first that stops an event names the reason:
 			if f := cmd.Flag("config"); f != nil && f.Changed {
 				o.config = f.Value.String()
 			}
+			if !cmd.Flags().Changed("rules") {
+				o.paths = rulesOf(o.config, os.Environ())
+			}
 			out, err := coloured(cmd)
 			if err != nil {
 				return err
@@ -99,7 +102,7 @@ The gates in their order, the first that stops an event names the reason:
 	f.StringVar(&o.rule, "rule", "", "only this rule; with --user: what it says of the user")
 	f.StringVar(&o.now, "now", "", "when the record comes in: 2026-11-21 23:30, RFC 3339 (default the event's own time)")
 	f.StringVar(&o.since, "since", "", "EVENT_ID: how far back its topics are searched if it left no trace (default "+searchedBack+")")
-	f.StringArrayVar(&o.paths, "rules", []string{"rules/"}, "folder or file of rules")
+	f.StringArrayVar(&o.paths, "rules", []string{"rules/"}, "folder or file of rules (with -c: what the settings say)")
 	f.StringVar(&o.format, "format", "text", "text or json")
 	f.StringVar(&o.lang, "lang", "", "en, zh or both (default from the locale)")
 	return cmd

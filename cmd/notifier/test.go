@@ -30,7 +30,7 @@ func newTestCmd() *cobra.Command {
 		Long: `Runs the tests that stand in rule files, each through the code of the daemon: decoder, conditions, gates, quota and
 merging in virtual time, to the request that would leave. It has no connection, so nothing can be sent.
 
-PATH is a folder or a file, rules/ if there is none. Accounts, time zone, consent and user limits come from the
+PATH is a folder or a file; without one it is what the settings given with -c say, else rules/. Accounts, time zone, consent and user limits come from the
 settings (-c, or a notifier.yaml beside the rules); without settings every account may do everything.`,
 		Example: `  notifier test
   notifier test rules/vip.yaml --run 'vip-.*/夜里'
@@ -39,11 +39,11 @@ settings (-c, or a notifier.yaml beside the rules); without settings every accou
   notifier test --format junit > report.xml`,
 		SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if o.paths = args; len(args) == 0 {
-				o.paths = []string{"rules/"}
-			}
 			if f := cmd.Flag("config"); f != nil && f.Changed {
 				o.config = f.Value.String()
+			}
+			if o.paths = args; len(args) == 0 {
+				o.paths = rulesOf(o.config, os.Environ())
 			}
 			if f := cmd.Flag("lang"); f != nil {
 				o.lang = f.Value.String()
