@@ -9,7 +9,9 @@ import (
 // lower-case vendor keys and "android.hw"; pushExt in forms uses upper-case keys
 // in an array: the vendor has two dialects for the same thing.
 var (
-	title = text(0, 50, 0)
+	title        = text(0, 50, 0)
+	interruption = oneOf(`"passive"`, `"active"`, `"time-sensitive"`, `"critical"`)
+	upperCase    = matching(`^[A-Z_]+$`, "upper-case letters")
 
 	iosNode = object(
 		opt("title", title),
@@ -20,7 +22,7 @@ var (
 		opt("apns-collapse-id", anyText),
 		opt("category", anyText),
 		opt("richMediaUri", anyText),
-		opt("interruption-level", oneOf(`"passive"`, `"active"`, `"time-sensitive"`, `"critical"`)),
+		opt("interruption-level", interruption),
 		opt("extras", anyObject),
 	)
 
@@ -36,7 +38,7 @@ var (
 			opt("channelId", anyText),
 			opt("importance", importance),
 			opt("image", httpsURL),
-			opt("category", matching(`^[A-Z_]+$`, "upper-case letters")),
+			opt("category", upperCase),
 		)),
 		opt("mi", object(
 			opt("channelId", anyText),
@@ -79,14 +81,14 @@ var (
 		opt("templateId", anyText),
 		opt("forceShowPushContent", flag),
 		opt("pushConfigs", list(0, 0, both(object(
-			opt("MI", anyObject),
-			opt("HONOR", anyObject),
-			opt("HW", anyObject),
-			opt("OPPO", anyObject),
-			opt("VIVO", anyObject),
-			opt("APNs", anyObject),
-			opt("FCM", anyObject),
-			opt("OHOS", anyObject),
+			opt("MI", object(opt("channelId", anyText), opt("large_icon_uri", anyText))),
+			opt("HONOR", object(opt("importance", importance), opt("image", httpsURL))),
+			opt("HW", object(opt("channelId", anyText), opt("importance", importance), opt("image", httpsURL), opt("category", upperCase))),
+			opt("OPPO", object(opt("channelId", anyText), opt("category", anyText))),
+			opt("VIVO", both(object(opt("classification", oneOf(`"0"`, `"1"`)), opt("category", anyText)), vivoCategory)),
+			opt("APNs", object(opt("thread-id", anyText), opt("apns-collapse-id", anyText), opt("richMediaUri", anyText), opt("interruption-level", interruption))),
+			opt("FCM", object(opt("channelId", anyText), opt("collapse_key", anyText), opt("imageUrl", anyText))),
+			opt("OHOS", object(opt("category", anyText), opt("image", httpsURL))),
 		), singleKey))),
 	)
 )
