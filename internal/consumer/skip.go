@@ -186,6 +186,9 @@ func (c *Consumer) write(ctx context.Context, s *kgo.GroupTransactSession, rs ..
 		s.Produce(ctx, r, promise.Promise())
 	}
 	err := errors.Join(s.Client().Flush(ctx), promise.Err())
+	if err == nil {
+		err = ledger.AwaitTopics(ctx, s.Client(), rs)
+	}
 	committed, eerr := s.End(ctx, kgo.TransactionEndTry(err == nil))
 	if err = errors.Join(err, eerr); err == nil && !committed {
 		err = errors.New("the transaction was aborted")

@@ -478,7 +478,7 @@ func (a *actor) pause(l *lane, began time.Time, detail string) {
 func (a *actor) probe(l *lane) {
 	l.probing = true
 	a.pos.AttemptSeq++
-	id := fmt.Sprintf("%s-%d-p%d", a.gen.Incarnation, a.p, a.pos.AttemptSeq)
+	id := a.askID("p")
 	a.ask(l.ac.Timeout, func(ctx context.Context) result { return result{&call{lane: l}, l.ac.Vendor.Probe(ctx, id)} })
 }
 

@@ -67,6 +67,13 @@ func (a *actor) planReads(ac *account, now time.Time) {
 	}
 }
 
+// askID names a call that changes nothing at the vendor, so that no attempt is on record and its number may come again after a crash: what
+// tells two owners apart is in it.
+func (a *actor) askID(kind string) string {
+	nonce := a.w.Nonce()
+	return fmt.Sprintf("%s-%d-%s%d-%s", a.gen.Incarnation, a.p, kind, a.pos.AttemptSeq, nonce[max(0, len(nonce)-5):])
+}
+
 // startRead lets a read leave.
 func (a *actor) startRead(l *lane, r *reading) {
 	l.running++
@@ -75,7 +82,7 @@ func (a *actor) startRead(l *lane, r *reading) {
 	pace, _ := l.pacer.Start(local, local.Add(l.ac.Timeout), 1)
 	r.began = a.clock.now()
 	a.pos.AttemptSeq++
-	id := fmt.Sprintf("%s-%d-r%d", a.gen.Incarnation, a.p, a.pos.AttemptSeq)
+	id := a.askID("r")
 	a.ask(l.ac.Timeout, func(ctx context.Context) result {
 		var o Outcome
 		r.tags, o = l.ac.Vendor.ReadTags(ctx, id, r.users)

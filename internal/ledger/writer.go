@@ -150,6 +150,9 @@ func (w *Writer) commit(ctx context.Context, cl *kgo.Client) error {
 	if err := promise.Err(); err != nil {
 		return fmt.Errorf("produce: %w", err)
 	}
+	if err := AwaitTopics(ctx, cl, w.buf); err != nil {
+		return err
+	}
 	if failpoint.Enabled && w.startsCall() {
 		failpoint.Here(failpoint.Produced)
 	}
@@ -158,6 +161,31 @@ func (w *Writer) commit(ctx context.Context, cl *kgo.Client) error {
 	}
 	w.buf = w.buf[:0]
 	clear(w.at)
+	return nil
+}
+
+// AwaitTopics waits until the client has stored what it learned of the topics of records that it has flushed. It belongs between the
+// flush and the end of every transaction: what waited for a topic's first metadata is sent before they are stored (franz-go 1.22,
+// storePartitionsUpdate), and EndTransaction looks for what was written in what is stored. A commit that found nothing there would abort
+// and return nil, and what this process takes for committed would not be there. Usually nothing is waited for.
+func AwaitTopics(ctx context.Context, cl *kgo.Client, flushed []*kgo.Record) error {
+	seen := map[string]bool{}
+	for _, r := range flushed {
+		if seen[r.Topic] {
+			continue
+		}
+		seen[r.Topic] = true
+		for {
+			if leader, _, err := cl.PartitionLeader(r.Topic, r.Partition); leader >= 0 || err != nil { // -1 without an error: not stored
+				break
+			}
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("partitions of %s: %w", r.Topic, context.Cause(ctx))
+			case <-time.After(100 * time.Microsecond):
+			}
+		}
+	}
 	return nil
 }
 

@@ -117,12 +117,18 @@ func (r *Reader) Replay(ctx context.Context, letters []*Letter, by, why string) 
 		return fmt.Errorf("replay: %w", err)
 	}
 	promise := kgo.AbortingFirstErrPromise(cl)
+	var all []*kgo.Record
 	for _, l := range letters {
 		hs := append(slices.Clone(l.Headers), kgo.RecordHeader{Key: ledger.DeadReplayed, Value: []byte(l.ID)})
-		cl.Produce(ctx, &kgo.Record{Topic: l.Topic, Partition: l.Partition, Key: l.Key, Value: l.Value, Headers: hs}, promise.Promise())
+		all = append(all, &kgo.Record{Topic: l.Topic, Partition: l.Partition, Key: l.Key, Value: l.Value, Headers: hs})
 	}
-	cl.Produce(ctx, &kgo.Record{Topic: r.Topics.Control, Key: []byte(c.Key()), Value: note}, promise.Promise())
-	err = errors.Join(cl.Flush(ctx), promise.Err())
+	all = append(all, &kgo.Record{Topic: r.Topics.Control, Key: []byte(c.Key()), Value: note})
+	for _, x := range all {
+		cl.Produce(ctx, x, promise.Promise())
+	}
+	if err = errors.Join(cl.Flush(ctx), promise.Err()); err == nil {
+		err = ledger.AwaitTopics(ctx, cl, all)
+	}
 	end := kgo.TransactionEndTry(err == nil)
 	if err = errors.Join(err, cl.EndTransaction(context.WithoutCancel(ctx), end)); err != nil {
 		return fmt.Errorf("replay: %w", err)
