@@ -20,18 +20,34 @@ func newConfigCmd() *cobra.Command {
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: ok, %d accounts\n", settingsPath(cmd), len(s.Accounts))
 				return err
 			}},
-		&cobra.Command{Use: "show", Short: "every value and where it comes from; secrets are ***", Args: cobra.NoArgs, Example: `  notifier config show -c notifier.yaml`,
-			RunE: func(cmd *cobra.Command, _ []string) error {
-				s, err := loadSettings(cmd)
-				if err != nil {
-					return err
-				}
-				w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
-				for _, e := range s.Entries {
-					fmt.Fprintf(w, "%s\t%s\t%s\n", e.Path, e.Value, e.Origin)
-				}
-				return w.Flush()
-			}},
+		newConfigShowCmd(),
 	)
+	return cmd
+}
+
+func newConfigShowCmd() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{Use: "show", Short: "every value and where it comes from; secrets are ***", Args: cobra.NoArgs,
+		Example: `  notifier config show -c notifier.yaml
+  notifier config show --format json`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if format != "text" && format != "json" {
+				return &exitError{exitUsage, fmt.Errorf("unknown --format %q: text or json", format)}
+			}
+			s, err := loadSettings(cmd)
+			if err != nil {
+				return err
+			}
+			if format == "json" {
+				return printJSON(cmd.OutOrStdout(), map[string]any{"schema": "notifier.config/v1", "settings": s.Entries})
+			}
+			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 4, 2, ' ', 0)
+			for _, e := range s.Entries {
+				fmt.Fprintf(w, "%s\t%s\t%s\n", e.Path, e.Value, e.Origin)
+			}
+			return w.Flush()
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "text", "text or json")
 	return cmd
 }

@@ -319,12 +319,19 @@ func TestFromAnEventToTheVendorAndBackToTheCommands(t *testing.T) {
 	w.order("ord-1", "u-1")
 	w.produce("profiles", fmt.Sprintf(`{"id":"p-1","at":%q,"user":"u-1","city":"北京","level":"vip"}`, time.Now().Format(time.RFC3339)))
 	w.produce("orders", `{"id":"ord-2"`)
+	w.produce("orders", fmt.Sprintf(`{"id":"ord-3","at":%q,"user":"u-1","amount":1}`, time.Now().Format(time.RFC3339)))
 	until(t, "the push", func() bool { return w.sent("paid 200 in ord-1") == 1 })
 	until(t, "the tag", func() bool { return fmt.Sprint(w.sbx.Tags(sandbox.DefaultKey)["u-1"]) == "[city_北京]" })
 	until(t, "balanced books", func() bool {
 		code, out, _ := once(t, w.dir, "fates")
-		return code == 0 && strings.Contains(out, "1 dead letters; 2 intents = 2 fates + 0 pending ✓")
+		return code == 0 && strings.Contains(out, "4 events: 1 no rule, 1 dead, 2 with intents; 2 intents = 2 fates + 0 pending ✓")
 	})
+	if code, out, _ := once(t, w.dir, "fates", "--since", "1h", "--format", "json"); code != 0 || !strings.Contains(out, `"events": 4`) {
+		t.Errorf("fates of an hour: %d %s", code, out)
+	}
+	if code, out, _ := once(t, w.dir, "fates", "--since", "1h"); code != 0 || !strings.Contains(out, "; 2 intents = 2 fates + 0 pending ✓") {
+		t.Errorf("fates of an hour: %d %s", code, out)
+	}
 	if code, out, _ := once(t, w.dir, "fates", "ord-1", "--format", "json"); code != 0 || !strings.Contains(out, `"fate": "SENT"`) || !strings.Contains(out, `"notifier.fates/v1"`) {
 		t.Errorf("fates: %d %s", code, out)
 	}
@@ -335,6 +342,10 @@ func TestFromAnEventToTheVendorAndBackToTheCommands(t *testing.T) {
 	}
 	if _, out, _ := once(t, w.dir, "config", "show"); strings.Contains(out, sandbox.DefaultSecret) {
 		t.Error("config show prints the secret")
+	}
+	code, out, _ := once(t, w.dir, "config", "show", "--format", "json")
+	if code != 0 || strings.Contains(out, sandbox.DefaultSecret) || !strings.Contains(out, `"schema": "notifier.config/v1"`) || !strings.Contains(out, `"path": "kafka.brokers"`) {
+		t.Errorf("config show as JSON: exit %d, %s", code, out)
 	}
 	if strings.Contains(p.said(), sandbox.DefaultSecret) {
 		t.Error("the log holds the secret")

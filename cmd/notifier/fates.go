@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -8,8 +9,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/query"
+	"github.com/notifier/notifier/internal/rules"
+	"github.com/notifier/notifier/internal/settings"
 )
 
 func newFatesCmd() *cobra.Command {
@@ -64,36 +68,23 @@ func newFatesCmd() *cobra.Command {
 			}
 			switch format {
 			case "json":
-				return printJSON(out, map[string]any{"schema": "notifier.fates/v1", "fates": all})
+				v := map[string]any{"schema": "notifier.fates/v1", "fates": all}
+				if (query.Filter{Since: f.Since}) == f {
+					t, err := tally(cmd.Context(), r, s, f.Since)
+					if err != nil {
+						return &exitError{exitUnreachable, err}
+					}
+					v["tally"] = t
+				}
+				return printJSON(out, v)
 			case "jsonl":
 				return nil
 			}
 			if f.Event != "" && n == 0 {
 				return &exitError{exitUsage, fmt.Errorf("no fate for event %q: it matched no rule, is still pending, or never came; next: notifier status", f.Event)}
 			}
-			if f == (query.Filter{}) {
-				b, err := r.Books(cmd.Context())
-				if err != nil {
-					return &exitError{exitUnreachable, err}
-				}
-				halts, err := r.Halts(cmd.Context())
-				if err != nil {
-					return &exitError{exitUnreachable, err}
-				}
-				mark := "✓"
-				switch n := b.OnRecord(); {
-				case !b.Balanced() && b.Kept && n < b.Given:
-					mark = fmt.Sprintf("✗ the ledger gave %d fates, %s holds %d", b.Given, r.Topics.Fates, n)
-				case !b.Balanced():
-					mark = fmt.Sprintf("✗ the books do not balance (%d intents with two fates)", len(b.Double))
-				case len(halts) > 0:
-					mark = "✗ without the stopped partitions"
-				}
-				sayHalts(out, halts)
-				fmt.Fprintf(out, "%d dead letters; %d intents = %d fates + %d pending %s\n", b.Dead, b.Intents, b.Given, b.Pending, mark)
-				if !b.Balanced() || len(halts) > 0 {
-					return &exitError{code: exitFindings}
-				}
+			if (query.Filter{Since: f.Since}) == f {
+				return printBooks(cmd, r, s, f.Since)
 			}
 			return nil
 		},
@@ -105,6 +96,57 @@ func newFatesCmd() *cobra.Command {
 	f.StringVar(&fate, "fate", "", "SENT, COALESCED, SUPPRESSED, DEAD or UNKNOWN")
 	f.StringVar(&format, "format", "text", "text, json or jsonl")
 	return cmd
+}
+
+// tally counts what became of the events since a time; nil when the rule files have errors, so that nobody knows which topics hold events.
+func tally(ctx context.Context, r *query.Reader, s *settings.Settings, since time.Time) (*query.Tally, error) {
+	set, _ := rules.Load([]string{s.Rules}, app.RuleOptions(s))
+	if set == nil {
+		return nil, nil
+	}
+	return r.Tally(ctx, set.Topics(), since)
+}
+
+// printBooks ends the list with its sum: of all that the topics hold, or of what came since a time. Whether the books balance is always
+// said of all.
+func printBooks(cmd *cobra.Command, r *query.Reader, s *settings.Settings, since time.Time) error {
+	out := cmd.OutOrStdout()
+	t, err := tally(cmd.Context(), r, s, since)
+	if err != nil {
+		return &exitError{exitUnreachable, err}
+	}
+	b, err := r.Books(cmd.Context())
+	if err != nil {
+		return &exitError{exitUnreachable, err}
+	}
+	halts, err := r.Halts(cmd.Context())
+	if err != nil {
+		return &exitError{exitUnreachable, err}
+	}
+	mark := "✓"
+	switch n := b.OnRecord(); {
+	case !b.Balanced() && b.Kept && n < b.Given:
+		mark = fmt.Sprintf("✗ the ledger gave %d fates, %s holds %d", b.Given, r.Topics.Fates, n)
+	case !b.Balanced():
+		mark = fmt.Sprintf("✗ the books do not balance (%d intents with two fates)", len(b.Double))
+	case len(halts) > 0:
+		mark = "✗ without the stopped partitions"
+	}
+	sayHalts(out, halts)
+	switch {
+	case t == nil:
+		fmt.Fprintf(out, "events not counted, the rule files have errors: `notifier check`; %d dead; ", b.Dead)
+	default:
+		fmt.Fprintf(out, "%d events: %d no rule, %d dead, %d with intents; ", t.Events, t.NoRule, t.Dead, t.Matched)
+	}
+	if t != nil && !since.IsZero() {
+		b.Intents, b.Given, b.Pending = t.Intents, t.Fates, t.Pending
+	}
+	fmt.Fprintf(out, "%d intents = %d fates + %d pending %s\n", b.Intents, b.Given, b.Pending, mark)
+	if mark != "✓" {
+		return &exitError{code: exitFindings}
+	}
+	return nil
 }
 
 func fateText(f *ledger.Fate) string {

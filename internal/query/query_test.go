@@ -51,7 +51,7 @@ func written(t *testing.T) (*Reader, *kadm.Client, *kgo.Client) {
 		if p == 0 {
 			ins := make([]*intent.Intent, 3)
 			for i := range ins {
-				ins[i] = &intent.Intent{V: 1, ID: intent.ID(fmt.Sprintf("t/0/%d/r/u%d", i, i)), Event: intent.EventRef{ID: fmt.Sprint("e", i)}, Rule: "r", Target: fmt.Sprint("u", i), Action: intent.Push}
+				ins[i] = &intent.Intent{V: 1, ID: intent.ID(fmt.Sprintf("t/0/%d/r/u%d", i, i)), Event: intent.EventRef{ID: fmt.Sprint("e", i), Topic: "t", Offset: int64(i)}, Rule: "r", Target: fmt.Sprint("u", i), Action: intent.Push}
 			}
 			now := time.Now()
 			to.Writer.Fate(ledger.NewFate(ins[0], ledger.Sent, "", now))

@@ -150,7 +150,7 @@ type Tags struct {
 
 // Entry is one value with its origin. Value is as written, a secret is ***.
 type Entry struct {
-	Path   string // kafka.brokers
-	Value  string // "" when there is none
-	Origin string // flag | env NAME | file.yaml:LINE | default
+	Path   string `json:"path"`   // kafka.brokers
+	Value  string `json:"value"`  // "" when there is none
+	Origin string `json:"origin"` // flag | env NAME | file.yaml:LINE | default
 }

@@ -238,7 +238,7 @@ func TestTheRightsOfThePageAreEnough(t *testing.T) {
 	g.until("the size of the ledger", g.ledgerSize)
 	g.until("the dead letter and the fate", func() bool {
 		out, code := ran(t, g.as("oncall"), "fates", "-c", g.file)
-		return code == 0 && strings.Contains(out, "1 dead letters; 1 intents = 1 fates + 0 pending")
+		return code == 0 && strings.Contains(out, "1 dead, 1 with intents; 1 intents = 1 fates + 0 pending")
 	})
 	for _, c := range commands {
 		if out, ok := g.answers(c); !ok {
