@@ -68,7 +68,10 @@ func (b *Bench) Request(d dispatch.Departure) (json.RawMessage, error) {
 	return formJSON(body)
 }
 
-// formJSON gives a form as a JSON object; a field that stands several times is a list.
+// formLists are the fields of forms that may stand several times (rongcloud.md, E3 and E8).
+var formLists = []string{"toUserId", "userIds"}
+
+// formJSON gives a form as a JSON object; what may stand several times is a list, also where it stands once.
 func formJSON(body []byte) (json.RawMessage, error) {
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
@@ -77,7 +80,7 @@ func formJSON(body []byte) (json.RawMessage, error) {
 	out := map[string]any{}
 	for k, vs := range form {
 		out[k] = vs[0]
-		if len(vs) > 1 {
+		if slices.Contains(formLists, k) {
 			out[k] = vs
 		}
 	}

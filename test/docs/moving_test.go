@@ -3,7 +3,6 @@
 package docs
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,11 +10,9 @@ import (
 	"testing"
 
 	"github.com/notifier/notifier/internal/app"
-	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/ruletest"
 	"github.com/notifier/notifier/internal/settings"
-	"github.com/notifier/notifier/test/schema"
 )
 
 const moving = "docs/moving"
@@ -43,21 +40,7 @@ func moved(t *testing.T, file, folder string) (sent []string) {
 		}
 	}
 	b := app.NewBench(s, nil)
-	rep := ruletest.Run(ruletest.Options{Set: set, Stage: b.Options, Identities: b.Identities, Snapshots: &ruletest.Snapshots{}, Request: func(d dispatch.Departure) (json.RawMessage, error) {
-		body, err := b.Request(d)
-		if err != nil {
-			return nil, err
-		}
-		path := d.Call.Endpoint
-		if slices.ContainsFunc(s.Accounts, func(a settings.Account) bool { return a.Name == d.Account && a.Vendor == "getui" }) {
-			path = "/v2/app" + path
-		}
-		if err := schema.Request("POST", path, body); err != nil {
-			t.Errorf("%s: a request breaks the vendor's schema: %v\n%s", file, err, body)
-		}
-		sent = append(sent, path)
-		return body, nil
-	}})
+	rep := ruletest.Run(ruletest.Options{Set: set, Stage: b.Options, Identities: b.Identities, Snapshots: &ruletest.Snapshots{}, Request: held(t, file, b, func(path string) { sent = append(sent, path) })})
 	for _, r := range rep.Results {
 		if !r.OK {
 			t.Errorf("%s: %s/%s: %v", file, r.Rule, r.Name, r.Diffs)
