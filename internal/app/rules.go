@@ -250,6 +250,7 @@ func problems(code string, err error, at func(field string) []string) (out []rul
 		if bad.ZH != "" {
 			p.Message.ZH = "`" + last + "`：" + bad.ZH
 		}
+		p.Hint, _ = diag.DidYouMean(last, bad.Known)
 		out = append(out, p)
 	}
 	return out

@@ -17,13 +17,13 @@ import (
 
 // Tally says what became of the records of the event topics between a time and now, from the topics alone.
 type Tally struct {
-	Events  int `json:"events"`      // records that stage 1 has passed
-	NoRule  int `json:"no_rule"`     // of them: no rule matched, or the catalogue does not know their kind
-	Dead    int `json:"dead"`        // of them: became a dead letter
+	Events  int `json:"events"`  // records that stage 1 has passed
+	NoRule  int `json:"no_rule"` // of them: no rule matched, or the catalogue does not know their kind
+	Dead    int `json:"dead"`    // of them: became a dead letter
 	Matched int `json:"matched"` // of them: have intents
-	Intents int `json:"intents"`     // of these records, which are
-	Fates   int `json:"fates"`       // ended
-	Pending int `json:"pending"`     // or pending, those included that stage 2 has not taken in yet
+	Intents int `json:"intents"` // of these records, which are
+	Fates   int `json:"fates"`   // ended
+	Pending int `json:"pending"` // or pending, those included that stage 2 has not taken in yet
 }
 
 // place is where a record of an event topic stands.

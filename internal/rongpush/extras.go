@@ -109,7 +109,7 @@ func knownKeys(path string, raw json.RawMessage, t reflect.Type) error {
 			ft, ok = t.Elem(), true
 		}
 		if !ok {
-			err = every(err, refuse(path+"."+key, "unknown key; there are %s", "没有这一项；可用：%s", strings.Join(slices.Sorted(maps.Keys(fields)), ", ")))
+			err = every(err, unknownKey(path+"."+key, slices.Sorted(maps.Keys(fields))))
 			continue
 		}
 		err = every(err, knownKeys(path+"."+key, object[key], ft))

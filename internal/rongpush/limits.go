@@ -42,7 +42,8 @@ var Platforms = []string{ios, android, harmon}
 type InvalidError struct {
 	Field  string // as the vendor spells it, with its path: "notification.ios.badge"
 	Reason string
-	ZH     string // the reason in Chinese, where a rule file can be at fault; "" elsewhere
+	ZH     string   // the reason in Chinese, where a rule file can be at fault; "" elsewhere
+	Known  []string // what could stand in the place of an unknown key
 }
 
 func (e *InvalidError) Error() string { return "invalid request: " + e.Field + ": " + e.Reason }
@@ -57,6 +58,12 @@ func invalid(field, format string, args ...any) error {
 // refuse is invalid for what a rule file can get wrong: it says it in both languages, from the same arguments.
 func refuse(field, en, zh string, args ...any) error {
 	return &InvalidError{Field: field, Reason: fmt.Sprintf(en, args...), ZH: fmt.Sprintf(zh, args...)}
+}
+
+// unknownKey refuses a key that is none of those that there are.
+func unknownKey(field string, known []string) error {
+	all := strings.Join(known, ", ")
+	return &InvalidError{Field: field, Reason: "unknown key; there are " + all, ZH: "没有这一项；可用：" + all, Known: known}
 }
 
 // Problems takes an error of this package apart: every *InvalidError in it.

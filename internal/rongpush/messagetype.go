@@ -89,7 +89,7 @@ func (t messageType) check(typ string, content map[string]json.RawMessage, open 
 	for _, k := range slices.Sorted(maps.Keys(content)) {
 		switch {
 		case !slices.Contains(t.fields(), k):
-			err = every(err, refuse("content."+k, "unknown; %s has %s", "没有这一项；%s 有 %s", typ, strings.Join(t.fields(), ", ")))
+			err = every(err, &InvalidError{Field: "content." + k, Reason: "unknown; " + typ + " has " + strings.Join(t.fields(), ", "), ZH: "没有这一项；" + typ + " 有 " + strings.Join(t.fields(), ", "), Known: t.fields()})
 		case open == nil || !open(k):
 			err = every(err, t.kind(k).problem("content."+k, content[k]))
 		}
