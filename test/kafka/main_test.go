@@ -83,7 +83,7 @@ func setUp(dir string) error {
 	if shared.notifier, err = buildNotifier(ctx, dir); err != nil {
 		return err
 	}
-	shared.cluster, err = broker.Start(ctx, shared.lib, dir, *nodesFlag)
+	shared.cluster, err = broker.Start(ctx, shared.lib, dir, broker.Options{Nodes: *nodesFlag})
 	return err
 }
 
