@@ -22,6 +22,9 @@ type Secure struct {
 // Plain are the users of PLAIN and their passwords: those of SCRAM are made in the cluster.
 var Plain = map[string]string{"plain": "plain-password"}
 
+// Super are the principals that may do everything, beside whoever comes by the open listener.
+var Super = []string{"plain", "scram-256", "scram-512", "CN=client"}
+
 // Reauth is how long a login counts, in ms: then the client shows its password again on the open connection.
 const Reauth = 3000
 
@@ -50,7 +53,8 @@ func newSecure(dir string, nodes []*node) (*Secure, error) {
 	return s, nil
 }
 
-// properties are the lines that a secure node has more. Whoever comes by the open listener is ANONYMOUS, the superuser.
+// properties are the lines that a secure node has more. Whoever comes by the open listener is ANONYMOUS, which is what the brokers
+// are to each other.
 func (s *Secure) properties() string {
 	var users strings.Builder
 	for user, password := range Plain {
@@ -71,6 +75,6 @@ connections.max.reauth.ms=%[5]d
 connection.failed.authentication.delay.ms=100
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 allow.everyone.if.no.acl.found=false
-super.users=User:ANONYMOUS
-`, s.pair, s.CA, users.String(), scram, Reauth)
+super.users=User:ANONYMOUS;User:%[6]s
+`, s.pair, s.CA, users.String(), scram, Reauth, strings.Join(Super, ";User:"))
 }
