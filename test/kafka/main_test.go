@@ -201,10 +201,10 @@ func judge(t *testing.T, journal string) {
 }
 
 // runNotifier runs a command with a daemon's settings to its end.
-func runNotifier(t *testing.T, d *fleet.Daemon, args ...string) (out string, code int) {
+func runNotifier(t *testing.T, d *fleet.Daemon, env []string, args ...string) (out string, code int) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), shared.notifier, append(args, "-c", d.Settings())...)
-	cmd.Env = append(d.Environ(), "LANG=en_US.UTF-8")
+	cmd.Env = append(append(d.Environ(), "LANG=en_US.UTF-8"), env...)
 	b, err := cmd.CombinedOutput()
 	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
 		t.Fatal(err)

@@ -76,24 +76,30 @@ func passwords(t *testing.T, mechanism kadm.ScramMechanism, users map[string]str
 type shop struct {
 	*fleet.Daemon
 	t       *testing.T
-	prefix  string
+	prefix  string // also its instance's name
 	client  *kgo.Client
 	sandbox *fleet.Sandbox
-	app     fleet.App
 }
 
-// openShop starts a daemon that comes to the secure cluster as the settings say.
+// shopApp is the account of all shops.
+var shopApp = fleet.App{Key: "key-of-shop", Secret: "secret-of-shop"}
+
+// openShop starts a vendor, and a daemon that comes to the secure cluster as the settings say.
 func openShop(t *testing.T, prefix string, brokers []string, kafka string) *shop {
 	t.Helper()
-	s := &shop{t: t, prefix: prefix, client: opened(t), app: fleet.App{Key: "key-" + prefix, Secret: "secret-of-" + prefix}}
 	dir := workDir(t)
-	s.sandbox = sandbox(t, dir, s.app)
+	return openShopAt(t, sandbox(t, dir, shopApp), dir, prefix, brokers, kafka)
+}
+
+func openShopAt(t *testing.T, vendor *fleet.Sandbox, dir, prefix string, brokers []string, kafka string) *shop {
+	t.Helper()
+	s := &shop{t: t, prefix: prefix, client: opened(t), sandbox: vendor}
 	rules, err := filepath.Abs("shop")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Daemon, err = fleet.NewDaemon(shared.notifier, dir, "one", fleet.Settings{Brokers: brokers, Kafka: kafka, Prefix: prefix, Partitions: 1, Replication: 1,
-		Rules: rules, Hosts: []string{s.sandbox.Primary}, Accounts: []fleet.Account{{Name: "main", App: s.app, Foreign: "drop"}}})
+	s.Daemon, err = fleet.NewDaemon(shared.notifier, dir, prefix, fleet.Settings{Brokers: brokers, Kafka: kafka, Prefix: prefix, Partitions: 1, Replication: 1,
+		Rules: rules, Hosts: []string{s.sandbox.Primary}, Accounts: []fleet.Account{{Name: "main", App: shopApp, Foreign: "drop"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +179,7 @@ func (s *shop) sent(id string) bool {
 // tagged says whether the vendor knows the user's tag.
 func (s *shop) tagged(id, city string) bool {
 	s.t.Helper()
-	tags, err := s.sandbox.Tags(s.t.Context(), s.app)
+	tags, err := s.sandbox.Tags(s.t.Context(), shopApp)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -232,7 +238,7 @@ func TestTLSAndLogins(t *testing.T) {
 			s.profile(s.prefix, "bj")
 			s.until("the fate of the order", func() bool { return s.sent(s.prefix) })
 			s.until("the tag", func() bool { return s.tagged(s.prefix, "bj") })
-			if out, code := s.run("doctor"); strings.Contains(out, "not encrypted") || !strings.Contains(out, "brokers that answer: 1") {
+			if out, code := runNotifier(t, s.Daemon, nil, "doctor"); strings.Contains(out, "not encrypted") || !strings.Contains(out, "brokers that answer: 1") {
 				t.Errorf("notifier doctor, exit code %d:\n%s", code, out)
 			}
 			if code := s.Stop(30 * time.Second); code != 0 {
@@ -240,12 +246,6 @@ func TestTLSAndLogins(t *testing.T) {
 			}
 		})
 	}
-}
-
-// run runs a command with the daemon's settings.
-func (s *shop) run(args ...string) (out string, code int) {
-	s.t.Helper()
-	return runNotifier(s.t, s.Daemon, args...)
 }
 
 // Who cannot come in at the start is told at what door and what to look at, with the exit code of an unreachable Kafka.
