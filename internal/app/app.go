@@ -155,7 +155,7 @@ func (a *App) connect(ctx context.Context) error {
 	pc, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
 	if err := cl.Ping(pc); err != nil {
-		return &KafkaError{fmt.Errorf("cannot reach Kafka at %s: %w; check kafka.brokers, kafka.tls and kafka.sasl", strings.Join(k.Brokers, ","), err)}
+		return &KafkaError{fmt.Errorf("cannot reach Kafka at %s: %w; %s", strings.Join(k.Brokers, ","), err, atTheDoor(k, err))}
 	}
 	if err := a.checkStart(ctx, cl); err != nil {
 		return err
@@ -501,6 +501,9 @@ func (a *App) readSecrets() {
 				a.dispatch.CredentialsChanged()
 			}
 		}
+		if k := a.s.Kafka.SASL; k != nil && k.Password == x.Secret {
+			a.kafkaRotated()
+		}
 	}
 	if a.tls == nil {
 		return
@@ -510,7 +513,14 @@ func (a *App) readSecrets() {
 		a.log.Warn("the files of kafka.tls could not be read again, the last ones stay", zap.Error(err))
 	} else if changed {
 		a.log.Info("certificates of Kafka rotated")
+		a.kafkaRotated()
 	}
+}
+
+// kafkaRotated lets both stages try at once: they may pause because the brokers refused what was.
+func (a *App) kafkaRotated() {
+	a.consumer.KafkaRotated()
+	a.dispatch.KafkaRotated()
 }
 
 func ruleNames(s *rules.Set) (out []string) {

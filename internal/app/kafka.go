@@ -2,11 +2,15 @@ package app
 
 import (
 	"context"
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
@@ -50,6 +54,25 @@ func kafkaOptions(s *settings.Settings) ([]kgo.Opt, *tlsFiles, error) {
 		}
 	}
 	return opts, files, nil
+}
+
+// atTheDoor says what to look at when the brokers cannot be reached, or let us not in.
+func atTheDoor(k settings.Kafka, err error) string {
+	_, authority := errors.AsType[x509.UnknownAuthorityError](err)
+	_, name := errors.AsType[x509.HostnameError](err)
+	switch {
+	case k.SASL != nil && errors.Is(err, kerr.SaslAuthenticationFailed), k.SASL != nil && errors.Is(err, kerr.UnsupportedSaslMechanism):
+		return fmt.Sprintf("check kafka.sasl: is %s the mechanism of the user %s, and the password the one that the brokers know?", k.SASL.Mechanism, k.SASL.User)
+	case authority && k.TLS != nil && k.TLS.CA != "":
+		return fmt.Sprintf("check kafka.tls.ca: %s does not hold the authority of the brokers' certificate", k.TLS.CA)
+	case authority:
+		return "check kafka.tls.ca: the system does not know the authority of the brokers' certificate, name its file"
+	case name:
+		return "check kafka.brokers and the brokers' advertised.listeners: use the names that stand in their certificate"
+	case strings.Contains(err.Error(), "remote error: tls: "): // crypto/tls does not export the type
+		return "the brokers refuse our certificate: check kafka.tls.cert and kafka.tls.key"
+	}
+	return "check kafka.brokers, kafka.tls and kafka.sasl"
 }
 
 // ofThisMachine reports whether a broker is reached without leaving this machine.

@@ -23,6 +23,8 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 	"go.uber.org/zap"
 
+	"github.com/notifier/notifier/internal/consumer"
+	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/settings"
 )
 
@@ -109,7 +111,7 @@ func TestCertificatesOfKafkaAreRotatedWithoutRestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &App{s: s, log: zap.NewNop(), tls: files}
+	a := &App{s: s, log: zap.NewNop(), tls: files, consumer: consumer.New(consumer.Options{}), dispatch: dispatch.New(dispatch.Options{})}
 	old, other := first.cluster(t), second.cluster(t)
 	if err := reaches(t, opts, old); err != nil {
 		t.Fatal(err)
@@ -180,7 +182,7 @@ accounts: {main: {vendor: rongcloud, data_center: beijing, app_key: k, secret: "
 		if err != nil {
 			t.Fatal(err)
 		}
-		a := &App{s: s, log: zap.NewNop()}
+		a := &App{s: s, log: zap.NewNop(), consumer: consumer.New(consumer.Options{}), dispatch: dispatch.New(dispatch.Options{})}
 		if c.rotate != nil {
 			if err := reaches(t, opts, addr); err != nil {
 				t.Fatal(err)

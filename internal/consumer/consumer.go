@@ -73,8 +73,9 @@ type Consumer struct {
 	log  *zap.Logger
 	read readTimes
 
-	pulse pulse.Pulse
-	reach reach
+	pulse  pulse.Pulse
+	pauses *pulse.Pauses
+	reach  reach
 
 	skips skips
 
@@ -126,7 +127,7 @@ func New(opt Options) *Consumer {
 	if opt.FetchMaxWait == 0 {
 		opt.FetchMaxWait = 500 * time.Millisecond
 	}
-	return &Consumer{opt: opt, log: opt.Log}
+	return &Consumer{opt: opt, log: opt.Log, pauses: pulse.NewPauses()}
 }
 
 // Stuck says what does not turn any more; "" is good.
@@ -144,7 +145,6 @@ func GroupOf(t ledger.Topics) string { return t.Prefix + "-evaluate" }
 
 // Run works until ctx ends; the transaction that is open then is finished. It returns an error only when trying again is useless.
 func (c *Consumer) Run(ctx context.Context) error {
-	backoff := 250 * time.Millisecond
 	for {
 		began := time.Now()
 		err := c.session(ctx)
@@ -155,18 +155,16 @@ func (c *Consumer) Run(ctx context.Context) error {
 			return err
 		}
 		c.failed(err, time.Now())
-		if time.Since(began) > time.Minute {
-			backoff = 250 * time.Millisecond
-		}
-		c.log.Warn("evaluation begins anew", zap.Error(err), zap.Duration("in", backoff))
-		select {
-		case <-ctx.Done():
+		pause := c.pauses.After(time.Since(began))
+		c.log.Warn("evaluation begins anew", zap.Error(err), zap.Duration("in", pause))
+		if c.pauses.Wait(ctx, pause); ctx.Err() != nil {
 			return nil
-		case <-time.After(backoff):
 		}
-		backoff = min(2*backoff, 10*time.Second)
 	}
 }
+
+// KafkaRotated tries at once what failed for the password or the certificates that were.
+func (c *Consumer) KafkaRotated() { c.pauses.Cut() }
 
 // session is one membership of the group. A fatal transactional error needs a new one.
 func (c *Consumer) session(ctx context.Context) error {

@@ -24,7 +24,8 @@ type Dispatcher struct {
 	opt Options
 	log *zap.Logger
 
-	pulse pulse.Pulse // of the poll loop
+	pulse  pulse.Pulse // of the poll loop
+	pauses *pulse.Pauses
 
 	mu       sync.Mutex // guards all below
 	actors   map[int32]*actor
@@ -55,7 +56,7 @@ func New(opt Options) *Dispatcher {
 	if opt.DuplicatesBroadcasts == 0 {
 		opt.DuplicatesBroadcasts = defaultDuplicatesBroadcasts
 	}
-	d := &Dispatcher{opt: opt, log: opt.Log, actors: map[int32]*actor{}, halted: map[int32]*ledger.HaltError{}, commands: map[string]command{}}
+	d := &Dispatcher{opt: opt, log: opt.Log, pauses: pulse.NewPauses(), actors: map[int32]*actor{}, halted: map[int32]*ledger.HaltError{}, commands: map[string]command{}}
 	for _, ac := range opt.Accounts {
 		opt.Metrics.lanes(ac)
 	}
@@ -65,7 +66,6 @@ func New(opt Options) *Dispatcher {
 // Run works until ctx ends, then resolves what is in flight and releases the ledger. A partition whose ledger cannot be
 // written is left and comes back through a new membership (design.md 3.8).
 func (d *Dispatcher) Run(ctx context.Context) error {
-	backoff := 250 * time.Millisecond
 	for {
 		began := time.Now()
 		err := d.member(ctx)
@@ -84,18 +84,16 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 			}
 			continue
 		}
-		d.log.Warn("left the dispatch group, coming back as a new member", zap.Error(err), zap.Duration("in", backoff))
-		if time.Since(began) > time.Minute {
-			backoff = 250 * time.Millisecond
-		}
-		select {
-		case <-ctx.Done():
+		pause := d.pauses.After(time.Since(began))
+		d.log.Warn("left the dispatch group, coming back as a new member", zap.Error(err), zap.Duration("in", pause))
+		if d.pauses.Wait(ctx, pause); ctx.Err() != nil {
 			return nil
-		case <-time.After(backoff):
 		}
-		backoff = min(2*backoff, 10*time.Second)
 	}
 }
+
+// KafkaRotated tries at once what failed for the password or the certificates that were.
+func (d *Dispatcher) KafkaRotated() { d.pauses.Cut() }
 
 // newerPause is how long a process that is too old for the ledger stays away from the group. It looks again, because the cleaner may have
 // removed what it could not read, and seldom, because each look takes partitions from those who can.

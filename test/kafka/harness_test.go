@@ -16,7 +16,7 @@ import (
 func TestClusterSurvivesTheKillOfANode(t *testing.T) {
 	realKafka(t)
 	ctx := t.Context()
-	c, err := broker.Start(ctx, shared.lib, t.TempDir(), 3)
+	c, err := broker.Start(ctx, shared.lib, t.TempDir(), broker.Options{Nodes: 3})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,7 +36,9 @@ const cache = ".cache"
 // shared is what all tests use: one cluster, one binary.
 var shared struct {
 	lib      string
+	dir      string
 	cluster  *broker.Cluster
+	secure   *broker.Cluster // nil until a test asks for it
 	notifier string
 }
 
@@ -58,6 +60,9 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	shared.cluster.Stop()
+	if shared.secure != nil {
+		shared.secure.Stop()
+	}
 	os.RemoveAll(dir)
 	os.Exit(code)
 }
@@ -76,6 +81,7 @@ func setUp(dir string) error {
 	if *nodesFlag != 1 && *nodesFlag != 3 {
 		return fmt.Errorf("-nodes %d: 1 or 3", *nodesFlag)
 	}
+	shared.dir = dir
 	var err error
 	if shared.lib, err = broker.Fetch(ctx, cache); err != nil {
 		return err
@@ -83,7 +89,7 @@ func setUp(dir string) error {
 	if shared.notifier, err = buildNotifier(ctx, dir); err != nil {
 		return err
 	}
-	shared.cluster, err = broker.Start(ctx, shared.lib, dir, *nodesFlag)
+	shared.cluster, err = broker.Start(ctx, shared.lib, dir, broker.Options{Nodes: *nodesFlag})
 	return err
 }
 
@@ -192,4 +198,16 @@ func judge(t *testing.T, journal string) {
 		return
 	}
 	t.Logf("%s", out)
+}
+
+// runNotifier runs a command with a daemon's settings to its end.
+func runNotifier(t *testing.T, d *fleet.Daemon, env []string, args ...string) (out string, code int) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), shared.notifier, append(args, "-c", d.Settings())...)
+	cmd.Env = append(append(d.Environ(), "LANG=en_US.UTF-8"), env...)
+	b, err := cmd.CombinedOutput()
+	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && !exited {
+		t.Fatal(err)
+	}
+	return string(b), cmd.ProcessState.ExitCode()
 }

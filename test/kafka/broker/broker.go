@@ -1,8 +1,8 @@
 // Package broker runs a real Apache Kafka on this machine for a test: one node or three, on free ports, from the
 // jars that Maven fetches.
 //
-// A Cluster is up when every node answers a metadata request that lists all of them. Kill is SIGKILL of one node;
-// Start brings it back on the same ports with the same data. Several clusters may run side by side.
+// A Cluster is up when every node answers a metadata request that lists all of them. Kill is SIGKILL of one node, Leave an
+// orderly end; Restart brings it back on the same ports with the same data. Several clusters may run side by side.
 package broker
 
 import (
@@ -20,39 +20,64 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/notifier/notifier/test/kafka/link"
 	"github.com/notifier/notifier/test/kafka/proc"
 )
 
 // Cluster is a running Kafka.
 type Cluster struct {
-	lib   string
-	nodes []*node
+	lib    string
+	opt    Options
+	nodes  []*node
+	links  []*link.Link
+	Secure *Secure // nil: everybody may do everything
+}
+
+// Options say what to run: nodes, and who may come in how.
+type Options struct {
+	Nodes  int  // 1 or 3
+	Secure bool // listeners with TLS beside the open one, and rights
+	Links  int  // so many daemons come by a link of their own
+	Heap   int  // MiB of each node; 0: 512
 }
 
 type node struct {
 	id               int
 	port, controller int
+	sasl, mutual     int   // ports of a secure cluster
+	far              []int // ports behind the links
 	dir, data        string
 	proc             *proc.Process // nil while it is down
 }
 
-// Start runs a cluster of n nodes (1 or 3) with data and logs under dir, and waits until it is ready.
-// On an error nothing is left running.
-func Start(ctx context.Context, lib, dir string, n int) (*Cluster, error) {
-	c := &Cluster{lib: lib}
-	ports, err := freePorts(2 * n)
+// Start runs a cluster with data and logs under dir, and waits until it is ready. On an error nothing is left running.
+func Start(ctx context.Context, lib, dir string, o Options) (*Cluster, error) {
+	c := &Cluster{lib: lib, opt: o}
+	n := o.Nodes
+	each := 4 + o.Links
+	ports, err := freePorts(each * n)
 	if err != nil {
 		return nil, fmt.Errorf("start kafka: %w", err)
 	}
 	for i := range n {
 		d := filepath.Join(dir, fmt.Sprintf("node-%d", i+1))
-		c.nodes = append(c.nodes, &node{id: i + 1, port: ports[2*i], controller: ports[2*i+1], dir: d, data: filepath.Join(d, "data")})
+		p := ports[each*i : each*(i+1)]
+		c.nodes = append(c.nodes, &node{id: i + 1, port: p[0], controller: p[1], sasl: p[2], mutual: p[3], far: p[4:], dir: d, data: filepath.Join(d, "data")})
+	}
+	if err := c.connect(); err != nil {
+		return nil, err
+	}
+	if o.Secure {
+		if c.Secure, err = newSecure(dir, c.nodes); err != nil {
+			return nil, err
+		}
 	}
 	id := make([]byte, 16)
 	_, _ = rand.Read(id) // never fails, see its documentation
 	id[0] &= 0x7f        // the text must not begin with a dash, which the tool would take for an option
 	for _, n := range c.nodes {
 		if err := c.format(ctx, n, base64.RawURLEncoding.EncodeToString(id)); err != nil {
+			c.Stop()
 			return nil, err
 		}
 	}
@@ -78,6 +103,26 @@ func (c *Cluster) Brokers() []string {
 	return out
 }
 
+// connect makes the links. They are there before the brokers, which name their addresses to clients.
+func (c *Cluster) connect() error {
+	for i := range c.opt.Links {
+		var addrs []string
+		for _, n := range c.nodes {
+			addrs = append(addrs, fmt.Sprintf("127.0.0.1:%d", n.far[i]))
+		}
+		l, err := link.New(addrs)
+		if err != nil {
+			c.Stop()
+			return fmt.Errorf("start kafka: %w", err)
+		}
+		c.links = append(c.links, l)
+	}
+	return nil
+}
+
+// Link is the way of daemon i (from 0) to the brokers.
+func (c *Cluster) Link(i int) *link.Link { return c.links[i] }
+
 // Nodes is how many nodes the cluster has, up or down.
 func (c *Cluster) Nodes() int { return len(c.nodes) }
 
@@ -89,7 +134,55 @@ func (c *Cluster) Kill(i int) {
 	}
 }
 
-// Restart brings node i back after Kill and waits until all nodes are members again.
+// Leave ends node i as an operator does: it hands over what it leads. One that takes too long is killed.
+func (c *Cluster) Leave(i int) {
+	if p := c.nodes[i].proc; p != nil {
+		p.Stop(30 * time.Second)
+		c.nodes[i].proc = nil
+	}
+}
+
+// InSync waits until every partition has all its copies, so that the next node may go.
+func (c *Cluster) InSync(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
+	defer cancel()
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers()...), kgo.MetadataMinAge(100*time.Millisecond))
+	if err != nil {
+		return fmt.Errorf("copies: %w", err)
+	}
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		behind := "no answer yet"
+		if topics, err := admin.ListTopicsWithInternal(ctx); err == nil {
+			behind = late(topics)
+		}
+		if behind == "" {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("copies do not catch up: %s", behind)
+		}
+	}
+}
+
+// late names a partition without leader or with too few copies in sync; "" for none.
+func late(topics kadm.TopicDetails) string {
+	for topic, t := range topics {
+		for p, d := range t.Partitions {
+			if d.Leader < 0 || len(d.ISR) < len(d.Replicas) {
+				return fmt.Sprintf("%s[%d] has %v of %v", topic, p, d.ISR, d.Replicas)
+			}
+		}
+	}
+	return ""
+}
+
+// Restart brings node i back after Kill or Leave and waits until all nodes are members again.
 func (c *Cluster) Restart(ctx context.Context, i int) error {
 	if err := c.start(i); err != nil {
 		return err
@@ -101,6 +194,9 @@ func (c *Cluster) Restart(ctx context.Context, i int) error {
 func (c *Cluster) Stop() {
 	for i := range c.nodes {
 		c.Kill(i)
+	}
+	for _, l := range c.links {
+		l.Close()
 	}
 }
 
@@ -124,7 +220,11 @@ func (c *Cluster) format(ctx context.Context, n *node, cluster string) error {
 // java gives the arguments before the main class. Little heap and a quick compiler: nodes, two daemons and the
 // tests share one machine.
 func (c *Cluster) java(n *node) []string {
-	return []string{"-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true",
+	heap := c.opt.Heap
+	if heap == 0 {
+		heap = 512
+	}
+	return []string{"-Xms256m", fmt.Sprintf("-Xmx%dm", heap), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true",
 		"-Dlog4j2.configurationFile=" + filepath.Join(n.dir, "log4j2.properties"), "-cp", filepath.Join(c.lib, "*")}
 }
 

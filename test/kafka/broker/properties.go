@@ -2,25 +2,44 @@ package broker
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
-// properties is one node's server.properties: a combined broker and controller (KRaft), plaintext on the loopback.
+// properties is one node's server.properties: a combined broker and controller (KRaft), plaintext on the loopback, with more
+// listeners if the cluster's options ask for them.
 // The second half shortens what makes tests wait and what the daemon must survive anyway.
 func (c *Cluster) properties(n *node) string {
 	var voters []string
 	for _, m := range c.nodes {
 		voters = append(voters, fmt.Sprintf("%d@127.0.0.1:%d", m.id, m.controller))
 	}
+	listeners := []string{fmt.Sprintf("PLAINTEXT://127.0.0.1:%d", n.port)}
+	advertised := slices.Clone(listeners)
+	protocols := []string{"CONTROLLER:PLAINTEXT", "PLAINTEXT:PLAINTEXT"}
+	more := ""
+	if c.Secure != nil {
+		secure := []string{fmt.Sprintf("SASL://127.0.0.1:%d", n.sasl), fmt.Sprintf("MUTUAL://127.0.0.1:%d", n.mutual)}
+		listeners, advertised = append(listeners, secure...), append(advertised, secure...)
+		protocols = append(protocols, "SASL:SASL_SSL", "MUTUAL:SSL")
+		more = c.Secure.properties()
+	}
+	for i, l := range c.links {
+		name := fmt.Sprintf("LINK%d", i)
+		listeners = append(listeners, fmt.Sprintf("%s://127.0.0.1:%d", name, n.far[i]))
+		advertised = append(advertised, name+"://"+l.Addresses()[n.id-1])
+		protocols = append(protocols, name+":PLAINTEXT")
+	}
+	listeners = append(listeners, fmt.Sprintf("CONTROLLER://127.0.0.1:%d", n.controller))
 	replicas := len(c.nodes)
 	return fmt.Sprintf(`process.roles=broker,controller
 node.id=%[1]d
 controller.quorum.voters=%[2]s
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:%[3]d,CONTROLLER://127.0.0.1:%[4]d
-advertised.listeners=PLAINTEXT://127.0.0.1:%[3]d
+listeners=%[3]s
+advertised.listeners=%[4]s
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=%[9]s
 log.dirs=%[5]s
 auto.create.topics.enable=false
 default.replication.factor=%[6]d
@@ -43,5 +62,5 @@ group.consumer.min.heartbeat.interval.ms=200
 group.consumer.heartbeat.interval.ms=1000
 log.cleaner.backoff.ms=1000
 controlled.shutdown.enable=%[8]t
-`, n.id, strings.Join(voters, ","), n.port, n.controller, n.data, replicas, max(1, replicas-1), replicas > 1)
+`, n.id, strings.Join(voters, ","), strings.Join(listeners, ","), strings.Join(advertised, ","), n.data, replicas, max(1, replicas-1), replicas > 1, strings.Join(protocols, ",")) + more
 }

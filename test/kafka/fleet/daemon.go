@@ -71,7 +71,7 @@ func (d *Daemon) Ready(ctx context.Context) error {
 	defer tick.Stop()
 	last := "no answer yet"
 	for {
-		if code, body, err := d.get(ctx, "/readyz"); err != nil {
+		if code, body, err := d.Get(ctx, "/readyz"); err != nil {
 			last = err.Error()
 		} else if last = fmt.Sprintf("HTTP %d: %s", code, body); code == http.StatusOK {
 			return nil
@@ -88,7 +88,7 @@ func (d *Daemon) Ready(ctx context.Context) error {
 
 // Owns reports whether the instance's metrics say that it owns the partition of the intents topic.
 func (d *Daemon) Owns(ctx context.Context, partition int32) bool {
-	_, body, err := d.get(ctx, "/metrics")
+	_, body, err := d.Get(ctx, "/metrics")
 	if err != nil {
 		return false
 	}
@@ -103,7 +103,8 @@ func (d *Daemon) Owns(ctx context.Context, partition int32) bool {
 	return false
 }
 
-func (d *Daemon) get(ctx context.Context, path string) (int, string, error) {
+// Get asks the admin listener.
+func (d *Daemon) Get(ctx context.Context, path string) (int, string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.admin+path, nil)

@@ -8,6 +8,7 @@ import (
 // Settings is what the tests vary in notifier.yaml; everything else is a default of the product.
 type Settings struct {
 	Brokers     []string
+	Kafka       string // more lines of the kafka block: tls, sasl
 	Prefix      string
 	Partitions  int // of intents and ledger; 0: 4
 	Replication int
@@ -42,12 +43,12 @@ kafka:
   partitions: %d
   replication: %d
   start: %s
-  instance: %s
+  instance: %s%s
 rules: %s
 admin: {listen: "%s"}
 log: {level: info, format: json}
 accounts:
-`, quoted(s.Brokers), s.Prefix, partitions, s.Replication, start, instance, s.Rules, admin)
+`, quoted(s.Brokers), s.Prefix, partitions, s.Replication, start, instance, indented(s.Kafka), s.Rules, admin)
 	for _, a := range s.Accounts {
 		fmt.Fprintf(&b, `  %s:
     vendor: rongcloud
@@ -65,6 +66,15 @@ accounts:
 `, a.Name, quoted(s.Hosts), a.App.Key, secretVariable(a.Name), a.Foreign)
 	}
 	return b.String()
+}
+
+// indented puts lines into the kafka block.
+func indented(lines string) string {
+	out := ""
+	for line := range strings.Lines(lines) {
+		out += "\n  " + strings.TrimSuffix(line, "\n")
+	}
+	return out
 }
 
 // quoted joins items as a YAML flow sequence's inside; addresses contain colons.
