@@ -29,8 +29,9 @@ type ledger struct {
 	users     map[string]userRow
 	positions map[int32]position
 	crashes   []Crash
-	drains    int      // ends in peace that the fold has passed
-	torn      []string // attempts that were open at one
+	end       time.Time // of the last record
+	drains    int       // ends in peace that the fold has passed
+	torn      []string  // attempts that were open at one
 }
 
 func readLedger(records []Record, starts, kills, drains []time.Time) (*ledger, error) {
@@ -47,6 +48,7 @@ func readLedger(records []Record, starts, kills, drains []time.Time) (*ledger, e
 		if err := l.apply(r); err != nil {
 			return nil, fmt.Errorf("ledger: %w", err)
 		}
+		l.end = r.Time
 	}
 	for len(kills) > len(l.crashes) {
 		l.crash(starts, kills)
