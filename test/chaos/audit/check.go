@@ -396,8 +396,8 @@ func (c *checker) countRewrites() {
 
 // checkQuota asks the sandbox's counts, and counts the scarce calls again: 2 in any hour, 3 in a run of minutes.
 func (c *checker) checkQuota() {
-	if c.in.Overruns > 0 {
-		c.problem("overrun: the sandbox counts %d", c.in.Overruns)
+	if n := c.in.Overruns - c.bought(); n > 0 {
+		c.problem("overrun: the sandbox counts %d", n)
 	}
 	if c.in.Doubles > 0 {
 		c.problem("doubles: the sandbox counts %d", c.in.Doubles)

@@ -27,6 +27,12 @@ const (
 // that is late may be executed a second or two after its outcome was given up, from which the minute counts.
 const getuiSettles = 57 * time.Second
 
+// The vendor's pages allow 100 changes of tags a minute and its table of codes 5. A run has the 100, the sandbox counts what is beyond the 5.
+const (
+	getuiTagMinute = 100
+	getuiTagLeast  = 5
+)
+
 // getuiZone is where the vendor's days begin.
 var getuiZone = time.FixedZone("Asia/Shanghai", 8*3600)
 
@@ -144,7 +150,7 @@ func (c *checker) checkChanges() {
 		method string
 		at     int64
 	}
-	last, changes := map[string]change{}, map[string]int{}
+	last, changes, minutes := map[string]change{}, map[string]int{}, map[string]int{}
 	executed := slices.DeleteFunc(slices.Clone(c.calls), func(one call) bool { return !one.Executed || !one.changesTags() })
 	slices.SortStableFunc(executed, func(a, b call) int { return int(a.AtMS - b.AtMS) }) // a late call stands where it arrived
 	for i := range executed {
@@ -155,6 +161,10 @@ func (c *checker) checkChanges() {
 		if n := c.in.TagDay[account]; n > 0 && changes[account+" "+day] == n+1 {
 			c.problem("overrun: %s changed tags more than %d times on %s", one.App, n, day)
 		}
+		minute := fmt.Sprint(account, one.AtMS/60_000)
+		if minutes[minute]++; minutes[minute] == getuiTagMinute+1 {
+			c.problem("overrun: %s changed tags more than %d times in a minute", one.App, getuiTagMinute)
+		}
 		for _, cid := range one.body.CIDs {
 			key := one.Path + " " + cid
 			if was, gap := last[key], time.Duration(one.AtMS-last[key].at)*time.Millisecond; was.method != "" && was.method != one.Method && gap < getuiSettles {
@@ -163,6 +173,22 @@ func (c *checker) checkChanges() {
 			last[key] = change{one.Method, one.AtMS}
 		}
 	}
+}
+
+// bought counts the changes of tags that only the larger number allows: the sandbox's overruns that are none.
+func (c *checker) bought() (n int) {
+	if c.in.Vendor != Getui {
+		return 0
+	}
+	minutes := map[string]int{}
+	for i := range c.calls {
+		if one := &c.calls[i]; one.Executed && one.changesTags() && one.Method != "POST" {
+			if minutes[fmt.Sprint(one.App, one.AtMS/60_000)]++; minutes[fmt.Sprint(one.App, one.AtMS/60_000)] > getuiTagLeast {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // waitsForTheDay reports whether a profile intent may be without a fate: the changes of tags that its account has a day are used up.

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -153,9 +154,25 @@ func TestPlantedBugsAtGetui(t *testing.T) {
 			p.change("g-23", "main", "PUT", "vip", 3300)["headers"] = map[string]string{"X-Request-Id": "y-1-1"}
 		}, "call without attempt:"},
 		{"a tag that is taken back at once", func(t *testing.T, p *paper) { p.change("g-23", "main", "DELETE", "vip", 50_000) }, "changed back:"},
+		{"a change of tags that a drain cut off", func(t *testing.T, p *paper) {
+			p.ledger("a/g-24", map[string]any{"id": "g-24", "account": "getui:key-main", "lane": "tag", "state": "started", "not_after": p.at(5930)}, 5900)
+			p.ledger("a/g-24", nil, 5950)
+			p.in.Drains = []time.Time{p.at(5920)}
+		}, "torn drain:"},
 		{"what waits is not told", func(t *testing.T, p *paper) { p.in.Told["second"] = Told{Until: p.in.Told["second"].Until} }, "not told:"},
 		{"something else is told", func(t *testing.T, p *paper) { p.in.Told["second"].Events[0] = "p1" }, "not told:"},
 		{"it is told to go today", func(t *testing.T, p *paper) { p.in.Told["second"] = Told{1, p.at(7000), []string{"p2"}} }, "not told:"},
+		{"more changes than a minute has", func(t *testing.T, p *paper) {
+			for i := range getuiTagMinute {
+				p.change(fmt.Sprint("h-", i), "main", "PUT", "vip", 3200+i)
+			}
+		}, "overrun:"},
+		{"an overrun by the sandbox's count", func(t *testing.T, p *paper) {
+			for i := range 6 { // of 8 in this minute the sandbox allows 5
+				p.change(fmt.Sprint("h-", i), "main", "PUT", "vip", 3200+i)
+			}
+			p.in.Overruns = 3 + 1
+		}, "overrun:"},
 		{"a refusal for the changes of a minute", func(t *testing.T, p *paper) {
 			e := p.change("g-23", "main", "PUT", "vip", 3300)
 			e["executed"], e["code"] = false, 30012
@@ -172,6 +189,17 @@ func TestPlantedBugsAtGetui(t *testing.T) {
 			}
 			t.Errorf("nobody noticed; want %q, got %q", b.want, problems)
 		})
+	}
+}
+
+// A change of tags whose answer was lost outlives a process that ends in peace.
+func TestALostChangeOfTagsIsNoTornDrain(t *testing.T) {
+	p := newGetuiPaper()
+	p.ledger("a/g-24", map[string]any{"id": "g-24", "account": "getui:key-main", "lane": "tag", "state": "started", "not_after": p.at(5910)}, 5900)
+	p.ledger("a/g-24", nil, 5950)
+	p.in.Drains = []time.Time{p.at(5920)}
+	if problems := p.check(t).Problems; len(problems) > 0 {
+		t.Errorf("%q", problems)
 	}
 }
 

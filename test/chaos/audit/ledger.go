@@ -84,11 +84,13 @@ func began(starts []time.Time, end time.Time) (at time.Time) {
 	return at
 }
 
-// drain notes the attempts that the process which ended in peace then has left open.
+// drain notes the attempts that the process which ended in peace then has left open. A change of tags at Getui whose answer was lost stays on
+// record, and its users held, until it can no longer arrive, whoever is the owner then.
 func (l *ledger) drain(starts, drains []time.Time) {
 	from := began(starts, drains[l.drains])
 	for _, a := range l.attempts {
-		if a.State == "started" && l.started[a.ID].After(from) {
+		lost := strings.HasPrefix(a.Account, "getui:") && a.Lane == "tag" && a.NotAfter.Before(drains[l.drains])
+		if a.State == "started" && l.started[a.ID].After(from) && !lost {
 			l.torn = append(l.torn, a.ID)
 		}
 	}
