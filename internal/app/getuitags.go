@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/notifier/notifier/internal/dispatch"
@@ -17,6 +18,21 @@ import (
 
 // codeTagsDay: the day's changes of tags are used up, or this user's one replacement.
 const codeTagsDay = 30011
+
+// codeTagFailed: an operation on tags failed. The vendor does not say why: it may go once more (getui.md 10.3).
+const codeTagFailed = 23001
+
+// onceAgain is how long after it.
+const onceAgain = 5 * time.Second
+
+// tagsOutcome is getuiOutcome of an operation on tags.
+func tagsOutcome(err error) dispatch.Outcome {
+	o := getuiOutcome(err, 1)
+	if o.Code == codeTagFailed {
+		o.Class, o.Wait, o.Once = dispatch.ClassRetryLater, onceAgain, true
+	}
+	return o
+}
 
 // aliasesAtOnce is how many aliases are asked for their devices at a time.
 const aliasesAtOnce = 8
@@ -54,7 +70,10 @@ func (g *getuiAccount) sendTags(ctx context.Context, c *dispatch.Call) dispatch.
 	}
 	r := tagRequest(c, cids)
 	ans, err := getui.Send(ctx, g.client, c.ID, r)
-	out := getuiOutcome(err, 1)
+	out := tagsOutcome(err)
+	if out.Once && c.Try > 1 {
+		out.Class, out.Wait, out.Once = dispatch.ClassPermanent, 0, false
+	}
 	out.Users = unknown
 	switch e, refused := errors.AsType[*getui.Error](err); {
 	case refused && e.Code == codeTagsDay && c.Endpoint == tagSet:
@@ -225,7 +244,7 @@ func (g *getuiAccount) tagsOf(ctx context.Context, id, cid string) ([]string, *d
 		}
 		return has, nil
 	}
-	if o := getuiOutcome(err, 1); !o.Target {
+	if o := tagsOutcome(err); !o.Target {
 		return nil, &o
 	}
 	return nil, nil // nobody has that cid

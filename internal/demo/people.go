@@ -3,6 +3,8 @@ package demo
 import (
 	"fmt"
 	"math/rand/v2"
+
+	"github.com/notifier/notifier/internal/sandbox"
 )
 
 // person is somebody of whom the stream tells.
@@ -28,12 +30,12 @@ const people = 400
 
 func userID(i int) string { return fmt.Sprintf("u-%03d", i+1) }
 
-// everybody lists the ids of a stream's people.
-func everybody() (ids []string) {
+// everybody lists the devices of a stream's people.
+func everybody() (devices []sandbox.Device) {
 	for i := range people {
-		ids = append(ids, userID(i))
+		devices = append(devices, sandbox.Device{CID: userID(i)})
 	}
-	return ids
+	return devices
 }
 
 // population makes the people of a stream. The first few are the cast of its opening.

@@ -144,6 +144,7 @@ type Outcome struct {
 	Service  bool          // with ClassConfig: this endpoint is not ours to use; otherwise it is the credentials
 	Wait     time.Duration // with ClassRetryLater: how long, if the vendor lets us know
 	Alone    bool          // with Wait: only this endpoint is meant, the lane's other forms may go on
+	Once     bool          // with Wait, of a change of tags: the same call may go once more; refused again it is ClassPermanent
 
 	Users map[string]UserOutcome // with ClassOK: what became of users where that differs; who is not in it was accepted. With ClassPermanent: the culprits, if known
 	Some  map[string][]string    // of a read: tags that only some of a user's devices have

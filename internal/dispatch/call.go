@@ -180,7 +180,11 @@ func (a *actor) settle(c *call, o Outcome) {
 		default:
 			a.later(l, o)
 		}
-		a.back(c)
+		if o.Once && l.Remove != "" {
+			a.onceMore(c)
+		} else {
+			a.back(c)
+		}
 	case ClassNotSent:
 		at.State = ledger.NotSent
 		a.pause(l, at.At, o.Detail)
@@ -202,8 +206,11 @@ func (a *actor) store(c *call) {
 	if c.lane.scarce() {
 		defer func() { a.gauges(a.clock.now()) }()
 	}
-	if c.lane.Remove != "" { // it counts for the quota, thousands of it a day: no longer who was in it
-		at.Users, at.Set, at.Members = nil, nil, nil
+	if c.lane.Remove != "" { // it counts for the quota, thousands of it a day: no longer who was in it, but for what was accepted, until sumUp
+		at.Members = nil
+		if at.State != ledger.OK {
+			at.Users, at.Set = nil, nil
+		}
 	}
 	waits := at.State == ledger.Again || at.State == ledger.Unknown && !c.lane.Repeatable
 	if at.State == ledger.NotSent || !waits && !c.lane.scarce() {

@@ -59,7 +59,7 @@ func (a *actor) retagByDifferences(ac *account, user string, u *tagsync.User) {
 // does not say that a second one waits for the first.
 func (a *actor) settledOps(ac *account, user string, ops []tagsync.Op, now time.Time) (out []tagsync.Op) {
 	for _, op := range ops {
-		until := ac.recent[user+"\x00"+op.Tag].Add(ac.lanes[LaneTag].Late)
+		until := ac.recent[recentKey(user, op.Tag)].Add(ac.lanes[LaneTag].Late)
 		if !until.After(now) {
 			out = append(out, op)
 			continue
@@ -67,6 +67,21 @@ func (a *actor) settledOps(ac *account, user string, ops []tagsync.Op, now time.
 		a.timers.set(wakeUser, ac.Key+"\x00"+user, until)
 	}
 	return out
+}
+
+// recentKey is a user's tag in account.recent.
+func recentKey(user, tag string) string { return user + "\x00" + tag }
+
+// restoreRecent takes over from an attempt which changes were accepted a moment ago.
+func (ac *account) restoreRecent(l *lane, at *ledger.Attempt, now time.Time) {
+	if at.State != ledger.OK || len(at.Set) == 0 || now.Sub(at.Until) > l.Late {
+		return
+	}
+	for _, user := range at.Users {
+		if key := recentKey(user, at.Set[0]); ac.recent[key].Before(at.Until) {
+			ac.recent[key] = at.Until
+		}
+	}
 }
 
 // forgetRecent drops the changes that are made by now.
@@ -95,31 +110,18 @@ func (a *actor) inStep(ac *account, user string, u *tagsync.User) {
 	a.dropGone(ac, user)
 }
 
-// planDifferences starts the calls that are due, as long as the lane has slots: those that were refused first.
+// planDifferences starts the calls that are due, as long as the lane has slots. What was refused and is split, or goes once more, takes turns
+// with the rest: the parts of one call can be thousands.
 func (a *actor) planDifferences(ac *account, now time.Time) (calls []*call) {
 	l := ac.lanes[LaneTag]
-	begin := func(endpoint string, users, set []string, still func(*tagsync.User) bool) {
-		if c := a.startTags(l, endpoint, users, set, still); c != nil {
+	begin := func(r refused, still func(*tagsync.User) bool) {
+		if c := a.startTags(l, r, still); c != nil {
 			calls = append(calls, c)
 		}
 	}
-	for len(ac.refuse) > 0 {
-		if !a.tagSlot(ac, l, now) {
-			return calls
-		}
-		r := ac.refuse[0]
-		ac.refuse = ac.refuse[1:]
-		if r.endpoint == l.Replace { // by differences, if at all
-			for _, user := range r.users {
-				a.retag(ac, user)
-			}
-			continue
-		}
-		begin(r.endpoint, r.users, r.set, a.needing(ac, tagsync.Op{Tag: r.set[0], Remove: r.endpoint == l.Remove}))
-	}
 	for {
-		op, user, ok := ac.diffs.Due(now)
-		if !ok {
+		op, user, due := ac.diffs.Due(now)
+		if !due && len(ac.refuse) == 0 {
 			if at, any := ac.diffs.NextDeadline(); any {
 				a.wakeAt(at)
 			}
@@ -127,6 +129,12 @@ func (a *actor) planDifferences(ac *account, now time.Time) (calls []*call) {
 		}
 		if !a.tagSlot(ac, l, now) {
 			return calls
+		}
+		if ac.parted = len(ac.refuse) > 0 && (!due || !ac.parted); ac.parted {
+			r := ac.refuse[0]
+			ac.refuse = ac.refuse[1:]
+			begin(r, a.needing(ac, tagsync.Op{Tag: r.set[0], Remove: r.endpoint == l.Remove}))
+			continue
 		}
 		if user != "" && ac.diffs.Replace(user, func(user string) bool { return a.mayReplace(ac, l, user, now) }) {
 			ac.unqueue(user)
@@ -139,14 +147,14 @@ func (a *actor) planDifferences(ac *account, now time.Time) (calls []*call) {
 			set := a.wanted(ac, u)
 			u.SetAt = now.UTC() // also if it should not leave: then it goes by differences today
 			a.keepUser(ac, user, u)
-			begin(l.Replace, []string{user}, set, func(*tagsync.User) bool { return true })
+			begin(refused{users: []string{user}, set: set, endpoint: l.Replace}, func(*tagsync.User) bool { return true })
 			continue
 		}
 		endpoint := l.Endpoint
 		if op.Remove {
 			endpoint = l.Remove
 		}
-		begin(endpoint, ac.diffs.Take(op), []string{op.Tag}, a.needing(ac, op))
+		begin(refused{users: ac.diffs.Take(op), set: []string{op.Tag}, endpoint: endpoint}, a.needing(ac, op))
 	}
 }
 
@@ -177,7 +185,7 @@ func (a *actor) mayReplace(ac *account, l *lane, user string, now time.Time) boo
 		return false
 	}
 	for _, tag := range union(u.Acked, set) { // what was accepted a moment ago could come after it
-		if now.Sub(ac.recent[user+"\x00"+tag]) <= l.Late {
+		if now.Sub(ac.recent[recentKey(user, tag)]) <= l.Late {
 			return false
 		}
 	}
@@ -239,6 +247,7 @@ func (c *call) booked(u *tagsync.User, sure bool) {
 func (a *actor) changed(c *call, o Outcome) {
 	ac := c.lane.ac
 	items := c.byUser()
+	c.attempt.Users, c.attempt.Set = nil, nil
 	for _, user := range c.users {
 		u, it := ac.users.Get(user), items[user]
 		if no := o.Users[user]; no.Refused {
@@ -249,8 +258,9 @@ func (a *actor) changed(c *call, o Outcome) {
 			c.booked(u, true)
 			a.keepUser(ac, user, u)
 		}
-		if c.attempt.Endpoint != c.lane.Replace {
-			ac.recent[user+"\x00"+c.set[0]] = a.clock.now()
+		if c.attempt.Endpoint != c.lane.Replace { // the next owner has to know as well
+			ac.recent[recentKey(user, c.set[0])] = c.attempt.Until
+			c.attempt.Users, c.attempt.Set = append(c.attempt.Users, user), c.set
 		}
 		if it != nil {
 			it.called = c.attempt.ID
@@ -293,9 +303,27 @@ func (a *actor) refusedChange(c *call, o Outcome) {
 		}
 		return
 	}
-	for _, users := range halved(left) {
-		ac.refuse = append(ac.refuse, refused{users, c.set, c.attempt.Endpoint})
+	if c.attempt.Endpoint == c.lane.Replace { // by differences, if at all
+		a.retag(ac, left[0])
+		return
 	}
+	for _, users := range halved(left) {
+		ac.refuse = append(ac.refuse, refused{users, c.set, c.attempt.Endpoint, c.vendor.Try, c.vendor.Began})
+	}
+}
+
+// onceMore lets a refused change go a second time, with nobody beside its users: so it is known of each whether it was refused twice. A set
+// that was to be replaced goes by differences today.
+func (a *actor) onceMore(c *call) {
+	ac := c.lane.ac
+	if c.attempt.Endpoint == c.lane.Replace {
+		a.backTags(c)
+		return
+	}
+	for _, it := range c.items {
+		a.askAgain(ac, it)
+	}
+	ac.refuse = append(ac.refuse, refused{c.users, c.set, c.attempt.Endpoint, c.vendor.Try + 1, c.vendor.Began})
 }
 
 // notChanged ends what was asked for a user whom the vendor does not know, or whose tags it refuses to change.
@@ -331,6 +359,7 @@ func (a *actor) unclearChange(c *call) {
 	ac := c.lane.ac
 	c.attempt.State = ledger.OK // charged, and nothing is left to decide
 	c.attempt.Detail = "not known whether it was executed; what is still wanted is sent again"
+	c.attempt.Users, c.attempt.Set = nil, nil // it cannot arrive any more: nobody waits for it
 	for _, it := range c.items {
 		it.called = c.attempt.ID
 	}

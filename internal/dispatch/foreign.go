@@ -131,9 +131,13 @@ func (a *actor) read(c *call, o Outcome) {
 		for _, user := range r.users {
 			switch u := ac.users.Get(user); {
 			case u == nil:
-			case ac.byDifferences() && !u.Gone: // it goes without
+			case ac.byDifferences() && (!u.Gone || o.Once && ac.readOnce[user]): // it goes without
+				delete(ac.readOnce, user)
 				a.unreadable(ac, user)
 			default:
+				if o.Once {
+					ac.readOnce[user] = true
+				}
 				ac.askRead(user, a.clock.now())
 			}
 		}

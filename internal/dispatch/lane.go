@@ -22,12 +22,14 @@ type account struct {
 	retags *retags
 	asked  map[string]*item // user -> the profile intent that waits for its tags to be sent
 	busy   map[string]*call // user -> the tag call in flight (ONE-IN-FLIGHT)
-	refuse []refused        // tag batches to be split
+	refuse []refused        // tag batches to be split, and changes of tags that go once more
+	parted bool             // the last change of tags that left was one of those: now others have their turn
 	merges map[string]*item // open merges by key
 
 	toRead     []string             // users whose tags must be read before the first write
 	readBy     time.Time            // when they are read at the latest
 	readHalves [][]string           // refused reads, split
+	readOnce   map[string]bool      // users whose read goes once more
 	readAt     map[string]time.Time // users who were read so that their set can be replaced
 	recent     map[string]time.Time // user, tag -> when the vendor last accepted a change, of the last minute
 	tagsFull   time.Time            // the lane of differences has no slot before
@@ -50,14 +52,16 @@ type account struct {
 type refused struct {
 	users    []string
 	set      []string
-	endpoint string // where tags are changed by differences
+	endpoint string    // where tags are changed by differences
+	try      int       // there: of the call that was refused; 0: its first
+	began    time.Time // there: when the first try started
 }
 
 // newAccount makes an account's lanes at a take-over. Windows begin full as of before, the predecessor's last commit: whatever it
 // sent and has booked arrived by then. What it left open is held apart (restoreAttempts), and reads of tags are in no ledger, so their
 // window begins full as of now.
 func newAccount(a *Account, now, before time.Time) *account {
-	ac := &account{Account: a, lanes: map[string]*lane{}, users: tagsync.NewTable(), asked: map[string]*item{}, busy: map[string]*call{}, merges: map[string]*item{}, reading: map[string]bool{}, readAt: map[string]time.Time{}, recent: map[string]time.Time{},
+	ac := &account{Account: a, lanes: map[string]*lane{}, users: tagsync.NewTable(), asked: map[string]*item{}, busy: map[string]*call{}, merges: map[string]*item{}, reading: map[string]bool{}, readOnce: map[string]bool{}, readAt: map[string]time.Time{}, recent: map[string]time.Time{},
 		comparing: map[*reading]bool{}, repairs: map[string]*check{}, drifted: map[string]bool{}, retags: newRetags(), rotation: a.rotations()}
 	ac.pushes.max, ac.casts.max = a.MaxPushes, a.MaxBroadcasts
 	if ac.pushes.max == 0 {

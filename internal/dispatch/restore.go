@@ -172,11 +172,17 @@ func (a *actor) restoreAttempts(st *ledger.State, now time.Time, held map[intent
 	for id, at := range st.Attempts {
 		a.kept[id] = at
 		ac := a.accounts[at.Account]
-		if at.State != ledger.Started && at.State != ledger.Again || ac == nil {
+		if ac == nil {
 			continue
 		}
 		l := ac.laneOf(at)
 		if l == nil {
+			continue
+		}
+		if l.Remove != "" {
+			ac.restoreRecent(l, at, now)
+		}
+		if at.State != ledger.Started && at.State != ledger.Again {
 			continue
 		}
 		c := &call{attempt: at, lane: l, users: at.Users, set: at.Set, vendor: &Call{ID: id, Endpoint: at.Endpoint, Tags: at.Set}}
@@ -196,10 +202,14 @@ func (a *actor) restoreAttempts(st *ledger.State, now time.Time, held map[intent
 		for _, u := range at.Users {
 			ac.busy[u] = c
 		}
-		l.running++
 		a.calls[id] = c
 		settle := at.NotAfter // repeatable: it cannot start any more; that it may arrive late is what the rewrite is for
+		if c.awaited = l.Remove != ""; !c.awaited {
+			l.running++
+		}
 		switch {
+		case c.awaited: // as our own
+			settle = at.NotAfter.Add(l.Late)
 		case l.scarce():
 			settle = at.NotAfter.Add(lateHold)
 		case !l.Repeatable && l.tries(at.Endpoint) < 2:
@@ -221,7 +231,7 @@ func (a *actor) restoreAttempts(st *ledger.State, now time.Time, held map[intent
 
 // heldBy reports whether an open call of a predecessor holds its whole lane: on repeatable lanes only its users are held.
 func (l *lane) heldBy(endpoint string) bool {
-	return l.scarce() || !l.Repeatable && l.tries(endpoint) < 2
+	return !l.Repeatable && (l.scarce() || l.tries(endpoint) < 2)
 }
 
 // leftOpen counts the predecessor's calls that hold a lane.

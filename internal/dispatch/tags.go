@@ -182,15 +182,15 @@ func (a *actor) tagCall(ac *account, l *lane, users, set []string, now time.Time
 	if !a.free(l, 1, now) {
 		return nil, false
 	}
-	return a.startTags(l, l.Endpoint, users, set, func(u *tagsync.User) bool { return slices.Equal(a.wanted(ac, u), set) }), true
+	return a.startTags(l, refused{users: users, set: set, endpoint: l.Endpoint}, func(u *tagsync.User) bool { return slices.Equal(a.wanted(ac, u), set) }), true
 }
 
-// startTags starts a call for those of the users who still want it; nil: nobody does.
-func (a *actor) startTags(l *lane, endpoint string, users, set []string, still func(*tagsync.User) bool) *call {
+// startTags starts a call, maybe one that was refused before, for those of its users who still want it; nil: nobody does.
+func (a *actor) startTags(l *lane, r refused, still func(*tagsync.User) bool) *call {
 	ac := l.ac
 	var sending []string
 	var items []*item
-	for _, user := range users {
+	for _, user := range r.users {
 		u := ac.users.Get(user)
 		if u == nil || ac.busy[user] != nil || ac.byDifferences() && ac.reading[user] {
 			continue
@@ -212,9 +212,9 @@ func (a *actor) startTags(l *lane, endpoint string, users, set []string, still f
 	ac.spoil(sending)
 	for _, it := range items {
 		a.setState(it, gone) // leaves the counts of the lane it was thought to take
-		it.route = Route{Lane: l.name, Endpoint: endpoint, Users: true}
+		it.route = Route{Lane: l.name, Endpoint: r.endpoint, Users: true}
 	}
-	return a.start(l, &Call{Endpoint: endpoint, Users: sending, Tags: set}, items, sending, set, 1)
+	return a.start(l, &Call{Endpoint: r.endpoint, Users: sending, Tags: r.set, Try: r.try, Began: r.began}, items, sending, r.set, 1)
 }
 
 // acknowledged books that the vendor has a set.
@@ -294,7 +294,7 @@ func (a *actor) refusedTags(c *call, o Outcome) {
 		a.askAgain(ac, it)
 	}
 	for _, users := range halved(c.users) {
-		ac.refuse = append(ac.refuse, refused{users, c.set, c.attempt.Endpoint})
+		ac.refuse = append(ac.refuse, refused{users: users, set: c.set})
 	}
 }
 

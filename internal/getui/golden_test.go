@@ -66,6 +66,7 @@ var goldens = map[string]Request{
 	"list-alias":     List{ByAlias, "RASL_1121_9a", []string{"user_1001"}},
 	"app-all":        Everybody{true, paid()},
 	"app-tag":        Matching{[]Condition{{"phone_type", []string{"android", "ios"}, "or"}, {"region", []string{"11000000", "31000000"}, "or"}, {"custom_tag", []string{"vip", "开心"}, "and"}, {"custom_tag", []string{"old"}, "not"}}, silent(ids.RequestID)},
+	"app-tag-every":  Matching{[]Condition{{"phone_type", []string{"ios"}, "not"}, {"region", []string{"44000000"}, "not"}, {"custom_tag", []string{"vip", "new"}, "or"}, {"portrait", []string{"10001", "10002"}, "and"}, {"portrait", []string{"10003"}, "or"}, {"portrait", []string{"10004"}, "not"}}, paid()},
 	"app-fast-tag":   FastTag{"开心", paid()},
 	"task-stop":      StopTask{"RASL_1121_9a"},
 	"schedule-get":   GetSchedule{"RASA_1121_77"},

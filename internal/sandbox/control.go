@@ -62,6 +62,7 @@ var controls = map[string]func(*Server, *http.Request, []byte) (any, error){
 	"GET knobs":      func(s *Server, _ *http.Request, _ []byte) (any, error) { return s.Knobs(), nil },
 	"POST knobs":     (*Server).turnKnobs,
 	"GET deliveries": (*Server).deliveries,
+	"POST devices":   (*Server).addDevices,
 }
 
 var done = map[string]bool{"ok": true}

@@ -144,13 +144,13 @@ func readConditions(k *fieldCheck, m map[string]any) []condition {
 	return all
 }
 
-// meets intersects the conditions; the operator works within one of them. Nothing
-// here has a region or a portrait.
+// meets intersects the conditions; the operator works within one of them. A device has
+// a region or a portrait only if somebody gave it one (POST devices).
 func meets(u *getuiUser, all []condition) bool {
 	for _, cond := range all {
 		hits := 0
 		for _, v := range cond.values {
-			if cond.key == "phone_type" && strings.EqualFold(v, u.phone) || cond.key == "custom_tag" && slices.Contains(u.tags, v) {
+			if has := u.is(cond.key); slices.Contains(has, v) || cond.key == "phone_type" && slices.Contains(has, strings.ToLower(v)) {
 				hits++
 			}
 		}
@@ -160,4 +160,17 @@ func meets(u *getuiUser, all []condition) bool {
 		}
 	}
 	return true
+}
+
+// is what a device is, in the words of a condition's key.
+func (u *getuiUser) is(key string) []string {
+	switch key {
+	case "phone_type":
+		return []string{u.phone}
+	case "region":
+		return []string{u.region}
+	case "portrait":
+		return u.portrait
+	}
+	return u.tags
 }

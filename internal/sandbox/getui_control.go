@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -48,18 +49,45 @@ func (s *Server) SetKnobs(k Knobs) error {
 	return nil
 }
 
-// AddDevices gives an app devices that are online, with these cids. A reset takes them away.
-func (s *Server) AddDevices(appID string, cids ...string) error {
+// Device is a device of an app that is online.
+type Device struct {
+	CID      string   `json:"cid"`
+	Phone    string   `json:"phone_type"` // android, ios; "": android
+	Region   string   `json:"region"`     // a code of digits
+	Portrait []string `json:"portrait"`   // codes
+}
+
+// AddDevices gives an app devices; one that was there is as new. A reset takes them away.
+func (s *Server) AddDevices(appID string, devices ...Device) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	app := s.world.getui.apps[appID]
 	if app == nil {
 		return fmt.Errorf("add devices: there is no app %q", appID)
 	}
-	for _, cid := range cids {
-		app.users[cid] = &getuiUser{cid: cid, online: true, phone: "android", lastLogin: s.world.getui.clock.ms()}
+	for _, d := range devices {
+		switch d.Phone = cmp.Or(d.Phone, "android"); {
+		case d.CID == "":
+			return errors.New("add devices: a device without a cid")
+		case d.Phone != "android" && d.Phone != "ios":
+			return fmt.Errorf("add devices: phone_type %q: must be android or ios", d.Phone)
+		case d.Region != "" && !regionCodes.MatchString(d.Region):
+			return fmt.Errorf("add devices: region %q: must be a code of digits", d.Region)
+		}
+		app.users[d.CID] = &getuiUser{cid: d.CID, online: true, phone: d.Phone, region: d.Region, portrait: d.Portrait, lastLogin: s.world.getui.clock.ms()}
 	}
 	return nil
+}
+
+func (s *Server) addDevices(_ *http.Request, body []byte) (any, error) {
+	var in struct {
+		App     string
+		Devices []Device
+	}
+	if err := strictJSON(body, &in); err != nil {
+		return nil, err
+	}
+	return done, s.AddDevices(in.App, in.Devices...)
 }
 
 // turnKnobs takes the knobs to turn; the others stay as they are.

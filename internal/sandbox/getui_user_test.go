@@ -60,6 +60,42 @@ func TestGetuiConditions(t *testing.T) {
 	b.want("POST", "/user/count", `{"tag":[`+cond("custom_tag", "or", many...)+`]}`, 403, 30016)
 }
 
+// A device that was given a region and portraits is found by them, under every operator and beside the other keys.
+func TestGetuiConditionsOnRegionAndPortrait(t *testing.T) {
+	b := startFixed(t)
+	mustStatus(t, "devices", b.control("POST", b.Ready().Control+"/devices", `{"app":"`+getuiApp1+`","devices":[{"cid":"north","region":"11000000","portrait":["young","rich"]},
+		{"cid":"south","phone_type":"ios","region":"44000000","portrait":["young"]},{"cid":"nowhere","phone_type":"ios"}]}`, nil), 200)
+	b.want("PUT", "/user/custom_tag/batch/mine", `{"cid":["north","south","nowhere"]}`, 200, 0)
+	cond := func(key, op string, values ...string) string {
+		return fmt.Sprintf(`{"key":%q,"values":["%s"],"opt_type":%q}`, key, strings.Join(values, `","`), op)
+	}
+	mine := cond("custom_tag", "or", "mine") + ","
+	for i, c := range []struct {
+		conditions string
+		reached    []string
+	}{
+		{cond("region", "or", "11000000", "31000000"), []string{"north"}},
+		{cond("region", "or", "11000000", "44000000"), []string{"north", "south"}},
+		{cond("region", "and", "11000000", "44000000"), nil},
+		{mine + cond("region", "not", "11000000"), []string{"nowhere", "south"}},
+		{cond("portrait", "or", "rich", "old"), []string{"north"}},
+		{cond("portrait", "and", "young", "rich"), []string{"north"}},
+		{mine + cond("portrait", "not", "rich"), []string{"nowhere", "south"}},
+		{cond("portrait", "or", "young") + "," + cond("region", "or", "44000000") + "," + cond("phone_type", "or", "iOS") + "," + cond("custom_tag", "and", "mine"), []string{"south"}},
+		{cond("portrait", "or", "young") + "," + cond("phone_type", "not", "ios"), []string{"north"}},
+	} {
+		b.SetGetuiClock(fixedGetuiStart + int64(i)*minute) // five a minute
+		b.want("POST", "/push/tag", toTag(rid(i), c.conditions), 200, 0)
+		if e := b.last(); !slices.Equal(e.Matched, c.reached) {
+			t.Errorf("%s reached %v, want %v", c.conditions, e.Matched, c.reached)
+		}
+	}
+	for _, bad := range []string{`{"app":"nobody","devices":[]}`, `{"app":"` + getuiApp1 + `","devices":[{}]}`, `{"app":"` + getuiApp1 + `","devices":[{"cid":"a","region":"Beijing"}]}`,
+		`{"app":"` + getuiApp1 + `","devices":[{"cid":"a","phone_type":"wp"}]}`, `{"app":"` + getuiApp1 + `","device":[]}`} {
+		mustStatus(t, bad, b.control("POST", b.Ready().Control+"/devices", bad, nil), 400)
+	}
+}
+
 func TestGetuiAliases(t *testing.T) {
 	b := startFixed(t)
 	bind := func(http int, pairs ...string) {

@@ -38,6 +38,8 @@ type getuiUser struct {
 	cid       string
 	online    bool
 	phone     string // android, ios
+	region    string // a code; "": nobody knows
+	portrait  []string
 	alias     string
 	lastLogin int64 // milliseconds
 	black     bool

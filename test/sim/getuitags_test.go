@@ -423,40 +423,101 @@ func TestGetuiTagsAreResynced(t *testing.T) {
 	})
 }
 
-// The vendor accepts a change before it is made: a tag that goes to and fro is changed back only when the first change can be made.
+// The vendor accepts a change before it is made: a tag that goes to and fro is changed back only when the first change can be made, whoever
+// made it.
 func TestGetuiTagsToAndFro(t *testing.T) {
-	simulate(t, setup{quiet: true}, func(t *testing.T, w *world) {
-		d := w.start(w.tagged("    identify: cid\n    quota: {tags: {minute: 100}}\n    tags: {delay: 0s}\n"))
-		k := sandbox.DefaultKnobs()
-		k.TagMinuteLimit = 100
-		if err := w.vendor.SetKnobs(k); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Minute)
-		for _, city := range []string{"bj", "sh", "bj", "sh", "bj"} {
-			w.profile("bulk-cid-0001", map[string]any{"city": city})
-			time.Sleep(5 * time.Second)
-		}
-		time.Sleep(20 * time.Minute)
-		d.stop()
-		last := map[string]time.Time{}
-		for _, e := range w.vendor.Journal(0) {
-			if e.Vendor != "getui" || e.Method != "PUT" && e.Method != "DELETE" {
-				continue
-			}
-			if gap := at(e).Sub(last[e.Path]); !last[e.Path].IsZero() && gap < time.Minute {
-				t.Errorf("%s changed again after %s", e.Path, gap)
-			}
-			last[e.Path] = at(e)
-		}
-		if len(last) != 2 {
-			t.Errorf("calls on %v", last)
-		}
-		if got := fmt.Sprint(w.tagsOf("bulk-cid-0001")); got != "[city_bj]" {
-			t.Errorf("tags %s", got)
-		}
-		w.books(5)
-	})
+	for _, ends := range []string{"no process", "one in peace", "one by SIGKILL"} {
+		t.Run(ends+" ends", func(t *testing.T) {
+			simulate(t, setup{quiet: true}, func(t *testing.T, w *world) {
+				s := w.tagged("    identify: cid\n    quota: {tags: {minute: 100}}\n    tags: {delay: 0s}\n")
+				d := w.start(s)
+				k := sandbox.DefaultKnobs()
+				k.TagMinuteLimit = 100
+				if err := w.vendor.SetKnobs(k); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Minute)
+				for i, city := range []string{"bj", "sh", "bj", "sh", "bj"} {
+					w.profile("bulk-cid-0001", map[string]any{"city": city})
+					time.Sleep(5 * time.Second)
+					if i != 1 || ends == "no process" {
+						continue
+					}
+					if ends == "one in peace" {
+						d.stop()
+					} else {
+						d.kill()
+					}
+					d = w.start(s) // it takes over the event that waits, within the minute
+				}
+				time.Sleep(20 * time.Minute)
+				d.stop()
+				last := map[string]time.Time{}
+				for _, e := range w.vendor.Journal(0) {
+					if e.Vendor != "getui" || e.Method != "PUT" && e.Method != "DELETE" || !strings.Contains(e.Path, "/custom_tag/") {
+						continue
+					}
+					if gap := at(e).Sub(last[e.Path]); !last[e.Path].IsZero() && gap < time.Minute {
+						t.Errorf("%s changed again after %s", e.Path, gap)
+					}
+					last[e.Path] = at(e)
+				}
+				if len(last) != 2 {
+					t.Errorf("calls on %v", last)
+				}
+				if got := fmt.Sprint(w.tagsOf("bulk-cid-0001")); got != "[city_bj]" {
+					t.Errorf("tags %s", got)
+				}
+				w.books(w.events["profile"])
+			})
+		})
+	}
+}
+
+// An operation on tags that the vendor says failed goes once more, and then is dead: it is not tried for ever, holds up nobody else, and the
+// user's next event asks again.
+func TestGetuiTagsThatFail(t *testing.T) {
+	for _, times := range []int{1, -1} {
+		t.Run(fmt.Sprint("times ", times), func(t *testing.T) {
+			simulate(t, setup{quiet: true}, func(t *testing.T, w *world) {
+				d := w.start(w.tagged("    identify: cid\n"))
+				time.Sleep(15 * time.Minute)
+				if err := w.vendor.Arm(sandbox.Fault{Vendor: "getui", Path: "/v2/" + getuiApp + "/user/custom_tag/batch/city_bj", Kind: "code", HTTP: 400, Code: 23001, Times: times}); err != nil {
+					t.Fatal(err)
+				}
+				failed := []string{w.profile("bulk-cid-0001", map[string]any{"city": "bj"}), w.profile("bulk-cid-0002", map[string]any{"city": "bj"})}
+				other := w.profile("bulk-cid-0003", map[string]any{"city": "sh"})
+				time.Sleep(6 * time.Hour)
+				calls := 0
+				for _, e := range w.vendor.Journal(0) {
+					if e.Code == 23001 {
+						calls++
+					}
+				}
+				if err := w.vendor.Disarm(); err != nil {
+					t.Fatal(err)
+				}
+				next := w.profile("bulk-cid-0001", map[string]any{"city": "bj", "level": "gold"})
+				time.Sleep(time.Hour)
+				d.stop()
+				want, most, tags := "SENT", 1, "[city_bj level_gold] [city_bj] [city_sh]"
+				if times < 0 {
+					want, most, tags = "DEAD(rejected-by-vendor)", 4, "[city_bj level_gold] [] [city_sh]" // two together, twice; then each alone
+				}
+				words := w.words()
+				for _, e := range failed {
+					if words[e] != want {
+						t.Errorf("%s is %s, want %s", e, words[e], want)
+					}
+				}
+				if got := fmt.Sprint(w.tagsOf("bulk-cid-0001"), w.tagsOf("bulk-cid-0002"), w.tagsOf("bulk-cid-0003")); calls != most || words[other] != "SENT" || words[next] != "SENT" || got != tags {
+					t.Errorf("%d failed calls, want %d; %v; tags %s, want %s", calls, most, words, got, tags)
+				}
+				w.kept()
+				w.books(4)
+			})
+		})
+	}
 }
 
 // The charges of a day are few records, and none is lost: what the books say is what the vendor counted, also for the next owner.

@@ -2,9 +2,10 @@ package audit
 
 import "fmt"
 
-// Left says what a run has still to do before it can be judged; empty when only broadcasts wait, for slots that are not there.
+// Left says what a run has still to do before it can be judged; empty when only broadcasts wait, for slots that are not there, and at Getui
+// tags for the next day.
 func Left(in Input) (string, error) {
-	c := &checker{Report: &Report{Fates: map[string]int{}}, in: in, x: expect(in.Events, in.Shops, in.Vendor), names: map[string]id{}, fates: map[id]*fateRecord{}}
+	c := &checker{Report: &Report{Fates: map[string]int{}}, in: in, x: expect(in.Events, in.Shops), names: map[string]id{}, fates: map[id]*fateRecord{}}
 	var err error
 	if c.l, err = readLedger(in.Ledger, nil, nil, nil); err != nil {
 		return "", err
@@ -17,9 +18,16 @@ func Left(in Input) (string, error) {
 	}
 	lost, open, rewrites := 0, 0, 0
 	for i, w := range c.x.wants {
-		if c.fates[i] == nil && w.action != "broadcast" {
+		if c.fates[i] == nil && w.action != "broadcast" && !c.waitsForTheDay(w) {
 			lost++
 		}
+	}
+	var taken int64
+	for _, p := range c.l.positions {
+		taken += p.Intents
+	}
+	if n := len(in.Intents) - int(taken); n > 0 {
+		return fmt.Sprintf("stage 2 has %d intents to take in", n), nil
 	}
 	for _, a := range c.l.attempts {
 		if a.State == "started" || a.State == "again" {

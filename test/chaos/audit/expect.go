@@ -35,8 +35,7 @@ type expectation struct {
 }
 
 // expect says in Go what the files in rules/ say in YAML.
-// At Getui there are no tag rules: profile events match nothing.
-func expect(events []Record, shops []string, vendor string) *expectation {
+func expect(events []Record, shops []string) *expectation {
 	x := &expectation{wants: map[id]*want{}, dead: map[string]bool{}, users: map[string]*row{}}
 	for _, r := range events {
 		var e event
@@ -51,9 +50,6 @@ func expect(events []Record, shops []string, vendor string) *expectation {
 		}
 		switch r.Topic {
 		case "shop.profiles":
-			if vendor == Getui {
-				break
-			}
 			add("main", "tags", e.User, "tags")
 			add("second", "tags", e.User, "tags")
 			x.profile(r, &e)

@@ -20,18 +20,41 @@ const (
 	getuiMinute    = 5
 	getuiDay       = 20
 	getuiPushToApp = "/push/tag"
+	getuiTags      = "/user/custom_tag/"
 )
+
+// getuiSettles: the vendor accepts a change of tags before it is made, so the same tag of a device is not changed back within a minute. A call
+// that is late may be executed a second or two after its outcome was given up, from which the minute counts.
+const getuiSettles = 57 * time.Second
+
+// The vendor's pages allow 100 changes of tags a minute and its table of codes 5. A run has the 100, the sandbox counts what is beyond the 5.
+const (
+	getuiTagMinute = 100
+	getuiTagLeast  = 5
+)
+
+// getuiZone is where the vendor's days begin.
+var getuiZone = time.FixedZone("Asia/Shanghai", 8*3600)
 
 // route is the path of a call below its app.
 func (c *call) route() string { return strings.TrimPrefix(c.Path, "/v2/"+c.App) }
 
-// asksGetui reports whether a call sends nothing to anybody: tokens, and the probe.
+// asksGetui reports whether a call changes nothing for anybody: tokens, the probe, reads of tags.
 func (c *call) asksGetui() bool {
-	return c.route() == "/auth" || strings.HasPrefix(c.route(), "/user/status/")
+	return c.route() == "/auth" || strings.HasPrefix(c.route(), "/user/status/") || c.Method == "GET" && strings.HasPrefix(c.route(), getuiTags)
+}
+
+// changesTags reports whether a call changes tags at Getui.
+func (c *call) changesTags() bool {
+	return c.Method != "GET" && strings.HasPrefix(c.route(), getuiTags)
 }
 
 // getuiSends notes what reached whom. What the vendor had already is no send.
 func (c *checker) getuiSends(one *call) {
+	if one.changesTags() {
+		c.Calls[one.Method+" "+getuiTags]++
+		return
+	}
 	c.Calls[one.route()]++
 	account := strings.TrimPrefix(one.App, "app-")
 	pushes := one.body.Batch
@@ -80,6 +103,7 @@ func (c *checker) checkWindow(i id, f *fateRecord) {
 
 // checkGetuiQuota: the vendor has no reason to refuse a call for its limits, and the broadcasts are counted again.
 func (c *checker) checkGetuiQuota() {
+	c.checkChanges()
 	at := map[string][]int64{}
 	for i := range c.calls {
 		one := &c.calls[i]
@@ -118,4 +142,98 @@ func (c *checker) getuiIdle(waiting int, account string) string {
 		return fmt.Sprintf("%s: %d broadcasts wait, %d of %d slots used", account, waiting, used, getuiDay)
 	}
 	return ""
+}
+
+// checkChanges: changes of tags keep to the day's number, also where it is ours, and none takes back what another gave a moment before.
+func (c *checker) checkChanges() {
+	type change struct {
+		method string
+		at     int64
+	}
+	last, changes, minutes := map[string]change{}, map[string]int{}, map[string]int{}
+	executed := slices.DeleteFunc(slices.Clone(c.calls), func(one call) bool { return !one.Executed || !one.changesTags() })
+	slices.SortStableFunc(executed, func(a, b call) int { return int(a.AtMS - b.AtMS) }) // a late call stands where it arrived
+	for i := range executed {
+		one := &executed[i]
+		day := time.UnixMilli(one.AtMS).In(getuiZone).Format(time.DateOnly)
+		account := strings.TrimPrefix(one.App, "app-")
+		changes[account+" "+day]++
+		if n := c.in.TagDay[account]; n > 0 && changes[account+" "+day] == n+1 {
+			c.problem("overrun: %s changed tags more than %d times on %s", one.App, n, day)
+		}
+		minute := fmt.Sprint(account, one.AtMS/60_000)
+		if minutes[minute]++; minutes[minute] == getuiTagMinute+1 {
+			c.problem("overrun: %s changed tags more than %d times in a minute", one.App, getuiTagMinute)
+		}
+		for _, cid := range one.body.CIDs {
+			key := one.Path + " " + cid
+			if was, gap := last[key], time.Duration(one.AtMS-last[key].at)*time.Millisecond; was.method != "" && was.method != one.Method && gap < getuiSettles {
+				c.problem("changed back: %s %s of %s comes %s after its opposite", one.Method, one.Path, cid, gap)
+			}
+			last[key] = change{one.Method, one.AtMS}
+		}
+	}
+}
+
+// bought counts the changes of tags that only the larger number allows: the sandbox's overruns that are none.
+func (c *checker) bought() (n int) {
+	if c.in.Vendor != Getui {
+		return 0
+	}
+	minutes := map[string]int{}
+	for i := range c.calls {
+		if one := &c.calls[i]; one.Executed && one.changesTags() && one.Method != "POST" {
+			if minutes[fmt.Sprint(one.App, one.AtMS/60_000)]++; minutes[fmt.Sprint(one.App, one.AtMS/60_000)] > getuiTagLeast {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// waitsForTheDay reports whether a profile intent may be without a fate: the changes of tags that its account has a day are used up.
+func (c *checker) waitsForTheDay(w *want) bool {
+	most := c.in.TagDay[w.account]
+	if w.action != "tags" || most == 0 {
+		return false
+	}
+	y, m, d := c.l.end.In(getuiZone).Date()
+	used := 0
+	for _, a := range c.l.attempts {
+		if a.Lane == "tag" && a.Account == "getui:key-"+w.account && a.State != "not-sent" && !a.At.Before(time.Date(y, m, d, 0, 0, 0, 0, getuiZone)) {
+			used += a.Weight
+		}
+	}
+	return used >= most
+}
+
+// undone are the users of an account whose tags wait for the next day, with the event that asks.
+func (c *checker) undone(account string) map[string]*want {
+	out := map[string]*want{}
+	for i, w := range c.x.wants {
+		if w.action == "tags" && w.account == account && c.fates[i] == nil {
+			out[w.target] = w
+		}
+	}
+	return out
+}
+
+// checkTold: of what the day's quota leaves undone the program says what it is, and that it goes after midnight.
+func (c *checker) checkTold() {
+	for account, told := range c.in.Told {
+		var events []string
+		for _, w := range c.undone(account) {
+			events = append(events, w.event)
+		}
+		slices.Sort(events)
+		slices.Sort(told.Events)
+		if told.Waiting != len(events) || !slices.Equal(told.Events, events) {
+			c.problem("not told: tags of %s wait for %v, the program says %d: %v", account, events, told.Waiting, told.Events)
+		}
+		y, m, d := c.l.end.In(getuiZone).Date()
+		midnight := time.Date(y, m, d+1, 0, 0, 0, 0, getuiZone)
+		if len(events) > 0 && (told.Until.Before(midnight) || told.Until.After(midnight.Add(5*time.Minute))) {
+			c.problem("not told: tags of %s wait until midnight in Shanghai, the program says %s", account, told.Until)
+		}
+	}
 }

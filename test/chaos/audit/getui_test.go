@@ -1,16 +1,20 @@
 package audit
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // newGetuiPaper is a faultless run on paper at Getui: a push whose answer was lost and that was made again, two in one batch, of which one
-// had arrived before, a repeated event, a push that is UNKNOWN after three tries, broadcasts, an event of a profile that nobody asks for.
+// had arrived before, a repeated event, a push that is UNKNOWN after three tries, broadcasts, tags of one account, and those of another that wait for the next day.
 func newGetuiPaper() *paper {
 	p := newPaper()
 	events, acked, dead := p.in.Events, p.in.Acked, p.in.Dead
-	p.in = Input{Vendor: Getui, Shops: []string{"main"}, Events: events, Acked: acked, Dead: dead, Starts: p.in.Starts, Kills: p.in.Kills}
+	p.in = Input{Vendor: Getui, Shops: []string{"main"}, Events: events, Acked: acked, Dead: dead, Starts: p.in.Starts, Kills: p.in.Kills, TagDay: map[string]int{"second": 1},
+		Tags: map[string]map[string][]string{"main": {"u1": {"city_b", "vip"}}, "second": {"u1": {"in_a"}}},
+		Told: map[string]Told{"second": {1, time.Date(2027, 1, 16, 0, 0, 10, 0, getuiZone), []string{"p2"}}}}
 	p.journal = nil
 
 	p.getui("g-0", "", "main", "/auth", nil, 50)
@@ -33,8 +37,26 @@ func newGetuiPaper() *paper {
 	for i, s := range []string{"s1", "s2", "s3"} {
 		p.intent("broadcast", "main", "sale-main", "*", s, "shop.sales", int64(i), "SENT", "", "", "g-6")
 	}
+	p.change("g-20", "main", "PUT", "city_b", 3000)
+	p.change("g-21", "main", "PUT", "vip", 3100)
+	p.change("g-22", "second", "PUT", "in_a", 3200)
+	p.intent("tags", "main", "tags", "u1", "p1", "shop.profiles", 0, "COALESCED", "", "shop.profiles/0/1/tags/u1", "")
+	p.intent("tags", "main", "tags", "u1", "p2", "shop.profiles", 1, "SENT", "", "", "g-21")
+	p.intent("tags", "main", "tags", "u1", "p3", "shop.profiles", 2, "SUPPRESSED", "stale", "", "")
+	p.intent("tags", "second", "tags", "u1", "p1", "shop.profiles", 0, "SENT", "", "", "g-22")
+	p.intent("tags", "second", "tags", "u1", "p2", "shop.profiles", 1, "", "", "", "")
+	p.intent("tags", "second", "tags", "u1", "p3", "shop.profiles", 2, "SUPPRESSED", "stale", "", "")
+	p.ledger("p/shop.profiles/0/1/tags/u1", map[string]any{}, 6000)
 	p.ledger("s", map[string]any{"intents": len(p.in.Intents), "fates": len(p.in.Fates)}, 6000)
 	return p
+}
+
+// change is a change of a tag of u1, which stays on record for its charge.
+func (p *paper) change(id, account, method, tag string, ms int) entry {
+	e := p.getui(id, "tag", account, "/user/custom_tag/batch/"+tag, map[string]any{"cid": []string{"u1"}}, ms)
+	e["method"] = method
+	p.ledger("a/"+id, map[string]any{"id": id, "account": "getui:key-" + account, "lane": "tag", "state": "ok", "weight": 1, "at": p.at(ms), "not_after": p.at(ms + 1000)}, ms+3)
+	return e
 }
 
 func single(id, text, cid string) map[string]any {
@@ -77,7 +99,7 @@ func TestAFaultlessRunAtGetuiHasNoProblems(t *testing.T) {
 	for _, problem := range r.Problems {
 		t.Error(problem)
 	}
-	if r.Unknown != 1 || r.Repeats != 2 || r.Quiet != 4 || r.Calls["/push/single/batch/cid"] != 2 || r.Calls["/push/single/cid"] != 2 {
+	if r.Unknown != 1 || r.Repeats != 2 || r.Quiet != 1 || r.Undone != 1 || r.Calls["PUT /user/custom_tag/"] != 3 || r.Calls["/push/single/batch/cid"] != 2 || r.Calls["/push/single/cid"] != 2 {
 		t.Errorf("%+v", r)
 	}
 	if left, err := Left(p.in); left != "" || err != nil {
@@ -124,9 +146,37 @@ func TestPlantedBugsAtGetui(t *testing.T) {
 			p.ledger("a/g-9", map[string]any{"id": "g-9", "account": "getui:key-main", "lane": "push", "state": "again"}, 6001)
 		}, "open attempt:"},
 		{"a slot that nobody takes", func(t *testing.T, p *paper) { p.in.Fates = drop(t, p.in.Fates, `"s3"`) }, "idle slot:"},
-		{"an intent of tags", func(t *testing.T, p *paper) {
-			p.intent("tags", "main", "tags", "u1", "p1", "shop.profiles", 0, "SENT", "", "", "")
-		}, "intent extra:"},
+		{"tags never changed", func(t *testing.T, p *paper) { p.in.Tags["main"]["u1"] = []string{"vip"} }, "wrong tags:"},
+		{"tags that wait although the day is not used up", func(t *testing.T, p *paper) { p.in.TagDay["second"] = 2 }, "lost:"},
+		{"tags that wait where the day has enough", func(t *testing.T, p *paper) { p.in.Fates = drop(t, p.in.Fates, `"p2"`, `"main"`) }, "lost:"},
+		{"one change more than the day has", func(t *testing.T, p *paper) { p.change("g-23", "second", "PUT", "in_b", 3300) }, "overrun:"},
+		{"a change that is in no ledger", func(t *testing.T, p *paper) {
+			p.change("g-23", "main", "PUT", "vip", 3300)["headers"] = map[string]string{"X-Request-Id": "y-1-1"}
+		}, "call without attempt:"},
+		{"a tag that is taken back at once", func(t *testing.T, p *paper) { p.change("g-23", "main", "DELETE", "vip", 50_000) }, "changed back:"},
+		{"a change of tags that a drain cut off", func(t *testing.T, p *paper) {
+			p.ledger("a/g-24", map[string]any{"id": "g-24", "account": "getui:key-main", "lane": "tag", "state": "started", "not_after": p.at(5930)}, 5900)
+			p.ledger("a/g-24", nil, 5950)
+			p.in.Drains = []time.Time{p.at(5920)}
+		}, "torn drain:"},
+		{"what waits is not told", func(t *testing.T, p *paper) { p.in.Told["second"] = Told{Until: p.in.Told["second"].Until} }, "not told:"},
+		{"something else is told", func(t *testing.T, p *paper) { p.in.Told["second"].Events[0] = "p1" }, "not told:"},
+		{"it is told to go today", func(t *testing.T, p *paper) { p.in.Told["second"] = Told{1, p.at(7000), []string{"p2"}} }, "not told:"},
+		{"more changes than a minute has", func(t *testing.T, p *paper) {
+			for i := range getuiTagMinute {
+				p.change(fmt.Sprint("h-", i), "main", "PUT", "vip", 3200+i)
+			}
+		}, "overrun:"},
+		{"an overrun by the sandbox's count", func(t *testing.T, p *paper) {
+			for i := range 6 { // of 8 in this minute the sandbox allows 5
+				p.change(fmt.Sprint("h-", i), "main", "PUT", "vip", 3200+i)
+			}
+			p.in.Overruns = 3 + 1
+		}, "overrun:"},
+		{"a refusal for the changes of a minute", func(t *testing.T, p *paper) {
+			e := p.change("g-23", "main", "PUT", "vip", 3300)
+			e["executed"], e["code"] = false, 30012
+		}, "overrun:"},
 	} {
 		t.Run(b.name, func(t *testing.T) {
 			p := newGetuiPaper()
@@ -139,6 +189,17 @@ func TestPlantedBugsAtGetui(t *testing.T) {
 			}
 			t.Errorf("nobody noticed; want %q, got %q", b.want, problems)
 		})
+	}
+}
+
+// A change of tags whose answer was lost outlives a process that ends in peace.
+func TestALostChangeOfTagsIsNoTornDrain(t *testing.T) {
+	p := newGetuiPaper()
+	p.ledger("a/g-24", map[string]any{"id": "g-24", "account": "getui:key-main", "lane": "tag", "state": "started", "not_after": p.at(5910)}, 5900)
+	p.ledger("a/g-24", nil, 5950)
+	p.in.Drains = []time.Time{p.at(5920)}
+	if problems := p.check(t).Problems; len(problems) > 0 {
+		t.Errorf("%q", problems)
 	}
 }
 

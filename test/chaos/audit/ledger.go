@@ -29,8 +29,9 @@ type ledger struct {
 	users     map[string]userRow
 	positions map[int32]position
 	crashes   []Crash
-	drains    int      // ends in peace that the fold has passed
-	torn      []string // attempts that were open at one
+	end       time.Time // of the last record
+	drains    int       // ends in peace that the fold has passed
+	torn      []string  // attempts that were open at one
 }
 
 func readLedger(records []Record, starts, kills, drains []time.Time) (*ledger, error) {
@@ -47,6 +48,7 @@ func readLedger(records []Record, starts, kills, drains []time.Time) (*ledger, e
 		if err := l.apply(r); err != nil {
 			return nil, fmt.Errorf("ledger: %w", err)
 		}
+		l.end = r.Time
 	}
 	for len(kills) > len(l.crashes) {
 		l.crash(starts, kills)
@@ -82,11 +84,13 @@ func began(starts []time.Time, end time.Time) (at time.Time) {
 	return at
 }
 
-// drain notes the attempts that the process which ended in peace then has left open.
+// drain notes the attempts that the process which ended in peace then has left open. A change of tags at Getui whose answer was lost stays on
+// record, and its users held, until it can no longer arrive, whoever is the owner then.
 func (l *ledger) drain(starts, drains []time.Time) {
 	from := began(starts, drains[l.drains])
 	for _, a := range l.attempts {
-		if a.State == "started" && l.started[a.ID].After(from) {
+		lost := strings.HasPrefix(a.Account, "getui:") && a.Lane == "tag" && a.NotAfter.Before(drains[l.drains])
+		if a.State == "started" && l.started[a.ID].After(from) && !lost {
 			l.torn = append(l.torn, a.ID)
 		}
 	}

@@ -91,6 +91,7 @@ type attempt struct {
 	ID       string    `json:"id"`
 	Account  string    `json:"account"`
 	Lane     string    `json:"lane"`
+	Weight   int       `json:"weight"`
 	State    string    `json:"state"`
 	At       time.Time `json:"at"`
 	NotAfter time.Time `json:"not_after"`
@@ -115,6 +116,7 @@ type call struct {
 	Seq      int64             `json:"seq"`
 	AtMS     int64             `json:"at_ms"`
 	App      string            `json:"app"`
+	Method   string            `json:"method"`
 	Path     string            `json:"path"`
 	Headers  map[string]string `json:"headers"`
 	Executed bool              `json:"executed"`
@@ -130,6 +132,7 @@ type call struct {
 type body struct {
 	UserID       string   `json:"userId"`
 	UserIDs      []string `json:"userIds"`
+	CIDs         []string `json:"cid"` // Getui: of a change of one tag
 	Notification struct {
 		PushContent string `json:"pushContent"`
 		Alert       string `json:"alert"`

@@ -37,6 +37,7 @@ type Result struct {
 	Kills, Drains           int
 	Lost, Doubled, Overruns int
 	Unknown, Repeats        int
+	Undone                  int            // Getui: profile intents that wait for the next day
 	Hits                    int            // kills with an open attempt of the killed process, or 50 intents pending
 	Failpoints              map[string]int // kills by the moment at which the process died
 	Faults                  map[string]int // arrivals at the vendor that a fault met
@@ -86,6 +87,7 @@ func (res *Result) add(r *round, report *audit.Report) {
 	res.Drains += len(r.drains)
 	res.Lost, res.Doubled, res.Overruns = res.Lost+lost, res.Doubled+doubled, res.Overruns+overruns
 	res.Unknown, res.Repeats, res.Hits = res.Unknown+report.Unknown, res.Repeats+report.Repeats, res.Hits+hits
+	res.Undone += report.Undone
 	res.FirstCall, res.Ready = append(res.FirstCall, report.FirstCall...), append(res.Ready, r.ready...)
 	res.Problems = append(append(res.Problems, r.problems...), report.Problems...)
 	for _, part := range []struct{ to, from map[string]int }{{res.Failpoints, r.fired}, {res.missed, r.missed}, {res.Faults, report.Faults}, {res.Freezes, r.freezes}} {
@@ -116,6 +118,9 @@ func (res *Result) Vacuous() string {
 		if res.Faults[f.Kind] == 0 {
 			return "no call met the vendor's fault " + f.Kind
 		}
+	}
+	if res.Vendor == audit.Getui && res.Undone == 0 {
+		return "the day's changes of tags were enough"
 	}
 	if res.Freezes["briefly"] == 0 || res.Freezes["session"] == 0 || res.Drains == 0 {
 		return fmt.Sprintf("freezes %v and %d drains", res.Freezes, res.Drains)

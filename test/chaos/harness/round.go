@@ -14,11 +14,14 @@ import (
 	"github.com/notifier/notifier/test/chaos/rig"
 )
 
-// accounts: two that do everything, and eight more so that many kills can meet an open broadcast, at 2 an hour each. Getui's have no
-// tag rules.
+// accounts: two that do everything, and eight more so that many kills can meet an open broadcast, at 2 an hour each. At Getui the second has
+// so few changes of tags a day that a long run leaves some undone.
 func accounts(vendor string) (all []rig.Account, shops []string) {
 	getui := vendor == audit.Getui
-	all = []rig.Account{{Name: "main", Tags: !getui, Getui: getui}, {Name: "second", Tags: !getui, Getui: getui}}
+	all = []rig.Account{{Name: "main", Tags: true, Getui: getui}, {Name: "second", Tags: true, Getui: getui}}
+	if getui {
+		all[1].TagDay = fewTagChanges
+	}
 	for i := range 8 {
 		all = append(all, rig.Account{Name: fmt.Sprintf("cast-%d", i+1), Getui: getui})
 	}
@@ -27,6 +30,9 @@ func accounts(vendor string) (all []rig.Account, shops []string) {
 	}
 	return all, shops
 }
+
+// fewTagChanges a day: a run of 100 kills wants about three times as many.
+const fewTagChanges = 30
 
 // vendorFaults make calls last, so that kills find them open, and some end unclear. A late call arrives within the second that the
 // daemon still charges. The last two stand behind the others: most calls meet them.
@@ -98,12 +104,11 @@ func newRound(ctx context.Context, o Options, dir string, seed uint64, kills int
 			return nil, err
 		}
 	}
-	rules, err := rulesOf(o, dir)
-	if err != nil {
+	if err := r.sandbox.Turn(ctx, map[string]any{"tag_minute_limit": rig.TagMinute}); err != nil {
 		r.sandbox.Kill()
 		return nil, err
 	}
-	if r.daemon, err = rig.NewDaemon(o.Program, dir, rules, r.sandbox, r.all); err != nil {
+	if r.daemon, err = rig.NewDaemon(o.Program, dir, filepath.Join(o.Root, "test", "chaos", "rules"), r.sandbox, r.all); err != nil {
 		r.sandbox.Kill()
 		return nil, err
 	}
@@ -116,28 +121,6 @@ func userOf(vendor string) func(int) string {
 		return func(n int) string { return fmt.Sprintf("bulk-cid-%04d", n) }
 	}
 	return func(n int) string { return fmt.Sprintf("u%d", n) }
-}
-
-// rulesOf is the folder of rules under test: at Getui a copy of those that are no tag rules.
-func rulesOf(o Options, dir string) (string, error) {
-	from := filepath.Join(o.Root, "test", "chaos", "rules")
-	if o.Vendor != audit.Getui {
-		return from, nil
-	}
-	to := filepath.Join(dir, "rules")
-	if err := os.Mkdir(to, 0o755); err != nil {
-		return "", err
-	}
-	for _, name := range []string{"events.yaml", "orders.yaml", "sales.yaml"} {
-		b, err := os.ReadFile(filepath.Join(from, name))
-		if err != nil {
-			return "", err
-		}
-		if err := os.WriteFile(filepath.Join(to, name), b, 0o644); err != nil {
-			return "", err
-		}
-	}
-	return to, nil
 }
 
 // run kills, drains and audits.
@@ -221,10 +204,15 @@ func (r *round) drain(ctx context.Context) (in audit.Input, err error) {
 		case <-time.After(500 * time.Millisecond):
 		}
 	}
-	in.Tags = map[string]map[string][]string{}
+	in.Tags, in.Told = map[string]map[string][]string{}, map[string]audit.Told{}
 	for _, a := range r.all {
 		if !a.Tags {
 			continue
+		}
+		if a.TagDay > 0 {
+			if in.Told[a.Name], err = r.daemon.Told(ctx, a.Name); err != nil {
+				return in, err
+			}
 		}
 		if in.Tags[a.Name], err = r.sandbox.Tags(ctx, a); err != nil {
 			return in, err
@@ -258,6 +246,12 @@ func (r *round) look(ctx context.Context, reader *rig.Reader) (in audit.Input, l
 
 func (r *round) input(reader *rig.Reader) audit.Input {
 	in := audit.Input{Vendor: r.opt.Vendor, Shops: r.shops, Acked: r.feeder.Acked, Kills: r.kills, Starts: r.starts, Drains: r.drains}
+	in.TagDay = map[string]int{}
+	for _, a := range r.all {
+		if a.TagDay > 0 {
+			in.TagDay[a.Name] = a.TagDay
+		}
+	}
 	for _, t := range rig.EventTopics {
 		in.Events = append(in.Events, reader.Topic[t]...)
 	}

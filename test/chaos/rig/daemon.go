@@ -2,16 +2,21 @@ package rig
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/notifier/notifier/test/chaos/audit"
 )
 
 // Prefix is the prefix of the daemon's own topics and groups.
@@ -47,8 +52,8 @@ accounts:
 	for _, a := range accounts {
 		if a.Getui {
 			fmt.Fprintf(&b, `  %s:
-    {vendor: getui, host: %q, app_id: app-%s, app_key: %s, master_secret: "${env:CHAOS_SECRET}", identify: cid, brake: 1000000 in 10m, timeout: 1s}
-`, a.Name, s.Primary, a.Name, a.Key())
+    {vendor: getui, host: %q, app_id: app-%s, app_key: %s, master_secret: "${env:CHAOS_SECRET}", identify: cid, brake: 1000000 in 10m, tags: {delay: 200ms}, quota: {tags: %s}, timeout: 1s}
+`, a.Name, s.Primary, a.Name, a.Key(), a.tagQuota())
 			continue
 		}
 		fmt.Fprintf(&b, `  %s:
@@ -59,6 +64,14 @@ accounts:
 		return nil, fmt.Errorf("settings: %w", err)
 	}
 	return d, nil
+}
+
+// tagQuota is the account's quota.tags in the settings.
+func (a Account) tagQuota() string {
+	if a.TagDay > 0 {
+		return fmt.Sprintf("{minute: %d, day: %d}", TagMinute, a.TagDay)
+	}
+	return fmt.Sprintf("{minute: %d}", TagMinute)
 }
 
 // Start runs the daemon with variables of its environment. It does not wait until it is ready.
@@ -135,4 +148,58 @@ func (d *Daemon) get(ctx context.Context, path string) (int, string, error) {
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
 	return res.StatusCode, string(b), err
+}
+
+// Told asks the program what it says of the tags of an account: how many wait, until when, and for which events.
+func (d *Daemon) Told(ctx context.Context, account string) (told audit.Told, err error) {
+	lane := account + "/tag"
+	var quota struct {
+		Accounts []struct {
+			Lanes []struct {
+				Lane    string    `json:"lane"`
+				Waiting int       `json:"waiting"`
+				Next    time.Time `json:"next"`
+			} `json:"lanes"`
+		} `json:"accounts"`
+	}
+	if err := d.ask(ctx, &quota, "quota"); err != nil {
+		return told, err
+	}
+	for _, a := range quota.Accounts {
+		for _, l := range a.Lanes {
+			if l.Lane == lane {
+				told.Waiting, told.Until = l.Waiting, l.Next
+			}
+		}
+	}
+	var pending struct {
+		Pending []struct {
+			Event string `json:"event"`
+		} `json:"pending"`
+	}
+	if err := d.ask(ctx, &pending, "pending", "list", "--lane", lane, "--limit", "0"); err != nil {
+		return told, err
+	}
+	for _, p := range pending.Pending {
+		told.Events = append(told.Events, p.Event)
+	}
+	return told, nil
+}
+
+// ask runs a command of the program that reads, and decodes its JSON.
+func (d *Daemon) ask(ctx context.Context, out any, args ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, d.binary, append(args, "-c", d.settings, "--format", "json")...)
+	cmd.Env = append(os.Environ(), "CHAOS_SECRET="+secret)
+	var talk bytes.Buffer
+	cmd.Stderr = &talk
+	b, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("notifier %s: %w\n%s", strings.Join(args, " "), err, talk.String())
+	}
+	if err := json.Unmarshal(b, out); err != nil {
+		return fmt.Errorf("notifier %s: %w\n%s", strings.Join(args, " "), err, b)
+	}
+	return nil
 }

@@ -15,13 +15,25 @@ import (
 
 // Account is one account of the daemon and one application of the sandbox.
 type Account struct {
-	Name  string
-	Tags  bool // has tag rules
-	Getui bool // at Getui; otherwise at RongCloud
+	Name   string
+	Tags   bool // has tag rules
+	Getui  bool // at Getui; otherwise at RongCloud
+	TagDay int  // Getui: changes of tags a day; 0: as many as the vendor allows
 }
+
+// TagMinute, 100, is the larger of the vendor's two numbers. It is how many changes of tags a minute the sandbox and the daemon agree on at Getui: with the default of 5 a run would wait for slots.
+const TagMinute = 100
 
 // Key is the account's App Key.
 func (a Account) Key() string { return "key-" + a.Name }
+
+// shown is the account's name in /_sbx/tags.
+func (a Account) shown() string {
+	if a.Getui {
+		return "app-" + a.Name
+	}
+	return a.Key()
+}
 
 // app is the account's application as the sandbox's flag names it.
 func (a Account) app() string {
@@ -122,10 +134,15 @@ func (s *Sandbox) Disarm(ctx context.Context) error {
 	return s.call(ctx, http.MethodDelete, "/faults", nil, nil)
 }
 
+// Turn turns knobs of the Getui half.
+func (s *Sandbox) Turn(ctx context.Context, knobs map[string]any) error {
+	return s.call(ctx, http.MethodPost, "/knobs", knobs, nil)
+}
+
 // Tags returns the vendor's tag sets of an application, by user.
 func (s *Sandbox) Tags(ctx context.Context, a Account) (map[string][]string, error) {
 	out := map[string][]string{}
-	return out, s.call(ctx, http.MethodGet, "/tags?app="+url.QueryEscape(a.Key()), nil, &out)
+	return out, s.call(ctx, http.MethodGet, "/tags?app="+url.QueryEscape(a.shown()), nil, &out)
 }
 
 // Stats returns the sandbox's counts for a vendor, rongcloud or getui.
