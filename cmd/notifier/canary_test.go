@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -16,6 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 
 	"github.com/notifier/notifier/internal/sandbox"
+	"github.com/notifier/notifier/test/otlp"
 )
 
 // Canaries: no text that the product makes by itself holds them.
@@ -23,6 +26,7 @@ const (
 	canarySecret   = "canary-vendor-secret-5f1c"
 	canaryToken    = "canary-admin-token-77ab"
 	canaryPassword = "canary-kafka-password-90de"
+	canaryTracing  = "canary-tracing-header-31aa"
 	canaryUser     = "canary-user"
 	canaryPhone    = "13800138000"
 	canaryText     = "canary-words"
@@ -53,18 +57,22 @@ func TestCanariesAreNowhere(t *testing.T) {
     push: {title: "${text}", body: "call ${phone}"}
     limits: {expire: 1h}
 `)
-	for name, text := range map[string]string{"secret": canarySecret, "token": canaryToken, "password": canaryPassword} {
+	for name, text := range map[string]string{"secret": canarySecret, "token": canaryToken, "password": canaryPassword, "tracing": canaryTracing} {
 		w.write(name, text+"\n")
 	}
+	spans := new(otlp.Collector)
+	collector := httptest.NewServer(spans)
+	t.Cleanup(collector.Close)
 	port := freePort(t)
 	w.write("notifier.yaml", fmt.Sprintf(`version: 1
 kafka: {brokers: [%q], replication: 1, start: earliest, instance: one, partitions: 2, sasl: {mechanism: PLAIN, user: svc, password: "${file:password}"}}
 rules: rules/
 log: {level: debug}
+tracing: {endpoint: %q, authorization: "${file:tracing}"}
 admin: {listen: "127.0.0.1:%d", token: "${file:token}"}
 accounts:
   main: {vendor: rongcloud, hosts: [%q, %q], app_key: canary-app, secret: "${file:secret}", tags: {delay: 100ms}}
-`, kc.ListenAddrs()[0], port, sbx.Ready().Primary, sbx.Ready().Backup))
+`, kc.ListenAddrs()[0], collector.URL, port, sbx.Ready().Primary, sbx.Ready().Backup))
 	p := w.run()
 	w.kafka = []kgo.Opt{kgo.SASL(plain.Auth{User: "svc", Pass: canaryPassword}.AsMechanism())}
 	w.addr = kc.ListenAddrs()[0]
@@ -121,7 +129,26 @@ accounts:
 	w.write("rules/rules.yaml", "rules: ["+canaryText) // a reload that fails
 	p.says("the last good set stays")
 
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	said := map[string]bool{}
+	if err := spans.Wait(ctx, func(got []otlp.Span) bool {
+		for _, s := range got {
+			said[s.Name+" "+s.Failed] = true
+		}
+		return said["call /push/user.json "] && said["call /push/user.json permanent"] && said["call /push/user.json unknown"] && said["wait note bad-field"] && said["evaluate order.paid bad-field"] && said["call /user/tag/set.json "]
+	}); err != nil {
+		_, problems := spans.Spans()
+		t.Fatalf("not all spans came: %v %v, %v", err, problems, said)
+	}
 	seen := map[string]string{"log": p.said()}
+	bodies, headers := spans.Requests()
+	for i, b := range bodies {
+		seen["spans"] += string(b) + "\n"
+		if headers[i].Get("Authorization") != canaryTracing {
+			t.Errorf("a request of spans with the authorization %q", headers[i].Get("Authorization"))
+		}
+	}
 	for _, path := range []string{"/livez", "/readyz", "/metrics", "/status"} {
 		for _, token := range []string{"", canaryToken} {
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d%s", port, path), nil)
@@ -150,7 +177,7 @@ accounts:
 	}
 	seen["bundle"] = gunzip(t, filepath.Join(w.dir, "b.tar.gz"))
 	for what, text := range seen {
-		for _, c := range []string{canarySecret, canaryToken, canaryPassword, canaryUser, canaryPhone, canaryText} {
+		for _, c := range []string{canarySecret, canaryToken, canaryPassword, canaryTracing, canaryUser, canaryPhone, canaryText} {
 			for line := range strings.Lines(text) {
 				if strings.Contains(line, c) {
 					t.Errorf("%s holds %s: %s", what, c, line)
@@ -161,7 +188,7 @@ accounts:
 	// Where people are meant to be seen there is still no secret.
 	for _, args := range [][]string{{"attempts"}, {"attempts", "--unknown"}, {"fates"}, {"fates", "--format", "json"}, {"attempts", "--format", "json"}, {"pending", "list", "--format", "json"}, {"user", "show", canaryUser + "-1"}, {"dead", "show", "0@0", "--payload"}, {"explain", "refused"}} {
 		_, out, talk := once(t, w.dir, args...)
-		for _, c := range []string{canarySecret, canaryToken, canaryPassword} {
+		for _, c := range []string{canarySecret, canaryToken, canaryPassword, canaryTracing} {
 			if strings.Contains(out+talk, c) {
 				t.Errorf("%v holds %s", args, c)
 			}

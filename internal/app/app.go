@@ -35,6 +35,7 @@ import (
 	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/settings"
 	"github.com/notifier/notifier/internal/systemd"
+	"github.com/notifier/notifier/internal/trace"
 )
 
 // Version and Revision of the program; set by deploy/build.sh.
@@ -81,6 +82,7 @@ type App struct {
 	admin    net.Listener
 	clients  []closer
 	running  atomic.Bool
+	tracer   *trace.Tracer // nil: off
 
 	credentials *prometheus.GaugeVec
 }
@@ -234,6 +236,10 @@ func (a *App) domainTopics(ctx context.Context, cl *kgo.Client) {
 
 // assemble makes the two stages and the listener.
 func (a *App) assemble() error {
+	var err error
+	if a.tracer, err = a.tracing(); err != nil {
+		return err
+	}
 	identities := map[string]string{}
 	var accounts []*dispatch.Account
 	for i := range a.s.Accounts {
@@ -252,7 +258,7 @@ func (a *App) assemble() error {
 	stage.Live, stage.Again = a.live.standing.Load, a.again
 	stage.Kafka, stage.Topics, stage.TxnSuffix, stage.Instance = a.kafka, a.topics, a.suffix, a.s.Kafka.Instance
 	stage.SessionTimeout, stage.FetchMaxWait = a.opt.SessionTimeout, a.opt.FetchMaxWait
-	stage.Metrics, stage.Log = dm, a.log.Named("dispatch")
+	stage.Metrics, stage.Log, stage.Tracer = dm, a.log.Named("dispatch"), a.tracer
 	a.dispatch = dispatch.New(stage)
 	a.live.onLoad(func(*rules.Set) { a.dispatch.RulesChanged() })
 	a.reg.MustRegister(newMissingFields(a.live))
@@ -266,7 +272,7 @@ func (a *App) assemble() error {
 	st := a.s.Kafka.Start
 	a.consumer = consumer.New(consumer.Options{Kafka: a.kafka, Topics: a.topics, TxnSuffix: a.suffix, Instance: a.s.Kafka.Instance,
 		Rules: func() consumer.Rules { return a.live.set() }, Accounts: identities, Start: consumer.Start{Set: st.Set, Earliest: st.Set && !st.Latest && st.At.IsZero(), At: st.At},
-		KeepDead: a.s.KeepDead, SessionTimeout: a.opt.SessionTimeout, FetchMaxWait: a.opt.FetchMaxWait, Metrics: cm, Log: a.log.Named("evaluate")})
+		KeepDead: a.s.KeepDead, SessionTimeout: a.opt.SessionTimeout, FetchMaxWait: a.opt.FetchMaxWait, Metrics: cm, Log: a.log.Named("evaluate"), Tracer: a.tracer})
 	listen := net.Listen
 	if a.opt.Listen != nil {
 		listen = a.opt.Listen
@@ -277,6 +283,42 @@ func (a *App) assemble() error {
 	}
 	a.admin = ln
 	return nil
+}
+
+// tracing makes what sends spans; nil without an endpoint. Nothing of it runs before Run.
+func (a *App) tracing() (*trace.Tracer, error) {
+	s := a.s.Tracing
+	if s.Endpoint == "" {
+		return nil, nil
+	}
+	o := trace.Options{Endpoint: s.Endpoint, Share: s.Share, DialContext: a.opt.DialContext, Log: a.log.Named("tracing"), Resource: []trace.Attribute{
+		trace.Text("service.name", "notifier"), trace.Text("service.version", Version), trace.Text("service.instance.id", a.s.Kafka.Instance)}}
+	if s.Authorization != nil {
+		o.Authorization = s.Authorization.Reveal
+	}
+	return trace.New(o)
+}
+
+// The end of a drain: its 10 s are over lastSpansBy after it began, and a collector that does not answer has lastSpans of them at most.
+const (
+	lastSpans   = 2 * time.Second
+	lastSpansBy = 9500 * time.Millisecond
+)
+
+// sendSpans sends until the function that it gives is called, which is when nothing makes spans any more.
+func (a *App) sendSpans(ctx context.Context) (stop func()) {
+	if a.tracer == nil {
+		return func() {}
+	}
+	late, cancel := context.WithCancel(context.Background())
+	context.AfterFunc(ctx, func() { time.AfterFunc(lastSpansBy, cancel) })
+	go a.tracer.Run() // Close waits for it
+	return func() {
+		defer cancel()
+		end, done := context.WithTimeout(late, lastSpans)
+		defer done()
+		a.tracer.Close(end)
+	}
 }
 
 // account makes an account's client and lanes.
@@ -315,6 +357,7 @@ func Identity(ac *settings.Account) string { return ac.Vendor + ":" + ac.AppKey 
 
 // Run works until ctx ends, then drains: what is in flight is resolved, the ledger is released. It returns nil after a clean drain.
 func (a *App) Run(ctx context.Context) error {
+	defer a.sendSpans(ctx)()
 	g, gctx := NewTasks(ctx)
 	a.running.Store(true)
 	// Stage 1 stops first: what it has committed, stage 2 of somebody takes.

@@ -23,6 +23,7 @@ import (
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/pulse"
+	"github.com/notifier/notifier/internal/trace"
 )
 
 // Rules are the live rule files as stage 1 sees them.
@@ -59,7 +60,8 @@ type Options struct {
 	Rules     func() Rules
 	Accounts  map[string]string // name -> identity, vendor:AppKey
 	Start     Start
-	KeepDead  bool // dead letters keep the record, not only its position
+	KeepDead  bool          // dead letters keep the record, not only its position
+	Tracer    *trace.Tracer // nil: off
 
 	SessionTimeout time.Duration // 0: 10 s
 	FetchMaxWait   time.Duration // 0: 500 ms
@@ -331,6 +333,7 @@ func (c *Consumer) transaction(ctx context.Context, s *kgo.GroupTransactSession,
 	}
 	failpoint.Here(failpoint.Stage1)
 	team.count(c.opt.Metrics)
+	team.emit(c.opt.Tracer)
 	c.opt.Metrics.txnSeconds.Observe(time.Since(began).Seconds())
 	return nil
 }

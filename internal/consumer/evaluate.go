@@ -32,6 +32,8 @@ type evaluator struct {
 	wire  []byte          // encoded intents are cut from it
 	slab  []kgo.Record    // records are taken from it
 	paths map[string]path // by account name
+
+	traced traced // of the open transaction
 }
 
 // path is where an account's intents go.
@@ -65,12 +67,14 @@ type mark struct {
 // evaluate adds what one record becomes to out.
 func (e *evaluator) evaluate(r *kgo.Record) {
 	before := len(e.out)
+	e.traced.record(e.c.opt.Tracer)
 	e.marks, e.hits = e.marks[:0], e.hits[:0]
 	defer e.count()
 	defer func() {
 		if x := recover(); x != nil { // one bad record must not stop the line
 			e.c.log.Error("a record made the evaluation panic: it is a dead letter", zap.String("topic", r.Topic), zap.Int32("partition", r.Partition), zap.Int64("offset", r.Offset), zap.Any("panic", x), zap.ByteString("stack", debug.Stack()))
 			e.out, e.marks, e.hits = e.out[:before], e.marks[:0], e.hits[:0]
+			e.traced.undo()
 			e.room = nil // whatever state it is in
 			e.dead(r, "", string(ledger.Undecodable), fmt.Sprintf("panic: %v", x))
 		}
@@ -100,12 +104,14 @@ func (e *evaluator) evaluate(r *kgo.Record) {
 		if len(events) > 1 || !distinct(intents) {
 			e.makeUnique(intents)
 		}
+		span := e.carry(r, intents)
 		whole := len(e.out)
 		if err := e.intents(intents); err != nil { // all or none: an event has either intents or a dead letter
 			e.out = e.out[:whole]
 			e.dead(r, ev.Spec.Name, string(ledger.TooLarge), err.Error())
 			continue
 		}
+		e.evaluated(span, r, ev.Spec.Name, len(intents), "")
 		e.marks = append(e.marks, mark{ev.Spec.Name, matched})
 		for _, in := range intents {
 			e.hits = append(e.hits, in.Rule)
@@ -201,6 +207,7 @@ func (e *evaluator) record() *kgo.Record {
 }
 
 func (e *evaluator) dead(r *kgo.Record, eventName, reason, detail string) {
+	e.evaluated(e.carry(r, nil), r, eventName, 0, reason)
 	e.marks = append(e.marks, mark{eventName, dead})
 	e.out = append(e.out, e.c.dead(r, reason, detail))
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/notifier/notifier/internal/trace"
 )
 
 // team is the evaluators of a session, one for each processor.
@@ -31,6 +33,7 @@ func (c *Consumer) newTeam(parts int) team {
 func (t team) begin() {
 	for _, e := range t {
 		e.n = newCounts()
+		e.traced.begin()
 	}
 }
 
@@ -80,5 +83,16 @@ func (e *evaluator) all(records []*kgo.Record) {
 func (t team) count(m *Metrics) {
 	for _, e := range t {
 		m.add(&e.n)
+	}
+}
+
+// emit gives the spans of the transaction away, once it is committed: what an aborted one made is made again.
+func (t team) emit(to *trace.Tracer) {
+	if to == nil {
+		return
+	}
+	for _, e := range t {
+		to.Emit(e.traced.spans...)
+		to.Drop(e.traced.lost)
 	}
 }

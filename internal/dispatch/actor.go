@@ -52,6 +52,7 @@ type actor struct {
 	doomed   []*item // of killed and removed rules, not suppressed yet
 	extends  map[string]ledger.Extension
 	edits    edits
+	spans    spans
 	longer   []*item           // of extended rules, whose later expiry is not written yet
 	stray    map[string]*item  // intents for an account the settings do not have
 	found    []*ledger.Pending // stray intents whose account the settings have again, until the first turn
@@ -282,6 +283,7 @@ func (a *actor) commit() bool {
 	}
 	a.writeCounts()
 	if !a.w.Dirty() {
+		a.tellSpans()
 		return true
 	}
 	a.pos.Clock = a.clock.now().UTC()
@@ -297,6 +299,7 @@ func (a *actor) commit() bool {
 		a.failed(fmt.Errorf("partition %d: %w", a.p, err))
 		return false
 	}
+	a.tellSpans()
 	if a.rejoin != nil {
 		a.failed(a.rejoin)
 		a.rejoin = nil
@@ -355,7 +358,9 @@ func (a *actor) act(calls []*call) {
 	for _, c := range calls {
 		failpoint.Here(failpoint.Committed)
 		a.wg.Go(func() {
-			o := c.send(a.callCtx, a.clock.machine())
+			c.began = a.clock.machine()
+			o := c.send(a.callCtx, c.began)
+			c.ended = a.clock.machine()
 			failpoint.Here(failpoint.Answered)
 			a.results <- result{c, o}
 		})
@@ -389,6 +394,7 @@ func (a *actor) release() {
 		a.log.Warn("the ledger could not be released: the next owner will check the open attempts", zap.Error(err))
 		return
 	}
+	a.tellSpans()
 	failpoint.Here(failpoint.Released)
 	a.log.Info("partition released", zap.Int("pending", len(a.items)), zap.Int64("next", a.pos.Next))
 }
@@ -422,6 +428,7 @@ func (a *actor) fate(it *item, kind ledger.FateKind, reason ledger.Reason, fill 
 	if fill != nil {
 		fill(&f)
 	}
+	a.endItem(it, &f)
 	a.forget(it)
 	a.w.Delete(ledger.PendingKey(it.id()))
 	a.record(f)
@@ -441,6 +448,7 @@ func (a *actor) forget(it *item) {
 	a.timers.stop(expireItem, id)
 	delete(a.items, id)
 	delete(a.stray, id)
+	delete(a.spans.since, it)
 	if it.ac != nil {
 		it.ac.forget(it)
 	}

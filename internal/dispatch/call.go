@@ -24,7 +24,10 @@ type call struct {
 	pace     quota.ID
 	read     *reading     // not an attempt: a read of tags
 	again    *reevaluated // nor this: held intents were evaluated again
-	awaited  bool         // its outcome is unclear and it may still arrive: it is booked when it cannot any more, and is no longer running
+	span     *callSpan    // nil: not recorded
+	began    time.Time    // local, of the request; zero until then
+	ended    time.Time
+	awaited  bool // its outcome is unclear and it may still arrive: it is booked when it cannot any more, and is no longer running
 }
 
 // result is a call's outcome on its way back to the actor; a nil call is a probe of lane.
@@ -80,6 +83,7 @@ func (a *actor) start(l *lane, v *Call, items []*item, users []string, set []str
 		}
 		a.opt.Metrics.eventToCall.WithLabelValues(string(it.p.Intent.Action)).Observe(now.Sub(it.p.At).Seconds())
 	}
+	c.span = a.departs(c, now)
 	l.running++
 	l.trial = false // a trial is one call
 	if l.pacer != nil {
@@ -132,6 +136,7 @@ func (a *actor) settle(c *call, o Outcome) {
 	}
 	l.ac.tagsFull = time.Time{} // its charge may end
 	delete(a.calls, at.ID)
+	a.called(c, o, now)
 	for _, u := range c.users {
 		delete(l.ac.busy, u)
 	}

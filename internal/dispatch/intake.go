@@ -51,7 +51,7 @@ func (a *actor) admit(in *intent.Intent, offset int64) {
 	a.opt.Metrics.intents.WithLabelValues(string(in.Action)).Inc()
 	p := &ledger.Pending{Intent: in, Seq: offset, At: a.clock.now().UTC()}
 	if a.items[string(in.ID)] != nil { // its event was read anew: one id has one fate, and this one is pending
-		a.record(ledger.NewFate(in, ledger.Suppressed, ledger.Duplicate, p.At))
+		a.recordAtOnce(ledger.NewFate(in, ledger.Suppressed, ledger.Duplicate, p.At), in)
 		return
 	}
 	ac := a.accounts[in.Key]
@@ -72,7 +72,7 @@ func (a *actor) place(ac *account, p *ledger.Pending) {
 	final := func(kind ledger.FateKind, reason ledger.Reason, detail string) {
 		f := ledger.NewFate(in, kind, reason, now)
 		f.Detail = detail
-		a.record(f)
+		a.recordAtOnce(f, in)
 	}
 	if in.Dead != "" {
 		final(ledger.Dead, ledger.Reason(in.Dead), in.DeadDetail)
@@ -85,7 +85,7 @@ func (a *actor) place(ac *account, p *ledger.Pending) {
 	if k, ok := a.kills[in.Rule]; ok {
 		f := ledger.NewFate(in, ledger.Suppressed, ledger.Killed, now)
 		f.Kind, f.By, f.Why = "operator", k.By, k.Why
-		a.record(f)
+		a.recordAtOnce(f, in)
 		return
 	}
 	if in.Canary {
@@ -115,10 +115,10 @@ func (a *actor) place(ac *account, p *ledger.Pending) {
 	}
 	if in.Merge != nil {
 		if head := ac.merges[in.Merge.Key]; head != nil && head.p.Merged.Closes.After(now) {
-			a.merge(head, in)
 			final2 := ledger.NewFate(in, ledger.Coalesced, ledger.ReasonNone, now)
 			final2.Into = head.p.Intent.ID
-			a.record(final2)
+			link(head.p, a.recordAtOnce(final2, in))
+			a.merge(head, in)
 			return
 		}
 		p.Merged = &ledger.Merged{Count: 1, Items: []map[string]any{in.Merge.Vars}, Bytes: varsSize(in), Closes: now.Add(in.Merge.Wait).UTC()}
@@ -272,7 +272,7 @@ func (a *actor) profile(ac *account, p *ledger.Pending) {
 	}
 	if !in.Profile.Gone && len(ch.Before) > 0 {
 		for _, push := range a.opt.Rules().ProfilePushes(in, u.Overlay(ch.Before), u.Get) {
-			push.Key = in.Key
+			push.Key, push.Trace = in.Key, in.Trace
 			if _, n, ok := strings.Cut(string(in.ID), "#"); ok { // the second event of one record: so is what follows from it
 				push.ID += intent.ID("#" + n)
 			}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/trace"
 )
 
 // Rules is what stage 2 asks of the rule files that are live now. It is called from several actors at once.
@@ -50,6 +51,7 @@ type Options struct {
 	Zone      *time.Location
 	Consent   Consent
 	ClassCaps map[string]intent.Cap // user_limits, by class
+	Tracer    *trace.Tracer         // nil: off
 
 	DuplicatesUsers      time.Duration // horizon of the duplicate table; 0: 24 h
 	DuplicatesBroadcasts time.Duration // 0: 720 h

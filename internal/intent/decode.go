@@ -170,6 +170,8 @@ func (in *Intent) field(f *field) {
 		in.Variant = f.text()
 	case fNext:
 		in.Next = append(in.Next, f.text())
+	case fTrace:
+		in.Trace = f.text()
 	}
 }
 

@@ -67,6 +67,9 @@ const (
 	fNext
 )
 
+// What says nothing of the delivery: a release that does not know it may pass over it.
+const fTrace number = 60
+
 const fContentOpen number = 30
 
 const fPolicySendAt number = 30
@@ -237,7 +240,8 @@ func (b buffer) language(in *Intent) buffer {
 	b = b.truth(fCanary, in.Canary)
 	b = b.text(fUserWhen, in.UserWhen)
 	b = b.text(fVariant, in.Variant)
-	return b.texts(fNext, in.Next)
+	b = b.texts(fNext, in.Next)
+	return b.text(fTrace, in.Trace)
 }
 
 func (b buffer) event(e *EventRef) buffer {

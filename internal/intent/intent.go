@@ -100,6 +100,8 @@ type Intent struct {
 	UserWhen string   `json:"user_when,omitempty"` // a condition over the profile table, asked when the call leaves
 	Variant  string   `json:"variant,omitempty"`   // which of the rule's texts this is
 	Next     []string `json:"next,omitempty"`      // names of the accounts to try after this one, in their order
+
+	Trace string `json:"trace,omitempty"` // trace context of the event's evaluation, if it is recorded
 }
 
 // Profile is what a profile event says of a user.

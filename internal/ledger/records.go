@@ -56,6 +56,7 @@ type Pending struct {
 	Extended int64          `json:"extended,omitempty"` // Mark of the last Extension that moved its expiry
 	Left     time.Time      `json:"left,omitzero"`      // the expiry with which its open call left, if an Extension moved it since
 	Made     string         `json:"made,omitempty"`     // intent.Text as the rule made it, once stage 2 has filled the texts
+	Linked   string         `json:"linked,omitempty"`   // trace contexts of what was coalesced into it, between commas, at most MaxMerged
 }
 
 // Text identifies what the rule made, whatever stage 2 has filled in since.

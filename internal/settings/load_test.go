@@ -122,6 +122,7 @@ kafka:
 rules: r
 admin: {listen: "0.0.0.0:80", token: "${env:S}"}
 log: {level: warn, format: console}
+tracing: {endpoint: "https://otel.example.com/base", authorization: "${env:S}", share: 2.5%}
 events: {max_bytes: 256KiB, duplicates: {users: 2d, broadcasts: 48h}}
 dead: {payload: none}
 user_limits: {marketing: 5 per day, service: 2 in 12h}
@@ -158,6 +159,7 @@ accounts:
 			SASL: &SASL{Mechanism: "SCRAM-SHA-512", User: "svc", Password: &Secret{}}},
 		Rules: filepath.Join(dir, "r"), Admin: Admin{Listen: "0.0.0.0:80", Token: &Secret{}},
 		Log:        Log{Level: "warn"},
+		Tracing:    Tracing{"https://otel.example.com/base", &Secret{}, 0.025},
 		Events:     Events{MaxBytes: 256 << 10, DuplicateUsers: 48 * time.Hour, DuplicateBroadcasts: 48 * time.Hour},
 		UserLimits: map[string]intent.Cap{"marketing": {N: 5, Each: "day"}, "service": {N: 2, In: 12 * time.Hour}},
 		Consent:    Consent{"blocked", "push_ok", "svc_ok"},
@@ -249,6 +251,11 @@ accounts:
 		{name: "brokers and embedded", text: strings.Replace(minimal, "{brokers", "{embedded: d, brokers", 1), want: "2:19 N704 `brokers` and `embedded` exclude each other\n"},
 		{name: "neither", text: strings.Replace(minimal, `brokers: ["k1:9092"]`, "prefix: p", 1), want: "2:8 N114 `kafka.brokers` is missing\n"},
 		{name: "admin outside", text: minimal + "admin: {listen: \":8088\"}\n", want: "9:17 N705 `:8088` can be reached from outside and has no token\n"},
+		{name: "tracing", text: minimal + "tracing: {endpoint: \"otel:4318\", share: 101%}\n", want: "9:21 N112 `otel:4318` is not the base address of a collector\n9:41 N112 `101%` is not a share\n"},
+		{name: "tracing with the path", text: minimal + "tracing: {endpoint: \"http://otel:4318/v1/traces\"}\n", want: "9:21 N112 `http://otel:4318/v1/traces` is not the base address of a collector\n"},
+		{name: "a password in the address of tracing", text: minimal + "tracing: {endpoint: \"https://u:p@otel\"}\n", want: "9:21 N112 `https://u:p@otel` is not the base address of a collector\n"},
+		{name: "authorization in plain", text: minimal + "tracing: {endpoint: \"http://otel:4318\", authorization: \"${env:S}\"}\n", want: "9:56 N704 `authorization` would travel in plain to `http://otel:4318`\n"},
+		{name: "authorization for nobody", text: minimal + "tracing: {authorization: \"${env:S}\"}\n", want: "9:10 N114 `tracing.endpoint` is missing\n"},
 		{name: "tag check", text: account("    tags: {verify: daily, max_change: 1}\n"), want: "9:20 N112 `daily` is not `off` or a rate\n9:39 N112 `1` is not a share\n"},
 		{name: "forms", text: minimal + "events: {max_bytes: 1MB}\nuser_limits: {marketing: five a day}\n", want: "9:21 N112 `1MB` is not a size\n10:26 N112 `five a day` is not a limit\n"},
 		{name: "reference", text: strings.Replace(minimal, "${env:S}", "${env:NOPE}", 1) + "rules: \"a-${env:S}\"\n",

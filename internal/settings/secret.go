@@ -76,6 +76,7 @@ func (s *Settings) Secrets() (out []Named) {
 		add("kafka.sasl.password", s.Kafka.SASL.Password)
 	}
 	add("admin.token", s.Admin.Token)
+	add("tracing.authorization", s.Tracing.Authorization)
 	for i := range s.Accounts {
 		a := &s.Accounts[i]
 		key := "secret"

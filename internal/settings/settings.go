@@ -22,6 +22,7 @@ type Settings struct {
 	Rules      string // directory
 	Admin      Admin
 	Log        Log
+	Tracing    Tracing
 	Events     Events
 	KeepDead   bool                  // dead.payload: keep
 	UserLimits map[string]intent.Cap // by class
@@ -82,6 +83,13 @@ type Admin struct {
 type Log struct {
 	Level string // debug | info | warn | error
 	JSON  bool
+}
+
+// Tracing is where spans go.
+type Tracing struct {
+	Endpoint      string // base URL of an OTLP/HTTP collector; "": off
+	Authorization *Secret
+	Share         float64 // of the events that bring no trace context: so many begin a trace
 }
 
 // Events bounds what is taken in. A duplicate is recognised for these times.

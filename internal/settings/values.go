@@ -35,6 +35,14 @@ func parsePercent(s string) (float64, bool) {
 	return n / 100, true
 }
 
+// parseShare is parsePercent with nothing at all as well.
+func parseShare(s string) (float64, bool) {
+	if s == "0%" {
+		return 0, true
+	}
+	return parsePercent(s)
+}
+
 // parseRate reads `500 in 10m`.
 func parseRate(s string) (Rate, bool) {
 	c, ok := parseCap(s)

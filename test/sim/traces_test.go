@@ -1,0 +1,261 @@
+//go:build synctests
+
+package sim
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/consumer"
+	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/rules"
+	"github.com/notifier/notifier/internal/sandbox"
+	"github.com/notifier/notifier/internal/settings"
+	"github.com/notifier/notifier/internal/trace"
+	"github.com/notifier/notifier/test/otlp"
+)
+
+// collector takes the daemons' spans.
+func (w *world) collector(c *otlp.Collector) (stop func()) {
+	w.t.Helper()
+	l, err := w.net.Listen("tcp", "127.0.0.1:4318")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return c.Serve(l)
+}
+
+const withTraces = "tracing: {endpoint: \"http://127.0.0.1:4318\"}\n"
+
+// parent is a trace context as a producer gives it: the n-th trace.
+func parent(n, flags int) string { return fmt.Sprintf("00-%032x-%016x-%02x", n, 0xabc, flags) }
+
+// traced writes an event whose producer is traced; header "" brings no context. All are in one partition, so their order is known.
+func (w *world) traced(topic, header string, fields map[string]any) {
+	w.t.Helper()
+	b, err := json.Marshal(fields)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r := &kgo.Record{Topic: topic, Key: []byte("k"), Value: b, Headers: []kgo.RecordHeader{{Key: "other", Value: []byte("canary-header")}}}
+	if header != "" {
+		r.Headers = append(r.Headers, kgo.RecordHeader{Key: "traceparent", Value: []byte(header)})
+	}
+	if err := w.cl.ProduceSync(w.t.Context(), r).FirstErr(); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) tracedOrder(header, user, product string) {
+	id := w.id("canary-order")
+	w.traced(orders, header, map[string]any{"order_id": id, "paid_at": now(), "user_id": user, "product": product})
+}
+
+func (w *world) tracedSale(header, product string) {
+	id := w.id("canary-sale")
+	w.traced(sales, header, map[string]any{"sale_id": id, "opened_at": now(), "city": "canary-city", "product": product})
+}
+
+// evaluateAlone runs stage 1 of a process whose stage 2 never runs, for a minute.
+func (w *world) evaluateAlone(s *settings.Settings) {
+	w.t.Helper()
+	set, list := rules.LoadFiles(w.rules, app.RuleOptions(s))
+	if set == nil {
+		w.t.Fatal(list)
+	}
+	log := w.logger("stage1")
+	tr, err := trace.New(trace.Options{Endpoint: s.Tracing.Endpoint, Share: s.Tracing.Share, DialContext: w.net.DialContext, Log: log})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	go tr.Run()
+	m := consumer.NewMetrics(prometheus.NewRegistry())
+	m.Known(set.Topics(), nil, nil)
+	c := consumer.New(consumer.Options{Kafka: w.kafka, Topics: ledger.TopicsOf(prefix), Instance: "alone", Rules: func() consumer.Rules { return set },
+		Accounts: map[string]string{"main": app.Identity(&s.Accounts[0])}, Start: consumer.Start{Set: true, Earliest: true}, KeepDead: true, SessionTimeout: session, FetchMaxWait: fetchWait,
+		Metrics: m, Log: log, Tracer: tr})
+	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
+	defer cancel()
+	if err := c.Run(ctx); err != nil {
+		w.t.Fatal(err)
+	}
+	tr.Close(w.t.Context())
+}
+
+// drawn draws the spans of a trace, each under its parent, in the order of names; links are drawn as the trace and span they lead to.
+func drawn(spans []otlp.Span, id string) []string {
+	names := map[string]string{}
+	for _, s := range spans {
+		names[s.At()] = s.Trace[28:] + " " + s.Name
+	}
+	var out []string
+	for _, s := range spans {
+		if s.Trace != id {
+			continue
+		}
+		up := names[s.Trace+"/"+s.Parent]
+		switch {
+		case s.Parent == "":
+			up = "nothing"
+		case up == "" && s.Parent == fmt.Sprintf("%016x", 0xabc):
+			up = "the producer"
+		case up == "":
+			up = "LOST"
+		default:
+			up = up[5:]
+		}
+		line := s.Name + " under " + up
+		var links []string
+		for _, l := range s.Links {
+			links = append(links, names[l])
+		}
+		slices.Sort(links)
+		if len(links) > 0 {
+			line += ", with " + strings.Join(links, ", ")
+		}
+		if fate := s.Attributes["notifier.fate"]; fate != "" {
+			line += ": " + fate
+		}
+		if s.Failed != "" {
+			line += " FAILED " + s.Failed
+		}
+		out = append(out, line)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func hex32(n int) string { return fmt.Sprintf("%032x", n) }
+
+const tracedRules = `
+version: 1
+defaults: {owner: sim}
+rules:
+  - name: sale
+    event: sale.opened
+    mode: live
+    class: marketing
+    when: always
+    broadcast: {audience: {all_of: ["city_${city}"]}, body: "${count} ${latest.product}"}
+    merge: {wait: 5m}
+    limits: {quiet: none, expire: 240h}
+  - name: order
+    event: order.paid
+    mode: live
+    class: service
+    when: product != "unwanted"
+    push: {title: "Thanks", body: "${product}"}
+    limits: {quiet: none, expire: 3h}
+`
+
+// A trace goes from its producer's header through both stages to the vendor call, also when stage 1 and stage 2 are different processes,
+// and when the process dies that had taken the intents in. What is merged, and what shares a call, is linked. Users, texts, ids of events,
+// headers and secrets are in no span, and no trace context is in a call.
+func TestATraceGoesFromTheProducerToTheVendor(t *testing.T) {
+	simulate(t, setup{rules: tracedRules, keys: withTraces, quiet: true}, func(t *testing.T, w *world) {
+		c := new(otlp.Collector)
+		defer w.collector(c)()
+		s := w.one("")
+		d := w.start(s)
+		time.Sleep(time.Minute)
+		d.stop() // there is a ledger now
+
+		w.tracedOrder(parent(1, 1), "canary-user-1", "canary-lamp")
+		w.tracedOrder(parent(2, 0), "canary-user-2", "canary-not-recorded")
+		w.tracedOrder("", "canary-user-3", "canary-no-context")
+		w.tracedOrder(parent(4, 1), "canary-user-4", "canary-together")
+		w.tracedOrder(parent(5, 1), "canary-user-5", "canary-together")
+		w.tracedOrder(parent(6, 1), "canary-user-6", "unwanted")
+		w.traced(orders, parent(7, 1), map[string]any{"order_id": "canary-broken"})
+		for i := range 3 {
+			w.tracedSale(parent(10+i, 1), fmt.Sprint("canary-", i))
+		}
+		w.evaluateAlone(s)
+		if spans, _ := c.Spans(); len(spans) == 0 || slices.ContainsFunc(spans, func(s otlp.Span) bool { return !strings.HasPrefix(s.Name, "evaluate") }) {
+			t.Errorf("stage 1 alone tells %v", spans)
+		}
+		d = w.start(s)
+		time.Sleep(2 * time.Minute)
+		d.kill() // the merge is open
+		time.Sleep(20 * time.Minute)
+		d = w.start(s)
+		time.Sleep(6 * session)
+		d.stop()
+
+		spans, problems := c.Spans()
+		if len(problems) > 0 {
+			t.Error(problems)
+		}
+		own := ""
+		for _, s := range spans {
+			if s.Parent == "" {
+				own = s.Trace
+			}
+		}
+		for _, x := range []struct {
+			trace string
+			want  []string
+		}{
+			{hex32(1), []string{"call /push/user.json under wait order", "evaluate order.paid under the producer", "wait order under evaluate order.paid"}},
+			{hex32(2), nil},
+			{own, []string{"call /push/user.json under wait order", "evaluate order.paid under nothing", "wait order under evaluate order.paid"}},
+			{hex32(4), []string{"call /push/user.json under wait order, with 0005 wait order", "evaluate order.paid under the producer", "wait order under evaluate order.paid"}},
+			{hex32(5), []string{"evaluate order.paid under the producer", "wait order under evaluate order.paid"}},
+			{hex32(6), nil},
+			{hex32(7), []string{"evaluate order.paid under the producer FAILED bad-field"}},
+			{hex32(10), []string{"call /push.json under wait sale, with 000b coalesce sale, 000c coalesce sale", "evaluate sale.opened under the producer", "wait sale under evaluate sale.opened"}},
+			{hex32(11), []string{"coalesce sale under evaluate sale.opened: COALESCED", "evaluate sale.opened under the producer"}},
+			{hex32(12), []string{"coalesce sale under evaluate sale.opened: COALESCED", "evaluate sale.opened under the producer"}},
+		} {
+			if d := cmp.Diff(x.want, drawn(spans, x.trace)); d != "" {
+				t.Errorf("trace %s (-want +got):\n%s", x.trace, d)
+			}
+		}
+		for _, s := range spans {
+			if s.End.Before(s.Start) || s.Resource["service.name"] != "notifier" && s.Resource["service.name"] != "" {
+				t.Errorf("%+v", s)
+			}
+			if s.Name == "wait sale" && s.End.Sub(s.Start) < 5*time.Minute {
+				t.Errorf("the merge waited %s", s.End.Sub(s.Start))
+			}
+		}
+		bodies, headers := c.Requests()
+		for i, b := range bodies {
+			for _, canary := range []string{"canary", sandbox.DefaultSecret} {
+				if bytes.Contains(b, []byte(canary)) || strings.Contains(fmt.Sprint(headers[i]), canary) {
+					t.Errorf("request %d holds %q: %q", i, canary, b)
+				}
+			}
+		}
+		attempts := map[string]bool{}
+		for _, e := range w.vendor.Journal(0) {
+			attempts[e.Headers["X-Request-Id"]] = true
+			attempts[e.Headers["X-Request-ID"]] = true
+			for h, v := range e.Headers {
+				if http.CanonicalHeaderKey(h) == "Traceparent" || strings.Contains(v, hex32(1)) {
+					t.Errorf("a call to the vendor has %s: %s", h, v)
+				}
+			}
+		}
+		for _, s := range spans {
+			if id, ok := s.Attributes["notifier.attempt"]; ok && !attempts[id+"-1"] {
+				t.Errorf("%s names attempt %s, which the vendor does not know", s.Name, id)
+			}
+		}
+		if b, err := w.reader().Books(t.Context()); err != nil || !b.Balanced() || b.Intents != 8 || b.Dead != 1 {
+			t.Errorf("books: %+v, %v", b, err)
+		}
+	})
+}
