@@ -61,6 +61,7 @@ type Options struct {
 	Broker      *embedded.Broker // a broker that the caller started
 
 	SessionTimeout time.Duration
+	Heartbeat      time.Duration
 	FetchMaxWait   time.Duration
 }
 
@@ -257,7 +258,7 @@ func (a *App) assemble() error {
 	stage.Rules, stage.Users = func() dispatch.Rules { return a.live.set() }, func() dispatch.Users { return a.live.set() }
 	stage.Live, stage.Again = a.live.standing.Load, a.again
 	stage.Kafka, stage.Topics, stage.TxnSuffix, stage.Instance = a.kafka, a.topics, a.suffix, a.s.Kafka.Instance
-	stage.SessionTimeout, stage.FetchMaxWait = a.opt.SessionTimeout, a.opt.FetchMaxWait
+	stage.SessionTimeout, stage.Heartbeat, stage.FetchMaxWait = a.opt.SessionTimeout, a.opt.Heartbeat, a.opt.FetchMaxWait
 	stage.Metrics, stage.Log, stage.Tracer = dm, a.log.Named("dispatch"), a.tracer
 	a.dispatch = dispatch.New(stage)
 	a.live.onLoad(func(*rules.Set) { a.dispatch.RulesChanged() })
@@ -272,7 +273,8 @@ func (a *App) assemble() error {
 	st := a.s.Kafka.Start
 	a.consumer = consumer.New(consumer.Options{Kafka: a.kafka, Topics: a.topics, TxnSuffix: a.suffix, Instance: a.s.Kafka.Instance,
 		Rules: func() consumer.Rules { return a.live.set() }, Accounts: identities, Start: consumer.Start{Set: st.Set, Earliest: st.Set && !st.Latest && st.At.IsZero(), At: st.At},
-		KeepDead: a.s.KeepDead, SessionTimeout: a.opt.SessionTimeout, FetchMaxWait: a.opt.FetchMaxWait, Metrics: cm, Log: a.log.Named("evaluate"), Tracer: a.tracer})
+		KeepDead: a.s.KeepDead, SessionTimeout: a.opt.SessionTimeout, Heartbeat: a.opt.Heartbeat, FetchMaxWait: a.opt.FetchMaxWait, Metrics: cm, Log: a.log.Named("evaluate"),
+		Tracer: a.tracer})
 	listen := net.Listen
 	if a.opt.Listen != nil {
 		listen = a.opt.Listen

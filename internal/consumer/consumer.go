@@ -64,6 +64,7 @@ type Options struct {
 	Tracer    *trace.Tracer // nil: off
 
 	SessionTimeout time.Duration // 0: 10 s
+	Heartbeat      time.Duration // 0: 500 ms, or a fifth of a shorter session
 	FetchMaxWait   time.Duration // 0: 500 ms
 	Metrics        *Metrics
 	Log            *zap.Logger
@@ -126,6 +127,9 @@ func New(opt Options) *Consumer {
 	if opt.SessionTimeout == 0 {
 		opt.SessionTimeout = 10 * time.Second
 	}
+	if opt.Heartbeat == 0 { // those that are left learn of a death by their next one: the rest of a second is for what then has to be read
+		opt.Heartbeat = min(500*time.Millisecond, opt.SessionTimeout/5)
+	}
 	if opt.FetchMaxWait == 0 {
 		opt.FetchMaxWait = 500 * time.Millisecond
 	}
@@ -185,7 +189,7 @@ func (c *Consumer) session(ctx context.Context) error {
 	s, err := kgo.NewGroupTransactSession(append(slices.Clone(o.Kafka), kgo.WithContext(life),
 		kgo.TransactionalID(o.Topics.Prefix+"-evaluate-"+o.Instance+o.TxnSuffix), kgo.TransactionTimeout(txnTimeout),
 		kgo.ConsumerGroup(c.group()), kgo.InstanceID(o.Instance), kgo.ConsumeTopics(topics...), kgo.Balancers(kgo.CooperativeStickyBalancer()),
-		kgo.SessionTimeout(o.SessionTimeout), kgo.HeartbeatInterval(o.SessionTimeout/5), kgo.RebalanceTimeout(o.SessionTimeout+5*time.Second),
+		kgo.SessionTimeout(o.SessionTimeout), kgo.HeartbeatInterval(o.Heartbeat), kgo.RebalanceTimeout(o.SessionTimeout+5*time.Second),
 		kgo.ConcurrentTransactionsBackoff(time.Millisecond), kgo.ProducerLinger(0), kgo.MaxBufferedRecords(maxBufferedRecords), kgo.MaxBufferedBytes(maxBufferedBytes), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.ConsumeStartOffset(o.Start.offset()), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchMaxWait(o.FetchMaxWait), kgo.MaxDecompressBatchBytes(ledger.MaxBatch),

@@ -47,6 +47,9 @@ func New(opt Options) *Dispatcher {
 	if opt.SessionTimeout == 0 {
 		opt.SessionTimeout = 10 * time.Second
 	}
+	if opt.Heartbeat == 0 { // those that are left learn of a death by their next one: the rest of a second is for what then has to be read
+		opt.Heartbeat = min(500*time.Millisecond, opt.SessionTimeout/5)
+	}
 	if opt.FetchMaxWait == 0 {
 		opt.FetchMaxWait = 500 * time.Millisecond
 	}
@@ -119,7 +122,7 @@ func (d *Dispatcher) member(ctx context.Context) error {
 	cl, err := kgo.NewClient(append(slices.Clone(o.Kafka), kgo.WithContext(life),
 		kgo.ConsumerGroup(group), kgo.InstanceID(o.Instance), kgo.ConsumeTopics(topic), kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
-		kgo.SessionTimeout(o.SessionTimeout), kgo.HeartbeatInterval(o.SessionTimeout/5), kgo.RebalanceTimeout(o.SessionTimeout+10*time.Second),
+		kgo.SessionTimeout(o.SessionTimeout), kgo.HeartbeatInterval(o.Heartbeat), kgo.RebalanceTimeout(o.SessionTimeout+10*time.Second),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), kgo.FetchMaxWait(o.FetchMaxWait), kgo.MaxDecompressBatchBytes(ledger.MaxBatch),
 		kgo.AdjustFetchOffsetsFn(func(ctx context.Context, m map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 			return m, d.assigned(ctx, m[topic], fail)

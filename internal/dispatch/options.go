@@ -57,6 +57,7 @@ type Options struct {
 	DuplicatesBroadcasts time.Duration // 0: 720 h
 
 	SessionTimeout time.Duration // 0: 10 s
+	Heartbeat      time.Duration // 0: 500 ms, or a fifth of a shorter session
 	FetchMaxWait   time.Duration // 0: 500 ms
 	Metrics        *Metrics
 	Log            *zap.Logger

@@ -87,10 +87,11 @@ func run(ctx context.Context, o options, say io.Writer) (res *harness.Result, er
 	if res, err = harness.Run(ctx, h); err != nil {
 		return nil, errors.Join(err, fmt.Errorf("everything is in %s", h.Dir))
 	}
-	rows, err := res.Rows(h.Root)
+	rows, never, err := res.Rows(h.Root)
 	if err != nil {
 		return nil, err
 	}
+	res.Never = never
 	fmt.Fprint(say, res.Cells(), rows)
 	if o.record {
 		if err := res.Entry(strings.TrimPrefix(o.vendor, "rongcloud"), o.seed, time.Now()).Append(filepath.Join(h.Root, harness.RunsFile)); err != nil {

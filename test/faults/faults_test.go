@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -25,6 +26,9 @@ var rows = []struct {
 	kind string
 	n    int
 }{{"K", 16}, {"E", 10}, {"T", 7}, {"V", 17}, {"Q", 6}, {"P", 6}, {"C", 6}}
+
+// counted are the folders whose runs count what they inject of each row that names their layer, and fail where that is nothing.
+var counted = map[string]string{"test/sim ": "L2", "test/chaos/": "L3"}
 
 func TestEveryFaultIsInjectedBySomethingThatExists(t *testing.T) {
 	b, err := os.ReadFile("../faults.json")
@@ -55,6 +59,12 @@ func TestEveryFaultIsInjectedBySomethingThatExists(t *testing.T) {
 			case f.None != "":
 				none++
 				t.Logf("%s (%s) is not injected: %s", row, f.Fault, f.None)
+			}
+			for folder, layer := range counted {
+				has := slices.ContainsFunc(f.By, func(by string) bool { return strings.HasPrefix(by, folder) })
+				if has != slices.Contains(strings.Fields(f.Layer), layer) {
+					t.Errorf("%s (%s): %s stands for an injector in %s, which counts it: want both or neither", row, f.Fault, layer, folder)
+				}
 			}
 			for _, by := range f.By {
 				if err := exists(by); err != nil {

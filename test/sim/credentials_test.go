@@ -52,6 +52,7 @@ func TestWrongCredentialsForHours(t *testing.T) {
 		t.Logf("%d calls with a wrong secret in %d hours and a half", wrong.Calls-before.Calls, hours)
 
 		w.write("secret", sandbox.DefaultSecret)
+		hit("C6", 2)
 		time.Sleep(11 * time.Minute)
 		tags := w.vendor.Tags(sandbox.DefaultKey)
 		for i := range users {

@@ -10,16 +10,19 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/sandbox"
 	"github.com/notifier/notifier/internal/settings"
 )
@@ -63,10 +66,10 @@ kafka:
   prefix: %s
   partitions: %d
   replication: 1
-  start: earliest
+  start: %s
   instance: %s
 admin: {listen: "127.0.0.1:%d"}
-accounts:%s`, brokerPort, prefix, partitions, instance, port, accounts))
+accounts:%s`, brokerPort, w.prefix, partitions, w.begin, instance, port, accounts))
 	s, ds := settings.Load(path, nil, nil)
 	if ds.Errors() > 0 {
 		w.t.Fatal(ds)
@@ -91,22 +94,33 @@ func (w *world) one(more string) *settings.Settings {
 // start starts a daemon and returns when Run has been called.
 func (w *world) start(s *settings.Settings) *daemon {
 	w.t.Helper()
+	d, err := w.try(s)
+	if err != nil {
+		w.t.Fatal("start:", err)
+	}
+	return d
+}
+
+// try starts a daemon, or tells why it did not start.
+func (w *world) try(s *settings.Settings) (*daemon, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	d := &daemon{w: w, log: w.logger(s.Kafka.Instance), cable: newCable(w), cancel: cancel, done: make(chan struct{})}
 	if w.dial != nil {
 		d.cable.dial = w.dial
 	}
-	a, err := app.New(ctx, app.Options{Settings: s, Log: d.log, RuleFiles: w.ruleFiles,
-		Listen: w.net.Listen, DialContext: d.cable.DialContext, SessionTimeout: session, FetchMaxWait: fetchWait})
+	a, err := app.New(ctx, app.Options{Settings: s, Log: d.log, RuleFiles: func() ([]rules.File, error) { return w.ruleFiles(s.Kafka.Instance) },
+		Listen: w.net.Listen, DialContext: d.cable.DialContext, SessionTimeout: w.live, Heartbeat: w.live / 5, FetchMaxWait: w.wait})
 	if err != nil {
-		w.t.Fatal("start:", err)
+		cancel()
+		return nil, err
 	}
 	d.app = a
+	w.joined()
 	go func() {
 		defer close(d.done)
 		d.err = a.Run(ctx)
 	}()
-	return d
+	return d, nil
 }
 
 // stop ends a daemon as SIGTERM does.
@@ -114,6 +128,8 @@ func (d *daemon) stop() {
 	d.w.t.Helper()
 	began := time.Now()
 	d.log.Info("stopped by the test")
+	hit("P1", 1)
+	d.w.left()
 	d.cancel()
 	select {
 	case <-d.done:
@@ -131,10 +147,35 @@ func (d *daemon) stop() {
 // kill ends a daemon as SIGKILL does, as far as anybody outside can see: from one moment on nothing comes from it any more.
 func (d *daemon) kill() {
 	d.log.Info("killed by the test")
+	if d.merging() > 0 {
+		hit("Q5", 1)
+	}
+	d.w.left()
 	d.cable.cut()
 	d.cancel()
 	<-d.done
 	d.app.Close()
+}
+
+// merging is how many intents wait to be merged.
+func (d *daemon) merging() (n int) {
+	mfs, err := d.app.Registry().Gather()
+	if err != nil {
+		d.w.t.Fatal(err)
+	}
+	for _, mf := range mfs {
+		if mf.GetName() != "notifier_pending" {
+			continue
+		}
+		for _, m := range mf.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if l.GetValue() == "merging" {
+					n += int(m.GetGauge().GetValue())
+				}
+			}
+		}
+	}
+	return n
 }
 
 // logger writes the daemon's warnings to the test's log, with virtual time.
@@ -181,6 +222,8 @@ type cable struct {
 	gone  func(addr string) bool
 	dials map[string]int
 	delay atomic.Int64 // nanoseconds that a write takes
+	kafka kafkaFaults
+	since time.Time // when Kafka went, while it is gone
 }
 
 func newCable(w *world) *cable {
@@ -198,6 +241,9 @@ func (c *cable) DialContext(ctx context.Context, network, addr string) (net.Conn
 		return nil, errCut
 	}
 	nc, err := c.dial(ctx, network, addr)
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		hit("V10", 1)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -207,6 +253,9 @@ func (c *cable) DialContext(ctx context.Context, network, addr string) (net.Conn
 		nc.Close()
 		return nil, errCut
 	}
+	if isKafka(addr) {
+		nc = &frames{Conn: nc, faults: &c.kafka, asked: map[int32]asked{}}
+	}
 	t := &tracked{nc, c}
 	c.conns[t] = addr
 	return t, nil
@@ -215,9 +264,9 @@ func (c *cable) DialContext(ctx context.Context, network, addr string) (net.Conn
 // cut closes every connection and lets none come; cutKafka those to the broker.
 func (c *cable) cut() { c.set(func(string) bool { return true }) }
 
-func (c *cable) cutKafka() {
-	c.set(func(addr string) bool { return strings.HasSuffix(addr, fmt.Sprint(":", brokerPort)) })
-}
+func (c *cable) cutKafka() { c.set(isKafka) }
+
+func isKafka(addr string) bool { return strings.HasSuffix(addr, fmt.Sprint(":", brokerPort)) }
 
 func (c *cable) mend() { c.set(func(string) bool { return false }) }
 
@@ -225,9 +274,26 @@ func (c *cable) set(gone func(addr string) bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.gone = gone
+	broker := fmt.Sprint("127.0.0.1:", brokerPort)
+	switch now := time.Now(); {
+	case gone(broker) && c.since.IsZero():
+		c.since = now
+	case !gone(broker) && !c.since.IsZero():
+		if now.Sub(c.since) > session { // it goes on, and holds what it held
+			hit("K2", 1)
+			hit("K5", 1)
+			hit("T6", 1)
+		}
+		c.since = time.Time{}
+	}
 	for t, addr := range c.conns {
 		if gone(addr) {
-			t.(*tracked).Conn.Close()
+			nc := t.(*tracked).Conn
+			if f, ok := nc.(*frames); ok && slices.Contains(f.waits(), int16(kmsg.EndTxn)) {
+				hit("K6", 1)
+				hit("K7", 1)
+			}
+			nc.Close()
 			delete(c.conns, t)
 		}
 	}

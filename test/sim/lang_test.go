@@ -96,7 +96,8 @@ func TestLifeOfARule(t *testing.T) {
 		time.Sleep(time.Second)
 		w.order("u1", "too late")
 		time.Sleep(3 * time.Hour)
-		d = w.start(s)
+		d = w.start(s) // three hours after the events' time
+		hit("E10", 2)
 		time.Sleep(6 * session)
 		d.stop()
 		if got := w.words(); fmt.Sprint(got) != fmt.Sprint(want) {

@@ -117,6 +117,9 @@ func TestThreeDaysOfScarceQuota(t *testing.T) {
 					if b.Before(t0.Add(72 * time.Hour)) {
 						due = i + 1
 					}
+					if i < len(sends) && at(sends[i]).Sub(t0) > 24*time.Hour {
+						hit("Q6", 1)
+					}
 					if i < len(sends) {
 						t.Logf("%2d  %s  %s, by %s", i+1, at(sends[i]).Format(time.DateTime), text(sends[i]), b.Format(time.DateTime))
 						if at(sends[i]).After(b) {

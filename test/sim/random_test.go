@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,43 +56,110 @@ func trouble(r *rand.Rand) sandbox.Fault {
 	return f
 }
 
-// Six hours of events, vendor's troubles, clean and unclean ends and lost networks of two daemons, each from its seed; then quiet. What
-// holds in every one of them is the promise.
+// span is how long the troubles of TestWhateverHappens last: SIM_DAYS=14 for two weeks.
+func span(t *testing.T) time.Duration {
+	t.Helper()
+	days := os.Getenv("SIM_DAYS")
+	if days == "" {
+		return 6 * time.Hour
+	}
+	n, err := strconv.Atoi(days)
+	if err != nil || n < 1 {
+		t.Fatalf("SIM_DAYS=%q: want a number of days", days)
+	}
+	return time.Duration(n) * 24 * time.Hour
+}
+
+// edition is a rule file that somebody saves. One in four is broken and must not take effect; the others differ in what the tags are and in
+// the texts of pushes.
+func edition(r *rand.Rand) (text string, broken bool) {
+	text = randomRules
+	switch r.IntN(4) {
+	case 0:
+		return text[:len(text)/2], true
+	case 1:
+		text = strings.Replace(text, `title: "Thanks"`, `title: "Many thanks"`, 1)
+	case 2:
+		text = strings.Replace(text, `tags: ["city_${city}"]`, `tags: ["city_${city}", "lives"]`, 1)
+	}
+	return text, false
+}
+
+// randomRules is ruleFile with orders of one user within a minute in one push.
+var randomRules = ruleFile + `    merge: {by: "${product}", wait: 1m}
+`
+
+// Hours of events, or weeks with SIM_DAYS: vendor's troubles, clean and unclean ends, lost networks, lost answers, damaged records and clocks that
+// differ, of two daemons and now and then a third, whose rule files are edited, each from its seed; then quiet. What holds in every one of them is the promise.
 func TestWhateverHappens(t *testing.T) {
-	total := map[string]int{}
+	total, length := map[string]int{}, span(t)
 	for _, seed := range seeds(t, 4) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			simulate(t, setup{quiet: true, after: time.Duration(seed%24) * time.Hour}, func(t *testing.T, w *world) {
+			simulate(t, setup{quiet: true, rules: randomRules, after: time.Duration(seed%24) * time.Hour}, func(t *testing.T, w *world) {
 				r := rand.New(rand.NewPCG(seed, 2))
 				w.write("secret", sandbox.DefaultSecret)
 				account := fmt.Sprintf(defaultAccount, w.dir, hosts+"    tags: {foreign: "+[]string{"keep", "drop"}[r.IntN(2)]+"}\n")
-				names := []string{"a", "b"}
-				var fleet []*daemon
-				launch := func(i int) *daemon {
+				names := []string{"a", "b", "c"}
+				fleet := make([]*daemon, len(names)) // nil: not running
+				broken := map[string]bool{}          // the rule files of an instance
+				launch := func(i int) {
+					if broken[names[i]] { // it would not start
+						broken[names[i]] = false
+						w.editFor(names[i], randomRules)
+					}
 					d := w.start(w.settingsFile(names[i], 8088+i, 1, account))
 					d.cable.delay.Store(int64(time.Duration(r.IntN(5)) * time.Millisecond))
-					return d
+					fleet[i] = d
 				}
-				for i := range names {
-					fleet = append(fleet, launch(i))
-				}
-				newest, texts, changes := map[string]string{}, map[string]string{}, 0 // texts: event -> text
+				launch(0)
+				launch(1)
+				newest, texts, changes, again := map[string]string{}, map[string]string{}, 0, map[string]int{} // texts: event -> text
+				var recent []func()                                                                            // repeat an event
+				told := map[string]time.Time{}                                                                 // user -> the time of the newest profile event
+				old := map[string]bool{}                                                                       // orders that were paid days ago
 				event := func() {
 					switch n := r.IntN(20); {
+					case n == 0 && len(told) > 0: // an event that was overtaken
+						user := fmt.Sprintf("u%d", r.IntN(9))
+						ts, ok := told[user]
+						if !ok {
+							return
+						}
+						hit("K11", 1)
+						id := w.id("profile")
+						w.produce(profiles, user, map[string]any{"event_id": id, "ts": ts.Add(-time.Duration(1+r.IntN(600)) * time.Second).Format(time.RFC3339Nano), "user_id": user, "profile": map[string]any{"city": "old"}})
+						changes++
+					case n == 1 && r.IntN(10) == 0: // or was under way for days
+						hit("E10", 1)
+						id, s := w.id("order"), fmt.Sprintf("order %d", len(texts))
+						texts[id], old[id] = s, true
+						w.produce(orders, "u1", map[string]any{"order_id": id, "paid_at": time.Now().Add(-49 * time.Hour).Format(time.RFC3339Nano), "user_id": "u1", "product": s})
 					case n < 12:
 						user, city := fmt.Sprintf("u%d", r.IntN(9)), fmt.Sprintf("c%d", r.IntN(5))
 						w.profile(user, map[string]any{"city": city})
-						newest[user] = "city_" + city
+						newest[user], told[user] = "city_"+city, time.Now()
 						changes++
 					case n < 19:
-						s := fmt.Sprintf("order %d", len(texts))
-						texts[w.order(fmt.Sprintf("u%d", r.IntN(9)), s)] = s
+						s, user := fmt.Sprintf("order %d Zq7xK12vB", len(texts)), fmt.Sprintf("u%d", r.IntN(9))
+						id, paid := w.order(user, s), now()
+						texts[id] = s
+						if recent = append(recent, func() {
+							again[id]++
+							hit("K10", 1)
+							w.produce(orders, user, map[string]any{"order_id": id, "paid_at": paid, "user_id": user, "product": s})
+						}); len(recent) > 5 {
+							recent = recent[1:]
+						}
 					default:
 						s := fmt.Sprintf("sale %d", len(texts))
 						texts[w.sale("c1", s)] = s
 					}
 				}
-				for end := time.Now().Add(6 * time.Hour); time.Now().Before(end); {
+				calm, until, edits := false, time.Now().Add(6*time.Hour), 0
+				for end := time.Now().Add(length); time.Now().Before(end); {
+					if time.Now().After(until) { // a night, or another day
+						calm, until = r.IntN(3) > 0, time.Now().Add(time.Duration(1+r.IntN(6))*time.Hour)
+					}
 					for range 1 + r.IntN(4) {
 						event()
 					}
@@ -106,31 +174,78 @@ func TestWhateverHappens(t *testing.T) {
 					}
 					time.Sleep(time.Duration(r.Int64N(int64(100 * time.Millisecond))))
 					i := r.IntN(2)
-					switch r.IntN(40) {
+					d := fleet[i]
+					switch r.IntN(60) {
 					case 0:
-						fleet[i].stop()
-						fleet[i] = launch(i)
+						d.stop()
+						launch(i)
 					case 1:
-						fleet[i].kill()
-						fleet[i] = launch(i)
+						d.kill()
+						launch(i)
 					case 2:
-						fleet[i].cable.cutKafka()
+						d.cable.cutKafka()
 					case 3:
-						fleet[i].cable.cut()
+						d.cable.cut()
 					case 4, 5, 6:
-						fleet[i].cable.mend()
+						d.cable.mend()
+					case 7:
+						d.cable.kafka.loseCommit()
+					case 8:
+						d.cable.kafka.flip("Zq7xK12vB", 1+r.IntN(3))
+					case 9: // the clocks of the two are off in ways of their own
+						d.cable.kafka.setSkew(time.Duration(r.Int64N(int64(40*time.Minute))) - 20*time.Minute)
+					case 10, 11, 12, 13:
+						d.cable.kafka.setSkew(time.Duration(r.Int64N(int64(3*time.Second))) - 1500*time.Millisecond)
+					case 14, 15:
+						edits++
+						name := names[r.IntN(len(names))]
+						text, bad := edition(r)
+						broken[name] = bad
+						w.editFor(name, text)
+					case 16:
+						edits++
+						text, bad := edition(r)
+						for _, name := range names {
+							broken[name] = bad
+						}
+						w.edit(text)
+					case 17, 18:
+						switch c := fleet[2]; {
+						case c == nil:
+							launch(2)
+						case r.IntN(2) == 0:
+							c.stop()
+							fleet[2] = nil
+						default:
+							c.kill()
+							fleet[2] = nil
+						}
+					case 19, 20:
+						if len(recent) > 0 {
+							recent[r.IntN(len(recent))]()
+						}
 					}
-					time.Sleep(time.Duration(r.Int64N(int64(90 * time.Second))))
+					gap := 90 * time.Second
+					if calm {
+						gap = 30 * time.Minute
+					}
+					time.Sleep(time.Duration(r.Int64N(int64(gap))))
 				}
+				w.edit(randomRules)
 				for _, d := range fleet {
-					d.cable.mend()
+					if d != nil {
+						d.cable.mend()
+						d.cable.kafka.setSkew(0)
+					}
 				}
 				if err := w.vendor.Disarm(); err != nil {
 					t.Fatal(err)
 				}
 				time.Sleep(18 * time.Hour)
 				for _, d := range fleet {
-					d.stop()
+					if d != nil {
+						d.stop()
+					}
 				}
 
 				sent := map[string]int{}
@@ -138,17 +253,31 @@ func TestWhateverHappens(t *testing.T) {
 					sent[text(e)]++
 				}
 				words, pending := w.words(), w.pending()
+				repeats := 0
 				for id, s := range texts {
 					word := words[id]
+					for range again[id] {
+						word = strings.Replace(word, "SUPPRESSED(duplicate)", "", 1)
+						repeats++
+					}
+					word = strings.TrimSpace(word)
 					if word == "" && slices.Contains(pending, id) {
 						word = "pending"
 					}
-					total[word]++
+					sale := s[:4] == "sale"
+					if !sale && !old[id] {
+						total[word]++
+					}
 					switch {
+					case old[id]:
+						if word != "SUPPRESSED(expired)" || sent[s] != 0 {
+							t.Errorf("%q is days old, was executed %d times, its fate is %q", s, sent[s], word)
+						}
 					case word == "SENT" && sent[s] == 1:
 					case word == "UNKNOWN" && sent[s] <= 1:
 					case word == "SUPPRESSED(expired)" && sent[s] == 0:
-					case word == "pending" && sent[s] == 0 && s[:4] == "sale":
+					case word == "SUPPRESSED(superseded-by-rule-change)" && sent[s] == 0 && edits > 0:
+					case word == "pending" && sent[s] == 0 && sale:
 					default:
 						t.Errorf("%q was executed %d times, its fate is %q", s, sent[s], word)
 					}
@@ -165,12 +294,12 @@ func TestWhateverHappens(t *testing.T) {
 				if st := w.vendor.Stats().RongCloud; st.RefusedByQuota != 0 || st.Overruns != 0 || st.Doubles != 0 || st.RequestIDConflicts != 0 || st.MaxPerConnection >= 80 {
 					t.Errorf("the vendor counted %+v", st)
 				}
-				w.books(changes + len(texts))
+				w.books(changes + len(texts) + repeats)
 			})
 		})
 	}
-	t.Log("fates of pushes and broadcasts:", total)
-	if total["SENT"] < 5*(total["UNKNOWN"]+total["SUPPRESSED(expired)"]) {
+	t.Log("fates of pushes:", total)
+	if total["SENT"] < 4*(total["UNKNOWN"]+total["SUPPRESSED(expired)"]+total["SUPPRESSED(superseded-by-rule-change)"]) {
 		t.Errorf("most of what can be sent within its hour is to be sent: %v", total)
 	}
 }

@@ -53,11 +53,17 @@ type world struct {
 	rules  []rules.File
 	events map[string]int // ids given, by kind
 	quiet  bool
-	mu     sync.Mutex                                                        // guards unsaid, and rules once a daemon runs
+	mu     sync.Mutex                                                        // guards unsaid, alive, and rules and own once a daemon runs
 	unsaid []string                                                          // of the log, when quiet
+	own    map[string]string                                                 // the rule file of an instance that has not the others' yet
+	alive  int                                                               // daemons
 	dial   func(ctx context.Context, network, addr string) (net.Conn, error) // of the daemons; nil: the world's network
 	zone   string
-	keys   string // further settings
+	keys   string        // further settings
+	prefix string        // of our topics
+	begin  string        // kafka.start
+	live   time.Duration // session time-out of daemons; 0: the product's
+	wait   time.Duration // for fetches; 0: the product's
 }
 
 // setup says what differs between the worlds of two tests; the zero value is one account with the default key.
@@ -69,6 +75,7 @@ type setup struct {
 	zone     string // of the settings; "": their default
 	keys     string // further settings, a line each
 	quiet    bool   // the daemon's log only if the test fails
+	hasty    bool   // time-outs as the product has them, which make days dear
 }
 
 // simulate runs f in a world of its own and tells how much time passed in it and outside.
@@ -79,7 +86,10 @@ func simulate(t *testing.T, s setup, f func(t *testing.T, w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(s.after)
 		t0 := time.Now()
-		w := &world{t: t, dir: dir, events: map[string]int{}, quiet: s.quiet, zone: s.zone, keys: s.keys}
+		w := &world{t: t, dir: dir, events: map[string]int{}, own: map[string]string{}, quiet: s.quiet, zone: s.zone, keys: s.keys, prefix: prefix, begin: "earliest", live: session, wait: fetchWait}
+		if s.hasty {
+			w.live, w.wait = 0, 0
+		}
 		defer w.tell()
 		w.rules = []rules.File{{Name: "events.yaml", Data: []byte(catalogue)}, {Name: "rules.yaml", Data: []byte(ruleFile)}}
 		if s.rules != "" {
@@ -115,8 +125,12 @@ func simulate(t *testing.T, s setup, f func(t *testing.T, w *world)) {
 		f(t, w)
 		w.holdToSchema()
 		virtual = time.Since(t0)
+		countWorld(w.vendor.Journal(0), t0, time.Now())
 	})
 	if took := time.Since(real0); virtual > 0 {
+		injected.mu.Lock()
+		injected.virtual, injected.real = injected.virtual+virtual, injected.real+took
+		injected.mu.Unlock()
 		t.Logf("%s of virtual time in %s, %.0f times as fast", virtual.Round(time.Second), took.Round(time.Millisecond), float64(virtual)/float64(took))
 	}
 }
@@ -163,6 +177,11 @@ func now() string { return time.Now().UTC().Format(time.RFC3339Nano) }
 // sale asks for a broadcast to a city; the text carries the product, so that it is found again at the vendor.
 func (w *world) sale(city, product string) (event string) {
 	event = w.id("sale")
+	w.mu.Lock()
+	if w.alive > 1 {
+		hit("Q1", 1)
+	}
+	w.mu.Unlock()
 	w.produce(sales, event, map[string]any{"sale_id": event, "opened_at": now(), "city": city, "product": product})
 	return event
 }
@@ -182,21 +201,55 @@ func (w *world) order(user, product string) (event string) {
 }
 
 // ruleFiles are the files as a daemon finds them.
-func (w *world) ruleFiles() ([]rules.File, error) {
+func (w *world) ruleFiles(instance string) ([]rules.File, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return slices.Clone(w.rules), nil
+	files := slices.Clone(w.rules)
+	if text, ok := w.own[instance]; ok {
+		files[1].Data = []byte(text)
+	}
+	return files, nil
 }
 
 // edit saves another rule file; running daemons take it within seconds.
 func (w *world) edit(text string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	hit("C3", 1)
 	w.rules[1].Data = []byte(text)
+	clear(w.own)
+}
+
+// editFor saves another rule file for one instance: the others have it later.
+func (w *world) editFor(instance, text string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	hit("C3", 1)
+	if w.alive > 1 {
+		hit("C4", 1)
+	}
+	w.own[instance] = text
+}
+
+// joined counts a daemon that starts, left one that ends: where others run, partitions move while they work.
+func (w *world) joined() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.alive++; w.alive > 1 {
+		hit("K4", 1)
+	}
+}
+
+func (w *world) left() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.alive--; w.alive > 0 {
+		hit("K4", 1)
+	}
 }
 
 func (w *world) reader() *query.Reader {
-	return &query.Reader{Kafka: w.kafka, Topics: ledger.TopicsOf(prefix)}
+	return &query.Reader{Kafka: w.kafka, Topics: ledger.TopicsOf(w.prefix)}
 }
 
 // fates gives every fate by event id; the same intent twice is an error at once.
@@ -267,7 +320,7 @@ func (w *world) books(intents int) {
 // ledgerEnd is how long the ledger is, over its partitions.
 func (w *world) ledgerEnd() (n int64) {
 	w.t.Helper()
-	ends, err := kadm.NewClient(w.cl).ListEndOffsets(w.t.Context(), prefix+".ledger")
+	ends, err := kadm.NewClient(w.cl).ListEndOffsets(w.t.Context(), w.prefix+".ledger")
 	if err != nil {
 		w.t.Fatal(err)
 	}

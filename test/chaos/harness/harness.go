@@ -42,6 +42,8 @@ type Result struct {
 	Failpoints              map[string]int // kills by the moment at which the process died
 	Faults                  map[string]int // arrivals at the vendor that a fault met
 	Freezes                 map[string]int // by how long: briefly, session
+	Input                   map[string]int // faults of the input, as rig.Feeder names them
+	Never                   []string       // rows of test/faults.json that this test is to inject, and nothing did
 	FirstCall               []time.Duration
 	Ready                   []time.Duration
 	Problems                []string
@@ -50,7 +52,7 @@ type Result struct {
 
 // Run does all the kills. An error means that the test itself failed and says nothing of the daemon.
 func Run(ctx context.Context, o Options) (*Result, error) {
-	res := &Result{Vendor: o.Vendor, Failpoints: map[string]int{}, Faults: map[string]int{}, Freezes: map[string]int{}, missed: map[string]int{}}
+	res := &Result{Vendor: o.Vendor, Failpoints: map[string]int{}, Faults: map[string]int{}, Freezes: map[string]int{}, Input: map[string]int{}, missed: map[string]int{}}
 	for n := 0; res.Kills < o.Kills; n++ {
 		kills := min(roundKills, o.Kills-res.Kills)
 		dir := filepath.Join(o.Dir, fmt.Sprintf("round-%d", n))
@@ -90,7 +92,7 @@ func (res *Result) add(r *round, report *audit.Report) {
 	res.Undone += report.Undone
 	res.FirstCall, res.Ready = append(res.FirstCall, report.FirstCall...), append(res.Ready, r.ready...)
 	res.Problems = append(append(res.Problems, r.problems...), report.Problems...)
-	for _, part := range []struct{ to, from map[string]int }{{res.Failpoints, r.fired}, {res.missed, r.missed}, {res.Faults, report.Faults}, {res.Freezes, r.freezes}} {
+	for _, part := range []struct{ to, from map[string]int }{{res.Failpoints, r.fired}, {res.missed, r.missed}, {res.Faults, report.Faults}, {res.Freezes, r.freezes}, {res.Input, r.feeder.Met}} {
 		for k, n := range part.from {
 			part.to[k] += n
 		}
@@ -125,6 +127,9 @@ func (res *Result) Vacuous() string {
 	if res.Freezes["briefly"] == 0 || res.Freezes["session"] == 0 || res.Drains == 0 {
 		return fmt.Sprintf("freezes %v and %d drains", res.Freezes, res.Drains)
 	}
+	if len(res.Never) > 0 {
+		return "nothing injected " + strings.Join(res.Never, ", ")
+	}
 	return ""
 }
 
@@ -141,18 +146,18 @@ func (res *Result) Cells() string {
 	return b.String()
 }
 
-// Rows counts what was injected of each row of test/faults.json that this test injects.
-func (res *Result) Rows(root string) (string, error) {
+// Rows counts what was injected of each row of test/faults.json that L3 injects, and names those of which nothing was.
+func (res *Result) Rows(root string) (table string, never []string, err error) {
 	text, err := os.ReadFile(filepath.Join(root, "test", "faults.json"))
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	var rows []struct {
-		Row, Fault string
-		By         []string
+		Row, Layer, Fault string
+		By                []string
 	}
 	if err := json.Unmarshal(text, &rows); err != nil {
-		return "", fmt.Errorf("test/faults.json: %w", err)
+		return "", nil, fmt.Errorf("test/faults.json: %w", err)
 	}
 	count := map[string]int{"test/chaos/audit torn drain": res.Drains}
 	for _, part := range []map[string]int{res.Failpoints, res.Faults, res.Freezes} {
@@ -160,18 +165,24 @@ func (res *Result) Rows(root string) (string, error) {
 			count["test/chaos/harness "+name] += n
 		}
 	}
+	for name, n := range res.Input {
+		count["test/chaos/rig "+name] += n
+	}
 	var b strings.Builder
 	for _, r := range rows {
-		n, ours := 0, false
+		if !slices.Contains(strings.Fields(r.Layer), "L3") {
+			continue
+		}
+		n := 0
 		for _, by := range r.By {
 			n += count[by]
-			ours = ours || strings.HasPrefix(by, "test/chaos/harness ") || count[by] > 0
 		}
-		if ours {
-			fmt.Fprintf(&b, "  %6d times %s: %s\n", n, r.Row, r.Fault)
+		fmt.Fprintf(&b, "  %-4s L3 %7d  %s\n", r.Row, n, r.Fault)
+		if n == 0 {
+			never = append(never, fmt.Sprintf("%s (%s)", r.Row, r.Fault))
 		}
 	}
-	return b.String(), nil
+	return b.String(), never, nil
 }
 
 // Line is the result in one line.

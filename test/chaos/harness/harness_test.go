@@ -13,7 +13,7 @@ import (
 
 // full is a run that proves enough.
 func full() *Result {
-	res := &Result{Kills: 100, Hits: 80, Drains: 3, Unknown: 250, Repeats: 33, Failpoints: map[string]int{}, Faults: map[string]int{}, Freezes: map[string]int{"briefly": 2, "session": 1},
+	res := &Result{Kills: 100, Hits: 80, Drains: 3, Unknown: 250, Repeats: 33, Failpoints: map[string]int{}, Faults: map[string]int{}, Freezes: map[string]int{"briefly": 2, "session": 1}, Input: map[string]int{"again": 4, "shop.orders": 5, "shop.profiles": 6},
 		FirstCall: []time.Duration{300 * time.Millisecond, 1200 * time.Millisecond}}
 	for _, f := range failpoints {
 		res.Failpoints[f] = 3
@@ -33,6 +33,10 @@ func TestTheLastLine(t *testing.T) {
 }
 
 func TestARunThatProvesTooLittleIsNamed(t *testing.T) {
+	root, err := Root(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	if why := full().Vacuous(); why != "" {
 		t.Errorf("a full run proves too little: %s", why)
 	}
@@ -46,9 +50,13 @@ func TestARunThatProvesTooLittleIsNamed(t *testing.T) {
 		{"freezes", func(r *Result) { delete(r.Freezes, "session") }},
 		{"fault code", func(r *Result) { r.Vendor = "getui" }},
 		{"0 drains", func(r *Result) { r.Drains = 0 }},
+		{"nothing injected K10 (", func(r *Result) { delete(r.Input, "again") }},
 	} {
 		r := full()
 		c.harm(r)
+		if _, r.Never, err = r.Rows(root); err != nil {
+			t.Fatal(err)
+		}
 		if why := r.Vacuous(); !strings.Contains(why, c.want) {
 			t.Errorf("got %q, want %q", why, c.want)
 		}
@@ -79,11 +87,14 @@ func TestRowsCountWhatWasInjected(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows, err := full().Rows(root)
+	rows, never, err := full().Rows(root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"36 times P2: SIGKILL", "3 times P1: SIGTERM", "2 times V9: ", "3 times K5: "} {
+	if len(never) > 0 {
+		t.Errorf("a full run did not inject %v", never)
+	}
+	for _, want := range []string{"P2   L3      36  SIGKILL", "P1   L3       3  SIGTERM", "V9   L3       2  ", "K5   L3       3  ", "K10  L3       4  ", "K11  L3       6  ", "E1   L3       5  "} {
 		if !strings.Contains(rows, want) {
 			t.Errorf("no %q in\n%s", want, rows)
 		}

@@ -16,6 +16,7 @@ import (
 // a kill may be in the topic or not, and the audit reads the topics to know.
 type Feeder struct {
 	Acked []audit.Place
+	Met   map[string]int // faults of the input that the broker acknowledged: "again", a bad record of "shop.orders", an older one of "shop.profiles"
 
 	random *rand.Rand
 	shops  []string
@@ -23,11 +24,12 @@ type Feeder struct {
 	n      int
 	clock  int64 // ms; the time of the newest event
 	again  []*kgo.Record
+	faults map[*kgo.Record]string // of a batch: what Met counts when it is acknowledged
 }
 
 // NewFeeder makes the same events for the same seed. shops are the accounts that broadcasts go through, user the id of the n-th user.
 func NewFeeder(seed uint64, shops []string, user func(int) string) *Feeder {
-	return &Feeder{random: rand.New(rand.NewPCG(seed, 1)), shops: shops, user: user, clock: time.Now().Add(-time.Hour).UnixMilli()}
+	return &Feeder{Met: map[string]int{}, faults: map[*kgo.Record]string{}, random: rand.New(rand.NewPCG(seed, 1)), shops: shops, user: user, clock: time.Now().Add(-time.Hour).UnixMilli()}
 }
 
 const (
@@ -53,8 +55,12 @@ func (f *Feeder) Run(ctx context.Context, addr string) error {
 			return nil
 		case <-t.C:
 		}
+		clear(f.faults)
 		for _, r := range cl.ProduceSync(ctx, f.batch()...) {
 			if r.Err == nil {
+				if fault := f.faults[r.Record]; fault != "" {
+					f.Met[fault]++
+				}
 				f.Acked = append(f.Acked, audit.Place{Topic: r.Record.Topic, Partition: r.Record.Partition, Offset: r.Record.Offset, Event: string(r.Record.Headers[0].Value)})
 			}
 		}
@@ -75,6 +81,7 @@ func (f *Feeder) batch() []*kgo.Record {
 		i := f.random.IntN(len(f.again))
 		old := f.again[i]
 		out = append(out, &kgo.Record{Topic: old.Topic, Key: old.Key, Value: old.Value, Headers: old.Headers})
+		f.faults[out[len(out)-1]] = "again"
 	}
 	return out
 }
@@ -86,12 +93,15 @@ func (f *Feeder) event() *kgo.Record {
 	at := f.clock
 	switch k := f.random.IntN(1000); {
 	case k < 10: // not JSON: a dead letter
-		return f.record("shop.orders", user, fmt.Sprintf("bad-%d", f.n), []byte(`{"id":`))
+		bad := f.record("shop.orders", user, fmt.Sprintf("bad-%d", f.n), []byte(`{"id":`))
+		f.faults[bad] = bad.Topic
+		return bad
 	case k < 20:
 		id := fmt.Sprintf("sale-%d", f.n)
 		return f.json("shop.sales", id, id, map[string]any{"id": id, "at": at, "city": fmt.Sprintf("c%d", f.random.IntN(cities)), "shop": f.shops[f.n/phase%len(f.shops)]})
 	case k < 500:
-		if f.random.IntN(5) == 0 {
+		older := f.random.IntN(5) == 0
+		if older {
 			at -= f.random.Int64N(2000) // older than what the user may have got already
 		}
 		id := fmt.Sprintf("profile-%d", f.n)
@@ -104,7 +114,11 @@ func (f *Feeder) event() *kgo.Record {
 		default:
 			m["city"], m["level"] = fmt.Sprintf("c%d", f.random.IntN(cities)), "vip"
 		}
-		return f.json("shop.profiles", user, id, m)
+		r := f.json("shop.profiles", user, id, m)
+		if older {
+			f.faults[r] = r.Topic
+		}
+		return r
 	}
 	id := fmt.Sprintf("order-%d", f.n)
 	var team []string
