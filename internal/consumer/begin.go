@@ -71,14 +71,13 @@ func (c *Consumer) waitGenesis(ctx context.Context) (int, error) {
 
 // begin commits where a new group starts, before anybody joins it: otherwise a partition without commits would start at `latest`
 // anew after every restart and lose what came between. known are the topics the group has read before.
-func (c *Consumer) begin(ctx context.Context) (known map[string]bool, err error) {
+func (c *Consumer) begin(ctx context.Context, topics []string) (known map[string]bool, err error) {
 	cl, err := kgo.NewClient(c.opt.Kafka...)
 	if err != nil {
 		return nil, fmt.Errorf("evaluate: %w", err)
 	}
 	defer cl.Close()
 	adm := kadm.NewClient(cl)
-	topics := c.opt.Rules().Topics()
 	committed, err := adm.FetchOffsets(ctx, c.group())
 	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) { // nobody has begun it
 

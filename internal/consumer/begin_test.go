@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -41,7 +42,10 @@ func (b *bundle) evaluated(n int) (ids []string) {
 // waits waits until the control topic says that a topic is waited for.
 func (b *bundle) waits(topic string) {
 	b.t.Helper()
-	for !slices.ContainsFunc(b.read(b.topics.Control, 1), func(r *kgo.Record) bool { return string(r.Key) == "absent/"+topic }) {
+	for end := time.Now().Add(20 * time.Second); !slices.ContainsFunc(b.read(b.topics.Control, 1), func(r *kgo.Record) bool { return string(r.Key) == "absent/"+topic }); {
+		if time.Now().After(end) {
+			b.t.Fatalf("nothing on the control topic says that %s is waited for", topic)
+		}
 	}
 }
 
@@ -100,6 +104,28 @@ func TestATopicThatWasMissingIsReadFromItsStart(t *testing.T) {
 		b.committed("n-evaluate", 0)
 		topics.Store([]string{"events", "late"})
 		b.produce("quiet") // the loop looks at the rules when a poll returns
+		b.waits("late")
+		b.make("late")
+		b.produceTo("late", want[0])
+		b.produceTo("late", want[1])
+		if got := b.evaluated(2); !slices.Equal(got, want) {
+			t.Errorf("events %v, want %v", got, want)
+		}
+	})
+	t.Run("a reload names it while we begin", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		b.genesis()
+		var asked atomic.Bool
+		opt := b.options()
+		opt.Start = Start{Set: true}
+		opt.Rules = func() Rules { // between the first question for the topics and the second
+			if asked.Swap(true) {
+				return stubRules{[]string{"events", "late"}}
+			}
+			return stubRules{[]string{"events"}}
+		}
+		b.start(opt)
 		b.waits("late")
 		b.make("late")
 		b.produceTo("late", want[0])

@@ -178,12 +178,12 @@ func (c *Consumer) session(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	known, err := c.begin(ctx)
+	o := &c.opt
+	topics := o.Rules().Topics() // asked once, before they are begun: a reload between two questions would be missed for ever
+	known, err := c.begin(ctx, topics)
 	if err != nil {
 		return err
 	}
-	o := &c.opt
-	topics := o.Rules().Topics() // asked once: a reload between two questions would be missed for ever
 	life, end := context.WithCancel(context.Background())
 	defer end()
 	s, err := kgo.NewGroupTransactSession(append(slices.Clone(o.Kafka), kgo.WithContext(life),
