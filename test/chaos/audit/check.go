@@ -497,6 +497,7 @@ func (c *checker) firstCalls() {
 		}
 	}
 	for n, d := range first {
+		println("DBG", c.in.Starts[n].At.UTC().Format("15:04:05.000"), d.String())
 		if d > 0 {
 			c.Callers[c.in.Starts[n].Release]++
 			c.FirstCall = append(c.FirstCall, d)
