@@ -163,7 +163,7 @@ func newActorIn(w books, machine func() time.Time, opt *Options, p int32, t *led
 	a.callCtx, a.cut = context.WithCancelCause(a.ctx)
 	for _, ac := range opt.Accounts {
 		if ledger.HashPartition([]byte(ac.Key), a.gen.Partitions) == int(p) {
-			a.accounts[ac.Key] = newAccount(ac, now, now.Add(-a.clock.now().Sub(t.State.Clock())))
+			a.accounts[ac.Key] = newAccount(ac, now, a.machineTime(t.State.Clock()), a.machineTime(t.State.Gap))
 		}
 	}
 	a.keys = slices.Sorted(maps.Keys(a.accounts))

@@ -3,6 +3,9 @@ package dispatch
 import (
 	"testing"
 	"time"
+
+	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/tagsync"
 )
 
 // The quota is counted in the broker's time: this machine's clock may be days off and changes nothing but the skew.
@@ -118,28 +121,58 @@ func TestEveryCommitStoresTheClock(t *testing.T) {
 	}
 }
 
-// What a predecessor sent just before it died counts at the vendor: nothing goes in the first window of a new owner.
-func TestTheWindowsOfANewOwnerAreFull(t *testing.T) {
+// What a predecessor sent just before it died counts at the vendor: a new owner has the room that is left, and no more.
+func TestTheWindowsOfANewOwnerHoldWhatWasSent(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	now := time.Now()
-	before := now.Add(-500 * time.Millisecond)
-	ac := newAccount(b.account(), now, before)
-	paced := 0
-	for name, l := range ac.lanes {
-		if l.pacer == nil {
-			continue
-		}
-		paced++
-		want := before.Add(l.Window)
-		if name == LaneTagGet {
-			want = now.Add(l.Window)
-		}
-		if at, err := l.pacer.At(now, 1); err != nil || at.Before(want) {
-			t.Errorf("lane %s may start a call %s after the take-over (%v), want %s", name, at.Sub(now), err, want.Sub(now))
-		}
+	at := func(ms int) time.Time { return now.Add(time.Duration(ms) * time.Millisecond) }
+	ac := b.account()
+	for name, pol := range ac.Lanes {
+		pol.Window = 0 // a second and an allowance
+		ac.Lanes[name] = pol
 	}
-	if paced == 0 {
-		t.Error("no lane is paced")
+	user := ac.Lanes["user"].Rate
+	ended := func(lane string, weight, ms int) ledger.Ended {
+		return ledger.Ended{Account: ac.Key, Lane: lane, Weight: weight, At: at(ms), NotAfter: at(ms + 4000)}
+	}
+	unclear := ended("user", user, -500)
+	unclear.Unclear = true
+	late := ended("user", user, -100)
+	late.NotAfter = at(-700) // it was booked by a successor, long after it could arrive
+	rewritten := ended(LaneTag, ac.Lanes[LaneTag].Rate, -900)
+	rewritten.Users = []string{"clear", "unclear"}
+	for _, c := range []struct {
+		name   string
+		st     ledger.State
+		lane   string
+		weight int
+		want   time.Time // zero: at once
+	}{
+		{"nothing was sent", ledger.State{}, "user", 1, time.Time{}},
+		{"the window is full", ledger.State{Ended: []ledger.Ended{ended("user", user, -500)}}, "user", 1, at(700)},
+		{"half of it is", ledger.State{Ended: []ledger.Ended{ended("user", user/2, -500)}}, "user", 1, time.Time{}},
+		{"half of it is, and more is wanted", ledger.State{Ended: []ledger.Ended{ended("user", user/2, -500)}}, "user", user/2 + 1, at(700)},
+		{"in two calls", ledger.State{Ended: []ledger.Ended{ended("user", user/2, -500), ended("user", user/2, -300)}}, "user", 1, at(700)},
+		{"it was another lane", ledger.State{Ended: []ledger.Ended{ended(LaneTag, ac.Lanes[LaneTag].Rate, -500)}}, "user", 1, time.Time{}},
+		{"it is long ago", ledger.State{Ended: []ledger.Ended{ended("user", user, -1300)}}, "user", 1, time.Time{}},
+		{"a call may still arrive", ledger.State{Ended: []ledger.Ended{unclear}}, "user", 1, unclear.NotAfter.Add(second)},
+		{"a tag call may still arrive", ledger.State{Ended: []ledger.Ended{rewritten}}, LaneTag, 1, rewritten.NotAfter.Add(second)},
+		{"it was booked late", ledger.State{Ended: []ledger.Ended{late}}, "user", 1, at(500)},
+		{"some call is not known any more", ledger.State{Gap: at(-300)}, "user", 1, at(900)},
+		{"reads of tags are in no ledger", ledger.State{}, LaneTagGet, 1, now.Add(second)},
+	} {
+		a := &actor{clock: newClock(func() time.Time { return now }, now, now, now), accounts: map[string]*account{}}
+		a.accounts[ac.Key] = newAccount(ac, now, now, a.machineTime(c.st.Gap))
+		users := a.accounts[ac.Key].users
+		users.Put("clear", &tagsync.User{})
+		users.Put("unclear", &tagsync.User{RewriteAt: at(60_000)})
+		a.restoreWindows(&c.st)
+		if c.want.IsZero() {
+			c.want = now
+		}
+		if got, err := a.accounts[ac.Key].lanes[c.lane].pacer.At(now, c.weight); err != nil || !got.Equal(c.want) {
+			t.Errorf("%s: a call of weight %d may start in %s (%v), want %s", c.name, c.weight, got.Sub(now), err, c.want.Sub(now))
+		}
 	}
 }

@@ -472,7 +472,7 @@ func TestWhatWasHandedOverIsComparedAsItWasMade(t *testing.T) {
 	backup := *e.a.opt.Accounts[0]
 	backup.Name, backup.Key = "backup", "stub:b"
 	e.a.opt.Accounts = append(e.a.opt.Accounts, &backup)
-	e.a.accounts["stub:b"] = newAccount(&backup, noon, noon.Add(-restedFor))
+	e.a.accounts["stub:b"] = newAccount(&backup, noon, noon.Add(-restedFor), time.Time{})
 	e.a.keys = append(e.a.keys, "stub:b")
 	if err := e.Know("stub:k", "u-e1", map[string]intent.Value{"level": {Type: "string", Str: "vip"}}); err != nil {
 		t.Fatal(err)

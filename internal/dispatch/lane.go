@@ -57,10 +57,11 @@ type refused struct {
 	began    time.Time // there: when the first try started
 }
 
-// newAccount makes an account's lanes at a take-over. Windows begin full as of before, the predecessor's last commit: whatever it
-// sent and has booked arrived by then. What it left open is held apart (restoreAttempts), and reads of tags are in no ledger, so their
-// window begins full as of now.
-func newAccount(a *Account, now, before time.Time) *account {
+// newAccount makes an account's lanes at a take-over. What predecessors sent is counted apart, call by call (restoreWindows,
+// restoreAttempts). A window begins full as of a time where that is not known: as of gap, when an outcome was written of a call that the
+// ledger has forgotten; of a window longer than the ledger's memory as of before, the predecessor's last commit, because whatever it sent
+// and has booked arrived by then; and reads of tags are in no ledger, so their window begins full as of now.
+func newAccount(a *Account, now, before, gap time.Time) *account {
 	ac := &account{Account: a, lanes: map[string]*lane{}, users: tagsync.NewTable(), asked: map[string]*item{}, busy: map[string]*call{}, merges: map[string]*item{}, reading: map[string]bool{}, readOnce: map[string]bool{}, readAt: map[string]time.Time{}, recent: map[string]time.Time{},
 		comparing: map[*reading]bool{}, repairs: map[string]*check{}, drifted: map[string]bool{}, retags: newRetags(), rotation: a.rotations()}
 	ac.pushes.max, ac.casts.max = a.MaxPushes, a.MaxBroadcasts
@@ -76,9 +77,12 @@ func newAccount(a *Account, now, before time.Time) *account {
 			l.Window = second
 		}
 		if pol.Rate > 0 {
-			since := before
-			if name == LaneTagGet {
+			since := gap
+			switch {
+			case name == LaneTagGet:
 				since = now
+			case l.Window > ledger.EndedFor:
+				since = before
 			}
 			l.pacer = quota.NewPacer(pol.Rate, l.Window, since)
 		}

@@ -68,6 +68,7 @@ func (a *actor) restore(st *ledger.State) {
 		}
 	}
 	a.restoreLimits(st)
+	a.restoreWindows(st)
 	open := a.restoreItems(st, now)
 	a.restoreAttempts(st, now, open)
 	for _, ac := range a.accounts {
@@ -166,6 +167,37 @@ func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*ite
 	return held
 }
 
+// machineTime is the machine's time at a time of the actor's clock.
+func (a *actor) machineTime(at time.Time) time.Time {
+	return a.clock.machine().Add(at.Sub(a.clock.now()))
+}
+
+// restoreWindows counts what predecessors sent and booked in the windows of a second or a minute: a call takes up room from when it may
+// have arrived last, as it would have for the predecessor.
+func (a *actor) restoreWindows(st *ledger.State) {
+	for _, e := range st.Ended {
+		ac := a.accounts[e.Account]
+		if ac == nil {
+			continue
+		}
+		l := ac.lanes[e.Lane]
+		if l == nil || l.pacer == nil {
+			continue
+		}
+		at := e.NotAfter
+		if !e.Unclear && !slices.ContainsFunc(e.Users, ac.unclear) && e.At.Before(at) {
+			at = e.At
+		}
+		l.pacer.Hold(a.machineTime(at), e.Weight)
+	}
+}
+
+// unclear reports whether a call with the user may still arrive.
+func (ac *account) unclear(user string) bool {
+	u := ac.users.Get(user)
+	return u != nil && !u.RewriteAt.IsZero()
+}
+
 // restoreAttempts takes over what predecessors charged and left open. What an open attempt touches is held until that call can no
 // longer start or arrive; everything else starts at once (design.md 3.6).
 func (a *actor) restoreAttempts(st *ledger.State, now time.Time, held map[intent.ID]*item) {
@@ -219,7 +251,7 @@ func (a *actor) restoreAttempts(st *ledger.State, now time.Time, held map[intent
 			}
 		}
 		if l.pacer != nil {
-			l.pacer.Hold(a.clock.machine().Add(at.NotAfter.Sub(now)), at.Weight)
+			l.pacer.Hold(a.machineTime(at.NotAfter), at.Weight)
 		}
 		if l.heldBy(at.Endpoint) {
 			a.leftOpen(l, 1)

@@ -90,7 +90,7 @@ func TestAStalledLaneWithNothingToTryIsForgotten(t *testing.T) {
 	ac := b.account()
 	a := &actor{opt: &Options{Metrics: NewMetrics(prometheus.NewRegistry())}, log: b.options(ac).Log, w: &deletes{}, accounts: map[string]*account{}}
 	now := time.Now()
-	acc := newAccount(ac, now, now)
+	acc := newAccount(ac, now, now, now)
 	a.accounts[ac.Key] = acc
 	l := acc.lanes["user"]
 	l.stalled = &ledger.LaneState{Reason: "breaker", Retry: now}

@@ -29,6 +29,8 @@ type State struct {
 	Lanes    map[string]LaneState
 	Checks   map[string]*Check     // by account/command id
 	Changes  map[string]*TagChange // by account
+	Ended    []Ended               // calls whose outcome a take-over found written lately, oldest first
+	Gap      time.Time             // when the outcome of a call was written that is not known any more; zero: of all it is
 	Records  int                   // records read, tombstones included
 	Sizes    Sizes
 }

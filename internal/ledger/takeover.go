@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -119,8 +120,13 @@ func restore(ctx context.Context, opt Options, nonce string) (*State, error) {
 		for it := fs.RecordIter(); !it.Done() && !done; {
 			r := it.Next()
 			prev := st.Owner
+			id, call := strings.CutPrefix(string(r.Key), AttemptKey(""))
+			before := st.Attempts[id]
 			if err := st.Apply(string(r.Key), r.Value); err != nil {
 				return nil, fmt.Errorf("restore: offset %d: %w", r.Offset, err)
+			}
+			if call {
+				st.ends(id, before, r.Timestamp)
 			}
 			if string(r.Key) == ownerKey && st.Owner != nil && st.Owner.Nonce == nonce {
 				done = st.Owner.Round == 2

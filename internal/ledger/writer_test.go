@@ -102,6 +102,61 @@ func TestATakeOverFencesBothIds(t *testing.T) {
 	}
 }
 
+// A take-over finds which calls ended lately, and whether there is one of which that is not known.
+func TestATakeOverKnowsWhatEndedLately(t *testing.T) {
+	opt, _ := cluster(t, 1)
+	to := takeOver(t, opt)
+	begin(t, to)
+	commit := func() {
+		t.Helper()
+		if err := to.Writer.Commit(within(t), Position{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	began := time.Now().Add(-time.Millisecond) // the broker's times are whole milliseconds
+	soon, long := began.Add(time.Second).UTC(), began.Add(-2*EndedFor).UTC()
+	for _, id := range []string{"ok", "tags", "unknown", "again", "open"} {
+		to.Writer.Put(AttemptKey(id), Attempt{ID: id, Account: "k", Lane: "l", State: Started, Weight: len(id), Users: []string{id}, NotAfter: soon})
+	}
+	to.Writer.Put(AttemptKey("old"), Attempt{ID: "old", State: OK, NotAfter: long})
+	commit()
+	to.Writer.Put(AttemptKey("ok"), Attempt{ID: "ok", State: OK})
+	to.Writer.Delete(AttemptKey("tags"))
+	to.Writer.Put(AttemptKey("unknown"), Attempt{ID: "unknown", State: Unknown})
+	to.Writer.Put(AttemptKey("again"), Attempt{ID: "again", State: Again})
+	commit()
+	to.Writer.Delete(AttemptKey("ok")) // forgotten: it ended before
+	to.Writer.Put(AttemptKey("unknown"), Attempt{ID: "unknown", State: Resolved})
+	commit()
+	st := takeOver(t, opt).State
+	got := map[string]Ended{}
+	for _, e := range st.Ended {
+		if len(e.Users) == 1 {
+			got[e.Users[0]] = e
+		}
+		if e.At.Before(began) || e.At.After(time.Now()) {
+			t.Errorf("%+v did not end between %s and now", e, began)
+		}
+	}
+	for id, unclear := range map[string]bool{"ok": false, "tags": false, "unknown": true, "again": true} {
+		if e := got[id]; e.Account != "k" || e.Lane != "l" || e.Weight != len(id) || !e.NotAfter.Equal(soon) || e.Unclear != unclear {
+			t.Errorf("%s: %+v", id, e)
+		}
+	}
+	if len(st.Ended) != 5 || !st.Gap.IsZero() { // with the one whose start the cleaner took
+		t.Errorf("%d ended, want 5; gap %s", len(st.Ended), st.Gap)
+	}
+	if st.trimEnded(time.Now().Add(2 * EndedFor)); len(st.Ended) > 0 {
+		t.Errorf("%d are never forgotten", len(st.Ended))
+	}
+	to = takeOver(t, opt)
+	to.Writer.Delete(AttemptKey("never heard of"))
+	commit()
+	if st := takeOver(t, opt).State; st.Gap.Before(began) {
+		t.Errorf("a call of which nothing is known ended, and the gap is %s", st.Gap)
+	}
+}
+
 // An earlier owner may write through either id: the take-over reads up to a record of its own behind each.
 func TestTheOwnerRecordsGoThroughBothIds(t *testing.T) {
 	opt, _ := cluster(t, 1)

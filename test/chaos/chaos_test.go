@@ -2,10 +2,13 @@ package main
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/notifier/notifier/test/chaos/harness"
 )
 
 var (
@@ -28,10 +31,32 @@ func TestKills(t *testing.T) {
 		t.Log("-short: only the audit is tested")
 		return
 	}
-	res, err := run(t.Context(), options{kills: *killsFlag, seed: uint64(*seedFlag), drain: 4 * time.Minute}, t.Output())
+	res, err := run(t.Context(), options{vendor: "rongcloud", kills: *killsFlag, seed: uint64(*seedFlag), drain: 4 * time.Minute}, t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}
+	judge(t, res)
+}
+
+// A rolling upgrade from the previous commit's program to this one's, a roll-back and an upgrade again, with two daemons, killed in between.
+// Where there is no previous commit the log says from what: see harness.BuildOld.
+func TestRollingUpgrade(t *testing.T) {
+	if testing.Short() {
+		t.Log("-short: only the audit is tested")
+		return
+	}
+	res, err := run(t.Context(), options{vendor: "rongcloud", kills: 20, seed: uint64(*seedFlag), drain: 4 * time.Minute, upgrade: harness.Previous}, t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := res.Old.Warning(); w != "" {
+		fmt.Fprint(os.Stderr, w)
+	}
+	judge(t, res)
+}
+
+func judge(t *testing.T, res *harness.Result) {
+	t.Helper()
 	t.Log(res.Line())
 	for _, p := range res.Problems {
 		t.Error(p)

@@ -28,6 +28,7 @@ type options struct {
 	keep    string
 	drain   time.Duration
 	record  bool
+	upgrade string // from which revision; "": no upgrade
 }
 
 func main() {
@@ -39,7 +40,8 @@ func main() {
 	flag.StringVar(&o.keep, "keep", "", "keep settings, logs, data and journals of all rounds in this folder, which must be new")
 	flag.DurationVar(&o.drain, "drain", 4*time.Minute, "how long a round may take to come to rest")
 	flag.BoolVar(&o.record, "record", false, "add the run to "+harness.RunsFile+"; then go run ./test/chaos/figures")
-	flag.Parse()
+	flag.Var((*revision)(&o.upgrade), "upgrade", "two daemons, upgraded from a `revision` and rolled back in turn (default "+harness.Previous+")")
+	parse(os.Args[1:], &o.upgrade)
 	if o.kills < 1 || flag.NArg() > 0 || o.vendor != "rongcloud" && o.vendor != audit.Getui {
 		flag.Usage()
 		os.Exit(2)
@@ -68,6 +70,27 @@ func main() {
 	}
 }
 
+// revision is a flag that may stand alone: --upgrade, --upgrade REV, --upgrade=REV.
+type revision string
+
+func (r *revision) String() string   { return string(*r) }
+func (r *revision) IsBoolFlag() bool { return true }
+func (r *revision) Set(s string) error {
+	if *r = revision(s); s == "true" {
+		*r = harness.Previous
+	}
+	return nil
+}
+
+// parse reads the flags. What stands behind a bare --upgrade is its revision.
+func parse(args []string, upgrade *string) {
+	_ = flag.CommandLine.Parse(args) // it ends the process by itself
+	if rest := flag.Args(); *upgrade == harness.Previous && len(rest) > 0 {
+		*upgrade = rest[0]
+		_ = flag.CommandLine.Parse(rest[1:])
+	}
+}
+
 // run prepares a folder and a program, and does the kills. The folder of a run with problems stays.
 func run(ctx context.Context, o options, say io.Writer) (res *harness.Result, err error) {
 	h := harness.Options{Kills: o.kills, Seed: o.seed, Vendor: o.vendor, Program: o.program, Keep: o.keep != "", Drain: o.drain, Say: say}
@@ -84,6 +107,12 @@ func run(ctx context.Context, o options, say io.Writer) (res *harness.Result, er
 	} else if h.Program, err = filepath.Abs(h.Program); err != nil {
 		return nil, err
 	}
+	if o.upgrade != "" {
+		if h.Old, err = harness.BuildOld(ctx, h.Root, h.Dir, o.upgrade, h.Program); err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(say, "upgrade from %s and back\n%s", h.Old, h.Old.Warning())
+	}
 	if res, err = harness.Run(ctx, h); err != nil {
 		return nil, errors.Join(err, fmt.Errorf("everything is in %s", h.Dir))
 	}
@@ -93,6 +122,9 @@ func run(ctx context.Context, o options, say io.Writer) (res *harness.Result, er
 	}
 	res.Never = never
 	fmt.Fprint(say, res.Cells(), rows)
+	if h.Old != nil {
+		fmt.Fprint(say, h.Old.Warning())
+	}
 	if o.record {
 		if err := res.Entry(strings.TrimPrefix(o.vendor, "rongcloud"), o.seed, time.Now()).Append(filepath.Join(h.Root, harness.RunsFile)); err != nil {
 			return nil, err

@@ -20,10 +20,10 @@ type Input struct {
 	Fates   []Record
 	Dead    []Record
 	Ledger  []Record
-	Acked   []Place     // events that the broker acknowledged
-	Kills   []time.Time // in order
-	Starts  []time.Time // of the daemon, in order
-	Drains  []time.Time // when a daemon had ended after SIGTERM, in order
+	Acked   []Place  // events that the broker acknowledged
+	Kills   []Moment // in order
+	Starts  []Moment // in order
+	Drains  []Moment // when a process had ended after SIGTERM, in order
 
 	Journal  io.Reader                      // the sandbox's --log file
 	Tags     map[string]map[string][]string // account -> user -> the vendor's set at the end
@@ -54,6 +54,7 @@ type Report struct {
 	Repeats                      int // tag calls executed beyond one for each SENT profile intent; at Getui pushes that came again and were dropped
 	Crashes                      []Crash
 	FirstCall                    []time.Duration // from a start to the first call of that process, sorted
+	Callers                      map[string]int  // starts after which a call came, by release
 	Problems                     []string
 }
 
@@ -78,7 +79,7 @@ type sendKey struct{ account, rule, event, target string }
 
 // Check audits a run that has drained. An error means that something could not be read, and nothing is said of the run.
 func Check(in Input) (*Report, error) {
-	c := &checker{Report: &Report{Fates: map[string]int{}, Calls: map[string]int{}, Faults: map[string]int{}}, in: in,
+	c := &checker{Report: &Report{Fates: map[string]int{}, Calls: map[string]int{}, Faults: map[string]int{}, Callers: map[string]int{}}, in: in,
 		x: expect(in.Events, in.Shops), names: map[string]id{}, fates: map[id]*fateRecord{}, got: map[sendKey]int{}}
 	var err error
 	if c.l, err = readLedger(in.Ledger, in.Starts, in.Kills, in.Drains); err != nil {
@@ -498,28 +499,31 @@ func (c *checker) waiting() map[string]int {
 	return out
 }
 
-// firstCalls measures from the start of a process to the arrival of its first call. An attempt is of the process that started
-// last before its record.
+// firstCalls measures from the start of a process to the arrival of its first call. An attempt is of its owner's process that
+// started last before its record.
 func (c *checker) firstCalls() {
 	first := make([]time.Duration, len(c.in.Starts))
 	for i := range c.calls {
-		at, ok := c.l.started[c.calls[i].id()]
+		id := c.calls[i].id()
+		at, ok := c.l.started[id]
 		if !ok {
 			continue
 		}
-		n, found := slices.BinarySearchFunc(c.in.Starts, at, func(s, t time.Time) int { return s.Compare(t) })
-		if !found {
+		n := len(c.in.Starts) - 1
+		for n >= 0 && (c.in.Starts[n].At.After(at) || !c.l.ever[id].of(c.in.Starts[n].Process)) {
 			n--
 		}
 		if n < 0 {
 			continue
 		}
-		if d := time.UnixMilli(c.calls[i].AtMS).Sub(c.in.Starts[n]); first[n] == 0 || d < first[n] {
+		if d := time.UnixMilli(c.calls[i].AtMS).Sub(c.in.Starts[n].At); first[n] == 0 || d < first[n] {
 			first[n] = d
 		}
 	}
-	for _, d := range first {
+	for n, d := range first {
+		println("DBG", c.in.Starts[n].At.UTC().Format("15:04:05.000"), d.String())
 		if d > 0 {
+			c.Callers[c.in.Starts[n].Release]++
 			c.FirstCall = append(c.FirstCall, d)
 		}
 	}

@@ -27,7 +27,7 @@ func js(v any) []byte {
 func newPaper() *paper {
 	p := &paper{now: time.UnixMilli(1_800_000_000_000)}
 	p.in = Input{Shops: []string{"main"}, Tags: map[string]map[string][]string{"main": {"u1": {"city_b", "vip"}}, "second": {"u1": {"in_b"}}},
-		Starts: []time.Time{p.now, p.now.Add(5 * time.Second)}, Kills: []time.Time{p.now.Add(4 * time.Second)}}
+		Starts: []Moment{{At: p.now}, {At: p.now.Add(5 * time.Second)}}, Kills: []Moment{{At: p.now.Add(4 * time.Second)}}}
 	events := map[string][]any{
 		"shop.profiles": {
 			map[string]any{"id": "p1", "at": 10, "user": "u1", "city": "a", "level": "vip"},
@@ -192,8 +192,8 @@ func TestAFaultlessRunHasNoProblems(t *testing.T) {
 // An attempt that an earlier process left open does not make a later kill count.
 func TestAKillCountsOnlyForCallsOfItsOwnProcess(t *testing.T) {
 	p := newPaper()
-	p.in.Kills = append(p.in.Kills, p.at(5400))
-	p.in.Starts = append(p.in.Starts, p.at(5450))
+	p.in.Kills = append(p.in.Kills, Moment{At: p.at(5400)})
+	p.in.Starts = append(p.in.Starts, Moment{At: p.at(5450)})
 	if r := p.check(t); r.Crashes[1].Hit() {
 		t.Errorf("%+v counts, its process had begun nothing", r.Crashes[1])
 	}
@@ -288,7 +288,7 @@ func TestPlantedBugs(t *testing.T) {
 		{"an attempt that a drain left open", func(t *testing.T, p *paper) {
 			p.ledger("a/x-9", map[string]any{"id": "x-9", "lane": "user", "state": "started"}, 5900)
 			p.ledger("a/x-9", nil, 5950)
-			p.in.Drains = []time.Time{p.at(5920)}
+			p.in.Drains = []Moment{{At: p.at(5920)}}
 		}, "torn drain:"},
 		{"a user still to be written again", func(t *testing.T, p *paper) {
 			p.ledger("u/k/u1", map[string]any{"rewrite_at": p.at(9000)}, 6000)

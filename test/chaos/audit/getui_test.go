@@ -157,7 +157,7 @@ func TestPlantedBugsAtGetui(t *testing.T) {
 		{"a change of tags that a drain cut off", func(t *testing.T, p *paper) {
 			p.ledger("a/g-24", map[string]any{"id": "g-24", "account": "getui:key-main", "lane": "tag", "state": "started", "not_after": p.at(5930)}, 5900)
 			p.ledger("a/g-24", nil, 5950)
-			p.in.Drains = []time.Time{p.at(5920)}
+			p.in.Drains = []Moment{{At: p.at(5920)}}
 		}, "torn drain:"},
 		{"what waits is not told", func(t *testing.T, p *paper) { p.in.Told["second"] = Told{Until: p.in.Told["second"].Until} }, "not told:"},
 		{"something else is told", func(t *testing.T, p *paper) { p.in.Told["second"].Events[0] = "p1" }, "not told:"},
@@ -197,7 +197,7 @@ func TestALostChangeOfTagsIsNoTornDrain(t *testing.T) {
 	p := newGetuiPaper()
 	p.ledger("a/g-24", map[string]any{"id": "g-24", "account": "getui:key-main", "lane": "tag", "state": "started", "not_after": p.at(5910)}, 5900)
 	p.ledger("a/g-24", nil, 5950)
-	p.in.Drains = []time.Time{p.at(5920)}
+	p.in.Drains = []Moment{{At: p.at(5920)}}
 	if problems := p.check(t).Problems; len(problems) > 0 {
 		t.Errorf("%q", problems)
 	}

@@ -34,15 +34,15 @@ type ledger struct {
 	torn      []string  // attempts that were open at one
 }
 
-func readLedger(records []Record, starts, kills, drains []time.Time) (*ledger, error) {
+func readLedger(records []Record, starts, kills, drains []Moment) (*ledger, error) {
 	l := &ledger{started: map[string]time.Time{}, attempts: map[string]*attempt{}, ever: map[string]*attempt{}, unknown: map[string]bool{}, unknownAt: map[string]time.Time{}, pending: map[string]bool{}, users: map[string]userRow{}, positions: map[int32]position{}}
 	rs := slices.Clone(records)
 	slices.SortStableFunc(rs, func(a, b Record) int { return a.Time.Compare(b.Time) }) // keys never change partition
 	for _, r := range rs {
-		for len(kills) > len(l.crashes) && r.Time.After(kills[len(l.crashes)]) {
+		for len(kills) > len(l.crashes) && r.Time.After(kills[len(l.crashes)].At) {
 			l.crash(starts, kills)
 		}
-		for len(drains) > l.drains && r.Time.After(drains[l.drains]) {
+		for len(drains) > l.drains && r.Time.After(drains[l.drains].At) {
 			l.drain(starts, drains)
 		}
 		if err := l.apply(r); err != nil {
@@ -59,12 +59,12 @@ func readLedger(records []Record, starts, kills, drains []time.Time) (*ledger, e
 	return l, nil
 }
 
-// crash notes the state at the next kill, of the process that started last before it.
-func (l *ledger) crash(starts, kills []time.Time) {
-	n := len(l.crashes)
-	c := Crash{At: kills[n], Pending: len(l.pending)}
+// crash notes the state at the next kill, of its process, which started last before it.
+func (l *ledger) crash(starts, kills []Moment) {
+	end := kills[len(l.crashes)]
+	c := Crash{At: end.At, Pending: len(l.pending)}
 	for _, a := range l.attempts {
-		if a.State == "started" && l.started[a.ID].After(began(starts, kills[n])) {
+		if l.left(a, starts, end) {
 			c.Open++
 			if a.Lane == "broadcast" || a.Lane == "app" {
 				c.Scarce++
@@ -74,11 +74,16 @@ func (l *ledger) crash(starts, kills []time.Time) {
 	l.crashes = append(l.crashes, c)
 }
 
-// began is when the process that ended at a time was started.
-func began(starts []time.Time, end time.Time) (at time.Time) {
+// left says whether a process that ended then has made an attempt in its last life and left it open.
+func (l *ledger) left(a *attempt, starts []Moment, end Moment) bool {
+	return a.State == "started" && a.of(end.Process) && l.started[a.ID].After(began(starts, end))
+}
+
+// began is when the process that ended then was started.
+func began(starts []Moment, end Moment) (at time.Time) {
 	for _, s := range starts {
-		if s.Before(end) {
-			at = s
+		if s.Process == end.Process && s.At.Before(end.At) {
+			at = s.At
 		}
 	}
 	return at
@@ -86,11 +91,11 @@ func began(starts []time.Time, end time.Time) (at time.Time) {
 
 // drain notes the attempts that the process which ended in peace then has left open. A change of tags at Getui whose answer was lost stays on
 // record, and its users held, until it can no longer arrive, whoever is the owner then.
-func (l *ledger) drain(starts, drains []time.Time) {
-	from := began(starts, drains[l.drains])
+func (l *ledger) drain(starts, drains []Moment) {
+	end := drains[l.drains]
 	for _, a := range l.attempts {
-		lost := strings.HasPrefix(a.Account, "getui:") && a.Lane == "tag" && a.NotAfter.Before(drains[l.drains])
-		if a.State == "started" && l.started[a.ID].After(from) && !lost {
+		lost := strings.HasPrefix(a.Account, "getui:") && a.Lane == "tag" && a.NotAfter.Before(end.At)
+		if l.left(a, starts, end) && !lost {
 			l.torn = append(l.torn, a.ID)
 		}
 	}

@@ -31,6 +31,13 @@ type Place struct {
 	Event     string
 }
 
+// Moment is when something happened to a process. With a name it is one of several that run at once.
+type Moment struct {
+	At      time.Time
+	Process string // kafka.instance; "": there is only one
+	Release string // of a start, where there are several
+}
+
 // event is a record of one of the event topics (rules/events.yaml).
 type event struct {
 	ID     string   `json:"id"`
@@ -93,11 +100,17 @@ type attempt struct {
 	Lane     string    `json:"lane"`
 	Weight   int       `json:"weight"`
 	State    string    `json:"state"`
+	Owner    string    `json:"owner"` // the process's name and something random
 	At       time.Time `json:"at"`
 	NotAfter time.Time `json:"not_after"`
 	Detail   string    `json:"detail"`
 	Try      int       `json:"try"`   // Getui: 2 is the first repeat
 	Began    time.Time `json:"began"` // when the first of them started
+}
+
+// of says whether the attempt was made by a process of this name.
+func (a *attempt) of(process string) bool {
+	return process == "" || strings.HasPrefix(a.Owner, process+"-")
 }
 
 type position struct {

@@ -19,9 +19,9 @@ func Root(ctx context.Context) (string, error) {
 }
 
 // Build makes the program under test, with failpoints.
-func Build(ctx context.Context, root, dir string) (string, error) {
+func Build(ctx context.Context, root, dir string, flags ...string) (string, error) {
 	path := filepath.Join(dir, "notifier")
-	cmd := exec.CommandContext(ctx, "go", "build", "-tags", "failpoints", "-o", path, "./cmd/notifier")
+	cmd := exec.CommandContext(ctx, "go", append(append([]string{"build", "-tags", "failpoints", "-o", path}, flags...), "./cmd/notifier")...)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build notifier: %w\n%s", err, out)

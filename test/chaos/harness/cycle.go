@@ -6,6 +6,9 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/notifier/notifier/test/chaos/audit"
+	"github.com/notifier/notifier/test/chaos/rig"
 )
 
 // failpoints are the names of internal/failpoint, and how often a process comes there within a second or two at the least.
@@ -30,6 +33,11 @@ var frozenFor = map[string]time.Duration{"briefly": 1500 * time.Millisecond, "se
 // cycle starts the daemon, feeds it, and ends it: of twenty cycles eight at a failpoint, one in peace, one after it was frozen, and
 // the others at a moment worth it or, one in eight, at any time, also while the daemon starts.
 func (r *round) cycle(ctx context.Context, n int) error {
+	return r.fed(ctx, func() error { return r.life(ctx, n) })
+}
+
+// life starts the daemon whose turn it is and ends it as the cycle's number says.
+func (r *round) life(ctx context.Context, n int) error {
 	name, env := "", ""
 	switch {
 	case n%20 == 7, n%20 == 13:
@@ -41,11 +49,17 @@ func (r *round) cycle(ctx context.Context, n int) error {
 	if err := r.start(env); err != nil {
 		return err
 	}
+	return r.end(ctx, n, name)
+}
+
+// fed feeds events while something is done.
+func (r *round) fed(ctx context.Context, do func() error) error {
 	fctx, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	var fed error
-	wg.Go(func() { fed = r.feed(fctx) })
-	err := r.end(ctx, n, name)
+	d := r.daemon
+	wg.Go(func() { fed = r.feed(fctx, d) })
+	err := do()
 	stop()
 	wg.Wait()
 	if err == nil {
@@ -88,8 +102,15 @@ func (r *round) start(env string) error {
 	if err := r.daemon.Start(vars...); err != nil {
 		return err
 	}
-	r.starts = append(r.starts, r.daemon.Started)
+	at := r.moment(r.daemon.Started)
+	at.Release = r.release(r.daemon)
+	r.starts = append(r.starts, at)
 	return nil
+}
+
+// moment is when something happened to the daemon whose turn it is.
+func (r *round) moment(at time.Time) audit.Moment {
+	return audit.Moment{At: at, Process: r.daemon.Name}
 }
 
 // kill sends SIGKILL to a process that must be alive.
@@ -97,7 +118,7 @@ func (r *round) kill(n int) error {
 	if r.daemon.Ended() {
 		return fmt.Errorf("in cycle %d the daemon ended by itself\n%s", n, r.daemon.Tail())
 	}
-	r.kills = append(r.kills, r.daemon.Kill())
+	r.kills = append(r.kills, r.moment(r.daemon.Kill()))
 	return nil
 }
 
@@ -111,7 +132,7 @@ func (r *round) endAt(ctx context.Context, name string) error {
 			return fmt.Errorf("the daemon is not ready\n%s", r.daemon.Tail())
 		default:
 		}
-		ready = r.daemon.Ready(ctx)
+		ready, _ = r.daemon.Ready(ctx)
 		r.pause(10 * time.Millisecond)
 	}
 	if name == "released" && !r.daemon.Ended() {
@@ -125,15 +146,15 @@ func (r *round) endAt(ctx context.Context, name string) error {
 			if name != "released" {
 				return fmt.Errorf("on the way to failpoint %s the daemon ended by itself\n%s", name, r.daemon.Tail())
 			}
-			r.drains = append(r.drains, time.Now()) // fewer partitions were released than the failpoint waited for
+			r.drains = append(r.drains, r.moment(time.Now())) // fewer partitions were released than the failpoint waited for
 			r.missed[name]++
 			return nil
 		}
 		r.fired[name]++
-		r.kills = append(r.kills, time.Now())
+		r.kills = append(r.kills, r.moment(time.Now()))
 	case <-over.C:
 		r.missed[name]++
-		r.kills = append(r.kills, r.daemon.Kill())
+		r.kills = append(r.kills, r.moment(r.daemon.Kill()))
 	}
 	return nil
 }
@@ -141,9 +162,9 @@ func (r *round) endAt(ctx context.Context, name string) error {
 // terminate ends the process in peace: SIGTERM, everything in flight resolved, exit code 0.
 func (r *round) terminate() {
 	if code := r.daemon.Stop(15 * time.Second); code != 0 {
-		r.problem("after SIGTERM the daemon ended with code %d\n%s", code, r.daemon.Tail())
+		r.problem("after SIGTERM daemon %s ended with code %d\n%s", r.daemon.Name, code, r.daemon.Tail())
 	}
-	r.drains = append(r.drains, time.Now())
+	r.drains = append(r.drains, r.moment(time.Now()))
 }
 
 // freeze stops the process for longer than its calls may take, every second time for longer than its session with the groups, and
@@ -176,10 +197,10 @@ func (r *round) pause(d time.Duration) {
 	}
 }
 
-// feed produces events from the moment that this process's broker listens until it is gone.
-func (r *round) feed(ctx context.Context) error {
+// feed produces events from the moment that a daemon's broker listens until it is gone.
+func (r *round) feed(ctx context.Context, d *rig.Daemon) error {
 	for ctx.Err() == nil {
-		addr := r.daemon.Broker()
+		addr := d.Address()
 		if c, err := net.DialTimeout("tcp", addr, time.Second); addr != "" && err == nil {
 			c.Close()
 			return r.feeder.Run(ctx, addr)
@@ -194,9 +215,13 @@ func (r *round) feed(ctx context.Context) error {
 
 func (r *round) awaitReady(ctx context.Context) error {
 	deadline := time.Now().Add(30 * time.Second)
-	for !r.daemon.Ready(ctx) {
+	for {
+		ok, says := r.daemon.Ready(ctx)
+		if ok {
+			break
+		}
 		if r.daemon.Ended() || time.Now().After(deadline) {
-			return fmt.Errorf("after kill %d the daemon is not ready: ended %v\n%s", len(r.kills), r.daemon.Ended(), r.daemon.Tail())
+			return fmt.Errorf("after kill %d daemon %s is not ready: ended %v: %s\n%s", len(r.kills), r.daemon.Name, r.daemon.Ended(), says, r.daemon.Tail())
 		}
 		r.pause(10 * time.Millisecond)
 	}

@@ -22,6 +22,7 @@ type Options struct {
 	Vendor  string        // rongcloud, or getui: where all accounts are
 	Root    string        // the source tree: rules under test, schemas
 	Program string        // notifier, built with the tag failpoints
+	Old     *Release      // an upgrade from it and back, with two daemons; nil: one daemon with an embedded broker
 	Dir     string        // for settings, logs, data and journals: one folder a round
 	Keep    bool          // leave the folders of good rounds as well
 	Drain   time.Duration // how long a round may take to come to rest
@@ -34,6 +35,7 @@ const roundKills = 200
 // Result is what all rounds came to.
 type Result struct {
 	Vendor                  string
+	Old                     *Release
 	Kills, Drains           int
 	Lost, Doubled, Overruns int
 	Unknown, Repeats        int
@@ -45,6 +47,8 @@ type Result struct {
 	Input                   map[string]int // faults of the input, as rig.Feeder names them
 	Never                   []string       // rows of test/faults.json that this test is to inject, and nothing did
 	FirstCall               []time.Duration
+	Changes                 map[string]int // of a daemon's program: upgrade, roll back
+	Callers                 map[string]int // lives in which a call was made, by release: old, new
 	Ready                   []time.Duration
 	Problems                []string
 	missed                  map[string]int // failpoints that did not come in time, and the process was killed anyway
@@ -52,7 +56,7 @@ type Result struct {
 
 // Run does all the kills. An error means that the test itself failed and says nothing of the daemon.
 func Run(ctx context.Context, o Options) (*Result, error) {
-	res := &Result{Vendor: o.Vendor, Failpoints: map[string]int{}, Faults: map[string]int{}, Freezes: map[string]int{}, Input: map[string]int{}, missed: map[string]int{}}
+	res := &Result{Vendor: o.Vendor, Old: o.Old, Changes: map[string]int{}, Callers: map[string]int{}, Failpoints: map[string]int{}, Faults: map[string]int{}, Freezes: map[string]int{}, Input: map[string]int{}, missed: map[string]int{}}
 	for n := 0; res.Kills < o.Kills; n++ {
 		kills := min(roundKills, o.Kills-res.Kills)
 		dir := filepath.Join(o.Dir, fmt.Sprintf("round-%d", n))
@@ -92,7 +96,8 @@ func (res *Result) add(r *round, report *audit.Report) {
 	res.Undone += report.Undone
 	res.FirstCall, res.Ready = append(res.FirstCall, report.FirstCall...), append(res.Ready, r.ready...)
 	res.Problems = append(append(res.Problems, r.problems...), report.Problems...)
-	for _, part := range []struct{ to, from map[string]int }{{res.Failpoints, r.fired}, {res.missed, r.missed}, {res.Faults, report.Faults}, {res.Freezes, r.freezes}, {res.Input, r.feeder.Met}} {
+	for _, part := range []struct{ to, from map[string]int }{{res.Failpoints, r.fired}, {res.missed, r.missed}, {res.Faults, report.Faults}, {res.Freezes, r.freezes}, {res.Input, r.feeder.Met},
+		{res.Changes, r.changes}, {res.Callers, report.Callers}} {
 		for k, n := range part.from {
 			part.to[k] += n
 		}
@@ -101,6 +106,9 @@ func (res *Result) add(r *round, report *audit.Report) {
 
 // Vacuous says why a run proves too little, or nothing. Small runs are not asked for what chance must bring.
 func (res *Result) Vacuous() string {
+	if res.Old != nil && (min(res.Changes["upgrade"], res.Changes["roll back"]) < 2 || min(res.Callers["old"], res.Callers["new"]) < 4) {
+		return fmt.Sprintf("changes of program %v, and lives in which a call was made %v", res.Changes, res.Callers)
+	}
 	least := 60
 	if res.Vendor == audit.Getui { // it makes a third of the calls
 		least = 100
@@ -136,6 +144,9 @@ func (res *Result) Vacuous() string {
 // Cells lists what was injected how often.
 func (res *Result) Cells() string {
 	var b strings.Builder
+	if res.Old != nil {
+		fmt.Fprintf(&b, "%d upgrades from %s and %d roll backs; calls were made in %d lives of the old program and %d of the new one\n", res.Changes["upgrade"], res.Old, res.Changes["roll back"], res.Callers["old"], res.Callers["new"])
+	}
 	fmt.Fprintf(&b, "%d kills hit something, freezes %v, %d drains; restart to ready p50 %s p99 %s\n", res.Hits, res.Freezes, res.Drains, audit.Percentile(res.Ready, 50), audit.Percentile(res.Ready, 99))
 	for _, f := range failpoints {
 		fmt.Fprintf(&b, "  %6d died at %s, %d did not get there\n", res.Failpoints[f], f, res.missed[f])

@@ -77,42 +77,74 @@ type round struct {
 	all     []rig.Account
 	shops   []string
 	sandbox *rig.Sandbox
-	daemon  *rig.Daemon
+	broker  *rig.Broker // nil: the daemon has its own
+	daemons []*rig.Daemon
+	daemon  *rig.Daemon // whose turn it is
 	feeder  *rig.Feeder
 
-	kills, starts, drains []time.Time
+	kills, starts, drains []audit.Moment
 	turn                  int            // of the failpoints
 	freezes               map[string]int // by how long
 	fired, missed         map[string]int // by failpoint
+	changes               map[string]int // of a process's program: upgrade, roll back
 	ready                 []time.Duration
 	problems              []string // that the audit cannot see
 }
 
-// newRound starts the vendor. The caller runs the round, which ends it.
-func newRound(ctx context.Context, o Options, dir string, seed uint64, kills int) (*round, error) {
-	r := &round{opt: o, want: kills, random: rand.New(rand.NewPCG(seed, 2)), fired: map[string]int{}, missed: map[string]int{}, freezes: map[string]int{}}
+// newRound starts the vendor, and the broker if it is to outlive the daemon. The caller runs the round, which ends them.
+func newRound(ctx context.Context, o Options, dir string, seed uint64, kills int) (_ *round, err error) {
+	r := &round{opt: o, want: kills, random: rand.New(rand.NewPCG(seed, 2)), fired: map[string]int{}, missed: map[string]int{}, freezes: map[string]int{}, changes: map[string]int{}}
+	defer func() {
+		if err != nil {
+			r.close()
+		}
+	}()
 	r.all, r.shops = accounts(o.Vendor)
 	r.feeder = rig.NewFeeder(seed, r.shops, userOf(o.Vendor))
 	r.turn = r.random.IntN(len(failpoints))
-	var err error
 	if r.sandbox, err = rig.StartSandbox(ctx, o.Program, dir, seed, r.all); err != nil {
 		return nil, err
 	}
 	for _, f := range vendorFaults(o.Vendor) {
 		if err := r.sandbox.Arm(ctx, f); err != nil {
-			r.sandbox.Kill()
 			return nil, err
 		}
 	}
 	if err := r.sandbox.Turn(ctx, map[string]any{"tag_minute_limit": rig.TagMinute}); err != nil {
-		r.sandbox.Kill()
 		return nil, err
 	}
-	if r.daemon, err = rig.NewDaemon(o.Program, dir, filepath.Join(o.Root, "test", "chaos", "rules"), r.sandbox, r.all); err != nil {
-		r.sandbox.Kill()
-		return nil, err
+	rules := filepath.Join(o.Root, "test", "chaos", "rules")
+	names, program := []string{"one"}, o.Program
+	if o.Old != nil {
+		names, program = []string{"one", "two"}, o.Old.Program
+		if r.broker, err = rig.StartBroker(ctx); err != nil {
+			return nil, err
+		}
 	}
+	for _, name := range names {
+		d, err := rig.NewDaemon(name, program, rig.Setup{Dir: dir, Rules: rules, Vendor: r.sandbox, Accounts: r.all, Broker: r.broker})
+		if err != nil {
+			return nil, err
+		}
+		r.daemons = append(r.daemons, d)
+	}
+	r.daemon = r.daemons[0]
 	return r, nil
+}
+
+// close ends what newRound and the cycles have started.
+func (r *round) close() {
+	for _, d := range r.daemons {
+		if d.Process != nil {
+			d.Kill()
+		}
+	}
+	if r.broker != nil {
+		r.broker.Stop()
+	}
+	if r.sandbox != nil {
+		r.sandbox.Stop(5 * time.Second)
+	}
 }
 
 // userOf names the n-th user: at Getui a device that its sandbox knows.
@@ -125,31 +157,32 @@ func userOf(vendor string) func(int) string {
 
 // run kills, drains and audits.
 func (r *round) run(ctx context.Context) (*audit.Report, error) {
-	defer r.sandbox.Stop(5 * time.Second)
-	defer func() {
-		if r.daemon.Process != nil {
-			r.daemon.Kill()
+	defer r.close()
+	cycle := r.cycle
+	if r.opt.Old != nil {
+		if err := r.startAll(ctx); err != nil {
+			return nil, err
 		}
-	}()
+		cycle = r.change
+	}
 	for n := 0; len(r.kills) < r.want; n++ {
-		if err := r.cycle(ctx, n); err != nil {
+		if err := cycle(ctx, n); err != nil {
 			return nil, err
 		}
 	}
 	if err := r.sandbox.Disarm(ctx); err != nil {
 		return nil, err
 	}
-	if err := r.start(""); err != nil {
-		return nil, err
-	}
-	if err := r.awaitReady(ctx); err != nil {
+	if err := r.settle(ctx); err != nil {
 		return nil, err
 	}
 	in, err := r.drain(ctx)
 	if err != nil {
 		return nil, err
 	}
-	r.terminate()
+	for _, r.daemon = range r.daemons {
+		r.terminate()
+	}
 	journal, err := os.Open(r.sandbox.Journal)
 	if err != nil {
 		return nil, err
@@ -179,14 +212,14 @@ var errStuck = errors.New("not drained")
 func (r *round) drain(ctx context.Context) (in audit.Input, err error) {
 	dctx, cancel := context.WithTimeoutCause(ctx, r.opt.Drain, errStuck)
 	defer cancel()
-	reader, err := rig.NewReader(r.daemon.Broker())
+	reader, err := rig.NewReader(r.daemon.Address())
 	if err != nil {
 		return in, err
 	}
 	defer reader.Close()
 	for left := "never read"; left != ""; {
-		if r.daemon.Ended() {
-			return in, fmt.Errorf("the daemon ended while it drained\n%s", r.daemon.Tail())
+		if err := r.alive(); err != nil {
+			return in, fmt.Errorf("while the rest drained: %w", err)
 		}
 		if in, left, err = r.look(ctx, reader); err != nil {
 			return in, err

@@ -18,8 +18,9 @@ const RunsFile = "test/chaos/runs.jsonl"
 
 // Entry is one run on record, whatever came of it.
 type Entry struct {
-	Date      string        `json:"date"`             // of its end
-	Vendor    string        `json:"vendor,omitempty"` // "": RongCloud
+	Date      string        `json:"date"`              // of its end
+	Vendor    string        `json:"vendor,omitempty"`  // "": RongCloud
+	Upgrade   string        `json:"upgrade,omitempty"` // the commit that was upgraded and rolled back to
 	Seed      uint64        `json:"seed"`
 	Kills     int           `json:"kills"`
 	Stops     int           `json:"stops"`  // SIGSTOP
@@ -39,6 +40,9 @@ type Entry struct {
 func (res *Result) Entry(vendor string, seed uint64, at time.Time) Entry {
 	r := Entry{Date: at.UTC().Format(time.DateOnly), Vendor: vendor, Seed: seed, Kills: res.Kills, Drains: res.Drains, Lost: res.Lost, Doubled: res.Doubled, Overruns: res.Overruns, Problems: len(res.Problems),
 		Hits: res.Hits, Unknown: res.Unknown, Repeats: res.Repeats, Recovered: audit.Percentile(res.FirstCall, 50), Slowest: audit.Percentile(res.FirstCall, 99)}
+	if res.Old != nil {
+		r.Upgrade = res.Old.Commit
+	}
 	for _, n := range res.Freezes {
 		r.Stops += n
 	}
@@ -72,7 +76,9 @@ func Entries(path string) ([]Entry, error) {
 		if err := json.Unmarshal(line, &r); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", path, i+1, err)
 		}
-		at := slices.IndexFunc(all, func(o Entry) bool { return o.Seed == r.Seed && o.Vendor == r.Vendor && o.Problems == 0 })
+		at := slices.IndexFunc(all, func(o Entry) bool {
+			return o.Seed == r.Seed && o.Vendor == r.Vendor && o.Upgrade == r.Upgrade && o.Problems == 0
+		})
 		switch {
 		case at < 0 || r.Problems > 0:
 			all = append(all, r)
@@ -103,6 +109,9 @@ func Table(runs []Entry) string {
 		vendor := ""
 		if r.Vendor != "" {
 			vendor = "--vendor " + r.Vendor + " "
+		}
+		if r.Upgrade != "" {
+			vendor += "--upgrade " + r.Upgrade + " "
 		}
 		row(r, fmt.Sprintf("`go run ./test/chaos %s--kills %d --seed %d`", vendor, r.Kills, r.Seed), r.Date, fmt.Sprintf("%s, %s", r.Recovered, r.Slowest))
 		sum.Kills, sum.Hits, sum.Stops, sum.Drains = sum.Kills+r.Kills, sum.Hits+r.Hits, sum.Stops+r.Stops, sum.Drains+r.Drains

@@ -22,43 +22,62 @@ import (
 // Prefix is the prefix of the daemon's own topics and groups.
 const Prefix = "notifier"
 
-// Daemon is one `notifier run` with an embedded broker. It can be killed and started again; its log goes on in the same file.
+const partitions = 4 // of each topic that has several
+
+// Daemon is one `notifier run`, with an embedded broker or beside others at a Broker. It can be killed and started again, with another
+// program as well; its log goes on in the same file.
 type Daemon struct {
 	*Process
-	Started  time.Time
-	binary   string
+	Name    string // kafka.instance
+	Program string // of the next start
+	Started time.Time
+
 	dir      string
-	data     string
+	data     string  // of the embedded broker
+	broker   *Broker // nil: embedded
 	settings string
 	admin    string
 }
 
+// Setup is what the processes of a test have in common.
+type Setup struct {
+	Dir      string // for settings, logs and data
+	Rules    string
+	Vendor   *Sandbox
+	Accounts []Account
+	Broker   *Broker // nil: the process has one of its own
+}
+
 // NewDaemon writes the settings; Start runs the daemon.
-func NewDaemon(binary, dir, rules string, s *Sandbox, accounts []Account) (*Daemon, error) {
+func NewDaemon(name, program string, s Setup) (*Daemon, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("find a free port: %w", err)
 	}
-	d := &Daemon{binary: binary, dir: dir, data: filepath.Join(dir, "data"), settings: filepath.Join(dir, "notifier.yaml"), admin: l.Addr().String()}
+	d := &Daemon{Name: name, Program: program, dir: s.Dir, data: filepath.Join(s.Dir, "data"), broker: s.Broker, settings: filepath.Join(s.Dir, name+".yaml"), admin: l.Addr().String()}
 	l.Close()
+	kafka := fmt.Sprintf("embedded: %q", d.data)
+	if s.Broker != nil {
+		kafka = fmt.Sprintf("brokers: [%q], replication: 1", s.Broker.Addr)
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `version: 1
-kafka: {embedded: %q, prefix: %s, start: earliest, instance: one}
+kafka: {%s, partitions: %d, prefix: %s, start: earliest, instance: %s}
 rules: %q
 admin: {listen: %q}
 log: {level: info, format: json}
 accounts:
-`, d.data, Prefix, rules, d.admin)
-	for _, a := range accounts {
+`, kafka, partitions, Prefix, name, s.Rules, d.admin)
+	for _, a := range s.Accounts {
 		if a.Getui {
 			fmt.Fprintf(&b, `  %s:
     {vendor: getui, host: %q, app_id: app-%s, app_key: %s, master_secret: "${env:CHAOS_SECRET}", identify: cid, brake: 1000000 in 10m, tags: {delay: 200ms}, quota: {tags: %s}, timeout: 1s}
-`, a.Name, s.Primary, a.Name, a.Key(), a.tagQuota())
+`, a.Name, s.Vendor.Primary, a.Name, a.Key(), a.tagQuota())
 			continue
 		}
 		fmt.Fprintf(&b, `  %s:
     {vendor: rongcloud, hosts: [%q, %q], app_key: %s, secret: "${env:CHAOS_SECRET}", brake: 1000000 in 10m, tags: {delay: 200ms}, timeout: 1s}
-`, a.Name, s.Primary, s.Backup, a.Key())
+`, a.Name, s.Vendor.Primary, s.Vendor.Backup, a.Key())
 	}
 	if err := os.WriteFile(d.settings, []byte(b.String()), 0o644); err != nil {
 		return nil, fmt.Errorf("settings: %w", err)
@@ -77,7 +96,7 @@ func (a Account) tagQuota() string {
 // Start runs the daemon with variables of its environment. It does not wait until it is ready.
 func (d *Daemon) Start(env ...string) error {
 	d.Started = time.Now()
-	p, err := start("notifier", d.binary, []string{"run", "-c", d.settings}, append(env, "CHAOS_SECRET="+secret), filepath.Join(d.dir, "notifier.log"), nil)
+	p, err := start("notifier "+d.Name, d.Program, []string{"run", "-c", d.settings}, append(env, "CHAOS_SECRET="+secret), filepath.Join(d.dir, d.Name+".log"), nil)
 	if err != nil {
 		return err
 	}
@@ -85,9 +104,12 @@ func (d *Daemon) Start(env ...string) error {
 	return nil
 }
 
-// Broker is the address of the embedded broker as its process wrote it; empty before the first start. It may be that of a broker
+// Address is that of the broker. Where it is embedded its process wrote it: empty before the first start, and it may be that of a broker
 // that has died.
-func (d *Daemon) Broker() string {
+func (d *Daemon) Address() string {
+	if d.broker != nil {
+		return d.broker.Addr
+	}
 	b, err := os.ReadFile(filepath.Join(d.data, "address"))
 	if err != nil {
 		return "" // not written yet
@@ -95,10 +117,19 @@ func (d *Daemon) Broker() string {
 	return strings.TrimSpace(string(b))
 }
 
-// Ready reports whether /readyz answers 200: every partition is owned and restored.
-func (d *Daemon) Ready(ctx context.Context) bool {
-	code, _, err := d.get(ctx, "/readyz")
-	return err == nil && code == http.StatusOK
+// Ready reports whether /readyz answers 200: every partition of this process is owned and restored. says is what it answers otherwise.
+func (d *Daemon) Ready(ctx context.Context) (ok bool, says string) {
+	code, body, err := d.get(ctx, "/readyz")
+	if err != nil {
+		return false, err.Error()
+	}
+	return code == http.StatusOK, body
+}
+
+// Metrics is /metrics.
+func (d *Daemon) Metrics(ctx context.Context) (string, error) {
+	_, body, err := d.get(ctx, "/metrics")
+	return body, err
 }
 
 // Load is what the daemon's metrics say of its work.
@@ -110,7 +141,7 @@ type Load struct {
 
 // Load asks for the metrics; without an answer all is zero.
 func (d *Daemon) Load(ctx context.Context) (l Load) {
-	_, body, err := d.get(ctx, "/metrics")
+	body, err := d.Metrics(ctx)
 	if err != nil {
 		return l
 	}
@@ -190,7 +221,7 @@ func (d *Daemon) Told(ctx context.Context, account string) (told audit.Told, err
 func (d *Daemon) ask(ctx context.Context, out any, args ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, d.binary, append(args, "-c", d.settings, "--format", "json")...)
+	cmd := exec.CommandContext(ctx, d.Program, append(args, "-c", d.settings, "--format", "json")...)
 	cmd.Env = append(os.Environ(), "CHAOS_SECRET="+secret)
 	var talk bytes.Buffer
 	cmd.Stderr = &talk
