@@ -26,9 +26,9 @@ type evaluator struct {
 	out   []*kgo.Record // intents and dead letters, in the order of the records
 	room  []event.Event // of the record at hand
 	heads []event.Header
-	made  intent.Room   // its intents
-	marks []mark        // of the record at hand
-	hits  []string      // the rules that matched it
+	made  intent.Room // its intents
+	marks []mark      // of the record at hand
+	hits  []string    // the rules that matched it
 	ids   map[intent.ID]int
 	wire  []byte          // encoded intents are cut from it
 	slab  []kgo.Record    // records are taken from it
