@@ -17,6 +17,10 @@ import (
 
 // content is the texts of a push or broadcast, compiled.
 type content struct {
+	isOpen bool     // a text has an open hole
+	ends   [5]int32 // in fixed, of title, body, link, image and group
+	fixed  string   // these texts, where none has a hole; else ""
+
 	title, body, link, image, group *template
 	badge                           *int
 	data                            map[string]*template
@@ -25,7 +29,6 @@ type content struct {
 	extras                          map[string]json.RawMessage // by vendor
 	oneTitle, oneBody               *template
 	variants                        []*content
-	isOpen                          bool // a text has an open hole
 }
 
 type message struct {
@@ -370,6 +373,30 @@ func plainJSON(n *diag.Node) any {
 	return n.Text
 }
 
+// apartAt takes five texts out of one.
+func apartAt(all string, ends [5]int32) (title, body, link, image, group string) {
+	return all[:ends[0]], all[ends[0]:ends[1]], all[ends[1]:ends[2]], all[ends[2]:ends[3]], all[ends[3]:]
+}
+
+// fix writes the texts that are the same for every event, once.
+func (c *content) fix() {
+	var all string
+	var ends [5]int32
+	for i, t := range [5]*template{c.title, c.body, c.link, c.image, c.group} {
+		if len(t.refs()) > 0 {
+			return
+		}
+		text, err := t.render(nil)
+		if all += text; err != nil || len(all) > maxContent {
+			return
+		}
+		ends[i] = int32(len(all))
+	}
+	if strings.TrimSpace(all[ends[0]:ends[1]]) != "" {
+		c.fixed, c.ends = all, ends
+	}
+}
+
 // render makes the content of one intent. With raw the texts stay templates, for a merge.
 func (c *content) render(out *intent.Content, a *subject, raw bool) error {
 	size := 0
@@ -398,17 +425,20 @@ func (c *content) render(out *intent.Content, a *subject, raw bool) error {
 	out.Badge, out.Platforms, out.RongCloud, out.Getui = c.badge, c.platforms, c.extras["rongcloud"], c.extras["getui"]
 	if raw || out.Open {
 		out.Title, out.Body, out.Link, out.Image, out.Group = text(c.title), text(c.body), text(c.link), text(c.image), text(c.group)
+	} else if c.fixed != "" {
+		size = len(c.fixed)
+		out.Title, out.Body, out.Link, out.Image, out.Group = apartAt(c.fixed, c.ends)
 	} else { // one string holds all of them
-		b, ends := a.press.text[:0], [5]int{}
+		b, ends := a.press.text[:0], [5]int32{}
 		for i, t := range [5]*template{c.title, c.body, c.link, c.image, c.group} {
 			var err error
 			b, err = t.append(b, a.get, a.places)
 			note(err)
-			ends[i] = len(b)
+			ends[i] = int32(len(b))
 		}
 		all := string(b)
 		a.press.text, size = b, len(all)
-		out.Title, out.Body, out.Link, out.Image, out.Group = all[:ends[0]], all[ends[0]:ends[1]], all[ends[1]:ends[2]], all[ends[2]:ends[3]], all[ends[3]:]
+		out.Title, out.Body, out.Link, out.Image, out.Group = apartAt(all, ends)
 	}
 	if len(c.data) > 0 {
 		out.Data = make(map[string]string, len(c.data))
@@ -425,7 +455,7 @@ func (c *content) render(out *intent.Content, a *subject, raw bool) error {
 	switch {
 	case first != nil:
 		return first
-	case !raw && strings.TrimSpace(out.Body) == "":
+	case !raw && c.fixed == "" && strings.TrimSpace(out.Body) == "":
 		return errors.New("the body is empty")
 	case size > maxContent:
 		return fmt.Errorf("the texts have %d bytes, the most is %d", size, maxContent)

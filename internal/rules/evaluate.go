@@ -45,14 +45,14 @@ func (s *Set) EvaluateInto(room *intent.Room, ev *event.Event) []*intent.Intent 
 	}
 	out := v.press.list(len(v.found))
 	a := subject{ev: ref(ev), user: ev.User, src: v, get: v.get, press: &v.press, places: ev}
-	for _, i := range v.found {
-		e := &p.index.entries[i]
-		if s.watch.on(e.rule) {
+	for _, f := range v.found {
+		r, met := p.index.rules[f.id], func() bool { return f.sure || p.index.entries[f.id].matches(v) }
+		if s.watch.on(r) {
 			watched := a // what the watchdog keeps for a second time is allocated on this way only
-			out = s.ask(out, e.rule, &watched, func() bool { return e.matches(v) })
+			out = s.ask(out, r, &watched, met)
 			continue
 		}
-		out = s.one(out, e.rule, &a, func() bool { return e.matches(v) })
+		out = s.one(out, r, &a, met)
 	}
 	if len(out) == 0 {
 		return nil
@@ -228,7 +228,7 @@ func (r *Rule) targets(src source, get lookup) ([]string, error) {
 func (s *Set) blank(r *Rule, a *subject, target string) *intent.Intent {
 	in := a.press.intent()
 	in.Event, in.Rule, in.RuleSet, in.Revision, in.Account, in.Target, in.Action = a.ev, r.Name, s.Hash, r.Revision, r.Account, target, r.Action
-	in.Shadow, in.Class, in.Policy = r.Mode == Shadow, r.Class, r.policy
+	in.Shadow, in.Class, in.Policy = r.Mode == Shadow, r.Class, *r.policy
 	in.ID = intent.MakeID(in.Position(), r.Name, target)
 	if r.expire > 0 {
 		in.Policy.Expire = a.ev.Time.Add(r.expire)

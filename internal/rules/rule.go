@@ -26,32 +26,42 @@ const (
 
 // Rule is one entry of a rule file, compiled.
 type Rule struct {
-	Name, Title, Owner string
-	Notes              string
-	Links              []string
-	Mode               Mode
-	Class              string // marketing | service; "" for tag rules
-	Events             []string
-	Account            string
-	Action             intent.Action
-	File               string
-	Line               int
-	Tests              []*Test
-	Revision           string // of this rule alone; on every intent it makes
+	// What is read for each event that matches comes first: of many rules those of one event are in none of the processor's caches, and
+	// a few lines of memory side by side are fetched at once.
+	Name     string
+	Revision string // of this rule alone; on every intent it makes
+	Account  string
+	Class    string // marketing | service; "" for tag rules
+	Action   intent.Action
+	Mode     Mode
+	policy   *intent.Policy // without Expire; rules with the same share one
+	content  *content
+	expire   time.Duration
+	life     *life     // nil: no bound
+	to       *template // nil: the event's user
+	merge    *merge
+	once     *once
+	userWhen *condition // over the profile table
+	audience *audience
+	variants []variant
+	next     []string // accounts to try after Account
+	percent  int      // of a canary
+	parked   atomic.Bool
+	toList   string // the list field of `to`, or ""
+
+	Title, Owner string
+	Notes        string
+	Links        []string
+	Events       []string
+	File         string
+	Line         int
+	Tests        []*Test
 
 	always       bool
 	when         []*condition // all must be met
 	unless       []*condition // none may be met
 	tags         []*tagTemplate
-	to           *template // nil: the event's user
-	toList       string    // the list field of `to`, or ""
-	audience     *audience
-	content      *content
-	merge        *merge
-	policy       intent.Policy // without Expire
-	expire       time.Duration
 	scope        *scope
-	once         *once
 	reserve      int // slots of the day, until reserveUntil
 	reserveUntil int // minutes from midnight
 	specs        []*event.Spec
@@ -60,16 +70,9 @@ type Rule struct {
 	node         *diag.Node // of its name
 	oneNode      *diag.Node // merge.one
 	tagNodes     []tagNode
-	groups       []*group  // that count for its first clause, one per event
-	from         time.Time // life; zero: no bound
-	until        time.Time
-	percent      int        // of a canary
-	userWhen     *condition // over the profile table
-	variants     []variant
-	next         []string     // accounts to try after Account
+	groups       []*group     // that count for its first clause, one per event
 	left         atomic.Int64 // tags left out: a field was absent, or the text is no tag
 	slow         atomic.Int64 // times that it took too long: see watch.go
-	parked       atomic.Bool
 }
 
 var ruleName = regexp.MustCompile(`^[a-z0-9-]{3,60}$`)
@@ -81,7 +84,7 @@ func (l *loader) ruleFile(d *diag.Doc) {
 	version(root)
 	defaults := root.Get("defaults")
 	if defaults != nil && defaults.Keys("owner", "class", "account", "approval", "limits") {
-		l.limits(defaults.Get("limits"), nil, &Rule{})
+		l.limits(defaults.Get("limits"), nil, &Rule{policy: &intent.Policy{}})
 	}
 	list := root.Need("rules")
 	if list != nil && len(list.List()) == 0 {
@@ -116,7 +119,7 @@ func (l *loader) rule(n, defaults *diag.Node) *Rule {
 		"account", "merge", "send_at", "limits", "approval", "rongcloud", "getui", "tests") {
 		return nil
 	}
-	r := &Rule{Line: n.Line, node: n.Need("name"), Mode: Live}
+	r := &Rule{Line: n.Line, node: n.Need("name"), Mode: Live, policy: &intent.Policy{}}
 	var named bool
 	if r.Name, named = r.node.String(); r.node == nil {
 		r.node = n

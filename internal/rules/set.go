@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"time"
@@ -70,6 +71,11 @@ func (s *Set) index(table map[string]*event.Field) {
 		if r.Mode == Off {
 			continue
 		}
+		if r.content != nil {
+			for _, c := range append([]*content{r.content}, r.content.variants...) {
+				c.fix()
+			}
+		}
 		if r.asksUsers() {
 			accounts[r.Account] = true
 		}
@@ -113,6 +119,22 @@ func (s *Set) index(table map[string]*event.Field) {
 			}
 		}
 		s.tagHash[account] = hashTagRules(texts)
+	}
+}
+
+// sharePolicies gives rules with the same policy one of them: most have the defaults, and each match reads it.
+func sharePolicies(rules []*Rule) {
+	known := map[string]*intent.Policy{}
+	for _, r := range rules {
+		b, err := json.Marshal(r.policy)
+		if err != nil {
+			continue
+		}
+		if p := known[string(b)]; p != nil {
+			r.policy = p
+		} else {
+			known[string(b)] = r.policy
+		}
 	}
 }
 
