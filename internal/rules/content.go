@@ -162,7 +162,7 @@ func (l *loader) texts(n *diag.Node, r *Rule, a Account) {
 	r.scope.merged = r.merge != nil
 	s := r.scope
 	s.now, s.user = true, r.Action == intent.Push
-	c := &content{}
+	c := &r.own
 	r.content = c
 	defer func() { c.isOpen, _ = c.open() }()
 	get := func(key string) *template {
@@ -378,8 +378,11 @@ func apartAt(all string, ends [5]int32) (title, body, link, image, group string)
 	return all[:ends[0]], all[ends[0]:ends[1]], all[ends[1]:ends[2]], all[ends[2]:ends[3]], all[ends[3]:]
 }
 
-// fix writes the texts that are the same for every event, once.
+// fix writes once what is the same for every event.
 func (c *content) fix() {
+	if c.badge != nil || len(c.platforms) > 0 || len(c.extras) > 0 || len(c.data) > 0 || c.message != nil {
+		return
+	}
 	var all string
 	var ends [5]int32
 	for i, t := range [5]*template{c.title, c.body, c.link, c.image, c.group} {
@@ -399,6 +402,10 @@ func (c *content) fix() {
 
 // render makes the content of one intent. With raw the texts stay templates, for a merge.
 func (c *content) render(out *intent.Content, a *subject, raw bool) error {
+	if c.fixed != "" && !raw {
+		out.Title, out.Body, out.Link, out.Image, out.Group = apartAt(c.fixed, c.ends)
+		return nil
+	}
 	size := 0
 	var first error
 	note := func(err error) {
@@ -425,9 +432,6 @@ func (c *content) render(out *intent.Content, a *subject, raw bool) error {
 	out.Badge, out.Platforms, out.RongCloud, out.Getui = c.badge, c.platforms, c.extras["rongcloud"], c.extras["getui"]
 	if raw || out.Open {
 		out.Title, out.Body, out.Link, out.Image, out.Group = text(c.title), text(c.body), text(c.link), text(c.image), text(c.group)
-	} else if c.fixed != "" {
-		size = len(c.fixed)
-		out.Title, out.Body, out.Link, out.Image, out.Group = apartAt(c.fixed, c.ends)
 	} else { // one string holds all of them
 		b, ends := a.press.text[:0], [5]int32{}
 		for i, t := range [5]*template{c.title, c.body, c.link, c.image, c.group} {
@@ -455,7 +459,7 @@ func (c *content) render(out *intent.Content, a *subject, raw bool) error {
 	switch {
 	case first != nil:
 		return first
-	case !raw && c.fixed == "" && strings.TrimSpace(out.Body) == "":
+	case !raw && strings.TrimSpace(out.Body) == "":
 		return errors.New("the body is empty")
 	case size > maxContent:
 		return fmt.Errorf("the texts have %d bytes, the most is %d", size, maxContent)

@@ -14,9 +14,16 @@ import (
 // A part of a first clause that does not hold always leaves the rule out rightly: what that clause lacks is counted by its
 // group (see index), and later clauses would not be asked. A rule with a life of its own is in no group, so it is never told apart.
 type list struct {
-	plain  []posting // one by one
-	keys   []key     // by the value of one more field
-	ranges *ranges   // by what they ask of a number; nil: none
+	plain  []posting  // one by one
+	near   [2]posting // the memory of plain, as long as there are no more: one look less into memory far away
+	keys   []key      // by the value of one more field
+	ranges *ranges    // by what they ask of a number; nil: none
+}
+
+func newList() *list {
+	l := &list{}
+	l.plain = l.near[:0]
+	return l
 }
 
 // short is how many rules are looked at one by one: fewer than a look into a map costs.
@@ -348,7 +355,7 @@ func (k *key) file(part *simple, in posting) {
 		case bool:
 			l := &k.bools[truth(v)]
 			if *l == nil {
-				*l = &list{}
+				*l = newList()
 			}
 			(*l).plain = append((*l).plain, in)
 		}
@@ -358,7 +365,7 @@ func (k *key) file(part *simple, in posting) {
 func add[K comparable](to map[K]*list, k K, in posting) {
 	l := to[k]
 	if l == nil {
-		l = &list{}
+		l = newList()
 		to[k] = l
 	}
 	l.plain = append(l.plain, in)

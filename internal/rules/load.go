@@ -245,7 +245,6 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 	set.Catalogue = event.NewCatalogue(l.specs, opt.MaxBytes)
 	set.samples = l.example
 	set.Hash, set.Advice = hash(files), l.facts()
-	sharePolicies(l.rules)
 	set.index(l.table)
 	for _, d := range docs { // a condition keeps its own node, to name its place; the trees are larger than all that is made of them
 		d.Root, d.List = nil, nil

@@ -26,29 +26,20 @@ const (
 
 // Rule is one entry of a rule file, compiled.
 type Rule struct {
-	// What is read for each event that matches comes first: of many rules those of one event are in none of the processor's caches, and
-	// a few lines of memory side by side are fetched at once.
+	// What is read for each event that matches comes first: of many rules those of one event are in none of the processor's caches. Of
+	// most it is one line of memory.
 	Name     string
 	Revision string // of this rule alone; on every intent it makes
-	Account  string
-	Class    string // marketing | service; "" for tag rules
-	Action   intent.Action
-	Mode     Mode
-	policy   *intent.Policy // without Expire; rules with the same share one
 	content  *content
-	expire   time.Duration
-	life     *life     // nil: no bound
-	to       *template // nil: the event's user
-	merge    *merge
-	once     *once
-	userWhen *condition // over the profile table
-	audience *audience
-	variants []variant
-	next     []string // accounts to try after Account
-	percent  int      // of a canary
+	print    *imprint
+	plain    bool // see imprint
 	parked   atomic.Bool
-	toList   string // the list field of `to`, or ""
+	own      content // what content points to: the next line
 
+	Account      string
+	Class        string // marketing | service; "" for tag rules
+	Action       intent.Action
+	Mode         Mode
 	Title, Owner string
 	Notes        string
 	Links        []string
@@ -65,6 +56,18 @@ type Rule struct {
 	reserve      int // slots of the day, until reserveUntil
 	reserveUntil int // minutes from midnight
 	specs        []*event.Spec
+	policy       *intent.Policy // without Expire
+	expire       time.Duration
+	life         *life     // nil: no bound
+	to           *template // nil: the event's user
+	toList       string    // the list field of `to`, or ""
+	audience     *audience
+	merge        *merge
+	once         *once
+	userWhen     *condition // over the profile table
+	percent      int        // of a canary
+	variants     []variant
+	next         []string   // accounts to try after Account
 	unclear      bool       // its events may have more fields: a mistake in the catalogue
 	guessed      bool       // specs is what an unknown event seems to mean
 	node         *diag.Node // of its name

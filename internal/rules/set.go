@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"encoding/json"
 	"maps"
 	"slices"
 	"time"
@@ -62,6 +61,7 @@ func (s *Set) index(table map[string]*event.Field) {
 	s.users = &userConditions{scope: userScope(table, s.Catalogue.Specs), compiled: map[string]*condition{}}
 	accounts := map[string]bool{}
 	s.reserves = map[string][]intent.Reserve{}
+	imprints(s.Rules)
 	for _, r := range s.Rules {
 		if r.Action == intent.Tags {
 			s.tagRules[r.Account] = append(s.tagRules[r.Account], r)
@@ -119,22 +119,6 @@ func (s *Set) index(table map[string]*event.Field) {
 			}
 		}
 		s.tagHash[account] = hashTagRules(texts)
-	}
-}
-
-// sharePolicies gives rules with the same policy one of them: most have the defaults, and each match reads it.
-func sharePolicies(rules []*Rule) {
-	known := map[string]*intent.Policy{}
-	for _, r := range rules {
-		b, err := json.Marshal(r.policy)
-		if err != nil {
-			continue
-		}
-		if p := known[string(b)]; p != nil {
-			r.policy = p
-		} else {
-			known[string(b)] = r.policy
-		}
 	}
 }
 
