@@ -25,9 +25,10 @@ type evaluator struct {
 	now   time.Time     // of this share of records: the client would ask the clock for every intent
 	out   []*kgo.Record // intents and dead letters, in the order of the records
 	room  []event.Event // of the record at hand
-	made  intent.Room   // its intents
-	marks []mark        // of the record at hand
-	hits  []string      // the rules that matched it
+	heads []event.Header
+	made  intent.Room // its intents
+	marks []mark      // of the record at hand
+	hits  []string    // the rules that matched it
 	ids   map[intent.ID]int
 	wire  []byte          // encoded intents are cut from it
 	slab  []kgo.Record    // records are taken from it
@@ -79,7 +80,9 @@ func (e *evaluator) evaluate(r *kgo.Record) {
 			e.dead(r, "", string(ledger.Undecodable), fmt.Sprintf("panic: %v", x))
 		}
 	}()
-	events, err := e.rules.DecodeInto(e.room, RecordOf(r))
+	rec := recordOf(r, e.heads[:0])
+	e.heads = rec.Headers
+	events, err := e.rules.DecodeInto(e.room, rec)
 	if cap(events) > cap(e.room) {
 		e.room = events
 	}
@@ -213,8 +216,11 @@ func (e *evaluator) dead(r *kgo.Record, eventName, reason, detail string) {
 }
 
 // RecordOf is a Kafka record as the decoder takes it.
-func RecordOf(r *kgo.Record) event.Record {
-	rec := event.Record{Position: event.Position{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}, Key: r.Key, Value: r.Value, Time: r.Timestamp}
+func RecordOf(r *kgo.Record) event.Record { return recordOf(r, nil) }
+
+// recordOf is RecordOf with the headers in memory of the caller's.
+func recordOf(r *kgo.Record, heads []event.Header) event.Record {
+	rec := event.Record{Position: event.Position{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}, Key: r.Key, Value: r.Value, Headers: heads, Time: r.Timestamp}
 	for _, h := range r.Headers {
 		rec.Headers = append(rec.Headers, event.Header{Key: h.Key, Value: h.Value})
 	}

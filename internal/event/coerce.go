@@ -22,12 +22,12 @@ const (
 )
 
 // coerce makes v a raw value of its declared type, losslessly, or Bad. Both are large: they are handed by reference.
-func (v *Value) coerce(f *Field, r *gjson.Result) {
+func (v *Value) coerce(f *Field, r *gjson.Result, t *texts) {
 	*v = Value{State: stateOf(r), Type: f.Type}
 	if v.State != Bad {
 		return
 	}
-	if v.typed(f, r) && (f.Values == nil || v.allowed(f.Values)) {
+	if v.typed(f, r, t) && (f.Values == nil || v.allowed(f.Values)) {
 		v.State = Known
 		return
 	}
@@ -42,7 +42,7 @@ func (v *Value) allowed(values []string) bool {
 }
 
 // typed fills in the parts that the field's type needs; false when the value is not of that type.
-func (v *Value) typed(f *Field, r *gjson.Result) (ok bool) {
+func (v *Value) typed(f *Field, r *gjson.Result, t *texts) (ok bool) {
 	switch f.Type {
 	case Number:
 		s := ""
@@ -54,12 +54,7 @@ func (v *Value) typed(f *Field, r *gjson.Result) (ok bool) {
 		default:
 			return false
 		}
-		if v.Str, ok = decimal(s, f.Scale); !ok {
-			return false
-		}
-		var err error
-		v.Num, err = strconv.ParseFloat(v.Str, 64)
-		return err == nil && !math.IsInf(v.Num, 0)
+		return v.number(s, f.Scale, t)
 	case Bool:
 		if r.Type == gjson.JSON {
 			return false
@@ -75,13 +70,14 @@ func (v *Value) typed(f *Field, r *gjson.Result) (ok bool) {
 		return false
 	case Time:
 		v.Time, ok = parseTime(r, "", nil)
-		v.Str = v.Time.Format(time.RFC3339Nano)
+		var room [len(time.RFC3339Nano)]byte
+		v.Str = t.keep(v.Time.AppendFormat(room[:0], time.RFC3339Nano))
 		return ok
 	case List:
 		if !r.IsArray() {
 			return false
 		}
-		v.List, ok = make([]string, 0, 4), true
+		v.List, ok = t.list(), true
 		r.ForEach(func(_, it gjson.Result) bool {
 			if it.Type == gjson.Null {
 				return true
@@ -93,10 +89,21 @@ func (v *Value) typed(f *Field, r *gjson.Result) (ok bool) {
 			v.List = append(v.List, s)
 			return len(v.List) < maxItems
 		})
+		v.List = t.took(v.List)
 		return ok
 	}
 	v.Str, ok = scalar(r)
 	return ok
+}
+
+// number fills in a number from its digits.
+func (v *Value) number(s, scale string, t *texts) (ok bool) {
+	if v.Str, ok = decimal(s, scale, t); !ok {
+		return false
+	}
+	var err error
+	v.Num, err = strconv.ParseFloat(v.Str, 64)
+	return err == nil && !math.IsInf(v.Num, 0)
 }
 
 // scalar gives a scalar as text: a number by its own digits, so that large integers stay exact.
@@ -129,17 +136,19 @@ func cut(s string, n int) string {
 // decimal multiplies a number by an exact factor ("" for none) and writes it out without exponent. Trailing zeros
 // are kept up to the digits of the factor, so that 50100 by 0.01 is 501.00, and dropped beyond: equal numbers have
 // equal texts.
-func decimal(s, scale string) (string, bool) {
+func decimal(s, scale string, t *texts) (string, bool) {
 	if scale == "" {
-		if canonical(s) {
-			return s, true
+		if short := withoutZeros(s); len(s) <= maxDigits && canonical(short) {
+			return short, true
 		}
 		scale = "1"
 	}
+	var digits, room [64]byte // more than small numbers need
 	if c, exp, ok := smallDecimal(s); ok {
 		if f, fe, ok := smallDecimal(scale); ok {
 			if hi, lo := bits.Mul64(c, f); hi == 0 {
-				return written(strconv.FormatUint(lo, 10), exp+fe, max(0, -fe), lo != 0 && (s[0] == '-') != (scale[0] == '-'))
+				b, ok := written(room[:0], strconv.AppendUint(digits[:0], lo, 10), exp+fe, max(0, -fe), lo != 0 && (s[0] == '-') != (scale[0] == '-'))
+				return t.keep(b), ok
 			}
 		}
 	}
@@ -152,37 +161,60 @@ func decimal(s, scale string) (string, bool) {
 		return "", false
 	}
 	c.Mul(c, f)
-	return written(new(big.Int).Abs(c).String(), exp+fe, max(0, -fe), c.Sign() < 0)
+	b, ok := written(room[:0], new(big.Int).Abs(c).Append(digits[:0], 10), exp+fe, max(0, -fe), c.Sign() < 0)
+	return t.keep(b), ok
 }
 
-// written writes out digits times a power of ten, with at least keep digits behind the point.
-func written(digits string, exp, keep int, negative bool) (string, bool) {
-	if exp > 0 {
-		digits += strings.Repeat("0", exp)
-		exp = 0
+// withoutZeros leaves out the zeros at the end of a number's digits behind the point: 812.50 is 812.5.
+func withoutZeros(s string) string {
+	if s == "" || s[len(s)-1] != '0' {
+		return s
 	}
-	if -exp >= len(digits) {
-		digits = strings.Repeat("0", -exp-len(digits)+1) + digits
+	point := strings.IndexByte(s, '.')
+	if point < 0 {
+		return s
 	}
-	whole, frac := digits[:len(digits)+exp], digits[len(digits)+exp:]
-	for len(frac) > keep && frac[len(frac)-1] == '0' {
+	frac := strings.TrimRight(s[point+1:], "0")
+	if frac == "" {
+		return s[:point]
+	}
+	return s[:point+1+len(frac)]
+}
+
+// written writes out digits, which do not begin with zero unless they are it, times a power of ten, with at least keep digits behind
+// the point.
+func written(to, digits []byte, exp, keep int, negative bool) ([]byte, bool) {
+	if digits[0] == '0' {
+		digits, exp = nil, 0
+	}
+	from := len(to)
+	if negative {
+		to = append(to, '-')
+	}
+	whole := len(digits) + exp // digits before the point
+	if whole <= 0 {
+		to = append(to, '0')
+	} else {
+		to = append(to, digits[:min(whole, len(digits))]...)
+		to = zeros(to, whole-len(digits))
+	}
+	lead, frac := max(0, -whole), digits[min(max(0, whole), len(digits)):]
+	for lead+len(frac) > keep && len(frac) > 0 && frac[len(frac)-1] == '0' {
 		frac = frac[:len(frac)-1]
 	}
-	if len(frac) < keep {
-		frac += strings.Repeat("0", keep-len(frac))
+	if n := lead + len(frac); max(n, keep) > 0 {
+		to = append(to, '.')
+		to = append(zeros(to, lead), frac...)
+		to = zeros(to, keep-n)
 	}
-	if whole = strings.TrimLeft(whole, "0"); whole == "" {
-		whole = "0"
+	return to, len(to)-from <= 2*maxDigits
+}
+
+func zeros(to []byte, n int) []byte {
+	for range n {
+		to = append(to, '0')
 	}
-	sign, point := "", ""
-	if negative {
-		sign = "-"
-	}
-	if frac != "" {
-		point = "."
-	}
-	out := sign + whole + point + frac
-	return out, len(out) <= 2*maxDigits
+	return to
 }
 
 // canonical reports whether a number is written as decimal would write it: most are, and need no copy.
@@ -351,8 +383,14 @@ func unixBySize(n int64) time.Time {
 
 // goodYear keeps times that RFC 3339 can write again and unix milliseconds can hold.
 func goodYear(t time.Time) bool {
-	return t.Year() >= 1 && t.UTC().Year() <= 9999 && t.UTC().Year() >= 1
+	return t.Unix() >= yearOne && t.Unix() < yearTenThousand && (t.Location() == time.UTC || t.Year() >= 1)
 }
+
+// The first seconds of years 1 and 10,000 in UTC: asking a time for its year takes longer than reading it.
+const (
+	yearOne         = -62135596800
+	yearTenThousand = 253402300800
+)
 
 // Parse reads a value of a type from a text, as the loader does with `default`; a list is one item, or none when empty.
 func Parse(t Type, s string) (Value, bool) {
@@ -365,6 +403,6 @@ func Parse(t Type, s string) (Value, bool) {
 	}
 	var v Value
 	r := text(s)
-	v.coerce(&Field{Type: t}, &r)
+	v.coerce(&Field{Type: t}, &r, nil)
 	return v, v.OK()
 }

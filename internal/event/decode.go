@@ -43,11 +43,16 @@ const (
 
 // Decode gives the events of a record: every entry of its topic whose match holds. None is (nil, nil): ignored.
 // The error is always a *DecodeError; when one entry of several is at fault the events of the others stand beside it.
-func (c *Catalogue) Decode(rec Record) ([]Event, error) { return c.DecodeInto(nil, rec) }
+func (c *Catalogue) Decode(rec Record) ([]Event, error) { return c.decode(nil, rec, true) }
 
 // DecodeInto is Decode for whoever is done with each record's events before the next record: the events and their
-// Values are written over those in room, which grows as it must.
+// Values are written over those in room, which grows as it must. Their texts stay as they are, but each holds a piece of memory
+// with the texts of many events: who keeps one for long clones it.
 func (c *Catalogue) DecodeInto(room []Event, rec Record) ([]Event, error) {
+	return c.decode(room, rec, false)
+}
+
+func (c *Catalogue) decode(room []Event, rec Record, own bool) ([]Event, error) {
 	t := c.topics[rec.Topic]
 	if t == nil {
 		return nil, nil
@@ -67,7 +72,7 @@ func (c *Catalogue) DecodeInto(room []Event, rec Record) ([]Event, error) {
 		e := &t.entries[i]
 		doc := docs[e.plan.place]
 		if doc == nil {
-			doc = newDocument(&rec, e.plan)
+			doc = newDocument(&rec, e.plan, own)
 			docs[e.plan.place] = doc
 			if err := doc.open(); err != nil {
 				return nil, err
@@ -118,7 +123,7 @@ func (d *document) event(e *entry, ev *Event) error {
 	ev.Version = ev.Time.UnixMilli()
 	if s.Version != "" && !d.tombstone {
 		var v Value
-		v.coerce(&Field{Type: Number}, d.get(e.version))
+		v.coerce(&Field{Type: Number}, d.get(e.version), d.texts)
 		n, ok := wholeNumber(v)
 		if !ok {
 			return bad("version", "%s is not a whole number at %s", shown(v), s.Version)
@@ -131,10 +136,8 @@ func (d *document) event(e *entry, ev *Event) error {
 	for i := range s.Fields {
 		f := &s.Fields[i]
 		v := &ev.Values[i]
-		if s, ok := d.plain(e.fields[i]); ok && f.Type == String && f.Values == nil {
-			*v = Value{State: Known, Type: String, Str: shortText(s)}
-		} else {
-			v.coerce(f, d.get(e.fields[i]))
+		if !d.quick(v, f, e.fields[i]) {
+			v.coerce(f, d.get(e.fields[i]), d.texts)
 		}
 		if (v.State == Missing || v.State == Null) && f.Default != nil {
 			*v = *f.Default
@@ -285,6 +288,11 @@ func checkIdentifier(s, path string) (string, error) {
 }
 
 func (d *document) time(e *entry) (time.Time, error) {
+	if n, ok := unixDigits(d.literal(e.time)); ok && e.Time.Layout == "" && !d.tombstone {
+		if t := unixBySize(n); goodYear(t) {
+			return t, nil
+		}
+	}
 	r := d.get(e.time)
 	if d.tombstone || (e.Time.Path == "" && !r.Exists()) {
 		return d.rec.Time.UTC(), nil

@@ -343,11 +343,11 @@ func TestVersion(t *testing.T) {
 func TestScaledDecimalsAreExact(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.Int64().Draw(t, "n")
-		got, ok := decimal(fmt.Sprint(n), "0.01")
+		got, ok := decimal(fmt.Sprint(n), "0.01", nil)
 		if !ok {
 			t.Fatal("not a number")
 		}
-		back, ok := decimal(got, "100")
+		back, ok := decimal(got, "100", nil)
 		if !ok || back != fmt.Sprint(n) {
 			t.Fatalf("%d -> %s -> %s", n, got, back)
 		}

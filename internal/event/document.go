@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/tidwall/gjson"
@@ -26,14 +25,20 @@ type document struct {
 	whole string               // body as text, for gjson
 	slow  map[int]gjson.Result // what gjson found, by place in the plan
 	at    gjson.Result         // what get has given last
+
+	texts  *texts // where the event's texts stand; nil: each has memory of its own
+	shared texts
 }
 
 // documents are used again: one is needed for every record, and none outlives its record.
 var documents = sync.Pool{New: func() any { return new(document) }}
 
-func newDocument(rec *Record, p *plan) *document {
+func newDocument(rec *Record, p *plan, own bool) *document {
 	d := documents.Get().(*document)
-	d.rec, d.plan = *rec, p
+	d.rec, d.plan, d.texts = *rec, p, &d.shared
+	if own {
+		d.texts = nil
+	}
 	return d
 }
 
@@ -42,7 +47,7 @@ func (d *document) release() {
 	if d == nil {
 		return
 	}
-	*d = document{spans: d.spans[:0]}
+	*d = document{spans: d.spans[:0], shared: d.shared}
 	documents.Put(d)
 }
 
@@ -68,13 +73,13 @@ func (d *document) get(place int) *gjson.Result {
 	switch p.where {
 	case inKey:
 		if d.rec.Key != nil {
-			d.at = text(string(d.rec.Key))
+			d.at = text(d.texts.keep(d.rec.Key))
 		}
 		return &d.at
 	case inHeader:
 		for _, h := range d.rec.Headers {
 			if h.Key == p.name && h.Value != nil {
-				d.at = text(string(h.Value))
+				d.at = text(d.texts.keep(h.Value))
 				break
 			}
 		}
@@ -103,23 +108,59 @@ func (d *document) get(place int) *gjson.Result {
 
 // plain gives the text of a path in the body that holds one without escapes: most values are such, and need no gjson.Result.
 func (d *document) plain(place int) (string, bool) {
+	if s := d.literal(place); s != "" && s[0] == '"' {
+		return s[1 : len(s)-1], true
+	}
+	return "", false
+}
+
+// literal gives the JSON of a value in the body that means what is written: no string with escapes. "" says nothing.
+func (d *document) literal(place int) string {
 	if place == noPath || d.plan.paths[place].where != inBody || !d.known {
-		return "", false
+		return ""
 	}
 	sp := &d.spans[place]
-	if sp.to == 0 || sp.escaped || d.body[sp.from] != '"' {
-		return "", false
+	if sp.to == 0 || sp.escaped {
+		return ""
 	}
 	if d.kept == "" {
 		d.keep()
 	}
-	return d.kept[sp.kept+1 : sp.kept+sp.to-sp.from-1], true
+	return d.kept[sp.kept : sp.kept+sp.to-sp.from]
+}
+
+// quick reads a value that is what its type says and needs no gjson.Result: most are. v is zero before; false says nothing.
+func (d *document) quick(v *Value, f *Field, place int) bool {
+	s := d.literal(place)
+	if s == "" || f.Values != nil {
+		return false
+	}
+	switch c := s[0]; f.Type {
+	case String:
+		if c != '"' {
+			return false
+		}
+		v.Str = shortText(s[1 : len(s)-1])
+	case Number:
+		if c != '-' && (c < '0' || c > '9') || !v.number(s, f.Scale, d.texts) {
+			return false
+		}
+	case Bool:
+		if c != 't' && c != 'f' {
+			return false
+		}
+		v.Str, v.Bool = s, c == 't'
+	default:
+		return false
+	}
+	v.State, v.Type = Known, f.Type
+	return true
 }
 
 // all is the body as text.
 func (d *document) all() string {
 	if d.whole == "" {
-		d.whole = string(d.body)
+		d.whole = d.texts.keep(d.body)
 	}
 	return d.whole
 }
@@ -149,14 +190,14 @@ func (d *document) keep() {
 		}
 		return
 	}
-	var b strings.Builder
-	b.Grow(size)
+	b := d.texts.room(size)
+	from := b.Len()
 	for i := range d.spans {
 		sp := &d.spans[i]
-		sp.kept = b.Len()
+		sp.kept = b.Len() - from
 		b.Write(d.body[sp.from:sp.to])
 	}
-	d.kept = b.String()
+	d.kept = b.String()[from:]
 }
 
 // parse gives one JSON value the form gjson gives it; r is zero before.

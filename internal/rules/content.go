@@ -17,6 +17,10 @@ import (
 
 // content is the texts of a push or broadcast, compiled.
 type content struct {
+	isOpen bool     // a text has an open hole
+	ends   [5]int32 // in fixed, of title, body, link, image and group
+	fixed  string   // these texts, where none has a hole; else ""
+
 	title, body, link, image, group *template
 	badge                           *int
 	data                            map[string]*template
@@ -25,7 +29,6 @@ type content struct {
 	extras                          map[string]json.RawMessage // by vendor
 	oneTitle, oneBody               *template
 	variants                        []*content
-	isOpen                          bool // a text has an open hole
 }
 
 type message struct {
@@ -159,7 +162,7 @@ func (l *loader) texts(n *diag.Node, r *Rule, a Account) {
 	r.scope.merged = r.merge != nil
 	s := r.scope
 	s.now, s.user = true, r.Action == intent.Push
-	c := &content{}
+	c := &r.own
 	r.content = c
 	defer func() { c.isOpen, _ = c.open() }()
 	get := func(key string) *template {
@@ -370,8 +373,39 @@ func plainJSON(n *diag.Node) any {
 	return n.Text
 }
 
+// apartAt takes five texts out of one.
+func apartAt(all string, ends [5]int32) (title, body, link, image, group string) {
+	return all[:ends[0]], all[ends[0]:ends[1]], all[ends[1]:ends[2]], all[ends[2]:ends[3]], all[ends[3]:]
+}
+
+// fix writes once what is the same for every event.
+func (c *content) fix() {
+	if c.badge != nil || len(c.platforms) > 0 || len(c.extras) > 0 || len(c.data) > 0 || c.message != nil {
+		return
+	}
+	var all string
+	var ends [5]int32
+	for i, t := range [5]*template{c.title, c.body, c.link, c.image, c.group} {
+		if len(t.refs()) > 0 {
+			return
+		}
+		text, err := t.render(nil)
+		if all += text; err != nil || len(all) > maxContent {
+			return
+		}
+		ends[i] = int32(len(all))
+	}
+	if strings.TrimSpace(all[ends[0]:ends[1]]) != "" {
+		c.fixed, c.ends = all, ends
+	}
+}
+
 // render makes the content of one intent. With raw the texts stay templates, for a merge.
 func (c *content) render(out *intent.Content, a *subject, raw bool) error {
+	if c.fixed != "" && !raw {
+		out.Title, out.Body, out.Link, out.Image, out.Group = apartAt(c.fixed, c.ends)
+		return nil
+	}
 	size := 0
 	var first error
 	note := func(err error) {
@@ -399,16 +433,16 @@ func (c *content) render(out *intent.Content, a *subject, raw bool) error {
 	if raw || out.Open {
 		out.Title, out.Body, out.Link, out.Image, out.Group = text(c.title), text(c.body), text(c.link), text(c.image), text(c.group)
 	} else { // one string holds all of them
-		b, ends := a.press.text[:0], [5]int{}
+		b, ends := a.press.text[:0], [5]int32{}
 		for i, t := range [5]*template{c.title, c.body, c.link, c.image, c.group} {
 			var err error
 			b, err = t.append(b, a.get, a.places)
 			note(err)
-			ends[i] = len(b)
+			ends[i] = int32(len(b))
 		}
 		all := string(b)
 		a.press.text, size = b, len(all)
-		out.Title, out.Body, out.Link, out.Image, out.Group = all[:ends[0]], all[ends[0]:ends[1]], all[ends[1]:ends[2]], all[ends[2]:ends[3]], all[ends[3]:]
+		out.Title, out.Body, out.Link, out.Image, out.Group = apartAt(all, ends)
 	}
 	if len(c.data) > 0 {
 		out.Data = make(map[string]string, len(c.data))

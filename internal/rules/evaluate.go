@@ -45,14 +45,20 @@ func (s *Set) EvaluateInto(room *intent.Room, ev *event.Event) []*intent.Intent 
 	}
 	out := v.press.list(len(v.found))
 	a := subject{ev: ref(ev), user: ev.User, src: v, get: v.get, press: &v.press, places: ev}
-	for _, i := range v.found {
-		e := &p.index.entries[i]
-		if s.watch.on(e.rule) {
-			watched := a // what the watchdog keeps for a second time is allocated on this way only
-			out = s.ask(out, e.rule, &watched, func() bool { return e.matches(v) })
+	watched := false
+	for _, f := range v.found { // before all else: the processor fetches what it needs of the rules side by side, not one after the other
+		if s.watch.on(p.index.rules[f.id]) {
+			watched = true
+		}
+	}
+	for _, f := range v.found {
+		r, met := p.index.rules[f.id], func() bool { return f.sure || p.index.entries[f.id].matches(v) }
+		if watched && s.watch.on(r) {
+			kept := a // what the watchdog keeps for a second time is allocated on this way only
+			out = s.ask(out, r, &kept, met)
 			continue
 		}
-		out = s.one(out, e.rule, &a, func() bool { return e.matches(v) })
+		out = s.one(out, r, &a, met)
 	}
 	if len(out) == 0 {
 		return nil
@@ -165,8 +171,15 @@ func (s *Set) one(out []*intent.Intent, r *Rule, a *subject, met func() bool) (a
 			all = append(out, s.dead(s.blank(r, a, target), fmt.Errorf("internal fault in rule %s: %v", r.Name, p)))
 		}
 	}()
-	if !r.alive(a.ev.Time) || !met() {
+	if !r.plain && !r.alive(a.ev.Time) || !met() {
 		return out
+	}
+	if r.plain || r.Action != intent.Broadcast && r.to == nil {
+		in := s.blank(r, a, a.user)
+		if a.user == "" {
+			return append(out, s.dead(in, errors.New("the event has no user")))
+		}
+		return append(out, s.fill(r, in, a.user, a))
 	}
 	if r.Action == intent.Broadcast {
 		target = intent.Everyone
@@ -177,13 +190,6 @@ func (s *Set) one(out []*intent.Intent, r *Rule, a *subject, met func() bool) (a
 		}
 		in.Audience = aud
 		return append(out, s.fill(r, in, aud.Key(), a))
-	}
-	if r.to == nil {
-		in := s.blank(r, a, a.user)
-		if a.user == "" {
-			return append(out, s.dead(in, errors.New("the event has no user")))
-		}
-		return append(out, s.fill(r, in, a.user, a))
 	}
 	targets, err := r.targets(a.src, a.get)
 	if err != nil {
@@ -226,12 +232,15 @@ func (r *Rule) targets(src source, get lookup) ([]string, error) {
 
 // blank is an intent without content.
 func (s *Set) blank(r *Rule, a *subject, target string) *intent.Intent {
-	in := a.press.intent()
-	in.Event, in.Rule, in.RuleSet, in.Revision, in.Account, in.Target, in.Action = a.ev, r.Name, s.Hash, r.Revision, r.Account, target, r.Action
-	in.Shadow, in.Class, in.Policy = r.Mode == Shadow, r.Class, r.policy
+	in, p := a.press.intent(), r.print
+	in.Event, in.Rule, in.RuleSet, in.Revision, in.Account, in.Target, in.Action = a.ev, r.Name, s.Hash, r.Revision, p.account, target, p.action
+	in.Shadow, in.Class, in.Policy = p.shadow, p.class, p.policy
 	in.ID = intent.MakeID(in.Position(), r.Name, target)
-	if r.expire > 0 {
-		in.Policy.Expire = a.ev.Time.Add(r.expire)
+	if p.expire > 0 {
+		in.Policy.Expire = a.ev.Time.Add(p.expire)
+	}
+	if r.plain {
+		return in
 	}
 	in.Next = r.next
 	if r.userWhen != nil {
@@ -249,7 +258,7 @@ func (s *Set) dead(in *intent.Intent, err error) *intent.Intent {
 
 // fill renders the content, or keeps the templates and this trigger's values for a merge.
 func (s *Set) fill(r *Rule, in *intent.Intent, whom string, a *subject) *intent.Intent {
-	if r.leavesOut(in.Target) { // a gate before all that writes texts: who is left out has no dead letter
+	if !r.plain && r.leavesOut(in.Target) { // a gate before all that writes texts: who is left out has no dead letter
 		in.Canary = true
 		return in
 	}
@@ -259,6 +268,12 @@ func (s *Set) fill(r *Rule, in *intent.Intent, whom string, a *subject) *intent.
 // write is fill for whoever the canary does not leave out.
 func (s *Set) write(r *Rule, in *intent.Intent, whom string, a *subject) *intent.Intent {
 	in.Content = a.press.content()
+	if r.plain {
+		if err := r.content.render(in.Content, a, false); err != nil {
+			return s.dead(in, err)
+		}
+		return in
+	}
 	var c *content
 	c, in.Variant = r.contentFor(in.Target)
 	if err := c.render(in.Content, a, r.merge != nil); err != nil {

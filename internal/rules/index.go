@@ -25,7 +25,8 @@ import (
 type index struct {
 	needed  []neededField
 	groups  []*group
-	entries []entry // in the order of the rules
+	rules   []*Rule // in the order of the files
+	entries []entry // parallel to rules
 	keys    []key
 	always  list   // entries without a key
 	late    []list // parallel to needed
@@ -38,6 +39,7 @@ type posting struct {
 	id   int32 // place in index.entries
 	slot uint16
 	op   simpleOp // opLess to opMoreOrEqual; opAnd: there is none
+	sure bool     // where the comparison holds, of a number that is there, the rule matches: arranger.sure
 }
 
 // maxNeeded is how many fields the conditions of one event may need: the bits of a set. More and every rule is asked.
@@ -60,6 +62,7 @@ type entry struct {
 	rule         *Rule
 	first        uint64 // what its first clause needs: its group counts it
 	when, unless []clause
+	simple       bool // the parts are all of its conditions
 }
 
 // clause is a condition on one event.
@@ -72,8 +75,8 @@ type clause struct {
 
 // newIndex arranges the rules of an event, lists of more than short divided; nil when they cannot be indexed and each has to be asked.
 func newIndex(spec *event.Spec, rules []*Rule, short int) *index {
-	x := &index{entries: make([]entry, 0, len(rules))}
-	good := true
+	x := &index{rules: rules, entries: make([]entry, 0, len(rules))}
+	good, once := true, shared{}
 	clauses := func(list []*condition) (out []clause) {
 		for _, c := range list {
 			k := clause{condition: c, whole: c.whole}
@@ -85,6 +88,7 @@ func newIndex(spec *event.Spec, rules []*Rule, short int) *index {
 			for _, p := range c.parts {
 				q, ok := p.at(spec)
 				good = good && ok && x.types(spec, &q)
+				once.share(&q)
 				k.parts = append(k.parts, q)
 			}
 			out = append(out, k)
@@ -100,10 +104,33 @@ func newIndex(spec *event.Spec, rules []*Rule, short int) *index {
 			e.first = e.when[0].needs
 			r.groups = append(r.groups, x.group(e.first))
 		}
+		e.simple = len(e.unless) == 0 && !slices.ContainsFunc(e.when, func(c clause) bool { return !c.whole })
 		x.entries = append(x.entries, e)
 	}
 	x.hash(short)
 	return x
+}
+
+// shared are the texts that rules ask for, each once: so the few that an event is compared with are in the processor's caches.
+type shared map[string]string
+
+func (t shared) share(x *simple) {
+	for i := range x.kids {
+		t.share(&x.kids[i])
+	}
+	if x.strs == nil {
+		return
+	}
+	x.strs = slices.Clone(x.strs)
+	for i, s := range x.strs {
+		one, ok := t[s]
+		if !ok {
+			one = strings.Clone(s)
+			t[one] = one
+		}
+		x.strs[i] = one
+	}
+	x.text = x.strs[0]
 }
 
 // bit gives a field's place in the set of what is missing.
@@ -192,12 +219,13 @@ func (x *index) hash(short int) {
 		}
 	}
 	a := newArranger(x.entries, short)
-	a.divide(&x.always, nil)
+	a.divide(&x.always, nil, nil)
 	for i := range x.keys {
-		x.keys[i].each(func(l *list) { a.divide(l, []int{x.keys[i].slot}) })
+		slot := []int{x.keys[i].slot}
+		x.keys[i].each(func(l *list) { a.divide(l, slot, slot) })
 	}
 	for i := range x.late {
-		a.divide(&x.late[i], nil)
+		a.divide(&x.late[i], nil, nil)
 	}
 }
 
@@ -217,24 +245,24 @@ func (e *entry) posting(id int32) posting {
 	return in
 }
 
-// out reports that the comparison does not hold, so the first clause is not met.
-func (p *posting) out(values []event.Value) bool {
+// asked reports whether the comparison holds, as simple.holds reads a field that is absent, and whether the field is there.
+func (p *posting) asked(values []event.Value) (holds, known bool) {
 	if p.op == opAnd {
-		return false
+		return true, true
 	}
 	v, n := &values[p.slot], 0.0
-	if v.OK() {
+	if known = v.OK(); known {
 		n = v.Num
 	}
 	switch p.op {
 	case opLess:
-		return !(n < p.num)
+		return n < p.num, known
 	case opLessOrEqual:
-		return !(n <= p.num)
+		return n <= p.num, known
 	case opMore:
-		return !(n > p.num)
+		return n > p.num, known
 	}
-	return !(n >= p.num)
+	return n >= p.num, known
 }
 
 // keys gives the parts that can be a key: those that surely do not hold when their field is absent.
@@ -251,6 +279,17 @@ func (c *clause) keys() (out []simple) {
 		}
 	}
 	return out
+}
+
+// equality gives the field of a part that has values.
+func (x *simple) equality() (slot int, ok bool) {
+	switch x.op {
+	case opIsText, opInText, opIsNumber, opInNumber, opBool:
+		return x.slot, true
+	case opNot:
+		return x.kids[0].slot, x.kids[0].op == opBool
+	}
+	return 0, false
 }
 
 // values gives the values of its field with which a part holds; nil when it is no equality.
@@ -324,25 +363,25 @@ func (x *index) find(v *view) bool {
 		}
 	}
 	if len(v.found) > 1 { // they come from several lists, and a rule may stand in more than one
-		slices.Sort(v.found)
-		v.found = slices.Compact(v.found)
+		slices.SortFunc(v.found, func(a, b found) int { return int(a.id - b.id) })
+		v.found = slices.CompactFunc(v.found, func(a, b found) bool { return a.id == b.id })
 	}
 	return true
 }
 
 // mayMatch is false when a clause is surely not met and no clause before it lacks a field: the plain way would stop
-// there as well, and count nothing.
-func (e *entry) mayMatch(v *view) bool {
+// there as well, and count nothing. surely says that it does match.
+func (e *entry) mayMatch(v *view) (may, surely bool) {
 	for i := range e.when {
 		c := &e.when[i]
 		if c.needs&v.missing != 0 {
-			return true
+			return true, false
 		}
 		if !c.partsHold(v) {
-			return false
+			return false, false
 		}
 	}
-	return true
+	return true, e.simple
 }
 
 func (c *clause) partsHold(v *view) bool {

@@ -235,7 +235,7 @@ func asked(s *Set, ask func() []*intent.Intent) ([]*intent.Intent, map[string]in
 func TestEvaluateAgreesWithAskingEveryRule(t *testing.T) {
 	var d drawn
 	rapid.Check(t, d.agree)
-	if d.matched == 0 || d.leftOut == 0 || d.counted == 0 || d.byValue == 0 || d.byRange == 0 {
+	if d.matched == 0 || d.leftOut == 0 || d.counted == 0 || d.byValue == 0 || d.byRange == 0 || d.sure == 0 || d.sureRange == 0 {
 		t.Errorf("%+v: the draws are too narrow", d)
 	}
 }
@@ -250,6 +250,7 @@ type drawn struct {
 	matched, leftOut int
 	counted          int64
 	byValue, byRange int // lists that were divided
+	sure, sureRange  int // rules that match wherever an event comes upon them, told by values, and by an interval
 }
 
 func (d *drawn) agree(t *rapid.T) {
@@ -298,8 +299,16 @@ func (d *drawn) agree(t *rapid.T) {
 
 func (d *drawn) look(l *list) {
 	d.byValue += len(l.keys)
+	for _, p := range l.plain {
+		d.sure += truth(p.sure)
+	}
 	if l.ranges != nil {
 		d.byRange++
+		for _, run := range l.ranges.runs {
+			for _, s := range run {
+				d.sureRange += truth(s.sure)
+			}
+		}
 	}
 	for i := range l.keys {
 		l.keys[i].each(d.look)
@@ -392,7 +401,7 @@ func TestKeyIsTheFieldWithMostValues(t *testing.T) {
 	if len(x.always.plain) != 0 || len(x.keys) != 1 || x.keys[0].slot != 2 || len(x.keys[0].texts) != 101 || len(x.keys[0].texts["s-x"].keys[0].texts["k07"].plain) != 100 {
 		t.Errorf("%d without key, keys %+v", len(x.always.plain), x.keys)
 	}
-	if !x.find(v) || !slices.Equal(v.found, []int32{7}) {
+	if !x.find(v) || !slices.Equal(ids(v.found), []int32{7}) {
 		t.Errorf("found %v, want rule 7 alone", v.found)
 	}
 }
@@ -423,7 +432,7 @@ func TestLongListsAreDivided(t *testing.T) {
 		s := benchSet(t, 1000, c.when)
 		x := s.business["order"].index
 		v := look(order(s, "k07"), time.UTC)
-		if !x.find(v) || !slices.Equal(v.found, c.want) {
+		if !x.find(v) || !slices.Equal(ids(v.found), c.want) {
 			t.Errorf("%s: found %v, want %v", c.name, v.found, c.want)
 		}
 		v.release()
@@ -443,6 +452,13 @@ func TestLongListsAreDivided(t *testing.T) {
 			t.Errorf("%s: a list of %d rules is gone through one by one", c.name, n)
 		}
 	}
+}
+
+func ids(list []found) (out []int32) {
+	for _, f := range list {
+		out = append(out, f.id)
+	}
+	return out
 }
 
 // A rule with many values in each of several `in`s stands in a bounded number of lists.

@@ -10,6 +10,9 @@ import (
 	"github.com/notifier/notifier/internal/intent"
 )
 
+// life is when a rule acts: from the first moment, until the first one after, each zero where there is no bound.
+type life struct{ from, until time.Time }
+
 // life reads from and until. Whether a rule is alive is asked of the event's time, as package event gives it (a time ahead of the
 // broker's is the broker's), not of the clock: so a verdict is the same in every instance, when a batch is evaluated again after a
 // crash, and when old events are tried with a rule; and an event of the last minute counts although a backlog delays it, within the
@@ -23,29 +26,35 @@ func (l *loader) life(n *diag.Node, r *Rule) {
 		}
 	}
 	from, until := n.Get("from"), n.Get("until")
-	r.from = l.moment(from)
-	r.until = l.moment(until)
+	if from == nil && until == nil {
+		return
+	}
+	r.life = &life{l.moment(from), l.moment(until)}
 	switch {
-	case r.until.IsZero():
-	case !r.from.IsZero() && !r.until.After(r.from):
+	case r.life.until.IsZero():
+	case !r.life.from.IsZero() && !r.life.until.After(r.life.from):
 		until.Error("N532", diag.Text{EN: "`until` is not after `from`: the rule would never act", ZH: "`until` 不晚于 `from`：规则永远不会触发"}, diag.Text{EN: "a later `until`, or an earlier `from`", ZH: "请把 `until` 改晚，或把 `from` 改早"})
-	case !r.until.After(l.opt.Now):
+	case !r.life.until.After(l.opt.Now):
 		until.Warn("W532", diag.Text{EN: "the rule is over: it acts on no event from `until` on", ZH: "这条规则已经结束：`until` 之后的事件不再触发"}, diag.Text{EN: "remove the rule, or a later `until`", ZH: "请删掉这条规则，或把 `until` 改晚"})
 	}
 }
 
 // alive reports whether the rule acts on events of a time: from is the first moment, until the first one after.
 func (r *Rule) alive(at time.Time) bool {
-	return (r.from.IsZero() || !at.Before(r.from)) && (r.until.IsZero() || at.Before(r.until))
+	l := r.life
+	return l == nil || (l.from.IsZero() || !at.Before(l.from)) && (l.until.IsZero() || at.Before(l.until))
 }
 
 // Life gives from and until of the rule, zero where it has no bound, and whether it acts on events of a time.
 func (r *Rule) Life(at time.Time) (from, until time.Time, alive bool) {
-	return r.from, r.until, r.alive(at)
+	if r.life != nil {
+		from, until = r.life.from, r.life.until
+	}
+	return from, until, r.alive(at)
 }
 
 // bounded reports whether the rule has a life of its own.
-func (r *Rule) bounded() bool { return !r.from.IsZero() || !r.until.IsZero() }
+func (r *Rule) bounded() bool { return r.life != nil }
 
 var momentText = regexp.MustCompile(`^([0-9]{4})-([0-9]{2})-([0-9]{2})[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2}))?$`)
 

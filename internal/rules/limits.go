@@ -35,7 +35,7 @@ func (l *loader) limits(own, defaults *diag.Node, r *Rule) {
 		}
 	}
 	get := func(key string) *diag.Node { return either(own, defaults, key) }
-	p := &r.policy
+	p := r.policy
 	if s, ok := get("priority").Enum("low", "normal", "high", "urgent"); ok {
 		p.Priority = map[string]intent.Priority{"low": intent.Low, "normal": intent.Normal, "high": intent.High, "urgent": intent.Urgent}[s]
 	}

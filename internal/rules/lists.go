@@ -14,9 +14,16 @@ import (
 // A part of a first clause that does not hold always leaves the rule out rightly: what that clause lacks is counted by its
 // group (see index), and later clauses would not be asked. A rule with a life of its own is in no group, so it is never told apart.
 type list struct {
-	plain  []posting // one by one
-	keys   []key     // by the value of one more field
-	ranges *ranges   // by what they ask of a number; nil: none
+	plain  []posting  // one by one
+	near   [2]posting // the memory of plain, as long as there are no more: one look less into memory far away
+	keys   []key      // by the value of one more field
+	ranges *ranges    // by what they ask of a number; nil: none
+}
+
+func newList() *list {
+	l := &list{}
+	l.plain = l.near[:0]
+	return l
 }
 
 // short is how many rules are looked at one by one: fewer than a look into a map costs.
@@ -35,6 +42,12 @@ type ranges struct {
 type span struct {
 	lo, hi, most float64 // most: the greatest hi up to here
 	id           int32
+	loOut, hiOut bool // the end itself does not belong to it
+	sure         bool // as of a posting, where the number is there
+}
+
+func (s *span) holds(n float64) bool {
+	return (n > s.lo || n == s.lo && !s.loOut) && (n < s.hi || n == s.hi && !s.hiOut)
 }
 
 // arranger divides the lists of an index while it is made.
@@ -54,8 +67,9 @@ func newArranger(entries []entry, short int) *arranger {
 	return a
 }
 
-// divide divides a list whose rules are told apart by the fields asked already.
-func (a *arranger) divide(l *list, asked []int) {
+// divide divides a list whose rules are told apart by the fields asked already. All of them stand under their values of the fields in
+// path.
+func (a *arranger) divide(l *list, path, asked []int) {
 	for len(l.plain) > a.short {
 		slot, ok := a.telling(l.plain, asked)
 		if !ok {
@@ -63,6 +77,7 @@ func (a *arranger) divide(l *list, asked []int) {
 		}
 		k := newKey(slot)
 		asked = append(slices.Clip(asked), slot)
+		below := append(slices.Clip(path), slot)
 		l.plain = slices.DeleteFunc(l.plain, func(p posting) bool {
 			part := a.part(p.id, slot, asked)
 			if part != nil {
@@ -70,13 +85,45 @@ func (a *arranger) divide(l *list, asked []int) {
 			}
 			return part != nil
 		})
-		k.each(func(sub *list) { a.divide(sub, asked) })
+		k.each(func(sub *list) { a.divide(sub, below, asked) })
 		l.keys = append(l.keys, k)
 	}
 	if len(l.plain) > a.short {
-		a.byRange(l)
+		a.byRange(l, path)
 	}
 	l.plain = slices.Clip(l.plain)
+	for i := range l.plain {
+		in := &l.plain[i]
+		in.sure = a.sure(in.id, path, func(p *simple) bool {
+			return p.op >= opLess && p.op == in.op && p.slot == int(in.slot) && p.num == in.num
+		})
+	}
+}
+
+// sure reports whether a rule matches wherever an event comes upon it: all that it asks is equality with the values that path led by, or
+// told, which is asked where it stands. Then neither rule nor condition need be looked at.
+func (a *arranger) sure(id int32, path []int, told func(*simple) bool) bool {
+	e := &a.entries[id]
+	if !e.grouped() || len(e.when) != 1 || !e.simple {
+		return false
+	}
+	parts := e.when[0].parts
+	for i := range parts {
+		p := &parts[i]
+		if told(p) || p.op == opHas && slices.Contains(path, p.slot) {
+			continue
+		}
+		slot, ok := p.equality()
+		if !ok || !slices.Contains(path, slot) {
+			return false
+		}
+		for j := range parts {
+			if other, ok := parts[j].equality(); ok && other == slot && j != i { // of two on one field, path knows one
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // telling gives the field with most values among the keys of the rules; false when there are no keys.
@@ -125,7 +172,7 @@ func (a *arranger) part(id int32, slot int, asked []int) (found *simple) {
 }
 
 // byRange takes the rules that ask for an interval of the number that has most different ones.
-func (a *arranger) byRange(l *list) {
+func (a *arranger) byRange(l *list, path []int) {
 	asks := map[int]map[[2]float64]bool{}
 	for _, p := range l.plain {
 		for _, slot := range a.compared(p.id) {
@@ -151,6 +198,7 @@ func (a *arranger) byRange(l *list) {
 		}
 		s := a.entries[p.id].span(r.slot)
 		s.id = p.id
+		s.sure = a.sure(p.id, path, func(p *simple) bool { return p.op >= opLess && p.slot == r.slot })
 		run := 2
 		if math.IsInf(s.hi, 1) {
 			run = 0
@@ -187,18 +235,22 @@ func (a *arranger) compared(id int32) (slots []int) {
 	return slots
 }
 
-// span is what the first clause asks of a number at least; whether the ends belong to it is asked of the parts.
+// span is what the first clause asks of a number.
 func (e *entry) span(slot int) span {
 	s := span{lo: math.Inf(-1), hi: math.Inf(1)}
 	for _, p := range e.when[0].parts {
 		if p.slot != slot {
 			continue
 		}
-		switch p.op {
+		switch out := p.op == opMore || p.op == opLess; p.op {
 		case opMore, opMoreOrEqual:
-			s.lo = max(s.lo, p.num)
+			if p.num > s.lo || p.num == s.lo && out {
+				s.lo, s.loOut = p.num, out
+			}
 		case opLess, opLessOrEqual:
-			s.hi = min(s.hi, p.num)
+			if p.num < s.hi || p.num == s.hi && out {
+				s.hi, s.hiOut = p.num, out
+			}
 		}
 	}
 	return s
@@ -210,8 +262,9 @@ func (x *index) sift(l *list, v *view) {
 		return
 	}
 	for i := range l.plain {
-		if p := &l.plain[i]; !p.out(v.ev.Values) {
-			x.take(p.id, v)
+		p := &l.plain[i]
+		if holds, known := p.asked(v.ev.Values); holds {
+			x.take(p.id, p.sure && known, v)
 		}
 	}
 	for i := range l.keys {
@@ -223,9 +276,9 @@ func (x *index) sift(l *list, v *view) {
 }
 
 func (r *ranges) sift(x *index, v *view) {
-	n := 0.0 // as simple.holds reads a field that is absent
+	n, known := 0.0, false // as simple.holds reads a field that is absent
 	if val := &v.ev.Values[r.slot]; val.OK() {
-		n = val.Num
+		n, known = val.Num, true
 	}
 	for _, run := range r.runs {
 		from, to := 0, len(run) // the first that begins after n
@@ -237,17 +290,29 @@ func (r *ranges) sift(x *index, v *view) {
 			}
 		}
 		for i := from - 1; i >= 0 && run[i].most >= n; i-- { // of a number that is none nothing is found
-			if run[i].hi >= n {
-				x.take(run[i].id, v)
+			if s := &run[i]; s.holds(n) {
+				x.take(s.id, s.sure && known, v)
 			}
 		}
 	}
 }
 
+// found is a rule that may match, or surely does.
+type found struct {
+	id   int32
+	sure bool
+}
+
 // take adds a rule that may match.
-func (x *index) take(id int32, v *view) {
-	if e := &x.entries[id]; e.first&v.missing == 0 && e.mayMatch(v) {
-		v.found = append(v.found, id)
+func (x *index) take(id int32, sure bool, v *view) {
+	if sure {
+		v.found = append(v.found, found{id, true})
+		return
+	}
+	if e := &x.entries[id]; e.first&v.missing == 0 {
+		if may, surely := e.mayMatch(v); may {
+			v.found = append(v.found, found{id, surely})
+		}
 	}
 }
 
@@ -290,7 +355,7 @@ func (k *key) file(part *simple, in posting) {
 		case bool:
 			l := &k.bools[truth(v)]
 			if *l == nil {
-				*l = &list{}
+				*l = newList()
 			}
 			(*l).plain = append((*l).plain, in)
 		}
@@ -300,7 +365,7 @@ func (k *key) file(part *simple, in posting) {
 func add[K comparable](to map[K]*list, k K, in posting) {
 	l := to[k]
 	if l == nil {
-		l = &list{}
+		l = newList()
 		to[k] = l
 	}
 	l.plain = append(l.plain, in)

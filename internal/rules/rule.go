@@ -26,50 +26,56 @@ const (
 
 // Rule is one entry of a rule file, compiled.
 type Rule struct {
-	Name, Title, Owner string
-	Notes              string
-	Links              []string
-	Mode               Mode
-	Class              string // marketing | service; "" for tag rules
-	Events             []string
-	Account            string
-	Action             intent.Action
-	File               string
-	Line               int
-	Tests              []*Test
-	Revision           string // of this rule alone; on every intent it makes
+	// What is read for each event that matches comes first: of many rules those of one event are in none of the processor's caches. Of
+	// most it is one line of memory.
+	Name     string
+	Revision string // of this rule alone; on every intent it makes
+	content  *content
+	print    *imprint
+	plain    bool // see imprint
+	parked   atomic.Bool
+	own      content // what content points to: the next line
+
+	Account      string
+	Class        string // marketing | service; "" for tag rules
+	Action       intent.Action
+	Mode         Mode
+	Title, Owner string
+	Notes        string
+	Links        []string
+	Events       []string
+	File         string
+	Line         int
+	Tests        []*Test
 
 	always       bool
 	when         []*condition // all must be met
 	unless       []*condition // none may be met
 	tags         []*tagTemplate
-	to           *template // nil: the event's user
-	toList       string    // the list field of `to`, or ""
-	audience     *audience
-	content      *content
-	merge        *merge
-	policy       intent.Policy // without Expire
-	expire       time.Duration
 	scope        *scope
-	once         *once
 	reserve      int // slots of the day, until reserveUntil
 	reserveUntil int // minutes from midnight
 	specs        []*event.Spec
+	policy       *intent.Policy // without Expire
+	expire       time.Duration
+	life         *life     // nil: no bound
+	to           *template // nil: the event's user
+	toList       string    // the list field of `to`, or ""
+	audience     *audience
+	merge        *merge
+	once         *once
+	userWhen     *condition // over the profile table
+	percent      int        // of a canary
+	variants     []variant
+	next         []string   // accounts to try after Account
 	unclear      bool       // its events may have more fields: a mistake in the catalogue
 	guessed      bool       // specs is what an unknown event seems to mean
 	node         *diag.Node // of its name
 	oneNode      *diag.Node // merge.one
 	tagNodes     []tagNode
-	groups       []*group  // that count for its first clause, one per event
-	from         time.Time // life; zero: no bound
-	until        time.Time
-	percent      int        // of a canary
-	userWhen     *condition // over the profile table
-	variants     []variant
-	next         []string     // accounts to try after Account
+	groups       []*group     // that count for its first clause, one per event
 	left         atomic.Int64 // tags left out: a field was absent, or the text is no tag
 	slow         atomic.Int64 // times that it took too long: see watch.go
-	parked       atomic.Bool
 }
 
 var ruleName = regexp.MustCompile(`^[a-z0-9-]{3,60}$`)
@@ -81,7 +87,7 @@ func (l *loader) ruleFile(d *diag.Doc) {
 	version(root)
 	defaults := root.Get("defaults")
 	if defaults != nil && defaults.Keys("owner", "class", "account", "approval", "limits") {
-		l.limits(defaults.Get("limits"), nil, &Rule{})
+		l.limits(defaults.Get("limits"), nil, &Rule{policy: &intent.Policy{}})
 	}
 	list := root.Need("rules")
 	if list != nil && len(list.List()) == 0 {
@@ -116,7 +122,7 @@ func (l *loader) rule(n, defaults *diag.Node) *Rule {
 		"account", "merge", "send_at", "limits", "approval", "rongcloud", "getui", "tests") {
 		return nil
 	}
-	r := &Rule{Line: n.Line, node: n.Need("name"), Mode: Live}
+	r := &Rule{Line: n.Line, node: n.Need("name"), Mode: Live, policy: &intent.Policy{}}
 	var named bool
 	if r.Name, named = r.node.String(); r.node == nil {
 		r.node = n

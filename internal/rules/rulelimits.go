@@ -59,7 +59,7 @@ func rate(n *diag.Node, rolling bool) (intent.Cap, bool) {
 // checked.
 func (l *loader) ruleLimits(own, defaults *diag.Node, r *Rule) {
 	get := func(key string) *diag.Node { return either(own, defaults, key) }
-	p := &r.policy
+	p := r.policy
 	l.once(get("once"), r)
 	for _, n := range get("rule").List() {
 		if c, ok := rate(n, false); ok {

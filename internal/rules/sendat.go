@@ -42,7 +42,7 @@ func (l *loader) sendAt(n *diag.Node, r *Rule) {
 
 // waits judges send_at beside quiet hours and expire. It runs when the limits have been read.
 func (r *Rule) waits(n *diag.Node) {
-	p := &r.policy
+	p := r.policy
 	if p.SendAt == nil {
 		return
 	}

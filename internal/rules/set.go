@@ -61,6 +61,7 @@ func (s *Set) index(table map[string]*event.Field) {
 	s.users = &userConditions{scope: userScope(table, s.Catalogue.Specs), compiled: map[string]*condition{}}
 	accounts := map[string]bool{}
 	s.reserves = map[string][]intent.Reserve{}
+	imprints(s.Rules)
 	for _, r := range s.Rules {
 		if r.Action == intent.Tags {
 			s.tagRules[r.Account] = append(s.tagRules[r.Account], r)
@@ -69,6 +70,11 @@ func (s *Set) index(table map[string]*event.Field) {
 		}
 		if r.Mode == Off {
 			continue
+		}
+		if r.content != nil {
+			for _, c := range append([]*content{r.content}, r.content.variants...) {
+				c.fix()
+			}
 		}
 		if r.asksUsers() {
 			accounts[r.Account] = true

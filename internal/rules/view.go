@@ -12,7 +12,7 @@ import (
 type view struct {
 	eventSource
 	missing uint64         // bits of index.needed
-	found   []int32        // entries of the index
+	found   []found        // entries of the index
 	env     map[string]any // what programs have asked for so far
 	get     lookup         // for texts
 	press   press
