@@ -384,22 +384,38 @@ func TestGetuiListsAreNeverRepeated(t *testing.T) {
     limits: {quiet: none, expire: 1h}`, `body: "lamps"}
     limits: {quiet: none, expire: 3h, }
     send_at: "09:00"`, 1)
-	for _, lost := range []bool{false, true} {
-		t.Run(fmt.Sprint("lost ", lost), func(t *testing.T) {
+	for _, end := range []string{"told", "lost", "unheard by a process that dies"} {
+		t.Run("its answer is "+end, func(t *testing.T) {
 			simulate(t, setup{rules: rules, quiet: true}, func(t *testing.T, w *world) {
-				p := &peer{unknown: []string{"u_3"}}
-				if lost {
-					p.fault = always("", "reset", "POST /push/list/alias", 99)
+				const list = "POST /push/list/alias"
+				p, done := &peer{unknown: []string{"u_3"}}, make(chan struct{})
+				switch end {
+				case "lost":
+					p.fault = always("", "reset", list, 99)
+				case "unheard by a process that dies":
+					p.fault = func(call string, n int) (string, string) {
+						if call == list && n == 1 {
+							close(done)
+							return "", "reset"
+						}
+						return "", ""
+					}
 				}
 				defer w.getui(p)()
-				d := w.start(w.second(""))
+				s := w.second("")
+				d := w.start(s)
 				var events []string
 				users := 40
-				if lost { // as many as one call has: their fates are one record of the ledger
+				if end == "lost" { // as many as one call has: their fates are one record of the ledger
 					users = 400
 				}
 				for i := range users {
 					events = append(events, w.order(fmt.Sprint("u_", i), "x"))
+				}
+				if end == "unheard by a process that dies" {
+					<-done
+					d.kill()
+					d = w.start(s)
 				}
 				time.Sleep(2 * time.Hour)
 				d.stop()
@@ -407,7 +423,7 @@ func TestGetuiListsAreNeverRepeated(t *testing.T) {
 				for i, e := range events {
 					want := "SENT"
 					switch {
-					case lost:
+					case end != "told":
 						want = "UNKNOWN"
 					case i == 3:
 						want = "DEAD(rejected-by-vendor)"
@@ -416,7 +432,7 @@ func TestGetuiListsAreNeverRepeated(t *testing.T) {
 						t.Errorf("user %d is %s, want %s", i, words[e], want)
 					}
 				}
-				if p.counts["POST /push/list/alias"] != 1 || p.counts["POST /push/single/alias"] != 0 {
+				if p.counts[list] != 1 || p.counts["POST /push/single/alias"] != 0 {
 					t.Errorf("calls %v", p.counts)
 				}
 				for user, texts := range p.delivered {
@@ -507,6 +523,59 @@ func TestGetuiIsTriedOnlyWhenTheFirstDidNotAct(t *testing.T) {
 				}
 				if got := w.words()[event]; got != tc.fates || first != tc.first || len(p.delivered["user_1"]) != tc.second {
 					t.Errorf("%s, %d at the first, %v at the second; want %s, %d, %d", got, first, p.delivered, tc.fates, tc.first, tc.second)
+				}
+			})
+		})
+	}
+}
+
+// The same the other way round: Getui is the first account, RongCloud the second.
+func TestRongCloudIsTriedOnlyWhenGetuiDidNotAct(t *testing.T) {
+	const single = "POST /push/single/alias"
+	rules := strings.ReplaceAll(getuiRules, "    when: always\n", "    when: always\n    account: [second, main]\n")
+	for _, tc := range []struct {
+		name          string
+		before, after string // of Getui's pushes
+		times         int
+		gone          bool // nobody listens there
+		fates         string
+		first, second int // delivered
+	}{
+		{name: "it acts", fates: "SENT", first: 1},
+		{name: "it acts and its answer is lost", after: "reset", times: 1, fates: "SENT", first: 1},
+		{name: "it acts and its answers are lost for ever", after: "reset", times: 99, fates: "UNKNOWN", first: 1},
+		{name: "it says nothing, for ever", before: "reset", times: 99, fates: "UNKNOWN"},
+		{name: "nobody listens", gone: true, fates: "COALESCED SENT", second: 1},
+		{name: "it refuses the token, and the next", before: "401 10001", times: 99, fates: "COALESCED SENT", second: 1},
+		{name: "it has black-listed the app", before: "401 10002", times: 99, fates: "COALESCED SENT", second: 1},
+		{name: "it refuses the push itself", before: "400 20009", times: 99, fates: "DEAD(rejected-by-vendor)"},
+		{name: "it does not know the user", before: "400 20001", times: 99, fates: "DEAD(rejected-by-vendor)"},
+		{name: "it has had enough for this minute", before: "401 10005", times: 1, fates: "SENT", first: 1},
+		{name: "it has had enough for the day", before: "403 30009", times: 99, fates: "SUPPRESSED(expired)"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			simulate(t, setup{rules: rules, quiet: true}, func(t *testing.T, w *world) {
+				p := &peer{fault: always(tc.before, tc.after, single, tc.times)}
+				defer w.getui(p)()
+				if tc.gone {
+					w.dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+						if addr == getuiAddr {
+							return nil, &net.OpError{Op: "dial", Err: fmt.Errorf("refused")}
+						}
+						return w.net.DialContext(ctx, network, addr)
+					}
+				}
+				w.write("secret", sandbox.DefaultSecret)
+				w.write("master", "ms")
+				d := w.start(w.settingsFile("a", 8088, 2, fmt.Sprintf(defaultAccount, w.dir, hosts)+
+					fmt.Sprintf("\n  second: {vendor: getui, host: \"http://%s\", app_id: AppId1, app_key: k, master_secret: \"${file:%s/master}\"}\n", getuiAddr, w.dir)))
+				time.Sleep(time.Minute)
+				event := w.order("user_1", "lamp")
+				time.Sleep(2 * time.Hour)
+				d.stop()
+				second := len(w.executed("/push/user.json"))
+				if got := w.words()[event]; got != tc.fates || len(p.delivered["user_1"]) != tc.first || second != tc.second {
+					t.Errorf("%s, %v at Getui, %d at RongCloud; want %s, %d, %d", got, p.delivered, second, tc.fates, tc.first, tc.second)
 				}
 			})
 		})
