@@ -90,6 +90,9 @@ func (p *peer) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if err := schema.Request(r.Method, r.URL.EscapedPath(), body); err != nil {
 		p.t.Errorf("a call breaks the vendor's schema: %v\n%s", err, body)
 	}
+	if h := r.Header.Get("Traceparent"); h != "" {
+		p.t.Errorf("%s has the trace context %s", call, h)
+	}
 	say := func(status, code int, data string) {
 		rw.WriteHeader(status)
 		_, _ = fmt.Fprintf(rw, `{"code":%d,"msg":"%s","data":%s}`, code, map[int]string{20001: "target user is invalid"}[code], data)

@@ -148,7 +148,7 @@ rules:
     mode: live
     class: marketing
     when: always
-    broadcast: {audience: {all_of: ["city_${city}"]}, body: "${count} ${latest.product}"}
+    broadcast: {audience: {all_of: ["city_${city}"]}, title: "Sale", body: "${count} ${latest.product}"}
     merge: {wait: 5m}
     limits: {quiet: none, expire: 240h}
   - name: order
@@ -256,6 +256,178 @@ func TestATraceGoesFromTheProducerToTheVendor(t *testing.T) {
 		}
 		if b, err := w.reader().Books(t.Context()); err != nil || !b.Balanced() || b.Intents != 8 || b.Dead != 1 {
 			t.Errorf("books: %+v, %v", b, err)
+		}
+	})
+}
+
+const tracedTags = `  - name: city-tag
+    event: profile.changed
+    tags: ["city_${city}"]
+  - name: level-up
+    event: profile.changed
+    mode: live
+    class: service
+    when: changed(level) and level == "vip"
+    push: {body: "now ${level}"}
+    limits: {expire: 1h}
+`
+
+// What a profile event leads to is its trace: the tags, which the newest event gives, and the pushes that follow from the change. A call that
+// was under way when its process died is told by the next owner, as what became of it.
+func TestTracesOfProfilesAndOfCallsThatDied(t *testing.T) {
+	simulate(t, setup{rules: tracedRules + tracedTags, keys: withTraces, quiet: true}, func(t *testing.T, w *world) {
+		c := new(otlp.Collector)
+		defer w.collector(c)()
+		s := w.one("")
+		d := w.start(s)
+		time.Sleep(time.Minute)
+		profile := func(n int, fields map[string]any) {
+			w.traced(profiles, parent(n, 1), map[string]any{"event_id": fmt.Sprint("canary-profile-", n), "ts": now(), "user_id": "canary-user", "profile": fields})
+		}
+		profile(1, map[string]any{"city": "bj", "level": "normal"})
+		time.Sleep(time.Minute)
+		profile(2, map[string]any{"city": "sh"})
+		time.Sleep(time.Second)
+		profile(3, map[string]any{"city": "gz", "level": "vip"})
+		time.Sleep(time.Minute)
+		if err := w.vendor.Arm(sandbox.Fault{Kind: "timeout_after", Path: "/push/user.json"}); err != nil {
+			t.Fatal(err)
+		}
+		w.tracedOrder(parent(4, 1), "canary-user", "canary-lamp")
+		time.Sleep(2 * time.Second)
+		d.kill()
+		d = w.start(s)
+		time.Sleep(6 * session)
+		d.stop()
+		spans, problems := c.Spans()
+		if len(problems) > 0 {
+			t.Error(problems)
+		}
+		for n, want := range map[int][]string{
+			1: {"call /user/tag/set.json under wait tags", "evaluate profile.changed under the producer", "wait tags under evaluate profile.changed"},
+			2: {"coalesce tags under evaluate profile.changed: COALESCED", "evaluate profile.changed under the producer"},
+			3: {"call /push/user.json under wait level-up", "call /user/tag/set.json under wait tags, with 0002 coalesce tags", "evaluate profile.changed under the producer",
+				"wait level-up under evaluate profile.changed", "wait tags under evaluate profile.changed"},
+			4: {"call /push/user.json under evaluate order.paid FAILED unknown", "evaluate order.paid under the producer", "wait order under evaluate order.paid"},
+		} {
+			if d := cmp.Diff(want, drawn(spans, hex32(n))); d != "" {
+				t.Errorf("trace %d (-want +got):\n%s", n, d)
+			}
+		}
+		bodies, _ := c.Requests()
+		if slices.ContainsFunc(bodies, func(b []byte) bool { return bytes.Contains(b, []byte("canary")) || bytes.Contains(b, []byte("city_")) }) {
+			t.Error("a span holds a user, an event id or a tag")
+		}
+	})
+}
+
+// A collector that takes requests and never answers holds up no event, no call and no drain, not even one that has calls to wait for.
+func TestACollectorThatHangsHoldsNothingUp(t *testing.T) {
+	simulate(t, setup{rules: tracedRules, keys: withTraces, quiet: true}, func(t *testing.T, w *world) {
+		never := make(chan struct{})
+		asked := 0
+		stop := w.collector(&otlp.Collector{Answer: func(int, []otlp.Span) (int, int64) { asked++; <-never; return 0, 0 }})
+		defer stop()
+		defer close(never)
+		d := w.start(w.one("    brake: 100000 in 10m\n"))
+		time.Sleep(time.Minute)
+		for range 10 {
+			for i := range 500 {
+				w.order(fmt.Sprint("u", i), w.id("product"))
+			}
+			time.Sleep(time.Minute)
+		}
+		words := w.words()
+		for id, n := range w.events {
+			if id == "order" && (n != 5000 || len(words) != n) {
+				t.Errorf("%d fates of %d events", len(words), n)
+			}
+		}
+		if err := w.vendor.Arm(sandbox.Fault{Kind: "timeout_after", Times: -1, DelayMS: 120_000}); err != nil {
+			t.Fatal(err)
+		}
+		last := w.order("u1", "lamp")
+		time.Sleep(time.Second)
+		d.stop() // within 10 s
+		if got := w.words()[last]; got != "UNKNOWN" || asked == 0 {
+			t.Errorf("the push in flight is %q; the collector was asked %d times", got, asked)
+		}
+		if n := w.said("spans were dropped"); n == 0 || n > 12 {
+			t.Errorf("it was said %d times that spans are dropped", n)
+		}
+		w.books(5001)
+	})
+}
+
+// said counts the lines of a quiet world's log that hold words.
+func (w *world) said(words string) (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, line := range w.unsaid {
+		if strings.Contains(line, words) {
+			n++
+		}
+	}
+	return n
+}
+
+// Getui's calls are traced alike. Its peer here refuses every call with a trace context.
+func TestATraceGoesToGetui(t *testing.T) {
+	simulate(t, setup{rules: tracedRules, keys: withTraces, quiet: true}, func(t *testing.T, w *world) {
+		defer w.getui(new(peer))()
+		c := new(otlp.Collector)
+		defer w.collector(c)()
+		d := w.start(w.second(""))
+		time.Sleep(time.Minute)
+		w.tracedOrder(parent(1, 1), "u1", "canary-lamp")
+		time.Sleep(time.Minute)
+		d.stop()
+		spans, problems := c.Spans()
+		got := drawn(spans, hex32(1))
+		if len(problems) > 0 || len(got) != 3 || !strings.HasPrefix(got[0], "call /push/single/") || !strings.HasSuffix(got[0], " under wait order") {
+			t.Errorf("%v %q", problems, got)
+		}
+	})
+}
+
+// Without tracing.endpoint nothing listens to a record's trace context: no connection, no span, nothing in the intents and the ledger.
+func TestTracingIsOffByDefault(t *testing.T) {
+	simulate(t, setup{rules: tracedRules, quiet: true}, func(t *testing.T, w *world) {
+		c := new(otlp.Collector)
+		defer w.collector(c)()
+		d := w.start(w.one(""))
+		time.Sleep(time.Minute)
+		w.tracedOrder(parent(1, 1), "u1", "lamp")
+		w.tracedSale(parent(2, 1), "one")
+		w.tracedSale(parent(3, 1), "two")
+		time.Sleep(time.Minute)
+		if n := d.cable.dialled("127.0.0.1:4318"); n != 0 {
+			t.Errorf("%d connections to a collector", n)
+		}
+		d.stop()
+		if bodies, _ := c.Requests(); len(bodies) > 0 {
+			t.Errorf("%d requests to a collector", len(bodies))
+		}
+		cl, err := kgo.NewClient(append(slices.Clone(w.kafka), kgo.ConsumeTopics(prefix+".intents", prefix+".ledger"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer cl.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		intents := 0
+		for ctx.Err() == nil {
+			cl.PollFetches(ctx).EachRecord(func(r *kgo.Record) {
+				if r.Topic == prefix+".intents" {
+					intents++
+				}
+				if bytes.Contains(r.Value, []byte("00-0000")) || len(r.Headers) > 0 {
+					t.Errorf("a record of %s holds a trace context: %q %v", r.Topic, r.Value, r.Headers)
+				}
+			})
+		}
+		if intents != 3 {
+			t.Errorf("%d intents, want 3", intents)
 		}
 	})
 }
