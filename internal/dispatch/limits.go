@@ -97,6 +97,21 @@ func capEnd(c intent.Cap, at time.Time, zone *time.Location) time.Time {
 	return at.Add(c.In)
 }
 
+// longest is how long a send may count whatever the zone: the settings may name another one after a restart, in which the period goes on. A day
+// has up to 25 hours.
+func longest(c intent.Cap) time.Duration {
+	const day, change = 24 * time.Hour, time.Hour
+	switch c.Each {
+	case "day":
+		return day + change
+	case "week":
+		return 7*day + change
+	case "month":
+		return 31*day + change
+	}
+	return c.In
+}
+
 // together reports whether two sends are counted in one part: those of a calendar period are, and of a rolling window those that
 // lie within a thirtieth of it. The part counts until its last send is a window old, so what is allowed is never too much.
 func together(c intent.Cap, x, y time.Time, zone *time.Location) bool {
@@ -114,7 +129,7 @@ func (a *actor) count(c counted, at time.Time) {
 		s = &ledger.Sends{}
 		a.sends[c.id] = s
 	}
-	for since := capStart(c.Cap, at, a.opt.Zone); len(s.Parts) > 0 && !s.Parts[0].At.After(since); {
+	for since := at.Add(-longest(c.Cap)); len(s.Parts) > 0 && !s.Parts[0].At.After(since); {
 		s.Parts = s.Parts[1:]
 	}
 	if last := len(s.Parts) - 1; last >= 0 && together(c.Cap, s.Parts[last].At, at, a.opt.Zone) {
@@ -123,7 +138,7 @@ func (a *actor) count(c counted, at time.Time) {
 	} else {
 		s.Parts = append(s.Parts, ledger.SendsPart{At: at.UTC(), N: 1})
 	}
-	s.Until = capEnd(c.Cap, at, a.opt.Zone).UTC()
+	s.Until = at.Add(longest(c.Cap)).UTC()
 	a.counts[c.id] = true
 }
 

@@ -126,7 +126,8 @@ type Taken struct {
 }
 
 // Sends counts the sends of one rule for one of its limits, oldest first. Sends of one rolling window are counted in up to
-// SendsParts parts and a part counts until its last send is a window old; a calendar period is one part.
+// SendsParts parts and a part counts until its last send is a window old; a calendar period is one part, kept
+// for as long as it could count in any timezone.
 type Sends struct {
 	Parts []SendsPart `json:"parts"`
 	Until time.Time   `json:"until"` // when it may be forgotten
