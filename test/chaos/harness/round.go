@@ -14,9 +14,9 @@ import (
 	"github.com/notifier/notifier/test/chaos/rig"
 )
 
-// accounts: two that do everything, and eight more so that many kills can meet an open broadcast, at 2 an hour each. Getui's have no
+// Accounts: two that do everything, and eight more so that many kills can meet an open broadcast, at 2 an hour each. Getui's have no
 // tag rules.
-func accounts(vendor string) (all []rig.Account, shops []string) {
+func Accounts(vendor string) (all []rig.Account, shops []string) {
 	getui := vendor == audit.Getui
 	all = []rig.Account{{Name: "main", Tags: !getui, Getui: getui}, {Name: "second", Tags: !getui, Getui: getui}}
 	for i := range 8 {
@@ -28,9 +28,9 @@ func accounts(vendor string) (all []rig.Account, shops []string) {
 	return all, shops
 }
 
-// vendorFaults make calls last, so that kills find them open, and some end unclear. A late call arrives within the second that the
+// VendorFaults make calls last, so that kills find them open, and some end unclear. A late call arrives within the second that the
 // daemon still charges. The last two stand behind the others: most calls meet them.
-func vendorFaults(vendor string) []rig.Fault {
+func VendorFaults(vendor string) []rig.Fault {
 	faults := slices.Clone(commonFaults)
 	slow := rig.Fault{Path: "/push.json", Kind: "timeout_after", Probability: 0.9, DelayMS: 700}
 	if vendor == audit.Getui {
@@ -85,14 +85,14 @@ type round struct {
 // newRound starts the vendor. The caller runs the round, which ends it.
 func newRound(ctx context.Context, o Options, dir string, seed uint64, kills int) (*round, error) {
 	r := &round{opt: o, want: kills, random: rand.New(rand.NewPCG(seed, 2)), fired: map[string]int{}, missed: map[string]int{}, freezes: map[string]int{}}
-	r.all, r.shops = accounts(o.Vendor)
+	r.all, r.shops = Accounts(o.Vendor)
 	r.feeder = rig.NewFeeder(seed, r.shops, userOf(o.Vendor))
 	r.turn = r.random.IntN(len(failpoints))
 	var err error
 	if r.sandbox, err = rig.StartSandbox(ctx, o.Program, dir, seed, r.all); err != nil {
 		return nil, err
 	}
-	for _, f := range vendorFaults(o.Vendor) {
+	for _, f := range VendorFaults(o.Vendor) {
 		if err := r.sandbox.Arm(ctx, f); err != nil {
 			r.sandbox.Kill()
 			return nil, err
@@ -177,7 +177,7 @@ func (r *round) run(ctx context.Context) (*audit.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	problem, err := judge(ctx, r.opt.Root, r.sandbox.Journal)
+	problem, err := Judge(ctx, r.opt.Root, r.sandbox.Journal)
 	if problem != "" {
 		r.problem("%s", problem)
 	}

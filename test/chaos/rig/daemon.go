@@ -17,33 +17,50 @@ import (
 // Prefix is the prefix of the daemon's own topics and groups.
 const Prefix = "notifier"
 
-// Daemon is one `notifier run` with an embedded broker. It can be killed and started again; its log goes on in the same file.
+// Daemon is one `notifier run`. It can be killed and started again; its log goes on in the same file.
 type Daemon struct {
 	*Process
 	Started  time.Time
 	binary   string
 	dir      string
-	data     string
+	name     string
+	data     string // of the embedded broker
 	settings string
 	admin    string
 }
 
-// NewDaemon writes the settings; Start runs the daemon.
+// NewDaemon writes the settings of a daemon with an embedded broker; Start runs it.
 func NewDaemon(binary, dir, rules string, s *Sandbox, accounts []Account) (*Daemon, error) {
+	data := filepath.Join(dir, "data")
+	d, err := newDaemon(binary, dir, "notifier", fmt.Sprintf("{embedded: %q, prefix: %s, start: earliest, instance: one}", data, Prefix), rules, s, accounts)
+	if err != nil {
+		return nil, err
+	}
+	d.data = data
+	return d, nil
+}
+
+// NewMember writes the settings of a daemon that works with others on a Kafka of its own; Start runs it.
+func NewMember(binary, dir, instance string, brokers []string, rules string, s *Sandbox, accounts []Account) (*Daemon, error) {
+	kafka := fmt.Sprintf("{brokers: %s, prefix: %s, start: earliest, instance: %s, replication: %d}", "[\""+strings.Join(brokers, "\", \"")+"\"]", Prefix, instance, len(brokers))
+	return newDaemon(binary, dir, instance, kafka, rules, s, accounts)
+}
+
+func newDaemon(binary, dir, name, kafka, rules string, s *Sandbox, accounts []Account) (*Daemon, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("find a free port: %w", err)
 	}
-	d := &Daemon{binary: binary, dir: dir, data: filepath.Join(dir, "data"), settings: filepath.Join(dir, "notifier.yaml"), admin: l.Addr().String()}
+	d := &Daemon{binary: binary, dir: dir, name: name, settings: filepath.Join(dir, name+".yaml"), admin: l.Addr().String()}
 	l.Close()
 	var b strings.Builder
 	fmt.Fprintf(&b, `version: 1
-kafka: {embedded: %q, prefix: %s, start: earliest, instance: one}
+kafka: %s
 rules: %q
 admin: {listen: %q}
 log: {level: info, format: json}
 accounts:
-`, d.data, Prefix, rules, d.admin)
+`, kafka, rules, d.admin)
 	for _, a := range accounts {
 		if a.Getui {
 			fmt.Fprintf(&b, `  %s:
@@ -64,7 +81,7 @@ accounts:
 // Start runs the daemon with variables of its environment. It does not wait until it is ready.
 func (d *Daemon) Start(env ...string) error {
 	d.Started = time.Now()
-	p, err := start("notifier", d.binary, []string{"run", "-c", d.settings}, append(env, "CHAOS_SECRET="+secret), filepath.Join(d.dir, "notifier.log"), nil)
+	p, err := start("notifier "+d.name, d.binary, []string{"run", "-c", d.settings}, append(env, "CHAOS_SECRET="+secret), filepath.Join(d.dir, d.name+".log"), nil)
 	if err != nil {
 		return err
 	}
