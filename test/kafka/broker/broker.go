@@ -133,6 +133,13 @@ func (c *Cluster) Kill(i int) {
 	if p := c.nodes[i].proc; p != nil {
 		p.Kill()
 		c.nodes[i].proc = nil
+		c.down(i)
+	}
+}
+
+func (c *Cluster) down(i int) {
+	for _, l := range c.links {
+		l.Down(i)
 	}
 }
 
@@ -141,6 +148,7 @@ func (c *Cluster) Leave(i int) {
 	if p := c.nodes[i].proc; p != nil {
 		p.Stop(30 * time.Second)
 		c.nodes[i].proc = nil
+		c.down(i)
 	}
 }
 
@@ -188,6 +196,14 @@ func late(topics kadm.TopicDetails) string {
 func (c *Cluster) Restart(ctx context.Context, i int) error {
 	if err := c.start(i); err != nil {
 		return err
+	}
+	if err := c.answers(ctx, c.nodes[i], len(c.nodes)); err != nil {
+		return err
+	}
+	for _, l := range c.links {
+		if err := l.Up(i); err != nil {
+			return err
+		}
 	}
 	return c.ready(ctx, len(c.nodes))
 }
