@@ -95,7 +95,7 @@ func loadSettings(t *testing.T, b block) {
 	if err := os.WriteFile(name, []byte(b.body+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if s, list := settings.Load(name, []string{"RONGCLOUD_SECRET=x"}, nil); s == nil || len(list) > 0 {
+	if s, list := settings.Load(name, []string{"RONGCLOUD_SECRET=x", "KAFKA_PASSWORD=x"}, nil); s == nil || len(list) > 0 {
 		t.Errorf("%s:\n%s", b, show(list))
 	}
 }

@@ -3,6 +3,7 @@ module github.com/notifier/notifier/test/kafka
 go 1.26.0
 
 require (
+	github.com/notifier/notifier/test/chaos v0.0.0
 	github.com/tidwall/sjson v1.2.5
 	github.com/twmb/franz-go v1.22.2
 	github.com/twmb/franz-go/pkg/kadm v1.19.0
@@ -17,3 +18,5 @@ require (
 	github.com/tidwall/pretty v1.2.0 // indirect
 	github.com/twmb/franz-go/pkg/kmsg v1.15.0 // indirect
 )
+
+replace github.com/notifier/notifier/test/chaos => ../chaos

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,7 +28,10 @@ var (
 	binaryFlag = flag.String("notifier", "", "a notifier binary to test; default: build ../../cmd/notifier")
 	keepFlag   = flag.String("keep", "", "keep logs, settings and the sandbox's journal in this folder")
 	eventsFlag = flag.Int("events", 6000, "events of the real-input test")
-	seedFlag   = flag.Uint64("seed", 1, "seed of the real-input test")
+	seedFlag   = flag.Uint64("seed", 1, "seed of the real-input test and of the storm")
+
+	killsFlag       = flag.Int("kills", 6, "kills of daemons in the storm")
+	brokerKillsFlag = flag.Int("broker-kills", 2, "kills of brokers in the storm")
 )
 
 // cache holds what is downloaded once: Kafka's jars and the npm package. It is in .gitignore.
@@ -39,6 +43,7 @@ var shared struct {
 	dir      string
 	cluster  *broker.Cluster
 	secure   *broker.Cluster // nil until a test asks for it
+	securing sync.Mutex      // guards secure
 	notifier string
 }
 

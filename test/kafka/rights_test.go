@@ -159,6 +159,7 @@ var needs = map[string]string{
 // With the rights of the page, and no others, on Kafka's own authorizer: the daemon makes its topics, sends, tags and writes dead
 // letters; every command of who is on call is answered, and without any one of that person's rights a command says that it may not.
 func TestTheRightsOfThePageAreEnough(t *testing.T) {
+	t.Parallel()
 	c := secureKafka(t)
 	admin := kadm.NewClient(opened(t))
 	const prefix = "rights"
@@ -227,6 +228,7 @@ func refuses(text string) bool {
 // Without any one of the daemon's rights it says what it may not, or what the right is for does not come; and the doctor names the right
 // and the resource. So none stands there for nothing.
 func TestEachRightOfTheDaemonIsNeeded(t *testing.T) {
+	t.Parallel()
 	c := secureKafka(t)
 	admin := kadm.NewClient(opened(t))
 	page := pageRights(t)

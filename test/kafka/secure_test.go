@@ -31,6 +31,8 @@ const patience = 60 * time.Second
 func secureKafka(t *testing.T) *broker.Cluster {
 	t.Helper()
 	realKafka(t) // the end of a short run
+	shared.securing.Lock()
+	defer shared.securing.Unlock()
 	if shared.secure != nil {
 		return shared.secure
 	}
@@ -63,7 +65,7 @@ func passwords(t *testing.T, mechanism kadm.ScramMechanism, users map[string]str
 	for user, password := range users {
 		up = append(up, kadm.UpsertSCRAM{User: user, Mechanism: mechanism, Iterations: 4096, Password: password})
 	}
-	got, err := kadm.NewClient(opened(t)).AlterUserSCRAMs(context.WithoutCancel(t.Context()), nil, up) // cleanups ask for it too
+	got, err := kadm.NewClient(opened(t)).AlterUserSCRAMs(t.Context(), nil, up)
 	if err == nil {
 		err = got.Error()
 	}
@@ -210,6 +212,7 @@ func write(t *testing.T, file, text string) {
 
 // With TLS and each way to log in, and with a certificate of the daemon's own, an event becomes a push and a tag.
 func TestTLSAndLogins(t *testing.T) {
+	t.Parallel()
 	c := secureKafka(t)
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "client.pem"), filepath.Join(dir, "client.key")
@@ -250,6 +253,7 @@ func TestTLSAndLogins(t *testing.T) {
 
 // Who cannot come in at the start is told at what door and what to look at, with the exit code of an unreachable Kafka.
 func TestRefusedAtTheDoor(t *testing.T) {
+	t.Parallel()
 	c := secureKafka(t)
 	dir := t.TempDir()
 	other, err := certs.NewAuthority("somebody-else")
@@ -302,15 +306,15 @@ func TestRefusedAtTheDoor(t *testing.T) {
 // The brokers' password changes while the daemon runs, and its file later: between the two it is not ready, says why and lives; after
 // that it goes on by itself within ten seconds.
 func TestThePasswordIsRotatedWhileItRuns(t *testing.T) {
+	t.Parallel()
 	c := secureKafka(t)
-	passwords(t, kadm.ScramSha256, map[string]string{"scram-256": "password-256"})
-	file, ref := secretFile(t, "password-256")
-	s := openShop(t, "rotate", c.Secure.SASL, tlsOf(c.Secure.CA)+saslOf("SCRAM-SHA-256", "scram-256", ref))
+	passwords(t, kadm.ScramSha256, map[string]string{"rotated": "password-old"})
+	file, ref := secretFile(t, "password-old")
+	s := openShop(t, "rotate", c.Secure.SASL, tlsOf(c.Secure.CA)+saslOf("SCRAM-SHA-256", "rotated", ref))
 	s.ready()
 	s.order("rotate-1")
 	s.until("the first fate", func() bool { return s.sent("rotate-1") })
-	passwords(t, kadm.ScramSha256, map[string]string{"scram-256": "password-new"})
-	t.Cleanup(func() { passwords(t, kadm.ScramSha256, map[string]string{"scram-256": "password-256"}) })
+	passwords(t, kadm.ScramSha256, map[string]string{"rotated": "password-new"})
 	code, body := 0, ""
 	s.until("/readyz that says why", func() bool {
 		code, body, _ = s.Get(t.Context(), "/readyz")

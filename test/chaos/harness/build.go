@@ -29,8 +29,8 @@ func Build(ctx context.Context, root, dir string, flags ...string) (string, erro
 	return path, nil
 }
 
-// judge holds every request that the vendor got to the schemas of its contract, and returns what it has to say.
-func judge(ctx context.Context, root, journal string) (problem string, err error) {
+// Judge holds every request that the vendor got to the schemas of its contract, and returns what it has to say.
+func Judge(ctx context.Context, root, journal string) (problem string, err error) {
 	in, err := os.Open(journal)
 	if err != nil {
 		return "", err

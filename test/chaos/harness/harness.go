@@ -124,7 +124,7 @@ func (res *Result) Vacuous() string {
 			return "no process died at failpoint " + f
 		}
 	}
-	for _, f := range vendorFaults(res.Vendor) {
+	for _, f := range VendorFaults(res.Vendor) {
 		if res.Faults[f.Kind] == 0 {
 			return "no call met the vendor's fault " + f.Kind
 		}

@@ -18,7 +18,7 @@ func full() *Result {
 	for _, f := range failpoints {
 		res.Failpoints[f] = 3
 	}
-	for _, f := range vendorFaults("rongcloud") {
+	for _, f := range VendorFaults("rongcloud") {
 		res.Faults[f.Kind] = 2
 	}
 	return res

@@ -14,9 +14,9 @@ import (
 	"github.com/notifier/notifier/test/chaos/rig"
 )
 
-// accounts: two that do everything, and eight more so that many kills can meet an open broadcast, at 2 an hour each. At Getui the second has
+// Accounts: two that do everything, and eight more so that many kills can meet an open broadcast, at 2 an hour each. At Getui the second has
 // so few changes of tags a day that a long run leaves some undone.
-func accounts(vendor string) (all []rig.Account, shops []string) {
+func Accounts(vendor string) (all []rig.Account, shops []string) {
 	getui := vendor == audit.Getui
 	all = []rig.Account{{Name: "main", Tags: true, Getui: getui}, {Name: "second", Tags: true, Getui: getui}}
 	if getui {
@@ -34,9 +34,9 @@ func accounts(vendor string) (all []rig.Account, shops []string) {
 // fewTagChanges a day: a run of 100 kills wants about three times as many.
 const fewTagChanges = 30
 
-// vendorFaults make calls last, so that kills find them open, and some end unclear. A late call arrives within the second that the
+// VendorFaults make calls last, so that kills find them open, and some end unclear. A late call arrives within the second that the
 // daemon still charges. The last two stand behind the others: most calls meet them.
-func vendorFaults(vendor string) []rig.Fault {
+func VendorFaults(vendor string) []rig.Fault {
 	faults := slices.Clone(commonFaults)
 	slow := rig.Fault{Path: "/push.json", Kind: "timeout_after", Probability: 0.9, DelayMS: 700}
 	if vendor == audit.Getui {
@@ -99,13 +99,13 @@ func newRound(ctx context.Context, o Options, dir string, seed uint64, kills int
 			r.close()
 		}
 	}()
-	r.all, r.shops = accounts(o.Vendor)
+	r.all, r.shops = Accounts(o.Vendor)
 	r.feeder = rig.NewFeeder(seed, r.shops, userOf(o.Vendor))
 	r.turn = r.random.IntN(len(failpoints))
 	if r.sandbox, err = rig.StartSandbox(ctx, o.Program, dir, seed, r.all); err != nil {
 		return nil, err
 	}
-	for _, f := range vendorFaults(o.Vendor) {
+	for _, f := range VendorFaults(o.Vendor) {
 		if err := r.sandbox.Arm(ctx, f); err != nil {
 			return nil, err
 		}
@@ -114,15 +114,16 @@ func newRound(ctx context.Context, o Options, dir string, seed uint64, kills int
 		return nil, err
 	}
 	rules := filepath.Join(o.Root, "test", "chaos", "rules")
-	names, program := []string{"one"}, o.Program
+	names, program, brokers := []string{"one"}, o.Program, []string(nil)
 	if o.Old != nil {
 		names, program = []string{"one", "two"}, o.Old.Program
 		if r.broker, err = rig.StartBroker(ctx); err != nil {
 			return nil, err
 		}
+		brokers = []string{r.broker.Addr}
 	}
 	for _, name := range names {
-		d, err := rig.NewDaemon(name, program, rig.Setup{Dir: dir, Rules: rules, Vendor: r.sandbox, Accounts: r.all, Broker: r.broker})
+		d, err := rig.NewDaemon(name, program, rig.Setup{Dir: dir, Rules: rules, Vendor: r.sandbox, Accounts: r.all, Brokers: brokers})
 		if err != nil {
 			return nil, err
 		}
@@ -193,7 +194,7 @@ func (r *round) run(ctx context.Context) (*audit.Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	problem, err := judge(ctx, r.opt.Root, r.sandbox.Journal)
+	problem, err := Judge(ctx, r.opt.Root, r.sandbox.Journal)
 	if problem != "" {
 		r.problem("%s", problem)
 	}

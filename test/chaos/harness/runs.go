@@ -23,6 +23,7 @@ type Entry struct {
 	Upgrade   string        `json:"upgrade,omitempty"` // the commit that was upgraded and rolled back to
 	Seed      uint64        `json:"seed"`
 	Kills     int           `json:"kills"`
+	Brokers   int           `json:"broker_kills,omitempty"` // of brokers: the run is one of test/kafka/storm
 	Stops     int           `json:"stops"`  // SIGSTOP
 	Drains    int           `json:"drains"` // SIGTERM
 	Lost      int           `json:"lost"`
@@ -77,7 +78,7 @@ func Entries(path string) ([]Entry, error) {
 			return nil, fmt.Errorf("%s:%d: %w", path, i+1, err)
 		}
 		at := slices.IndexFunc(all, func(o Entry) bool {
-			return o.Seed == r.Seed && o.Vendor == r.Vendor && o.Upgrade == r.Upgrade && o.Problems == 0
+			return o.Seed == r.Seed && o.Vendor == r.Vendor && o.Upgrade == r.Upgrade && (o.Brokers > 0) == (r.Brokers > 0) && o.Problems == 0
 		})
 		switch {
 		case at < 0 || r.Problems > 0:
@@ -113,7 +114,11 @@ func Table(runs []Entry) string {
 		if r.Upgrade != "" {
 			vendor += "--upgrade " + r.Upgrade + " "
 		}
-		row(r, fmt.Sprintf("`go run ./test/chaos %s--kills %d --seed %d`", vendor, r.Kills, r.Seed), r.Date, fmt.Sprintf("%s, %s", r.Recovered, r.Slowest))
+		command := "./test/chaos " + vendor
+		if r.Brokers > 0 {
+			command = fmt.Sprintf("./test/kafka/storm --broker-kills %d ", r.Brokers)
+		}
+		row(r, fmt.Sprintf("`go run %s--kills %d --seed %d`", command, r.Kills, r.Seed), r.Date, fmt.Sprintf("%s, %s", r.Recovered, r.Slowest))
 		sum.Kills, sum.Hits, sum.Stops, sum.Drains = sum.Kills+r.Kills, sum.Hits+r.Hits, sum.Stops+r.Stops, sum.Drains+r.Drains
 		sum.Lost, sum.Doubled, sum.Overruns, sum.Problems = sum.Lost+r.Lost, sum.Doubled+r.Doubled, sum.Overruns+r.Overruns, sum.Problems+r.Problems
 		sum.Unknown, sum.Repeats = sum.Unknown+r.Unknown, sum.Repeats+r.Repeats

@@ -14,7 +14,9 @@ func TestRunsOnRecord(t *testing.T) {
 	small, large, bad := full(), full(), full()
 	small.Kills, large.Kills, bad.Kills = 20, 200, 10
 	bad.Lost, bad.Problems = 1, []string{"an intent is lost", "a fate is not the vendor's"}
-	for _, r := range []Entry{small.Entry("", 7, at), large.Entry("", 7, at), small.Entry("", 7, at), small.Entry("getui", 7, at), bad.Entry("", 7, at), small.Entry("", 8, at)} {
+	storm := small.Entry("", 7, at)
+	storm.Brokers = 5
+	for _, r := range []Entry{storm, small.Entry("", 7, at), large.Entry("", 7, at), small.Entry("", 7, at), small.Entry("getui", 7, at), bad.Entry("", 7, at), small.Entry("", 8, at)} {
 		if err := r.Append(path); err != nil {
 			t.Fatal(err)
 		}
@@ -23,11 +25,12 @@ func TestRunsOnRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := strings.Join(strings.Split(Table(runs), "\n")[2:], "\n"), "| `go run ./test/chaos --kills 200 --seed 7` | 2026-03-01 | 200 (80) | 3 | 3 | 0 | 0 | 0 | 0 | 1.25 | 0.17 | 300ms, 300ms |\n"+
+	if got, want := strings.Join(strings.Split(Table(runs), "\n")[2:], "\n"), "| `go run ./test/kafka/storm --broker-kills 5 --kills 20 --seed 7` | 2026-03-01 | 20 (80) | 3 | 3 | 0 | 0 | 0 | 0 | 12.50 | 1.65 | 300ms, 300ms |\n"+
+		"| `go run ./test/chaos --kills 200 --seed 7` | 2026-03-01 | 200 (80) | 3 | 3 | 0 | 0 | 0 | 0 | 1.25 | 0.17 | 300ms, 300ms |\n"+
 		"| `go run ./test/chaos --vendor getui --kills 20 --seed 7` | 2026-03-01 | 20 (80) | 3 | 3 | 0 | 0 | 0 | 0 | 12.50 | 1.65 | 300ms, 300ms |\n"+
 		"| `go run ./test/chaos --kills 10 --seed 7` | 2026-03-01 | 10 (80) | 3 | 3 | 1 | 0 | 0 | 1 | 25.00 | 3.30 | 300ms, 300ms |\n"+
 		"| `go run ./test/chaos --kills 20 --seed 8` | 2026-03-01 | 20 (80) | 3 | 3 | 0 | 0 | 0 | 0 | 12.50 | 1.65 | 300ms, 300ms |\n"+
-		"| **all 4** |  | 250 (320) | 12 | 12 | 1 | 0 | 0 | 1 | 4.00 | 0.53 |  |\n"; got != want {
+		"| **all 5** |  | 270 (400) | 15 | 15 | 1 | 0 | 0 | 1 | 4.63 | 0.61 |  |\n"; got != want {
 		t.Errorf("\n got %s\nwant %s", got, want)
 	}
 }

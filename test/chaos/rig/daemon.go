@@ -24,7 +24,7 @@ const Prefix = "notifier"
 
 const partitions = 4 // of each topic that has several
 
-// Daemon is one `notifier run`, with an embedded broker or beside others at a Broker. It can be killed and started again, with another
+// Daemon is one `notifier run`, with an embedded broker or beside others at brokers of their own. It can be killed and started again, with another
 // program as well; its log goes on in the same file.
 type Daemon struct {
 	*Process
@@ -33,8 +33,8 @@ type Daemon struct {
 	Started time.Time
 
 	dir      string
-	data     string  // of the embedded broker
-	broker   *Broker // nil: embedded
+	data     string   // of the embedded broker
+	brokers  []string // nil: embedded
 	settings string
 	admin    string
 }
@@ -45,7 +45,7 @@ type Setup struct {
 	Rules    string
 	Vendor   *Sandbox
 	Accounts []Account
-	Broker   *Broker // nil: the process has one of its own
+	Brokers  []string // nil: the process has one of its own
 }
 
 // NewDaemon writes the settings; Start runs the daemon.
@@ -54,11 +54,11 @@ func NewDaemon(name, program string, s Setup) (*Daemon, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find a free port: %w", err)
 	}
-	d := &Daemon{Name: name, Program: program, dir: s.Dir, data: filepath.Join(s.Dir, "data"), broker: s.Broker, settings: filepath.Join(s.Dir, name+".yaml"), admin: l.Addr().String()}
+	d := &Daemon{Name: name, Program: program, dir: s.Dir, data: filepath.Join(s.Dir, "data"), brokers: s.Brokers, settings: filepath.Join(s.Dir, name+".yaml"), admin: l.Addr().String()}
 	l.Close()
 	kafka := fmt.Sprintf("embedded: %q", d.data)
-	if s.Broker != nil {
-		kafka = fmt.Sprintf("brokers: [%q], replication: 1", s.Broker.Addr)
+	if s.Brokers != nil {
+		kafka = fmt.Sprintf("brokers: [%s], replication: %d", strings.Join(s.Brokers, ", "), len(s.Brokers))
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `version: 1
@@ -107,8 +107,8 @@ func (d *Daemon) Start(env ...string) error {
 // Address is that of the broker. Where it is embedded its process wrote it: empty before the first start, and it may be that of a broker
 // that has died.
 func (d *Daemon) Address() string {
-	if d.broker != nil {
-		return d.broker.Addr
+	if d.brokers != nil {
+		return d.brokers[0]
 	}
 	b, err := os.ReadFile(filepath.Join(d.data, "address"))
 	if err != nil {

@@ -39,9 +39,9 @@ const (
 	phase  = 600                    // events after which the sales move to the next shop, so that its two slots an hour are met fresh
 )
 
-// Run produces to the broker at addr until ctx ends or the broker is gone.
-func (f *Feeder) Run(ctx context.Context, addr string) error {
-	cl, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.DisableIdempotentWrite(), kgo.RecordRetries(0), kgo.ProducerLinger(0),
+// Run produces to the brokers until ctx ends; what comes while none of them is there is lost.
+func (f *Feeder) Run(ctx context.Context, brokers ...string) error {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.DisableIdempotentWrite(), kgo.RecordRetries(0), kgo.ProducerLinger(0),
 		kgo.RecordDeliveryTimeout(2*time.Second), kgo.RetryTimeout(time.Second), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)))
 	if err != nil {
 		return fmt.Errorf("feed: %w", err)

@@ -34,10 +34,10 @@ type txn struct {
 	producer  int64
 }
 
-// NewReader connects to the broker at addr.
-func NewReader(addr string) (*Reader, error) {
+// NewReader connects to the brokers.
+func NewReader(brokers ...string) (*Reader, error) {
 	topics := append(append([]string{}, EventTopics...), OwnTopics...)
-	cl, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.ConsumeTopics(topics...), kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+	cl, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumeTopics(topics...), kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchIsolationLevel(kgo.ReadUncommitted()), kgo.KeepControlRecords(), kgo.FetchMaxWait(100*time.Millisecond))
 	if err != nil {
 		return nil, fmt.Errorf("read topics: %w", err)

@@ -39,6 +39,8 @@ type Options struct {
 	Secure bool // listeners with TLS beside the open one, and rights
 	Links  int  // so many daemons come by a link of their own
 	Heap   int  // MiB of each node; 0: 512
+	// Uncompacted topics keep every record for an hour: an audit reads the whole ledger.
+	Uncompacted bool
 }
 
 type node struct {
@@ -131,6 +133,13 @@ func (c *Cluster) Kill(i int) {
 	if p := c.nodes[i].proc; p != nil {
 		p.Kill()
 		c.nodes[i].proc = nil
+		c.down(i)
+	}
+}
+
+func (c *Cluster) down(i int) {
+	for _, l := range c.links {
+		l.Down(i)
 	}
 }
 
@@ -139,6 +148,7 @@ func (c *Cluster) Leave(i int) {
 	if p := c.nodes[i].proc; p != nil {
 		p.Stop(30 * time.Second)
 		c.nodes[i].proc = nil
+		c.down(i)
 	}
 }
 
@@ -186,6 +196,14 @@ func late(topics kadm.TopicDetails) string {
 func (c *Cluster) Restart(ctx context.Context, i int) error {
 	if err := c.start(i); err != nil {
 		return err
+	}
+	if err := c.answers(ctx, c.nodes[i], len(c.nodes)); err != nil {
+		return err
+	}
+	for _, l := range c.links {
+		if err := l.Up(i); err != nil {
+			return err
+		}
 	}
 	return c.ready(ctx, len(c.nodes))
 }
@@ -243,11 +261,24 @@ func (c *Cluster) start(i int) error {
 	return nil
 }
 
-// ready polls until want nodes are registered brokers, which in KRaft includes an elected controller.
+// ready polls until every running node says that want nodes are registered brokers, which in KRaft includes an elected controller. Each
+// is asked: the others take one that was just killed for alive.
 func (c *Cluster) ready(ctx context.Context, want int) error {
+	for _, n := range c.nodes {
+		if n.proc == nil {
+			continue
+		}
+		if err := c.answers(ctx, n, want); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Cluster) answers(ctx context.Context, n *node, want int) error {
 	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
 	defer cancel()
-	client, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers()...), kgo.MetadataMinAge(100*time.Millisecond))
+	client, err := kgo.NewClient(kgo.SeedBrokers(fmt.Sprintf("127.0.0.1:%d", n.port)), kgo.MetadataMinAge(100*time.Millisecond))
 	if err != nil {
 		return fmt.Errorf("start kafka: %w", err)
 	}
@@ -266,20 +297,12 @@ func (c *Cluster) ready(ctx context.Context, want int) error {
 		if last = err; err == nil {
 			last = fmt.Errorf("%d of %d brokers registered", len(brokers), want)
 		}
-		for _, n := range c.nodes {
-			if n.proc == nil {
-				continue
-			}
-			select {
-			case <-n.proc.Done():
-				return fmt.Errorf("kafka node %d ended while starting\n%s", n.id, n.proc.Tail())
-			default:
-			}
-		}
 		select {
 		case <-tick.C:
+		case <-n.proc.Done():
+			return fmt.Errorf("kafka node %d ended while starting\n%s", n.id, n.proc.Tail())
 		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("kafka was not ready in time: %w", last), errors.New(c.nodes[0].proc.Tail()))
+			return errors.Join(fmt.Errorf("kafka node %d was not ready in time: %w", n.id, last), errors.New(n.proc.Tail()))
 		}
 	}
 }

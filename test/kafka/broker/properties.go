@@ -30,6 +30,9 @@ func (c *Cluster) properties(n *node) string {
 		advertised = append(advertised, name+"://"+l.Addresses()[n.id-1])
 		protocols = append(protocols, name+":PLAINTEXT")
 	}
+	if c.opt.Uncompacted {
+		more += "log.cleaner.min.compaction.lag.ms=3600000\n"
+	}
 	listeners = append(listeners, fmt.Sprintf("CONTROLLER://127.0.0.1:%d", n.controller))
 	replicas := len(c.nodes)
 	return fmt.Sprintf(`process.roles=broker,controller

@@ -23,7 +23,7 @@ type Secure struct {
 var Plain = map[string]string{"plain": "plain-password"}
 
 // Super are the principals that may do everything, beside whoever comes by the open listener.
-var Super = []string{"plain", "scram-256", "scram-512", "CN=client"}
+var Super = []string{"plain", "scram-256", "scram-512", "rotated", "CN=client"}
 
 // Reauth is how long a login counts, in ms: then the client shows its password again on the open connection.
 const Reauth = 3000

@@ -25,7 +25,8 @@ type Link struct {
 // proxy stands in front of one broker.
 type proxy struct {
 	link     *Link
-	listener net.Listener
+	listener net.Listener // nil while the broker is down
+	address  string
 	broker   string
 	open     chan struct{} // closed while bytes pass; guarded by the link's lock
 	gone     bool          // connections are torn
@@ -41,10 +42,10 @@ func New(brokers []string) (*Link, error) {
 			l.Close()
 			return nil, fmt.Errorf("link: %w", err)
 		}
-		p := &proxy{link: l, listener: ln, broker: b, open: make(chan struct{}), conns: map[net.Conn]bool{}}
+		p := &proxy{link: l, listener: ln, address: ln.Addr().String(), broker: b, open: make(chan struct{}), conns: map[net.Conn]bool{}}
 		close(p.open)
 		l.proxies = append(l.proxies, p)
-		go p.accept()
+		go p.accept(ln)
 	}
 	return l, nil
 }
@@ -53,7 +54,7 @@ func New(brokers []string) (*Link, error) {
 func (l *Link) Addresses() []string {
 	var out []string
 	for _, p := range l.proxies {
-		out = append(out, p.listener.Addr().String())
+		out = append(out, p.address)
 	}
 	return out
 }
@@ -81,9 +82,36 @@ func (l *Link) Tear(brokers ...int) {
 	l.each(brokers, func(p *proxy) {
 		p.gone = true
 		for c := range p.conns {
-			_ = c.Close()
+			reset(c)
 		}
 	})
+}
+
+// Down refuses connections to a broker that is down, as its machine does: one that is taken and closed says something else to a client.
+func (l *Link) Down(broker int) {
+	l.each([]int{broker}, func(p *proxy) {
+		if p.listener != nil {
+			_ = p.listener.Close()
+			p.listener = nil
+		}
+	})
+}
+
+// Up takes connections to a broker again.
+func (l *Link) Up(broker int) (err error) {
+	l.each([]int{broker}, func(p *proxy) {
+		if p.listener != nil || l.closed {
+			return
+		}
+		var ln net.Listener
+		if ln, err = net.Listen("tcp", p.address); err != nil {
+			err = fmt.Errorf("link to %s: %w", p.broker, err)
+			return
+		}
+		p.listener = ln
+		go p.accept(ln)
+	})
+	return err
 }
 
 // Heal makes the link whole and quick again.
@@ -101,7 +129,9 @@ func (l *Link) Close() {
 	l.closed = true
 	l.mu.Unlock()
 	l.each(nil, func(p *proxy) {
-		_ = p.listener.Close()
+		if p.listener != nil {
+			_ = p.listener.Close()
+		}
 		for c := range p.conns {
 			_ = c.Close()
 		}
@@ -152,7 +182,7 @@ func (p *proxy) hold(c net.Conn) bool {
 	p.link.mu.Lock()
 	defer p.link.mu.Unlock()
 	if p.gone || p.link.closed {
-		_ = c.Close()
+		reset(c)
 		return false
 	}
 	p.conns[c] = true
@@ -166,9 +196,17 @@ func (p *proxy) drop(c net.Conn) {
 	delete(p.conns, c)
 }
 
-func (p *proxy) accept() {
+// reset ends a connection as a torn one ends: with an error at the other side.
+func reset(c net.Conn) {
+	if t, ok := c.(*net.TCPConn); ok {
+		_ = t.SetLinger(0) // it may be closed already
+	}
+	_ = c.Close()
+}
+
+func (p *proxy) accept(ln net.Listener) {
 	for {
-		c, err := p.listener.Accept()
+		c, err := ln.Accept()
 		if err != nil {
 			return // closed
 		}
@@ -183,7 +221,8 @@ func (p *proxy) serve(client net.Conn) {
 	p.gate()
 	broker, err := net.DialTimeout("tcp", p.broker, 5*time.Second)
 	if err != nil {
-		return // the broker is down, and so is the connection
+		reset(client) // the broker has just gone
+		return
 	}
 	defer p.drop(broker)
 	if !p.hold(broker) {

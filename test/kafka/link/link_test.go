@@ -136,3 +136,23 @@ func TestASlowLinkHasADelay(t *testing.T) {
 		t.Errorf("there and back took %s, want 60 ms or more", d)
 	}
 }
+
+func TestABrokerThatIsDownRefuses(t *testing.T) {
+	addr, _ := echo(t)
+	l, err := New([]string{addr})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	l.Down(0)
+	if c, err := net.Dial("tcp", l.Addresses()[0]); err == nil {
+		_ = c.Close()
+		t.Error("a connection to a broker that is down was taken")
+	}
+	if err := l.Up(0); err != nil {
+		t.Fatal(err)
+	}
+	c := dial(t, l.Addresses()[0])
+	say(t, c, "one")
+	hear(t, c, "one")
+}
