@@ -87,6 +87,8 @@ func TestChangesOfTagsAtGetui(t *testing.T) {
 		{"replaced twice a day: the user's own limit", getui.ByCID, tagSet, []string{"c1"}, map[string]string{"POST /user/custom_tag/cid/c1": `403 {"code":30011}`},
 			dispatch.Outcome{Class: dispatch.ClassRetryLater, Code: 30011, Alone: true}, ""},
 		{"the day is used up", getui.ByCID, tagAdd, []string{"c1"}, map[string]string{"PUT " + batch: `403 {"code":30011}`}, dispatch.Outcome{Class: dispatch.ClassRetryLater, Code: 30011}, ""},
+		{"the operation failed: once more", getui.ByCID, tagAdd, []string{"c1", "c2"}, map[string]string{"PUT " + batch: `400 {"code":23001}`}, dispatch.Outcome{Class: dispatch.ClassRetryLater, Code: 23001, Once: true}, ""},
+		{"it failed again", getui.ByCID, tagAdd, []string{"c1", "c2"}, map[string]string{"PUT " + batch: `400 {"code":23001}`}, dispatch.Outcome{Class: dispatch.ClassPermanent, Code: 23001}, ""},
 		{"an answer is lost", getui.ByCID, tagAdd, []string{"c1"}, nil, dispatch.Outcome{Class: dispatch.ClassRetrySafe}, ""},
 		{"one of three is unknown", getui.ByCID, tagAdd, []string{"c1", "c2", "c3"}, map[string]string{"PUT " + batch: bad, "GET /user/status/c1,c2,c3": `200 {"code":0,"data":{"c1":{"status":"online"},"c3":{"status":"offline"}}}`},
 			dispatch.Outcome{Class: dispatch.ClassPermanent, Code: 20001, Target: true, Users: users{"c2": unknown}}, ""},
@@ -107,7 +109,11 @@ func TestChangesOfTagsAtGetui(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			g, v := tagAccount(t, tc.by, tc.answers)
-			got := g.Send(within(t), &dispatch.Call{ID: "x-0-1", Endpoint: tc.endpoint, Users: tc.users, Tags: []string{"vip"}, Try: 1})
+			try := 1
+			if tc.name == "it failed again" {
+				try = 2
+			}
+			got := g.Send(within(t), &dispatch.Call{ID: "x-0-1", Endpoint: tc.endpoint, Users: tc.users, Tags: []string{"vip"}, Try: try})
 			if d := cmp.Diff(tc.want, got, cmpopts.IgnoreFields(dispatch.Outcome{}, "Detail", "Wait"), cmpopts.EquateEmpty()); d != "" {
 				t.Errorf("(-want +got):\n%s\n%v", d, v.calls)
 			}
@@ -133,6 +139,8 @@ func TestReadingTagsAtGetui(t *testing.T) {
 		"GET /user/cid/alias/nobody":  none,
 		"GET /user/cid/alias/odd":     `200 {"code":0,"data":{"cid":["d3"]}}`,
 		"GET /user/custom_tag/cid/d3": did,
+		"GET /user/cid/alias/failing": `200 {"code":0,"data":{"cid":["d4"]}}`,
+		"GET /user/custom_tag/cid/d4": `400 {"code":23001}`,
 		"GET /user/custom_tag/cid/d1": `200 {"code":0,"data":{"d1":["both one"]}}`,
 		"GET /user/custom_tag/cid/d2": `200 {"code":0,"data":{"d2":["both"]}}`,
 	})
@@ -145,6 +153,9 @@ func TestReadingTagsAtGetui(t *testing.T) {
 	}
 	if _, o = g.ReadTags(within(t), "x-0-r4", []string{"odd"}); o.Class != dispatch.ClassPermanent {
 		t.Errorf("an answer that nobody understands is %+v: it would be asked for again and again", o)
+	}
+	if _, o = g.ReadTags(within(t), "x-0-r5", []string{"failing"}); o.Class != dispatch.ClassRetryLater || !o.Once {
+		t.Errorf("an operation that failed is %+v: once more, and no more", o)
 	}
 	if _, o = g.ReadTags(within(t), "x-0-r3", []string{"u3"}); o.Class == dispatch.ClassOK || o.Class == dispatch.ClassPermanent {
 		t.Errorf("a lost answer is %+v", o)

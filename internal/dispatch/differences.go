@@ -408,6 +408,9 @@ func (a *actor) sumUp(ac *account, now time.Time) {
 	l := ac.lanes[LaneTag]
 	_, guard := SpanAndGuard(ac.Timeout, l.Policy)
 	for id, at := range a.kept {
+		if at.Account == ac.Key && at.Lane == l.name && at.State == ledger.OK && now.Sub(at.Until) > l.Late {
+			at.Users, at.Set = nil, nil // the changes are made: nobody asks any more who was in it
+		}
 		if at.Account != ac.Key || at.Lane != l.name || at.State != ledger.OK && at.State != ledger.Refused || now.Sub(at.Until) < summedAfter+guard {
 			continue
 		}
