@@ -136,7 +136,12 @@ accounts:
 		for _, s := range got {
 			said[s.Name+" "+s.Failed] = true
 		}
-		return said["call /push/user.json "] && said["call /push/user.json permanent"] && said["call /push/user.json unknown"] && said["wait note bad-field"] && said["evaluate order.paid bad-field"] && said["call /user/tag/set.json "]
+		for _, want := range []string{"call /push/user.json ", "call /push/user.json permanent", "call /push/user.json unknown", "wait note bad-field", "evaluate order.paid bad-field", "call /user/tag/set.json "} {
+			if !said[want] {
+				return false
+			}
+		}
+		return true
 	}); err != nil {
 		_, problems := spans.Spans()
 		t.Fatalf("not all spans came: %v %v, %v", err, problems, said)

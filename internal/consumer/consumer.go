@@ -337,7 +337,6 @@ func (c *Consumer) transaction(ctx context.Context, s *kgo.GroupTransactSession,
 	}
 	failpoint.Here(failpoint.Stage1)
 	team.count(c.opt.Metrics)
-	team.emit(c.opt.Tracer)
 	c.opt.Metrics.txnSeconds.Observe(time.Since(began).Seconds())
 	return nil
 }

@@ -172,6 +172,12 @@ func (e *evaluator) intents(intents []*intent.Intent) error {
 		if err != nil {
 			return fmt.Errorf("rule %s: %w", in.Rule, err)
 		}
+		if len(b) > intent.MaxBytes && in.Trace != "" { // what it delivers goes first
+			in.Trace = ""
+			if b, err = e.encode(in); err != nil {
+				return fmt.Errorf("rule %s: %w", in.Rule, err)
+			}
+		}
 		if len(b) > intent.MaxBytes {
 			return fmt.Errorf("rule %s makes an intent of %d bytes, the most is %d", in.Rule, len(b), intent.MaxBytes)
 		}

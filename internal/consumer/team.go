@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-
-	"github.com/notifier/notifier/internal/trace"
 )
 
 // team is the evaluators of a session, one for each processor.
@@ -79,20 +77,13 @@ func (e *evaluator) all(records []*kgo.Record) {
 	}
 }
 
-// count adds what the transaction counted, once it is committed.
+// count adds what the transaction counted, once it is committed, and gives its spans away: what an aborted one made is made again.
 func (t team) count(m *Metrics) {
 	for _, e := range t {
 		m.add(&e.n)
-	}
-}
-
-// emit gives the spans of the transaction away, once it is committed: what an aborted one made is made again.
-func (t team) emit(to *trace.Tracer) {
-	if to == nil {
-		return
-	}
-	for _, e := range t {
-		to.Emit(e.traced.spans...)
-		to.Drop(e.traced.lost)
+		if to := e.c.opt.Tracer; to != nil {
+			to.Emit(e.traced.spans...)
+			to.Drop(e.traced.lost)
+		}
 	}
 }

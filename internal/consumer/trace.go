@@ -70,8 +70,8 @@ func (e *evaluator) evaluated(s span, r *kgo.Record, event string, intents int, 
 	}
 	e.traced.spans = append(e.traced.spans, trace.Span{Context: s.Context, Parent: s.parent, Name: name, Kind: trace.Consumer, Start: e.traced.began, End: time.Now(), Failed: dead,
 		Attributes: []trace.Attribute{trace.Text("messaging.system", "kafka"), trace.Text("messaging.operation.name", "evaluate"), trace.Text("messaging.operation.type", "process"),
-			trace.Text("messaging.destination.name", r.Topic), trace.Text("messaging.destination.partition.id", strconv.Itoa(int(r.Partition))), trace.Number("messaging.kafka.offset", r.Offset),
-			trace.Number("notifier.intents", int64(intents))}})
+			trace.Text("messaging.destination.name", r.Topic), trace.Text("messaging.destination.partition.id", strconv.Itoa(int(r.Partition))),
+			trace.Number("messaging.kafka.offset", r.Offset), trace.Number("notifier.intents", int64(intents))}})
 }
 
 // parentOf is the trace context of a record, as it came.

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
 
+	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/trace"
@@ -156,5 +158,47 @@ func BenchmarkEvaluator(b *testing.B) {
 				e.out, e.traced.spans = e.out[:0], e.traced.spans[:0]
 			}
 		})
+	}
+}
+
+// exact makes an intent of as many bytes as there may be.
+type exact struct {
+	stubRules
+	body string
+}
+
+func (x exact) EvaluateInto(_ *intent.Room, ev *event.Event) []*intent.Intent {
+	in := x.stubRules.EvaluateInto(nil, ev)
+	in[0].Content.Body = x.body
+	return in
+}
+
+// An intent that has no room for a trace context is delivered without it.
+func TestATraceMakesNoIntentTooLarge(t *testing.T) {
+	size := func(tr *trace.Tracer, body int) (*intent.Intent, int) {
+		e := evaluatorWith(tr, exact{body: strings.Repeat("x", body)})
+		e.evaluate(carrying(trace.Header, "x"))
+		if len(e.out) != 1 || e.out[0].Topic != "n.intents" {
+			return nil, 0
+		}
+		in, err := intent.Decode(e.out[0].Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return in, len(e.out[0].Value)
+	}
+	_, n := size(nil, intent.MaxBytes/2)
+	most := intent.MaxBytes/2 + intent.MaxBytes - n
+	if _, n := size(nil, most); n != intent.MaxBytes {
+		t.Fatalf("%d bytes, want %d", n, intent.MaxBytes)
+	}
+	tr, err := trace.New(trace.Options{Endpoint: "http://127.0.0.1:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for body, traced := range map[int]bool{most: false, most - 10: false, most - 100: true} {
+		if in, n := size(tr, body); in == nil || (in.Trace != "") != traced || n > intent.MaxBytes {
+			t.Errorf("a body of %d bytes: %d bytes, %+v", body, n, in)
+		}
 	}
 }

@@ -283,7 +283,6 @@ func (a *actor) commit() bool {
 	}
 	a.writeCounts()
 	if !a.w.Dirty() {
-		a.tellSpans()
 		return true
 	}
 	a.pos.Clock = a.clock.now().UTC()

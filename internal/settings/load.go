@@ -201,16 +201,19 @@ func (r *reader) tracing() Tracing {
 	t := Tracing{Endpoint: r.text("tracing.endpoint", ""), Authorization: r.secret("tracing.authorization")}
 	t.Share = parsed(r, "tracing.share", "100%", parseShare, diag.Text{EN: "a share", ZH: "百分比"}, diag.Text{EN: "0% to 100%", ZH: "0% 到 100%"})
 	u, err := url.Parse(t.Endpoint)
+	base := err == nil && u.Hostname() != "" && (u.Scheme == "http" || u.Scheme == "https") && u.User == nil && u.RawQuery == "" && u.Fragment == ""
 	switch {
 	case t.Endpoint == "":
 		if r.given("tracing.authorization") {
 			r.missing("tracing", "endpoint")
 		}
-	case err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.HasSuffix(u.Path, "/v1/traces"):
+	case !base || strings.HasSuffix(u.Path, "/v1/traces"):
 		r.place("tracing.endpoint").Error("N112", diag.Text{EN: "`" + t.Endpoint + "` is not the base address of a collector", ZH: "`" + t.Endpoint + "` 不是采集器的基础地址"},
-			diag.Text{EN: "like http://otel-collector:4318; /v1/traces is added, a password belongs into `authorization`", ZH: "例如 http://otel-collector:4318；/v1/traces 会自动加上，密码写在 `authorization`"})
+			diag.Text{EN: "like http://otel-collector:4318; /v1/traces is added, a password belongs into `authorization`",
+				ZH: "例如 http://otel-collector:4318；/v1/traces 会自动加上，密码写在 `authorization`"})
 	case u.Scheme == "http" && t.Authorization != nil && !Loopback(u.Hostname()):
-		r.place("tracing.authorization").Error("N704", diag.Text{EN: "`authorization` would travel in plain to `" + t.Endpoint + "`", ZH: "`authorization` 会以明文发到 `" + t.Endpoint + "`"},
+		r.place("tracing.authorization").Error("N704",
+			diag.Text{EN: "`authorization` would travel in plain to `" + t.Endpoint + "`", ZH: "`authorization` 会以明文发到 `" + t.Endpoint + "`"},
 			diag.Text{EN: "use https, or leave it out", ZH: "请用 https，或去掉它"})
 	}
 	return t

@@ -262,5 +262,6 @@ func (t *Tracer) tell() {
 		why = "more than the collector takes"
 	}
 	t.why = ""
-	t.opt.Log.Warn("spans were dropped, nothing else is lost: look at tracing.endpoint and the collector", zap.Int64("spans", n), zap.String("endpoint", t.opt.Endpoint), zap.String("why", why))
+	t.opt.Log.Warn("spans were dropped, nothing else is lost: look at tracing.endpoint and the collector", zap.Int64("spans", n),
+		zap.String("endpoint", t.opt.Endpoint), zap.String("why", why))
 }

@@ -104,7 +104,8 @@ func TestASpanArrivesAsItWasMade(t *testing.T) {
 		want := []otlp.Span{
 			{Name: "call /x", Kind: otlptrace.Span_SPAN_KIND_CLIENT, Trace: ph[3:35], ID: ch[36:52], Parent: ph[36:52], Links: names[:trace.MaxLinks], Unlinked: 2, Failed: "unknown",
 				Attributes: map[string]string{"a": "文", "empty": "", "n": "-3", "zero": "0"}, Resource: map[string]string{"service.name": "notifier"}, Start: at, End: at.Add(time.Second)},
-			{Name: "evaluate", Kind: otlptrace.Span_SPAN_KIND_CONSUMER, Trace: ph[3:35], ID: ph[36:52], Attributes: map[string]string{}, Resource: map[string]string{"service.name": "notifier"},
+			{Name: "evaluate", Kind: otlptrace.Span_SPAN_KIND_CONSUMER, Trace: ph[3:35], ID: ph[36:52],
+				Attributes: map[string]string{}, Resource: map[string]string{"service.name": "notifier"},
 				Start: at.Add(2 * time.Second), End: at.Add(2 * time.Second)},
 		}
 		if d := cmp.Diff(want, got); d != "" || len(problems) > 0 {
@@ -237,7 +238,8 @@ func TestTheEndIsBounded(t *testing.T) {
 func TestOnlyTheCollectorIsDialled(t *testing.T) {
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:9")
 	t.Setenv("http_proxy", "http://127.0.0.1:9")
-	for e, want := range map[string]string{"http://collector.example:4318": "collector.example:4318", "http://collector.example/base/": "collector.example:80", "https://[::1]": "[::1]:443"} {
+	for e, want := range map[string]string{"http://collector.example:4318": "collector.example:4318",
+		"http://collector.example/base/": "collector.example:80", "https://[::1]": "[::1]:443"} {
 		var mu sync.Mutex
 		var dialled []string
 		tr, err := trace.New(trace.Options{Endpoint: e, Log: zap.NewNop(), DialContext: func(_ context.Context, _, addr string) (net.Conn, error) {

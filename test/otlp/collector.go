@@ -105,8 +105,10 @@ func (c *Collector) read(req *collector.ExportTraceServiceRequest) (out []Span) 
 				if len(s.ProtoReflect().GetUnknown()) > 0 || len(s.TraceId) != 16 || len(s.SpanId) != 8 || s.Flags&1 == 0 {
 					c.problem(fmt.Sprintf("span %v", s))
 				}
-				x := Span{Name: s.Name, Kind: s.Kind, Trace: hex.EncodeToString(s.TraceId), ID: hex.EncodeToString(s.SpanId), Parent: hex.EncodeToString(s.ParentSpanId), Unlinked: int(s.DroppedLinksCount),
-					Attributes: c.words(s.Attributes), Resource: c.words(rs.GetResource().GetAttributes()), Start: time.Unix(0, int64(s.StartTimeUnixNano)), End: time.Unix(0, int64(s.EndTimeUnixNano))}
+				x := Span{Name: s.Name, Kind: s.Kind, Trace: hex.EncodeToString(s.TraceId), ID: hex.EncodeToString(s.SpanId), Parent: hex.EncodeToString(s.ParentSpanId),
+					Unlinked:   int(s.DroppedLinksCount),
+					Attributes: c.words(s.Attributes), Resource: c.words(rs.GetResource().GetAttributes()),
+					Start: time.Unix(0, int64(s.StartTimeUnixNano)), End: time.Unix(0, int64(s.EndTimeUnixNano))}
 				if s.GetStatus().GetCode() == trace.Status_STATUS_CODE_ERROR {
 					x.Failed = s.Status.Message
 				}

@@ -84,7 +84,8 @@ func (w *world) evaluateAlone(s *settings.Settings) {
 	m := consumer.NewMetrics(prometheus.NewRegistry())
 	m.Known(set.Topics(), nil, nil)
 	c := consumer.New(consumer.Options{Kafka: w.kafka, Topics: ledger.TopicsOf(prefix), Instance: "alone", Rules: func() consumer.Rules { return set },
-		Accounts: map[string]string{"main": app.Identity(&s.Accounts[0])}, Start: consumer.Start{Set: true, Earliest: true}, KeepDead: true, SessionTimeout: session, FetchMaxWait: fetchWait,
+		Accounts: map[string]string{"main": app.Identity(&s.Accounts[0])}, Start: consumer.Start{Set: true, Earliest: true},
+		KeepDead: true, SessionTimeout: session, FetchMaxWait: fetchWait,
 		Metrics: m, Log: log, Tracer: tr})
 	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
 	defer cancel()
@@ -215,7 +216,8 @@ func TestATraceGoesFromTheProducerToTheVendor(t *testing.T) {
 			{hex32(5), []string{"evaluate order.paid under the producer", "wait order under evaluate order.paid"}},
 			{hex32(6), nil},
 			{hex32(7), []string{"evaluate order.paid under the producer FAILED bad-field"}},
-			{hex32(10), []string{"call /push.json under wait sale, with 000b coalesce sale, 000c coalesce sale", "evaluate sale.opened under the producer", "wait sale under evaluate sale.opened"}},
+			{hex32(10), []string{"call /push.json under wait sale, with 000b coalesce sale, 000c coalesce sale",
+				"evaluate sale.opened under the producer", "wait sale under evaluate sale.opened"}},
 			{hex32(11), []string{"coalesce sale under evaluate sale.opened: COALESCED", "evaluate sale.opened under the producer"}},
 			{hex32(12), []string{"coalesce sale under evaluate sale.opened: COALESCED", "evaluate sale.opened under the producer"}},
 		} {
