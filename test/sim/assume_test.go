@@ -37,6 +37,7 @@ func TestALedgerThatIsLostGoesOnByWhatPeopleSay(t *testing.T) {
 		if _, err := kadm.NewClient(w.cl).DeleteTopics(t.Context(), prefix+".ledger"); err != nil {
 			t.Fatal(err)
 		}
+		hit("Q4", 1)
 		d = w.start(s)
 		time.Sleep(time.Minute)
 		for _, product := range []string{"f", "g", "h", "i"} {

@@ -55,6 +55,10 @@ const defaultAccount = `
 // settingsFile gives notifier.yaml. accounts are complete, without the keys all have.
 func (w *world) settingsFile(instance string, port, partitions int, accounts string) *settings.Settings {
 	w.t.Helper()
+	start := ""
+	if w.begin != "" {
+		start = "start: " + w.begin
+	}
 	zone := ""
 	if w.zone != "" {
 		zone = "timezone: " + w.zone + "\n"
@@ -66,10 +70,10 @@ kafka:
   prefix: %s
   partitions: %d
   replication: 1
-  start: %s
+  %s
   instance: %s
 admin: {listen: "127.0.0.1:%d"}
-accounts:%s`, brokerPort, w.prefix, partitions, w.begin, instance, port, accounts))
+accounts:%s`, brokerPort, w.prefix, partitions, start, instance, port, accounts))
 	s, ds := settings.Load(path, nil, nil)
 	if ds.Errors() > 0 {
 		w.t.Fatal(ds)
@@ -157,8 +161,12 @@ func (d *daemon) kill() {
 	d.app.Close()
 }
 
-// merging is how many intents wait to be merged.
-func (d *daemon) merging() (n int) {
+// merging is how many intents wait to be merged, inFlight how many are in a call.
+func (d *daemon) merging() int  { return d.pendingIn("merging") }
+func (d *daemon) inFlight() int { return d.pendingIn("in_flight") }
+
+func (d *daemon) pendingIn(state string) (n int) {
+	d.w.t.Helper()
 	mfs, err := d.app.Registry().Gather()
 	if err != nil {
 		d.w.t.Fatal(err)
@@ -169,7 +177,7 @@ func (d *daemon) merging() (n int) {
 		}
 		for _, m := range mf.GetMetric() {
 			for _, l := range m.GetLabel() {
-				if l.GetValue() == "merging" {
+				if l.GetValue() == state {
 					n += int(m.GetGauge().GetValue())
 				}
 			}

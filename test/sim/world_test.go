@@ -61,7 +61,7 @@ type world struct {
 	zone   string
 	keys   string        // further settings
 	prefix string        // of our topics
-	begin  string        // kafka.start
+	begin  string        // kafka.start; "": not said
 	live   time.Duration // session time-out of daemons; 0: the product's
 	wait   time.Duration // for fetches; 0: the product's
 }

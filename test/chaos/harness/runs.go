@@ -24,8 +24,8 @@ type Entry struct {
 	Seed      uint64        `json:"seed"`
 	Kills     int           `json:"kills"`
 	Brokers   int           `json:"broker_kills,omitempty"` // of brokers: the run is one of test/kafka/storm
-	Stops     int           `json:"stops"`  // SIGSTOP
-	Drains    int           `json:"drains"` // SIGTERM
+	Stops     int           `json:"stops"`                  // SIGSTOP
+	Drains    int           `json:"drains"`                 // SIGTERM
 	Lost      int           `json:"lost"`
 	Doubled   int           `json:"doubled"`
 	Overruns  int           `json:"overruns"`

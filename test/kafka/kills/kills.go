@@ -147,7 +147,7 @@ type round struct {
 	feeder  *rig.Feeder
 	began   []bool // whether the process has made its first call
 
-	kills, starts []time.Time
+	kills, starts []audit.Moment
 	hits, drains  int
 	firstCall     []time.Duration
 
@@ -407,7 +407,7 @@ func (r *round) killDaemons(ctx context.Context, n int) error {
 			}
 			continue
 		}
-		r.kills = append(r.kills, m.Kill())
+		r.kills = append(r.kills, audit.Moment{At: m.Kill(), Process: m.Name})
 		if load.InFlight > 0 || load.Pending >= 50 {
 			r.hits++
 		}
@@ -426,7 +426,7 @@ func (r *round) start(i int) error {
 	if err := r.members[i].Start(); err != nil {
 		return err
 	}
-	r.starts = append(r.starts, r.members[i].Started)
+	r.starts = append(r.starts, audit.Moment{At: r.members[i].Started, Process: r.members[i].Name})
 	return nil
 }
 
@@ -454,7 +454,10 @@ func (r *round) watchFirst(i int, l rig.Load) {
 
 func (r *round) awaitReady(ctx context.Context, i int) error {
 	deadline := time.Now().Add(90 * time.Second)
-	for !r.members[i].Ready(ctx) {
+	for {
+		if ok, _ := r.members[i].Ready(ctx); ok {
+			break
+		}
 		if r.members[i].Ended() {
 			if err := r.again(ctx, i); err != nil {
 				return err
