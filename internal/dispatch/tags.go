@@ -23,7 +23,7 @@ func (a *actor) retag(ac *account, user string) {
 			a.fate(it, ledger.Suppressed, ledger.Unchanged, nil)
 		}
 		if u.Gone {
-			u.RewriteAt = time.Time{}
+			u.RewriteAt, u.May = time.Time{}, nil
 			a.dropGone(ac, user)
 		}
 		return
@@ -33,6 +33,10 @@ func (a *actor) retag(ac *account, user string) {
 		return
 	}
 	rewrite := !u.RewriteAt.IsZero() && !u.RewriteAt.After(a.clock.now())
+	if rewrite && u.Acked != nil && u.May != nil && slices.Equal(u.Acked, u.May) { // whatever arrived meanwhile said what was written last
+		u.RewriteAt, u.May, rewrite = time.Time{}, nil, false
+		a.keepUser(ac, user, u)
+	}
 	if it == nil && !rewrite && !ac.retags.out[user] {
 		ac.unqueue(user)
 		return
@@ -226,8 +230,10 @@ func (a *actor) acknowledged(c *call) {
 			continue
 		}
 		if u.RewriteAt.IsZero() || !c.attempt.At.Before(u.RewriteAt) {
-			u.Acked, u.Had, u.RewriteAt = c.set, nil, time.Time{}
+			u.Acked, u.Had, u.RewriteAt, u.May = c.set, nil, time.Time{}, nil
 			a.timers.stop(wakeUser, ac.Key+"\x00"+user)
+		} else if u.May != nil && slices.Equal(u.May, c.set) {
+			u.Acked, u.Had = c.set, nil // what may still arrive says the same
 		} else {
 			u.Acked, u.Had = nil, c.set // an earlier ambiguous call may still arrive and undo this one
 		}
@@ -242,7 +248,7 @@ func (a *actor) acknowledged(c *call) {
 }
 
 // unclearTags books an ambiguous tag call: what the vendor has is not known, the set is sent again at once, and once more when
-// the ambiguous call can no longer arrive (NEWEST-WINS, design.md 3.5).
+// the ambiguous call can no longer arrive (NEWEST-WINS, design.md 3.5), unless it could only have said what was written last.
 func (a *actor) unclearTags(c *call) {
 	ac := c.lane.ac
 	rewrite := c.attempt.NotAfter.Add(c.lane.Late)
@@ -250,6 +256,12 @@ func (a *actor) unclearTags(c *call) {
 		u := ac.users.Get(user)
 		if u == nil {
 			continue
+		}
+		switch {
+		case !u.RewriteAt.After(c.attempt.At): // of earlier calls nothing can arrive any more
+			u.May = c.set
+		case u.May != nil && !slices.Equal(u.May, c.set):
+			u.May = nil
 		}
 		u.Acked, u.Had = nil, c.set
 		if rewrite.After(u.RewriteAt) {
@@ -305,7 +317,7 @@ func (a *actor) refusedUser(c *call, o Outcome) {
 		a.dead(it, c, o)
 	}
 	if u := ac.users.Get(user); u != nil && !u.RewriteAt.IsZero() && !c.attempt.At.Before(u.RewriteAt) { // else the rewrite is still to come
-		u.RewriteAt = time.Time{} // a rewrite that the vendor refuses cannot be mended by repeating it
+		u.RewriteAt, u.May = time.Time{}, nil // a rewrite that the vendor refuses cannot be mended by repeating it
 		a.keepUser(ac, user, u)
 	}
 	a.repairEnds(ac, user, false)
