@@ -141,8 +141,9 @@ type call struct {
 
 // body is what the audit reads of a request. Requests of other shapes stay empty.
 type body struct {
-	UserID       string   `json:"userId"`
-	UserIDs      []string `json:"userIds"`
+	UserID       string          `json:"userId"`
+	UserIDs      []string        `json:"userIds"`
+	Tags         json.RawMessage `json:"tags"`
 	Notification struct {
 		PushContent string `json:"pushContent"`
 		Alert       string `json:"alert"`
