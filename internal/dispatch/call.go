@@ -24,6 +24,7 @@ type call struct {
 	pace     quota.ID
 	read     *reading     // not an attempt: a read of tags
 	again    *reevaluated // nor this: held intents were evaluated again
+	askBy    time.Time    // of a predecessor's call: until when the vendor may be asked what became of it
 	awaited  bool         // its outcome is unclear and it may still arrive: it is booked when it cannot any more, and is no longer running
 }
 

@@ -160,6 +160,69 @@ func TestAnAmbiguousTagCallIsRepeatedOnceWhileTheSetStays(t *testing.T) {
 	}
 }
 
+// What a predecessor's open tag call said is not said again where the vendor has it.
+func TestATagCallThatAPredecessorLeftOpenIsReadBack(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		has   []string
+		read  *Outcome
+		late  bool // nobody could be asked in time
+		again bool // it is made again
+	}{
+		{name: "the vendor has it", has: []string{"city_sh"}},
+		{name: "the vendor has the set before", has: []string{"city_bj"}, again: true},
+		{name: "the vendor has nothing", again: true},
+		{name: "the vendor has more", has: []string{"city_sh", "x"}, again: true},
+		{name: "the read does not get through", has: []string{"city_sh"}, read: &Outcome{Class: ClassNotSent}, again: true},
+		{name: "no read could start", has: []string{"city_sh"}, late: true, again: true},
+	} {
+		b := setup(t)
+		a := b.byHand(nil)
+		b.knownUsers(a, "u1")
+		a.admit(b.profile("p1", "u1", 2, map[string]string{"city": "sh"}), 0)
+		if calls := a.plan(); len(calls) != 1 || calls[0].set[0] != "city_sh" {
+			t.Fatalf("%s: calls %+v", c.name, calls)
+		}
+		b.commit(a)
+		b.vendor.tags, b.vendor.reads = c.has, nil
+		if c.read != nil {
+			b.vendor.refuse = func([]string) *Outcome { return c.read }
+		}
+		a = b.byHand(nil)
+		ac := a.accounts["stub:k"]
+		for id, open := range a.calls {
+			if c.late {
+				open.askBy = a.clock.now()
+			}
+			deadline := time.Now().Add(10 * time.Second)
+			for a.fire(timerKey{settleCall, id}); !c.late && ac.lanes[LaneTagGet].running == 0; a.fire(timerKey{settleCall, id}) {
+				if time.Now().After(deadline) {
+					t.Fatalf("%s: no read leaves", c.name)
+				}
+			}
+			if !c.late {
+				if ac.busy["u1"] == nil {
+					t.Errorf("%s: the user is free while it is asked", c.name)
+				}
+				a.resolve(<-a.results)
+			}
+		}
+		calls := a.plan()
+		b.commit(a)
+		if again := len(calls) == 1; again != c.again || len(a.calls) != len(calls) {
+			t.Errorf("%s: made again %v, %d calls open", c.name, again, len(a.calls))
+		}
+		u := ac.users.Get("u1")
+		if (u.Acked != nil) == c.again || !slices.Equal(u.May, []string{"city_sh"}) || u.RewriteAt.IsZero() {
+			t.Errorf("%s: the row says %+v; the call may still arrive", c.name, u)
+		}
+		if fates := b.readLedger().Position.Fates; fates == 1 == c.again {
+			t.Errorf("%s: %d fates", c.name, fates)
+		}
+	}
+}
+
 func TestAmbiguousPushIsUnknownAndNeverRepeated(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

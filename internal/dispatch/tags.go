@@ -250,6 +250,12 @@ func (a *actor) acknowledged(c *call) {
 // unclearTags books an ambiguous tag call: what the vendor has is not known, the set is sent again at once, and once more when
 // the ambiguous call can no longer arrive (NEWEST-WINS, design.md 3.5), unless it could only have said what was written last.
 func (a *actor) unclearTags(c *call) {
+	a.mayArrive(c)
+	a.backTags(c)
+}
+
+// mayArrive notes in the rows of a call's users that it may still arrive.
+func (a *actor) mayArrive(c *call) {
 	ac := c.lane.ac
 	rewrite := c.attempt.NotAfter.Add(c.lane.Late)
 	for _, user := range c.users {
@@ -270,7 +276,37 @@ func (a *actor) unclearTags(c *call) {
 		a.keepUser(ac, user, u)
 		a.timers.set(wakeUser, ac.Key+"\x00"+user, u.RewriteAt)
 	}
-	a.backTags(c)
+}
+
+// askPatience is how long a predecessor's open call waits for a read. The window of reads begins full: after a take-over that is 1.2 s.
+const askPatience = 3 * time.Second
+
+// readBack asks the vendor whether it has what a predecessor's open call said, instead of saying it again. False: it is not asked, and the
+// call is made again, because its users are too many for one read, or reads do not get through.
+func (a *actor) readBack(c *call) bool {
+	ac, now := c.lane.ac, a.clock.now()
+	l := ac.lanes[LaneTagGet]
+	if l == nil || c.users == nil || !c.lane.Repeatable || ac.byDifferences() || c.lane.closed != nil || l.closed != nil || len(c.users) > l.MaxBatch || !now.Before(c.askBy) {
+		return false
+	}
+	if a.free(l, 1, now) {
+		a.startRead(l, &reading{users: c.users, open: c})
+	} else {
+		a.timers.set(settleCall, c.attempt.ID, now.Add(100*time.Millisecond))
+	}
+	return true
+}
+
+// hasRead books a predecessor's open call by what the vendor has. Whether the vendor has it by this call nobody knows: it may still arrive.
+func (a *actor) hasRead(r *reading, o Outcome) {
+	c := r.open
+	want := slices.Sorted(slices.Values(c.set))
+	if o.Class != ClassOK || slices.ContainsFunc(r.users, func(user string) bool { return !slices.Equal(slices.Sorted(slices.Values(r.tags[user])), want) }) {
+		a.settle(c, Outcome{Class: ClassRetrySafe, Detail: "the process that made the call ended before its outcome was known"})
+		return
+	}
+	a.mayArrive(c)
+	a.settle(c, Outcome{Class: ClassOK, Detail: "the process that made the call ended before its outcome was known; the vendor has what it said"})
 }
 
 // backTags lets the members of a tag call ask again; a newer event of the same user replaces the one that was in flight.
