@@ -27,7 +27,8 @@ type call struct {
 	span     *callSpan    // nil: not recorded
 	began    time.Time    // local, of the request; zero until then
 	ended    time.Time
-	awaited  bool // its outcome is unclear and it may still arrive: it is booked when it cannot any more, and is no longer running
+	askBy    time.Time // of a predecessor's call: until when the vendor may be asked what became of it
+	awaited  bool      // its outcome is unclear and it may still arrive: it is booked when it cannot any more, and is no longer running
 }
 
 // result is a call's outcome on its way back to the actor; a nil call is a probe of lane.

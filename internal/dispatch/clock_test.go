@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/tagsync"
 )
@@ -174,5 +175,26 @@ func TestTheWindowsOfANewOwnerHoldWhatWasSent(t *testing.T) {
 		if got, err := a.accounts[ac.Key].lanes[c.lane].pacer.At(now, c.weight); err != nil || !got.Equal(c.want) {
 			t.Errorf("%s: a call of weight %d may start in %s (%v), want %s", c.name, c.weight, got.Sub(now), err, c.want.Sub(now))
 		}
+	}
+}
+
+func TestANewOwnerKnowsWhatItsPredecessorSent(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	slow := func(ac *Account) {
+		pol := b.account().Lanes["user"]
+		pol.Window = time.Minute
+		ac.Lanes["user"] = pol
+	}
+	ac := b.account()
+	slow(ac)
+	stop := b.start(ac, nil)
+	b.produce(b.intent("e1", "r", "u1", intent.Push), b.intent("e2", "r", "u2", intent.Push), b.intent("e3", "r", "u3", intent.Push))
+	b.fates(3)
+	stop()
+	a := b.byHand(func(ac *Account, _ *Options) { slow(ac) })
+	l := a.accounts[ac.Key].lanes["user"]
+	if used, _ := l.pacer.Used(a.clock.machine()); used != 3 {
+		t.Errorf("%d receivers count in the last minute, want 3", used)
 	}
 }

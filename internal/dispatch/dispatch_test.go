@@ -10,6 +10,7 @@ import (
 
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/tagsync"
 )
 
 func TestPushesWithEqualContentShareACall(t *testing.T) {
@@ -81,18 +82,144 @@ func TestAmbiguousTagCallIsRepeatedAndWrittenOnceMoreWhenItCanNoLongerArrive(t *
 		return Outcome{Class: ClassOK, Code: 200}
 	}
 	ac := b.account()
-	ac.Timeout = 200 * time.Millisecond
+	ac.Timeout = 2 * time.Second // the other set is written before the first call can no longer arrive
 	b.start(ac, nil)
 	b.produce(b.profile("p1", "u1", 10, map[string]string{"city": "bj"}))
 	if d := cmp.Diff([]string{"p1 SENT"}, kinds(b.fates(1))); d != "" {
+		t.Error(d)
+	}
+	b.produce(b.profile("p2", "u1", 20, map[string]string{"city": "sh"}))
+	if d := cmp.Diff([]string{"p1 SENT", "p2 SENT"}, kinds(b.fates(2))); d != "" {
 		t.Error(d)
 	}
 	b.state("acknowledged after the rewrite", func(st *ledger.State) bool {
 		u := st.Users["stub:k"].Get("u1")
 		return u != nil && len(u.Acked) == 1 && u.RewriteAt.IsZero()
 	})
-	if n := len(b.vendor.seen()); n != 3 {
-		t.Errorf("%d calls, want 3: the ambiguous one, its repeat, and one after it can no longer arrive", n)
+	var sets []string
+	for _, c := range b.vendor.seen() {
+		sets = append(sets, c.Tags...)
+	}
+	if d := cmp.Diff([]string{"city_bj", "city_bj", "city_sh", "city_sh"}, sets); d != "" {
+		t.Errorf("the ambiguous call, its repeat, another set, and that once more when the first can no longer arrive: %s", d)
+	}
+}
+
+// A late arrival that says what was written last does no harm: nothing is written after it.
+func TestAnAmbiguousTagCallIsRepeatedOnceWhileTheSetStays(t *testing.T) {
+	t.Parallel()
+	a := setup(t).byHand(nil)
+	ac := a.accounts["stub:k"]
+	at := a.clock.now()
+	row := func() *tagsync.User { return ac.users.Get("u1") }
+	first := &tagsync.User{Acked: []string{}, Foreign: []string{}}
+	ac.users.Put("u1", first)
+	call := func(after time.Duration, set ...string) *call {
+		return &call{lane: ac.lanes[LaneTag], users: []string{"u1"}, set: set, attempt: &ledger.Attempt{At: at.Add(after), NotAfter: at.Add(after + time.Minute)}}
+	}
+	for _, c := range []struct {
+		name  string
+		do    func()
+		acked []string // nil: not certain
+		may   []string
+	}{
+		{"unclear", func() { a.unclearTags(call(0, "x")) }, nil, []string{"x"}},
+		{"its repeat", func() { a.acknowledged(call(time.Second, "x")) }, []string{"x"}, []string{"x"}},
+		{"another set", func() { a.acknowledged(call(2*time.Second, "y")) }, nil, []string{"x"}},
+		{"the same again", func() { a.acknowledged(call(3*time.Second, "y")) }, nil, []string{"x"}},
+		{"the first one again", func() { a.acknowledged(call(4*time.Second, "x")) }, []string{"x"}, []string{"x"}},
+		{"unclear once more", func() { a.unclearTags(call(5*time.Second, "x")) }, nil, []string{"x"}},
+		{"unclear with another set", func() { a.unclearTags(call(6*time.Second, "y")) }, nil, nil},
+		{"and with the first", func() { a.unclearTags(call(7*time.Second, "x")) }, nil, nil},
+		{"its repeat, while either may arrive", func() { a.acknowledged(call(8*time.Second, "x")) }, nil, nil},
+		{"unclear when the others are over", func() { a.unclearTags(call(time.Hour, "z")) }, nil, []string{"z"}},
+		{"written after everything", func() { a.acknowledged(call(2*time.Hour, "z")) }, []string{"z"}, nil},
+	} {
+		c.do()
+		if u := row(); !slices.Equal(u.Acked, c.acked) || (u.Acked == nil) != (c.acked == nil) || !slices.Equal(u.May, c.may) || (u.May == nil) != (c.may == nil) {
+			t.Errorf("%s: acknowledged %q, may arrive %q; want %q, %q", c.name, u.Acked, u.May, c.acked, c.may)
+		}
+	}
+	for _, c := range []struct {
+		name string
+		u    tagsync.User
+		over bool
+	}{
+		{"nothing else was written", tagsync.User{Acked: []string{"x"}, May: []string{"x"}}, true},
+		{"it is not certain", tagsync.User{Had: []string{"x"}, May: []string{"x"}}, false},
+		{"another set was", tagsync.User{Acked: []string{"y"}, May: []string{"x"}}, false},
+		{"nobody knows what may have arrived", tagsync.User{Acked: []string{"x"}}, false},
+	} {
+		c.u.RewriteAt, c.u.Foreign = a.clock.now(), []string{}
+		ac.unqueue("u1")
+		ac.users.Put("u1", &c.u)
+		a.retag(ac, "u1")
+		if over := row().RewriteAt.IsZero(); over != c.over || ac.groups.Waits("u1") == c.over {
+			t.Errorf("%s: over %v, waits for a call %v", c.name, over, ac.groups.Waits("u1"))
+		}
+	}
+}
+
+// What a predecessor's open tag call said is not said again where the vendor has it.
+func TestATagCallThatAPredecessorLeftOpenIsReadBack(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name  string
+		has   []string
+		read  *Outcome
+		late  bool // nobody could be asked in time
+		again bool // it is made again
+	}{
+		{name: "the vendor has it", has: []string{"city_sh"}},
+		{name: "the vendor has the set before", has: []string{"city_bj"}, again: true},
+		{name: "the vendor has nothing", again: true},
+		{name: "the vendor has more", has: []string{"city_sh", "x"}, again: true},
+		{name: "the read does not get through", has: []string{"city_sh"}, read: &Outcome{Class: ClassNotSent}, again: true},
+		{name: "no read could start", has: []string{"city_sh"}, late: true, again: true},
+	} {
+		b := setup(t)
+		a := b.byHand(nil)
+		b.knownUsers(a, "u1")
+		a.admit(b.profile("p1", "u1", 2, map[string]string{"city": "sh"}), 0)
+		if calls := a.plan(); len(calls) != 1 || calls[0].set[0] != "city_sh" {
+			t.Fatalf("%s: calls %+v", c.name, calls)
+		}
+		b.commit(a)
+		b.vendor.tags, b.vendor.reads = c.has, nil
+		if c.read != nil {
+			b.vendor.refuse = func([]string) *Outcome { return c.read }
+		}
+		a = b.byHand(nil)
+		ac := a.accounts["stub:k"]
+		for id, open := range a.calls {
+			if c.late {
+				open.askBy = a.clock.now()
+			}
+			deadline := time.Now().Add(10 * time.Second)
+			for a.fire(timerKey{settleCall, id}); !c.late && ac.lanes[LaneTagGet].running == 0; a.fire(timerKey{settleCall, id}) {
+				if time.Now().After(deadline) {
+					t.Fatalf("%s: no read leaves", c.name)
+				}
+			}
+			if !c.late {
+				if ac.busy["u1"] == nil {
+					t.Errorf("%s: the user is free while it is asked", c.name)
+				}
+				a.resolve(<-a.results)
+			}
+		}
+		calls := a.plan()
+		b.commit(a)
+		if again := len(calls) == 1; again != c.again || len(a.calls) != len(calls) {
+			t.Errorf("%s: made again %v, %d calls open", c.name, again, len(a.calls))
+		}
+		u := ac.users.Get("u1")
+		if (u.Acked != nil) == c.again || !slices.Equal(u.May, []string{"city_sh"}) || u.RewriteAt.IsZero() {
+			t.Errorf("%s: the row says %+v; the call may still arrive", c.name, u)
+		}
+		if fates := b.readLedger().Position.Fates; fates == 1 == c.again {
+			t.Errorf("%s: %d fates", c.name, fates)
+		}
 	}
 }
 

@@ -22,6 +22,8 @@ type reading struct {
 	some  map[string][]string // tags that only some of the user's devices have
 	began time.Time
 
+	open *call // not nil: only to see whether this call of a predecessor was executed
+
 	check *check              // not nil: only to compare
 	ours  map[string][]string // users to be compared, with what we had acknowledged when the read began
 }
@@ -115,8 +117,12 @@ func (a *actor) read(c *call, o Outcome) {
 	default:
 		a.pause(l, r.began, o.Detail)
 	}
-	if r.check != nil {
+	switch {
+	case r.check != nil:
 		a.checked(r, o)
+		return
+	case r.open != nil:
+		a.hasRead(r, o)
 		return
 	}
 	for _, u := range r.users {

@@ -217,6 +217,9 @@ func (a *actor) restoreAttempts(st *ledger.State, now time.Time, held map[intent
 		if at.State != ledger.Started && at.State != ledger.Again {
 			continue
 		}
+		if at.Users != nil && at.Set == nil { // the empty set has no place in the record
+			at.Set = []string{}
+		}
 		c := &call{attempt: at, lane: l, users: at.Users, set: at.Set, vendor: &Call{ID: id, Endpoint: at.Endpoint, Tags: at.Set}}
 		for _, m := range at.Members {
 			if it := held[m]; it != nil {
@@ -256,6 +259,7 @@ func (a *actor) restoreAttempts(st *ledger.State, now time.Time, held map[intent
 		if l.heldBy(at.Endpoint) {
 			a.leftOpen(l, 1)
 		}
+		c.askBy = latest(settle, now).Add(askPatience)
 		a.timers.set(settleCall, id, settle)
 		a.log.Warn("a predecessor left a call open: what it touches is held", attemptField(id), laneField(l.full()), zap.Time("until", settle), zap.Int("members", len(c.items)))
 	}
@@ -307,7 +311,7 @@ func (a *actor) fire(k timerKey) {
 			return
 		}
 	case settleCall:
-		if c := a.calls[k.key]; c != nil {
+		if c := a.calls[k.key]; c != nil && !a.readBack(c) {
 			class := ClassUnknown
 			if c.lane.Repeatable || c.lane.tries(c.attempt.Endpoint) > 1 {
 				class = ClassRetrySafe

@@ -23,7 +23,7 @@ func (a *actor) retag(ac *account, user string) {
 			a.fate(it, ledger.Suppressed, ledger.Unchanged, nil)
 		}
 		if u.Gone {
-			u.RewriteAt = time.Time{}
+			u.RewriteAt, u.May = time.Time{}, nil
 			a.dropGone(ac, user)
 		}
 		return
@@ -33,6 +33,10 @@ func (a *actor) retag(ac *account, user string) {
 		return
 	}
 	rewrite := !u.RewriteAt.IsZero() && !u.RewriteAt.After(a.clock.now())
+	if rewrite && u.Acked != nil && u.May != nil && slices.Equal(u.Acked, u.May) { // whatever arrived meanwhile said what was written last
+		u.RewriteAt, u.May, rewrite = time.Time{}, nil, false
+		a.keepUser(ac, user, u)
+	}
 	if it == nil && !rewrite && !ac.retags.out[user] {
 		ac.unqueue(user)
 		return
@@ -226,8 +230,10 @@ func (a *actor) acknowledged(c *call) {
 			continue
 		}
 		if u.RewriteAt.IsZero() || !c.attempt.At.Before(u.RewriteAt) {
-			u.Acked, u.Had, u.RewriteAt = c.set, nil, time.Time{}
+			u.Acked, u.Had, u.RewriteAt, u.May = c.set, nil, time.Time{}, nil
 			a.timers.stop(wakeUser, ac.Key+"\x00"+user)
+		} else if u.May != nil && slices.Equal(u.May, c.set) {
+			u.Acked, u.Had = c.set, nil // what may still arrive says the same
 		} else {
 			u.Acked, u.Had = nil, c.set // an earlier ambiguous call may still arrive and undo this one
 		}
@@ -242,14 +248,26 @@ func (a *actor) acknowledged(c *call) {
 }
 
 // unclearTags books an ambiguous tag call: what the vendor has is not known, the set is sent again at once, and once more when
-// the ambiguous call can no longer arrive (NEWEST-WINS, design.md 3.5).
+// the ambiguous call can no longer arrive (NEWEST-WINS, design.md 3.5), unless it could only have said what was written last.
 func (a *actor) unclearTags(c *call) {
+	a.mayArrive(c)
+	a.backTags(c)
+}
+
+// mayArrive notes in the rows of a call's users that it may still arrive.
+func (a *actor) mayArrive(c *call) {
 	ac := c.lane.ac
 	rewrite := c.attempt.NotAfter.Add(c.lane.Late)
 	for _, user := range c.users {
 		u := ac.users.Get(user)
 		if u == nil {
 			continue
+		}
+		switch {
+		case !u.RewriteAt.After(c.attempt.At): // of earlier calls nothing can arrive any more
+			u.May = c.set
+		case u.May != nil && !slices.Equal(u.May, c.set):
+			u.May = nil
 		}
 		u.Acked, u.Had = nil, c.set
 		if rewrite.After(u.RewriteAt) {
@@ -258,7 +276,37 @@ func (a *actor) unclearTags(c *call) {
 		a.keepUser(ac, user, u)
 		a.timers.set(wakeUser, ac.Key+"\x00"+user, u.RewriteAt)
 	}
-	a.backTags(c)
+}
+
+// askPatience is how long a predecessor's open call waits for a read. The window of reads begins full: after a take-over that is 1.2 s.
+const askPatience = 3 * time.Second
+
+// readBack asks the vendor whether it has what a predecessor's open call said, instead of saying it again. False: it is not asked, and the
+// call is made again, because its users are too many for one read, or reads do not get through.
+func (a *actor) readBack(c *call) bool {
+	ac, now := c.lane.ac, a.clock.now()
+	l := ac.lanes[LaneTagGet]
+	if l == nil || c.users == nil || !c.lane.Repeatable || ac.byDifferences() || c.lane.closed != nil || l.closed != nil || len(c.users) > l.MaxBatch || !now.Before(c.askBy) {
+		return false
+	}
+	if a.free(l, 1, now) {
+		a.startRead(l, &reading{users: c.users, open: c})
+	} else {
+		a.timers.set(settleCall, c.attempt.ID, now.Add(100*time.Millisecond))
+	}
+	return true
+}
+
+// hasRead books a predecessor's open call by what the vendor has. Whether the vendor has it by this call nobody knows: it may still arrive.
+func (a *actor) hasRead(r *reading, o Outcome) {
+	c := r.open
+	want := slices.Sorted(slices.Values(c.set))
+	if o.Class != ClassOK || slices.ContainsFunc(r.users, func(user string) bool { return !slices.Equal(slices.Sorted(slices.Values(r.tags[user])), want) }) {
+		a.settle(c, Outcome{Class: ClassRetrySafe, Detail: "the process that made the call ended before its outcome was known"})
+		return
+	}
+	a.mayArrive(c)
+	a.settle(c, Outcome{Class: ClassOK, Detail: "the process that made the call ended before its outcome was known; the vendor has what it said"})
 }
 
 // backTags lets the members of a tag call ask again; a newer event of the same user replaces the one that was in flight.
@@ -305,7 +353,7 @@ func (a *actor) refusedUser(c *call, o Outcome) {
 		a.dead(it, c, o)
 	}
 	if u := ac.users.Get(user); u != nil && !u.RewriteAt.IsZero() && !c.attempt.At.Before(u.RewriteAt) { // else the rewrite is still to come
-		u.RewriteAt = time.Time{} // a rewrite that the vendor refuses cannot be mended by repeating it
+		u.RewriteAt, u.May = time.Time{}, nil // a rewrite that the vendor refuses cannot be mended by repeating it
 		a.keepUser(ac, user, u)
 	}
 	a.repairEnds(ac, user, false)

@@ -18,7 +18,7 @@ import (
 //
 // A packed row is
 //
-//	flags | RewriteAt | SetAt | stamps | fields (name, type, stamp, value) | acked | had | foreign
+//	flags | RewriteAt | SetAt | stamps | fields (name, type, stamp, value) | acked | had | foreign | may
 //
 // in varints. Names, types and tags are numbers in the table's words; a word beyond the first maxWords is written out.
 type Table struct {
@@ -80,6 +80,7 @@ const (
 	hasForeign
 	hasRewrite
 	hasSet
+	hasMay
 )
 
 // stamp is what the fields of one event share.
@@ -87,7 +88,7 @@ type stamp struct{ version, offset int64 }
 
 func (t *Table) pack(u *User) []byte {
 	flags := byte(0)
-	for i, on := range []bool{u.Gone, u.Acked != nil, u.Had != nil, u.Foreign != nil, !u.RewriteAt.IsZero(), !u.SetAt.IsZero()} {
+	for i, on := range []bool{u.Gone, u.Acked != nil, u.Had != nil, u.Foreign != nil, !u.RewriteAt.IsZero(), !u.SetAt.IsZero(), u.May != nil} {
 		if on {
 			flags |= 1 << i
 		}
@@ -131,7 +132,7 @@ func (t *Table) pack(u *User) []byte {
 			}
 		}
 	}
-	for _, tags := range [][]string{u.Acked, u.Had, u.Foreign} {
+	for _, tags := range [][]string{u.Acked, u.Had, u.Foreign, u.May} {
 		if tags == nil {
 			continue
 		}
@@ -195,10 +196,14 @@ func (t *Table) unpack(row string) *User {
 			u.Fields[name] = f
 		}
 	}
-	for i, tags := range []*[]string{&u.Acked, &u.Had, &u.Foreign} {
-		if flags&(hasAcked<<i) == 0 {
+	for _, part := range []struct {
+		flag byte
+		tags *[]string
+	}{{hasAcked, &u.Acked}, {hasHad, &u.Had}, {hasForeign, &u.Foreign}, {hasMay, &u.May}} {
+		if flags&part.flag == 0 {
 			continue
 		}
+		tags := part.tags
 		*tags = make([]string, r.uvarint())
 		for j := range *tags {
 			(*tags)[j] = r.word()

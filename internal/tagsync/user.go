@@ -29,6 +29,7 @@ type User struct {
 	Had       []string         `json:"had,omitempty"`       // while Acked is not certain: the set of the last call, so that what an unknown field gave stays; beside Acked: all that the vendor may have
 	Foreign   []string         `json:"foreign"`             // tags at the vendor that no rule of ours gives, kept in the set; null: not read
 	RewriteAt time.Time        `json:"rewrite_at,omitzero"` // an ambiguous call may arrive until then: write once more after it (design.md 3.5)
+	May       []string         `json:"may,omitzero"`        // until RewriteAt: the set of everything that may arrive; null: there are several, or nobody knows
 	SetAt     time.Time        `json:"set_at,omitzero"`     // where the whole set may be replaced only so often: when it last was, or may have been
 	Gone      bool             `json:"gone,omitempty"`      // the user was deleted upstream: clear the tags, then the row
 }

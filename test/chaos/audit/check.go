@@ -51,7 +51,9 @@ type Report struct {
 	Refused                      int // for a limit per second, because an earlier call arrived late
 	Pending                      int // broadcasts that wait for a slot
 	Undone                       int // Getui: profile intents whose change of tags waits for the next day
-	Repeats                      int // tag calls executed beyond one for each SENT profile intent; at Getui pushes that came again and were dropped
+	Repeats                      int // tag calls that told the vendor nothing new because a killed process had made them; at Getui pushes that came again and were dropped
+	Needless                     int // tag calls that told the vendor nothing new, whatever the reason
+	Rewrites                     int // users written beyond one for each SENT profile intent
 	Crashes                      []Crash
 	FirstCall                    []time.Duration // from a start to the first call of that process, sorted
 	Callers                      map[string]int  // starts after which a call came, by release
@@ -387,12 +389,13 @@ func (c *checker) countRewrites() {
 		}
 		switch one.Path {
 		case "/user/tag/set.json":
-			c.Repeats++
+			c.Rewrites++
 		case "/user/tag/batch/set.json":
-			c.Repeats += len(one.body.UserIDs)
+			c.Rewrites += len(one.body.UserIDs)
 		}
 	}
-	c.Repeats -= sent
+	c.Rewrites -= sent
+	c.countRepeats()
 }
 
 // checkQuota asks the sandbox's counts, and counts the scarce calls again: 2 in any hour, 3 in a run of minutes.
@@ -521,7 +524,6 @@ func (c *checker) firstCalls() {
 		}
 	}
 	for n, d := range first {
-		println("DBG", c.in.Starts[n].At.UTC().Format("15:04:05.000"), d.String())
 		if d > 0 {
 			c.Callers[c.in.Starts[n].Release]++
 			c.FirstCall = append(c.FirstCall, d)

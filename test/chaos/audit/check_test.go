@@ -189,6 +189,58 @@ func TestAFaultlessRunHasNoProblems(t *testing.T) {
 	}
 }
 
+// A tag call is a repeat of a kill's when it told the vendor nothing new and its users were in a call that the kill had left open.
+func TestRepeatsAreCallsThatAKillMadeAgain(t *testing.T) {
+	p := newPaper()
+	p.in.Kills = append(p.in.Kills, Moment{At: p.at(7000)})
+	p.in.Starts = append(p.in.Starts, Moment{At: p.at(7010)})
+	set := func(id string, ms int, open bool, tag string, users ...string) {
+		p.call(id, "tag", "main", "/user/tag/batch/set.json", map[string]any{"userIds": users, "tags": []string{tag}}, ms)
+		if open {
+			p.in.Ledger = p.in.Ledger[:len(p.in.Ledger)-1]
+			p.ledger("a/"+id, nil, 8000)
+		}
+	}
+	set("y-1", 6500, true, "a", "u1", "u2") // open at the kill
+	set("y-2", 6600, false, "b", "u3")
+	set("y-3", 6700, false, "b", "u3")             // needless, for another reason
+	set("y-4", 7100, false, "a", "u1", "u2")       // the kill's
+	set("y-5", 7200, false, "a", "u2")             // and this
+	set("y-6", 7300, false, "a", "u1", "u2", "u4") // needed
+	set("y-7", 7400, false, "c", "u1")             // needed
+	set("y-8", 7500, false, "c", "u1")             // needless, u1 has had another call since
+	r := p.check(t)
+	if r.Repeats != 2 || r.Needless != 4 {
+		t.Errorf("%d repeats, want 2; %d needless calls, want 4", r.Repeats, r.Needless)
+	}
+}
+
+// Of several processes a kill hits its own calls, and the first call of a start is by its own process.
+func TestProcessesAreToldApart(t *testing.T) {
+	p := newPaper()
+	p.in.Starts = []Moment{{At: p.now, Process: "one", Release: "old"}, {At: p.at(1), Process: "two", Release: "new"}}
+	owned := func(id, owner string, ms int) {
+		p.ledger("a/"+id, map[string]any{"id": id, "account": "rongcloud:key-main", "owner": owner + "-XYZ", "lane": "tag", "state": "started", "not_after": p.at(ms + 1000)}, ms)
+		p.journal = append(p.journal, map[string]any{"at_ms": p.at(ms + 1).UnixMilli(), "app": "key-main", "path": "/user/tag/set.json", "executed": true, "code": 200,
+			"headers": map[string]string{"X-Request-Id": id + "-1"}, "body": map[string]any{"userId": "u1", "tags": []string{"a"}}})
+	}
+	owned("y-1", "two", 3000)
+	p.in.Kills = []Moment{{At: p.at(3500), Process: "one"}, {At: p.at(3600), Process: "two"}}
+	p.in.Drains = []Moment{{At: p.at(3550), Process: "one"}}
+	r := p.check(t)
+	if one, two := r.Crashes[0].Open, r.Crashes[1].Open; one != 0 || two != 1 {
+		t.Errorf("the kills hit %d and %d calls, want 0 and 1", one, two)
+	}
+	for _, problem := range r.Problems {
+		if strings.HasPrefix(problem, "torn drain:") {
+			t.Error(problem)
+		}
+	}
+	if len(r.FirstCall) != 1 || r.FirstCall[0] != 3*time.Second || r.Callers["new"] != 1 || r.Callers["old"] != 0 {
+		t.Errorf("first calls %v, callers %v; want one after 3s, by the new release", r.FirstCall, r.Callers)
+	}
+}
+
 // An attempt that an earlier process left open does not make a later kill count.
 func TestAKillCountsOnlyForCallsOfItsOwnProcess(t *testing.T) {
 	p := newPaper()

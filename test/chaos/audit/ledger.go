@@ -23,6 +23,7 @@ type ledger struct {
 	started   map[string]time.Time // when the record of an attempt was committed, by its id
 	attempts  map[string]*attempt  // those on record at the end
 	ever      map[string]*attempt  // every attempt, as last written
+	orphans   map[string]bool      // attempts that were open when their process was killed
 	unknown   map[string]bool      // attempts that were ever on record as unknown
 	unknownAt map[string]time.Time // since when
 	pending   map[string]bool
@@ -35,7 +36,7 @@ type ledger struct {
 }
 
 func readLedger(records []Record, starts, kills, drains []Moment) (*ledger, error) {
-	l := &ledger{started: map[string]time.Time{}, attempts: map[string]*attempt{}, ever: map[string]*attempt{}, unknown: map[string]bool{}, unknownAt: map[string]time.Time{}, pending: map[string]bool{}, users: map[string]userRow{}, positions: map[int32]position{}}
+	l := &ledger{started: map[string]time.Time{}, attempts: map[string]*attempt{}, ever: map[string]*attempt{}, orphans: map[string]bool{}, unknown: map[string]bool{}, unknownAt: map[string]time.Time{}, pending: map[string]bool{}, users: map[string]userRow{}, positions: map[int32]position{}}
 	rs := slices.Clone(records)
 	slices.SortStableFunc(rs, func(a, b Record) int { return a.Time.Compare(b.Time) }) // keys never change partition
 	for _, r := range rs {
@@ -66,6 +67,7 @@ func (l *ledger) crash(starts, kills []Moment) {
 	for _, a := range l.attempts {
 		if l.left(a, starts, end) {
 			c.Open++
+			l.orphans[a.ID] = true
 			if a.Lane == "broadcast" || a.Lane == "app" {
 				c.Scarce++
 			}

@@ -143,9 +143,10 @@ type call struct {
 
 // body is what the audit reads of a request. Requests of other shapes stay empty.
 type body struct {
-	UserID       string   `json:"userId"`
-	UserIDs      []string `json:"userIds"`
-	CIDs         []string `json:"cid"` // Getui: of a change of one tag
+	UserID       string          `json:"userId"`
+	UserIDs      []string        `json:"userIds"`
+	Tags         json.RawMessage `json:"tags"`
+	CIDs         []string        `json:"cid"` // Getui: of a change of one tag
 	Notification struct {
 		PushContent string `json:"pushContent"`
 		Alert       string `json:"alert"`

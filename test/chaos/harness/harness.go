@@ -199,7 +199,7 @@ func (res *Result) Rows(root string) (table string, never []string, err error) {
 // Line is the result in one line.
 func (res *Result) Line() string {
 	perKill := func(n int) float64 { return float64(n) / float64(max(1, res.Kills)) }
-	repeats := "dup-tags" // writes of tags that were made again; at Getui pushes that the vendor had already
+	repeats := "dup-tags" // tag calls that were made again because of a kill; at Getui pushes that the vendor had already
 	if res.Vendor == audit.Getui {
 		repeats = "repeats"
 	}

@@ -49,6 +49,13 @@ func TestARunThatProvesTooLittleIsNamed(t *testing.T) {
 		{"fault drip", func(r *Result) { delete(r.Faults, "drip") }},
 		{"freezes", func(r *Result) { delete(r.Freezes, "session") }},
 		{"fault code", func(r *Result) { r.Vendor = "getui" }},
+		{"changes of program map[roll back:1 upgrade:9]", func(r *Result) {
+			r.Old, r.Changes, r.Callers = &Release{}, map[string]int{"upgrade": 9, "roll back": 1}, map[string]int{"old": 9, "new": 9}
+		}},
+		{"lives in which a call was made map[new:9 old:3]", func(r *Result) {
+			r.Old, r.Changes, r.Callers = &Release{}, map[string]int{"upgrade": 9, "roll back": 9}, map[string]int{"old": 3, "new": 9}
+			r.Kills = 20
+		}},
 		{"0 drains", func(r *Result) { r.Drains = 0 }},
 		{"nothing injected K10 (", func(r *Result) { delete(r.Input, "again") }},
 	} {

@@ -13,10 +13,14 @@ func TestRunsOnRecord(t *testing.T) {
 	at := time.Date(2026, 3, 1, 23, 0, 0, 0, time.UTC)
 	small, large, bad := full(), full(), full()
 	small.Kills, large.Kills, bad.Kills = 20, 200, 10
+	upgrade := full()
+	upgrade.Old = &Release{Commit: "abc"}
+	users := small.Entry("", 9, at)
+	users.Repeats, users.Rewrites = 0, 50
 	bad.Lost, bad.Problems = 1, []string{"an intent is lost", "a fate is not the vendor's"}
 	storm := small.Entry("", 7, at)
 	storm.Brokers = 5
-	for _, r := range []Entry{storm, small.Entry("", 7, at), large.Entry("", 7, at), small.Entry("", 7, at), small.Entry("getui", 7, at), bad.Entry("", 7, at), small.Entry("", 8, at)} {
+	for _, r := range []Entry{storm, small.Entry("", 7, at), large.Entry("", 7, at), small.Entry("", 7, at), small.Entry("getui", 7, at), bad.Entry("", 7, at), small.Entry("", 8, at), upgrade.Entry("", 7, at), users} {
 		if err := r.Append(path); err != nil {
 			t.Fatal(err)
 		}
@@ -30,7 +34,9 @@ func TestRunsOnRecord(t *testing.T) {
 		"| `go run ./test/chaos --vendor getui --kills 20 --seed 7` | 2026-03-01 | 20 (80) | 3 | 3 | 0 | 0 | 0 | 0 | 12.50 | 1.65 | 300ms, 300ms |\n"+
 		"| `go run ./test/chaos --kills 10 --seed 7` | 2026-03-01 | 10 (80) | 3 | 3 | 1 | 0 | 0 | 1 | 25.00 | 3.30 | 300ms, 300ms |\n"+
 		"| `go run ./test/chaos --kills 20 --seed 8` | 2026-03-01 | 20 (80) | 3 | 3 | 0 | 0 | 0 | 0 | 12.50 | 1.65 | 300ms, 300ms |\n"+
-		"| **all 5** |  | 270 (400) | 15 | 15 | 1 | 0 | 0 | 1 | 4.63 | 0.61 |  |\n"; got != want {
+		"| `go run ./test/chaos --upgrade abc --kills 100 --seed 7` | 2026-03-01 | 100 (80) | 3 | 3 | 0 | 0 | 0 | 0 | 2.50 | 0.33 | 300ms, 300ms |\n"+
+		"| `go run ./test/chaos --kills 20 --seed 9` | 2026-03-01 | 20 (80) | 3 | 3 | 0 | 0 | 0 | 0 | 12.50 | 2.50 users | 300ms, 300ms |\n"+
+		"| **all 7** |  | 390 (560) | 21 | 21 | 1 | 0 | 0 | 1 | 4.49 |  |  |\n"; got != want {
 		t.Errorf("\n got %s\nwant %s", got, want)
 	}
 }
