@@ -183,7 +183,9 @@ func (g *getuiAccount) batch(c *dispatch.Call) (getui.Batch, error) {
 	return b, nil
 }
 
-// list is the message of a call whose users get one content; it is kept for as long as the first of them that expires.
+// list is the message of a call whose users get one content; it is kept for as long as the first of them that expires. Its request id is the
+// attempt's: nobody gets anything by it, and with that of a member the vendor would take the member's push, if it goes without a list after all,
+// for one that it has had.
 func (g *getuiAccount) list(c *dispatch.Call) (getui.Push, error) {
 	first := *c.Intents[0]
 	for _, in := range c.Intents[1:] {
@@ -191,7 +193,9 @@ func (g *getuiAccount) list(c *dispatch.Call) (getui.Push, error) {
 			first.Policy.Expire = at
 		}
 	}
-	return g.push(&first, c.Began)
+	p, err := g.push(&first, c.Began)
+	p.RequestID = getui.IDsOf(g.appID, "list "+c.ID).RequestID
+	return p, err
 }
 
 // audienceRequest is a push whose answer is a task.

@@ -449,6 +449,50 @@ func TestGetuiListsAreNeverRepeated(t *testing.T) {
 	}
 }
 
+// A list's message is stored, and then its answer is lost, or the list itself is refused for now and its users go without one: everybody gets the
+// push once, however the vendor treats an id that it has seen.
+func TestGetuiListsWhoseMessageIsStoredInVain(t *testing.T) {
+	rules := strings.Replace(getuiRules, "class: service", "class: marketing", 1)
+	rules = strings.Replace(rules, `body: "${product}"}
+    limits: {quiet: none, expire: 1h}`, `body: "lamps"}
+    limits: {quiet: none, expire: 3h, }
+    send_at: "09:00"`, 1)
+	lost := sandbox.Fault{Vendor: "getui", Lane: "list_message", Kind: "reset_after", Times: 1}
+	full := sandbox.Fault{Vendor: "getui", Lane: "list_cid", Kind: "code", HTTP: 403, Code: 30015, Times: 1}
+	for _, tc := range []struct {
+		mode  string
+		fault sandbox.Fault
+	}{{"replay", lost}, {"drop_new_task", lost}, {"reject", lost}, {"replay", full}, {"drop_new_task", full}, {"reject", full}} {
+		t.Run(tc.mode+" "+tc.fault.Kind, func(t *testing.T) {
+			simulate(t, setup{rules: rules, quiet: true}, func(t *testing.T, w *world) {
+				k := sandbox.DefaultKnobs()
+				k.DupMode = tc.mode
+				if err := w.vendor.SetKnobs(k); err != nil {
+					t.Fatal(err)
+				}
+				if err := w.vendor.Arm(tc.fault); err != nil {
+					t.Fatal(err)
+				}
+				d := w.start(w.third())
+				var events []string
+				for i := range 40 {
+					events = append(events, w.order(fmt.Sprintf("bulk-cid-%04d", i), "x"))
+				}
+				time.Sleep(2 * time.Hour)
+				d.stop()
+				words := w.words()
+				for i, e := range events {
+					if _, n := w.vendor.Deliveries(fmt.Sprintf("bulk-cid-%04d", i)); n != 1 || words[e] != "SENT" {
+						t.Errorf("user %d is %s and got %d", i, words[e], n)
+					}
+				}
+				w.kept()
+				w.books(40)
+			})
+		})
+	}
+}
+
 // What the first account did not send goes to one of the other vendor, under the same rule.
 func TestGetuiTakesOverFromRongCloud(t *testing.T) {
 	rules := strings.ReplaceAll(getuiRules, "    when: always\n", "    when: always\n    account: [main, second]\n")
