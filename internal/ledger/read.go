@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,25 +42,47 @@ const readWithin = 5 * time.Second
 // compacted away. next is the offset after it. A batch that is too large to be unpacked has no record that can be given: then first is where
 // it begins and next the offset after the batch.
 func ReadRecord(ctx context.Context, kafka []kgo.Opt, at Place) (rec *kgo.Record, first, next int64, err error) {
+	return readRecord(ctx, kafka, at, math.MaxInt64)
+}
+
+// ReadRecordBefore reads the first record at or behind a place and before an offset; nil if there are only markers of transactions, which
+// are not waited for.
+func ReadRecordBefore(ctx context.Context, kafka []kgo.Opt, at Place, end int64) (*kgo.Record, error) {
+	rec, _, _, err := readRecord(ctx, kafka, at, end)
+	return rec, err
+}
+
+func readRecord(ctx context.Context, kafka []kgo.Opt, at Place, end int64) (rec *kgo.Record, first, next int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readWithin)
 	defer cancel()
 	cl, err := kgo.NewClient(append(slices.Clone(kafka), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NoResetOffset()), kgo.MaxDecompressBatchBytes(MaxBatch),
-		kgo.FetchMaxWait(100*time.Millisecond), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{at.Topic: {at.Partition: kgo.NewOffset().At(at.Offset)}}))...)
+		kgo.KeepControlRecords(), kgo.FetchMaxWait(100*time.Millisecond), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{at.Topic: {at.Partition: kgo.NewOffset().At(at.Offset)}}))...)
 	if err != nil {
 		return nil, 0, 0, fmt.Errorf("read %s: %w", at, err)
 	}
 	defer cl.Close()
-	fs := cl.PollRecords(ctx, 1)
-	for r := range fs.RecordsAll() {
-		return r, r.Offset, r.Offset + 1, nil
+	for {
+		fs := cl.PollRecords(ctx, 1)
+		marker := false
+		for r := range fs.RecordsAll() {
+			if !r.Attrs.IsControl() {
+				return r, r.Offset, r.Offset + 1, nil
+			}
+			if marker = true; r.Offset+1 >= end {
+				return nil, 0, 0, nil
+			}
+		}
+		if marker {
+			continue
+		}
+		if big, ok := errors.AsType[*kgo.ErrDecompressTooLarge](fs.Err()); ok && big.NextOffset > at.Offset {
+			return nil, max(big.Offset, at.Offset), big.NextOffset, nil
+		}
+		if ctx.Err() != nil {
+			return nil, 0, 0, fmt.Errorf("there is no record at %s yet", at)
+		}
+		return nil, 0, 0, fmt.Errorf("read %s: %w", at, fs.Err())
 	}
-	if big, ok := errors.AsType[*kgo.ErrDecompressTooLarge](fs.Err()); ok && big.NextOffset > at.Offset {
-		return nil, max(big.Offset, at.Offset), big.NextOffset, nil
-	}
-	if ctx.Err() != nil {
-		return nil, 0, 0, fmt.Errorf("there is no record at %s yet", at)
-	}
-	return nil, 0, 0, fmt.Errorf("read %s: %w", at, fs.Err())
 }
 
 // MaxBatch bounds a batch when it is unpacked: the client's default lets one of 112 KiB take 3.6 GB (design.md 8).

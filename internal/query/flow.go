@@ -77,7 +77,11 @@ func (r *Reader) Flows(ctx context.Context, topics []string) (out []ledger.Flow,
 			f := ledger.Flow{Topic: topic, Partition: p, At: o.At, Stable: lso.Offset, End: end.Offset}
 			if f.At < f.Stable && asked < mostOldest {
 				asked++
-				if rec, _, _, err := ledger.ReadRecord(ctx, r.Kafka, ledger.Place{Topic: topic, Partition: p, Offset: f.At}); err == nil && rec != nil {
+				switch rec, err := ledger.ReadRecordBefore(ctx, r.Kafka, ledger.Place{Topic: topic, Partition: p, Offset: f.At}, f.Stable); {
+				case err != nil: // how old is not known then, how many is
+				case rec == nil:
+					f.At = f.Stable // only markers of a producer's transactions: nobody commits behind them
+				default:
 					f.Oldest = rec.Timestamp.UTC()
 				}
 			}

@@ -1,0 +1,59 @@
+package query
+
+import (
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/notifier/notifier/internal/ledger"
+)
+
+// A topic that ends in the marker of its producer's transaction is read to its end, although nobody commits behind the marker.
+func TestAMarkerAtTheEndIsNoLag(t *testing.T) {
+	kc, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(kc.Close)
+	r := &Reader{Kafka: []kgo.Opt{kgo.SeedBrokers(kc.ListenAddrs()...), kgo.MetadataMinAge(20 * time.Millisecond)}, Topics: ledger.TopicsOf("n")}
+	cl, err := kgo.NewClient(append(r.Kafka[:len(r.Kafka):len(r.Kafka)], kgo.TransactionalID("upstream"))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cl.Close)
+	adm := kadm.NewClient(cl)
+	if _, err := adm.CreateTopic(t.Context(), 1, 1, nil, "events"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := cl.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		if err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: "events", Value: []byte("x")}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		if err := cl.EndTransaction(t.Context(), kgo.TryCommit); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		committed, at int64
+		oldest        bool
+	}{{3, 4, false}, {1, 1, true}} { // record, marker, record, marker
+		var offsets kadm.Offsets
+		offsets.AddOffset("events", 0, c.committed, -1)
+		if err := adm.CommitAllOffsets(t.Context(), "n-evaluate", offsets); err != nil {
+			t.Fatal(err)
+		}
+		flows, err := r.Flows(t.Context(), []string{"events"})
+		if err != nil || len(flows) != 1 {
+			t.Fatalf("%v %v", flows, err)
+		}
+		if f := flows[0]; f.At != c.at || f.Stable != 4 || f.Oldest.IsZero() == c.oldest {
+			t.Errorf("committed %d: %+v, want at %d, an oldest record %t", c.committed, f, c.at, c.oldest)
+		}
+	}
+}
