@@ -51,33 +51,57 @@ var loops = []string{"all", "none", "any", "one", "count", "filter"}
 type condition struct {
 	missing atomic.Int64 // times it was not met because a field it needs was missing
 	source  string
-	program *vm.Program
-	needs   []string // fields and before.fields that must be there
-	touches []string // every field it mentions
-	env     []string // every environment name it reads
-	changed bool     // it calls changed()
-	parts   []simple // conjuncts that can be asked without the program
-	whole   bool     // the parts are all of it
-	work    amount   // what it takes on one event, at most
+	program atomic.Pointer[vm.Program] // nil: it was let go, see code
+	needs   []string                   // fields and before.fields that must be there
+	touches []string                   // every field it mentions
+	env     []string                   // every environment name it reads
+	changed bool                       // it calls changed()
+	parts   []simple                   // conjuncts that can be asked without the program
+	whole   bool                       // the parts are all of it
+	work    amount                     // what it takes on one event, at most
 	node    *diag.Node
 	scope   *scope
-	sketch  simple        // for the question whether it contradicts others
-	split   func() *logic // its clauses: see clauses.go
+	sketch  simple                // for the question whether it contradicts others; gone once that is answered
+	clauses atomic.Pointer[logic] // made when they are first asked for: see clauses.go
 }
 
 // machines are reused: one costs an allocation of its stack.
 var machines = sync.Pool{New: func() any { return new(vm.VM) }}
 
-// met runs the program. An error of the program, which the loader's checks should make impossible, is not met.
-func (c *condition) met(env map[string]any) bool {
+// met runs the program.
+func (c *condition) met(env map[string]any) bool { return run(c.code(), env) }
+
+// run gives what a program says. An error of it, which the loader's checks should make impossible, is no.
+func run(p *vm.Program, env map[string]any) bool {
 	m := machines.Get().(*vm.VM)
 	defer machines.Put(m)
-	out, err := m.Run(c.program, env)
+	out, err := m.Run(p, env)
 	if err != nil {
 		return false
 	}
 	ok, isBool := out.(bool)
 	return ok && isBool
+}
+
+// code gives the program. A condition whose parts are all of it needs none where the index asks it: with the tree that it keeps, the
+// program would be the larger half of the rule. It is made again when it is asked for all the same: of an event that the index gives up.
+func (c *condition) code() *vm.Program {
+	if p := c.program.Load(); p != nil {
+		return p
+	}
+	tree, err := parser.ParseWithConfig(c.source, grammar())
+	if err != nil { // like what follows, impossible: the loader has compiled it
+		return &vm.Program{}
+	}
+	w := newWriter(newWording(c.node, c.source), c.scope)
+	w.findHas(tree.Node)
+	tree.Node = w.clause(tree.Node)
+	p, err := programOf(tree, w.env, language())
+	if err != nil {
+		return &vm.Program{}
+	}
+	c.program.Store(p)
+	return p
 }
 
 // scope is what the names of a rule mean.
@@ -201,9 +225,9 @@ func compile(n *diag.Node, s *scope) *condition {
 		}
 		return nil
 	}
-	c := &condition{source: src, program: program, needs: slices.Sorted(maps.Keys(w.needs)), touches: slices.Sorted(maps.Keys(w.touches)),
+	c := &condition{source: src, needs: slices.Sorted(maps.Keys(w.needs)), touches: slices.Sorted(maps.Keys(w.touches)),
 		env: slices.Sorted(maps.Keys(w.env)), changed: w.changed, parts: parts, whole: whole, work: work, node: n, scope: s, sketch: drawn}
-	c.split = sync.OnceValue(c.divide)
+	c.program.Store(program)
 	return c
 }
 
