@@ -217,7 +217,7 @@ func (d *divider) leaf(n ast.Node, lo, hi int) *leaf {
 		d.failed = true
 		return l
 	}
-	l.program, l.env, l.needs = program, slices.Sorted(maps.Keys(w.env)), slices.Sorted(maps.Keys(w.needs))
+	l.program, l.env, l.needs = program, sortedKeys(w.env), sortedKeys(w.needs)
 	return l
 }
 

@@ -2,7 +2,6 @@ package rules
 
 import (
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -122,8 +121,21 @@ type scope struct {
 
 var eventFields = []string{"id", "type", "time", "topic", "user"}
 
+// sortedKeys gives the keys of a map, mostly a small or empty one.
+func sortedKeys[V any](m map[string]V) []string {
+	if len(m) == 0 {
+		return nil
+	}
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
 // known gives every name for did-you-mean.
-func (s *scope) known() []string { return slices.Sorted(maps.Keys(s.fields)) }
+func (s *scope) known() []string { return sortedKeys(s.fields) }
 
 // describe lists the fields as an operator reads them.
 func (s *scope) describe() diag.Text {
@@ -210,7 +222,7 @@ func compile(n *diag.Node, s *scope) *condition {
 	if tree == nil || text.told {
 		return nil
 	}
-	mixed(n, scan(src))
+	mixed(n, text.marks)
 	constants(w, tree.Node)
 	drawn := sketch(tree.Node, s.fields)
 	work := workOf(tree.Node, s.fields)
@@ -225,8 +237,8 @@ func compile(n *diag.Node, s *scope) *condition {
 		}
 		return nil
 	}
-	c := &condition{source: src, needs: slices.Sorted(maps.Keys(w.needs)), touches: slices.Sorted(maps.Keys(w.touches)),
-		env: slices.Sorted(maps.Keys(w.env)), changed: w.changed, parts: parts, whole: whole, work: work, node: n, scope: s, sketch: drawn}
+	c := &condition{source: src, needs: sortedKeys(w.needs), touches: sortedKeys(w.touches),
+		env: sortedKeys(w.env), changed: w.changed, parts: parts, whole: whole, work: work, node: n, scope: s, sketch: drawn}
 	c.program.Store(program)
 	return c
 }
@@ -336,7 +348,7 @@ func (w *writer) clause(n ast.Node) ast.Node {
 		own[f] = mentionsHas(n, w.scope.fields, f)
 	}
 	out := w.leaf(n)
-	for _, f := range slices.Sorted(maps.Keys(w.seen)) {
+	for _, f := range sortedKeys(w.seen) {
 		if !w.asked[f] {
 			w.needs[f] = true
 		} else if !own[f] {

@@ -371,6 +371,32 @@ func TestSimplePartsAgreeWithTheProgram(t *testing.T) {
 	}
 }
 
+// What is not tried because its fields are independent is neither always nor never so.
+func TestIndependentFieldsAreNeverConstant(t *testing.T) {
+	s, l := LoadFiles([]File{{"events.yaml", []byte(indexCatalogue)}, {"r.yaml", []byte("version: 1\nrules:\n" + rule("all", "first", "    when: always\n    push: {body: b}"))}}, demoAccount())
+	if s == nil {
+		t.Fatal(show(l))
+	}
+	spec, spared := s.Catalogue.Spec("first"), 0
+	rapid.Check(t, func(t *rapid.T) {
+		src := genWhen(t, rapid.IntRange(0, 2).Draw(t, "depth"))
+		c, list := compileFor(src, spec)
+		if c == nil {
+			t.Fatalf("%s: %s", src, show(list))
+		}
+		if !c.sketch.independent(c.scope.fields, &[]string{}) {
+			return
+		}
+		spared++
+		if always, never := newTrial(c.sketch, c.scope.fields).constant(); always || never {
+			t.Fatalf("%s: always %t, never %t", src, always, never)
+		}
+	})
+	if spared == 0 {
+		t.Error("nothing was spared: the draws are too narrow")
+	}
+}
+
 // More needed fields than a set of bits holds: every rule is asked.
 func TestManyNeededFieldsAreAskedPlainly(t *testing.T) {
 	var fields, rules strings.Builder
