@@ -63,20 +63,45 @@ func (n *Node) place(t *token.Token) {
 }
 
 // raw gives the source line from the node on.
-func (n *Node) raw() []rune {
+func (n *Node) raw() []rune { return []rune(n.rest()) }
+
+// rest is raw as a text.
+func (n *Node) rest() string {
 	if n.Line < 1 || n.Line > len(n.doc.lines) {
-		return nil
+		return ""
 	}
-	r := []rune(n.doc.lines[n.Line-1])
-	return r[min(n.Column-1, len(r)):]
+	line := n.doc.lines[n.Line-1]
+	return line[n.doc.near.at(line, n.Column):]
+}
+
+// cursor remembers a place in a line: values are asked for one after the other, and a line may have many.
+type cursor struct {
+	line         string
+	column, byte int
+}
+
+// at gives the byte at which a column of a line begins, its length where the line ends before.
+func (c *cursor) at(line string, column int) int {
+	if c.line != line || column < c.column || c.column == 0 {
+		*c = cursor{line: line, column: 1}
+	}
+	for c.column < column && c.byte < len(line) {
+		_, size := utf8.DecodeRuneInString(line[c.byte:])
+		c.byte += size
+		c.column++
+	}
+	return c.byte
 }
 
 // endColumn is the first column behind a scalar; of one over several lines, behind its first line.
 func (n *Node) endColumn() int {
-	raw := n.raw()
 	if n.style == plain {
 		text, _, _ := strings.Cut(n.Text, "\n")
-		return n.Column + min(utf8.RuneCountInString(text), len(raw))
+		length, rest := utf8.RuneCountInString(text), n.rest()
+		if len(rest) < utf8.UTFMax*length { // it may be shorter
+			length = min(length, utf8.RuneCountInString(rest))
+		}
+		return n.Column + length
 	}
 	_, cols := n.columns()
 	return cols[len(cols)-1] + 1

@@ -44,7 +44,8 @@ type Doc struct {
 	changed bool           // lines were mended since they were read
 	quoted  map[int]bool   // lines in which a text got the quotation marks that it lacks
 	unsure  map[int]bool   // lines of which it is not clear how far they are indented
-	walking bool           // the file is read, its tree is made
+	near    cursor
+	walking bool // the file is read, its tree is made
 	rule    string
 	spare   Diagnostic // what is reported beyond maxFindings, or again, goes here
 }
@@ -141,7 +142,9 @@ func (d *Doc) build(text string) {
 func (d *Doc) indentation() {
 	d.unsure = map[int]bool{}
 	for i, l := range d.lines {
-		for col, r := range []rune(l) {
+		col := -1
+		for _, r := range l {
+			col++
 			if r == '\t' || r == '\u3000' || r == '\u00a0' {
 				what := map[rune]Text{'\t': {"a tab as indentation", "缩进里有制表符（Tab）"}, '\u3000': {"a full-width space as indentation", "缩进里有全角空格"},
 					'\u00a0': {"a no-break space as indentation", "缩进里有不换行空格"}}[r]
@@ -169,6 +172,9 @@ var (
 // too large or too deep to be read.
 func (d *Doc) refuse(tokens token.Tokens) (bad bool) {
 	for i, l := range d.lines {
+		if len(l)-len(strings.TrimLeft(l, " -?")) <= maxNesting { // nearly always: no regular expression is needed
+			continue
+		}
 		lead := blockLead.FindString(l)
 		if len(lead) > 4*maxNesting || strings.Count(lead, "-")+strings.Count(lead, "?") > maxNesting {
 			d.at(i+1, 1, 0, "N108", Error, Text{"nested too deeply", "嵌套太深"}, Text{"write it with fewer levels", "请减少层数"})
@@ -207,6 +213,9 @@ func (d *Doc) refuse(tokens token.Tokens) (bad bool) {
 			}
 			refused = p.Line
 		case token.StringType:
+			if !strings.Contains(t.Origin, "：") {
+				continue
+			}
 			first := t.Prev == nil || t.Prev.Type != token.MappingValueType || t.Prev.Position.Line != p.Line
 			for i, line := range strings.Split(strings.Trim(t.Origin, " \n"), "\n") {
 				if m := wideColon.FindStringSubmatch(line); m != nil && (first || i > 0) {
@@ -438,7 +447,7 @@ func (d *Doc) entry(out *Node, v *ast.MappingValueNode) {
 		d.at(k.Line, k.Column, k.Column+1, "N105", Error, Text{"a key must be a plain word", "配置项必须是一个普通的词"}, Text{"write `key: value`", "请写 `key: value`"})
 	}
 	k.end = k.endColumn()
-	if m := dashed.FindStringSubmatch(d.lines[k.Line-1]); m != nil && k.style == plain && k.Kind == Scalar && strings.HasPrefix(k.Text, "-") {
+	if k.style == plain && k.Kind == Scalar && strings.HasPrefix(k.Text, "-") && dashed.MatchString(d.lines[k.Line-1]) {
 		d.tightDash(k.Line, 0, "")
 		k.Text = strings.TrimLeft(k.Text, "-\u3000 ")
 	}

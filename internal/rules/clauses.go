@@ -136,6 +136,16 @@ type read struct {
 	how      string // has, changed; "" for the value itself
 }
 
+// split gives the clauses of a condition.
+func (c *condition) split() *logic {
+	if l := c.clauses.Load(); l != nil {
+		return l
+	}
+	l := c.divide()
+	c.clauses.Store(l)
+	return l
+}
+
 // divide parses a condition again and compiles each clause by itself. The loader has compiled the whole, so nothing can fail; if it
 // does, the condition is its own only clause.
 func (c *condition) divide() *logic {
@@ -155,7 +165,7 @@ func (c *condition) divide() *logic {
 }
 
 func (c *condition) single() *logic {
-	return &logic{leaf: &leaf{to: len([]rune(c.source)), text: strings.TrimSpace(c.source), program: c.program, env: c.env, needs: c.needs}}
+	return &logic{leaf: &leaf{to: len([]rune(c.source)), text: strings.TrimSpace(c.source), program: c.code(), env: c.env, needs: c.needs}}
 }
 
 type divider struct {
@@ -207,7 +217,7 @@ func (d *divider) leaf(n ast.Node, lo, hi int) *leaf {
 		d.failed = true
 		return l
 	}
-	l.program, l.env, l.needs = program, slices.Sorted(maps.Keys(w.env)), slices.Sorted(maps.Keys(w.needs))
+	l.program, l.env, l.needs = program, sortedKeys(w.env), sortedKeys(w.needs)
 	return l
 }
 
@@ -315,7 +325,7 @@ func (c *condition) explain(kind string, src source) (met bool, out []Clause) {
 		at[l] = x
 		i++
 		x.Missing = l.missing(src)
-		x.Result = len(x.Missing) == 0 && (&condition{program: l.program}).met(environment(l.env, src))
+		x.Result = len(x.Missing) == 0 && run(l.program, environment(l.env, src))
 		x.Value, x.Seen = l.values(src), l.seen(src, c.source)
 		x.Decided = len(x.Missing) > 0
 		unmet = unmet || x.Decided

@@ -2,7 +2,6 @@ package rules
 
 import (
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -51,33 +50,57 @@ var loops = []string{"all", "none", "any", "one", "count", "filter"}
 type condition struct {
 	missing atomic.Int64 // times it was not met because a field it needs was missing
 	source  string
-	program *vm.Program
-	needs   []string // fields and before.fields that must be there
-	touches []string // every field it mentions
-	env     []string // every environment name it reads
-	changed bool     // it calls changed()
-	parts   []simple // conjuncts that can be asked without the program
-	whole   bool     // the parts are all of it
-	work    amount   // what it takes on one event, at most
+	program atomic.Pointer[vm.Program] // nil: it was let go, see code
+	needs   []string                   // fields and before.fields that must be there
+	touches []string                   // every field it mentions
+	env     []string                   // every environment name it reads
+	changed bool                       // it calls changed()
+	parts   []simple                   // conjuncts that can be asked without the program
+	whole   bool                       // the parts are all of it
+	work    amount                     // what it takes on one event, at most
 	node    *diag.Node
 	scope   *scope
-	sketch  simple        // for the question whether it contradicts others
-	split   func() *logic // its clauses: see clauses.go
+	sketch  simple                // for the question whether it contradicts others; gone once that is answered
+	clauses atomic.Pointer[logic] // made when they are first asked for: see clauses.go
 }
 
 // machines are reused: one costs an allocation of its stack.
 var machines = sync.Pool{New: func() any { return new(vm.VM) }}
 
-// met runs the program. An error of the program, which the loader's checks should make impossible, is not met.
-func (c *condition) met(env map[string]any) bool {
+// met runs the program.
+func (c *condition) met(env map[string]any) bool { return run(c.code(), env) }
+
+// run gives what a program says. An error of it, which the loader's checks should make impossible, is no.
+func run(p *vm.Program, env map[string]any) bool {
 	m := machines.Get().(*vm.VM)
 	defer machines.Put(m)
-	out, err := m.Run(c.program, env)
+	out, err := m.Run(p, env)
 	if err != nil {
 		return false
 	}
 	ok, isBool := out.(bool)
 	return ok && isBool
+}
+
+// code gives the program. A condition whose parts are all of it needs none where the index asks it: with the tree that it keeps, the
+// program would be the larger half of the rule. It is made again when it is asked for all the same: of an event that the index gives up.
+func (c *condition) code() *vm.Program {
+	if p := c.program.Load(); p != nil {
+		return p
+	}
+	tree, err := parser.ParseWithConfig(c.source, grammar())
+	if err != nil { // like what follows, impossible: the loader has compiled it
+		return &vm.Program{}
+	}
+	w := newWriter(newWording(c.node, c.source), c.scope)
+	w.findHas(tree.Node)
+	tree.Node = w.clause(tree.Node)
+	p, err := programOf(tree, w.env, language())
+	if err != nil {
+		return &vm.Program{}
+	}
+	c.program.Store(p)
+	return p
 }
 
 // scope is what the names of a rule mean.
@@ -98,8 +121,21 @@ type scope struct {
 
 var eventFields = []string{"id", "type", "time", "topic", "user"}
 
+// sortedKeys gives the keys of a map, mostly a small or empty one.
+func sortedKeys[V any](m map[string]V) []string {
+	if len(m) == 0 {
+		return nil
+	}
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
 // known gives every name for did-you-mean.
-func (s *scope) known() []string { return slices.Sorted(maps.Keys(s.fields)) }
+func (s *scope) known() []string { return sortedKeys(s.fields) }
 
 // describe lists the fields as an operator reads them.
 func (s *scope) describe() diag.Text {
@@ -186,7 +222,7 @@ func compile(n *diag.Node, s *scope) *condition {
 	if tree == nil || text.told {
 		return nil
 	}
-	mixed(n, scan(src))
+	mixed(n, text.marks)
 	constants(w, tree.Node)
 	drawn := sketch(tree.Node, s.fields)
 	work := workOf(tree.Node, s.fields)
@@ -201,9 +237,9 @@ func compile(n *diag.Node, s *scope) *condition {
 		}
 		return nil
 	}
-	c := &condition{source: src, program: program, needs: slices.Sorted(maps.Keys(w.needs)), touches: slices.Sorted(maps.Keys(w.touches)),
-		env: slices.Sorted(maps.Keys(w.env)), changed: w.changed, parts: parts, whole: whole, work: work, node: n, scope: s, sketch: drawn}
-	c.split = sync.OnceValue(c.divide)
+	c := &condition{source: src, needs: sortedKeys(w.needs), touches: sortedKeys(w.touches),
+		env: sortedKeys(w.env), changed: w.changed, parts: parts, whole: whole, work: work, node: n, scope: s, sketch: drawn}
+	c.program.Store(program)
 	return c
 }
 
@@ -312,7 +348,7 @@ func (w *writer) clause(n ast.Node) ast.Node {
 		own[f] = mentionsHas(n, w.scope.fields, f)
 	}
 	out := w.leaf(n)
-	for _, f := range slices.Sorted(maps.Keys(w.seen)) {
+	for _, f := range sortedKeys(w.seen) {
 		if !w.asked[f] {
 			w.needs[f] = true
 		} else if !own[f] {

@@ -257,7 +257,7 @@ func TestVerdictAgreesWithItsMeaning(t *testing.T) {
 		if got := c.holds(src, env); got != want {
 			t.Fatalf("%s on %+v: got %t, want %t", x.src, fields, got, want)
 		}
-		if _, err := new(vm.VM).Run(c.program, env); err != nil {
+		if _, err := new(vm.VM).Run(c.code(), env); err != nil {
 			t.Fatalf("%s: the program fails: %v", x.src, err)
 		}
 		seen[want]++
@@ -285,7 +285,7 @@ func FuzzCondition(f *testing.F) {
 		}
 		s := eventSource{e, time.UTC}
 		env := environment(c.env, s)
-		if _, err := new(vm.VM).Run(c.program, env); err != nil {
+		if _, err := new(vm.VM).Run(c.code(), env); err != nil {
 			t.Fatalf("%q: the program fails: %v", src, err)
 		}
 	})

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -262,12 +261,12 @@ var messageType = regexp.MustCompile(`^[A-Za-z0-9_-]+:[A-Za-z0-9_-]+$`)
 // templates gives all texts of the content.
 func (c *content) templates() []*template {
 	out := []*template{c.title, c.body, c.link, c.image, c.group, c.oneTitle, c.oneBody}
-	for _, k := range slices.Sorted(maps.Keys(c.data)) {
+	for _, k := range sortedKeys(c.data) {
 		out = append(out, c.data[k])
 	}
 	if m := c.message; m != nil {
 		out = append(out, m.from, m.extra)
-		for _, k := range slices.Sorted(maps.Keys(m.content)) {
+		for _, k := range sortedKeys(m.content) {
 			out = append(out, m.content[k])
 		}
 	}
@@ -292,7 +291,7 @@ func (c *content) vars() []string {
 			}
 		}
 	}
-	return slices.Sorted(maps.Keys(set))
+	return sortedKeys(set)
 }
 
 // blocks reads the vendors' own extras, of a rule or of what it does.
@@ -446,13 +445,13 @@ func (c *content) render(out *intent.Content, a *subject, raw bool) error {
 	}
 	if len(c.data) > 0 {
 		out.Data = make(map[string]string, len(c.data))
-		for _, k := range slices.Sorted(maps.Keys(c.data)) {
+		for _, k := range sortedKeys(c.data) {
 			out.Data[k] = text(c.data[k])
 		}
 	}
 	if m := c.message; m != nil {
 		out.Message = &intent.Message{From: text(m.from), Type: m.kind, Extra: text(m.extra), Content: make(map[string]string, len(m.content))}
-		for _, k := range slices.Sorted(maps.Keys(m.content)) {
+		for _, k := range sortedKeys(m.content) {
 			out.Message.Content[k] = text(m.content[k])
 		}
 	}

@@ -80,6 +80,25 @@ func newTrial(x simple, fields map[string]*event.Field) *trial {
 	return t
 }
 
+// independent reports whether each field is asked once, for something that may be so or not: then no combination of them is always the
+// same, and nothing need be tried. seen are the fields asked so far.
+func (x *simple) independent(fields map[string]*event.Field, seen *[]string) bool {
+	for i := range x.kids {
+		if !x.kids[i].independent(fields, seen) {
+			return false
+		}
+	}
+	if x.name == "" {
+		return true
+	}
+	f := fields[x.name]
+	if f == nil || f.Values != nil || slices.Contains(*seen, x.name) {
+		return false
+	}
+	*seen = append(*seen, x.name)
+	return true
+}
+
 // place numbers the fields of a condition, and shows each of its comparisons.
 func (t *trial) place(x simple, each func(simple)) simple {
 	if x.name != "" {
@@ -173,7 +192,10 @@ func constants(w *writer, n ast.Node) (found bool) {
 	if clauses(n) > maxClauses {
 		return false
 	}
-	always, never := newTrial(sketch(n, w.scope.fields), w.scope.fields).constant()
+	always, never := false, false
+	if drawn := sketch(n, w.scope.fields); !drawn.independent(w.scope.fields, &[]string{}) {
+		always, never = newTrial(drawn, w.scope.fields).constant()
+	}
 	if !asks(n) {
 		always, never = true, false
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -94,6 +95,9 @@ func hundredth(digits string) string {
 
 // numeral reads a number in Chinese, like 五百 or 一万二千; 0 when it is none.
 func numeral(s string) int {
+	if s == "" || s[0] < utf8.RuneSelf {
+		return 0
+	}
 	digits := map[rune]int{'零': 0, '一': 1, '二': 2, '两': 2, '三': 3, '四': 4, '五': 5, '六': 6, '七': 7, '八': 8, '九': 9}
 	powers := map[rune]int{'十': 10, '百': 100, '千': 1000}
 	total, part, last := 0, 0, 0
@@ -118,9 +122,8 @@ func numeral(s string) int {
 	return total + part + last
 }
 
-// apart splits a word like 金额大于500 at the operator in it; "" when there is none. What stands before it is a field, or nothing.
-func apart(s string, sc *scope) string {
-	ops := make([]string, 0, len(chinese))
+// glued are the operators in Chinese that may stand in a word, longer ones first.
+var glued = sync.OnceValue(func() (ops []string) {
 	for op := range chinese {
 		if op[0] >= utf8.RuneSelf {
 			ops = append(ops, op)
@@ -132,7 +135,12 @@ func apart(s string, sc *scope) string {
 		}
 		return strings.Compare(a, b)
 	})
-	for _, op := range ops {
+	return ops
+})
+
+// apart splits a word like 金额大于500 at the operator in it; "" when there is none. What stands before it is a field, or nothing.
+func apart(s string, sc *scope) string {
+	for _, op := range glued() {
 		left, right, ok := strings.Cut(s, op)
 		switch {
 		case !ok || left != "" && sc.fields[left] == nil:

@@ -108,7 +108,22 @@ func newIndex(spec *event.Spec, rules []*Rule, short int) *index {
 		x.entries = append(x.entries, e)
 	}
 	x.hash(short)
+	for i := range x.entries {
+		for _, list := range [][]clause{x.entries[i].when, x.entries[i].unless} {
+			for j := range list {
+				list[j].letGo()
+			}
+		}
+	}
 	return x
+}
+
+// letGo frees what a condition needs no more once it is in an index: its parts stand there too, and where they are all of it, its program.
+func (c *clause) letGo() {
+	c.condition.parts = c.parts
+	if c.whole {
+		c.program.Store(nil)
+	}
 }
 
 // shared are the texts that rules ask for, each once: so the few that an event is compared with are in the processor's caches.

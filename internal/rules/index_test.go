@@ -131,6 +131,17 @@ func genWhen(t *rapid.T, depth int) string {
 	return genLeaf(t)
 }
 
+// genUsual draws a few comparisons that all must hold.
+func genUsual(t *rapid.T) string {
+	var parts []string
+	for range rapid.IntRange(1, 3).Draw(t, "parts") {
+		s, c := genText(t), genConst(t)
+		parts = append(parts, rapid.SampledFrom([]string{fmt.Sprintf("city == %q", s), fmt.Sprintf("city in [%q, %q]", s, genText(t)), `level == "vip"`, "gift", "not gift", "count2 == " + c, "has(amount)", "has(city)",
+			"amount > " + c, "amount >= " + c, "amount < " + c, "amount <= " + c, "amount >= " + c, "count2 < " + c}).Draw(t, "part"))
+	}
+	return strings.Join(parts, " and ")
+}
+
 func genRules(t *rapid.T) string {
 	quote := func(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 	var b strings.Builder
@@ -150,6 +161,10 @@ func genRules(t *rapid.T) string {
 		}
 		on := rapid.SampledFrom([]string{"first", "first", "second", "[first, second]", "[second, first]"}).Draw(t, "event")
 		fmt.Fprintf(&b, "  - name: rule-%d\n    event: %s\n    mode: %s\n    class: service\n", i, on, mode)
+		if rapid.Bool().Draw(t, "usual") { // as most rules are: the paths of the index lead straight to them
+			b.WriteString("    when: " + quote(genUsual(t)) + "\n" + action)
+			continue
+		}
 		b.WriteString(rapid.SampledFrom([]string{"", "", "    from: 2026-11-21T03:00:00Z\n", "    from: 2026-11-21 11:00:01\n", "    until: 2026-11-21 11:00\n", "    until: 2026-11-21T03:00:01Z\n",
 			"    from: 2026-11-20 00:00\n    until: 2026-11-22 00:00\n"}).Draw(t, "life"))
 		if n := rapid.IntRange(0, 3).Draw(t, "when"); n == 0 {
@@ -356,6 +371,32 @@ func TestSimplePartsAgreeWithTheProgram(t *testing.T) {
 	}
 }
 
+// What is not tried because its fields are independent is neither always nor never so.
+func TestIndependentFieldsAreNeverConstant(t *testing.T) {
+	s, l := LoadFiles([]File{{"events.yaml", []byte(indexCatalogue)}, {"r.yaml", []byte("version: 1\nrules:\n" + rule("all", "first", "    when: always\n    push: {body: b}"))}}, demoAccount())
+	if s == nil {
+		t.Fatal(show(l))
+	}
+	spec, spared := s.Catalogue.Spec("first"), 0
+	rapid.Check(t, func(t *rapid.T) {
+		src := genWhen(t, rapid.IntRange(0, 2).Draw(t, "depth"))
+		c, list := compileFor(src, spec)
+		if c == nil {
+			t.Fatalf("%s: %s", src, show(list))
+		}
+		if !c.sketch.independent(c.scope.fields, &[]string{}) {
+			return
+		}
+		spared++
+		if always, never := newTrial(c.sketch, c.scope.fields).constant(); always || never {
+			t.Fatalf("%s: always %t, never %t", src, always, never)
+		}
+	})
+	if spared == 0 {
+		t.Error("nothing was spared: the draws are too narrow")
+	}
+}
+
 // More needed fields than a set of bits holds: every rule is asked.
 func TestManyNeededFieldsAreAskedPlainly(t *testing.T) {
 	var fields, rules strings.Builder
@@ -454,6 +495,78 @@ func TestLongListsAreDivided(t *testing.T) {
 	}
 }
 
+// What an event looks at does not grow with the rules, and no condition of theirs is asked where the way to them has shown that it holds.
+func TestAnEventLooksAtAFewRules(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		when func(n int) func(i int) string // two of n rules match
+	}{
+		{"types", workloads[0].when},
+		{"store", func(n int) func(int) string {
+			return func(i int) string { return fmt.Sprintf(`kind == "k%02d" and store == "s-%04d"`, 7+i/2%50, 7+i/100) }
+		}},
+		{"range", func(n int) func(int) string {
+			return func(i int) string {
+				return fmt.Sprintf(`kind == "k07" and amount >= %d and amount < %d`, 812-n/4+i/2, 813-n/4+i/2)
+			}
+		}},
+		{"in", func(n int) func(int) string {
+			return func(i int) string {
+				return fmt.Sprintf(`kind == "k%02d" and region in ["r-%02d", "x-%d", "y-%d"]`, 7+i/2%50, 11+i/100, i, i)
+			}
+		}},
+	} {
+		for _, n := range []int{100, 2000} {
+			s := benchSet(t, n, c.when(n))
+			x, e := s.business["order"].index, order(s, "k07")
+			v := look(e, time.UTC)
+			if !x.find(v) || len(v.found) != 2 || !v.found[0].sure || !v.found[1].sure {
+				t.Errorf("%s, %d rules: found %+v, want two that surely match", c.name, n, v.found)
+			}
+			v.release()
+			looked, asked := x.always.looked(e)
+			for i := range x.keys {
+				a, b := x.keys[i].of(&e.Values[x.keys[i].slot]).looked(e)
+				looked, asked = looked+a, asked+b
+			}
+			if looked > short+1 || n > 100 && asked > 0 { // a short list is not divided
+				t.Errorf("%s, %d rules: an event looks at %d and asks conditions of %d", c.name, n, looked, asked)
+			}
+		}
+	}
+}
+
+// looked counts the rules of a list that sift looks at, and those of them whose conditions are asked.
+func (l *list) looked(e *event.Event) (n, asked int) {
+	if l == nil {
+		return 0, 0
+	}
+	n = len(l.plain)
+	for _, p := range l.plain {
+		asked += 1 - truth(p.sure)
+	}
+	for i := range l.keys {
+		a, b := l.keys[i].of(&e.Values[l.keys[i].slot]).looked(e)
+		n, asked = n+a, asked+b
+	}
+	if l.ranges != nil {
+		at := e.Values[l.ranges.slot].Num
+		for _, run := range l.ranges.runs {
+			from, _ := slices.BinarySearchFunc(run, at, func(s span, at float64) int {
+				if s.lo > at {
+					return 1
+				}
+				return -1
+			})
+			for i := from - 1; i >= 0 && run[i].most >= at; i-- {
+				n++
+				asked += 1 - truth(run[i].sure)
+			}
+		}
+	}
+	return n, asked
+}
+
 func ids(list []found) (out []int32) {
 	for _, f := range list {
 		out = append(out, f.id)
@@ -485,6 +598,16 @@ func TestManyValuesOfManyFieldsAreNotMultiplied(t *testing.T) {
 	}
 	if n > 20*maxCopies {
 		t.Errorf("20 rules stand in %d places", n)
+	}
+	for _, c := range []struct {
+		store, region, name string
+		want                int
+	}{{"s3", "r3", "n3", 20}, {"other", "r3", "n3", 0}, {"s3", "other", "n3", 0}, {"s3", "r3", "other", 0}} {
+		e := order(s, "k3") // a rule that does not stand under its values of a field is asked for them
+		e.Values[2].Str, e.Values[3].Str, e.Values[4].Str = c.store, c.region, c.name
+		if got := len(s.Evaluate(e)); got != c.want {
+			t.Errorf("%+v: %d rules match", c, got)
+		}
 	}
 }
 

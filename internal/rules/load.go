@@ -250,6 +250,9 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 		d.Root, d.List = nil, nil
 	}
 	for _, r := range l.rules {
+		for _, c := range slices.Concat(r.when, r.unless) {
+			c.sketch = simple{}
+		}
 		r.node = nil
 		for i := range r.variants {
 			r.variants[i].node = nil

@@ -3,8 +3,6 @@ package rules
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -131,7 +129,7 @@ func eachText(c *intent.Content, write func(string) (string, error)) (*intent.Co
 			return nil
 		}
 		res := make(map[string]string, len(in))
-		for _, k := range slices.Sorted(maps.Keys(in)) {
+		for _, k := range sortedKeys(in) {
 			res[k] = text(in[k])
 		}
 		return res

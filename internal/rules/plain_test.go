@@ -29,7 +29,7 @@ func TestConditionsSeeOnlyPlainValues(t *testing.T) {
 	if len(c.env) < 8 {
 		t.Fatalf("the environment is %v", c.env)
 	}
-	program := reflect.ValueOf(c.program).Elem()
+	program := reflect.ValueOf(c.code()).Elem()
 	if fs := program.FieldByName("functions"); fs.IsValid() && fs.Len() > 0 {
 		t.Errorf("a condition calls %d functions of ours", fs.Len())
 	}

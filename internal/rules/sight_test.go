@@ -147,7 +147,7 @@ func TestAConditionIsABool(t *testing.T) {
 		}
 	}
 	c, _ := compileText(t, "gift")
-	if got := c.program.Node().Type(); got != reflect.TypeFor[bool]() {
+	if got := c.code().Node().Type(); got != reflect.TypeFor[bool]() {
 		t.Errorf("a condition is a %v", got)
 	}
 }

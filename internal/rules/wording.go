@@ -16,9 +16,10 @@ import (
 type wording struct {
 	node  *diag.Node
 	runes []rune
-	at    []int // the place of each rune in what is written, and of the end
-	told  bool  // a mistake was reported
-	lost  *slip // what nothing can be made of
+	at    []int  // the place of each rune in what is written, and of the end
+	marks []mark // of what mend has left, where it reported nothing
+	told  bool   // a mistake was reported
+	lost  *slip  // what nothing can be made of
 }
 
 // slip is a mistake at runes [from, to) that is mended by writing fix there; "" if that mends nothing.
@@ -29,8 +30,9 @@ type slip struct {
 
 func newWording(n *diag.Node, src string) *wording {
 	w := &wording{node: n, runes: []rune(src)}
-	for i := range len(w.runes) + 1 {
-		w.at = append(w.at, i)
+	w.at = make([]int, len(w.runes)+1)
+	for i := range w.at {
+		w.at[i] = i
 	}
 	return w
 }
@@ -55,7 +57,8 @@ const maxSlips = 20
 // mend names the mistakes that people make in conditions, one after the other.
 func (w *wording) mend(s *scope) {
 	for range maxSlips {
-		slip, found := lint(w, scan(string(w.runes)), s)
+		w.marks = scan(string(w.runes))
+		slip, found := lint(w, w.marks, s)
 		switch {
 		case !found:
 			return
