@@ -46,7 +46,7 @@ type section struct {
 
 var (
 	title = regexp.MustCompile(`^\*\*(.+?)[.。]\*\* ?`)
-	bold  = regexp.MustCompile(`\*\*(.+?)\*\*`)
+	bold  = regexp.MustCompile(`\*\*([^*]+。)\*\* ?|\*\*(.+?)\*\*`) // behind 。** Markdown wants a blank, a terminal does not
 	link  = regexp.MustCompile(`\[([^\]]+)\]\([^)]+\)`)
 	fence = regexp.MustCompile("(?s)```text\n(.*?)\n```")
 	line  = regexp.MustCompile(`(?m)^`)
@@ -67,7 +67,7 @@ func sections(manual string) (out []section) {
 		body = fence.ReplaceAllStringFunc(body, func(s string) string {
 			return line.ReplaceAllString(fence.FindStringSubmatch(s)[1], "    ")
 		})
-		p.Text = strings.TrimRight(link.ReplaceAllString(bold.ReplaceAllString(body, "$1"), "$1"), "\n")
+		p.Text = strings.TrimRight(link.ReplaceAllString(bold.ReplaceAllString(body, "$1$2"), "$1"), "\n")
 		out = append(out, section{code, p})
 	}
 	return out

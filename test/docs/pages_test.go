@@ -173,3 +173,33 @@ func TestMetricsInTheDocumentsExist(t *testing.T) {
 		}
 	}
 }
+
+// A person at night copies what stands in the text: what changes something says why.
+func TestOrdersInTheTextSayWhy(t *testing.T) {
+	order := regexp.MustCompile("`(notifier (?:pause|resume|kill|revive) [^`\n]*)`")
+	seen := 0
+	for _, p := range pages(t) {
+		if p == "CHANGELOG.md" { // names commands, orders nothing
+			continue
+		}
+		for _, m := range order.FindAllStringSubmatch(text(t, p), -1) {
+			seen++
+			if !strings.Contains(m[1], "--why") {
+				t.Errorf("%s: `%s` ends with \"--why is missing\"", p, m[1])
+			}
+		}
+	}
+	if seen < 20 {
+		t.Errorf("only %d orders found", seen)
+	}
+}
+
+// In CommonMark ** does not close behind a full-width mark before a letter: the reader sees the asterisks.
+func TestBoldTextIsBold(t *testing.T) {
+	open := regexp.MustCompile(`\*\*[^*\n]*[。，：；！？）」”、]\*\*[^\s*，。：；、）!-/:-@]`)
+	for _, p := range pages(t) {
+		for _, m := range open.FindAllString(text(t, p), -1) {
+			t.Errorf("%s: %s: a blank is missing behind **", p, m)
+		}
+	}
+}
