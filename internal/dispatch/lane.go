@@ -61,7 +61,8 @@ type refused struct {
 // sent and has booked arrived by then. What it left open is held apart (restoreAttempts), and reads of tags are in no ledger, so their
 // window begins full as of now.
 func newAccount(a *Account, now, before time.Time) *account {
-	ac := &account{Account: a, lanes: map[string]*lane{}, users: tagsync.NewTable(), asked: map[string]*item{}, busy: map[string]*call{}, merges: map[string]*item{}, reading: map[string]bool{}, readOnce: map[string]bool{}, readAt: map[string]time.Time{}, recent: map[string]time.Time{},
+	ac := &account{Account: a, lanes: map[string]*lane{}, users: tagsync.NewTable(), asked: map[string]*item{}, busy: map[string]*call{}, merges: map[string]*item{},
+		reading: map[string]bool{}, readOnce: map[string]bool{}, readAt: map[string]time.Time{}, recent: map[string]time.Time{},
 		comparing: map[*reading]bool{}, repairs: map[string]*check{}, drifted: map[string]bool{}, retags: newRetags(), rotation: a.rotations()}
 	ac.pushes.max, ac.casts.max = a.MaxPushes, a.MaxBroadcasts
 	if ac.pushes.max == 0 {
