@@ -80,8 +80,8 @@ func (deskRules) ProfilePushes(*intent.Intent, func(string) (intent.Value, bool)
 func newDesk(t *testing.T, day int) *desk {
 	d := &desk{t: t, at: noon, paper: map[string][]byte{}, tags: map[string][]string{}}
 	d.ac = &Account{Name: "main", Key: "stub:k", Vendor: d, MaxTags: 20, Timeout: deskTimeout, KeepForeign: true, Lanes: map[string]Policy{
-		LaneTag: {Limits: []quota.Limit{{N: 100, Window: time.Minute}, {N: day, Day: true, Zone: time.UTC}}, Endpoint: deskAdd, Remove: deskTake, Replace: deskSet, PerUser: quota.Limit{N: 1, Day: true, Zone: time.UTC},
-			MaxBatch: 1000, Parallel: 1, Repeatable: true, Late: deskLate},
+		LaneTag: {Limits: []quota.Limit{{N: 100, Window: time.Minute}, {N: day, Day: true, Zone: time.UTC}}, Endpoint: deskAdd, Remove: deskTake, Replace: deskSet,
+			PerUser: quota.Limit{N: 1, Day: true, Zone: time.UTC}, MaxBatch: 1000, Parallel: 1, Repeatable: true, Late: deskLate},
 		LaneTagGet: {Rate: 69, Window: 10 * time.Minute, MaxBatch: 1, Parallel: 2, Repeatable: true, Late: deskLate},
 	}}
 	d.begin()
@@ -98,8 +98,8 @@ func (d *desk) begin() {
 			d.t.Fatal(err)
 		}
 	}
-	opt := &Options{Accounts: []*Account{d.ac}, Rules: func() Rules { return deskRules{} }, Render: render, Zone: time.UTC, Metrics: NewMetrics(prometheus.NewRegistry()), Log: zap.NewNop(),
-		DuplicatesUsers: defaultDuplicatesUsers, DuplicatesBroadcasts: defaultDuplicatesBroadcasts}
+	opt := &Options{Accounts: []*Account{d.ac}, Rules: func() Rules { return deskRules{} }, Render: render, Zone: time.UTC,
+		Metrics: NewMetrics(prometheus.NewRegistry()), Log: zap.NewNop(), DuplicatesUsers: defaultDuplicatesUsers, DuplicatesBroadcasts: defaultDuplicatesBroadcasts}
 	d.a = newActorIn(deskBooks{d: d}, func() time.Time { return d.at }, opt, 0, &ledger.TakenOver{State: st, Broker: d.at, Local: d.at}, func(error) {})
 	d.a.aside = func(_ time.Duration, do func(context.Context)) { do(d.a.ctx) }
 }
@@ -200,8 +200,8 @@ func (d *desk) do(c *Call) {
 func (d *desk) event(user, fields string) {
 	d.seq++
 	id := fmt.Sprintf("e%d", d.seq)
-	in := &intent.Intent{ID: intent.ID(fmt.Sprintf("t/0/%d/tags/%s", d.seq, user)), Event: intent.EventRef{ID: id, Type: "e", Time: d.at.UTC(), Topic: "t", Offset: d.seq}, Rule: "tags", Account: "main", Key: "stub:k", Target: user,
-		Action: intent.Tags, Profile: &intent.Profile{Version: d.at.UnixMilli(), Fields: map[string]intent.Value{}}}
+	in := &intent.Intent{ID: intent.ID(fmt.Sprintf("t/0/%d/tags/%s", d.seq, user)), Event: intent.EventRef{ID: id, Type: "e", Time: d.at.UTC(), Topic: "t", Offset: d.seq},
+		Rule: "tags", Account: "main", Key: "stub:k", Target: user, Action: intent.Tags, Profile: &intent.Profile{Version: d.at.UnixMilli(), Fields: map[string]intent.Value{}}}
 	in.Profile.Gone = fields == "gone"
 	for _, f := range strings.Fields(fields) {
 		if name, value, ok := strings.Cut(f, "="); ok {
@@ -307,7 +307,8 @@ func TestDifferences(t *testing.T) {
 			d.together("city=a", "u1", "u2")
 			d.together("city=b", "u1", "u2")
 			d.to(5 * time.Minute)
-		}, []string{"1s add city_a u1,u2", "3s add city_b u1,u2", "1m1s take city_a u1,u2"}, []string{"e1 SENT", "e2 SENT", "e3 SENT", "e4 SENT"}, map[string][]string{"u1": {"city_b"}, "u2": {"city_b"}}},
+		}, []string{"1s add city_a u1,u2", "3s add city_b u1,u2", "1m1s take city_a u1,u2"},
+			[]string{"e1 SENT", "e2 SENT", "e3 SENT", "e4 SENT"}, map[string][]string{"u1": {"city_b"}, "u2": {"city_b"}}},
 		{"what is so already needs none", 0, func(d *desk) { d.event("u1", "city=a"); d.event("u1", "city=a") },
 			[]string{"0s add city_a u1"}, []string{"e1 SENT", "e2 SUPPRESSED(unchanged)"}, map[string][]string{"u1": {"city_a"}}},
 		{"a field that nobody speaks of changes nothing, nor do tags of others", 0, func(d *desk) {
@@ -321,7 +322,8 @@ func TestDifferences(t *testing.T) {
 			d.to(5 * time.Minute)
 			d.event("u1", "city=b level=2")
 			d.to(5 * time.Minute)
-		}, []string{"0s read u1", "0s set city_a,level_1,theirs u1", "5m0s add city_b u1", "5m0s add level_2 u1", "5m0s take city_a u1", "5m0s take level_1 u1"}, []string{"e1 SENT", "e2 SENT"},
+		}, []string{"0s read u1", "0s set city_a,level_1,theirs u1", "5m0s add city_b u1", "5m0s add level_2 u1", "5m0s take city_a u1", "5m0s take level_1 u1"},
+			[]string{"e1 SENT", "e2 SENT"},
 			map[string][]string{"u1": {"city_b", "level_2", "theirs"}}},
 		{"without reads it goes by single tags", 0, func(d *desk) {
 			d.reads = func(string) *Outcome { return &Outcome{Class: ClassPermanent, Code: 20001} }
@@ -346,7 +348,8 @@ func TestDifferences(t *testing.T) {
 			d.together("city=a", "u1", "u2")
 			d.together("city=b", "u1", "u2")
 			d.to(5 * time.Minute)
-		}, []string{"1s add city_a u1,u2", "1m7s add city_b u1,u2", "1m7s take city_a u1,u2"}, []string{"e1 COALESCED", "e2 COALESCED", "e3 SENT", "e4 SENT"}, map[string][]string{"u1": {"city_b"}, "u2": {"city_b"}}},
+		}, []string{"1s add city_a u1,u2", "1m7s add city_b u1,u2", "1m7s take city_a u1,u2"},
+			[]string{"e1 COALESCED", "e2 COALESCED", "e3 SENT", "e4 SENT"}, map[string][]string{"u1": {"city_b"}, "u2": {"city_b"}}},
 		{"taking away is lost and comes late: what is wanted again is given again", 0, func(d *desk) {
 			d.event("u1", "city=a")
 			d.to(2 * time.Minute)
@@ -370,7 +373,8 @@ func TestDifferences(t *testing.T) {
 			d.answer = loses(1, false)
 			d.event("u1", "city=a level=1")
 			d.to(5 * time.Minute)
-		}, []string{"0s read u1", "0s set city_a,level_1 u1", "1m6s read u1", "1m6s add city_a u1", "1m6s add level_1 u1"}, []string{"e1 SENT"}, map[string][]string{"u1": {"city_a", "level_1"}}},
+		}, []string{"0s read u1", "0s set city_a,level_1 u1", "1m6s read u1", "1m6s add city_a u1", "1m6s add level_1 u1"},
+			[]string{"e1 SENT"}, map[string][]string{"u1": {"city_a", "level_1"}}},
 
 		{"the day's quota ends: the rest waits for midnight, with more users a call", 2, func(d *desk) {
 			d.event("u1", "city=a")
@@ -384,7 +388,8 @@ func TestDifferences(t *testing.T) {
 				d.t.Errorf("%d users wait, want 2", n)
 			}
 			d.to(2 * time.Hour)
-		}, []string{"0s add city_a u1", "0s add city_b u2", "11h45m10s add city_d u3,u4"}, []string{"e1 SENT", "e2 SENT", "e3 COALESCED", "e4 SENT", "e5 SENT"}, map[string][]string{"u3": {"city_d"}, "u4": {"city_d"}}},
+		}, []string{"0s add city_a u1", "0s add city_b u2", "11h45m10s add city_d u3,u4"},
+			[]string{"e1 SENT", "e2 SENT", "e3 COALESCED", "e4 SENT", "e5 SENT"}, map[string][]string{"u3": {"city_d"}, "u4": {"city_d"}}},
 		{"the vendor says that the day is used up, and the process dies", 0, func(d *desk) {
 			full := true
 			d.answer = func(int, *Call) (Outcome, bool) {
@@ -421,7 +426,8 @@ func TestDifferences(t *testing.T) {
 			d.event("u2", "city=b")
 			d.event("u1", "city=c")
 			d.to(5 * time.Minute)
-		}, []string{"0s add city_a u1", "2s add city_b u2", "1m6s add city_c u1", "1m6s take city_a u1"}, []string{"e1 COALESCED", "e2 SENT", "e3 SENT"}, map[string][]string{"u1": {"city_c"}, "u2": {"city_b"}}},
+		}, []string{"0s add city_a u1", "2s add city_b u2", "1m6s add city_c u1", "1m6s take city_a u1"},
+			[]string{"e1 COALESCED", "e2 SENT", "e3 SENT"}, map[string][]string{"u1": {"city_c"}, "u2": {"city_b"}}},
 		{"the process dies with a call open that comes late", 0, func(d *desk) {
 			d.answer = func(n int, c *Call) (Outcome, bool) {
 				if n == 1 {
@@ -454,7 +460,8 @@ func TestDifferences(t *testing.T) {
 			d.together("city=b", "u1", "u2")
 			d.die()
 			d.to(25 * time.Hour)
-		}, []string{"1s add city_a u1,u2", "12h0m3s add city_b u1,u2", "35h45m10s take city_a u1,u2"}, []string{"e1 SENT", "e2 SENT", "e3 SENT", "e4 SENT"}, map[string][]string{"u1": {"city_b"}, "u2": {"city_b"}}},
+		}, []string{"1s add city_a u1,u2", "12h0m3s add city_b u1,u2", "35h45m10s take city_a u1,u2"},
+			[]string{"e1 SENT", "e2 SENT", "e3 SENT", "e4 SENT"}, map[string][]string{"u1": {"city_b"}, "u2": {"city_b"}}},
 		{"a tag goes to and fro: it is changed back after a minute", 0, func(d *desk) {
 			d.event("u1", "city=a")
 			d.to(10 * time.Second)
@@ -476,7 +483,8 @@ func TestDifferences(t *testing.T) {
 			d.to(20 * time.Second)
 			d.event("u1", "city=b level=1")
 			d.to(5 * time.Minute)
-		}, []string{"0s add city_a u1", "32s add city_b u1", "32s add level_1 u1", "1m0s take city_a u1"}, []string{"e1 SENT", "e2 SENT"}, map[string][]string{"u1": {"city_b", "level_1"}}},
+		}, []string{"0s add city_a u1", "32s add city_b u1", "32s add level_1 u1", "1m0s take city_a u1"},
+			[]string{"e1 SENT", "e2 SENT"}, map[string][]string{"u1": {"city_b", "level_1"}}},
 
 		{"an operation fails: once more", 0, func(d *desk) {
 			d.answer = func(n int, _ *Call) (Outcome, bool) {
@@ -513,7 +521,8 @@ func TestDifferences(t *testing.T) {
 			d.together("city=a", "u1", "u2")
 			d.event("u3", "city=b")
 			d.to(10 * time.Minute)
-		}, []string{"1s add city_a u1,u2", "1m11s add city_a u1", "2m21s add city_b u3", "3m31s add city_a u2"}, []string{"e1 DEAD(rejected-by-vendor)", "e2 DEAD(rejected-by-vendor)", "e3 SENT"}, map[string][]string{"u3": {"city_b"}}},
+		}, []string{"1s add city_a u1,u2", "1m11s add city_a u1", "2m21s add city_b u3", "3m31s add city_a u2"},
+			[]string{"e1 DEAD(rejected-by-vendor)", "e2 DEAD(rejected-by-vendor)", "e3 SENT"}, map[string][]string{"u3": {"city_b"}}},
 		{"a replacement fails: by single tags", 0, func(d *desk) {
 			d.answer = func(_ int, c *Call) (Outcome, bool) {
 				if c.Endpoint == deskSet {

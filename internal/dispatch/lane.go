@@ -62,7 +62,8 @@ type refused struct {
 // ledger has forgotten; of a window longer than the ledger's memory as of before, the predecessor's last commit, because whatever it sent
 // and has booked arrived by then; and reads of tags are in no ledger, so their window begins full as of now.
 func newAccount(a *Account, now, before, gap time.Time) *account {
-	ac := &account{Account: a, lanes: map[string]*lane{}, users: tagsync.NewTable(), asked: map[string]*item{}, busy: map[string]*call{}, merges: map[string]*item{}, reading: map[string]bool{}, readOnce: map[string]bool{}, readAt: map[string]time.Time{}, recent: map[string]time.Time{},
+	ac := &account{Account: a, lanes: map[string]*lane{}, users: tagsync.NewTable(), asked: map[string]*item{}, busy: map[string]*call{}, merges: map[string]*item{},
+		reading: map[string]bool{}, readOnce: map[string]bool{}, readAt: map[string]time.Time{}, recent: map[string]time.Time{},
 		comparing: map[*reading]bool{}, repairs: map[string]*check{}, drifted: map[string]bool{}, retags: newRetags(), rotation: a.rotations()}
 	ac.pushes.max, ac.casts.max = a.MaxPushes, a.MaxBroadcasts
 	if ac.pushes.max == 0 {

@@ -90,7 +90,8 @@ func TestGetuiConditionsOnRegionAndPortrait(t *testing.T) {
 			t.Errorf("%s reached %v, want %v", c.conditions, e.Matched, c.reached)
 		}
 	}
-	for _, bad := range []string{`{"app":"nobody","devices":[]}`, `{"app":"` + getuiApp1 + `","devices":[{}]}`, `{"app":"` + getuiApp1 + `","devices":[{"cid":"a","region":"Beijing"}]}`,
+	for _, bad := range []string{`{"app":"nobody","devices":[]}`, `{"app":"` + getuiApp1 + `","devices":[{}]}`,
+		`{"app":"` + getuiApp1 + `","devices":[{"cid":"a","region":"Beijing"}]}`,
 		`{"app":"` + getuiApp1 + `","devices":[{"cid":"a","phone_type":"wp"}]}`, `{"app":"` + getuiApp1 + `","device":[]}`} {
 		mustStatus(t, bad, b.control("POST", b.Ready().Control+"/devices", bad, nil), 400)
 	}

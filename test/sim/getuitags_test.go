@@ -482,7 +482,8 @@ func TestGetuiTagsThatFail(t *testing.T) {
 			simulate(t, setup{quiet: true}, func(t *testing.T, w *world) {
 				d := w.start(w.tagged("    identify: cid\n"))
 				time.Sleep(15 * time.Minute)
-				if err := w.vendor.Arm(sandbox.Fault{Vendor: "getui", Path: "/v2/" + getuiApp + "/user/custom_tag/batch/city_bj", Kind: "code", HTTP: 400, Code: 23001, Times: times}); err != nil {
+				path := "/v2/" + getuiApp + "/user/custom_tag/batch/city_bj"
+				if err := w.vendor.Arm(sandbox.Fault{Vendor: "getui", Path: path, Kind: "code", HTTP: 400, Code: 23001, Times: times}); err != nil {
 					t.Fatal(err)
 				}
 				failed := []string{w.profile("bulk-cid-0001", map[string]any{"city": "bj"}), w.profile("bulk-cid-0002", map[string]any{"city": "bj"})}
@@ -510,7 +511,8 @@ func TestGetuiTagsThatFail(t *testing.T) {
 						t.Errorf("%s is %s, want %s", e, words[e], want)
 					}
 				}
-				if got := fmt.Sprint(w.tagsOf("bulk-cid-0001"), w.tagsOf("bulk-cid-0002"), w.tagsOf("bulk-cid-0003")); calls != most || words[other] != "SENT" || words[next] != "SENT" || got != tags {
+				got := fmt.Sprint(w.tagsOf("bulk-cid-0001"), w.tagsOf("bulk-cid-0002"), w.tagsOf("bulk-cid-0003"))
+				if calls != most || words[other] != "SENT" || words[next] != "SENT" || got != tags {
 					t.Errorf("%d failed calls, want %d; %v; tags %s, want %s", calls, most, words, got, tags)
 				}
 				w.kept()

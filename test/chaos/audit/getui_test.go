@@ -99,7 +99,8 @@ func TestAFaultlessRunAtGetuiHasNoProblems(t *testing.T) {
 	for _, problem := range r.Problems {
 		t.Error(problem)
 	}
-	if r.Unknown != 1 || r.Repeats != 2 || r.Quiet != 1 || r.Undone != 1 || r.Calls["PUT /user/custom_tag/"] != 3 || r.Calls["/push/single/batch/cid"] != 2 || r.Calls["/push/single/cid"] != 2 {
+	if r.Unknown != 1 || r.Repeats != 2 || r.Quiet != 1 || r.Undone != 1 || r.Calls["PUT /user/custom_tag/"] != 3 ||
+		r.Calls["/push/single/batch/cid"] != 2 || r.Calls["/push/single/cid"] != 2 {
 		t.Errorf("%+v", r)
 	}
 	if left, err := Left(p.in); left != "" || err != nil {

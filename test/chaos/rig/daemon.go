@@ -71,7 +71,8 @@ accounts:
 	for _, a := range s.Accounts {
 		if a.Getui {
 			fmt.Fprintf(&b, `  %s:
-    {vendor: getui, host: %q, app_id: app-%s, app_key: %s, master_secret: "${env:CHAOS_SECRET}", identify: cid, brake: 1000000 in 10m, tags: {delay: 200ms}, quota: {tags: %s}, timeout: 1s}
+    {vendor: getui, host: %q, app_id: app-%s, app_key: %s, master_secret: "${env:CHAOS_SECRET}", identify: cid,
+     brake: 1000000 in 10m, tags: {delay: 200ms}, quota: {tags: %s}, timeout: 1s}
 `, a.Name, s.Vendor.Primary, a.Name, a.Key(), a.tagQuota())
 			continue
 		}

@@ -21,7 +21,8 @@ type Account struct {
 	TagDay int  // Getui: changes of tags a day; 0: as many as the vendor allows
 }
 
-// TagMinute, 100, is the larger of the vendor's two numbers. It is how many changes of tags a minute the sandbox and the daemon agree on at Getui: with the default of 5 a run would wait for slots.
+// TagMinute is how many changes of tags a minute the sandbox and the daemon agree on at Getui, the larger of the vendor's two numbers: with 5 a
+// run would wait for slots.
 const TagMinute = 100
 
 // Key is the account's App Key.
