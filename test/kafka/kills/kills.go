@@ -452,7 +452,7 @@ func (r *round) watchFirst(i int, l rig.Load) {
 }
 
 func (r *round) awaitReady(ctx context.Context, i int) error {
-	deadline := time.Now().Add(90 * time.Second)
+	deadline := time.Now().Add(4 * time.Minute)
 	for !r.members[i].Ready(ctx) {
 		if r.members[i].Ended() {
 			if err := r.again(ctx, i); err != nil {
