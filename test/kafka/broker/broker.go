@@ -24,6 +24,9 @@ import (
 	"github.com/notifier/notifier/test/kafka/proc"
 )
 
+// patience bounds what takes seconds on a quiet machine and minutes on one that is shared.
+const patience = 4 * time.Minute
+
 // Cluster is a running Kafka.
 type Cluster struct {
 	lib    string
@@ -154,7 +157,7 @@ func (c *Cluster) Leave(i int) {
 
 // InSync waits until every partition has all its copies, so that the next node may go.
 func (c *Cluster) InSync(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	client, err := kgo.NewClient(kgo.SeedBrokers(c.Brokers()...), kgo.MetadataMinAge(100*time.Millisecond))
 	if err != nil {
@@ -276,7 +279,7 @@ func (c *Cluster) ready(ctx context.Context, want int) error {
 }
 
 func (c *Cluster) answers(ctx context.Context, n *node, want int) error {
-	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	client, err := kgo.NewClient(kgo.SeedBrokers(fmt.Sprintf("127.0.0.1:%d", n.port)), kgo.MetadataMinAge(100*time.Millisecond))
 	if err != nil {

@@ -453,7 +453,7 @@ func (r *round) watchFirst(i int, l rig.Load) {
 }
 
 func (r *round) awaitReady(ctx context.Context, i int) error {
-	deadline := time.Now().Add(90 * time.Second)
+	deadline := time.Now().Add(4 * time.Minute)
 	for {
 		if ok, _ := r.members[i].Ready(ctx); ok {
 			break
