@@ -44,6 +44,7 @@ var benches = []bench{
 	{"load", loading},
 	{"http", calling},
 	{"pending", pending},
+	{"outage", outage},
 	{"restore", restore},
 }
 

@@ -238,6 +238,13 @@ func (a *actor) closeMerge(it *item) bool {
 	return true
 }
 
+// learnt is a profile intent whose fields are in the user's row: of an outage's backlog they would be two fifths.
+func learnt(in *intent.Intent) *intent.Intent {
+	out := *in
+	out.Profile = &intent.Profile{Version: in.Profile.Version, Gone: in.Profile.Gone}
+	return &out
+}
+
 // profile takes in what a profile event says of a user: the table, the tags and the pushes that follow.
 func (a *actor) profile(ac *account, p *ledger.Pending) {
 	in := p.Intent
@@ -269,6 +276,7 @@ func (a *actor) profile(ac *account, p *ledger.Pending) {
 	a.retag(ac, user)
 	if it.state != gone {
 		a.keep(it)
+		p.Intent = learnt(in)
 	}
 	if !in.Profile.Gone && len(ch.Before) > 0 {
 		for _, push := range a.opt.Rules().ProfilePushes(in, u.Overlay(ch.Before), u.Get) {

@@ -223,3 +223,37 @@ func TestCapsOfUsersAreForgottenAfterTheirWindow(t *testing.T) {
 		t.Error("still remembered")
 	}
 }
+
+// What an outage piles up is small: of a profile event that waits only that it waits is held, for its fields are in the user's row. Who gave the
+// event has it as it was, and the tags are those of the newest.
+func TestAWaitingProfileEventHoldsNoFields(t *testing.T) {
+	gone := true
+	p := newPlay(t, func(ac *Account, _ *Options) { ac.TagDelay = 0 })
+	send := p.end.Send
+	p.end.Send = func(d Departure) Outcome {
+		if gone {
+			return Outcome{Class: ClassNotSent}
+		}
+		return send(d)
+	}
+	first, second := p.profile("e1", "u1", 1, map[string]string{"city": "bj"}), p.profile("e2", "u1", 2, map[string]string{"city": "sh"})
+	p.Take(first)
+	p.Take(second)
+	p.Advance(noon.Add(time.Hour))
+	if n := p.Pending(); n != 1 {
+		t.Fatalf("%d wait, want the newest", n)
+	}
+	for _, it := range p.a.items {
+		if pr := it.p.Intent.Profile; pr == nil || pr.Fields != nil || pr.Version != 2 {
+			t.Errorf("held of the event that waits: %+v, want its version alone", pr)
+		}
+	}
+	if len(first.Profile.Fields) == 0 || len(second.Profile.Fields) == 0 {
+		t.Error("the caller's events were emptied")
+	}
+	gone = false
+	p.Advance(noon.Add(2 * time.Hour))
+	if n := p.Pending(); n != 0 || len(p.calls) != 1 || !strings.Contains(p.calls[0], "city_sh") {
+		t.Errorf("%d wait, calls %v, want one with city_sh", n, p.calls)
+	}
+}

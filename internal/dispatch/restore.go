@@ -150,6 +150,7 @@ func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*ite
 			a.setState(it, paused)
 		case in.Profile != nil:
 			ac.asked[in.Target] = it
+			p.Intent = learnt(in)
 			a.setState(it, queued)
 		default:
 			if p.Merged != nil {
