@@ -1,5 +1,5 @@
-// Command first writes one event into the embedded broker of docs/first/notifier.yaml: what README.md's first
-// notification is made of. In your house the events come from your own programs; this one is only for trying out.
+// Command first writes one event into the embedded broker of docs/first/notifier.yaml, or into the Kafka that NOTIFIER_KAFKA_BROKERS
+// names: what README.md's first notification is made of. In your house the events come from your own programs; this one is only for trying out.
 //
 //	go run ./docs/first shop.orders '{"id": "o-1", "user": "u-1", "amount": 812}'
 //
@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -37,11 +38,14 @@ func produce(dir string, args []string) error {
 	if !json.Valid(value) {
 		return fmt.Errorf("the event is not JSON: %s", value)
 	}
-	addr, err := embedded.Address(dir)
-	if err != nil {
-		return err
+	addr := os.Getenv("NOTIFIER_KAFKA_BROKERS")
+	if addr == "" {
+		var err error
+		if addr, err = embedded.Address(dir); err != nil {
+			return err
+		}
 	}
-	cl, err := kgo.NewClient(kgo.SeedBrokers(addr))
+	cl, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(addr, ",")...))
 	if err != nil {
 		return err
 	}

@@ -42,6 +42,7 @@ type Options struct {
 	Secure bool // listeners with TLS beside the open one, and rights
 	Links  int  // so many daemons come by a link of their own
 	Heap   int  // MiB of each node; 0: 512
+	Port   int  // of the first node's open listener; 0: a free one
 	// Uncompacted topics keep every record for an hour: an audit reads the whole ledger.
 	Uncompacted bool
 }
@@ -63,6 +64,9 @@ func Start(ctx context.Context, lib, dir string, o Options) (*Cluster, error) {
 	ports, err := freePorts(each * n)
 	if err != nil {
 		return nil, fmt.Errorf("start kafka: %w", err)
+	}
+	if o.Port != 0 {
+		ports[0] = o.Port
 	}
 	for i := range n {
 		d := filepath.Join(dir, fmt.Sprintf("node-%d", i+1))
