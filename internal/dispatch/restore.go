@@ -217,7 +217,7 @@ func (a *actor) restoreAttempts(st *ledger.State, now time.Time, held map[intent
 			continue
 		}
 		if l.Remove != "" {
-			ac.restoreRecent(l, at, now)
+			ac.recent.restore(at, l.Late, now)
 		}
 		if at.State != ledger.Started && at.State != ledger.Again {
 			continue
