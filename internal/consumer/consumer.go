@@ -84,9 +84,9 @@ type Consumer struct {
 
 	madeAgain madeAgain
 
-	mu      sync.Mutex                 // guards below
-	blocked map[string]map[int32]bool  // partitions that stand at a batch that cannot be unpacked
-	begun   map[string]map[int32]int64 // where partitions without commits begin: committed by the poll loop before anything is read
+	mu      sync.Mutex                           // guards below
+	blocked map[string]map[int32]bool            // partitions that stand at a batch that cannot be unpacked
+	begun   map[string]map[int32]kgo.EpochOffset // where partitions without commits begin: committed by the poll loop before anything is read
 }
 
 // Errors that trying again does not cure.
