@@ -150,7 +150,8 @@ func (a *App) connect(ctx context.Context) error {
 		opts = append(opts, kgo.Dialer(a.opt.DialContext))
 	}
 	a.kafka = append(opts, kgo.WithLogger(kzap.New(calmLog(a.log.Named("kafka")), kzap.Level(kgo.LogLevelWarn))))
-	cl, err := kgo.NewClient(a.kafka...)
+	// The client answers what it was asked before from memory, for 5 s: also that a topic does not exist which was made since.
+	cl, err := kgo.NewClient(append(slices.Clone(a.kafka), kgo.MetadataMinAge(100*time.Millisecond))...)
 	if err != nil {
 		return &KafkaError{fmt.Errorf("kafka client: %w", err)}
 	}

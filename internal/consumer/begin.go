@@ -71,6 +71,10 @@ func (c *Consumer) waitGenesis(ctx context.Context) (int, error) {
 
 // begin commits where a new group starts, before anybody joins it: otherwise a partition without commits would start at `latest`
 // anew after every restart and lose what came between. known are the topics the group has read before.
+//
+// Beginnings are committed with the leader's epoch, as all offsets are. The client asks the brokers about an offset that has one before it
+// fetches; those without would be fetched at once, and where they have nothing new that fetch is waited for, as long as FetchMaxWait,
+// before the others' turn comes.
 func (c *Consumer) begin(ctx context.Context, topics []string) (known map[string]bool, err error) {
 	cl, err := kgo.NewClient(c.opt.Kafka...)
 	if err != nil {
@@ -120,7 +124,7 @@ func (c *Consumer) begin(ctx context.Context, topics []string) (known map[string
 	begun := map[string]bool{}
 	from.Each(func(o kadm.ListedOffset) {
 		if o.Err == nil {
-			os.AddOffset(o.Topic, o.Partition, o.Offset, -1)
+			os.AddOffset(o.Topic, o.Partition, o.Offset, o.LeaderEpoch)
 			begun[o.Topic] = true
 		} else {
 			c.log.Warn("a topic of the catalogue cannot be read: its events are read once it can", zap.String("topic", o.Topic), zap.Error(o.Err))
@@ -259,14 +263,14 @@ func (c *Consumer) beginPartitions(ctx context.Context, m map[string]map[int32]k
 				}
 				continue
 			}
-			ps[p] = kgo.NewOffset().At(o.Offset)
+			ps[p] = kgo.NewOffset().At(o.Offset).WithEpoch(o.LeaderEpoch)
 			if c.begun == nil {
-				c.begun = map[string]map[int32]int64{}
+				c.begun = map[string]map[int32]kgo.EpochOffset{}
 			}
 			if c.begun[topic] == nil {
-				c.begun[topic] = map[int32]int64{}
+				c.begun[topic] = map[int32]kgo.EpochOffset{}
 			}
-			c.begun[topic][p] = o.Offset
+			c.begun[topic][p] = ps[p].EpochOffset()
 		}
 	}
 	return nil
@@ -327,7 +331,7 @@ func (c *Consumer) commitBeginnings(ctx context.Context, cl *kgo.Client) error {
 	var rs []*kgo.Record
 	for topic, ps := range begun {
 		for p, at := range ps {
-			rs = append(rs, &kgo.Record{Topic: topic, Partition: p, Offset: at - 1, LeaderEpoch: -1}) // the commit is of the one after it
+			rs = append(rs, &kgo.Record{Topic: topic, Partition: p, Offset: at.Offset - 1, LeaderEpoch: at.Epoch}) // the commit is of the one after it
 		}
 	}
 	cc, cancel := context.WithTimeout(context.WithoutCancel(ctx), txnTimeout) // a transaction may be open: it is finished, not torn

@@ -82,9 +82,11 @@ type Consumer struct {
 
 	skips skips
 
-	mu      sync.Mutex                 // guards below
-	blocked map[string]map[int32]bool  // partitions that stand at a batch that cannot be unpacked
-	begun   map[string]map[int32]int64 // where partitions without commits begin: committed by the poll loop before anything is read
+	madeAgain madeAgain
+
+	mu      sync.Mutex                           // guards below
+	blocked map[string]map[int32]bool            // partitions that stand at a batch that cannot be unpacked
+	begun   map[string]map[int32]kgo.EpochOffset // where partitions without commits begin: committed by the poll loop before anything is read
 }
 
 // Errors that trying again does not cure.
@@ -194,6 +196,9 @@ func (c *Consumer) session(ctx context.Context) error {
 		kgo.ConsumeStartOffset(o.Start.offset()), kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchMaxWait(o.FetchMaxWait), kgo.MaxDecompressBatchBytes(ledger.MaxBatch),
 		kgo.AdjustFetchOffsetsFn(func(ctx context.Context, m map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+			if err := c.recognise(ctx, topicsOf(m)); err != nil {
+				return m, err
+			}
 			return m, c.beginPartitions(ctx, m, known)
 		}),
 		kgo.RecordPartitioner(kgo.BasicConsistentPartitioner(func(topic string) func(*kgo.Record, int) int {

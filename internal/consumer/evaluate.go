@@ -107,6 +107,11 @@ func (e *evaluator) evaluate(r *kgo.Record) {
 		if len(events) > 1 || !distinct(intents) {
 			e.makeUnique(intents)
 		}
+		if again := e.c.madeAgain.of(r.Topic); again != "" {
+			for _, in := range intents {
+				in.ID += again
+			}
+		}
 		span := e.carry(r, intents)
 		whole := len(e.out)
 		if err := e.intents(intents); err != nil { // all or none: an event has either intents or a dead letter

@@ -168,7 +168,8 @@ func (l *lane) weight(f Form, users int) int {
 	return users
 }
 
-// refusedUsers ends the members of an accepted call whose users the vendor did not take: it certainly did not send to them.
+// refusedUsers ends the members of an accepted call whose users the vendor did not take: it certainly did not send to them. If the call
+// was made again it did not send this time, and nobody knows of the try before: those are UNKNOWN.
 func (a *actor) refusedUsers(c *call, o Outcome) {
 	no := *c
 	no.items = nil
@@ -178,6 +179,14 @@ func (a *actor) refusedUsers(c *call, o Outcome) {
 		}
 	}
 	if len(no.items) == 0 {
+		return
+	}
+	if c.vendor.Try > 1 {
+		c.attempt.State, c.attempt.Members = ledger.Unknown, nil
+		for _, it := range no.items {
+			u := o.Users[it.p.Intent.Target]
+			a.unknownItems(c, []*item{it}, Outcome{Code: o.Code, Detail: "not taken when the call was made again, the first try may have been done: " + u.Detail})
+		}
 		return
 	}
 	a.giveBackCaps(&no)

@@ -50,7 +50,10 @@ func TestAnAmbiguousPushIsMadeAgain(t *testing.T) {
 		{"the second try is accepted", []Outcome{lost, accepted}, []string{"e1 SENT"}},
 		{"the third is", []Outcome{lost, lost, accepted}, []string{"e1 SENT"}},
 		{"none is", []Outcome{lost, lost, lost}, []string{"e1 UNKNOWN"}},
-		{"the second is refused", []Outcome{lost, {Class: ClassPermanent}}, []string{"e1 DEAD(rejected-by-vendor)"}},
+		{"the second is refused: the first may have been done", []Outcome{lost, {Class: ClassPermanent, Code: 20001}}, []string{"e1 UNKNOWN"}},
+		{"so it may if we cannot build it again", []Outcome{lost, {Class: ClassPermanent, Invalid: true}}, []string{"e1 UNKNOWN"}},
+		{"the second does not take the user", []Outcome{lost, {Class: ClassOK, Users: map[string]UserOutcome{"u-e1": {Refused: true}}}}, []string{"e1 UNKNOWN"}},
+		{"the first is refused", []Outcome{{Class: ClassPermanent, Code: 20001}}, []string{"e1 DEAD(rejected-by-vendor)"}},
 		{"refusals for now are no tries", []Outcome{lost, {Class: ClassNotSent}, {Class: ClassRetryLater}, {Class: ClassNotSent}, accepted}, []string{"e1 SENT"}},
 		{"a vendor that cannot drop repeats", []Outcome{{Class: ClassUnknown}}, []string{"e1 UNKNOWN"}},
 	} {
@@ -362,6 +365,81 @@ func TestUsersOfOneCallHaveFatesOfTheirOwn(t *testing.T) {
 	}
 	if len(a.items) != 0 || a.pos.Fates != 3 {
 		t.Errorf("%d pending, %d fates", len(a.items), a.pos.Fates)
+	}
+}
+
+// A batch that is made again: who is not taken this time may have been sent to the time before. Nothing is given back, nothing leaves again,
+// not by halves and not by another account, and a human decides on these alone.
+func TestARefusedRepeatTakesNothingBack(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name  string
+		again Outcome
+		want  []string
+	}{
+		{"of all", Outcome{Class: ClassPermanent, Code: 20001, Detail: "parameter"}, []string{"e1 UNKNOWN", "e2 UNKNOWN", "e3 UNKNOWN"}},
+		{"of one user", Outcome{Class: ClassOK, Users: map[string]UserOutcome{"u-e2": {Refused: true, Detail: "ignored"}}}, []string{"e1 SENT", "e2 UNKNOWN", "e3 SENT"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			a := b.byHand(repeating)
+			l := a.accounts["stub:k"].lanes["user"]
+			for _, id := range []string{"e1", "e2", "e3"} {
+				in := b.intent(id, "r", "u-"+id, intent.Push)
+				in.Content.Body = id
+				in.Policy.PerUser = []intent.Cap{{N: 1, In: time.Hour}}
+				in.Next = []string{"other"}
+				a.admit(in, b.offset)
+			}
+			a.resolve(result{a.plan()[0], lost})
+			again := due(a, l)
+			if len(again) != 1 || again[0].vendor.Try != 2 {
+				t.Fatalf("%v leave", endpointsOf(again))
+			}
+			a.resolve(result{again[0], tc.again})
+			b.commit(a)
+			got := kinds(b.fates(3))
+			if slices.Sort(got); !slices.Equal(got, tc.want) {
+				t.Errorf("fates %v, want %v", got, tc.want)
+			}
+			for _, u := range []string{"u-e1", "u-e2", "u-e3"} {
+				if tk := a.taken[takenID("stub:k", "rule/r", u)]; tk == nil || len(tk.At) != 1 {
+					t.Errorf("%s: the send is not counted any more", u)
+				}
+			}
+			if calls := due(a, l); len(calls) != 0 || len(a.items) != 0 {
+				t.Errorf("%v leave, %d pending", endpointsOf(calls), len(a.items))
+			}
+			unknown := 0
+			for _, w := range tc.want {
+				if w[3:] == "UNKNOWN" {
+					unknown++
+				}
+			}
+			at := b.readLedger().Attempts[again[0].attempt.ID]
+			if at == nil || at.State != ledger.Unknown || len(at.Affected) != unknown {
+				t.Errorf("the attempt for a human is %+v", at)
+			}
+		})
+	}
+}
+
+// A broadcast whose repeat is refused may have reached everybody.
+func TestABroadcastWhoseRepeatIsRefusedIsUnknown(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(repeating)
+	l := a.accounts["stub:k"].lanes["broadcast"]
+	a.admit(b.intent("b1", "r", intent.Everyone, intent.Broadcast), b.offset)
+	a.resolve(result{a.plan()[0], lost})
+	a.resolve(result{due(a, l)[0], Outcome{Class: ClassPermanent, Code: 30016}})
+	b.commit(a)
+	if got := kinds(b.fates(1)); !slices.Equal(got, []string{"b1 UNKNOWN"}) {
+		t.Errorf("fates %v", got)
+	}
+	if u := a.used(l, a.clock.now()); u[0].Used != 2 {
+		t.Errorf("%d slots used by two calls that may have arrived", u[0].Used)
 	}
 }
 

@@ -164,6 +164,11 @@ func (a *actor) settle(c *call, o Outcome) {
 		a.open(l)
 		a.sent(c, o)
 	case ClassPermanent:
+		if c.users == nil && c.vendor.Try > 1 { // AT-MOST-ONCE: the vendor refused the repeat, and said nothing of the try before it
+			at.Until = at.NotAfter.Add(l.Late)
+			a.unknown(c, Outcome{Code: o.Code, Detail: "refused when it was made again, the first try may have been done: " + o.Detail})
+			break
+		}
 		at.State = ledger.Refused
 		if o.Invalid {
 			at.State = ledger.NotSent // and says nothing of the vendor
@@ -366,9 +371,16 @@ func (a *actor) unclear(c *call, o Outcome) {
 
 // unknown ends the members of a call of which nobody can tell whether it was done.
 func (a *actor) unknown(c *call, o Outcome) {
-	l, at := c.lane, c.attempt
+	at := c.attempt
 	at.State = ledger.Unknown
-	for _, it := range c.items { // AT-MOST-ONCE
+	a.unknownItems(c, c.items, o)
+	at.Members = nil
+}
+
+// unknownItems ends some members of a call so. The attempt must be Unknown, for it is by the attempt that a human decides.
+func (a *actor) unknownItems(c *call, items []*item, o Outcome) {
+	l, at := c.lane, c.attempt
+	for _, it := range items { // AT-MOST-ONCE
 		in := it.p.Intent
 		a.fate(it, ledger.FateUnknown, ledger.ReasonNone, func(f *ledger.Fate) {
 			f.Attempt, f.Endpoint, f.Code, f.Detail = at.ID, at.Endpoint, o.Code, o.Detail
@@ -376,7 +388,6 @@ func (a *actor) unknown(c *call, o Outcome) {
 		})
 		a.log.Error("outcome unknown: counted as used, never repeated; decide with `notifier attempts resolve`", attemptField(at.ID), laneField(l.full()), ruleField(in.Rule), zap.String("event", in.Event.ID), intentField(in.ID))
 	}
-	at.Members = nil
 }
 
 // misconfigured closes the lane, or the account when it is the credentials that are refused.

@@ -63,7 +63,7 @@ func (a *actor) chores() {
 	a.sweepLimits(now)
 	for _, ac := range a.accounts {
 		if ac.byDifferences() {
-			ac.forgetRecent(now)
+			ac.recent.forget(ac.lanes[LaneTag].Late, now)
 			a.sumUp(ac, now)
 		}
 	}

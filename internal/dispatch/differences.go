@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -59,7 +60,7 @@ func (a *actor) retagByDifferences(ac *account, user string, u *tagsync.User) {
 // does not say that a second one waits for the first.
 func (a *actor) settledOps(ac *account, user string, ops []tagsync.Op, now time.Time) (out []tagsync.Op) {
 	for _, op := range ops {
-		until := ac.recent[recentKey(user, op.Tag)].Add(ac.lanes[LaneTag].Late)
+		until := ac.recent[user][op.Tag].Add(ac.lanes[LaneTag].Late)
 		if !until.After(now) {
 			out = append(out, op)
 			continue
@@ -69,26 +70,34 @@ func (a *actor) settledOps(ac *account, user string, ops []tagsync.Op, now time.
 	return out
 }
 
-// recentKey is a user's tag in account.recent.
-func recentKey(user, tag string) string { return user + "\x00" + tag }
+// recent is when the vendor last accepted a change, by user and tag: it accepts one before it is made.
+type recent map[string]map[string]time.Time
 
-// restoreRecent takes over from an attempt which changes were accepted a moment ago.
-func (ac *account) restoreRecent(l *lane, at *ledger.Attempt, now time.Time) {
-	if at.State != ledger.OK || len(at.Set) == 0 || now.Sub(at.Until) > l.Late {
-		return
+func (r recent) note(user, tag string, at time.Time) {
+	if r[user] == nil {
+		r[user] = map[string]time.Time{}
 	}
-	for _, user := range at.Users {
-		if key := recentKey(user, at.Set[0]); ac.recent[key].Before(at.Until) {
-			ac.recent[key] = at.Until
-		}
+	if r[user][tag].Before(at) {
+		r[user][tag] = at
 	}
 }
 
-// forgetRecent drops the changes that are made by now.
-func (ac *account) forgetRecent(now time.Time) {
-	for key, at := range ac.recent {
-		if now.Sub(at) > ac.lanes[LaneTag].Late {
-			delete(ac.recent, key)
+// restore takes over from an attempt which changes were accepted a moment ago.
+func (r recent) restore(at *ledger.Attempt, late time.Duration, now time.Time) {
+	if at.State != ledger.OK || len(at.Set) == 0 || now.Sub(at.Until) > late {
+		return
+	}
+	for _, user := range at.Users {
+		r.note(user, at.Set[0], at.Until)
+	}
+}
+
+// forget drops the changes that are made by now.
+func (r recent) forget(late time.Duration, now time.Time) {
+	for user, tags := range r {
+		maps.DeleteFunc(tags, func(_ string, at time.Time) bool { return now.Sub(at) > late })
+		if len(tags) == 0 {
+			delete(r, user)
 		}
 	}
 }
@@ -185,7 +194,7 @@ func (a *actor) mayReplace(ac *account, l *lane, user string, now time.Time) boo
 		return false
 	}
 	for _, tag := range union(u.Acked, set) { // what was accepted a moment ago could come after it
-		if now.Sub(ac.recent[recentKey(user, tag)]) <= l.Late {
+		if now.Sub(ac.recent[user][tag]) <= l.Late {
 			return false
 		}
 	}
@@ -259,7 +268,7 @@ func (a *actor) changed(c *call, o Outcome) {
 			a.keepUser(ac, user, u)
 		}
 		if c.attempt.Endpoint != c.lane.Replace { // the next owner has to know as well
-			ac.recent[recentKey(user, c.set[0])] = c.attempt.Until
+			ac.recent.note(user, c.set[0], c.attempt.Until)
 			c.attempt.Users, c.attempt.Set = append(c.attempt.Users, user), c.set
 		}
 		if it != nil {

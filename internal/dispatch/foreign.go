@@ -166,8 +166,11 @@ func (a *actor) learn(ac *account, r *reading) {
 			}
 		}
 		if ac.byDifferences() {
+			may := union(union(u.Acked, u.Had), r.some[user])
 			u.Replaced(slices.Compact(has), true)
-			if some := r.some[user]; len(some) > 0 {
+			if u.Gone { // what was accepted a moment ago may not be made yet
+				u.Had = union(u.Acked, may)
+			} else if some := r.some[user]; len(some) > 0 {
 				u.Had = union(u.Acked, some)
 			}
 			ac.readAt[user] = a.clock.now()

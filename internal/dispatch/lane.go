@@ -31,7 +31,7 @@ type account struct {
 	readHalves [][]string           // refused reads, split
 	readOnce   map[string]bool      // users whose read goes once more
 	readAt     map[string]time.Time // users who were read so that their set can be replaced
-	recent     map[string]time.Time // user, tag -> when the vendor last accepted a change, of the last minute
+	recent     recent               // changes that the vendor accepted a moment ago
 	tagsFull   time.Time            // the lane of differences has no slot before
 	toldFull   time.Time            // until when the log says so
 	reading    map[string]bool      // those, and those whose read is in flight
@@ -63,7 +63,7 @@ type refused struct {
 // and has booked arrived by then; and reads of tags are in no ledger, so their window begins full as of now.
 func newAccount(a *Account, now, before, gap time.Time) *account {
 	ac := &account{Account: a, lanes: map[string]*lane{}, users: tagsync.NewTable(), asked: map[string]*item{}, busy: map[string]*call{}, merges: map[string]*item{},
-		reading: map[string]bool{}, readOnce: map[string]bool{}, readAt: map[string]time.Time{}, recent: map[string]time.Time{},
+		reading: map[string]bool{}, readOnce: map[string]bool{}, readAt: map[string]time.Time{}, recent: recent{},
 		comparing: map[*reading]bool{}, repairs: map[string]*check{}, drifted: map[string]bool{}, retags: newRetags(), rotation: a.rotations()}
 	ac.pushes.max, ac.casts.max = a.MaxPushes, a.MaxBroadcasts
 	if ac.pushes.max == 0 {

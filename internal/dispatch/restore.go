@@ -79,6 +79,10 @@ func (a *actor) restore(st *ledger.State) {
 		}
 	}
 	a.holds()
+	for _, it := range a.stray {
+		a.log.Error("intents wait for an account that the settings do not have: put it back in notifier.yaml", zap.Int("intents", len(a.stray)), zap.String("account", it.p.Intent.Account), zap.String("identity", it.p.Intent.Key))
+		break // one line is enough
+	}
 }
 
 // accountOf splits account/rest; an identity holds no slash.
@@ -213,7 +217,7 @@ func (a *actor) restoreAttempts(st *ledger.State, now time.Time, held map[intent
 			continue
 		}
 		if l.Remove != "" {
-			ac.restoreRecent(l, at, now)
+			ac.recent.restore(at, l.Late, now)
 		}
 		if at.State != ledger.Started && at.State != ledger.Again {
 			continue

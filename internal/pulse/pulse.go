@@ -1,4 +1,5 @@
-// Package pulse tells whether a loop turns: how long it has worked since it last waited for something to do.
+// Package pulse tells whether a loop turns: how long it has worked since it last waited for something to do. It also spaces out the attempts
+// of one that fails.
 //
 // A loop that waits turns, however long: without events, without Kafka, without a vendor. So what it says can end a process (/livez)
 // without making an outage worse.

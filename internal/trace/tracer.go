@@ -194,7 +194,7 @@ func (t *Tracer) send(batch []Span) {
 		refused, again, err := t.post(body)
 		if err == nil {
 			if refused > 0 {
-				t.dropped.Add(refused)
+				t.dropped.Add(min(refused, int64(len(batch)))) // whatever it says
 				t.why = "the collector takes only some"
 			}
 			return

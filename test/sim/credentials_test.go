@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/sandbox"
 	"github.com/notifier/notifier/internal/settings"
 )
@@ -84,9 +83,9 @@ func TestSecretsAreRotatedWithinTenSeconds(t *testing.T) {
 	simulate(t, setup{}, func(t *testing.T, w *world) {
 		w.write("secret", "not-the-secret")
 		w.write("token", "first-token")
-		s := w.one("")
-		var list diag.List
-		if s, list = settings.Load(filepath.Join(w.dir, "a.yaml"), []string{"NOTIFIER_ADMIN_TOKEN=${file:" + filepath.Join(w.dir, "token") + "}"}, nil); s == nil {
+		w.one("") // writes the file
+		s, list := settings.Load(filepath.Join(w.dir, "a.yaml"), []string{"NOTIFIER_ADMIN_TOKEN=${file:" + filepath.Join(w.dir, "token") + "}"}, nil)
+		if s == nil {
 			t.Fatal(list)
 		}
 		d := w.start(s)

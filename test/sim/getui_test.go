@@ -130,7 +130,7 @@ func (p *peer) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 func hang(rw http.ResponseWriter) {
 	nc, _, err := rw.(http.Hijacker).Hijack()
 	if err == nil {
-		_ = nc.(net.Conn).Close()
+		_ = nc.Close()
 	}
 }
 

@@ -64,7 +64,8 @@ func TestPartitionsThatWereAddedAreCuredByANewPrefix(t *testing.T) {
 		if _, err := adm.CreateTopic(t.Context(), 1, 1, map[string]*string{"cleanup.policy": &compact}, "m.control"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := adm.CreateTopic(t.Context(), 2, 1, map[string]*string{"cleanup.policy": &compact, "retention.ms": &forever, "message.timestamp.type": &broker}, "m.ledger"); err != nil {
+		config := map[string]*string{"cleanup.policy": &compact, "retention.ms": &forever, "message.timestamp.type": &broker}
+		if _, err := adm.CreateTopic(t.Context(), 2, 1, config, "m.ledger"); err != nil {
 			t.Fatal(err)
 		}
 		key := "rongcloud:" + settingsOf(2).Accounts[0].AppKey

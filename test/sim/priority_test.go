@@ -17,7 +17,8 @@ func TestScarceSlotsGoByPriorityOverADeath(t *testing.T) {
 	for _, r := range []struct{ name, priority, expire string }{
 		{"low", "low", "200h"}, {"normal", "normal", "200h"}, {"soon", "normal", "100h"}, {"high", "high", "200h"}, {"urgent", "urgent", "200h"},
 	} {
-		file += fmt.Sprintf("  - name: %[1]s\n    event: sale.opened\n    mode: live\n    class: service\n    when: city == %[1]q\n    broadcast: {audience: {all_of: [%[1]q]}, title: t, body: \"${product}\"}\n"+
+		file += fmt.Sprintf("  - name: %[1]s\n    event: sale.opened\n    mode: live\n    class: service\n    when: city == %[1]q\n"+
+			"    broadcast: {audience: {all_of: [%[1]q]}, title: t, body: \"${product}\"}\n"+
 			"    limits: {quiet: none, priority: %[2]s, expire: %[3]s}\n", r.name, r.priority, r.expire)
 	}
 	simulate(t, setup{rules: file, quiet: true, after: 16*time.Hour + 10*time.Minute}, func(t *testing.T, w *world) {

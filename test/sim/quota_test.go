@@ -101,7 +101,7 @@ func TestThreeDaysOfScarceQuota(t *testing.T) {
 					}
 					d = w.start(s)
 				}
-				time.Sleep(t0.Add(72 * time.Hour).Sub(time.Now()))
+				time.Sleep(time.Until(t0.Add(72 * time.Hour)))
 				d.stop()
 
 				sends := w.executed("/push.json", "/message/broadcast.json")

@@ -127,7 +127,8 @@ func TestWhateverHappens(t *testing.T) {
 						}
 						hit("K11", 1)
 						id := w.id("profile")
-						w.produce(profiles, user, map[string]any{"event_id": id, "ts": ts.Add(-time.Duration(1+r.IntN(600)) * time.Second).Format(time.RFC3339Nano), "user_id": user, "profile": map[string]any{"city": "old"}})
+						before := ts.Add(-time.Duration(1+r.IntN(600)) * time.Second).Format(time.RFC3339Nano)
+						w.produce(profiles, user, map[string]any{"event_id": id, "ts": before, "user_id": user, "profile": map[string]any{"city": "old"}})
 						changes++
 					case n == 1 && r.IntN(10) == 0: // or was under way for days
 						hit("E10", 1)

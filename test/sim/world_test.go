@@ -86,7 +86,8 @@ func simulate(t *testing.T, s setup, f func(t *testing.T, w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(s.after)
 		t0 := time.Now()
-		w := &world{t: t, dir: dir, events: map[string]int{}, own: map[string]string{}, quiet: s.quiet, zone: s.zone, keys: s.keys, prefix: prefix, begin: "earliest", live: session, wait: fetchWait}
+		w := &world{t: t, dir: dir, events: map[string]int{}, own: map[string]string{}, quiet: s.quiet, zone: s.zone, keys: s.keys,
+			prefix: prefix, begin: "earliest", live: session, wait: fetchWait}
 		if s.hasty {
 			w.live, w.wait = 0, 0
 		}
