@@ -32,11 +32,11 @@ type Options struct {
 	Kills       int // of daemons
 	BrokerKills int
 	Seed        uint64
-	Root        string // the source tree: rules under test, schemas
-	Program     string // notifier
-	Lib         string // Kafka's jars
-	Dir         string // for data, settings, logs and journals: one folder a round
-	Keep        bool   // leave the folders of good rounds as well
+	Root        string        // the source tree: rules under test, schemas
+	Program     string        // notifier
+	Lib         string        // Kafka's jars
+	Dir         string        // for data, settings, logs and journals: one folder a round
+	Keep        bool          // leave the folders of good rounds as well
 	Drain       time.Duration // how long a round may come no nearer to rest
 	Say         io.Writer
 }
