@@ -23,8 +23,8 @@ type Entry struct {
 	Seed      uint64        `json:"seed"`
 	Kills     int           `json:"kills"`
 	Brokers   int           `json:"broker_kills,omitempty"` // of brokers: the run is one of test/kafka/storm
-	Stops     int           `json:"stops"`  // SIGSTOP
-	Drains    int           `json:"drains"` // SIGTERM
+	Stops     int           `json:"stops"`                  // SIGSTOP
+	Drains    int           `json:"drains"`                 // SIGTERM
 	Lost      int           `json:"lost"`
 	Doubled   int           `json:"doubled"`
 	Overruns  int           `json:"overruns"`
@@ -73,7 +73,9 @@ func Entries(path string) ([]Entry, error) {
 		if err := json.Unmarshal(line, &r); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", path, i+1, err)
 		}
-		at := slices.IndexFunc(all, func(o Entry) bool { return o.Seed == r.Seed && o.Vendor == r.Vendor && (o.Brokers > 0) == (r.Brokers > 0) && o.Problems == 0 })
+		at := slices.IndexFunc(all, func(o Entry) bool {
+			return o.Seed == r.Seed && o.Vendor == r.Vendor && (o.Brokers > 0) == (r.Brokers > 0) && o.Problems == 0
+		})
 		switch {
 		case at < 0 || r.Problems > 0:
 			all = append(all, r)
