@@ -58,7 +58,9 @@ func (a *Authority) Issue(name string) (cert, key []byte, err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("certificate %s: %w", name, err)
 	}
-	block := func(kind string, bytes []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: bytes}) }
+	block := func(kind string, bytes []byte) []byte {
+		return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: bytes})
+	}
 	return block("CERTIFICATE", der), block("PRIVATE KEY", b), nil
 }
 
