@@ -65,5 +65,6 @@ group.consumer.min.heartbeat.interval.ms=200
 group.consumer.heartbeat.interval.ms=1000
 log.cleaner.backoff.ms=1000
 controlled.shutdown.enable=%[8]t
-`, n.id, strings.Join(voters, ","), strings.Join(listeners, ","), strings.Join(advertised, ","), n.data, replicas, max(1, replicas-1), replicas > 1, strings.Join(protocols, ",")) + more
+`, n.id, strings.Join(voters, ","), strings.Join(listeners, ","), strings.Join(advertised, ","), n.data, replicas, max(1, replicas-1), replicas > 1,
+		strings.Join(protocols, ",")) + more
 }

@@ -28,7 +28,7 @@ func main() {
 	flag.Uint64Var(&o.Seed, "seed", 1, "of the input, the faults and the moments")
 	flag.StringVar(&o.Program, "notifier", "", "a notifier that is built already (default: built from this tree)")
 	flag.StringVar(&keep, "keep", "", "keep settings, logs, data and journals of all rounds in this folder, which must be new")
-	flag.DurationVar(&o.Drain, "drain", 4*time.Minute, "how long a round may take to come to rest")
+	flag.DurationVar(&o.Drain, "drain", 4*time.Minute, "how long a round may come no nearer to rest")
 	flag.BoolVar(&record, "record", false, "add the run to "+harness.RunsFile+"; then go run ./test/chaos/figures")
 	flag.Parse()
 	if o.Kills < 1 || o.BrokerKills < 1 || flag.NArg() > 0 {
