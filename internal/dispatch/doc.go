@@ -13,7 +13,7 @@
 //	ONE-FATE        a fate is produced in the transaction that removes the pending record, and only there
 //	AT-MOST-ONCE    an ambiguous call (recalls too) of a lane that may not repeat becomes UNKNOWN, is charged and never made again
 //	ONE-IN-FLIGHT   a user is in at most one tag call at a time
-//	NEWEST-WINS     after an ambiguous tag call the set is written once more when that call can no longer arrive
+//	NEWEST-WINS     after an ambiguous tag call the set is written once more when that call can no longer arrive, unless it said the same
 //	FENCED          after a failed commit nothing is sent and nothing is written; the partition comes back by a take-over
 //
 // A Model is the same actor in virtual time, for `test`, `explain` and `backtest`: so all that an actor knows of time comes from its clock
