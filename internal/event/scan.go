@@ -211,12 +211,12 @@ const (
 )
 
 // quoted reads a string from behind its first quote. Eight bytes at a time are asked for a quote, a backslash or a
-// control character: the lowest marked byte is exact, a carry may only mark bytes above it.
+// control character: the lowest marked byte is exact, a carry may only mark bytes above it. With its second bit turned a quote is 32, the
+// control characters are less, and all others more.
 func quoted(b []byte, i int) (end int, escaped bool) {
 	for i < len(b) {
 		if i+8 <= len(b) {
-			x := binary.LittleEndian.Uint64(b[i:])
-			m := ((x - ones*' ') | ((x ^ ones*'"') - ones) | ((x ^ ones*'\\') - ones)) &^ x & highs
+			m := marked(binary.LittleEndian.Uint64(b[i:]))
 			if m == 0 {
 				i += 8
 				continue
@@ -247,6 +247,11 @@ func quoted(b []byte, i int) (end int, escaped bool) {
 		i++
 	}
 	return -1, false
+}
+
+// marked has the highest bit of each byte set that ends the plain part of a text.
+func marked(x uint64) uint64 {
+	return (((x ^ ones*2) - ones*('"'-1)) | ((x ^ ones*'\\') - ones)) &^ x & highs
 }
 
 func hex4(b []byte) bool {
