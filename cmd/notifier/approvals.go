@@ -139,7 +139,7 @@ func approvalText(v *app.ApprovalView, zone *time.Location) string {
 func tagsApprovalText(v *app.ApprovalView, zone *time.Location) string {
 	t := v.Tags
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %d of %d known users get other tags, more than tags.max_change allows (%d)\n", v.ID, t.Users, t.Known, t.Limit)
+	fmt.Fprintf(&b, "%s  %d of %d known users get other tags, more than tags.max_change allows (%d)\n", v.Shown(), t.Users, t.Known, t.Limit)
 	for _, x := range t.Turns {
 		fmt.Fprintf(&b, "  %-30s +%d -%d\n", tame(x.Tag), x.Gains, x.Losses)
 	}
@@ -197,9 +197,11 @@ func newDecideCmd(what string) *cobra.Command {
 		Use:   what + " ID",
 		Short: "let a request go on to the next gates; with people: 2, two names must approve",
 		Long: `The gates behind approval act when the request is released: quiet hours, pauses and quota may still hold it. Exit code 5: it
-does not wait any more, or this person has approved already.`,
+does not wait any more, this person has approved already, or it is not what was listed. A change of tags is listed as
+tags/ACCOUNT@REVISION: by that name only what was listed is approved. tags/ACCOUNT alone is the change as this command shows it.`,
 		Example: `  notifier approvals list
-  notifier approvals approve 3f9c2a1b07`,
+  notifier approvals approve 3f9c2a1b07
+  notifier approvals approve tags/main@8c1f02ab9d`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return decide(cmd, what, args[0], c) },
 	}
@@ -228,19 +230,30 @@ func decide(cmd *cobra.Command, what, id string, c changeFlags) error {
 	if err != nil {
 		return err
 	}
+	name, seen := id, ""
+	if strings.HasPrefix(id, "tags/") {
+		name, seen, _ = strings.Cut(id, "@")
+	}
 	i := slices.IndexFunc(v.Approvals, func(x app.ApprovalView) bool {
-		return x.ID == id || x.Request != nil && string(x.Request.Intent) == id
+		return x.ID == name || x.Request != nil && string(x.Request.Intent) == name
 	})
 	if i < 0 {
-		return notWaiting(cmd, r, id)
+		return notWaiting(cmd, r, name)
 	}
 	x := &v.Approvals[i]
+	if name != id && seen != x.Tags.ID {
+		return &exitError{exitGate, fmt.Errorf("the change of tags is not %s any more, the rules or the users have changed since: look again; next: notifier approvals list", id)}
+	}
 	word := what
 	if x.Tags != nil && what == ledger.CmdApprove {
 		word = strconv.Itoa(x.Tags.Users)
 	}
-	if err := confirm(cmd, c.yes, what+"\n"+approvalText(x, s.Zone), word); err != nil {
+	text := approvalText(x, s.Zone)
+	if err := confirm(cmd, c.yes, what+"\n"+text, word); err != nil {
 		return err
+	}
+	if c.yes && x.Tags != nil && name == id { // nobody has named a revision: what is approved, and nothing else, stands in the log of the script
+		fmt.Fprintln(cmd.ErrOrStderr(), what+"\n"+text)
 	}
 	return order(cmd, r, s, x.Command(what, c.by, c.why), x.Key())
 }

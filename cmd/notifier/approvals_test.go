@@ -136,6 +136,9 @@ func compact(t *testing.T, b []byte) string {
 	return fmt.Sprint(v)
 }
 
+// changeName is how a change of tags is listed.
+var changeName = regexp.MustCompile(`tags/main@[0-9a-f]{10}`)
+
 // A tag rule is edited while the daemon runs: more users than max_change (at least 100) would get other tags, so a human decides.
 func TestAChangeOfTagRulesIsApproved(t *testing.T) {
 	t.Parallel()
@@ -158,7 +161,7 @@ func TestAChangeOfTagRulesIsApproved(t *testing.T) {
 	w.edit("rules/rules.yaml", "city_${city}", "town_${city}")
 	p.says("they wait for approval")
 	_, out, _ := once(t, w.dir, "approvals", "list")
-	for _, want := range []string{"tags/main  120 of 120 known users get other tags, more than tags.max_change allows (100)", "city_bj", "+0 -120", "town_bj", "+120 -0"} {
+	for _, want := range []string{"  120 of 120 known users get other tags, more than tags.max_change allows (100)", "city_bj", "+0 -120", "town_bj", "+120 -0"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in\n%s", want, out)
 		}
@@ -178,15 +181,49 @@ func TestAChangeOfTagRulesIsApproved(t *testing.T) {
 	if tags()["city_bj"] != users {
 		t.Errorf("after the rejection: %v", tags())
 	}
+	rejected := changeName.FindString(out)
 	w.edit("rules/rules.yaml", "Thanks", "Thank you") // another reload asks again
+	listed := ""
 	until(t, "it is asked again", func() bool {
-		_, out, _ := once(t, w.dir, "approvals", "list", "--format", "json")
-		return strings.Contains(out, `"tags/main"`)
+		_, out, _ := once(t, w.dir, "approvals", "list")
+		listed = changeName.FindString(out)
+		return listed != ""
 	})
-	if code, out, talk := once(t, w.dir, "approvals", "approve", "tags/main", "--yes", "--by", "li"); code != 0 || !strings.Contains(out, "approved: the tags of 120 users") {
+	if rejected == "" || listed == rejected {
+		t.Errorf("two counts have one name, %q", listed)
+	}
+	w.edit("rules/rules.yaml", "town_${city}", "village_${city}") // behind the back of whoever has looked at the list
+	until(t, "the second edit is counted", func() bool {
+		_, out, _ := once(t, w.dir, "approvals", "list")
+		return strings.Contains(out, "village_bj")
+	})
+	for _, what := range [][]string{{"approve"}, {"reject", "--why", "w"}} {
+		if code, _, talk := once(t, w.dir, append([]string{"approvals", what[0], listed, "--yes", "--by", "li"}, what[1:]...)...); code != exitGate || !strings.Contains(talk, "look again") {
+			t.Errorf("%s of what is not there any more: exit %d %s", what[0], code, talk)
+		}
+	}
+	_, out, _ = once(t, w.dir, "approvals", "list")
+	if listed = changeName.FindString(out); listed == "" {
+		t.Fatalf("the second edit does not wait:\n%s", out)
+	}
+	if code, out, talk := once(t, w.dir, "approvals", "approve", listed, "--yes", "--by", "li"); code != 0 || !strings.Contains(out, "approved: the tags of 120 users") {
 		t.Fatalf("approve: exit %d %s %s", code, out, talk)
 	}
-	until(t, "the new tags at the vendor", func() bool { return tags()["town_bj"] == users })
+	until(t, "the new tags at the vendor", func() bool { return tags()["village_bj"] == users })
+	until(t, "the second change ends", func() bool {
+		_, out, _ := once(t, w.dir, "status")
+		return !strings.Contains(out, "tag rules  main")
+	})
+	w.edit("rules/rules.yaml", "village_${city}", "hamlet_${city}")
+	until(t, "the third edit is counted", func() bool {
+		_, out, _ := once(t, w.dir, "approvals", "list")
+		return strings.Contains(out, "hamlet_bj")
+	})
+	// Without a revision it is what the command shows.
+	if code, out, talk := once(t, w.dir, "approvals", "approve", "tags/main", "--yes", "--by", "li"); code != 0 || !strings.Contains(out, "approved: the tags of 120 users") || !strings.Contains(talk, "hamlet_bj") || !changeName.MatchString(talk) {
+		t.Fatalf("approve: exit %d %s %s", code, out, talk)
+	}
+	until(t, "the third edit at the vendor", func() bool { return tags()["hamlet_bj"] == users })
 	until(t, "the end", func() bool {
 		_, out, _ := once(t, w.dir, "status")
 		return !strings.Contains(out, "tag rules  main")

@@ -141,7 +141,7 @@ func described(prefix string, entries []rules.Entry) (out []cobra.Completion) {
 // listing reads the names in the rules of the settings, or in rules/. The settings need not be right, and no secret must be there.
 func listing(cmd *cobra.Command) rules.Listing {
 	dir, file := "rules", settingsPath(cmd)
-	if data, err := os.ReadFile(file); err == nil {
+	if data, err := diag.ReadFile(file, diag.MaxBytes); err == nil {
 		if name, ok := diag.Parse(file, data).Root.Get("rules").String(); ok {
 			dir = name
 		}

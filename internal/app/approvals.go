@@ -84,6 +84,14 @@ func (v *ApprovalView) Command(what, by, why string) ledger.Command {
 	return c
 }
 
+// Shown is the ID with, of a change of tags, the count that is shown: an approval by this name is for nothing else.
+func (v *ApprovalView) Shown() string {
+	if v.Tags != nil {
+		return v.ID + "@" + v.Tags.ID
+	}
+	return v.ID
+}
+
 // Key is the identity of the account, which decides the partition.
 func (v *ApprovalView) Key() string { return v.key }
 

@@ -7,10 +7,10 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net"
-	"os"
 	"sync/atomic"
 	"time"
 
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/settings"
 )
 
@@ -23,6 +23,9 @@ type tlsFiles struct {
 
 // dialWait bounds TCP and TLS of one connection to a broker.
 const dialWait = 10 * time.Second
+
+// maxPEM bounds one file: the authorities of a whole system have a quarter of a MiB.
+const maxPEM = 4 << 20
 
 func (f *tlsFiles) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialWait)
@@ -38,7 +41,7 @@ func (f *tlsFiles) refresh() (changed bool, err error) {
 		if file.path == "" {
 			continue
 		}
-		if now[i], err = os.ReadFile(file.path); err != nil {
+		if now[i], err = diag.ReadFile(file.path, maxPEM); err != nil {
 			return false, fmt.Errorf("kafka.tls.%s: %w", file.setting, err)
 		}
 	}

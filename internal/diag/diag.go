@@ -3,8 +3,8 @@
 // It has two halves. Parse turns a file into a tree of Nodes whose accessors collect a Diagnostic with a position
 // for each mistake instead of stopping at the first one. WriteText, WriteJSON and WriteGitHub show a List.
 //
-// A text is always taken as it is written in the source, never as YAML's bool, number or date. The package reads
-// no files, knows nothing of rules or settings and keeps no state.
+// A text is always taken as it is written in the source, never as YAML's bool, number or date. The package knows
+// nothing of rules or settings and keeps no state; the only files it reads are those that ReadFile is asked for.
 package diag
 
 import (
@@ -49,6 +49,9 @@ func Unread(err error) Text {
 		return Text{"there is no such file or folder", "没有这个文件或文件夹"}
 	case errors.Is(err, fs.ErrPermission):
 		return Text{"no permission", "没有读取权限"}
+	}
+	if u, ok := errors.AsType[*unfit](err); ok {
+		return u.Text
 	}
 	msg := err.Error()
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {

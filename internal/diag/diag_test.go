@@ -197,7 +197,7 @@ func TestDeepOrLargeFilesAreRefusedBeforeParsing(t *testing.T) {
 		"long":  strings.Repeat("k: v\n", maxLines+1),
 		"wide":  "a: [" + strings.Repeat("x, ", 2_000) + "x]",
 		"many":  strings.Repeat(": ", maxTokens),
-		"large": "a: " + strings.Repeat("x", maxBytes),
+		"large": "a: " + strings.Repeat("x", MaxBytes),
 	} {
 		if d := Parse(name, []byte(src)); d.Root != nil || d.List.Errors() == 0 {
 			t.Errorf("%s is accepted", name)

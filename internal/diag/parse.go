@@ -16,7 +16,7 @@ import (
 // What a file may be at most, checked before the parser sees it: the parser recurses, and a Go stack that is used up
 // cannot be recovered from.
 const (
-	maxBytes   = 256 << 10
+	MaxBytes   = 256 << 10 // who reads the file need not read more
 	maxNesting = 64
 
 	// The library's time grows with the square of a collection's size: 256 KiB of [x, x, ...] take it a minute. With
@@ -60,8 +60,8 @@ func (d *Doc) SetRule(name string) { d.rule = name }
 // could be made of the file.
 func Parse(file string, src []byte) *Doc {
 	d := &Doc{File: file}
-	if len(src) > maxBytes {
-		d.whole("N108", Text{fmt.Sprintf("the file has %d bytes, the most is %d", len(src), maxBytes), fmt.Sprintf("文件有 %d 字节，最多 %d", len(src), maxBytes)},
+	if len(src) > MaxBytes {
+		d.whole("N108", Text{fmt.Sprintf("the file has %d bytes, the most is %d", len(src), MaxBytes), fmt.Sprintf("文件有 %d 字节，最多 %d", len(src), MaxBytes)},
 			Text{"split it into several files", "拆成几个文件"})
 		return d
 	}

@@ -19,7 +19,13 @@ const (
 	maxString  = 4 << 10
 	maxDigits  = 400 // of a number written out; float64 ends at 309
 	badPreview = 64
+
+	// maxRead is how much of a list is read: one more than the recipients it may name, so that a longer one is known for what it is.
+	maxRead = MaxRecipients + 1
 )
+
+// MaxRecipients is how many users one list may name.
+const MaxRecipients = 100
 
 // coerce makes v a raw value of its declared type, losslessly, or Bad. Both are large: they are handed by reference.
 func (v *Value) coerce(f *Field, r *gjson.Result, t *texts) {
@@ -38,7 +44,8 @@ func (v *Value) allowed(values []string) bool {
 	if v.List == nil {
 		return slices.Contains(values, v.Str)
 	}
-	return !slices.ContainsFunc(v.List, func(s string) bool { return !slices.Contains(values, s) })
+	other := func(s string) bool { return !slices.Contains(values, s) }
+	return !slices.ContainsFunc(v.List, other) && !slices.ContainsFunc(v.Beyond, other)
 }
 
 // typed fills in the parts that the field's type needs; false when the value is not of that type.
@@ -77,7 +84,8 @@ func (v *Value) typed(f *Field, r *gjson.Result, t *texts) (ok bool) {
 		if !r.IsArray() {
 			return false
 		}
-		v.List, ok = t.list(), true
+		list := t.list()
+		ok = true
 		r.ForEach(func(_, it gjson.Result) bool {
 			if it.Type == gjson.Null {
 				return true
@@ -86,14 +94,30 @@ func (v *Value) typed(f *Field, r *gjson.Result, t *texts) (ok bool) {
 			if s, ok = scalar(&it); !ok {
 				return false
 			}
-			v.List = append(v.List, s)
-			return len(v.List) < maxItems
+			list = append(list, s)
+			return len(list) < maxRead
 		})
-		v.List = t.took(v.List)
+		v.divide(t.took(list))
 		return ok
 	}
 	v.Str, ok = scalar(r)
 	return ok
+}
+
+// divide sets a list, and apart from it what conditions are not given.
+func (v *Value) divide(list []string) {
+	n := min(len(list), maxItems)
+	v.List = list[:n:n]
+	if n < len(list) {
+		v.Beyond = list[n:min(len(list), maxRead)]
+	}
+}
+
+// ListOf gives a list as the decoder would.
+func ListOf(items []string) Value {
+	v := Value{State: Known, Type: List}
+	v.divide(items)
+	return v
 }
 
 // number fills in a number from its digits.
@@ -395,11 +419,10 @@ const (
 // Parse reads a value of a type from a text, as the loader does with `default`; a list is one item, or none when empty.
 func Parse(t Type, s string) (Value, bool) {
 	if t == List {
-		v := Value{State: Known, Type: List}
-		if s != "" {
-			v.List = []string{s}
+		if s == "" {
+			return ListOf(nil), true
 		}
-		return v, true
+		return ListOf([]string{s}), true
 	}
 	var v Value
 	r := text(s)

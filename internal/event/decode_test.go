@@ -216,8 +216,8 @@ func TestCoercionIsLosslessOrBad(t *testing.T) {
 	}
 	s := NewSpec(Spec{Name: "e", Topics: []string{"t"}, Kind: Business, ID: "key", Fields: []Field{{Name: "v", Path: "v"}, {Name: "l", Path: "l", Type: List}}})
 	ev := one(t, s, rec("t", `{"v":"`+strings.Repeat("城", 2000)+`","l":[`+strings.Repeat(`"x",`, 99)+`"x"]}`))
-	if len(ev.Values[0].Str) != 4095 || len(ev.Values[1].List) != 32 {
-		t.Errorf("%d bytes, %d items", len(ev.Values[0].Str), len(ev.Values[1].List))
+	if v := ev.Values; len(v[0].Str) != 4095 || len(v[1].List) != 32 || len(v[1].Beyond) != 68 {
+		t.Errorf("%d bytes, %d items, %d beyond", len(v[0].Str), len(v[1].List), len(v[1].Beyond))
 	}
 	if ev := one(t, s, rec("t", "{\"v\":\"a\xffb\"}")); ev.Values[0].Str != "a\uFFFDb" || ev.Values[1].State != Missing {
 		t.Errorf("got %+v", ev.Values)
@@ -373,7 +373,7 @@ func FuzzDecode(f *testing.F) {
 				t.Fatalf("event %+v", ev)
 			}
 			for _, v := range ev.Values {
-				if len(v.Str) > maxString || len(v.List) > maxItems {
+				if len(v.Str) > maxString || len(v.List) > maxItems || len(v.List)+len(v.Beyond) > maxRead {
 					t.Fatalf("value %+v", v)
 				}
 			}

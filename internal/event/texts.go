@@ -43,15 +43,15 @@ func (t *texts) keep(b []byte) string {
 	return to.String()[from:]
 }
 
-// list gives an empty list that up to maxItems texts may be appended to. What was appended has to be given to took.
+// list gives an empty list that up to maxRead texts may be appended to. What was appended has to be given to took.
 func (t *texts) list() []string {
 	if t == nil {
 		return make([]string, 0, 4)
 	}
-	if len(t.items) < maxItems {
+	if len(t.items) < maxRead {
 		t.items = make([]string, pieceItems)
 	}
-	return t.items[:0:maxItems]
+	return t.items[:0:maxRead]
 }
 
 // took takes what a list fills out of what the next may have.

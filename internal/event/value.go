@@ -32,7 +32,9 @@ type Value struct {
 	Num   float64   // number
 	Bool  bool      // bool
 	Time  time.Time // time
-	List  []string  // list: at most 32 items
+	List  []string  // list: its first 32 items
+	// Beyond is what a list has behind those, up to the 101st item: only who reads the recipients of a push looks here.
+	Beyond []string
 }
 
 // OK reports whether the value may be used.

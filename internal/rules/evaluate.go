@@ -16,7 +16,7 @@ import (
 const TagsRule = "tags"
 
 // maxTargets bounds the users that one event may name through a list.
-const maxTargets = 100
+const maxTargets = event.MaxRecipients
 
 // Evaluate gives the intents of one event. For a business event, those of every rule that matches: one per target,
 // rendered. For a profile event, one per account that keeps users: its tag rules and pushes are asked in stage 2.
@@ -93,6 +93,9 @@ type source interface {
 	before(name string) (forCondition any, forText value, ok bool)
 	changed(name string) bool
 	event(name string) (any, value)
+	// recipients gives a list as `to` reads it: with what conditions and texts are not given. ok is false when it is missing; the error
+	// says that it has more than may be read.
+	recipients(name string) (list []string, ok bool, err error)
 }
 
 // environment fills what conditions read. Everything has a value of its type: see condition.
@@ -206,11 +209,14 @@ func (s *Set) one(out []*intent.Intent, r *Rule, a *subject, met func() bool) (a
 func (r *Rule) targets(src source, get lookup) ([]string, error) {
 	var list []string
 	if r.toList != "" {
-		_, v, ok := src.field(r.toList)
-		if !ok {
-			return nil, fmt.Errorf("to: ${%s} is %w", r.toList, errMissing)
+		var ok bool
+		var err error
+		if list, ok, err = src.recipients(r.toList); err == nil && !ok {
+			err = fmt.Errorf("is %w", errMissing)
 		}
-		list = v.list
+		if err != nil {
+			return nil, fmt.Errorf("to: ${%s} %w", r.toList, err)
+		}
 	} else {
 		t, err := r.to.render(get)
 		if err != nil {
@@ -220,7 +226,7 @@ func (r *Rule) targets(src source, get lookup) ([]string, error) {
 	}
 	var out []string
 	for _, t := range list {
-		if strings.TrimSpace(t) != "" && !slices.Contains(out, t) && len(out) < maxTargets {
+		if strings.TrimSpace(t) != "" && !slices.Contains(out, t) {
 			out = append(out, t)
 		}
 	}
@@ -420,6 +426,18 @@ func (e eventSource) write(v *event.Value) value {
 func (e eventSource) before(string) (any, value, bool) { return "", value{}, false }
 func (e eventSource) changed(string) bool              { return false }
 
+func (e eventSource) recipients(name string) ([]string, bool, error) {
+	i, ok := e.ev.Spec.Index(name)
+	if !ok || !e.ev.Values[i].OK() {
+		return nil, false, nil
+	}
+	v := &e.ev.Values[i]
+	if len(v.List)+len(v.Beyond) > maxTargets {
+		return nil, true, fmt.Errorf("has more than %d entries: nobody is sent to, as a list names at most %d; send several events", maxTargets, maxTargets)
+	}
+	return slices.Concat(v.List, v.Beyond), true, nil
+}
+
 func (e eventSource) event(name string) (any, value) {
 	return eventPart(ref(e.ev), e.ev.User, name, e.zone)
 }
@@ -478,7 +496,8 @@ func tableValue(v *event.Value) intent.Value {
 	if v.Type != event.List {
 		return intent.Value{Type: v.Type, Str: cutBytes(v.Str, maxVar)}
 	}
-	out := intent.Value{Type: event.List, Str: strconv.Itoa(len(v.List))} // an empty list is not the zero Value
+	// How many items the event had: an empty list is not the zero Value, and whom a push would leave out is known.
+	out := intent.Value{Type: event.List, Str: strconv.Itoa(len(v.List) + len(v.Beyond))}
 	for _, it := range v.List {
 		out.List = append(out.List, cutBytes(it, 64))
 	}

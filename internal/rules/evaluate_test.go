@@ -197,3 +197,62 @@ func TestSnapshotSpeaksOfEveryField(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// members is n users as JSON, without the brackets.
+func members(n int) string {
+	var out []string
+	for i := range n {
+		out = append(out, fmt.Sprintf("%q", fmt.Sprint("u-", i)))
+	}
+	return strings.Join(out, ",")
+}
+
+// Whom a list names gets the push or has a dead letter that says why; conditions and texts are given 32 items.
+func TestEverybodyAListNamesHasAFate(t *testing.T) {
+	s := mustLoad(t, rule("to-list", "order.paid", "    when: len(followers) < 33\n    push: {to: \"${followers}\", body: \"${followers | join}\"}"), demoAccount())
+	for _, n := range []int{1, 32, 33, 100} {
+		got := s.Evaluate(happen(t, s, "orders", `{"id":"o","at":1,"user":"buyer","followers":[`+members(n)+`]}`))
+		if len(got) != n {
+			t.Errorf("%d named, %d intents", n, len(got))
+			continue
+		}
+		last := got[n-1]
+		if last.Dead != "" || last.Target != fmt.Sprint("u-", n-1) || strings.Count(last.Content.Body, "u-") != min(n, 32) {
+			t.Errorf("%d named, the last is %+v", n, last)
+		}
+	}
+	for _, n := range []int{101, 500} {
+		got := s.Evaluate(happen(t, s, "orders", `{"id":"o","at":1,"user":"buyer","followers":[`+members(n)+`]}`))
+		if len(got) != 1 || got[0].Dead != intent.RenderError || !strings.Contains(got[0].DeadDetail, "${followers} has more than 100 entries") {
+			t.Errorf("%d named: %+v", n, got)
+		}
+	}
+}
+
+// The user table keeps 32 items: a push that would leave somebody out goes to nobody, and says so. How many there were is no change.
+func TestAProfileListThatIsNotKeptWholeSendsToNobody(t *testing.T) {
+	events := string(readFile(t, "testdata/events.yaml")) + "  friends.changed:\n    topic: friends\n    kind: profile\n    update: patch\n    id: id\n    user: user\n    fields: {friends: {path: friends, type: list}}\n"
+	s, l := LoadFiles([]File{{"events.yaml", []byte(events)}, {"r.yaml", []byte("version: 1\nrules:\n" +
+		rule("tell-friends", "friends.changed", "    when: changed(friends)\n    push: {to: \"${friends}\", body: b}"))}}, demoAccount())
+	if s == nil {
+		t.Fatal(show(l))
+	}
+	kept := func(n int) (*intent.Intent, row) {
+		in := s.Evaluate(happen(t, s, "friends", `{"id":"f","user":"u","friends":[`+members(n)+`]}`))[0]
+		return in, row{"friends": in.Profile.Fields["friends"]}
+	}
+	_, before := kept(3)
+	in, after := kept(32)
+	if got := s.ProfilePushes(in, before.get, after.get); len(got) != 32 || got[31].Target != "u-31" || got[31].Dead != "" {
+		t.Errorf("32 friends: %d intents", len(got))
+	}
+	in, after = kept(33)
+	if got := s.ProfilePushes(in, before.get, after.get); len(got) != 1 || got[0].Dead != intent.RenderError || !strings.Contains(got[0].DeadDetail, "more entries than the 32 that the user table keeps") {
+		t.Errorf("33 friends: %+v", got)
+	}
+	old := after["friends"]
+	old.Str = "32" // as older versions counted
+	if got := s.ProfilePushes(in, row{"friends": old}.get, after.get); len(got) != 0 {
+		t.Errorf("the same friends are a change: %+v", got)
+	}
+}

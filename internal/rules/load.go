@@ -53,7 +53,19 @@ func Read(paths []string) ([]File, diag.List) {
 			return
 		}
 		seen[p] = true
-		b, err := os.ReadFile(p)
+		most := diag.MaxBytes
+		if path.Ext(p) == ".json" {
+			most = maxSample
+		}
+		b, err := diag.ReadFile(p, most)
+		if _, large := errors.AsType[*diag.TooLarge](err); large {
+			if most == diag.MaxBytes {
+				list = append(list, diag.Diagnostic{Code: "N108", Severity: diag.Error, File: p, Message: diag.Text{EN: "the file: " + diag.Unread(err).EN, ZH: "文件" + diag.Unread(err).ZH},
+					Hint: diag.Text{EN: "split it into several files", ZH: "拆成几个文件"}})
+				return
+			}
+			err = nil // whether an event has it for a sample is seen later
+		}
 		if err != nil {
 			unreadable(p, err)
 			return
@@ -315,7 +327,11 @@ func (l *loader) checkSamples() {
 			s.node.Error("N608", diag.Text{EN: "there is no file `" + name + "`", ZH: "没有文件 `" + name + "`"}, diag.Text{EN: "a .json file beside the catalogue", ZH: "应是事件目录旁边的 .json 文件"})
 			continue
 		}
-		if len(s.spec.Topics) == 0 || len(data) > maxSample {
+		if len(data) > maxSample {
+			s.node.Error("N608", diag.Text{EN: fmt.Sprintf("the sample has more than %d KiB", maxSample>>10), ZH: fmt.Sprintf("样例超过 %d KiB", maxSample>>10)}, diag.Text{EN: "leave out of it what no field reads", ZH: "请删掉没有字段用到的内容"})
+			continue
+		}
+		if len(s.spec.Topics) == 0 {
 			continue
 		}
 		l.example[s.spec.Name] = data

@@ -1,10 +1,12 @@
 package rules
 
 import (
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -239,5 +241,43 @@ func TestTheVendorsBlockHasNoHoles(t *testing.T) {
 	}
 	if n != 2 {
 		t.Errorf("%d of 2 holes are named:\n%s", n, show(l))
+	}
+}
+
+// What is no regular file in the folder is named and not waited for, and a file is read no further than a rule file may go.
+func TestTheFolderHoldsAPipeADeviceAndLargeFiles(t *testing.T) {
+	for name, c := range map[string]struct {
+		put  func(path string) error
+		file string
+		want string
+	}{
+		"a pipe":        {func(p string) error { return syscall.Mkfifo(p, 0o600) }, "pipe.yaml", "N117 it is a pipe"},
+		"a device":      {func(p string) error { return os.Symlink("/dev/zero", p) }, "zero.yaml", "N117 it is a device"},
+		"a large file":  {func(p string) error { return os.WriteFile(p, make([]byte, 300<<10), 0o600) }, "large.yaml", "N108 more than 256 KiB"},
+		"a sample pipe": {func(p string) error { return syscall.Mkfifo(p, 0o600) }, "sample.json", "N117 it is a pipe"},
+		"no sample":     {func(p string) error { return os.WriteFile(p, make([]byte, 2<<20), 0o600) }, "any.json", ""},
+		"a large sample": {func(p string) error {
+			return errors.Join(os.WriteFile(p, make([]byte, 2<<20), 0o600), os.WriteFile(filepath.Join(filepath.Dir(p), "events.yaml"),
+				[]byte("version: 1\nevents:\n  order.paid:\n    topic: orders\n    id: id\n    user: user\n    fields: {city: city}\n    sample: sample.json\n"), 0o600))
+		}, "sample.json", "N608 more than 1024 KiB"},
+	} {
+		dir := t.TempDir()
+		err := errors.Join(os.WriteFile(filepath.Join(dir, "events.yaml"), []byte("version: 1\nevents:\n  order.paid:\n    topic: orders\n    id: id\n    user: user\n    fields: {city: city}\n"), 0o600),
+			os.WriteFile(filepath.Join(dir, "r.yaml"), []byte("version: 1\nrules:\n"+rule("any-rule", "order.paid", "    when: always\n    push: {body: b}")), 0o600),
+			c.put(filepath.Join(dir, c.file)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, l := Load([]string{dir}, demoAccount())
+		if c.want == "" {
+			if s == nil {
+				t.Errorf("%s: %s", name, show(l))
+			}
+			continue
+		}
+		code, text, _ := strings.Cut(c.want, " ")
+		if s != nil || codes(l) != code || !strings.Contains(show(l), text) || c.file != "sample.json" && !strings.Contains(show(l), c.file) {
+			t.Errorf("%s: %s", name, show(l))
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -58,7 +59,22 @@ func (t tableSource) changed(name string) bool {
 	}
 	was, knownBefore := t.old(name)
 	is, known := t.after(name)
+	if was.Type == event.List && is.Type == event.List { // its Str counts what is not kept, and an older version counted otherwise
+		was.Str, is.Str = "", ""
+	}
 	return knownBefore && known && (was.Type != is.Type || was.Str != is.Str || !slices.Equal(was.List, is.List))
+}
+
+func (t tableSource) recipients(name string) ([]string, bool, error) {
+	_, v, ok := t.field(name)
+	if !ok {
+		return nil, false, nil
+	}
+	row, _ := t.after(name)
+	if n, err := strconv.Atoi(row.Str); err == nil && n > len(v.list) {
+		return nil, true, fmt.Errorf("has more entries than the %d that the user table keeps: nobody is sent to; name the recipients in a business event", len(v.list))
+	}
+	return v.list, true, nil
 }
 
 func (t tableSource) event(name string) (any, value) { return eventPart(t.ev, t.user, name, t.zone) }

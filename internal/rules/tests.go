@@ -179,7 +179,7 @@ func (r *Rule) value(n diag.Field, f *event.Field) (v event.Value, name string, 
 	}
 	if f.Type == event.List {
 		list, ok := n.Value.Strings()
-		return event.Value{State: event.Known, Type: event.List, List: list}, f.Name, ok
+		return event.ListOf(list), f.Name, ok
 	}
 	s, ok := n.Value.String()
 	if !ok {

@@ -195,7 +195,7 @@ func (l *loader) work(n *diag.Node, r *Rule) {
 	}
 	users := 1.0
 	if r.toList != "" {
-		users = mostItems // each gets a text of its own
+		users = mostItems // each gets a text of its own; of the 100 there may be 32 are counted, so that usual texts fit
 	}
 	if c := r.content; c != nil {
 		if r.merge != nil { // written for the ledger, then tried

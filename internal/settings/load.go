@@ -28,7 +28,7 @@ func LoadForRules(path string, env []string) (*Settings, diag.List) {
 }
 
 func loadFile(path string, env []string, overrides map[string]string, withoutSecrets bool) (*Settings, diag.List) {
-	src, err := os.ReadFile(path)
+	src, err := diag.ReadFile(path, diag.MaxBytes)
 	if err != nil {
 		return nil, diag.List{{Code: "N700", Severity: diag.Error, File: path,
 			Message: diag.Text{EN: "the settings cannot be read: " + diag.Unread(err).EN, ZH: "无法读取设置文件：" + diag.Unread(err).ZH},

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	_ "time/tzdata"
@@ -415,5 +416,30 @@ func TestAMissingStartHasItsPlace(t *testing.T) {
 		if len(got) != want || len(got) == 1 && (got[0].Code != "N114" || got[0].Line < 2 || got[0].Line > 3 || got[0].Column == 0) {
 			t.Errorf("start %q: %+v", start, got)
 		}
+	}
+}
+
+// The settings and what they name are regular files: a pipe would keep the start, or each look for a rotated secret, waiting for ever.
+func TestAPipeAndADeviceAreNotRead(t *testing.T) {
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{pipe, "/dev/zero"} {
+		if s, list := Load(path, nil, nil); s != nil || list[0].Code != "N700" || !strings.Contains(list[0].Message.EN, "only a regular file is read") {
+			t.Errorf("settings in %s: %v", path, list)
+		}
+		s, list := Load(write(t, strings.Replace(minimal, "${env:S}", "${file:"+path+"}", 1)), nil, nil)
+		if s != nil || list[0].Code != "N701" || !strings.Contains(list[0].Message.EN, path) || !strings.Contains(list[0].Message.EN, "only a regular file is read") {
+			t.Errorf("a secret in %s: %v", path, list)
+		}
+	}
+	key := filepath.Join(dir, "key")
+	if err := os.WriteFile(key, make([]byte, maxSecret+1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s, list := Load(write(t, strings.Replace(minimal, "${env:S}", "${file:"+key+"}", 1)), nil, nil); s != nil || list[0].Code != "N701" || !strings.Contains(list[0].Message.EN, "more than 64 KiB") {
+		t.Errorf("a large secret: %v", list)
 	}
 }

@@ -3,7 +3,6 @@ package settings
 import (
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -117,6 +116,9 @@ func unreadVariable(name, en, zh string) error {
 		diag.Text{EN: "set it where the process starts, like `export " + name + "=...`", ZH: "请在启动进程的地方设置，例如 `export " + name + "=...`"}}
 }
 
+// maxSecret bounds the file of a secret: a key or a token, not a disk.
+const maxSecret = 64 << 10
+
 // resolver gives the function that reads a reference; relative paths start at dir.
 func resolver(kind, arg, dir string, env map[string]string) func() (string, error) {
 	if kind == "env" {
@@ -136,7 +138,7 @@ func resolver(kind, arg, dir string, env map[string]string) func() (string, erro
 		path = filepath.Join(dir, path)
 	}
 	return func() (string, error) {
-		raw, err := os.ReadFile(path)
+		raw, err := diag.ReadFile(path, maxSecret)
 		if err != nil {
 			why := diag.Unread(err)
 			return "", &unread{diag.Text{EN: "`" + path + "`: " + why.EN, ZH: "`" + path + "`：" + why.ZH},
