@@ -112,7 +112,7 @@ func waits(s *settings.Settings, states map[int32]*ledger.State, f app.PendingFi
 	out := []explain.Waiting{}
 	for _, it := range app.PendingOf(s, states, f, now).Pending {
 		p := app.FindPending(states, string(it.Intent))[0]
-		out = append(out, explain.Waits(p, explain.Stands{State: it.State, Holds: it.Holds, Lane: it.Lane, Until: it.Next}))
+		out = append(out, explain.Waits(p, explain.Stands{State: it.State, Holds: it.Holds, Stopped: it.Stopped, Lane: it.Lane, Until: it.Next}))
 	}
 	slices.SortFunc(out, func(a, b explain.Waiting) int { return strings.Compare(string(a.Intent), string(b.Intent)) })
 	return out

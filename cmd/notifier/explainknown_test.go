@@ -6,6 +6,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/event"
+	"github.com/notifier/notifier/internal/explain"
+	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/rules"
 )
 
 func TestExplainOfARealEvent(t *testing.T) {
@@ -73,6 +80,50 @@ func TestExplainOfARealEvent(t *testing.T) {
 	for _, args := range [][]string{{"explain", "--user", "u-9"}, {"explain", "--user", "u-1", "--rule", "nope"}, {"explain", "--user", "u-1", "--since", "1h"}, {"explain", "ord-9"}, {"explain", "ord-1", "--event", "x.json"}, {"explain", "ord-1", "--now", "1h"}, {"explain", "ord-1", "--rule", "nope"}} {
 		if code, out, talk = once(t, w.dir, args...); code != exitUsage || out != "" || !strings.Contains(talk, "notifier: ") {
 			t.Errorf("%v: exit %d\n%s%s", args, code, out, talk)
+		}
+	}
+}
+
+// Of what waits in a stopped lane the quota is not to blame; what has left, or may have, has not been held by anything.
+func TestExplainOfAStoppedLaneAndOfAnUnknownOutcome(t *testing.T) {
+	set, list := rules.LoadFiles([]rules.File{{Name: "events.yaml", Data: []byte(testCatalogue)}, {Name: "rules.yaml", Data: []byte(strings.NewReplacer("push: {", "broadcast: {audience: {all_of: [vip]}, ", "limits: {expire: 1h}", "approval: {people: 1, within: 30m}\n    limits: {expire: 1h}").Replace(testRules))}}, app.AnyRuleOptions())
+	if set == nil {
+		t.Fatal(list)
+	}
+	at := time.Date(2026, 11, 21, 14, 0, 0, 0, time.UTC)
+	evs, err := set.Decode(event.Record{Position: event.Position{Topic: "orders"}, Value: []byte(`{"id":"ord-1","at":"2026-11-21T14:00:00Z","user":"u-1","amount":200}`), Time: at})
+	if err != nil || len(evs) != 1 {
+		t.Fatal(evs, err)
+	}
+	in := set.Evaluate(&evs[0])[0]
+	show := func(past explain.Past, lang diag.Lang) string {
+		t.Helper()
+		past.Event = &evs[0]
+		var out strings.Builder
+		if err := explain.Known(explaining(explainOptions{}, set, nil, at), past).WriteText(&out, time.UTC, lang); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	stuck := []explain.Waiting{explain.Waits(&ledger.Pending{Intent: in, At: at}, explain.Stands{State: app.StateStopped, Stopped: "credentials", Holds: "the lane is stopped: credentials", Lane: "main/broadcast"})}
+	for lang, want := range map[diag.Lang][]string{
+		diag.EN: {"HELD lane stopped (credentials)", "✗ lane stopped (credentials) next: notifier status --why --rule thanks"},
+		diag.ZH: {"暂缓：通道停止（凭证）", "✗ 通道停止（凭证）         下一步：notifier status --why --rule thanks", "✓ 批准：30m 内要 1 人"},
+	} {
+		got := show(explain.Past{Pending: stuck}, lang)
+		for _, w := range want {
+			if !strings.Contains(got, w) {
+				t.Errorf("%s: %q is missing\n%s", lang, w, got)
+			}
+		}
+		if strings.Contains(got, "quota") || strings.Contains(got, "配额") || strings.Contains(got, "名额：") {
+			t.Errorf("%s: the quota is blamed\n%s", lang, got)
+		}
+	}
+	for kind, says := range map[ledger.FateKind]string{ledger.FateUnknown: "built again", ledger.Sent: "built again", ledger.Suppressed: "if nothing stopped it"} {
+		got := show(explain.Past{Fates: []ledger.Fate{ledger.NewFate(in, kind, "", at)}}, diag.EN)
+		if !strings.Contains(got, says) || says == "built again" && strings.Contains(got, "if nothing") {
+			t.Errorf("%s: want %q\n%s", kind, says, got)
 		}
 	}
 }

@@ -159,3 +159,16 @@ func TestACallInFlightIsNotCancelled(t *testing.T) {
 		t.Errorf("pause: exit %d %s %s", code, out, talk)
 	}
 }
+
+// What waits in a stopped lane is listed as that, with the command that tells more.
+func TestAStoppedLaneInTheListOfWhatIsPending(t *testing.T) {
+	v := app.PendingView{Total: 1, States: map[string]int{app.StateStopped: 1},
+		Pending: []app.PendingItem{{ID: "3f", Event: "ord-1", Target: "u-1", Rule: "thanks", Lane: "main/user", State: app.StateStopped, Stopped: "credentials", Holds: "the lane is stopped: credentials"}}}
+	var out, talk strings.Builder
+	if err := printPending(&out, &talk, "text", &v, time.UTC); err != nil {
+		t.Fatal(err)
+	}
+	if got := out.String(); !strings.Contains(got, "stopped  -           never    lane stopped (credentials)   next: notifier status --why --rule thanks\n1 pending: 1 stopped\n") || strings.Contains(got, "quota") {
+		t.Errorf("%s", got)
+	}
+}

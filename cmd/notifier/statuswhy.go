@@ -56,6 +56,9 @@ func statusWhy(cmd *cobra.Command, rule, format string) error {
 	return nil
 }
 
+// whyOf is the command that tells why a rule waits.
+func whyOf(rule string) string { return "notifier status --why --rule " + rule }
+
 func printWhy(out io.Writer, v *app.WhyView, zone *time.Location) {
 	for _, s := range v.Steps {
 		mark, since, next := "✓", "", ""

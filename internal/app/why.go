@@ -119,11 +119,11 @@ func likeOf(r *rules.Rule) *intent.Intent {
 	return &intent.Intent{Rule: r.Name, Action: r.Action, Content: &intent.Content{}}
 }
 
-// held gives how many of what waits stand in a state, and the one that has waited longest.
+// held gives how many of what waits stand in a state, "" for any, and the one that has waited longest.
 func (w *why) held(state string, also func(*PendingItem) bool) (n int, oldest *PendingItem) {
 	for i := range w.waiting {
 		p := &w.waiting[i]
-		if p.State != state || also != nil && !also(p) {
+		if state != "" && p.State != state || also != nil && !also(p) {
 			continue
 		}
 		if n++; oldest == nil || w.since[p.Intent].Before(w.since[oldest.Intent]) {

@@ -143,7 +143,10 @@ func (w *why) scarceFull() map[string]QuotaLane {
 
 func (w *why) quota() WhyStep {
 	full := w.scarceFull()
-	n, p := w.held("quota", func(p *PendingItem) bool { _, ok := full[p.Lane]; return ok })
+	n, p := w.held("", func(p *PendingItem) bool {
+		_, ok := full[p.Lane]
+		return ok && (p.State == "quota" || p.State == StateStopped)
+	})
 	if n == 0 {
 		return WhyStep{What: "nothing waits for a slot"}
 	}

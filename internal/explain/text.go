@@ -157,6 +157,8 @@ func (o *Outcome) status(zone *time.Location, now time.Time, s say) string {
 		then = s.word(", leaves ", "，发出时间 ") + o.At.In(zone).Format("2006-01-02 15:04:05")
 	}
 	switch {
+	case o.State == "held" && o.stopped != "":
+		return s.word("HELD %s", "暂缓：%s", s.stopped(o.stopped)) + then
 	case o.State == "held" && !o.Until.IsZero():
 		return s.word("HELD %s until %s", "暂缓（%s）到 %s", s.gate(o.Gate), o.Until.In(zone).Format("2006-01-02 15:04")) + then
 	case o.State == "held":
