@@ -110,7 +110,7 @@ func TestTheFirstGateThatHoldsIsNamed(t *testing.T) {
 			st.Pauses["off/sale"] = ledger.Pause{By: "the rule files", Why: "mode: off", At: now.Add(-8 * time.Minute)}
 			st.Pauses["off/another"] = ledger.Pause{By: "the rule files", At: now} // not the rule's
 		}},
-		{"pauses", "account/main is paused by li: wait; being lifted by wang", "notifier status", now.Add(-8 * time.Minute), func() {
+		{"pauses", "account/main is paused by li: wait; being lifted by wang", "notifier pending list --state paused", now.Add(-8 * time.Minute), func() {
 			st.Pauses["account/main"] = ledger.Pause{By: "li", Why: "wait", At: now.Add(-8 * time.Minute), Resuming: &ledger.Resuming{By: "wang"}}
 		}},
 		{"pauses", "broadcasts is paused by li: wrong text", "notifier resume broadcasts", now.Add(-8 * time.Minute), func() {
