@@ -20,7 +20,7 @@ func newStatusCmd() *cobra.Command {
 	var why bool
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "who owns what, what waits, what is stopped; --why: the first gate that holds",
+		Short: "who owns what, what waits, what is stopped; --why: each gate that holds",
 		Example: `  notifier status
   notifier status --why
   notifier status --why --rule flash-sale-by-city`,
@@ -107,7 +107,7 @@ func newStatusCmd() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
-	cmd.Flags().BoolVar(&why, "why", false, "walk the gates in the order in which an event passes them, to the first that holds")
+	cmd.Flags().BoolVar(&why, "why", false, "walk the gates in the order in which an event passes them")
 	cmd.Flags().StringVar(&rule, "rule", "", "with --why: of this rule")
 	return cmd
 }

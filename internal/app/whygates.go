@@ -256,7 +256,7 @@ func TriedAgain(l ledger.LaneState, now time.Time, zone *time.Location) string {
 	return "tried again " + l.Retry.In(zone).Format(time.DateTime)
 }
 
-// lastSent is where the walk ends: nothing holds.
+// lastSent is where the walk ends.
 func (w *why) lastSent() WhyStep {
 	last := w.last(func(f *ledger.Fate) bool { return f.Fate == ledger.Sent && f.Resolves == "" })
 	if last == nil {
@@ -264,7 +264,7 @@ func (w *why) lastSent() WhyStep {
 		if any := w.last(func(*ledger.Fate) bool { return true }); any != nil {
 			next = "notifier fates " + any.Event.ID
 		}
-		return WhyStep{What: "nothing was sent in the last 24 h, and nothing holds it", Next: next}
+		return WhyStep{What: "nothing was sent in the last 24 h", Next: next}
 	}
 	return WhyStep{Since: last.At, What: fmt.Sprintf("rule %s, event %s, %s", last.Rule, last.Event.ID, last.Lane)}
 }
