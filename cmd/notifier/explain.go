@@ -158,9 +158,11 @@ func explainRecord(o explainOptions, env []string, in io.Reader, out, talk io.Wr
 }
 
 func explaining(o explainOptions, set *rules.Set, s *settings.Settings, now time.Time) explain.Options {
-	bench := app.AnyBench(set, nil)
+	var bench *app.Bench
 	if s != nil {
 		bench = app.NewBench(s, nil)
+	} else {
+		bench = app.AnyBench(set, nil)
 	}
 	return explain.Options{Set: set, Stage: bench.Options, Identities: bench.Identities, Request: bench.Request, Now: now, Only: o.rule}
 }

@@ -194,6 +194,14 @@ func TestExplainOfARealEventSaysWhatHoldsIt(t *testing.T) {
 	says([]string{"--user", "u-1", "--rule", "thanks"}, "it asks the event, not the user")
 	w.edit("rules/rules.yaml", "when: amount > 100\n    push: {title", "when: amount > 1000\n    push: {title") // and the record still is what happened
 	says([]string{"ord-1", "--rule", "thanks"}, "the rules and records as they are now say: no match", "← decided", "SENT")
+	w.edit("rules/rules.yaml", "when: amount > 1000", "when: amuont > 1000")
+	if code, out, talk := once(t, w.dir, "explain", "ord-1"); code != exitFindings || !strings.Contains(out, "SENT  vendor code 200, main/user") || strings.Contains(out, "no rule is about") || strings.Contains(out, "gone") || !strings.Contains(talk, "N202") || !strings.Contains(talk, "no clause was asked; next: notifier check") {
+		t.Errorf("with broken rules: exit %d\n%s%s", code, out, talk)
+	}
+	if code, out, talk := once(t, w.dir, "explain", "ord-3"); code != exitFindings || out != "" || !strings.Contains(talk, "the rules have errors") {
+		t.Errorf("with broken rules, of no fate: exit %d\n%s%s", code, out, talk)
+	}
+	w.edit("rules/rules.yaml", "when: amuont > 1000", "when: amount > 1000")
 	if code, out, talk := once(t, w.dir, "explain", "ord-4"); code != exitUsage || !strings.Contains(talk, "names it and is no usable event") || !strings.Contains(talk, "next: notifier dead ls") {
 		t.Errorf("a dead letter: exit %d\n%s%s", code, out, talk)
 	}

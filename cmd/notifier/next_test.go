@@ -64,6 +64,29 @@ func TestTheNextCheckIsOfTheSamePaths(t *testing.T) {
 	}
 }
 
+// -c says where the rules are, for a backtest as for a check.
+func TestABacktestTakesTheRulesOfTheSettings(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		name = filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	write("elsewhere/events.yaml", testCatalogue)
+	write("elsewhere/rules.yaml", testRules)
+	config := write("s.yaml", "version: 1\nkafka: {embedded: data}\nrules: "+filepath.Join(dir, "elsewhere")+"\naccounts: {main: {vendor: rongcloud, data_center: beijing, app_key: k, secret: \"${env:S}\"}}\n")
+	history := write("h.jsonl", `{"topic":"orders","timestamp":"2026-11-21T14:00:00Z","value":{"id":"ord-1","at":"2026-11-21T14:00:00Z","user":"u-1","amount":200}}`+"\n")
+	code, out, talk, err := runLine(t, "backtest", "--from", history, "-c", config, "--lang", "en")
+	if err != nil || !strings.Contains(out, "thanks") {
+		t.Errorf("exit %d, %v\n%s%s", code, err, out, talk)
+	}
+}
+
 // Lanes that are stopped for one cause are one line.
 func TestStoppedLanesAreFoldedByTheirCause(t *testing.T) {
 	at := time.Date(2026, 11, 21, 4, 0, 0, 0, time.UTC)

@@ -52,6 +52,9 @@ func TestPending(t *testing.T) {
 		v := w.pendingOf()
 		return v.Total == 6 && v.Pending[0].Triggers == 2
 	})
+	if code, out, talk := once(t, w.dir, "fates", "big-1"); code != 0 || !strings.Contains(out, "event big-1 has no fate yet: 2 intents pending, the first of rule ") || !strings.Contains(out, "next: notifier explain big-1") {
+		t.Errorf("fates of a pending event: exit %d\n%s%s", code, out, talk)
+	}
 	v := w.pendingOf("--limit", "2")
 	if first := v.Pending[0]; len(v.Pending) != 2 || v.More != 4 || first.Rule != "digest" || first.State != "merging" || first.Next.IsZero() || first.Lane != "main/user" || v.States["paused"] != 5 {
 		t.Errorf("the list: %+v", v)
