@@ -59,6 +59,12 @@ what the rules in --rules do otherwise than those, and ends with exit code 1 if 
 			if f := cmd.Flag("config"); f != nil && f.Changed {
 				o.config = f.Value.String()
 			}
+			if !cmd.Flags().Changed("rules") {
+				if o.since != "" && o.config == "" && isFile("notifier.yaml") { // where Kafka is, and the rules
+					o.config = "notifier.yaml"
+				}
+				o.rules = rulesOf(o.config, os.Environ())[0]
+			}
 			if f := cmd.Flag("lang"); f != nil {
 				o.lang = f.Value.String()
 			}
@@ -68,7 +74,7 @@ what the rules in --rules do otherwise than those, and ends with exit code 1 if 
 	f := cmd.Flags()
 	f.StringVar(&o.from, "from", "", "file with the records of history, one a line")
 	f.StringVar(&o.since, "since", "", "read the topics from this time on instead: 7d, 2026-11-21 09:00")
-	f.StringVar(&o.rules, "rules", "rules/", "the candidate rules, a folder or a file")
+	f.StringVar(&o.rules, "rules", "rules/", "the candidate rules, a folder or a file (with -c: what the settings say)")
 	f.StringVar(&o.against, "against", "", "rules to compare them with: those that are live")
 	f.BoolVar(&o.approve, "approve", false, "take every request as approved at once (else nobody approves)")
 	f.StringVar(&o.format, "format", "text", "text or json")
@@ -214,7 +220,7 @@ func (o *backtestOptions) runTopics(ctx context.Context, s *settings.Settings, c
 
 // withProgress shows how far a source is, if talk is a terminal. A total of 0 is not known.
 func withProgress(src backtest.Source, total int, talk io.Writer) backtest.Source {
-	f, ok := talk.(*os.File)
+	f, ok := fileOf(talk)
 	if !ok || !term.IsTerminal(int(f.Fd())) || os.Getenv("TERM") == "dumb" {
 		return src
 	}

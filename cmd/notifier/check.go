@@ -23,7 +23,8 @@ import (
 
 type checkOptions struct {
 	paths  []string
-	config string // -c, "" when it was not given
+	given  []string // of the paths those of the command line
+	config string   // -c, "" when it was not given
 	format string
 	lang   string
 	strict bool
@@ -48,7 +49,7 @@ the rules); without settings every account name is taken as known.`,
 			if f := cmd.Flag("config"); f != nil && f.Changed {
 				o.config = f.Value.String()
 			}
-			if o.paths = args; len(args) == 0 {
+			if o.paths, o.given = args, args; len(args) == 0 {
 				o.paths = rulesOf(o.config, os.Environ())
 			}
 			if f := cmd.Flag("lang"); f != nil {
@@ -112,7 +113,7 @@ func check(o checkOptions, env []string, out, talk io.Writer) error {
 	case "github":
 		err = diag.WriteGitHub(out, list, lang)
 	default:
-		err = writeCheck(out, summary, list, n.Rules, lang, o.strict)
+		err = writeCheck(out, summary, list, n.Rules, lang, o)
 	}
 	switch {
 	case err != nil:
@@ -126,7 +127,7 @@ func check(o checkOptions, env []string, out, talk io.Writer) error {
 }
 
 // writeCheck is the text form: a line for each file, the findings, the sum, what to do next.
-func writeCheck(out io.Writer, summary []rules.FileInfo, list diag.List, ruleCount int, lang diag.Lang, strict bool) error {
+func writeCheck(out io.Writer, summary []rules.FileInfo, list diag.List, ruleCount int, lang diag.Lang, o checkOptions) error {
 	wide := 0
 	for _, f := range summary {
 		wide = max(wide, runewidth.StringWidth(f.Name))
@@ -154,13 +155,13 @@ func writeCheck(out io.Writer, summary []rules.FileInfo, list diag.List, ruleCou
 		fmt.Fprintf(&b, "%s, %s in %s (%s)\n", many(list.Errors(), "error"), many(list.Warnings(), "warning"), many(len(summary), "file"), many(ruleCount, "rule"))
 	}
 	if i := slices.IndexFunc(list, func(d diag.Diagnostic) bool { return d.Severity == diag.Error }); i >= 0 {
-		next := diag.Text{EN: "next: mend the errors, then `notifier check` again (`notifier explain-code " + list[i].Code + "` tells more); until then the rules in force stay",
-			ZH: "下一步：改好错误，再运行 `notifier check`（`notifier explain-code " + list[i].Code + "` 有说明）；在那之前，正在用的规则不变"}
+		next := diag.Text{EN: "next: mend the errors, then `" + checkOf(o.given) + "` again (`notifier explain-code " + list[i].Code + "` tells more); until then the rules in force stay",
+			ZH: "下一步：改好错误，再运行 `" + checkOf(o.given) + "`（`notifier explain-code " + list[i].Code + "` 有说明）；在那之前，正在用的规则不变"}
 		if lang != diag.ZH {
 			next.ZH = ""
 		}
 		b.WriteString(next.In(lang) + "\n")
-	} else if strict && list.Warnings() > 0 {
+	} else if o.strict && list.Warnings() > 0 {
 		fails := diag.Text{EN: "not passed: with --strict warnings count as errors", ZH: "未通过：`--strict` 时告警按错误算"}
 		if lang != diag.ZH {
 			fails.ZH = ""

@@ -28,7 +28,7 @@ func coloured(cmd *cobra.Command) (io.Writer, error) {
 	case "always":
 		return &colourWriter{to: out}, nil
 	case "auto":
-		f, ok := out.(*os.File)
+		f, ok := fileOf(out)
 		if ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" {
 			return &colourWriter{to: out}, nil
 		}

@@ -66,6 +66,7 @@ The gates in their order, the first that stops an event names the reason:
 			if !cmd.Flags().Changed("rules") {
 				o.paths = rulesOf(o.config, os.Environ())
 			}
+			o.given = givenRules(cmd, o.paths)
 			out, err := coloured(cmd)
 			if err != nil {
 				return err
@@ -157,9 +158,11 @@ func explainRecord(o explainOptions, env []string, in io.Reader, out, talk io.Wr
 }
 
 func explaining(o explainOptions, set *rules.Set, s *settings.Settings, now time.Time) explain.Options {
-	bench := app.AnyBench(set, nil)
+	var bench *app.Bench
 	if s != nil {
 		bench = app.NewBench(s, nil)
+	} else {
+		bench = app.AnyBench(set, nil)
 	}
 	return explain.Options{Set: set, Stage: bench.Options, Identities: bench.Identities, Request: bench.Request, Now: now, Only: o.rule}
 }
@@ -197,7 +200,7 @@ func rulesToExplain(o explainOptions, env []string, talk io.Writer) (*rules.Set,
 		if slices.ContainsFunc(list, func(d diag.Diagnostic) bool { return d.Code == "N117" }) { // a path that cannot be read
 			code = exitUsage
 		}
-		return nil, nil, &exitError{code, errors.New("the rules have errors, nothing was explained; next: notifier check")}
+		return nil, nil, &exitError{code, fmt.Errorf("the rules have errors, nothing was explained; next: %s", checkOf(o.given))}
 	}
 	if o.rule != "" && set.Rule(o.rule) == nil {
 		var names []string

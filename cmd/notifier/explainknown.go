@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -49,7 +50,8 @@ func explainKnown(cmd *cobra.Command, o explainOptions, id string) error {
 		return err
 	}
 	r, s, set, err := liveRules(cmd, &o)
-	if err != nil {
+	broken, _ := errors.AsType[*exitError](err)
+	if err != nil && (broken == nil || broken.code != exitFindings) {
 		return err
 	}
 	ctx, now := cmd.Context(), time.Now()
@@ -81,9 +83,14 @@ func explainKnown(cmd *cobra.Command, o explainOptions, id string) error {
 		ended[f.Intent] = true
 	}
 	past.Pending = slices.DeleteFunc(past.Pending, func(w explain.Waiting) bool { return ended[w.Intent] })
-	if len(refs) > 0 {
+	switch {
+	case broken != nil && len(refs) == 0:
+		return broken
+	case broken != nil: // what became of it is on record, whatever the files say
+		err = nil
+	case len(refs) > 0:
 		past.Event, err = readAgain(ctx, r, set, refs[len(refs)-1])
-	} else {
+	default:
 		fmt.Fprintf(cmd.ErrOrStderr(), "note: event %s has no fate and nothing pending; its topics are searched from %s on (--since)\n", tame(id), since.In(s.Zone).Format("2006-01-02 15:04:05 -07:00"))
 		past.Event, err = findEvent(ctx, r, set, id, since)
 	}
@@ -103,8 +110,12 @@ func explainKnown(cmd *cobra.Command, o explainOptions, id string) error {
 	rep := explain.Known(opts, past)
 	if rep.FateText = fateText; past.Event == nil {
 		rep.Name(refs[len(refs)-1], user)
+		rep.Gone = broken == nil
 	}
-	return writeExplained(cmd.OutOrStdout(), rep, o, s.Zone)
+	if err := writeExplained(cmd.OutOrStdout(), rep, o, s.Zone); err != nil || broken == nil {
+		return err
+	}
+	return &exitError{exitFindings, fmt.Errorf("the rules have errors, so no clause was asked; next: %s", checkOf(o.given))}
 }
 
 // waits says what holds the pending intents that a filter chooses.
@@ -112,7 +123,7 @@ func waits(s *settings.Settings, states map[int32]*ledger.State, f app.PendingFi
 	out := []explain.Waiting{}
 	for _, it := range app.PendingOf(s, states, f, now).Pending {
 		p := app.FindPending(states, string(it.Intent))[0]
-		out = append(out, explain.Waits(p, explain.Stands{State: it.State, Holds: it.Holds, Lane: it.Lane, Until: it.Next}))
+		out = append(out, explain.Waits(p, explain.Stands{State: it.State, Holds: it.Holds, Stopped: it.Stopped, Lane: it.Lane, Until: it.Next}))
 	}
 	slices.SortFunc(out, func(a, b explain.Waiting) int { return strings.Compare(string(a.Intent), string(b.Intent)) })
 	return out

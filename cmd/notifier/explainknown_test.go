@@ -6,6 +6,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/event"
+	"github.com/notifier/notifier/internal/explain"
+	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/rules"
 )
 
 func TestExplainOfARealEvent(t *testing.T) {
@@ -77,6 +84,50 @@ func TestExplainOfARealEvent(t *testing.T) {
 	}
 }
 
+// Of what waits in a stopped lane the quota is not to blame; what has left, or may have, has not been held by anything.
+func TestExplainOfAStoppedLaneAndOfAnUnknownOutcome(t *testing.T) {
+	set, list := rules.LoadFiles([]rules.File{{Name: "events.yaml", Data: []byte(testCatalogue)}, {Name: "rules.yaml", Data: []byte(strings.NewReplacer("push: {", "broadcast: {audience: {all_of: [vip]}, ", "limits: {expire: 1h}", "approval: {people: 1, within: 30m}\n    limits: {expire: 1h}").Replace(testRules))}}, app.AnyRuleOptions())
+	if set == nil {
+		t.Fatal(list)
+	}
+	at := time.Date(2026, 11, 21, 14, 0, 0, 0, time.UTC)
+	evs, err := set.Decode(event.Record{Position: event.Position{Topic: "orders"}, Value: []byte(`{"id":"ord-1","at":"2026-11-21T14:00:00Z","user":"u-1","amount":200}`), Time: at})
+	if err != nil || len(evs) != 1 {
+		t.Fatal(evs, err)
+	}
+	in := set.Evaluate(&evs[0])[0]
+	show := func(past explain.Past, lang diag.Lang) string {
+		t.Helper()
+		past.Event = &evs[0]
+		var out strings.Builder
+		if err := explain.Known(explaining(explainOptions{}, set, nil, at), past).WriteText(&out, time.UTC, lang); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	stuck := []explain.Waiting{explain.Waits(&ledger.Pending{Intent: in, At: at}, explain.Stands{State: app.StateStopped, Stopped: "credentials", Holds: "the lane is stopped: credentials", Lane: "main/broadcast"})}
+	for lang, want := range map[diag.Lang][]string{
+		diag.EN: {"HELD lane stopped (credentials)", "✗ lane stopped (credentials) next: notifier status --why --rule thanks"},
+		diag.ZH: {"暂缓：通道停止（凭证）", "✗ 通道停止（凭证）         下一步：notifier status --why --rule thanks", "✓ 批准：30m 内要 1 人"},
+	} {
+		got := show(explain.Past{Pending: stuck}, lang)
+		for _, w := range want {
+			if !strings.Contains(got, w) {
+				t.Errorf("%s: %q is missing\n%s", lang, w, got)
+			}
+		}
+		if strings.Contains(got, "quota") || strings.Contains(got, "配额") || strings.Contains(got, "名额：") {
+			t.Errorf("%s: the quota is blamed\n%s", lang, got)
+		}
+	}
+	for kind, says := range map[ledger.FateKind]string{ledger.FateUnknown: "built again", ledger.Sent: "built again", ledger.Suppressed: "if nothing stopped it"} {
+		got := show(explain.Past{Fates: []ledger.Fate{ledger.NewFate(in, kind, "", at)}}, diag.EN)
+		if !strings.Contains(got, says) || says == "built again" && strings.Contains(got, "if nothing") {
+			t.Errorf("%s: want %q\n%s", kind, says, got)
+		}
+	}
+}
+
 // quietTonight are quiet hours that hold now and end in about two hours, in UTC.
 func quietTonight(now time.Time) (hours string, until time.Time) {
 	until = now.UTC().Truncate(time.Minute).Add(2 * time.Hour)
@@ -143,6 +194,14 @@ func TestExplainOfARealEventSaysWhatHoldsIt(t *testing.T) {
 	says([]string{"--user", "u-1", "--rule", "thanks"}, "it asks the event, not the user")
 	w.edit("rules/rules.yaml", "when: amount > 100\n    push: {title", "when: amount > 1000\n    push: {title") // and the record still is what happened
 	says([]string{"ord-1", "--rule", "thanks"}, "the rules and records as they are now say: no match", "← decided", "SENT")
+	w.edit("rules/rules.yaml", "when: amount > 1000", "when: amuont > 1000")
+	if code, out, talk := once(t, w.dir, "explain", "ord-1"); code != exitFindings || !strings.Contains(out, "SENT  vendor code 200, main/user") || strings.Contains(out, "no rule is about") || strings.Contains(out, "gone") || !strings.Contains(talk, "N202") || !strings.Contains(talk, "no clause was asked; next: notifier check") {
+		t.Errorf("with broken rules: exit %d\n%s%s", code, out, talk)
+	}
+	if code, out, talk := once(t, w.dir, "explain", "ord-3"); code != exitFindings || out != "" || !strings.Contains(talk, "the rules have errors") {
+		t.Errorf("with broken rules, of no fate: exit %d\n%s%s", code, out, talk)
+	}
+	w.edit("rules/rules.yaml", "when: amuont > 1000", "when: amount > 1000")
 	if code, out, talk := once(t, w.dir, "explain", "ord-4"); code != exitUsage || !strings.Contains(talk, "names it and is no usable event") || !strings.Contains(talk, "next: notifier dead ls") {
 		t.Errorf("a dead letter: exit %d\n%s%s", code, out, talk)
 	}

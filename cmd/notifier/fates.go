@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,9 +46,7 @@ func newFatesCmd() *cobra.Command {
 				fmt.Fprintf(out, "%-24s %-14s %-16s %-24s %s\n", "EVENT", "TIME", "USER", "RULE", "FATE")
 			}
 			all := []ledger.Fate{}
-			n := 0
-			err = r.Fates(cmd.Context(), f, func(x ledger.Fate) error {
-				n++
+			rows := &byTime{most: sortedRows, write: func(x ledger.Fate) error {
 				switch format {
 				case "json":
 					all = append(all, x)
@@ -62,9 +61,15 @@ func newFatesCmd() *cobra.Command {
 				}
 				_, err := fmt.Fprintf(out, "%-24s %-14s %-16s %-24s %-12s %s\n", tame(x.Event.ID), x.At.In(s.Zone).Format("01-02 15:04:05"), tame(x.User), x.Rule, x.Fate, tame(fateText(&x)))
 				return err
-			})
+			}}
+			if err = r.Fates(cmd.Context(), f, rows.add); err == nil {
+				err = rows.flush()
+			}
 			if err != nil {
 				return &exitError{exitUnreachable, err}
+			}
+			if rows.n > sortedRows {
+				fmt.Fprintf(cmd.ErrOrStderr(), "note: %d rows; behind the first %d they are in order of time within each partition only\n", rows.n, sortedRows)
 			}
 			switch format {
 			case "json":
@@ -80,8 +85,16 @@ func newFatesCmd() *cobra.Command {
 			case "jsonl":
 				return nil
 			}
-			if f.Event != "" && n == 0 {
-				return &exitError{exitUsage, fmt.Errorf("no fate for event %q: it matched no rule, is still pending, or never came; next: notifier status", f.Event)}
+			if f.Event != "" && rows.n == 0 {
+				states, err := r.Ledgers(cmd.Context())
+				if err != nil {
+					return unreachable(err)
+				}
+				if v := app.PendingOf(s, states, app.PendingFilter{Event: f.Event}, time.Now()); v.Total > 0 {
+					fmt.Fprintf(out, "event %s has no fate yet: %s pending, the first of rule %s (%s)   next: notifier explain %s\n", tame(f.Event), many(v.Total, "intent"), v.Pending[0].Rule, v.Pending[0].State, shellWord(f.Event))
+					return nil
+				}
+				return &exitError{exitUsage, fmt.Errorf("no fate for event %q: it matched no rule, or never came; next: notifier explain %s", f.Event, shellWord(f.Event))}
 			}
 			if (query.Filter{Since: f.Since}) == f {
 				return printBooks(cmd, r, s, f.Since)
@@ -96,6 +109,38 @@ func newFatesCmd() *cobra.Command {
 	f.StringVar(&fate, "fate", "", "SENT, COALESCED, SUPPRESSED, DEAD or UNKNOWN")
 	f.StringVar(&format, "format", "text", "text, json or jsonl")
 	return cmd
+}
+
+// sortedRows is how many fates are held to be shown in order of time: some 100 MB at most.
+const sortedRows = 100_000
+
+// byTime writes fates in order of time: the topic has them in order within each partition. More than most come as they are read.
+type byTime struct {
+	most, n int
+	rows    []ledger.Fate
+	write   func(ledger.Fate) error
+}
+
+func (b *byTime) add(x ledger.Fate) error {
+	if b.n++; b.n <= b.most {
+		b.rows = append(b.rows, x)
+		return nil
+	}
+	if err := b.flush(); err != nil {
+		return err
+	}
+	return b.write(x)
+}
+
+func (b *byTime) flush() error {
+	slices.SortStableFunc(b.rows, func(x, y ledger.Fate) int { return x.At.Compare(y.At) })
+	for _, x := range b.rows {
+		if err := b.write(x); err != nil {
+			return err
+		}
+	}
+	b.rows = nil
+	return nil
 }
 
 // tally counts what became of the events since a time; nil when the rule files have errors, so that nobody knows which topics hold events.

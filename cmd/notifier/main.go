@@ -33,12 +33,12 @@ func execute(ctx context.Context, args []string) int {
 		return 0
 	}
 	code := exitCode(err, started)
-	text := strings.TrimSpace(err.Error())
+	text := withConfig(strings.TrimSpace(err.Error()), givenConfig(cmd))
 	if text != "" {
 		fmt.Fprintln(os.Stderr, "notifier: "+text)
 	}
 	if next := nextFor(cmd, code, text); next != "" {
-		fmt.Fprintln(os.Stderr, next)
+		fmt.Fprintln(os.Stderr, withConfig(next, givenConfig(cmd)))
 	}
 	return code
 }
@@ -88,9 +88,12 @@ messages and broadcasts by rule files that operations edit while it runs.`,
   notifier check                    every error in rules/
   notifier run -c notifier.yaml     the daemon
   notifier fates --since 1h         what became of events`,
-		SilenceErrors:    true,
-		SilenceUsage:     true,
-		PersistentPreRun: func(*cobra.Command, []string) { *started = true },
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
+			*started = true
+			repeatConfig(cmd)
+		},
 	}
 	root.PersistentFlags().StringP("config", "c", "notifier.yaml", "settings file (else /etc/notifier/notifier.yaml)")
 	root.PersistentFlags().String("color", "auto", "auto, always or never")

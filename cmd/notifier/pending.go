@@ -84,7 +84,9 @@ func newPendingListCmd() *cobra.Command {
 
 func pendingStates() (out []string) {
 	for _, s := range dispatch.States {
-		out = append(out, string(s))
+		if out = append(out, string(s)); s == "quota" {
+			out = append(out, app.StateStopped)
+		}
 	}
 	return out
 }
@@ -118,6 +120,9 @@ func printPending(out, talk io.Writer, format string, v *app.PendingView, zone *
 		detail := x.Holds
 		if x.Triggers > 0 {
 			detail = fmt.Sprintf("%d triggers", x.Triggers)
+		}
+		if x.Stopped != "" {
+			detail = fmt.Sprintf("lane stopped (%s)   next: %s", x.Stopped, whyOf(x.Rule))
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", x.ID, tame(x.Event), tame(x.Target), x.Rule, x.Lane, x.State, timeOr(x.Next, zone, "-"), timeOr(x.Expire, zone, "never"), tame(detail))
 	}

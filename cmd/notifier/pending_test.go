@@ -52,6 +52,9 @@ func TestPending(t *testing.T) {
 		v := w.pendingOf()
 		return v.Total == 6 && v.Pending[0].Triggers == 2
 	})
+	if code, out, talk := once(t, w.dir, "fates", "big-1"); code != 0 || !strings.Contains(out, "event big-1 has no fate yet: 2 intents pending, the first of rule ") || !strings.Contains(out, "next: notifier explain big-1") {
+		t.Errorf("fates of a pending event: exit %d\n%s%s", code, out, talk)
+	}
 	v := w.pendingOf("--limit", "2")
 	if first := v.Pending[0]; len(v.Pending) != 2 || v.More != 4 || first.Rule != "digest" || first.State != "merging" || first.Next.IsZero() || first.Lane != "main/user" || v.States["paused"] != 5 {
 		t.Errorf("the list: %+v", v)
@@ -157,5 +160,18 @@ func TestACallInFlightIsNotCancelled(t *testing.T) {
 	// A pause returns when the fleet obeys, and says what had left.
 	if code, out, talk := once(t, w.dir, "pause", "account/main", "--why", "x", "--yes"); code != 0 || !strings.Contains(out, "1 calls had left already\ndone: pause account/main") || strings.Count(out, "(one): paused") != 2 {
 		t.Errorf("pause: exit %d %s %s", code, out, talk)
+	}
+}
+
+// What waits in a stopped lane is listed as that, with the command that tells more.
+func TestAStoppedLaneInTheListOfWhatIsPending(t *testing.T) {
+	v := app.PendingView{Total: 1, States: map[string]int{app.StateStopped: 1},
+		Pending: []app.PendingItem{{ID: "3f", Event: "ord-1", Target: "u-1", Rule: "thanks", Lane: "main/user", State: app.StateStopped, Stopped: "credentials", Holds: "the lane is stopped: credentials"}}}
+	var out, talk strings.Builder
+	if err := printPending(&out, &talk, "text", &v, time.UTC); err != nil {
+		t.Fatal(err)
+	}
+	if got := out.String(); !strings.Contains(got, "stopped  -           never    lane stopped (credentials)   next: notifier status --why --rule thanks\n1 pending: 1 stopped\n") || strings.Contains(got, "quota") {
+		t.Errorf("%s", got)
 	}
 }

@@ -20,7 +20,7 @@ func newStatusCmd() *cobra.Command {
 	var why bool
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "who owns what, what waits, what is stopped; --why: the first gate that holds",
+		Short: "who owns what, what waits, what is stopped; --why: each gate that holds",
 		Example: `  notifier status
   notifier status --why
   notifier status --why --rule flash-sale-by-city`,
@@ -65,24 +65,22 @@ func newStatusCmd() *cobra.Command {
 			}
 			for _, scope := range slices.Sorted(maps.Keys(st.Pauses)) {
 				p := st.Pauses[scope]
+				next := app.AfterPause(scope, p)
 				if rule, off := strings.CutPrefix(scope, "off/"); off {
-					fmt.Fprintf(out, "held  rule %s  %s  since %s%s   next: mode: live (after a restart that takes two minutes), or notifier kill %s\n", rule, p.Why, p.At.In(s.Zone).Format(time.DateTime), beingResumed(p), rule)
+					fmt.Fprintf(out, "held  rule %s  %s  since %s%s; mode: live lets it go (after a restart that takes two minutes)   next: %s\n", rule, p.Why, p.At.In(s.Zone).Format(time.DateTime), beingResumed(p), next)
 					continue
 				}
 				if p.Brake {
-					fmt.Fprintf(out, "brake  %s  paused itself: %s  since %s   next: notifier resume %s\n", scope, p.Why, p.At.In(s.Zone).Format(time.DateTime), scope)
+					fmt.Fprintf(out, "brake  %s  paused itself: %s  since %s   next: %s\n", scope, p.Why, p.At.In(s.Zone).Format(time.DateTime), next)
 					continue
 				}
-				fmt.Fprintf(out, "paused  %s  by %s: %s  since %s%s   next: notifier resume %s\n", scope, p.By, p.Why, p.At.In(s.Zone).Format(time.DateTime), beingResumed(p), scope)
+				fmt.Fprintf(out, "paused  %s  by %s: %s  since %s%s   next: %s\n", scope, p.By, p.Why, p.At.In(s.Zone).Format(time.DateTime), beingResumed(p), next)
 			}
 			for _, rule := range slices.Sorted(maps.Keys(st.Kills)) {
 				k := st.Kills[rule]
-				fmt.Fprintf(out, "killed  %s  by %s: %s  since %s   next: notifier revive %s\n", rule, k.By, k.Why, k.At.In(s.Zone).Format(time.DateTime), rule)
+				fmt.Fprintf(out, "killed  %s  by %s: %s  since %s   next: %s\n", rule, k.By, k.Why, k.At.In(s.Zone).Format(time.DateTime), app.AfterKill(rule))
 			}
-			for _, lane := range slices.Sorted(maps.Keys(st.Lanes)) {
-				l := st.Lanes[lane]
-				fmt.Fprintf(out, "stopped  %s  %s since %s, %s: %s%s\n", lane, l.Reason, l.Since.In(s.Zone).Format(time.DateTime), app.TriedAgain(l, time.Now(), s.Zone), l.Detail, onceServed(lane, l.Reason))
-			}
+			sayStopped(out, st.Lanes, time.Now(), s.Zone)
 			for _, x := range st.External {
 				fmt.Fprintf(out, "external  %s  somebody else used %d slots in 24 h, last %s   next: docs/runbook.md#app-key\n", x.Lane, x.N, x.Last.In(s.Zone).Format(time.DateTime))
 			}
@@ -109,7 +107,7 @@ func newStatusCmd() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
-	cmd.Flags().BoolVar(&why, "why", false, "walk the gates in the order in which an event passes them, to the first that holds")
+	cmd.Flags().BoolVar(&why, "why", false, "walk the gates in the order in which an event passes them")
 	cmd.Flags().StringVar(&rule, "rule", "", "with --why: of this rule")
 	return cmd
 }
@@ -160,10 +158,36 @@ func sayInstances(out io.Writer, instances []ledger.Instance, zone *time.Locatio
 	}
 }
 
-// onceServed is what to do when the vendor has enabled what a stopped lane needs.
-func onceServed(lane, reason string) string {
-	if reason != "service" {
-		return ""
+// sayStopped names the stopped lanes, those of one account with the same cause in one line.
+func sayStopped(out io.Writer, lanes map[string]ledger.LaneState, now time.Time, zone *time.Location) {
+	type cause struct{ account, reason, detail, next string }
+	var order []cause
+	same := map[cause][]string{}
+	for _, lane := range slices.Sorted(maps.Keys(lanes)) {
+		l := lanes[lane]
+		account, name, _ := strings.Cut(lane, "/")
+		c := cause{account, l.Reason, l.Detail, app.AfterStop(lane, l)}
+		if same[c] == nil {
+			order = append(order, c)
+		}
+		same[c] = append(same[c], name)
 	}
-	return "   once the vendor has enabled it: notifier resume lane/" + lane
+	for _, c := range order {
+		names := same[c]
+		first, next := lanes[c.account+"/"+names[0]], lanes[c.account+"/"+names[0]]
+		for _, name := range names[1:] {
+			l := lanes[c.account+"/"+name]
+			if l.Since.Before(first.Since) {
+				first = l
+			}
+			if l.Retry.Before(next.Retry) {
+				next = l
+			}
+		}
+		what := c.account + "/" + names[0]
+		if len(names) > 1 {
+			what = fmt.Sprintf("%d lanes of %s (%s)", len(names), c.account, strings.Join(names, ", "))
+		}
+		fmt.Fprintf(out, "stopped  %s  %s since %s, %s: %s   next: %s\n", what, c.reason, first.Since.In(zone).Format(time.DateTime), app.TriedAgain(next, now, zone), tame(c.detail), c.next)
+	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/notifier/notifier/internal/rules"
 )
 
-// statusWhy finds the first gate that holds.
+// statusWhy walks the gates: ✓ lets pass, … holds as it should, ✗ is a fault.
 func statusWhy(cmd *cobra.Command, rule, format string) error {
 	r, s, err := reader(cmd)
 	if err != nil {
@@ -56,11 +56,17 @@ func statusWhy(cmd *cobra.Command, rule, format string) error {
 	return nil
 }
 
+// whyOf is the command that tells why a rule waits.
+func whyOf(rule string) string { return "notifier status --why --rule " + rule }
+
 func printWhy(out io.Writer, v *app.WhyView, zone *time.Location) {
 	for _, s := range v.Steps {
 		mark, since, next := "✓", "", ""
-		if s.Holds {
+		switch {
+		case s.Fault:
 			mark = "✗"
+		case s.Holds:
+			mark = "…"
 		}
 		if !s.Since.IsZero() {
 			since = "  since " + s.Since.In(zone).Format("2006-01-02 15:04:05 -07:00")
@@ -70,7 +76,10 @@ func printWhy(out io.Writer, v *app.WhyView, zone *time.Location) {
 		}
 		fmt.Fprintf(out, "%s %-12s %s%s%s\n", mark, s.Gate, tame(s.What), since, next)
 	}
-	if v.Holds == "" {
+	switch {
+	case v.Holds == "":
 		fmt.Fprintln(out, "nothing holds")
+	case v.Fault != "" && v.Fault != v.Holds:
+		fmt.Fprintf(out, "mend %s first   next: %s\n", v.Fault, v.Next)
 	}
 }

@@ -16,7 +16,8 @@ func TestAWalkOfTheGatesAsItIsShown(t *testing.T) {
 	at := time.Date(2026, 11, 21, 14, 30, 0, 0, time.UTC)
 	steps := []app.WhyStep{{Gate: "instances", What: "a, b evaluate, a send"}, {Gate: "kafka", What: "0 records behind, no open transaction"}, {Gate: "rules", What: "revision 41c9", Since: at},
 		{Gate: "pauses", Holds: true, What: "broadcasts is paused by li: wrong\x1b text", Since: at, Next: "notifier resume broadcasts --why TEXT"}}
-	for name, v := range map[string]app.WhyView{"holds": {Schema: "notifier.status-why/v1", Holds: "pauses", Steps: steps}, "nothing": {Schema: "notifier.status-why/v1", Rule: "sale", Steps: steps[:3]}} {
+	stopped := app.WhyStep{Gate: "credentials", Holds: true, Fault: true, What: "lane main/user is stopped (credentials): 1004", Since: at, Next: "docs/runbook.md#credentials"}
+	for name, v := range map[string]app.WhyView{"fault": {Schema: "notifier.status-why/v1", Holds: "pauses", Fault: "credentials", Next: stopped.Next, Steps: append(steps[:4:4], stopped)}, "holds": {Schema: "notifier.status-why/v1", Holds: "pauses", Steps: steps}, "nothing": {Schema: "notifier.status-why/v1", Rule: "sale", Steps: steps[:3]}} {
 		var out bytes.Buffer
 		printWhy(&out, &v, time.FixedZone("", 8*3600))
 		holdGolden(t, filepath.Join("testdata", "why", name+".txt"), out.String())
@@ -64,7 +65,7 @@ func TestStatusWhy(t *testing.T) {
 	if v := walk("--rule", "city-tag"); v.Holds != "" {
 		t.Errorf("another rule is held by %s:\n%s", v.Holds, says(v))
 	}
-	if code, out, _ := once(t, w.dir, "status", "--why"); code != 0 || !strings.Contains(out, "✗ pauses") || !strings.Contains(out, "next: notifier resume rule/thanks") {
+	if code, out, _ := once(t, w.dir, "status", "--why"); code != 0 || !strings.Contains(out, "… pauses") || !strings.Contains(out, "next: notifier resume rule/thanks") {
 		t.Errorf("as text: exit %d\n%s", code, out)
 	}
 	if code, _, talk := once(t, w.dir, "status", "--why", "--rule", "thanx"); code != exitUsage || !strings.Contains(talk, `no rule "thanx": city-tag, thanks`) {

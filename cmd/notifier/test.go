@@ -42,7 +42,7 @@ settings (-c, or a notifier.yaml beside the rules); without settings every accou
 			if f := cmd.Flag("config"); f != nil && f.Changed {
 				o.config = f.Value.String()
 			}
-			if o.paths = args; len(args) == 0 {
+			if o.paths, o.given = args, args; len(args) == 0 {
 				o.paths = rulesOf(o.config, os.Environ())
 			}
 			if f := cmd.Flag("lang"); f != nil {
@@ -142,5 +142,5 @@ func mistakes(o testOptions, list diag.List, lang diag.Lang, out, talk io.Writer
 			return &exitError{code: exitUsage}
 		}
 	}
-	return &exitError{exitFindings, fmt.Errorf("the rules have errors, no test was run; next: notifier check")}
+	return &exitError{exitFindings, fmt.Errorf("the rules have errors, no test was run; next: %s", checkOf(o.given))}
 }

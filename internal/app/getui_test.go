@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -314,6 +315,9 @@ func TestRulesForGetuiAreCheckedWhenTheyLoad(t *testing.T) {
 		{"    push: {title: t, body: b, getui: {strategy: {ios: 5}, notification: {channel_level: 4}}}\n", "1:55 N412", "from 1 to 4"},
 		{"    push: {title: t, body: b, getui: {notification: {channel_level: 9}}}\n", "1:69 N412", "from 0 to 4"},
 		{"    push: {title: t, body: b, getui: {chanel: 1, notification: {click_type: 7}}}\n", "1:39 N411 1:77 N411", "strategy"},
+		{"    push: {title: t, body: b, getui: {strategy: {ios: 5, hw: 0}, speed: -1, notification: {channel_level: 9, redisplay_freq: 1}}}\n", "1:55 N412 1:62 N412 1:73 N412 1:107 N412 1:126 N412", "from 1 to 4"},
+		{"    push: {title: t, body: b, getui: {android: {options: {xm: {/a: 1}, FOO: {/a: 1}, HO: {/a: 1}}}}}\n", "1:59 N411 1:72 N411", "did you mean `XM`"},
+		{"    push: {title: t, body: b, data: {a: '" + strings.Repeat("x", 3080) + "'}}\n", "1:31 N412", "`link` and `data` together"},
 		{"    push: {title: t, body: b}\n    getui: {ios: {sond: x}}\n", "2:19 N411", "sound"},
 		{"    push: {title: t, body: b, getui: {ios: {sound: '${order_id}'}}}\n", "1:52 N411", "not filled"},
 		{"    push: {title: t, body: b, getui: {notification: {click_type: url}}}\n", "1:11 N412", "click_type url"},
@@ -335,7 +339,7 @@ func TestRulesForGetuiAreCheckedWhenTheyLoad(t *testing.T) {
 					continue
 				}
 				said += d.Message.EN + d.Hint.EN
-				if d.Message.ZH == "" || d.Hint.EN != "" && d.Hint.ZH == "" {
+				if !strings.ContainsFunc(d.Message.ZH, func(r rune) bool { return unicode.Is(unicode.Han, r) }) || d.Hint.EN != "" && d.Hint.ZH == "" {
 					t.Errorf("%s: %s has no Chinese: %+v", tc.block, d.Code, d)
 				}
 			}

@@ -101,25 +101,31 @@ func (g *getuiAccount) check(d rules.Delivery) []rules.Problem {
 	}
 	if id, whole := rules.Literal(d.To); whole && d.To != "" {
 		if err := g.by.Valid(id); err != nil {
-			return getuiProblems(err, func(string) []string { return []string{"to"} })
+			return getuiProblems("N412", err, func(string) []string { return []string{"to"} })
 		}
 	}
-	if out := getuiProblems(getui.CheckExtras(d.Content.Getui), func(field string) []string { return append([]string{"getui"}, strings.Split(field, ".")...) }); len(out) > 0 {
-		for i := range out {
-			out[i].Code, out[i].AtKey = "N411", strings.Contains(out[i].Message.EN, ": unknown")
-		}
+	if out := getuiProblems("N411", getui.CheckExtras(d.Content.Getui), func(field string) []string { return append([]string{"getui"}, strings.Split(field, ".")...) }); len(out) > 0 {
 		return out
 	}
 	c := *d.Content
 	fill(&c)
 	in := &intent.Intent{ID: "rule", Rule: "rule", Target: "user", Action: d.Action, Content: &c, Audience: tagsFilled(d.Audience)}
 	_, _, err := g.body(&dispatch.Call{Endpoint: route.Endpoint, Users: []string{"user"}, Content: &c, Audience: in.Audience, Intents: []*intent.Intent{in}})
-	return getuiProblems(err, func(field string) []string { return getuiKey(field, d) })
+	return getuiProblems("N412", err, func(field string) []string { return getuiKey(field, d) })
 }
 
-func getuiProblems(err error, at func(field string) []string) (out []rules.Problem) {
+// getuiProblems are one of each key: the same text goes to the vendor's own channel and to those of the phone makers.
+func getuiProblems(code string, err error, at func(field string) []string) (out []rules.Problem) {
 	for _, bad := range getui.Problems(err) {
-		out = append(out, rules.Problem{Path: at(bad.Field), Code: "N412", Message: diag.Text{EN: "`" + bad.Field + "`: " + bad.Reason, ZH: "`" + bad.Field + "`：" + bad.Reason}})
+		path := at(bad.Field)
+		if len(path) > 0 && slices.ContainsFunc(out, func(p rules.Problem) bool { return slices.Equal(p.Path, path) }) {
+			continue
+		}
+		p := problem(code, path, bad.Field, diag.Text{EN: bad.Reason, ZH: bad.ZH}, bad.Known)
+		if slices.Equal(path, []string{"data"}) { // one field of the vendor's has both
+			p.Message = diag.Text{EN: "`link` and `data` together: " + bad.Reason, ZH: "`link` 和 `data` 合计：" + bad.ZH}
+		}
+		out = append(out, p)
 	}
 	return out
 }
@@ -132,7 +138,7 @@ func getuiKey(field string, d rules.Delivery) []string {
 	switch last := field[strings.LastIndexByte(field, '.')+1:]; last {
 	case "title", "body":
 		return []string{last}
-	case "payload":
+	case "payload", "transmission":
 		return []string{"data"}
 	case "big_image", "url":
 		return []string{"image"}

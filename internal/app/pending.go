@@ -21,7 +21,10 @@ type PendingView struct {
 	States  map[string]int `json:"states"`
 }
 
-// PendingItem is an intent without a fate. The states are those of notifier_pending.
+// StateStopped is where the view differs from notifier_pending, which counts it as quota: not for a slot it waits, its lane is stopped.
+const StateStopped = "stopped"
+
+// PendingItem is an intent without a fate. The states are those of notifier_pending, and StateStopped.
 type PendingItem struct {
 	ID       string        `json:"id"` // short, for the command line
 	Intent   intent.ID     `json:"intent"`
@@ -32,6 +35,7 @@ type PendingItem struct {
 	Lane     string        `json:"lane"` // account/lane
 	State    string        `json:"state"`
 	Holds    string        `json:"holds,omitempty"`     // what holds it: a pause, a kill, a stopped lane
+	Stopped  string        `json:"stopped,omitempty"`   // why its lane is stopped
 	Next     time.Time     `json:"not_before,omitzero"` // zero: people or an operator decide
 	Expire   time.Time     `json:"expire,omitzero"`     // zero: never
 	Triggers int           `json:"triggers,omitempty"`  // of an open merge
@@ -160,7 +164,7 @@ func pendingItem(s *settings.Settings, st *ledger.State, p *ledger.Pending, ac *
 		it.Next = at
 	}
 	if l, ok := st.Lanes[in.Key+"/"+lane]; ok {
-		it.Holds = "the lane is stopped: " + l.Reason
+		it.State, it.Stopped, it.Holds = StateStopped, l.Reason, "the lane is stopped: "+l.Reason
 		if l.Retry.After(it.Next) {
 			it.Next = l.Retry
 		}

@@ -83,8 +83,8 @@ func TestPendingListsWhatLeavesNextFirst(t *testing.T) {
 		t.Errorf("with broadcasts paused: %+v", v)
 	}
 	st.Lanes["rongcloud:k/user"] = ledger.LaneState{Reason: "breaker", Retry: now.Add(time.Hour)}
-	v = PendingOf(s, states, PendingFilter{Rule: "r", State: "quota"}, now)
-	if i := slices.IndexFunc(v.Pending, func(x PendingItem) bool { return x.Intent == "urgent" }); v.Pending[i].Holds != "the lane is stopped: breaker" || !v.Pending[i].Next.Equal(now.Add(time.Hour)) {
+	v = PendingOf(s, states, PendingFilter{Rule: "r", State: StateStopped}, now)
+	if i := slices.IndexFunc(v.Pending, func(x PendingItem) bool { return x.Intent == "urgent" }); v.Pending[i].Holds != "the lane is stopped: breaker" || v.Pending[i].Stopped != "breaker" || !v.Pending[i].Next.Equal(now.Add(time.Hour)) {
 		t.Errorf("in a stopped lane: %+v", v.Pending[i])
 	}
 }

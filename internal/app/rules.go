@@ -244,14 +244,30 @@ func neutral(field string, c *intent.Content) []string {
 // problems are a vendor error's, each at the place that its field comes from.
 func problems(code string, err error, at func(field string) []string) (out []rules.Problem) {
 	for _, bad := range rongpush.Problems(err) {
-		last := bad.Field[strings.LastIndexByte(bad.Field, '.')+1:]
-		p := rules.Problem{Path: at(bad.Field), Code: code, AtKey: strings.HasPrefix(bad.Reason, "unknown") || strings.HasPrefix(bad.Reason, "cannot travel"),
-			Message: diag.Text{EN: "`" + last + "`: " + bad.Reason}}
-		if bad.ZH != "" {
-			p.Message.ZH = "`" + last + "`：" + bad.ZH
-		}
-		p.Hint, _ = diag.DidYouMean(last, bad.Known)
-		out = append(out, p)
+		out = append(out, problem(code, at(bad.Field), bad.Field, diag.Text{EN: bad.Reason, ZH: bad.ZH}, bad.Known))
 	}
 	return out
+}
+
+// problem is what is wrong with a field of a request, named as the rule has it where that is not the vendor's own block.
+func problem(code string, path []string, field string, why diag.Text, known []string) rules.Problem {
+	last := field[strings.LastIndexByte(field, '.')+1:]
+	name := last
+	if own := ruleKey(path); own != "" {
+		name = own
+	}
+	p := rules.Problem{Path: path, Code: code, AtKey: strings.HasPrefix(why.EN, "unknown") || strings.HasPrefix(why.EN, "cannot travel"), Message: diag.Text{EN: "`" + name + "`: " + why.EN}}
+	if why.ZH != "" {
+		p.Message.ZH = "`" + name + "`：" + why.ZH
+	}
+	p.Hint, _ = diag.DidYouMean(last, known)
+	return p
+}
+
+// ruleKey is the key of a rule that a path leads to; "" in the vendors' own blocks and in a message, whose words are the vendor's.
+func ruleKey(path []string) string {
+	if len(path) == 0 || slices.Contains([]string{"rongcloud", "getui", "message"}, path[0]) {
+		return ""
+	}
+	return strings.Join(path, ".")
 }

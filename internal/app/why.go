@@ -13,11 +13,14 @@ import (
 	"github.com/notifier/notifier/internal/settings"
 )
 
-// WhyView is what `notifier status --why` shows: the gates in the order in which an event passes them, up to the first that holds.
+// WhyView is what `notifier status --why` shows: all gates in the order in which an event passes them. Who waits at one may find the next
+// closed: a fault behind quiet hours is worth mending before they end.
 type WhyView struct {
 	Schema string    `json:"schema"`
 	Rule   string    `json:"rule,omitempty"`
-	Holds  string    `json:"holds"` // the gate; "": none
+	Holds  string    `json:"holds"`           // the first gate that holds; "": none
+	Fault  string    `json:"fault,omitempty"` // the first that holds and should not
+	Next   string    `json:"next,omitempty"`  // what to type: about the first fault, else about the first gate that holds
 	Steps  []WhyStep `json:"steps"`
 }
 
@@ -25,6 +28,7 @@ type WhyView struct {
 type WhyStep struct {
 	Gate  string    `json:"gate"`
 	Holds bool      `json:"holds"`
+	Fault bool      `json:"fault,omitempty"` // it holds, and not because somebody asked for it
 	What  string    `json:"what"`
 	Since time.Time `json:"since,omitzero"`
 	Next  string    `json:"next,omitempty"` // what to type
@@ -48,7 +52,10 @@ type WhyFacts struct {
 // WhyGates are the gates in their order (cli.md 3).
 var WhyGates = []string{"instances", "kafka", "rules", "modes", "pauses", "approvals", "quiet", "caps", "quota", "take-over", "credentials", "breaker", "last sent"}
 
-// WhyOf walks the gates to the first that holds.
+// faulty are the gates that hold only when something is wrong; the others are what rules, settings and operators ask for.
+var faulty = map[string]bool{"instances": true, "kafka": true, "rules": true, "take-over": true, "credentials": true, "breaker": true}
+
+// WhyOf walks the gates.
 func WhyOf(f WhyFacts) WhyView {
 	w := &why{WhyFacts: f, accounts: pendingAccounts(f.Settings)}
 	w.see()
@@ -56,10 +63,17 @@ func WhyOf(f WhyFacts) WhyView {
 	for i, ask := range []func() WhyStep{w.instances, w.kafka, w.ruleFiles, w.modes, w.pauses, w.approvals, w.quiet, w.caps, w.quota, w.takeOver, w.credentials, w.breaker, w.lastSent} {
 		s := ask()
 		s.Gate, s.Since = WhyGates[i], s.Since.UTC()
-		if v.Steps = append(v.Steps, s); s.Holds {
-			v.Holds = s.Gate
-			break
+		s.Fault = s.Holds && faulty[s.Gate]
+		if s.Holds && v.Holds == "" {
+			v.Holds, v.Next = s.Gate, s.Next
 		}
+		if s.Fault && v.Fault == "" {
+			v.Fault, v.Next = s.Gate, s.Next
+		}
+		v.Steps = append(v.Steps, s)
+	}
+	if v.Holds == "" {
+		v.Next = v.Steps[len(v.Steps)-1].Next
 	}
 	return v
 }
@@ -119,11 +133,11 @@ func likeOf(r *rules.Rule) *intent.Intent {
 	return &intent.Intent{Rule: r.Name, Action: r.Action, Content: &intent.Content{}}
 }
 
-// held gives how many of what waits stand in a state, and the one that has waited longest.
+// held gives how many of what waits stand in a state, "" for any, and the one that has waited longest.
 func (w *why) held(state string, also func(*PendingItem) bool) (n int, oldest *PendingItem) {
 	for i := range w.waiting {
 		p := &w.waiting[i]
-		if p.State != state || also != nil && !also(p) {
+		if state != "" && p.State != state || also != nil && !also(p) {
 			continue
 		}
 		if n++; oldest == nil || w.since[p.Intent].Before(w.since[oldest.Intent]) {

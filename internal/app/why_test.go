@@ -1,6 +1,7 @@
 package app
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -110,7 +111,7 @@ func TestTheFirstGateThatHoldsIsNamed(t *testing.T) {
 			st.Pauses["off/sale"] = ledger.Pause{By: "the rule files", Why: "mode: off", At: now.Add(-8 * time.Minute)}
 			st.Pauses["off/another"] = ledger.Pause{By: "the rule files", At: now} // not the rule's
 		}},
-		{"pauses", "account/main is paused by li: wait; being lifted by wang", "notifier status", now.Add(-8 * time.Minute), func() {
+		{"pauses", "account/main is paused by li: wait; being lifted by wang", "notifier pending list --state paused", now.Add(-8 * time.Minute), func() {
 			st.Pauses["account/main"] = ledger.Pause{By: "li", Why: "wait", At: now.Add(-8 * time.Minute), Resuming: &ledger.Resuming{By: "wang"}}
 		}},
 		{"pauses", "broadcasts is paused by li: wrong text", "notifier resume broadcasts", now.Add(-8 * time.Minute), func() {
@@ -134,13 +135,35 @@ func TestTheFirstGateThatHoldsIsNamed(t *testing.T) {
 	} {
 		c.begin()
 		v := WhyOf(f)
-		last := v.Steps[len(v.Steps)-1]
+		last := v.Steps[slices.Index(WhyGates, c.gate)]
 		if v.Holds != c.gate || last.Gate != c.gate || !last.Holds || !strings.Contains(last.What, c.what) || !strings.Contains(last.Next, c.next) || !last.Since.Equal(c.since) || last.What == "" {
 			t.Errorf("%s holds: %q, since %s, next %q; want %s %q, since %s, next %q", v.Holds, last.What, last.Since, last.Next, c.gate, c.what, c.since, c.next)
 		}
-		if i := slices.Index(WhyGates, c.gate); len(v.Steps) != i+1 {
-			t.Errorf("%s: %d steps, want %d", c.gate, len(v.Steps), i+1)
+		if len(v.Steps) != len(WhyGates) {
+			t.Errorf("%s: %d steps, want all %d", c.gate, len(v.Steps), len(WhyGates))
 		}
+	}
+}
+
+// What waits as it should does not hide what is wrong behind it: that is what the next command is about.
+func TestAFaultBehindAWaitIsTheNextThingToDo(t *testing.T) {
+	t.Parallel()
+	f := calm(t, "live")
+	f.wait("n", func(p *ledger.Pending) { p.LeavesAt = f.Now.Add(time.Hour) })
+	v := WhyOf(f)
+	if v.Holds != "quiet" || v.Fault != "" || v.Next != "notifier pending list --state quiet" {
+		t.Errorf("quiet alone: %+v", v)
+	}
+	f.States[0].Lanes["rongcloud:k/broadcast"] = ledger.LaneState{Reason: "credentials", Detail: "1004", Since: f.Now, Retry: f.Now}
+	v = WhyOf(f)
+	var held []string
+	for _, s := range v.Steps {
+		if s.Holds {
+			held = append(held, fmt.Sprint(s.Gate, " ", s.Fault))
+		}
+	}
+	if v.Holds != "quiet" || v.Fault != "credentials" || v.Next != "docs/runbook.md#credentials" || strings.Join(held, ", ") != "quiet false, credentials true" {
+		t.Errorf("with a stopped lane behind: %q %+v", held, v)
 	}
 }
 

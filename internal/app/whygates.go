@@ -23,29 +23,53 @@ func (w *why) pauses() WhyStep {
 		}
 		p := pauses[scope]
 		what := fmt.Sprintf("%s is paused by %s: %s", scope, p.By, p.Why)
-		next := "notifier resume " + scope + " --why TEXT"
 		if p.Brake {
 			what = fmt.Sprintf("the brake of %s has paused it: %s", scope, p.Why)
 		}
 		if rule, off := strings.CutPrefix(scope, "off/"); off {
-			what, next = fmt.Sprintf("the rule files hold what rule %s has made: %s", rule, p.Why), "notifier pending list --rule "+rule
+			what = fmt.Sprintf("the rule files hold what rule %s has made: %s", rule, p.Why)
 		}
 		if p.Resuming != nil {
 			what += fmt.Sprintf("; being lifted by %s: what was made before an edit is evaluated again first", p.Resuming.By)
-			next = "notifier status"
 		}
-		return WhyStep{Holds: true, Since: p.At, What: what, Next: next}
+		return WhyStep{Holds: true, Since: p.At, What: what, Next: AfterPause(scope, p)}
 	}
 	for _, rule := range slices.Sorted(maps.Keys(kills)) {
 		if w.Rule == "" || w.Rule == rule {
 			k := kills[rule]
-			return WhyStep{Holds: true, Since: k.At, What: fmt.Sprintf("rule %s is killed by %s: %s", rule, k.By, k.Why), Next: "notifier revive " + rule + " --why TEXT"}
+			return WhyStep{Holds: true, Since: k.At, What: fmt.Sprintf("rule %s is killed by %s: %s", rule, k.By, k.Why), Next: AfterKill(rule)}
 		}
 	}
 	if n, p := w.held("paused", nil); n > 0 {
 		return WhyStep{Holds: true, Since: w.since[p.Intent], What: fmt.Sprintf("%d intents are held, the first of rule %s: %s", n, p.Rule, p.Holds), Next: "notifier pending list --state paused"}
 	}
 	return WhyStep{What: "none"}
+}
+
+// AfterPause is what to type about a pause.
+func AfterPause(scope string, p ledger.Pause) string {
+	rule, off := strings.CutPrefix(scope, "off/")
+	switch {
+	case p.Resuming != nil:
+		return "notifier pending list --state paused"
+	case off:
+		return "notifier pending list --rule " + rule
+	}
+	return "notifier resume " + scope + " --why TEXT"
+}
+
+// AfterKill is what to type about a killed rule.
+func AfterKill(rule string) string { return "notifier revive " + rule + " --why TEXT" }
+
+// AfterStop is what to do about a lane that is stopped.
+func AfterStop(lane string, l ledger.LaneState) string {
+	switch {
+	case l.Reason == "service":
+		return "docs/runbook.md#service; once the vendor has enabled it: notifier resume lane/" + lane + " --why TEXT"
+	case l.Misses > 0:
+		return "docs/runbook.md#stalled"
+	}
+	return "docs/runbook.md#" + l.Reason
 }
 
 // hit reports whether a pause of a scope holds what the walk is about.
@@ -143,7 +167,10 @@ func (w *why) scarceFull() map[string]QuotaLane {
 
 func (w *why) quota() WhyStep {
 	full := w.scarceFull()
-	n, p := w.held("quota", func(p *PendingItem) bool { _, ok := full[p.Lane]; return ok })
+	n, p := w.held("", func(p *PendingItem) bool {
+		_, ok := full[p.Lane]
+		return ok && (p.State == "quota" || p.State == StateStopped)
+	})
 	if n == 0 {
 		return WhyStep{What: "nothing waits for a slot"}
 	}
@@ -207,7 +234,7 @@ func (w *why) credentials() WhyStep {
 	if lane == "" {
 		return WhyStep{What: "the vendor takes them"}
 	}
-	return WhyStep{Holds: true, Since: l.Since, What: fmt.Sprintf("lane %s is stopped (%s): %s; %s", lane, l.Reason, l.Detail, TriedAgain(l, w.Now, w.Settings.Zone)), Next: "docs/runbook.md#" + l.Reason}
+	return WhyStep{Holds: true, Since: l.Since, What: fmt.Sprintf("lane %s is stopped (%s): %s; %s", lane, l.Reason, l.Detail, TriedAgain(l, w.Now, w.Settings.Zone)), Next: AfterStop(lane, l)}
 }
 
 func (w *why) breaker() WhyStep {
@@ -216,9 +243,9 @@ func (w *why) breaker() WhyStep {
 		return WhyStep{What: "no lane is stopped"}
 	}
 	if l.Misses > 0 {
-		return WhyStep{Holds: true, Since: l.Since, What: fmt.Sprintf("lane %s does not get through: %s; %s", lane, l.Detail, TriedAgain(l, w.Now, w.Settings.Zone)), Next: "docs/runbook.md#stalled"}
+		return WhyStep{Holds: true, Since: l.Since, What: fmt.Sprintf("lane %s does not get through: %s; %s", lane, l.Detail, TriedAgain(l, w.Now, w.Settings.Zone)), Next: AfterStop(lane, l)}
 	}
-	return WhyStep{Holds: true, Since: l.Since, What: fmt.Sprintf("lane %s is stopped (%s): %s; %s", lane, l.Reason, l.Detail, TriedAgain(l, w.Now, w.Settings.Zone)), Next: "docs/runbook.md#" + l.Reason}
+	return WhyStep{Holds: true, Since: l.Since, What: fmt.Sprintf("lane %s is stopped (%s): %s; %s", lane, l.Reason, l.Detail, TriedAgain(l, w.Now, w.Settings.Zone)), Next: AfterStop(lane, l)}
 }
 
 // TriedAgain says when a stopped lane finds out whether its cause is gone.
@@ -229,7 +256,7 @@ func TriedAgain(l ledger.LaneState, now time.Time, zone *time.Location) string {
 	return "tried again " + l.Retry.In(zone).Format(time.DateTime)
 }
 
-// lastSent is where the walk ends: nothing holds.
+// lastSent is where the walk ends.
 func (w *why) lastSent() WhyStep {
 	last := w.last(func(f *ledger.Fate) bool { return f.Fate == ledger.Sent && f.Resolves == "" })
 	if last == nil {
@@ -237,7 +264,7 @@ func (w *why) lastSent() WhyStep {
 		if any := w.last(func(*ledger.Fate) bool { return true }); any != nil {
 			next = "notifier fates " + any.Event.ID
 		}
-		return WhyStep{What: "nothing was sent in the last 24 h, and nothing holds it", Next: next}
+		return WhyStep{What: "nothing was sent in the last 24 h", Next: next}
 	}
 	return WhyStep{Since: last.At, What: fmt.Sprintf("rule %s, event %s, %s", last.Rule, last.Event.ID, last.Lane)}
 }

@@ -133,6 +133,23 @@ func (n *Node) columns() (text []rune, cols []int) {
 	return text, append(cols, n.Column+len(raw)-1)
 }
 
+// Inside writes a text as it stands in a scalar's text, between the marks around that; false where a place in the text is not told as one
+// in the file: in a block, and in what has more than one line.
+func (n *Node) Inside(s string) (string, bool) {
+	switch n.style {
+	case block:
+		return s, false
+	case plain:
+		return s, strings.HasPrefix(string(n.raw()), n.Text)
+	case single:
+		s = strings.ReplaceAll(s, `'`, `''`)
+	case double:
+		s = strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s)
+	}
+	text, _ := n.columns()
+	return s, len(text) == utf8.RuneCountInString(n.Text)
+}
+
 // span gives the columns of runes [from, to) of a scalar's text, as far as the first source line goes.
 func (n *Node) span(from, to int) (int, int) {
 	switch n.style {

@@ -195,7 +195,9 @@ type course struct {
 	call  *departed
 	fate  *ledger.Fate // other than SENT
 	sent  *ledger.Fate // of a real event: SENT
-	past  bool         // it is of a real event: what is built of it here is not what left
+	// of a real event: why its lane is stopped
+	stopped string
+	past    bool // it is of a real event: what is built of it here is not what left
 }
 
 // follow lets time pass until every intent has left or its fate, and writes down what held it.

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -74,10 +75,17 @@ func (x *run) life(r *Rule, _ *course) []Gate {
 // policy lists the gates that the intent itself carries.
 func (x *run) policy(in *intent.Intent) (out []Gate) {
 	p := &in.Policy
+	zh := map[string]string{"merge while no slot is free": "合并：没有空名额期间"}
+	if m := in.Merge; m != nil && m.Wait > 0 {
+		zh["merge, wait "+span(m.Wait)] = "合并：等待 " + span(m.Wait)
+	}
+	if a := p.Approval; a != nil {
+		zh[approvalText(a)] = fmt.Sprintf("批准：%s 内要 %d 人", span(a.Within), a.People)
+	}
 	add := func(gate, text string, note ...string) { // note: what the gate sees, in English and Chinese
 		g := Gate{Gate: gate, Text: text}
 		if word := gatesZH[gate]; word != "" {
-			g.textZH = word + " " + strings.TrimLeft(strings.TrimPrefix(text, gate), " ,")
+			g.textZH = cmp.Or(zh[text], word+" "+strings.TrimLeft(strings.TrimPrefix(text, gate), " ,"))
 		}
 		if len(note) == 2 {
 			g.Note, g.noteZH = note[0], note[1]
@@ -94,7 +102,7 @@ func (x *run) policy(in *intent.Intent) (out []Gate) {
 		}
 	}
 	if p.Approval != nil {
-		add("approval", fmt.Sprintf("approval by %d within %s", p.Approval.People, span(p.Approval.Within)))
+		add("approval", approvalText(p.Approval))
 	}
 	if p.SendAt != nil {
 		add("send_at", fmt.Sprintf("send_at %02d:%02d", *p.SendAt/60, *p.SendAt%60), clock, clock)
@@ -138,6 +146,10 @@ func (x *run) policy(in *intent.Intent) (out []Gate) {
 		add("share", "quota "+capText(*p.Share), x.used(n, time.Time{})...)
 	}
 	return out
+}
+
+func approvalText(a *intent.Approval) string {
+	return fmt.Sprintf("approval by %d within %s", a.People, span(a.Within))
 }
 
 // used says how much of a limit is taken.
@@ -200,7 +212,11 @@ func (x *run) mark(gates []Gate, c *course) []Gate {
 				return
 			}
 		}
-		gates = append(gates, Gate{Gate: name, Text: name, textZH: gatesZH[name]})
+		g := Gate{Gate: name, Text: name, textZH: gatesZH[name]}
+		if name == "stopped" {
+			g.Text, g.textZH = say(diag.EN).stopped(c.stopped), say(diag.ZH).stopped(c.stopped)
+		}
+		gates = append(gates, g)
 	}
 	for i := range c.holds {
 		add(x.gateOf(c, i))
@@ -223,7 +239,10 @@ func (x *run) mark(gates []Gate, c *course) []Gate {
 			h := c.holds[n-1]
 			g.Result, g.Until = "hold", h.Until.UTC()
 			g.Note, g.noteZH = x.holdNote(c, h.Until, say(diag.EN)), x.holdNote(c, h.Until, say(diag.ZH))
-			result = "not asked"
+			if result = "not asked"; g.Gate == "stopped" {
+				next := whyOf(c.in.Rule)
+				g.Note, g.noteZH = "next: "+next, "下一步："+next
+			}
 		case g.Gate == stop:
 			en, zh := string(c.fate.Fate)+" "+string(c.fate.Reason), say(diag.ZH).fate(c.fate.Fate, c.fate.Reason)
 			if c.fate.Detail != "" {

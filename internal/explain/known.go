@@ -98,7 +98,7 @@ func (x *run) met(r *Rule, past Past) {
 	}
 	for _, w := range past.Pending {
 		if w.Rule == r.Rule && w.in != nil {
-			c := &course{in: w.in, past: true, holds: []dispatch.Standing{{Gate: w.Gate, Lane: w.Lane, Until: w.Until}}}
+			c := &course{in: w.in, past: true, stopped: w.Stopped, holds: []dispatch.Standing{{Gate: w.Gate, Lane: w.Lane, Until: w.Until}}}
 			r.courses = append(r.courses, c)
 		}
 	}
@@ -127,15 +127,16 @@ func (r *Report) Name(ref intent.EventRef, user string) {
 
 // Stands is where the ledger says that an intent without fate stands: as `notifier pending list` shows it.
 type Stands struct {
-	State string // of notifier_pending: merging, approval, quiet, quota, paused, in_flight
-	Holds string // who or what holds it, beside the gates: a pause, a kill, a stopped lane
-	Lane  string
-	Until time.Time // zero: people or slots decide
+	State   string // of `notifier pending list`: merging, approval, quiet, quota, stopped, paused, in_flight
+	Holds   string // who or what holds it, beside the gates: a pause, a kill, a stopped lane
+	Stopped string // why its lane is stopped
+	Lane    string
+	Until   time.Time // zero: people or slots decide
 }
 
 // Waits says what a pending intent waits for.
 func Waits(p *ledger.Pending, at Stands) Waiting {
-	w := Waiting{Intent: p.Intent.ID, Rule: p.Intent.Rule, RuleSet: p.Intent.RuleSet, Target: p.Intent.Target, Since: p.At.UTC(), Gate: at.State, For: at.State, Holds: at.Holds, Lane: at.Lane, in: held(p)}
+	w := Waiting{Intent: p.Intent.ID, Rule: p.Intent.Rule, RuleSet: p.Intent.RuleSet, Target: p.Intent.Target, Since: p.At.UTC(), Gate: at.State, For: at.State, Holds: at.Holds, Lane: at.Lane, Stopped: at.Stopped, in: held(p)}
 	if at.State != "in_flight" && !at.Until.IsZero() {
 		w.Until = at.Until.UTC()
 	}
@@ -156,6 +157,8 @@ func Waits(p *ledger.Pending, at Stands) Waiting {
 		if p.Intent.Profile != nil {
 			w.For = "the tags of the user at the vendor"
 		}
+	case "stopped":
+		w.For, w.Holds = "the lane: it is stopped ("+at.Stopped+")", ""
 	case "in_flight":
 		w.For = "the vendor's answer"
 	}
@@ -213,6 +216,9 @@ func (r *Report) became(b *strings.Builder, rule string, zone *time.Location, s 
 	for _, p := range r.Pending {
 		if mine(p.Rule) {
 			state := s.word("PENDING  waits for ", "待发  在等 ") + s.told(p.For, forZH[p.For])
+			if p.Stopped != "" {
+				state = s.word("PENDING  ", "待发  ") + s.stopped(p.Stopped) + s.word("; next: ", "；下一步：") + whyOf(p.Rule)
+			}
 			if !p.Until.IsZero() {
 				state += s.word(" until ", "，到 ") + p.Until.In(zone).Format("2006-01-02 15:04:05")
 			}

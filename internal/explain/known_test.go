@@ -24,11 +24,13 @@ func TestAnEventWhoseRecordIsGoneKeepsItsFates(t *testing.T) {
 	fates := []ledger.Fate{ledger.NewFate(in("sent"), ledger.Sent, "", at), ledger.NewFate(in("capped"), ledger.Suppressed, ledger.Capped, at)}
 	waiting := []Waiting{Waits(&ledger.Pending{Intent: held, At: at}, Stands{State: "approval"}),
 		Waits(&ledger.Pending{Intent: in("merging"), At: at, Merged: &ledger.Merged{Count: 3, Closes: at.Add(time.Hour)}}, Stands{State: "merging", Until: at.Add(time.Hour)})}
+	waiting = append(waiting, Waits(&ledger.Pending{Intent: in("stuck"), At: at}, Stands{State: "stopped", Stopped: "credentials", Holds: "the lane is stopped: credentials", Lane: "main/user"}))
+	lang := diag.EN
 	show := func(only string) string {
 		rep := Known(Options{Only: only}, Past{Fates: fates, Pending: waiting})
 		rep.Name(ref, "u-1")
 		var b strings.Builder
-		if err := rep.WriteText(&b, time.UTC, diag.EN); err != nil {
+		if err := rep.WriteText(&b, time.UTC, lang); err != nil {
 			t.Fatal(err)
 		}
 		return b.String()
@@ -42,9 +44,18 @@ func TestAnEventWhoseRecordIsGoneKeepsItsFates(t *testing.T) {
      = to u-1  since 2026-11-21 14:00:00
   rule merging                                    PENDING  waits for merge until 2026-11-21 15:00:00, 3 triggers so far
      = to u-1  since 2026-11-21 14:00:00
+  rule stuck                                      PENDING  lane stopped (credentials); next: notifier status --why --rule stuck
+     = to u-1  since 2026-11-21 14:00:00
 `
 	if diff := cmp.Diff(want, show("")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	lang = diag.ZH
+	if got := show("stuck"); !strings.Contains(got, "待发  通道停止（凭证）；下一步：notifier status --why --rule stuck") {
+		t.Errorf("in Chinese:\n%s", got)
+	}
+	if lang = diag.EN; waiting[2].Stopped != "credentials" {
+		t.Errorf("%+v", waiting[2])
 	}
 	if got := show("capped"); strings.Count(got, "rule ") != 1 || !strings.Contains(got, "rule capped") {
 		t.Errorf("one rule:\n%s", got)

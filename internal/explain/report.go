@@ -105,6 +105,7 @@ type Outcome struct {
 	Fate   ledger.FateKind `json:"fate,omitempty"`
 	gates  []Gate
 
+	stopped  string // why its lane is
 	bucketZH string // Detail of whom a canary left out
 }
 
@@ -133,6 +134,7 @@ type Waiting struct {
 	Gate     string    `json:"gate"`
 	Holds    string    `json:"holds,omitempty"`
 	Lane     string    `json:"lane,omitempty"`
+	Stopped  string    `json:"stopped,omitempty"`  // why its lane is stopped
 	Triggers int       `json:"triggers,omitempty"` // of an open merge
 	RuleSet  string    `json:"rule_set,omitempty"` // the hash of the rules that decided
 
@@ -197,10 +199,10 @@ func (x *run) tell(r *Rule) {
 		if d != nil && !told[d] {
 			told[d] = true
 			q := request(d, free)
-			if c.past && (c.sent != nil || c.fate == nil) {
+			if left := c.left(); c.past && (left != nil || c.fate == nil) {
 				q.IfFree = false
-				if q.Rebuilt = c.sent != nil; q.Rebuilt {
-					q.At = c.sent.At
+				if q.Rebuilt = left != nil; q.Rebuilt {
+					q.At = left.At
 				}
 			}
 			r.Requests = append(r.Requests, q)
@@ -214,6 +216,14 @@ func (x *run) tell(r *Rule) {
 	if len(r.Targets) > 0 {
 		r.Gates = r.Targets[0].gates
 	}
+}
+
+// left is the fate of what has gone to the vendor, or may have.
+func (c *course) left() *ledger.Fate {
+	if c.sent == nil && c.fate != nil && c.fate.Fate == ledger.FateUnknown {
+		return c.fate
+	}
+	return c.sent
 }
 
 func request(d *departed, free bool) Request {
@@ -240,6 +250,7 @@ func (x *run) outcome(r *Rule, c *course) *Outcome {
 		o.State = "in flight"
 	case len(c.holds) > 0:
 		o.State, o.Gate, o.Until = "held", x.gateOf(c, 0), c.holds[0].Until.UTC()
+		o.stopped = c.stopped
 	case c.fate != nil:
 		o.State = "fate"
 	default:

@@ -35,7 +35,10 @@ func (r *Report) WriteText(w io.Writer, zone *time.Location, lang diag.Lang) err
 		user = s.word("  user ", "  用户 ") + tame(e.User)
 	}
 	found := s.word("%d of %d fields found", "%[2]d 个字段有 %[1]d 个", e.Fields-len(r.Absent), e.Fields)
-	if r.Gone {
+	switch {
+	case r.Known && r.Event.Fields == 0 && !r.Gone && len(r.Rules) == 0: // the rules could not be asked
+		found = ""
+	case r.Gone:
 		found = s.line("the record is gone from the topic", "记录已不在主题里")
 	}
 	fmt.Fprintf(&b, "%s %s %s%s  %s  %s  %s\n", s.word("event", "事件"), e.Type, tame(e.ID), user, e.Time.In(zone).Format("2006-01-02 15:04:05 -07:00"), where, found)
@@ -51,7 +54,7 @@ func (r *Report) WriteText(w io.Writer, zone *time.Location, lang diag.Lang) err
 	if r.Known {
 		r.became(&b, "", zone, s)
 	}
-	if len(r.Rules) == 0 && !r.Gone {
+	if len(r.Rules) == 0 && !r.Gone && found != "" {
 		b.WriteString("  " + s.line("no rule is about event %s", "没有规则使用事件 %s", e.Type) + "\n")
 	}
 	if r.Fresh && slices.ContainsFunc(r.Rules, func(f *Rule) bool { return f.Verdict == "match" }) {
@@ -157,6 +160,8 @@ func (o *Outcome) status(zone *time.Location, now time.Time, s say) string {
 		then = s.word(", leaves ", "，发出时间 ") + o.At.In(zone).Format("2006-01-02 15:04:05")
 	}
 	switch {
+	case o.State == "held" && o.stopped != "":
+		return s.word("HELD %s", "暂缓：%s", s.stopped(o.stopped)) + then
 	case o.State == "held" && !o.Until.IsZero():
 		return s.word("HELD %s until %s", "暂缓（%s）到 %s", s.gate(o.Gate), o.Until.In(zone).Format("2006-01-02 15:04")) + then
 	case o.State == "held":

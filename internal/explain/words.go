@@ -47,6 +47,15 @@ func (s say) gate(name string) string {
 	return s.told(name, gatesZH[name])
 }
 
+// whyOf is the command that tells why a rule waits.
+func whyOf(rule string) string { return "notifier status --why --rule " + rule }
+
+// stopped names the reason for which a lane is stopped.
+func (s say) stopped(reason string) string {
+	zh := map[string]string{"credentials": "凭证", "service": "厂商未开通", "breaker": "熔断", "clock": "时钟", "takeover": "接管"}[reason]
+	return s.word("lane stopped (%s)", "通道停止（%s）", s.told(reason, zh))
+}
+
 // fate is a fate with its reason: the record has the words, the manual explains them.
 func (s say) fate(kind ledger.FateKind, reason ledger.Reason) string {
 	zh := map[ledger.FateKind]string{ledger.Sent: "已发出", ledger.Coalesced: "已并入", ledger.Suppressed: "不发", ledger.Dead: "死信", ledger.FateUnknown: "结果未知"}[kind]

@@ -23,9 +23,9 @@ func (Everybody) Path() string       { return AppAll.Name }
 
 func (r Everybody) Body() ([]byte, error) {
 	if !r.AllowEveryone {
-		return nil, invalid("audience", "everybody is not allowed for this account")
+		return nil, invalid("audience", "everybody is not allowed for this account", "这个账号不允许发给所有人")
 	}
-	if err := first(requestID(r.RequestID, false), r.Push.validate()); err != nil {
+	if err := every(requestID(r.RequestID, false), r.Push.validate()); err != nil {
 		return nil, err
 	}
 	return encode(r.Push.to("all"))
@@ -48,7 +48,7 @@ func (Matching) Endpoint() Endpoint { return AppTag }
 func (Matching) Path() string       { return AppTag.Name }
 
 func (r Matching) Body() ([]byte, error) {
-	if err := first(requestID(r.RequestID, false), conditions(r.Conditions), r.Push.validate()); err != nil {
+	if err := every(requestID(r.RequestID, false), conditions(r.Conditions), r.Push.validate()); err != nil {
 		return nil, err
 	}
 	return encode(r.Push.to(map[string][]Condition{"tag": r.Conditions}))
@@ -56,16 +56,16 @@ func (r Matching) Body() ([]byte, error) {
 
 func conditions(all []Condition) error {
 	if len(all) == 0 {
-		return invalid("audience.tag", "missing")
+		return invalid("audience.tag", "missing", "缺少")
 	}
 	if len(all) > MaxConditions {
-		return invalid("audience.tag", "%d conditions; at most %d", len(all), MaxConditions)
+		return invalid("audience.tag", "%d conditions; at most %d", "%d 个条件；最多 %d 个", len(all), MaxConditions)
 	}
 	for _, c := range all {
 		if c.Key == "" || c.Op == "" {
-			return invalid("audience.tag", "a condition has a key and an opt_type")
+			return invalid("audience.tag", "a condition has a key and an opt_type", "每个条件都要有 key 和 opt_type")
 		}
-		if err := first(oneOf("key", c.Key, "phone_type", "region", "custom_tag", "portrait"), oneOf("opt_type", c.Op, "or", "and", "not"),
+		if err := every(oneOf("key", c.Key, "phone_type", "region", "custom_tag", "portrait"), oneOf("opt_type", c.Op, "or", "and", "not"),
 			list("values", c.Values, MaxValues, func(v string) error { return value(c.Key, v) })); err != nil {
 			return err
 		}
@@ -77,12 +77,12 @@ func value(key, v string) error {
 	switch key {
 	case "phone_type":
 		if v == "" {
-			return invalid("values", "missing")
+			return invalid("values", "missing", "缺少")
 		}
 		return oneOf("values", v, "android", "ios")
 	case "region":
 		if v == "" || strings.Trim(v, "0123456789") != "" {
-			return invalid("values", "%q; the vendor's numeric code of the region", v)
+			return invalid("values", "%q; the vendor's numeric code of the region", "%q；应为个推的数字地区编码", v)
 		}
 		return text("values", v, 32)
 	case "custom_tag":
@@ -101,7 +101,7 @@ func (FastTag) Endpoint() Endpoint { return AppFastTag }
 func (FastTag) Path() string       { return AppFastTag.Name }
 
 func (r FastTag) Body() ([]byte, error) {
-	if err := first(requestID(r.RequestID, false), ValidTag(r.Tag), r.Push.validate()); err != nil {
+	if err := every(requestID(r.RequestID, false), ValidTag(r.Tag), r.Push.validate()); err != nil {
 		return nil, err
 	}
 	return encode(r.Push.to(map[string]string{"fast_custom_tag": r.Tag}))

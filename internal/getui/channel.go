@@ -97,7 +97,7 @@ func (c *Channel) validate() error {
 	if c == nil {
 		return nil
 	}
-	return first(c.Android.validate(), c.IOS.validate(), c.Harmony.validate())
+	return every(c.Android.validate(), c.IOS.validate(), c.Harmony.validate())
 }
 
 func count(has ...bool) (n int) {
@@ -115,16 +115,16 @@ func (a *Android) validate() error {
 	}
 	u := &a.Ups
 	if n := count(u.Notification != nil, u.Transmission != "", u.Revoke != nil); n != 1 {
-		return invalid("android.ups", "%d of notification, transmission and revoke; exactly one", n)
+		return invalid("android.ups", "%d of notification, transmission and revoke; exactly one", "notification、transmission、revoke 有 %d 个；只能有一个", n)
 	}
 	if u.Revoke != nil {
 		return identifier("android.ups.revoke.old_task_id", u.Revoke.OldTaskID)
 	}
 	if n := u.Notification; n != nil {
 		if n.NotifyID == nil {
-			return invalid("android.ups.notify_id", "missing; it makes a repeat replace the first notification")
+			return invalid("android.ups.notify_id", "missing; it makes a repeat replace the first notification", "缺少；有了它，重发的通知会覆盖前一条")
 		}
-		return first(needed("android.ups.title", n.Title, MaxTitle), needed("android.ups.body", n.Body, MaxText),
+		return every(needed("android.ups.title", n.Title, MaxTitle), needed("android.ups.body", n.Body, MaxText),
 			clicks(n.ClickType, n.Intent, n.URL, n.Payload, "intent", "url", "payload", "payload_custom", "startapp", "none"),
 			between("android.ups.notify_id", n.NotifyID, 0, MaxNotifyID))
 	}
@@ -136,24 +136,24 @@ func (i *IOS) validate() error {
 		return nil
 	}
 	if i.Aps.Alert != nil && i.CollapseID == "" {
-		return invalid("apns-collapse-id", "missing; it makes a repeat replace the first notification")
+		return invalid("apns-collapse-id", "missing; it makes a repeat replace the first notification", "缺少；有了它，重发的通知会覆盖前一条")
 	}
 	if len(i.Multimedia) > MaxMultimedia {
-		return invalid("multimedia", "%d; at most %d", len(i.Multimedia), MaxMultimedia)
+		return invalid("multimedia", "%d; at most %d", "%d；最多 %d", len(i.Multimedia), MaxMultimedia)
 	}
 	for _, m := range i.Multimedia {
 		if m.URL == "" {
-			return invalid("multimedia.url", "missing")
+			return invalid("multimedia.url", "missing", "缺少")
 		}
-		if err := first(address("multimedia.url", m.URL, MaxURL), between("multimedia.type", &m.Type, 1, 3)); err != nil {
+		if err := every(address("multimedia.url", m.URL, MaxURL), between("multimedia.type", &m.Type, 1, 3)); err != nil {
 			return err
 		}
 	}
-	err := first(oneOf("ios.type", i.Type, "notify", "voip", "liveactivity"), payload("ios.payload", i.Payload), badge(i.AutoBadge),
+	err := every(oneOf("ios.type", i.Type, "notify", "voip", "liveactivity"), payload("ios.payload", i.Payload), badge(i.AutoBadge),
 		text("apns-collapse-id", i.CollapseID, MaxCollapse), between("content-available", i.Aps.ContentAvailable, 0, 1),
 		text("ios.sound", i.Aps.Sound, 64), text("ios.category", i.Aps.Category, 64), text("ios.thread-id", i.Aps.ThreadID, MaxText))
-	if a := i.Aps.Alert; err == nil && a != nil {
-		err = first(text("alert.title", a.Title, MaxTitle), text("alert.body", a.Body, MaxText), text("alert.subtitle", a.Subtitle, MaxText))
+	if a := i.Aps.Alert; a != nil {
+		err = every(err, text("alert.title", a.Title, MaxTitle), text("alert.body", a.Body, MaxText), text("alert.subtitle", a.Subtitle, MaxText))
 	}
 	return err
 }
@@ -169,7 +169,7 @@ func badge(s string) error {
 		bad = bad || r < '0' || r > '9'
 	}
 	if bad {
-		return invalid("auto_badge", "%q; like 5, +1 or -1", s)
+		return invalid("auto_badge", "%q; like 5, +1 or -1", "%q；应类似 5、+1 或 -1", s)
 	}
 	return nil
 }
@@ -179,21 +179,21 @@ func (h *Harmony) validate() error {
 		return nil
 	}
 	if n := count(h.Notification != nil, h.Transmission != "", h.Custom != "", h.Revoke != nil); n != 1 {
-		return invalid("harmony", "%d of notification, transmission, custom and revoke; exactly one", n)
+		return invalid("harmony", "%d of notification, transmission, custom and revoke; exactly one", "notification、transmission、custom、revoke 有 %d 个；只能有一个", n)
 	}
 	if h.Revoke != nil {
 		return identifier("harmony.revoke.old_task_id", h.Revoke.OldTaskID)
 	}
 	if n := h.Notification; n != nil {
 		if n.NotifyID == nil {
-			return invalid("harmony.notify_id", "missing; it makes a repeat replace the first notification")
+			return invalid("harmony.notify_id", "missing; it makes a repeat replace the first notification", "缺少；有了它，重发的通知会覆盖前一条")
 		}
 		if n.ClickType == "want" && n.Want == "" {
-			return invalid("harmony.want", "missing; click_type want needs it")
+			return invalid("harmony.want", "missing; click_type want needs it", "缺少；click_type 为 want 时必须有")
 		}
-		return first(needed("harmony.title", n.Title, MaxTitle), needed("harmony.body", n.Body, MaxText), text("harmony.category", n.Category, 50),
+		return every(needed("harmony.title", n.Title, MaxTitle), needed("harmony.body", n.Body, MaxText), text("harmony.category", n.Category, 50),
 			text("harmony.want", n.Want, MaxIntent), clicks(n.ClickType, "", "", n.Payload, "want", "startapp", "payload"),
 			between("harmony.notify_id", n.NotifyID, 0, MaxNotifyID))
 	}
-	return first(payload("harmony.transmission", h.Transmission), payload("harmony.custom", h.Custom))
+	return every(payload("harmony.transmission", h.Transmission), payload("harmony.custom", h.Custom))
 }

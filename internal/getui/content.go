@@ -1,6 +1,7 @@
 package getui
 
 import (
+	"errors"
 	"regexp"
 	"strconv"
 	"time"
@@ -66,23 +67,23 @@ func (m *Message) validate() error {
 		}
 	}
 	if kinds != 1 {
-		return invalid("push_message", "%d of notification, transmission and revoke; exactly one", kinds)
+		return invalid("push_message", "%d of notification, transmission and revoke; exactly one", "notification、transmission、revoke 有 %d 个；只能有一个", kinds)
 	}
 	if m.NetworkType != 0 && m.NetworkType != 1 {
-		return invalid("network_type", "%d; 0 or 1", m.NetworkType)
+		return invalid("network_type", "%d; 0 or 1", "%d；应为 0 或 1", m.NetworkType)
 	}
 	if m.Duration != "" {
 		w := windows.FindStringSubmatch(m.Duration)
 		if w == nil {
-			return invalid("duration", "%q; like 1700000000000-1700000700000", m.Duration)
+			return invalid("duration", "%q; like 1700000000000-1700000700000", "%q；应类似 1700000000000-1700000700000", m.Duration)
 		}
 		from, _ := strconv.ParseInt(w[1], 10, 64)
 		to, _ := strconv.ParseInt(w[2], 10, 64)
 		if to-from <= minWindow.Milliseconds() {
-			return invalid("duration", "%q; the ends more than %s apart", m.Duration, minWindow)
+			return invalid("duration", "%q; the ends more than %s apart", "%q；两端相差要大于 %s", m.Duration, minWindow)
 		}
 	}
-	return first(m.Notification.validate(), payload("transmission", m.Transmission), m.Revoke.validate())
+	return every(m.Notification.validate(), payload("transmission", m.Transmission), m.Revoke.validate())
 }
 
 func (r *Revoke) validate() error {
@@ -90,7 +91,7 @@ func (r *Revoke) validate() error {
 	case r == nil:
 		return nil
 	case r.Force:
-		return invalid("revoke.force", "it would remove every notification of the app when the task is not found")
+		return invalid("revoke.force", "it would remove every notification of the app when the task is not found", "找不到任务时，它会清除应用的全部通知")
 	}
 	return identifier("revoke.old_task_id", r.OldTaskID)
 }
@@ -100,15 +101,16 @@ func (n *Notification) validate() error {
 		return nil
 	}
 	if n.NotifyID == nil {
-		return invalid("notify_id", "missing; it makes a repeat replace the first notification")
+		return invalid("notify_id", "missing; it makes a repeat replace the first notification", "缺少；有了它，重发的通知会覆盖前一条")
 	}
+	var wrong []error
 	if n.BigText != "" && n.BigImage != "" {
-		return invalid("big_text", "excludes big_image")
+		wrong = append(wrong, invalid("big_text", "excludes big_image", "不能与 big_image 同时使用"))
 	}
 	if n.RedisplayFreq != nil && *n.RedisplayFreq != 0 && (*n.RedisplayFreq < 2 || *n.RedisplayFreq > 3) {
-		return invalid("redisplay_freq", "%d; 0, 2 or 3", *n.RedisplayFreq)
+		wrong = append(wrong, invalid("redisplay_freq", "%d; 0, 2 or 3", "%d；应为 0、2 或 3", *n.RedisplayFreq))
 	}
-	return first(
+	return every(errors.Join(wrong...),
 		needed("title", n.Title, MaxTitle), needed("body", n.Body, MaxText), text("big_text", n.BigText, MaxBigText),
 		address("big_image", n.BigImage, MaxURL), text("logo", n.Logo, 64), address("logo_url", n.LogoURL, 256),
 		text("channel_id", n.ChannelID, 64), text("channel_name", n.ChannelName, 64), between("channel_level", n.ChannelLevel, 0, 4),
@@ -121,9 +123,9 @@ func (n *Notification) validate() error {
 // clicks judges what a tap does: each kind needs its own field.
 func clicks(kind, intent, url, data string, kinds ...string) error {
 	if kind == "" {
-		return invalid("click_type", "missing")
+		return invalid("click_type", "missing", "缺少")
 	}
-	if err := first(oneOf("click_type", kind, kinds...), text("intent", intent, MaxIntent), address("url", url, MaxURL), payload("payload", data)); err != nil {
+	if err := every(oneOf("click_type", kind, kinds...), text("intent", intent, MaxIntent), address("url", url, MaxURL), payload("payload", data)); err != nil {
 		return err
 	}
 	need := map[string]string{"intent": intent, "url": url, "payload": data, "payload_custom": data}
@@ -132,7 +134,7 @@ func clicks(kind, intent, url, data string, kinds ...string) error {
 		if kind == "payload_custom" {
 			field = "payload"
 		}
-		return invalid(field, "missing; click_type %s needs it", kind)
+		return invalid(field, "missing; click_type %s needs it", "缺少；click_type 为 %s 时必须有", kind)
 	}
 	return nil
 }

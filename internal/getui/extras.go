@@ -7,7 +7,6 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"strings"
 )
 
 // Extras are a rule's own `getui` block: what the neutral keys of a rule do not say. They win over those.
@@ -79,18 +78,22 @@ func CheckExtras(raw json.RawMessage) error {
 	}
 	var v any
 	if err := json.Unmarshal(raw, &v); err != nil {
-		return invalid("getui", "is no JSON")
+		return invalid("getui", "is no JSON", "不是 JSON")
 	}
 	return errors.Join(checkShape("", v, reflect.TypeFor[Extras]())...)
 }
+
+// keysOf are the keys of the mappings whose keys are the vendor's words.
+var keysOf = map[string][]string{"strategy": channels, "android.options": makers}
 
 // checkShape compares a value with the type it is to become.
 func checkShape(path string, v any, t reflect.Type) (out []error) {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	wants := map[reflect.Kind]string{reflect.String: "a text", reflect.Int: "a whole number", reflect.Bool: "true or false", reflect.Map: "a mapping", reflect.Struct: "a mapping"}[t.Kind()]
-	wrong := []error{invalid(path, "want %s", wants)}
+	wants := map[reflect.Kind][2]string{reflect.String: {"want a text", "应为文字"}, reflect.Int: {"want a whole number", "应为整数"}, reflect.Bool: {"want true or false", "应为 true 或 false"},
+		reflect.Map: {"want a mapping", "应为一组配置项"}, reflect.Struct: {"want a mapping", "应为一组配置项"}}[t.Kind()]
+	wrong := []error{&InvalidError{Field: path, Reason: wants[0], ZH: wants[1]}}
 	switch t.Kind() {
 	case reflect.String:
 		if _, ok := v.(string); !ok {
@@ -110,6 +113,10 @@ func checkShape(path string, v any, t reflect.Type) (out []error) {
 			return wrong
 		}
 		for _, k := range slices.Sorted(maps.Keys(m)) {
+			if known := keysOf[path]; known != nil && !slices.Contains(known, k) {
+				out = append(out, unknown(join(path, k), known))
+				continue
+			}
 			out = append(out, checkShape(join(path, k), m[k], t.Elem())...)
 		}
 	case reflect.Struct:
@@ -121,7 +128,7 @@ func checkShape(path string, v any, t reflect.Type) (out []error) {
 		for _, k := range slices.Sorted(maps.Keys(m)) {
 			f, ok := fields[k]
 			if !ok {
-				out = append(out, invalid(join(path, k), "unknown; there are %s", strings.Join(slices.Sorted(maps.Keys(fields)), ", ")))
+				out = append(out, unknown(join(path, k), slices.Sorted(maps.Keys(fields))))
 				continue
 			}
 			out = append(out, checkShape(join(path, k), m[k], f)...)

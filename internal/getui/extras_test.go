@@ -10,8 +10,9 @@ func TestExtras(t *testing.T) {
 	for block, want := range map[string]string{
 		`{}`: "", ``: "", `{"strategy":{"ios":4},"ios":{"content-available":1}}`: "", `{"android":{"options":{"XM":{"/a":1,"/b":"x","/c":{"d":[1]}}}}}`: "",
 		`[]`: " want a mapping", `{"speed":"1"}`: "speed want a whole number", `{"speed":1.5}`: "speed want a whole number", `{"transmission":1}`: "transmission want true or false",
-		`{"notification":{"title":"x","logo":1},"a":2}`: "a unknown|notification.logo want a text|notification.title unknown",
-		`{"strategy":{"ios":"4"}}`:                      "strategy.ios want a whole number", `{"ios":{"thread_id":"x"}}`: "ios.thread_id unknown", `{`: "getui is no JSON",
+		`{"notification":{"title":"x","logo":1},"a":2}`: "a unknown key|notification.logo want a text|notification.title unknown key",
+		`{"strategy":{"ios":"4"}}`:                      "strategy.ios want a whole number", `{"ios":{"thread_id":"x"}}`: "ios.thread_id unknown key", `{"strategy":{"iso":4}}`: "strategy.iso unknown key",
+		`{"android":{"options":{"xm":{"/a":1},"FOO":{},"HO":{}}}}`: "android.options.FOO unknown key|android.options.xm unknown key", `{`: "getui is no JSON",
 	} {
 		var got []string
 		for _, bad := range Problems(CheckExtras([]byte(block))) {

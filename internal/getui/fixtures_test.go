@@ -298,7 +298,7 @@ func readSingle(body []byte) (Single, error) {
 			s.Target = ids[0]
 		}
 		if len(ids) > 1 {
-			return s, invalid(string(by), "%d", len(ids))
+			return s, invalid(string(by), "%d", "%d", len(ids))
 		}
 	}
 	return s, nil
@@ -394,13 +394,13 @@ func (f fixture) request(t *testing.T, ep Endpoint) (Request, error) {
 			Tag []Condition `json:"tag"`
 		}
 		err := json.Unmarshal(w.Audience, &to)
-		return Matching{to.Tag, w.Push}, first(wireErr, err)
+		return Matching{to.Tag, w.Push}, every(wireErr, err)
 	case AppFastTag:
 		var to struct {
 			Tag string `json:"fast_custom_tag"`
 		}
 		err := json.Unmarshal(w.Audience, &to)
-		return FastTag{to.Tag, w.Push}, first(wireErr, err)
+		return FastTag{to.Tag, w.Push}, every(wireErr, err)
 	case AliasBind, AliasUnbind:
 		var data struct {
 			List []Pair `json:"data_list"`

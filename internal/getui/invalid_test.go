@@ -45,7 +45,7 @@ func TestInvalidRequests(t *testing.T) {
 		{"ttl below", with(func(p *Push) { p.Settings.TTL = new(int64(-1)) }), with(func(p *Push) { p.Settings.TTL = new(int64(-2)) }), "ttl"},
 		{"ttl of a list", nil, StoreMessage{Push{Settings: &Settings{TTL: new(int64(-1))}, Message: Message{Transmission: "x"}}}, "ttl"},
 		{"strategy", with(func(p *Push) { p.Settings.Strategy = map[string]int{"hoshw": 4} }), with(func(p *Push) { p.Settings.Strategy = map[string]int{"ios": 5} }), "strategy.ios"},
-		{"a channel of no table", nil, with(func(p *Push) { p.Settings.Strategy = map[string]int{"nokia": 1} }), "strategy"},
+		{"a channel of no table", nil, with(func(p *Push) { p.Settings.Strategy = map[string]int{"nokia": 1} }), "strategy.nokia"},
 		{"speed", nil, with(func(p *Push) { p.Settings.Speed = -1 }), "speed"},
 		{"title", with(func(p *Push) { p.Message.Notification.Title = strings.Repeat("标", 50) }), with(func(p *Push) { p.Message.Notification.Title = strings.Repeat("标", 51) }), "title"},
 		{"body", with(func(p *Push) { p.Message.Notification.Body = strings.Repeat("文", 256) }), with(func(p *Push) { p.Message.Notification.Body = strings.Repeat("文", 257) }), "body"},

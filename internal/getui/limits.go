@@ -46,12 +46,23 @@ const (
 const MaxTTL = 72 * time.Hour
 
 // InvalidError says which field of a request breaks the contract.
-type InvalidError struct{ Field, Reason string }
+type InvalidError struct {
+	Field, Reason string
+	ZH            string   // the reason in Chinese: the same to readers of rule files
+	Known         []string // what could stand in the place of an unknown key
+}
 
 func (e *InvalidError) Error() string { return "getui: " + e.Field + ": " + e.Reason }
 
-func invalid(field, format string, args ...any) error {
-	return &InvalidError{field, fmt.Sprintf(format, args...)}
+// invalid says it in both languages, from the same arguments.
+func invalid(field, en, zh string, args ...any) error {
+	return &InvalidError{Field: field, Reason: fmt.Sprintf(en, args...), ZH: fmt.Sprintf(zh, args...)}
+}
+
+// unknown refuses a key that is none of those that there are.
+func unknown(field string, known []string) error {
+	all := strings.Join(known, ", ")
+	return &InvalidError{Field: field, Reason: "unknown key; there are " + all, ZH: "没有这一项；可用：" + all, Known: known}
 }
 
 // Problems are the findings in an error of this package.
@@ -69,30 +80,23 @@ func Problems(err error) []*InvalidError {
 	return nil
 }
 
-// first is the first error there is.
-func first(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
+// every is all that is wrong; nil when nothing is.
+func every(errs ...error) error { return errors.Join(errs...) }
 
 // text bounds a text in characters; empty is fine.
 func text(field, s string, most int) error {
 	if !utf8.ValidString(s) {
-		return invalid(field, "is not UTF-8")
+		return invalid(field, "is not UTF-8", "不是 UTF-8")
 	}
 	if n := utf8.RuneCountInString(s); n > most {
-		return invalid(field, "%d characters; at most %d", n, most)
+		return invalid(field, "%d characters; at most %d", "%d 个字符；最多 %d 个", n, most)
 	}
 	return nil
 }
 
 func needed(field, s string, most int) error {
 	if s == "" {
-		return invalid(field, "missing")
+		return invalid(field, "missing", "缺少")
 	}
 	return text(field, s, most)
 }
@@ -100,7 +104,7 @@ func needed(field, s string, most int) error {
 // payload is a text for the app, bounded in characters and in bytes.
 func payload(field, s string) error {
 	if len(s) > MaxPayload {
-		return invalid(field, "%d bytes; at most %d", len(s), MaxPayload)
+		return invalid(field, "%d bytes; at most %d", "%d 字节；最多 %d 字节", len(s), MaxPayload)
 	}
 	return text(field, s, MaxPayload)
 }
@@ -111,14 +115,14 @@ func address(field, s string, most int) error {
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme == "" || u.Host == "" && u.Opaque == "" && u.Path == "" {
-		return invalid(field, "is no address")
+		return invalid(field, "is no address", "不是网址")
 	}
 	return text(field, s, most)
 }
 
 func between(field string, n *int, least, most int) error {
 	if n != nil && (*n < least || *n > most) {
-		return invalid(field, "%d; from %d to %d", *n, least, most)
+		return invalid(field, "%d; from %d to %d", "%d；应在 %d 到 %d 之间", *n, least, most)
 	}
 	return nil
 }
@@ -127,7 +131,7 @@ func oneOf(field, s string, words ...string) error {
 	if s == "" || slices.Contains(words, s) {
 		return nil
 	}
-	return invalid(field, "%q; one of %s", s, strings.Join(words, ", "))
+	return invalid(field, "%q; one of %s", "%q；可用：%s", s, strings.Join(words, ", "))
 }
 
 var requestIDs = regexp.MustCompile(`^[A-Za-z0-9_-]{10,32}$`)
@@ -136,17 +140,17 @@ func requestID(s string, optional bool) error {
 	if s == "" && optional || requestIDs.MatchString(s) {
 		return nil
 	}
-	return invalid("request_id", "%q; 10 to 32 of A-Z a-z 0-9 _ -", s)
+	return invalid("request_id", "%q; 10 to 32 of A-Z a-z 0-9 _ -", "%q；应为 10 到 32 个 A-Z a-z 0-9 _ -", s)
 }
 
 var groups = regexp.MustCompile(`^[A-Za-z0-9_-]{0,100}$`)
 
 func groupName(s string) error {
 	if len(s) > MaxGroup {
-		return invalid("group_name", "%d characters; at most %d", len(s), MaxGroup)
+		return invalid("group_name", "%d characters; at most %d", "%d 个字符；最多 %d 个", len(s), MaxGroup)
 	}
 	if !groups.MatchString(s) {
-		return invalid("group_name", "%q; only A-Z a-z 0-9 _ -", s)
+		return invalid("group_name", "%q; only A-Z a-z 0-9 _ -", "%q；只能用 A-Z a-z 0-9 _ -", s)
 	}
 	return nil
 }
@@ -157,11 +161,11 @@ func ValidCID(s string) error { return identifier("cid", s) }
 func identifier(field, s string) error {
 	switch {
 	case s == "":
-		return invalid(field, "missing")
+		return invalid(field, "missing", "缺少")
 	case len(s) > maxID:
-		return invalid(field, "%d characters; at most %d", len(s), maxID)
+		return invalid(field, "%d characters; at most %d", "%d 个字符；最多 %d 个", len(s), maxID)
 	case strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(",/?#%", r) }):
-		return invalid(field, "%q; visible ASCII without , / ? # %%", s)
+		return invalid(field, "%q; visible ASCII without , / ? # %%", "%q；只能用可见的 ASCII 字符，不含 , / ? # %%", s)
 	}
 	return nil
 }
@@ -172,7 +176,7 @@ func ValidAlias(s string) error {
 		return err
 	}
 	if strings.ContainsFunc(s, func(r rune) bool { return !word(r) }) {
-		return invalid("alias", "%q; letters, digits, _ and Chinese characters", s)
+		return invalid("alias", "%q; letters, digits, _ and Chinese characters", "%q；只能用字母、数字、_ 和汉字", s)
 	}
 	return nil
 }
@@ -187,7 +191,7 @@ func ValidTag(s string) error {
 		return err
 	}
 	if strings.ContainsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
-		return invalid("custom_tag", "%q; no blanks", s)
+		return invalid("custom_tag", "%q; no blanks", "%q；不能有空格", s)
 	}
 	return nil
 }
@@ -195,10 +199,10 @@ func ValidTag(s string) error {
 // list holds 1 to most ids, each valid, none twice.
 func list(field string, ids []string, most int, valid func(string) error) error {
 	if len(ids) == 0 {
-		return invalid(field, "missing")
+		return invalid(field, "missing", "缺少")
 	}
 	if len(ids) > most {
-		return invalid(field, "%d; at most %d", len(ids), most)
+		return invalid(field, "%d; at most %d", "%d；最多 %d", len(ids), most)
 	}
 	seen := make(map[string]bool, len(ids))
 	for _, id := range ids {
@@ -206,7 +210,7 @@ func list(field string, ids []string, most int, valid func(string) error) error 
 			return err
 		}
 		if seen[id] {
-			return invalid(field, "%q is there twice", id)
+			return invalid(field, "%q is there twice", "%q 出现了两次", id)
 		}
 		seen[id] = true
 	}

@@ -13,7 +13,7 @@ type Push struct {
 }
 
 func (p *Push) validate() error {
-	return first(text("task_name", p.TaskName, MaxGroup), groupName(p.GroupName), p.Settings.validate(), p.Message.validate(), p.Channel.validate())
+	return every(text("task_name", p.TaskName, MaxGroup), groupName(p.GroupName), p.Settings.validate(), p.Message.validate(), p.Channel.validate())
 }
 
 // onWire is a push with its audience.
@@ -47,7 +47,7 @@ func (b By) Valid(target string) error {
 	case ByAlias:
 		return ValidAlias(target)
 	}
-	return invalid("audience", "users are named by cid or by alias")
+	return invalid("audience", "users are named by cid or by alias", "用户用 cid 或 alias 指定")
 }
 
 func (b By) audience(targets ...string) map[By][]string { return map[By][]string{b: targets} }
@@ -81,7 +81,7 @@ func (r Single) Endpoint() Endpoint { return r.By.endpoint(SingleAlias, SingleCI
 func (r Single) Path() string       { return r.Endpoint().Name }
 
 func (r Single) validate() error {
-	return first(requestID(r.RequestID, false), r.By.Valid(r.Target), r.Push.validate())
+	return every(requestID(r.RequestID, false), r.By.Valid(r.Target), r.Push.validate())
 }
 
 func (r Single) Body() ([]byte, error) {
@@ -124,7 +124,7 @@ func (r Batch) Body() ([]byte, error) {
 			return nil, err
 		}
 		if ids[it.RequestID] {
-			return nil, invalid("request_id", "%q is there twice: the vendor would drop one of the two", it.RequestID)
+			return nil, invalid("request_id", "%q is there twice: the vendor would drop one of the two", "%q 出现了两次：个推会丢掉其中一个", it.RequestID)
 		}
 		ids[it.RequestID] = true
 		wire.Messages = append(wire.Messages, it.Push.to(r.By.audience(it.Target)))
@@ -140,9 +140,9 @@ func (StoreMessage) Path() string       { return ListMessage.Name }
 
 func (r StoreMessage) Body() ([]byte, error) {
 	if s := r.Settings; s != nil && s.TTL != nil && *s.TTL < 0 {
-		return nil, invalid("ttl", "-1: how long such a message can be sent is not documented")
+		return nil, invalid("ttl", "-1: how long such a message can be sent is not documented", "-1：文档没有说明这样的消息能发多久")
 	}
-	if err := first(requestID(r.RequestID, true), r.Push.validate()); err != nil {
+	if err := every(requestID(r.RequestID, true), r.Push.validate()); err != nil {
 		return nil, err
 	}
 	return encode(r.Push.to(nil))
@@ -159,7 +159,7 @@ func (r List) Endpoint() Endpoint { return r.By.endpoint(ListAlias, ListCID) }
 func (r List) Path() string       { return r.Endpoint().Name }
 
 func (r List) Body() ([]byte, error) {
-	if err := first(identifier("taskid", r.TaskID), list(string(r.By), r.Targets, MaxList, r.By.Valid)); err != nil {
+	if err := every(identifier("taskid", r.TaskID), list(string(r.By), r.Targets, MaxList, r.By.Valid)); err != nil {
 		return nil, err
 	}
 	return encode(struct {

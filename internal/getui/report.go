@@ -90,7 +90,7 @@ func (GroupReport) Endpoint() Endpoint { return ReportGroup }
 func (r GroupReport) Path() string     { return "/report/push/task_group/" + segment(r.Group) }
 
 func (r GroupReport) Body() ([]byte, error) {
-	return nil, first(needed("group_name", r.Group, MaxGroup), groupName(r.Group))
+	return nil, every(needed("group_name", r.Group, MaxGroup), groupName(r.Group))
 }
 
 func (r GroupReport) Decode(a *Answer) (map[string]Report, error) { return reports(r, a) }
@@ -99,7 +99,7 @@ var days = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}$`)
 
 func day(s string) error {
 	if _, err := time.Parse(time.DateOnly, s); err != nil || !days.MatchString(s) {
-		return invalid("date", "%q; like 2026-11-28", s)
+		return invalid("date", "%q; like 2026-11-28", "%q；应类似 2026-11-28", s)
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ func encode(v any) ([]byte, error) {
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
-		return nil, invalid("body", "cannot be encoded")
+		return nil, invalid("body", "cannot be encoded", "无法编码")
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }

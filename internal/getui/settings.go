@@ -1,6 +1,7 @@
 package getui
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -20,6 +21,10 @@ type Settings struct {
 // channels of a strategy.
 var channels = []string{"default", "ios", "hw", "xm", "mz", "op", "vv", "st", "hx", "hwq", "ho", "hoshw"}
 
+// makers are the phone makers whose channels have options of their own. The vendor's list is open: these are its examples, and whoever else
+// has a channel in a strategy.
+var makers = []string{"HW", "XM", "OP", "VV", "MZ", "HO", "ST", "HX", "HWQ", "HOSHW"}
+
 // TTL is a time as Settings hold it, at most MaxTTL.
 func TTL(d time.Duration) *int64 {
 	ms := min(d, MaxTTL).Milliseconds()
@@ -31,18 +36,18 @@ func (s *Settings) validate() error {
 		return nil
 	}
 	if s.TTL != nil && (*s.TTL < -1 || *s.TTL > MaxTTL.Milliseconds()) {
-		return invalid("ttl", "%d ms; from -1 to %d", *s.TTL, MaxTTL.Milliseconds())
+		return invalid("ttl", "%d ms; from -1 to %d", "%d 毫秒；应在 -1 到 %d 之间", *s.TTL, MaxTTL.Milliseconds())
 	}
+	var wrong []error
 	for _, k := range slices.Sorted(maps.Keys(s.Strategy)) {
-		if err := oneOf("strategy", k, channels...); err != nil {
-			return err
-		}
-		if v := s.Strategy[k]; k == "" || v < 1 || v > 4 {
-			return invalid("strategy."+k, "%d; from 1 to 4", v)
+		if !slices.Contains(channels, k) {
+			wrong = append(wrong, unknown("strategy."+k, channels))
+		} else if v := s.Strategy[k]; v < 1 || v > 4 {
+			wrong = append(wrong, invalid("strategy."+k, "%d; from 1 to 4", "%d；应在 1 到 4 之间", v))
 		}
 	}
 	if s.Speed < 0 {
-		return invalid("speed", "%d; 0 or more", s.Speed)
+		wrong = append(wrong, invalid("speed", "%d; 0 or more", "%d；不能小于 0", s.Speed))
 	}
-	return first(text("custom_callback", s.CustomCallback, MaxPayload), between("active_days", s.ActiveDays, 3, 15))
+	return every(errors.Join(wrong...), text("custom_callback", s.CustomCallback, MaxPayload), between("active_days", s.ActiveDays, 3, 15))
 }

@@ -26,11 +26,11 @@ func (SetTags) Endpoint() Endpoint { return TagSet }
 func (r SetTags) Path() string     { return "/user/custom_tag/cid/" + segment(r.CID) }
 
 func (r SetTags) Body() ([]byte, error) {
-	if err := first(ValidCID(r.CID), list("custom_tag", r.Tags, MaxTags, ValidTag)); err != nil {
+	if err := every(ValidCID(r.CID), list("custom_tag", r.Tags, MaxTags, ValidTag)); err != nil {
 		return nil, err
 	}
 	if n := utf8.RuneCountInString(strings.Join(r.Tags, " ")); n > MaxTagsLength {
-		return nil, invalid("custom_tag", "%d characters together; at most %d", n, MaxTagsLength)
+		return nil, invalid("custom_tag", "%d characters together; at most %d", "合计 %d 个字符；最多 %d 个", n, MaxTagsLength)
 	}
 	return encode(map[string][]string{"custom_tag": r.Tags})
 }
@@ -56,7 +56,7 @@ func (r RemoveTag) Path() string          { return "/user/custom_tag/batch/" + s
 func (r RemoveTag) Body() ([]byte, error) { return tagged(r.Tag, r.CIDs) }
 
 func tagged(tag string, cids []string) ([]byte, error) {
-	if err := first(ValidTag(tag), list("cid", cids, MaxTagCIDs, ValidCID)); err != nil {
+	if err := every(ValidTag(tag), list("cid", cids, MaxTagCIDs, ValidCID)); err != nil {
 		return nil, err
 	}
 	return encode(map[string][]string{"cid": cids})

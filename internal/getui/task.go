@@ -72,7 +72,7 @@ func (GetDetail) Endpoint() Endpoint { return TaskDetail }
 func (r GetDetail) Path() string     { return "/task/detail/" + segment(r.CID) + "/" + segment(r.TaskID) }
 
 func (r GetDetail) Body() ([]byte, error) {
-	return nil, first(ValidCID(r.CID), identifier("taskid", r.TaskID))
+	return nil, every(ValidCID(r.CID), identifier("taskid", r.TaskID))
 }
 
 // Step is one thing that happened to a message.

@@ -72,9 +72,9 @@ func (r SetBadge) Path() string { return "/user/badge/cid/" + segment(r.CIDs...)
 
 func (r SetBadge) Body() ([]byte, error) {
 	if r.Badge == "" {
-		return nil, invalid("badge", "missing")
+		return nil, invalid("badge", "missing", "缺少")
 	}
-	if err := first(list("cid", r.CIDs, MaxBadge, ValidCID), badge(r.Badge)); err != nil {
+	if err := every(list("cid", r.CIDs, MaxBadge, ValidCID), badge(r.Badge)); err != nil {
 		return nil, err
 	}
 	return encode(map[string]string{"badge": r.Badge})

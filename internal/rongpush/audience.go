@@ -107,7 +107,7 @@ func tagItems(all, some, none []string) (items []tagItem) {
 }
 
 func everyoneRefused(field string) error {
-	return invalid(field, "as wide as everybody; the account must allow it (allow: [everyone])")
+	return refuse(field, "as wide as everybody; the account must allow it (allow: [everyone])", "等于发给所有人，账号要先允许（allow: [everyone]）")
 }
 
 // platformList checks and sorts the platforms into the order of Platforms.

@@ -100,12 +100,12 @@ func ValidTag(s string) error { return validTag("tag", s) }
 
 func validTag(field, s string) error {
 	if s == "" || len(s) > MaxTagBytes {
-		return invalid(field, "%q has %d bytes; want 1 to %d (13 Han characters)", s, len(s), MaxTagBytes)
+		return refuse(field, "%[1]q has %[2]d bytes; want 1 to %[3]d (13 Han characters)", "%[1]q 长 %[2]d 字节，应为 1 到 %[3]d（13 个汉字）", s, len(s), MaxTagBytes)
 	}
 	if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsNumber(r) && r != '_' && r != '-'
 	}) {
-		return invalid(field, "%q: want only letters, digits, _ and -", s)
+		return refuse(field, "%q: want only letters, digits, _ and -", "%q：只能用文字、数字、_ 和 -", s)
 	}
 	return nil
 }

@@ -97,10 +97,10 @@ func (m Message) validate() error {
 		return err
 	}
 	if m.Content == "" || len(m.Content) > MaxContentBytes {
-		return invalid("content", "%d bytes; want 1 to %d", len(m.Content), MaxContentBytes)
+		return refuse("content", "%d bytes; want 1 to %d", "长 %d 字节，应为 1 到 %d", len(m.Content), MaxContentBytes)
 	}
 	if !utf8.ValidString(m.Content) {
-		return invalid("content", "not valid UTF-8")
+		return refuse("content", "not valid UTF-8", "不是 UTF-8")
 	}
 	t, builtin := messageTypes[m.Type]
 	if !builtin {
@@ -108,7 +108,7 @@ func (m Message) validate() error {
 	}
 	var content map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(m.Content), &content); err != nil || content == nil {
-		return invalid("content", "%s wants a JSON object", m.Type)
+		return refuse("content", "%s wants a JSON object", "%s 应为 JSON 对象", m.Type)
 	}
 	return t.check(m.Type, content, nil)
 }

@@ -126,7 +126,7 @@ func (n Notification) wire() *notificationWire {
 
 func (n Notification) validate(at, textName string) error {
 	if n.Text == "" {
-		return invalid(at+"."+textName, "missing")
+		return refuse(at+"."+textName, "missing", "缺少")
 	}
 	return every(
 		text(at+".title", n.Title, MaxTitle),

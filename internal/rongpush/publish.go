@@ -134,7 +134,7 @@ func pushFields(f *form, content, data string, contentAvailable *int, ext *PushE
 		return nil
 	}
 	if ext.TemplateID != "" && content != "" {
-		return invalid("pushExt.templateId", "has no effect beside pushContent")
+		return refuse("pushExt.templateId", "has no effect beside pushContent", "有 pushContent 时不起作用")
 	}
 	s, err := ext.encode()
 	if err != nil {

@@ -116,7 +116,7 @@ func (p PushExt) encode() (string, error) {
 func (p PushExt) validate() error {
 	const at = "pushExt.pushConfigs"
 	if p.TemplateID != "" && p.Title != "" {
-		return invalid("pushExt.templateId", "has no effect beside a title")
+		return refuse("pushExt.templateId", "has no effect beside a title", "有标题时不起作用")
 	}
 	err := every(text("pushExt.title", p.Title, MaxTitle), text("pushExt.templateId", p.TemplateID, maxShortBytes),
 		zeroOne("pushExt.forceShowPushContent", p.ForceShowPushContent))

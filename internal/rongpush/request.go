@@ -55,7 +55,7 @@ func compactJSON(v any) ([]byte, error) {
 
 func bounded(b []byte, contentType string) ([]byte, string, error) {
 	if len(b) > MaxBodyBytes {
-		return nil, "", invalid("body", "%d bytes; at most %d", len(b), MaxBodyBytes)
+		return nil, "", refuse("body", "%d bytes; at most %d", "长 %d 字节，最多 %d", len(b), MaxBodyBytes)
 	}
 	return b, contentType, nil
 }

@@ -178,8 +178,14 @@ func lint(w *wording, marks []mark, s *scope) (slip, bool) {
 			for end < len(marks) && marks[end].text != ")" {
 				end++
 			}
-			if end < len(marks) && slices.ContainsFunc(marks[i+2:end], func(x mark) bool { return x.text == "," }) {
-				return fail(next.from, marks[end].to, "N219", "a list stands in square brackets", "列表要用方括号", listText(marks[i+2:end]))
+			inside := marks[i+2 : min(end, len(marks))]
+			if slices.ContainsFunc(inside, func(x mark) bool {
+				return x.kind == sign && (wide[x.text] != "" || strings.Contains(chineseQuotes, x.text))
+			}) {
+				continue // is mended first, so that the list which is shown can be written as it is
+			}
+			if end < len(marks) && slices.ContainsFunc(inside, func(x mark) bool { return x.text == "," }) {
+				return fail(next.from, marks[end].to, "N219", "a list stands in square brackets", "列表要用方括号", listText(inside))
 			}
 		default:
 			if found, from, to, code, en, zh, fix := habit(marks, i, s); found {

@@ -48,7 +48,14 @@ func (l *loader) text(n *diag.Node, s *scope) *template {
 	}
 	t, wrong := parse(src, false)
 	for _, e := range wrong {
-		n.ErrorAt(e.from, e.to, e.code, e.msg, e.hint)
+		d := n.ErrorAt(e.from, e.to, e.code, e.msg, e.hint)
+		if e.fix == "" {
+			continue
+		}
+		fix, placed := n.Inside(e.fix)
+		if d.Hint = (diag.Text{EN: "write `" + fix + "`", ZH: "写成 `" + fix + "`"}); placed {
+			d.Fix = fix
+		}
 	}
 	good := len(wrong) == 0
 	if good {

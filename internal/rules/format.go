@@ -84,7 +84,7 @@ func repair(files []File, opt Options) ([]File, map[string]int) {
 }
 
 // markCode are the findings whose Fix replaces a full-width mark.
-var markCode = map[string]bool{"N103": true, "N207": true, "N211": true, "N115": true}
+var markCode = map[string]bool{"N103": true, "N207": true, "N211": true, "N115": true, "N301": true}
 
 // replaced puts a finding's cure in its place; false when there is no full-width mark in it, or when the file is worse afterwards.
 func replaced(data []byte, d diag.Diagnostic) ([]byte, bool) {

@@ -185,8 +185,32 @@ func TestFormatRepairsTheIndentationOfEachLine(t *testing.T) {
 func TestFormatRepairsMarks(t *testing.T) {
 	catalogue := File{"events.yaml", readFile(t, "testdata/events.yaml")}
 	head := "version: 1\nrules:\n  - name: x-y\n    event: order.paid\n    mode: live\n    class: service\n"
-	in := head + "    when: amount > 1，000\n    push: {body: “你好”, title: \"t\"}\n    limits: ｛quiet: 22：00—08：00, per_user: １ in 24h， expire: １h｝\n"
-	want := head + "    when: amount > 1000\n    push: {body: \"你好\", title: \"t\"}\n    limits: {quiet: 22:00-08:00, per_user: 1 in 24h, expire: 1h}\n"
+	in := head + "    when: amount > 1，000\n    push: {body: “你好”, title: \"${amount｜money}\"}\n    limits: ｛quiet: 22：00—08：00, per_user: １ in 24h， expire: １h｝\n"
+	want := head + "    when: amount > 1000\n    push: {body: \"你好\", title: \"${amount|money}\"}\n    limits: {quiet: 22:00-08:00, per_user: 1 in 24h, expire: 1h}\n"
+	if out := format(t, []File{catalogue, {"r.yaml", []byte(in)}})["r.yaml"]; out != want {
+		t.Errorf("got\n%s\nwant\n%s", out, want)
+	}
+}
+
+// In a hole as well, as the marks around its text need it; what is quoted in it stays.
+func TestFormatRepairsHoles(t *testing.T) {
+	catalogue := File{"events.yaml", readFile(t, "testdata/events.yaml")}
+	head := "version: 1\nrules:\n  - name: x-y\n    event: order.paid\n    mode: live\n    class: service\n    when: level in "
+	in := head + `(“vip”，“svip”)
+    push:
+      title: "${city | default(“亲”)}，${city ｜ default（"（｜）"）}"
+      body: |
+        ${city | default(“亲”)}
+      link: '${city | default("亲”)}'
+`
+	in = strings.Replace(in, `（"（｜）"）`, `（\"（｜）\"）`, 1)
+	want := head + `("vip","svip")
+    push:
+      title: "${city | default(\"亲\")}，${city | default(\"（｜）\")}"
+      body: |
+        ${city | default(“亲”)}
+      link: '${city | default("亲")}'
+`
 	if out := format(t, []File{catalogue, {"r.yaml", []byte(in)}})["r.yaml"]; out != want {
 		t.Errorf("got\n%s\nwant\n%s", out, want)
 	}

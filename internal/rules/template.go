@@ -3,6 +3,7 @@ package rules
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -77,6 +78,7 @@ type templateError struct {
 	from, to  int
 	code      string
 	msg, hint diag.Text
+	fix       string // what stands there when it is mended, before the marks around the text are minded; the hint shows it
 }
 
 func (e *templateError) Error() string { return e.msg.EN }
@@ -133,7 +135,7 @@ func parse(src string, filled bool) (t *template, wrong []*templateError) {
 			}
 			i = end
 		case r[i] == '$' && i+1 < len(r) && r[i+1] == '｛':
-			wrong = append(wrong, &templateError{i, i + 2, "N301", diag.Text{EN: "a full-width brace `｛`", ZH: "这里是全角花括号 `｛`"}, diag.Text{EN: "write `${...}`", ZH: "改成半角 `${...}`"}})
+			wrong = append(wrong, &templateError{i, i + 2, "N301", diag.Text{EN: "a full-width brace `｛`", ZH: "这里是全角花括号 `｛`"}, diag.Text{EN: "write `${...}`", ZH: "改成半角 `${...}`"}, ""})
 			i++
 		default:
 			lit.WriteRune(r[i])
@@ -146,6 +148,7 @@ func parse(src string, filled bool) (t *template, wrong []*templateError) {
 // closing finds the brace that ends a hole, skipping quoted arguments.
 func closing(r []rune, from int) (int, *templateError) {
 	var quote rune
+	open := from // behind the quotation mark
 	for i := from; i < len(r); i++ {
 		switch {
 		case quote != 0 && r[i] == '\\':
@@ -155,22 +158,67 @@ func closing(r []rune, from int) (int, *templateError) {
 				quote = 0
 			}
 		case r[i] == '"' || r[i] == '\'':
-			quote = r[i]
+			quote, open = r[i], i+1
 		case r[i] == '}':
 			return i, nil
 		case r[i] == '｝' || r[i] == '{':
-			return 0, &templateError{i, i + 1, "N301", diag.Text{EN: "`" + string(r[i]) + "` inside a hole", ZH: "`${...}` 里不能有 `" + string(r[i]) + "`"}, diag.Text{EN: "a hole ends with `}`", ZH: "以半角 `}` 结束"}}
+			return 0, &templateError{i, i + 1, "N301", diag.Text{EN: "`" + string(r[i]) + "` inside a hole", ZH: "`${...}` 里不能有 `" + string(r[i]) + "`"}, diag.Text{EN: "a hole ends with `}`", ZH: "以半角 `}` 结束"}, ""}
 		}
 	}
-	return 0, &templateError{max(0, from-2), len(r), "N301", diag.Text{EN: "this hole is not closed", ZH: "`${` 没有对应的 `}`"}, diag.Text{EN: "end it with `}`; literal text is `$${`", ZH: "请加上 `}`；要写 `${` 本身请用 `$${`"}}
+	if quote != 0 {
+		if i := slices.IndexFunc(r[open:], func(c rune) bool { return strings.ContainsRune(chineseQuotes, c) }); i >= 0 {
+			return 0, &templateError{open + i, open + i + 1, "N301", diag.Text{EN: "the text ends with a Chinese quotation mark", ZH: "文字的右边是中文引号"}, diag.Text{}, string(quote)}
+		}
+		for i := open - 1; i >= from; i-- {
+			if strings.ContainsRune(chineseQuotes, r[i]) {
+				return 0, &templateError{i, i + 1, "N301", diag.Text{EN: "the text begins with a Chinese quotation mark", ZH: "文字的左边是中文引号"}, diag.Text{}, string(quote)}
+			}
+		}
+	}
+	return 0, &templateError{max(0, from-2), len(r), "N301", diag.Text{EN: "this hole is not closed", ZH: "`${` 没有对应的 `}`"}, diag.Text{EN: "end it with `}`; literal text is `$${`", ZH: "请加上 `}`；要写 `${` 本身请用 `$${`"}, ""}
+}
+
+const chineseQuotes = "“”‘’「」『』＂＇"
+
+// narrowed gives a hole with the marks that a Chinese keyboard writes outside of texts as they are meant, rune by rune, and names them.
+func narrowed(r []rune, at int) (out []rune, wrong []*templateError) {
+	out = slices.Clone(r)
+	var quote rune
+	for i := 0; i < len(r); i++ {
+		c := r[i]
+		switch {
+		case quote != 0 && c == '\\':
+			i++
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '"' || c == '\'':
+			quote = c
+		case strings.ContainsRune("｜（）", c):
+			fix := map[rune]rune{'｜': '|', '（': '(', '）': ')'}[c]
+			wrong = append(wrong, &templateError{at + i, at + i + 1, "N301", diag.Text{EN: "a full-width mark `" + string(c) + "`", ZH: "这里是全角符号 `" + string(c) + "`"}, diag.Text{}, string(fix)})
+			out[i] = fix
+		case strings.ContainsRune("“‘「『＂＇", c):
+			end := closingMark(r, i+1)
+			if end < 0 {
+				continue
+			}
+			wrong = append(wrong, &templateError{at + i, at + end + 1, "N301", diag.Text{EN: "Chinese quotation marks", ZH: "这里是中文引号"}, diag.Text{}, quoteText(string(r[i+1 : end]))})
+			out[i], out[end] = '"', '"'
+			i = end
+		}
+	}
+	return out, wrong
 }
 
 func parseHole(r []rune, at int) (p part, wrong []*templateError) {
 	p = part{from: at, to: at + len(r)}
 	from, to := p.from, max(p.to, p.from+1) // of the filter at hand
 	fail := func(code, en, zh, hen, hzh string) {
-		wrong = append(wrong, &templateError{from, to, code, diag.Text{EN: en, ZH: zh}, diag.Text{EN: hen, ZH: hzh}})
+		wrong = append(wrong, &templateError{from, to, code, diag.Text{EN: en, ZH: zh}, diag.Text{EN: hen, ZH: hzh}, ""})
 	}
+	r, wrong = narrowed(r, at)
 	pieces, begins := splitHole(r)
 	p.ref = strings.TrimSpace(string(pieces[0]))
 	if p.ref == "" {

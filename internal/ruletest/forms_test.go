@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/ruletest"
 )
@@ -42,6 +43,27 @@ func TestEachFormOfExpectationPassesAndFails(t *testing.T) {
 		if !r.OK && (len(r.Diffs) == 0 || r.Diffs[0].Expected == "" || r.Diffs[0].Got == "") {
 			t.Errorf("%s/%s fails without saying how: %v", r.Rule, r.Name, r.Diffs)
 		}
+	}
+}
+
+// Nobody who reads Chinese has to read what was expected in English.
+func TestDifferencesAreToldInChinese(t *testing.T) {
+	var out strings.Builder
+	if err := forms(t, nil).WriteText(&out, diag.ZH, false); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for line := range strings.Lines(out.String()) {
+		for _, word := range []string{"     期望  ", "     实际  "} {
+			if rest, ok := strings.CutPrefix(line, word); ok {
+				if n++; rest[0] < 0x80 {
+					t.Errorf("%s", line)
+				}
+			}
+		}
+	}
+	if n < 40 || !strings.Contains(out.String(), "期望  一条推送：title ") {
+		t.Errorf("%d lines\n%s", n, out.String())
 	}
 }
 

@@ -48,6 +48,9 @@ func (t *Result) write(b *strings.Builder, lang diag.Lang) {
 		expected, got, because = "期望", "实际", "因为"
 	}
 	for _, d := range t.Diffs {
+		if lang == diag.ZH {
+			d.Expected, d.Got = inChinese(d.Expected), inChinese(d.Got)
+		}
 		fmt.Fprintf(b, "     %s  %s\n     %s  %s\n", expected, d.Expected, got, d.Got)
 		for l := range strings.Lines(d.Lines) {
 			b.WriteString("       " + l)
@@ -56,6 +59,24 @@ func (t *Result) write(b *strings.Builder, lang diag.Lang) {
 	for _, c := range t.because() {
 		fmt.Fprintf(b, "     %s  %s  %s  %s:%d:%d\n", because, runewidth.FillRight(c.Label(), 16), saw(&c), c.File, c.Line, c.Column)
 	}
+}
+
+// openings are how what is expected and what came begins; the rest are texts and keys of the file.
+var openings = []struct{ en, zh string }{
+	{"no match", "不匹配"}, {"nothing leaves", "没有请求发出"}, {"held: ", "暂缓："}, {"suppressed: ", "不发："}, {"dead letter: ", "死信："}, {"because ", "因为 "}, {"tags [", "标签 ["},
+	{"never leaves: ", "一直没有发出："}, {"leaves at ", "发出时间 "}, {"internal fault: ", "内部错误："}, {"no event but a dead letter: ", "不是可用的事件，成了死信："},
+	{"a push with ", "一条推送："}, {"a broadcast with ", "一条人群推送："}, {"a push", "一条推送"}, {"a broadcast", "一条人群推送"}, {"push to ", "推送给 "}, {"broadcast to ", "人群推送给 "},
+	{"push without ", "推送里没有 "}, {"broadcast without ", "人群推送里没有 "}, {"push ", "推送的 "}, {"broadcast ", "人群推送的 "},
+	{"the snapshot in ", "快照 "}, {"the snapshot", "快照"}, {"other requests; if they are meant: ", "请求与快照不同；确认无误请运行 "}, {"there is none yet: `notifier test --update` writes it", "还没有快照：运行 `notifier test --update` 生成"},
+}
+
+func inChinese(s string) string {
+	for _, o := range openings {
+		if rest, ok := strings.CutPrefix(s, o.en); ok {
+			return o.zh + rest
+		}
+	}
+	return s
 }
 
 // because are the clauses that decided the verdict of a failed test.
