@@ -112,7 +112,7 @@ func TestEveryAlertIsTested(t *testing.T) {
 // Each alert leads to a section of the runbook, in both languages, that says what to look at, how to decide, what to do, how to undo.
 func TestEveryAlertHasItsSectionOfTheRunbook(t *testing.T) {
 	const url = "https://github.com/notifier/notifier/blob/main/docs/runbook.md#"
-	steps := map[string][]string{"docs/runbook.md": {"Look", "[Dd]ecide", "[Dd]o", "Undo"}, "docs/runbook.zh-CN.md": {"看", "判断", "做", "撤回"}}
+	steps := map[string][]string{"docs/runbook.md": {"Look", "[Dd]ecide", "[Dd]o", "Undo"}, "docs/runbook.zh-CN.md": {"看", "判断", "做", "撤销"}}
 	for page, words := range steps {
 		text := string(read(t, page))
 		for _, a := range alerts(t) {
