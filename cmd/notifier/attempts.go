@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,9 +10,11 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/settings"
 )
@@ -50,7 +53,8 @@ func newAttemptsCmd() *cobra.Command {
 				return &exitError{exitUsage, fmt.Errorf("no attempt %q on record; next: notifier attempts", args[0])}
 			}
 			if format == "text" && len(args) == 1 {
-				format = "json"
+				printAttempt(cmd.OutOrStdout(), list[0], s)
+				return nil
 			}
 			return printAttempts(cmd.OutOrStdout(), format, list, s)
 		},
@@ -75,10 +79,7 @@ func printAttempts(out io.Writer, format string, list []*ledger.Attempt, s *sett
 		}
 		return nil
 	}
-	names := map[string]string{}
-	for _, a := range s.Accounts {
-		names[a.Vendor+":"+a.AppKey] = a.Name
-	}
+	names := accountNames(s)
 	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(w, "ATTEMPT\tTIME\tLANE\tENDPOINT\tCOST\tRULE\tSTATE\tINTENTS\tDETAIL")
 	for _, a := range list {
@@ -86,6 +87,70 @@ func printAttempts(out io.Writer, format string, list []*ledger.Attempt, s *sett
 			max(len(a.Members), len(a.Affected)), attemptText(a))
 	}
 	return w.Flush()
+}
+
+// accountNames are the names of the accounts by their identities, which the ledger has.
+func accountNames(s *settings.Settings) map[string]string {
+	names := map[string]string{}
+	for i := range s.Accounts {
+		names[app.Identity(&s.Accounts[i])] = s.Accounts[i].Name
+	}
+	return names
+}
+
+// printAttempt tells all that is on record of one call.
+func printAttempt(out io.Writer, a *ledger.Attempt, s *settings.Settings) {
+	row := func(key, text string) {
+		if text != "" {
+			fmt.Fprintf(out, "  %-11s %s\n", key, tame(text))
+		}
+	}
+	at := func(t time.Time) string {
+		if t.IsZero() {
+			return ""
+		}
+		return t.In(s.Zone).Format("2006-01-02 15:04:05.000 -07:00")
+	}
+	fmt.Fprintf(out, "attempt %s  %s/%s %s  %s\n", a.ID, cmp.Or(accountNames(s)[a.Account], a.Account), a.Lane, a.Endpoint, a.State)
+	row("started", at(a.At))
+	row("not after", at(a.NotAfter))
+	row("charged", strings.TrimSuffix(fmt.Sprintf("%d until %s", a.Weight, at(a.Until)), " until "))
+	row("rule", a.Rule)
+	row("title", a.Title)
+	if a.Code != 0 {
+		row("vendor code", strconv.Itoa(a.Code))
+	}
+	row("vendor id", a.VendorID)
+	row("message uid", a.MessageUID)
+	row("detail", attemptText(a))
+	if a.Try > 1 {
+		row("try", fmt.Sprintf("%d, the first at %s", a.Try, at(a.Began)))
+	}
+	row("by", strings.TrimSuffix(a.By+": "+a.Why, ": "))
+	row("users", some(a.Users))
+	row("tags", strings.Join(a.Set, ", "))
+	var intents []string
+	for _, id := range a.Members {
+		intents = append(intents, string(id))
+	}
+	if len(intents) == 0 {
+		for _, f := range a.Affected {
+			intents = append(intents, string(f.Intent))
+		}
+	}
+	row("intents", some(intents))
+	if a.State == ledger.Unknown {
+		row("next", "notifier attempts resolve "+a.ID+" --as sent|not-sent --why TEXT")
+	}
+}
+
+// some names as many of a list as a reader looks at.
+func some(list []string) string {
+	const most = 10
+	if len(list) <= most {
+		return strings.Join(list, ", ")
+	}
+	return fmt.Sprintf("%s and %d more: --format json", strings.Join(list[:most], ", "), len(list)-most)
 }
 
 // attemptText is what there is to say of an attempt.

@@ -211,7 +211,7 @@ func rulesToExplain(o explainOptions, env []string, talk io.Writer) (*rules.Set,
 		if n := nearestName(o.rule, names); n != "" {
 			hint = fmt.Sprintf("; did you mean %s?", n)
 		}
-		return nil, nil, &exitError{exitUsage, fmt.Errorf("there is no rule %q in %s%s", o.rule, strings.Join(o.paths, ", "), hint)}
+		return nil, nil, &exitError{exitUsage, fmt.Errorf("there is no rule %q in %s: %s%s", o.rule, strings.Join(o.paths, ", "), some(names), hint)}
 	}
 	return set, s, nil
 }

@@ -23,8 +23,13 @@ func newKillCmd() *cobra.Command {
 		Long: `What the rule holds is SUPPRESSED(killed), and so is what comes of it, until notifier revive. Calls that have left are not called
 back. There is no undo for what was given up. To hold instead of giving up: notifier pause rule/RULE.`,
 		Example: `  notifier kill flash-sale-by-city --why "wrong price in the text"`,
-		Args:    cobra.ExactArgs(1),
-		RunE:    func(cmd *cobra.Command, args []string) error { return changeRule(cmd, ledger.CmdKill, args[0], c) },
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return noRule(cmd, "RULE is missing: say which rule to give up")
+			}
+			return changeRule(cmd, ledger.CmdKill, args[0], c)
+		},
 	}
 	c.add(cmd)
 	return cmd
@@ -44,9 +49,6 @@ func newReviveCmd() *cobra.Command {
 }
 
 func changeRule(cmd *cobra.Command, what, rule string, c changeFlags) error {
-	if err := c.check(); err != nil {
-		return err
-	}
 	r, s, err := reader(cmd)
 	if err != nil {
 		return err
@@ -69,17 +71,32 @@ func changeRule(cmd *cobra.Command, what, rule string, c changeFlags) error {
 	ask, word := fmt.Sprintf("kill %s: the %d intents it holds now are given up for good", rule, held), rule
 	if what == ledger.CmdKill {
 		err = killable(s, rule, held)
-	} else if ask = "revive " + rule; !killed[rule] {
+	} else if ask = "revive " + rule; len(killed) == 0 {
+		err = fmt.Errorf("rule %q is not killed, and no other is; next: notifier status", rule)
+	} else if !killed[rule] {
 		err = fmt.Errorf("rule %q is not killed; killed: %s", rule, strings.Join(slices.Sorted(maps.Keys(killed)), ", "))
 	}
 	if err != nil {
 		return &exitError{exitUsage, err}
+	}
+	if err := c.check(); err != nil {
+		return err
 	}
 	if err := confirm(cmd, c.yes, ask, word); err != nil {
 		return err
 	}
 	answers, err := r.Send(cmd.Context(), ledger.Command{Cmd: what, Target: rule, By: c.by, Why: c.why}, -1, answerWait)
 	return printAnswers(cmd, what+" "+rule, answers, err)
+}
+
+// noRule is the error of a command without its rule; it lists the rules.
+func noRule(cmd *cobra.Command, what string) error {
+	s, err := loadSettings(cmd)
+	if err != nil {
+		return err
+	}
+	all := scopes(s)
+	return &exitError{exitUsage, fmt.Errorf("%s: %s", what, strings.ReplaceAll(all[len(all)-1], "rule/", ""))}
 }
 
 // killable refuses what holds nothing: a typing mistake, and tag rules. A rule that is not in the files any more may hold intents.

@@ -35,7 +35,7 @@ func newNewRuleCmd() *cobra.Command {
 always the second one shows a limit. On a terminal it asks for what no flag says. A push or broadcast begins in shadow mode:
 evaluated and recorded, not sent. A tag rule is live once it is loaded.`,
 		Example: `  notifier new rule
-  notifier new rule --name big-order --event order.paid --when "amount > 500" \
+  notifier new rule --name big-order --event order.paid --when "amount > 500" --class service \
       --subject "感谢支持" --body "您的订单已支付 ${amount | money} 元"
   notifier new rule --name city-tag-2 --action tags --event profile.changed --tag 'city_${city}'`,
 		Args: cobra.NoArgs,
@@ -51,7 +51,7 @@ evaluated and recorded, not sent. A tag rule is live once it is loaded.`,
 	f.StringVar(&d.Event, "event", "", "event of the catalogue")
 	f.StringVar(&action, "action", "push", "push, broadcast or tags")
 	f.StringVar(&d.When, "when", "", "condition over the event's fields, or always")
-	f.StringVar(&d.Class, "class", "service", "service or marketing")
+	f.StringVar(&d.Class, "class", "", "service or marketing: consent, limits and quiet hours go by it")
 	f.StringVar(&d.Mode, "mode", "shadow", "shadow or live")
 	f.StringVar(&d.Subject, "subject", "", "title of the message")
 	f.StringVar(&d.Body, "body", "", "text of the message")
@@ -150,6 +150,7 @@ func answers(d *ruletest.Draft, beside []rules.File, in io.Reader, talk io.Write
 			flag, question string
 		}{
 			{&d.When, "when", "condition, like amount > 500, or always · 条件"},
+			{&d.Class, "class", "class: service (what the user did or asked for) or marketing (everything else) · 类别：service（用户自己的事）或 marketing（其他都是营销）"},
 			{&d.Subject, "subject", "title of the message · 消息标题"},
 			{&d.Body, "body", "text of the message · 消息正文"},
 		}...)

@@ -94,6 +94,7 @@ func TestNewRuleSaysWhatIsMissingOrWrong(t *testing.T) {
 		want  string
 	}{
 		{ruletest.Draft{Name: "x-y-z", Action: "push", Event: "order.paid", Subject: "s", Body: "b"}, exitUsage, "--when is missing"},
+		{ruletest.Draft{Name: "x-y-z", Action: "push", Event: "order.paid", When: "always", Subject: "s", Body: "b", Mode: "shadow"}, exitUsage, "--class is missing: class: service"},
 		{ruletest.Draft{Name: "x-y-z", Action: "pusch", Event: "order.paid"}, exitUsage, "push, broadcast or tags"},
 		{ruletest.Draft{Name: "x-y-z", Action: "push", Event: "order.padi", When: "always", Subject: "s", Body: "b", Class: "service", Mode: "shadow"}, exitFindings, "did you mean `order.paid`"},
 		{ruletest.Draft{Name: "x-y-z", Action: "push", Event: "order.paid", When: "amuont > 1", Subject: "s", Body: "b", Class: "service", Mode: "shadow"}, exitFindings, "did you mean `amount`"},

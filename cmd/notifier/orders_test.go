@@ -284,7 +284,7 @@ func TestKillAndRevive(t *testing.T) {
 		says string
 	}{
 		{[]string{"kill", "thanks", "--yes"}, "--why is missing"},
-		{[]string{"kill", "thanks", "--why", "x"}, "the 1 intents it holds now are given up for good: not on a terminal"},
+		{[]string{"kill", "thanks", "--why", "x"}, "the 1 intents it holds now are given up for good\nnotifier: not on a terminal"},
 		{[]string{"kill", "thanx", "--why", "x", "--yes"}, `no rule "thanx": city-tag, thanks`},
 		{[]string{"kill", "city-tag", "--why", "x", "--yes"}, "is a tag rule"},
 		{[]string{"revive", "thanks", "--why", "x", "--yes"}, `rule "thanks" is not killed`},

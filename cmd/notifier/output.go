@@ -46,7 +46,8 @@ func confirmOne(cmd *cobra.Command, yes bool, what string, words ...string) (str
 	}
 	in, ok := cmd.InOrStdin().(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) {
-		return "", &exitError{exitUsage, fmt.Errorf("%s: not on a terminal, so nothing was done; confirm with --yes", what)}
+		fmt.Fprintln(cmd.ErrOrStderr(), what)
+		return "", &exitError{exitUsage, errors.New("not on a terminal, so nothing was done; confirm with --yes")}
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "%s\ntype %q to go on: ", what, words[0])
 	line, err := bufio.NewReader(in).ReadString('\n')

@@ -47,8 +47,13 @@ func newPauseCmd() *cobra.Command {
 had left already, or exits 4 and names who did not answer.`,
 		Example: `  notifier pause broadcasts --why "wrong text in the sale rule"
   notifier pause rule/flash-sale-by-city --why "stock is gone" --yes`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return pauseScope(cmd, args[0], c) },
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return noScope(cmd, "SCOPE is missing: say what to hold back")
+			}
+			return pauseScope(cmd, args[0], c)
+		},
 	}
 	c.add(cmd)
 	return cmd
@@ -68,9 +73,6 @@ func pauseScope(cmd *cobra.Command, scope string, c changeFlags) error {
 
 // changing sees that a command has a reason and a scope that names something.
 func changing(cmd *cobra.Command, scope string, c changeFlags) (*query.Reader, *settings.Settings, error) {
-	if err := c.check(); err != nil {
-		return nil, nil, err
-	}
 	r, s, err := reader(cmd)
 	if err != nil {
 		return nil, nil, err
@@ -78,7 +80,40 @@ func changing(cmd *cobra.Command, scope string, c changeFlags) (*query.Reader, *
 	if err := knownScope(s, scope); err != nil {
 		return nil, nil, &exitError{exitUsage, err}
 	}
+	if err := c.check(); err != nil {
+		return nil, nil, err
+	}
 	return r, s, nil
+}
+
+// noScope is the error of a command without its scope; it lists what there is.
+func noScope(cmd *cobra.Command, what string) error {
+	s, err := loadSettings(cmd)
+	if err != nil {
+		return err
+	}
+	return &exitError{exitUsage, fmt.Errorf("%s\n%s", what, strings.Join(scopes(s), "\n"))}
+}
+
+// scopes are all that a pause can name, a line for each kind.
+func scopes(s *settings.Settings) []string {
+	accounts, lanes, names := []string{}, []string{}, []string{}
+	for i := range s.Accounts {
+		a := &s.Accounts[i]
+		accounts = append(accounts, "account/"+a.Name)
+		for _, lane := range app.LanesOf(a) {
+			lanes = append(lanes, "lane/"+a.Name+"/"+lane)
+		}
+	}
+	out := []string{"all", "broadcasts", strings.Join(accounts, "  "), strings.Join(lanes, "  ")}
+	set, list := rules.Load([]string{s.Rules}, app.RuleOptions(s))
+	if set == nil {
+		return append(out, fmt.Sprintf("rule/NAME (the rule files have %d errors, so their names are not known)", list.Errors()))
+	}
+	for _, r := range set.Rules {
+		names = append(names, "rule/"+r.Name)
+	}
+	return append(out, strings.Join(names, "  "))
 }
 
 // knownScope refuses a scope that names nothing, so that a typing mistake is never a pause of nothing.

@@ -23,8 +23,11 @@ evaluated again, because its record is deleted or it came of a profile event. To
 asked, or give --send-old.`,
 		Example: `  notifier resume broadcasts --why "text mended"
   notifier resume rule/vip-thanks --why "the old text is right" --send-old`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return noScope(cmd, "SCOPE is missing: say what to let go on")
+			}
 			scope := args[0]
 			r, _, err := changing(cmd, scope, c)
 			if err != nil {

@@ -17,6 +17,9 @@ import (
 	"github.com/notifier/notifier/internal/settings"
 )
 
+// systemSettings is where settings are looked for last.
+const systemSettings = "/etc/notifier/notifier.yaml"
+
 // settingsPath is the file of -c, else notifier.yaml, else /etc/notifier/notifier.yaml.
 func settingsPath(cmd *cobra.Command) string {
 	f := cmd.Flag("config")
@@ -24,8 +27,8 @@ func settingsPath(cmd *cobra.Command) string {
 		return f.Value.String()
 	}
 	if _, err := os.Stat(f.Value.String()); errors.Is(err, fs.ErrNotExist) {
-		if _, err := os.Stat("/etc/notifier/notifier.yaml"); err == nil {
-			return "/etc/notifier/notifier.yaml"
+		if _, err := os.Stat(systemSettings); err == nil {
+			return systemSettings
 		}
 	}
 	return f.Value.String()
@@ -34,6 +37,10 @@ func settingsPath(cmd *cobra.Command) string {
 // loadSettings loads the settings; every mistake is printed, the error then only carries the exit code.
 func loadSettings(cmd *cobra.Command) (*settings.Settings, error) {
 	s, list := settings.Load(settingsPath(cmd), os.Environ(), nil)
+	if f := cmd.Flag("config"); !f.Changed && len(list) > 0 && list[0].Code == "N700" {
+		list[0].Hint = diag.Text{EN: "tried " + f.Value.String() + " and " + systemSettings + ": name the file with -c FILE, or copy notifier.example.yaml to " + f.Value.String(),
+			ZH: "找过 " + f.Value.String() + " 和 " + systemSettings + "：用 -c FILE 指定文件，或把 notifier.example.yaml 复制为 " + f.Value.String()}
+	}
 	if len(list) > 0 {
 		if err := printFindings(cmd, list); err != nil {
 			return nil, err

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -171,10 +170,13 @@ func (r *rongAccount) built(route dispatch.Route, d rules.Delivery) []rules.Prob
 	if err == nil {
 		_, _, err = req.Body()
 	}
-	if bad, ok := errors.AsType[*rongpush.InvalidError](err); ok {
-		err = bad
+	var out []rules.Problem
+	for _, p := range problems("N412", err, func(field string) []string { return neutral(field, d.Content) }) {
+		if len(p.Path) == 0 || !slices.ContainsFunc(out, func(o rules.Problem) bool { return slices.Equal(o.Path, p.Path) }) { // a text goes to each platform
+			out = append(out, p)
+		}
 	}
-	return problems("N412", err, func(field string) []string { return neutral(field, d.Content) })
+	return out
 }
 
 // fill puts something harmless into the holes of a content.

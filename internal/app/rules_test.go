@@ -127,6 +127,7 @@ func TestTheVendorsContractIsCheckedWhenRulesLoad(t *testing.T) {
 		{"image in a hole", "    push: {body: b, image: '${order_id}'}\n", "", ""},
 		{"body", "    push: {body: '" + strings.Repeat("字", 1001) + "'}\n", "1:18 N412", "at most 1000"},
 		{"21 tags", "    broadcast: {audience: {any_of: [" + strings.TrimSuffix(strings.Repeat("t%d, ", 21), ", ") + "]}, body: b}\n", "1:28 N412", "at most 20"},
+		{"two texts", "    push: {title: '" + strings.Repeat("字", 51) + "', body: '" + strings.Repeat("字", 1001) + "'}\n", "1:19 N412 1:80 N412", "at most 1000"},
 		{"a single trigger's title", "    push: {title: t, body: '${count}'}\n    merge: {wait: 1s, one: {title: '" + strings.Repeat("字", 51) + "', body: b}}\n", "2:36 N412", "at most 50"},
 	} {
 		if strings.Contains(tc.block, "%d") {
@@ -153,6 +154,35 @@ func TestTheVendorsContractIsCheckedWhenRulesLoad(t *testing.T) {
 				t.Errorf("%s: says %q, want %q", tc.name, text, tc.says)
 			}
 		}
+	}
+}
+
+// What only the account does not allow hides nothing that the vendor cannot do.
+func TestAMissingApprovalHidesNoImpossibleRoute(t *testing.T) {
+	opt := RuleOptions(&settings.Settings{Accounts: []settings.Account{{Name: "main", Vendor: "rongcloud", Sender: "system", AllowEveryone: true, Broadcast: true}}})
+	if found, list := check(t, opt, "    broadcast: {audience: online, body: b}\n"); !strings.Contains(found, "N402") || !strings.Contains(found, "1:17 N407") {
+		t.Errorf("%s\n%v", found, list)
+	}
+}
+
+// A block for a vendor that no account has is told of; without settings nobody knows.
+func TestABlockThatNobodyReads(t *testing.T) {
+	advice := func(opt rules.Options) (out []string) {
+		set, list := rules.LoadFiles([]rules.File{{Name: "events.yaml", Data: []byte("version: 1\nevents: {order.paid: {topic: orders, id: id, user: user, fields: {city: city}}}\n")},
+			{Name: "r.yaml", Data: []byte("version: 1\nrules:\n  - name: x-y\n    event: order.paid\n    mode: live\n    class: service\n    when: always\n    push: {title: t, body: b, getui: {speed: 1}, rongcloud: {ios: {badge: 1}}}\n")}}, opt)
+		if set == nil {
+			t.Fatal(list)
+		}
+		for _, d := range set.Advice {
+			out = append(out, d.Code+" "+d.Message.EN)
+		}
+		return out
+	}
+	if got := advice(account(true, true)); len(got) != 1 || !strings.HasPrefix(got[0], "I411 nobody reads the `getui` blocks") {
+		t.Errorf("%q", got)
+	}
+	if got := advice(AnyRuleOptions()); len(got) != 0 {
+		t.Errorf("without settings: %q", got)
 	}
 }
 

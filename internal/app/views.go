@@ -23,6 +23,9 @@ func LaneNames() []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
+// LanesOf names the lanes of an account.
+func LanesOf(ac *settings.Account) []string { return slices.Sorted(maps.Keys(lanesOf(ac))) }
+
 // QuotaView is what `notifier quota` shows (cli.md 5).
 type QuotaView struct {
 	Schema   string         `json:"schema"`

@@ -64,7 +64,11 @@ func DidYouMean(name string, known []string) (hint Text, fix string) {
 	if fix = Nearest(name, known); fix == "" {
 		return Text{}, ""
 	}
-	return Text{"did you mean `" + fix + "`?", "是不是想写 `" + fix + "`？"}, fix
+	return meant(fix), fix
+}
+
+func meant(name string) Text {
+	return Text{"did you mean `" + name + "`?", "是不是想写 `" + name + "`？"}
 }
 
 // OneOf lists names for a note, in the given order, at most 30.

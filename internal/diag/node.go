@@ -247,6 +247,9 @@ func (n *Node) Keys(known ...string) bool {
 	for _, f := range n.Fields {
 		if f.Key.Kind == Scalar && !slices.Contains(known, f.Key.Text) && !n.doc.unsure[f.Key.Line] {
 			hint, fix := DidYouMean(f.Key.Text, known)
+			if other := habitual[f.Key.Text]; fix == "" && slices.Contains(known, other) {
+				hint, fix = meant(other), other
+			}
 			d := f.Key.Error("N101", Text{"unknown key `" + f.Key.Text + "`", "没有 `" + f.Key.Text + "` 这个配置项"}, hint)
 			if d.Fix = fix; fix == "" {
 				d.Note = OneOf("keys", "可用配置项", known)
@@ -260,6 +263,9 @@ func (n *Node) Keys(known ...string) bool {
 	}
 	return true
 }
+
+// habitual are the names by which other tools call what is a key here.
+var habitual = map[string]string{"where": "when", "if": "when", "content": "body", "text": "body", "url": "link", "on": "event", "trigger": "event"}
 
 // IsMapping reports whether the node is a mapping, and says so when it is something else.
 func (n *Node) IsMapping() bool {

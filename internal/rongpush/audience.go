@@ -72,7 +72,7 @@ func (f Filter) wire() (w audienceWire, wide bool, err error) {
 	all, e1 := tagSet("audience.tag", f.AllOf)
 	some, e2 := tagSet("audience.tag_or", f.AnyOf)
 	none, e3 := tagSet("audience.tagItems", f.NoneOf)
-	if err := first(e1, e2, e3); err != nil {
+	if err := every(e1, e2, e3); err != nil {
 		return w, false, err
 	}
 	if len(all)+len(some)+len(none) == 0 && f.Package == "" {

@@ -110,14 +110,14 @@ type OHOS struct {
 func (n Notification) push() (*notificationWire, error) {
 	w := n.wire()
 	w.Alert = n.Text
-	return w, first(n.validate("notification", "alert"))
+	return w, every(n.validate("notification", "alert"))
 }
 
 // user gives the spelling of /push/user.json.
 func (n Notification) user() (*notificationWire, error) {
 	w := n.wire()
 	w.PushContent = n.Text
-	return w, first(n.validate("notification", "pushContent"))
+	return w, every(n.validate("notification", "pushContent"))
 }
 
 func (n Notification) wire() *notificationWire {

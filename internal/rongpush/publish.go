@@ -93,7 +93,7 @@ func (r SystemMessage) Body() ([]byte, string, error) {
 	if err := pushFields(&f, r.PushContent, r.PushData, r.ContentAvailable, r.PushExt); err != nil {
 		return nil, "", err
 	}
-	if err := first(zeroOne("isPersisted", r.IsPersisted), zeroOne("isCounted", r.IsCounted)); err != nil {
+	if err := every(zeroOne("isPersisted", r.IsPersisted), zeroOne("isCounted", r.IsCounted)); err != nil {
 		return nil, "", err
 	}
 	if c := r.Count; c != nil && (*c < 0 || *c > MaxBadge || len(users) > 1) {
@@ -110,7 +110,7 @@ func (r SystemMessage) Body() ([]byte, string, error) {
 
 // publish writes what every message form begins with.
 func publish(f *form, from string, users []string, m Message) error {
-	if err := first(validUserID("fromUserId", from), m.validate()); err != nil {
+	if err := every(validUserID("fromUserId", from), m.validate()); err != nil {
 		return err
 	}
 	f.add("fromUserId", from)
@@ -124,7 +124,7 @@ func publish(f *form, from string, users []string, m Message) error {
 
 // pushFields writes the push that goes with a message.
 func pushFields(f *form, content, data string, contentAvailable *int, ext *PushExt) error {
-	if err := first(text("pushContent", content, MaxText), text("pushData", data, maxPushDataUnits), zeroOne("contentAvailable", contentAvailable)); err != nil {
+	if err := every(text("pushContent", content, MaxText), text("pushData", data, maxPushDataUnits), zeroOne("contentAvailable", contentAvailable)); err != nil {
 		return err
 	}
 	f.opt("pushContent", content)

@@ -74,7 +74,7 @@ func (r Broadcast) Body() ([]byte, string, error) {
 	case r.Message == nil && r.From != "":
 		return nil, "", invalid("fromuserid", "given without a message")
 	case r.Message != nil:
-		if err := first(validUserID("fromuserid", r.From), r.Message.validate()); err != nil {
+		if err := every(validUserID("fromuserid", r.From), r.Message.validate()); err != nil {
 			return nil, "", err
 		}
 		m = &message{r.Message.Content, r.Message.Type, r.Message.DisableUpdateLastMsg}

@@ -83,7 +83,7 @@ type extConfig struct {
 
 // encode gives the string; "" when there is nothing in it.
 func (p PushExt) encode() (string, error) {
-	if err := first(p.validate()); err != nil {
+	if err := every(p.validate()); err != nil {
 		return "", err
 	}
 	var configs []extConfig
@@ -154,7 +154,7 @@ func (p PushExt) validate() error {
 // without extras, which are the app's own data and may travel as PushData. A part that pushExt has no place for is an
 // error: it would be lost without a word.
 func (n Notification) PushExt() (*PushExt, error) {
-	if err := first(n.validate("notification", "alert"), n.onlyExt("notification")); err != nil {
+	if err := every(n.validate("notification", "alert"), n.onlyExt("notification")); err != nil {
 		return nil, err
 	}
 	p := &PushExt{Title: n.Title, ForceShowPushContent: n.ForceShowPushContent}

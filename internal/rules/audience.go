@@ -3,6 +3,8 @@ package rules
 import (
 	"fmt"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -53,16 +55,38 @@ func (l *loader) audience(n *diag.Node, r *Rule, a Account, known bool) {
 		}
 	} else if mixedEveryone(n) {
 		return
+	} else if n.Kind == diag.Sequence && len(n.Items) > 0 {
+		list := listOf(n)
+		n.Error("N111", diag.Text{EN: "an audience says how its tags go together", ZH: "人群要写明标签之间的关系"},
+			diag.Text{EN: "write `{all_of: " + list + "}` for users with all of them, `{any_of: " + list + "}` for users with one of them", ZH: "要有全部标签写 `{all_of: " + list + "}`，有其中一个就行写 `{any_of: " + list + "}`"})
 	} else if n.Keys("all_of", "any_of", "none_of", "package") {
 		out.all, out.any, out.none = l.audienceTags(n, "all_of", r), l.audienceTags(n, "any_of", r), l.audienceTags(n, "none_of", r)
 		out.pkg, _ = n.Get("package").String()
-		if len(n.Fields) == 0 || (out.pkg == "" && n.Get("package") == nil && len(n.Get("all_of").List())+len(n.Get("any_of").List())+len(n.Get("none_of").List()) == 0) && !lostTags(n) {
+		if len(n.Fields) == 0 || (out.pkg == "" && n.Get("package") == nil && len(n.Get("all_of").List())+len(n.Get("any_of").List())+len(n.Get("none_of").List()) == 0) && !lostTags(n) && !otherKeys(n, "all_of", "any_of", "none_of", "package") {
 			n.Error("N403", diag.Text{EN: "the audience is empty", ZH: "人群是空的"}, diag.Text{EN: "write `everyone` if you mean everybody", ZH: "要发给全部用户请写 `everyone`"})
 		}
 	}
 	if out.wide() && known && !a.AllowEveryone {
 		n.Error("N401", diag.Text{EN: "account `" + a.Name + "` may not reach everyone", ZH: "账号 `" + a.Name + "` 不允许发给全部用户"}, diag.Text{EN: "an engineer adds `allow: [everyone]` to the account, or name tags", ZH: "请工程师在账号设置里加 `allow: [everyone]`，或写明标签"})
 	}
+}
+
+// listOf writes a list of texts as one line has it.
+func listOf(n *diag.Node) string {
+	var out []string
+	for _, it := range n.Items {
+		s := it.Text
+		if it.Quoted() {
+			s = strconv.Quote(s)
+		}
+		out = append(out, s)
+	}
+	return "[" + strings.Join(out, ", ") + "]"
+}
+
+// otherKeys reports whether a mapping has keys that are none of these, which is said already: what it lacks may be there under another name.
+func otherKeys(n *diag.Node, known ...string) bool {
+	return slices.ContainsFunc(n.Fields, func(f diag.Field) bool { return !slices.Contains(known, f.Key.Text) })
 }
 
 func lostTags(n *diag.Node) bool {

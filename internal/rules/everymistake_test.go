@@ -52,6 +52,20 @@ func TestEveryMistakeOfACondition(t *testing.T) {
 	}
 }
 
+// Names that other tools have for a key are taken for it.
+func TestHabitualNamesOfKeys(t *testing.T) {
+	_, l := load(t, "  - name: x-y\n    on: order.paid\n    mode: live\n    class: service\n    where: amount > 5\n    push: {content: b, url: 'app://x'}\n", demoAccount())
+	var got []string
+	for _, d := range l {
+		if d.Severity == diag.Error {
+			got = append(got, d.Code+" "+d.Fix)
+		}
+	}
+	if s := strings.Join(got, ", "); s != "N101 event, N101 when, N101 body, N101 link" {
+		t.Errorf("%s\n%s", s, show(l))
+	}
+}
+
 // single puts a text in single quotation marks.
 func single(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 

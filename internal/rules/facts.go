@@ -78,7 +78,7 @@ func (l *loader) slots() {
 	}
 }
 
-// facts tells what the rules cannot show: whom a broadcast without a message does not reach.
+// facts tells what the rules cannot show: whom a broadcast without a message does not reach, and which block nobody reads.
 func (l *loader) facts() (out diag.List) {
 	for _, b := range l.broadcasters(func(r *Rule) bool { return r.content != nil && r.content.message == nil }) {
 		if a, _ := l.opt.account(b.account); a.Vendor != "rongcloud" {
@@ -87,6 +87,29 @@ func (l *loader) facts() (out diag.List) {
 		out = append(out, diag.Diagnostic{Code: "I410", Severity: diag.Advice,
 			Message: diag.Text{EN: "a broadcast without `message` reaches only devices that were connected within the last 30 days", ZH: "不带 `message` 的人群推送只能到达 30 天内连接过的设备"},
 			Note:    diag.OneOf("rules", "规则", b.rules)})
+	}
+	return append(out, l.unread()...)
+}
+
+// unread tells of blocks for a vendor that no account of the settings has: they may be meant for other settings, or be forgotten.
+func (l *loader) unread() (out diag.List) {
+	if l.opt.AnyAccount {
+		return nil
+	}
+	for _, vendor := range vendorBlocks {
+		var names []string
+		for _, r := range l.rules {
+			if r.content != nil && r.content.extras[vendor] != nil {
+				names = append(names, r.Name)
+			}
+		}
+		if len(names) == 0 || slices.ContainsFunc(l.opt.Accounts, func(a Account) bool { return a.Vendor == vendor }) {
+			continue
+		}
+		out = append(out, diag.Diagnostic{Code: "I411", Severity: diag.Advice,
+			Message: diag.Text{EN: "nobody reads the `" + vendor + "` blocks: no account of the settings is of that vendor", ZH: "`" + vendor + "` 这一段没有人用：设置里没有这家厂商的账号"},
+			Hint:    diag.Text{EN: "remove them, or leave them for settings that have one", ZH: "可以删掉；别的设置里有这家厂商的话就留着"},
+			Note:    diag.OneOf("rules", "规则", names)})
 	}
 	return out
 }

@@ -98,9 +98,9 @@ func (l *loader) ruleFile(d *diag.Doc) {
 		if name != nil {
 			d.SetRule(name.Text)
 		}
-		mistakes := d.List.Errors()
+		before := len(d.List)
 		if r := l.rule(n, defaults); r != nil {
-			if d.List.Errors() == mistakes { // whether the vendor takes it is no question while it is wrong
+			if !slices.ContainsFunc(d.List[before:], wrongForAll) { // whether the vendor takes it is no question while it is wrong
 				l.vendor(n, r)
 			}
 			r.File, r.Revision = d.File, l.revisionOf(n, defaults, r)
@@ -114,6 +114,11 @@ func (l *loader) ruleFile(d *diag.Doc) {
 		}
 		d.SetRule("")
 	}
+}
+
+// wrongForAll tells mistakes of a rule from what only its account does not allow.
+func wrongForAll(d diag.Diagnostic) bool {
+	return d.Severity == diag.Error && d.Code != "N401" && d.Code != "N402"
 }
 
 // rule reads one rule; nil when it has no name. Mistakes are in the list, which keeps the Set from being made.
