@@ -223,7 +223,7 @@ func decide(cmd *cobra.Command, what, id string, c changeFlags) error {
 			return err
 		}
 	}
-	if c.by = strings.TrimSpace(c.by); c.by == "" {
+	if c.by = strings.TrimSpace(c.by); ledger.Person(c.by) == "" {
 		return &exitError{exitUsage, errors.New("--by is empty: say who decides")}
 	}
 	r, s, v, err := waiting(cmd)

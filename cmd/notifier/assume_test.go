@@ -2,9 +2,28 @@ package main
 
 import (
 	"strings"
+	"testing"
 
+	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/ledger"
 )
+
+// Of what was lost operators have said what it used: its COST is 0, and nothing else is said of it.
+func TestWhatWasLostTakesNoSlotOfItsOwn(t *testing.T) {
+	for detail, want := range map[string]string{
+		ledger.LostWaiting: "takes no slot beside what `notifier quota assume` said; `notifier attempts resolve a-1`",
+		"timed out":        "counted as used; `notifier attempts resolve a-1`",
+	} {
+		if got := fateText(&ledger.Fate{Fate: ledger.FateUnknown, Attempt: "a-1", Detail: detail}); !strings.Contains(got, want) || strings.Contains(got, "counted") != (detail == "timed out") {
+			t.Errorf("%s: %s", detail, got)
+		}
+	}
+	for weight, want := range []string{"   takes no slot beside what `notifier quota assume` said, `notifier attempts resolve a-1`", "   counted as used, `notifier attempts resolve a-1`"} {
+		if got := chargeNote(app.QuotaCharge{Source: "unknown", Attempt: "a-1", Slots: weight}); got != want {
+			t.Errorf("%d slots: %q", weight, got)
+		}
+	}
+}
 
 // assumed lets the stopped partitions of a world whose ledger was lost go on. ord-1 was sent before, ord-2 came meanwhile.
 func (w *world) assumed() {

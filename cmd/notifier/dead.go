@@ -218,8 +218,8 @@ func newDeadReplayCmd() *cobra.Command {
 		Short: "say which records would go to their topics again; with --send, send them",
 		Long: `The original record (key, value and headers) goes to its partition again, with the header n-replayed, and is an event like any other: mend
 what made it die first, or it dies again. Events of the record that were acted on before are duplicates as long as they are remembered.
-Left out are letters whose record was not kept whole, and, unless they are named by their ids, those that were sent again already.
-Who did it and why stays on record. There is no undo. Exit code 6: some of those chosen could not be sent.`,
+Left out are letters whose record was not kept whole and, without --again, those that were sent again already. Who did it and why stays on
+record. There is no undo. Exit code 5: somebody else sent one of them meanwhile, nothing was sent; 6: some of those chosen could not be sent.`,
 		Example: `  notifier dead replay --topic shop.orders --since 2h
   notifier dead replay --topic shop.orders --since 2h --send --why "catalogue mended"
   notifier dead replay 0@17 0@18 --send --why "catalogue mended"`,
@@ -233,7 +233,7 @@ Who did it and why stays on record. There is no undo. Exit code 6: some of those
 			if err != nil {
 				return err
 			}
-			return replay(cmd, r, found, len(args) > 0 || again, send, c)
+			return replay(cmd, r, found, again, send, c)
 		},
 	}
 	f.add(cmd)
@@ -256,7 +256,7 @@ func replay(cmd *cobra.Command, r *query.Reader, found []*query.Letter, again, s
 			left++
 			fmt.Fprintf(out, "%s  %s  left out: %s\n", l.ID, place(&l.DeadLetter), tame(l.Cut))
 		case l.Replays > 0 && !again:
-			fmt.Fprintf(out, "%s  %s  left out: sent again already; to send it once more, name it or add --again\n", l.ID, place(&l.DeadLetter))
+			fmt.Fprintf(out, "%s  %s  left out: sent again already; to send it once more, add --again\n", l.ID, place(&l.DeadLetter))
 		default:
 			good = append(good, l)
 			fmt.Fprintf(out, "%s  %s  %d bytes to %s[%d]  it died of %s: %s\n", l.ID, place(&l.DeadLetter), l.Bytes, l.Topic, l.Partition, l.Reason, tame(l.Detail))
@@ -275,6 +275,8 @@ func replay(cmd *cobra.Command, r *query.Reader, found []*query.Letter, again, s
 	}
 	if err := r.Replay(cmd.Context(), good, c.by, c.why); errors.Is(err, query.ErrTooManyLetters) {
 		return &exitError{exitUsage, fmt.Errorf("%w; next: --since, --topic, --reason", err)}
+	} else if errors.Is(err, query.ErrReplayed) {
+		return &exitError{exitGate, fmt.Errorf("dead letter %w; next: notifier dead ls", err)}
 	} else if err != nil {
 		return unreachable(err)
 	}

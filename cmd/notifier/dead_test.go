@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,10 +90,27 @@ func TestDeadLettersAreReplayed(t *testing.T) {
 	if code, out, talk := once(t, w.dir, "dead", "replay", "--reason", "bad-field", "--send", "--why", "again", "--yes"); code != exitUsage || !strings.Contains(out, "sent again already") {
 		t.Errorf("a second time: exit %d %s %s", code, out, talk)
 	}
+	if code, out, talk := once(t, w.dir, "dead", "replay", bad, "--send", "--why", "again", "--yes"); code != exitUsage || !strings.Contains(out, "sent again already; to send it once more, add --again") {
+		t.Errorf("a second time, by its id: exit %d %s %s", code, out, talk)
+	}
 	if _, out, _ := once(t, w.dir, "dead", "ls", "--reason", "bad-field"); !strings.Contains(out, "sent again") {
 		t.Errorf("ls after the replay:\n%s", out)
 	}
-	notes := w.commands(ledger.CmdReplay)
+	// Somebody else sends a letter that two have listed: the second is told, and sends nothing.
+	r := &query.Reader{Kafka: []kgo.Opt{kgo.SeedBrokers(w.broker())}, Topics: ledger.TopicsOf("notifier")}
+	var first, second []*query.Letter
+	for _, list := range []*[]*query.Letter{&first, &second} {
+		if err := r.Dead(t.Context(), query.DeadFilter{Reason: "undecodable"}, func(l *query.Letter) error { *list = append(*list, l); return nil }); err != nil || len(*list) == 0 {
+			t.Fatalf("%d letters, %v", len(*list), err)
+		}
+	}
+	if err := r.Replay(t.Context(), first[:1], "li", "race"); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Replay(t.Context(), second[:1], "wang", "race"); !errors.Is(err, query.ErrReplayed) || !strings.Contains(err.Error(), second[0].ID) {
+		t.Errorf("the second of two: %v", err)
+	}
+	notes := slices.DeleteFunc(w.commands(ledger.CmdReplay), func(c ledger.Command) bool { return c.Why == "race" && c.By == "li" })
 	if len(notes) != 1 || notes[0].By != "li" || notes[0].Why != "catalogue mended" || notes[0].Args[ledger.ArgLetters] != bad {
 		t.Errorf("on control: %+v", notes)
 	}

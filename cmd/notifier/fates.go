@@ -218,7 +218,11 @@ func fateText(f *ledger.Fate) string {
 		parts = append(parts, "approved by "+strings.Join(f.Approved, " and "))
 	}
 	if f.Fate == ledger.FateUnknown {
-		parts = append(parts, "counted as used; `notifier attempts resolve "+f.Attempt+"`")
+		counted := "counted as used"
+		if f.Detail == ledger.LostWaiting {
+			counted = noSlot
+		}
+		parts = append(parts, counted+"; `notifier attempts resolve "+f.Attempt+"`")
 	}
 	if f.Resolves == "" && f.By != "" {
 		parts = append(parts, strings.TrimSuffix(fmt.Sprintf("by %s: %s", f.By, f.Why), ": "))

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,6 +45,12 @@ func newQuotaCmd() *cobra.Command {
 				fmt.Fprintf(cmd.ErrOrStderr(), "the rule files have %d mistakes: what rules reserve is not known   next: notifier check\n", list.Errors())
 			}
 			q := app.QuotaOf(s, set, states, time.Now())
+			for p, accounts := range accountsOf(s) {
+				for _, ac := range accounts {
+					i := slices.IndexFunc(q.Accounts, func(a app.QuotaAccount) bool { return a.Account == ac.Name })
+					_, q.Accounts[i].Stopped = halts[p]
+				}
+			}
 			var lately []ledger.Fate
 			if format == "text" {
 				err := r.Fates(cmd.Context(), query.Filter{Since: time.Now().Add(-app.RatesOver)}, func(f ledger.Fate) error { lately = append(lately, f); return nil })
@@ -60,6 +67,12 @@ func newQuotaCmd() *cobra.Command {
 				fmt.Fprintln(out, "the accounts of a stopped partition send nothing, and what they used is not known")
 			}
 			for _, a := range q.Accounts {
+				if a.Stopped {
+					for _, l := range a.Lanes {
+						fmt.Fprintf(out, "%s   used unknown   next possible unknown: its partition is stopped\n", l.Lane)
+					}
+					continue
+				}
 				for _, l := range a.Lanes {
 					fmt.Fprintf(out, "%s", l.Lane)
 					for _, w := range l.Windows {
@@ -71,14 +84,7 @@ func newQuotaCmd() *cobra.Command {
 					}
 					fmt.Fprintf(out, "   next possible %s\n", next)
 					for _, c := range l.Charges {
-						note := ""
-						switch {
-						case c.Source == "external" && c.By != "":
-							note = fmt.Sprintf("   %d slots, by %s: %s", c.Slots, tame(c.By), tame(c.Why))
-						case c.Source == "unknown":
-							note = fmt.Sprintf("   counted as used, `notifier attempts resolve %s`", c.Attempt)
-						}
-						fmt.Fprintf(out, "  %s  %-24s %-10s %-8s %s%s\n", c.At.In(s.Zone).Format("01-02 15:04"), c.Rule, c.State, c.Source, c.Attempt, note)
+						fmt.Fprintf(out, "  %s  %-24s %-10s %-8s %s%s\n", c.At.In(s.Zone).Format("01-02 15:04"), c.Rule, c.State, c.Source, c.Attempt, chargeNote(c))
 					}
 					for _, r := range l.Reserves {
 						fmt.Fprintf(out, "  reserved: %d for %s until %s → %s\n", r.Slots, r.Rule, r.Until.In(s.Zone).Format("15:04"), keptOf(r))
@@ -97,6 +103,22 @@ func newQuotaCmd() *cobra.Command {
 	cmd.AddCommand(newChargeCmd(), newAssumeCmd())
 	return cmd
 }
+
+// chargeNote says what is not seen of a call in its row.
+func chargeNote(c app.QuotaCharge) string {
+	switch {
+	case c.Source == "external" && c.By != "":
+		return fmt.Sprintf("   %d slots, by %s: %s", c.Slots, tame(c.By), tame(c.Why))
+	case c.Source == "unknown" && c.Slots == 0:
+		return fmt.Sprintf("   %s, `notifier attempts resolve %s`", noSlot, c.Attempt)
+	case c.Source == "unknown":
+		return fmt.Sprintf("   counted as used, `notifier attempts resolve %s`", c.Attempt)
+	}
+	return ""
+}
+
+// noSlot says of an outcome that is unknown since the ledger was lost what it takes.
+const noSlot = "takes no slot beside what `notifier quota assume` said"
 
 // keptOf says what is left of a reserve.
 func keptOf(r app.QuotaReserve) string {

@@ -2,8 +2,11 @@ package app
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -175,4 +178,47 @@ func TestAReloadThatRemovesEveryRuleSaysSo(t *testing.T) {
 	if err := l.reload([]rules.File{files[0], {Name: "r.yaml", Data: []byte("version: 1\nrules: []\n")}}); err == nil || !strings.Contains(err.Error(), "r.yaml:2:8 N110 ") {
 		t.Errorf("got %v", err)
 	}
+}
+
+// A pipe among the rule files ended reloading for ever with everything green: whoever read it waited for a writer.
+func TestAPipeAmongTheRuleFilesIsNamedAndReloadingGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		write := func(name, text string) {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write("events.yaml", reloadCatalogue)
+		write("r.yaml", "version: 1\nrules:\n"+reloadRule("first-rule"))
+		l, err := newLiveRules(Options{Settings: &settings.Settings{Rules: dir, Accounts: []settings.Account{{Name: "main", Vendor: "rongcloud"}}}, Log: zap.NewNop()}, prometheus.NewRegistry())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- l.watch(ctx) }()
+		pipe := filepath.Join(dir, "pipe.yaml")
+		if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		write("r.yaml", "version: 1\nrules:\n"+reloadRule("first-rule")+reloadRule("second-rule"))
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if len(l.set().Rules) != 1 || !strings.Contains(l.failure(), "N117") || !strings.Contains(l.failure(), pipe) {
+			t.Errorf("with the pipe: %d rules, failure %q", len(l.set().Rules), l.failure())
+		}
+		if err := os.Remove(pipe); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if len(l.set().Rules) != 2 || l.failure() != "" {
+			t.Errorf("without it: %d rules, failure %q", len(l.set().Rules), l.failure())
+		}
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -35,6 +35,7 @@ type QuotaView struct {
 // QuotaAccount is one account of a QuotaView.
 type QuotaAccount struct {
 	Account string      `json:"account"`
+	Stopped bool        `json:"stopped,omitempty"` // its partition is, as QuotaOf cannot know: what is used is not known, whatever Lanes say
 	Lanes   []QuotaLane `json:"lanes"`
 }
 

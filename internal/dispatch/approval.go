@@ -34,8 +34,7 @@ func (a *actor) decide(c command, ans *ledger.Answer) {
 	refuse := func(format string, args ...any) {
 		ans.OK, ans.Refused, ans.Text = false, true, fmt.Sprintf(format, args...)
 	}
-	c.By = strings.TrimSpace(c.By)
-	if c.By == "" {
+	if c.By = strings.TrimSpace(c.By); ledger.Person(c.By) == "" {
 		refuse("nobody's name stands on it")
 		return
 	}

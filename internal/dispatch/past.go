@@ -113,7 +113,7 @@ func (a *actor) forgotten(f ledger.Fate, in *intent.Intent) {
 			lane, f.Lane, f.Endpoint = r.Lane, ac.Name+"/"+r.Lane, r.Endpoint
 		}
 	}
-	f.Detail = "the ledger was lost while it waited: it may have been sent"
+	f.Detail = ledger.LostWaiting
 	key := in.Key + "\x00" + lane + "\x00" + in.Rule
 	a.past.lost[key] = append(a.past.lost[key], f)
 }

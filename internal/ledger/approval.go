@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/notifier/notifier/internal/intent"
 )
@@ -27,11 +28,23 @@ type Consent struct {
 // Has reports whether a person has approved. Two spellings of one name are not two people.
 func (a *Approval) Has(person string) bool {
 	for _, c := range a.By {
-		if strings.EqualFold(strings.TrimSpace(c.By), strings.TrimSpace(person)) {
+		if strings.EqualFold(Person(c.By), Person(person)) {
 			return true
 		}
 	}
 	return false
+}
+
+// Person is a name as it is seen: without the characters that show nothing, a zero-width space for one, and with single spaces. Of a name
+// that nobody can see nothing is left.
+func Person(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) {
+			return -1
+		}
+		return r
+	}, name)
+	return strings.Join(strings.Fields(name), " ")
 }
 
 // Names are those who have approved, in the order in which they did.

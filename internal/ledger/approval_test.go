@@ -35,6 +35,17 @@ func TestApprovalsSurviveTheLedger(t *testing.T) {
 			t.Errorf("after %q: %s", s.by, b)
 		}
 	}
+	for _, same := range []string{"LI", "li\u200b", "\u2066l\u200di\u2069", "l\u00adi", "li\ufe0f", "\u3164li", "li\u00a0"} {
+		if !p.Approval.Has(same) {
+			t.Errorf("%q is another person than li", same)
+		}
+	}
+	if p.Approval.Has("l i") || p.Approval.Has("lí") || p.Approval.Has("") {
+		t.Error("another name has approved")
+	}
+	if Person("\u200b\u2060 ") != "" || Person(" li  wei\u200f") != "li wei" {
+		t.Errorf("%q, %q", Person("\u200b\u2060 "), Person(" li  wei\u200f"))
+	}
 	if end := p.ApprovalEnds(); !end.Equal(now.Add(time.Hour)) {
 		t.Errorf("ends at %s", end)
 	}

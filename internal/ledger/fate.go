@@ -88,6 +88,10 @@ type Fate struct {
 	At       time.Time       `json:"at"`
 }
 
+// LostWaiting is the detail of UNKNOWN where the ledger was lost: the attempt that speaks of it takes no slot, since operators said what
+// was used.
+const LostWaiting = "the ledger was lost while it waited: it may have been sent"
+
 // NewFate fills what an intent says of itself.
 func NewFate(in *intent.Intent, kind FateKind, reason Reason, at time.Time) Fate {
 	return Fate{V: Version, Intent: in.ID, Event: in.Event, Rule: in.Rule, RuleSet: in.RuleSet, User: in.Target, Account: in.Account,

@@ -20,6 +20,9 @@ type Letter struct {
 	ledger.DeadLetter
 	Key, Value []byte
 	Headers    []kgo.RecordHeader // the original's, without ours
+
+	partition int32 // where the letter is
+	offset    int64
 }
 
 // DeadFilter chooses dead letters; empty fields choose all.
@@ -37,8 +40,7 @@ func (f DeadFilter) match(l *Letter) bool {
 
 // Dead gives the dead letters that a filter chooses, oldest first in each partition, each with how often it was sent again.
 func (r *Reader) Dead(ctx context.Context, f DeadFilter, emit func(*Letter) error) error {
-	var again []ledger.Letters
-	err := r.Commands(ctx, ledger.CmdReplay, func(c ledger.Command) { again = append(again, ledger.SplitLetters(c.Args[ledger.ArgLetters])) })
+	replays, err := r.replays(ctx)
 	if err != nil {
 		return err
 	}
@@ -47,17 +49,31 @@ func (r *Reader) Dead(ctx context.Context, f DeadFilter, emit func(*Letter) erro
 		if !f.match(l) {
 			return nil
 		}
-		for _, x := range again {
-			if x.Has(rec.Partition, rec.Offset) {
-				l.Replays++
-			}
-		}
+		l.Replays = replays.of(l)
 		return emit(l)
 	})
 }
 
+// replays are the letters of every replay on record.
+type replays []ledger.Letters
+
+func (r *Reader) replays(ctx context.Context) (out replays, err error) {
+	err = r.Commands(ctx, ledger.CmdReplay, func(c ledger.Command) { out = append(out, ledger.SplitLetters(c.Args[ledger.ArgLetters])) })
+	return out, err
+}
+
+// of says how often a letter was sent again.
+func (rs replays) of(l *Letter) (n int) {
+	for _, x := range rs {
+		if x.Has(l.partition, l.offset) {
+			n++
+		}
+	}
+	return n
+}
+
 func letterOf(rec *kgo.Record) *Letter {
-	l := &Letter{DeadLetter: ledger.DeadLetter{ID: ledger.DeadID(rec.Partition, rec.Offset), Bytes: len(rec.Value)}, Key: rec.Key, Value: rec.Value}
+	l := &Letter{DeadLetter: ledger.DeadLetter{ID: ledger.DeadID(rec.Partition, rec.Offset), Bytes: len(rec.Value)}, Key: rec.Key, Value: rec.Value, partition: rec.Partition, offset: rec.Offset}
 	for _, h := range rec.Headers {
 		if l.Read(h.Key, string(h.Value)); !strings.HasPrefix(h.Key, ledger.DeadPrefix) {
 			l.Headers = append(l.Headers, h)
@@ -91,11 +107,24 @@ const replayMost = 10_000
 // ErrTooManyLetters means that a replay would be more than one transaction holds.
 var ErrTooManyLetters = fmt.Errorf("more than %d dead letters in one replay", replayMost)
 
+// ErrReplayed means that somebody else has sent one of the letters since they were read.
+var ErrReplayed = errors.New("was sent again by somebody else since it was listed, so nothing was sent")
+
 // Replay sends the originals of dead letters to their partitions again, each with a header that says so, and says on the control topic who
-// did it and why: one transaction, so that what was sent is on record and nothing else is.
+// did it and why: one transaction, so that what was sent is on record and nothing else is. What others have sent since the letters were read is looked for
+// right before; two who get that far in one moment, before either has committed, both send.
 func (r *Reader) Replay(ctx context.Context, letters []*Letter, by, why string) (err error) {
 	if len(letters) > replayMost {
 		return ErrTooManyLetters
+	}
+	now, err := r.replays(ctx)
+	if err != nil {
+		return fmt.Errorf("replay: %w", err)
+	}
+	for _, l := range letters {
+		if now.of(l) > l.Replays {
+			return fmt.Errorf("%s %w", l.ID, ErrReplayed)
+		}
 	}
 	c := ledger.Command{V: ledger.Version, ID: rand.Text()[:12], Cmd: ledger.CmdReplay, Target: "dead", By: by, Why: why, At: time.Now().UTC()}
 	ids := make([]string, len(letters))
