@@ -8,7 +8,9 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"runtime/pprof"
+	"strings"
 	"syscall"
 	"time"
 
@@ -154,11 +156,19 @@ func startMeter(profile string) (*meter, error) {
 
 func (m *meter) stop(events, timed int, bytes int64) (*consumed, error) {
 	c := &consumed{Events: events, Timed: timed, Bytes: bytes, Seconds: time.Since(m.began).Seconds(), CPU: (cpuTime() - m.cpu).Seconds()}
-	if m.file != nil {
-		pprof.StopCPUProfile()
-		return c, m.file.Close()
+	if m.file == nil {
+		return c, nil
 	}
-	return c, nil
+	pprof.StopCPUProfile()
+	if err := m.file.Close(); err != nil {
+		return c, err
+	}
+	runtime.GC() // what is live is known then; what was allocated stands in the same profile
+	f, err := os.Create(strings.TrimSuffix(m.file.Name(), ".pprof") + "-heap.pprof")
+	if err != nil {
+		return c, err
+	}
+	return c, errors.Join(pprof.Lookup("heap").WriteTo(f, 0), f.Close())
 }
 
 func cpuTime() time.Duration {

@@ -70,7 +70,7 @@ func run() error {
 	only := flag.String("only", "", "one bench: "+strings.Join(names, ", "))
 	rounds := flag.Int("rounds", 5, "rounds of each side")
 	quick := flag.Bool("quick", false, "small sizes and 2 rounds, to see that it works; writes nothing")
-	profile := flag.String("profile", "", "write CPU profiles of throughput's last round into this folder")
+	profile := flag.String("profile", "", "write profiles of CPU and heap of the last round of throughput and profile into this folder")
 	flag.Parse()
 	switch {
 	case flag.NArg() > 0:

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"math"
 	"slices"
 	"strconv"
 
@@ -120,13 +121,13 @@ func around(nums []float64) (out []float64) {
 	nums = slices.Compact(slices.Sorted(slices.Values(nums)))
 	for i, f := range nums {
 		if i == 0 {
-			out = append(out, f-1)
+			out = append(out, math.Nextafter(f-1, math.Inf(-1))) // of a large number f-1 is f
 		} else {
 			out = append(out, nums[i-1]+(f-nums[i-1])/2)
 		}
 		out = append(out, f)
 	}
-	return append(out, nums[len(nums)-1]+1)
+	return append(out, math.Nextafter(nums[len(nums)-1]+1, math.Inf(1)))
 }
 
 // constant reports whether all combinations give the same, and what.
