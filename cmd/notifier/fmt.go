@@ -20,8 +20,8 @@ func newFmtCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "fmt [PATH...]",
 		Short: "write rule files in the canonical form",
-		Long: `Writes rule files and catalogues canonically: tabs become spaces, full-width marks outside of texts become ASCII
-ones, keys stand in their order, titles and bodies in double quotes, one empty line between rules. Comments stay. What
+		Long: `Writes rule files and catalogues canonically: tabs become spaces, full-width marks outside of texts and in
+${...} become ASCII ones, keys stand in their order, titles and bodies in double quotes, one empty line between rules. Comments stay. What
 a file says does not change. Prints the names of the files it wrote.
 
 PATH is a folder or a file, rules/ if there is none.`,
