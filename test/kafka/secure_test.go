@@ -268,6 +268,7 @@ func TestRefusedAtTheDoor(t *testing.T) {
 	if err := other.Write("client", cert, key); err != nil {
 		t.Fatal(err)
 	}
+	renamed := []string{strings.Replace(c.Secure.SASL[0], "127.0.0.1", "localhost", 1)} // the certificate has the address only
 	_, right := secretFile(t, "password-512")
 	_, wrong := secretFile(t, "password-of-another")
 	for name, tc := range map[string]struct {
@@ -276,6 +277,8 @@ func TestRefusedAtTheDoor(t *testing.T) {
 		want    []string // in one line of the log
 	}{
 		"wrong-authority":        {c.Secure.SASL, tlsOf(otherCA) + saslOf("SCRAM-SHA-512", "scram-512", right), []string{"unknown authority", "kafka.tls.ca"}},
+		"authority-of-nobody":    {c.Secure.SASL, "tls: {}\n" + saslOf("SCRAM-SHA-512", "scram-512", right), []string{"unknown authority", "kafka.tls.ca", "the system"}},
+		"another-name":           {renamed, tlsOf(c.Secure.CA) + saslOf("SCRAM-SHA-512", "scram-512", right), []string{"certificate", "advertised.listeners"}},
 		"no-tls":                 {c.Secure.SASL, saslOf("SCRAM-SHA-512", "scram-512", right), []string{"kafka.tls"}},
 		"no-login":               {c.Secure.SASL, tlsOf(c.Secure.CA), []string{"kafka.sasl"}},
 		"wrong-password":         {c.Secure.SASL, tlsOf(c.Secure.CA) + saslOf("SCRAM-SHA-512", "scram-512", wrong), []string{"SASL_AUTHENTICATION_FAILED", "kafka.sasl", "scram-512"}},
