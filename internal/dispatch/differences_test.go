@@ -169,7 +169,7 @@ func (d *desk) turn() {
 // leave is a call on its way.
 func (d *desk) leave(c *Call) (o Outcome, heard bool) {
 	d.n++
-	d.log = append(d.log, fmt.Sprintf("%s %s %s %s", d.at.Sub(noon.Add(15*time.Minute)).Round(time.Second), c.Endpoint, strings.Join(c.Tags, ","), strings.Join(c.Users, ",")))
+	d.log = append(d.log, fmt.Sprintf("%s %s %s %s", d.at.Sub(noon.Add(15*time.Minute)).Round(time.Second), c.Endpoint, strings.Join(c.Tags, ","), strings.Join(slices.Sorted(slices.Values(c.Users)), ",")))
 	does := true
 	if d.answer != nil {
 		o, does = d.answer(d.n, c)
