@@ -543,7 +543,7 @@ func TestWrongCredentialsStopTheLanesAndSaySo(t *testing.T) {
 		return resp.StatusCode == http.StatusOK && strings.Contains(body.String(), "lane main/user is stopped: credentials")
 	})
 	_, out, _ := once(t, w.dir, "status")
-	if !strings.Contains(out, "stopped  main/user  credentials") || !strings.Contains(out, "+ 1 pending") {
+	if !strings.Contains(out, "stopped  8 lanes of main (broadcast, online, push-plus, recall, tag, tag-batch, tag-get, user)  credentials") || !strings.Contains(out, "+ 1 pending") {
 		t.Errorf("status:\n%s", out)
 	}
 	w.write("secret", sandbox.DefaultSecret)

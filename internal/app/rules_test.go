@@ -272,8 +272,11 @@ func TestWhatTheVendorCannotDoIsShownAsWritten(t *testing.T) {
 		}
 		return b
 	}
-	for _, name := range []string{"safe-vendor-audience", "vendor-contract"} {
-		_, l := rules.LoadFiles([]rules.File{{Name: "events.yaml", Data: read("../rules/testdata/events.yaml")}, {Name: name + ".yaml", Data: read("testdata/" + name + ".yaml")}}, account(true, false))
+	for _, name := range []string{"safe-vendor-audience", "vendor-contract", "unread-block"} {
+		set, l := rules.LoadFiles([]rules.File{{Name: "events.yaml", Data: read("../rules/testdata/events.yaml")}, {Name: name + ".yaml", Data: read("testdata/" + name + ".yaml")}}, account(true, false))
+		if set != nil {
+			l = append(l, set.Advice...)
+		}
 		var got bytes.Buffer
 		for _, lang := range []diag.Lang{diag.EN, diag.ZH} {
 			if err := diag.WriteText(&got, l, lang); err != nil {
