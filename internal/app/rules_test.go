@@ -272,7 +272,7 @@ func TestWhatTheVendorCannotDoIsShownAsWritten(t *testing.T) {
 		}
 		return b
 	}
-	for _, name := range []string{"safe-vendor-audience", "vendor-contract", "block-nobody-reads"} {
+	for _, name := range []string{"safe-vendor-audience", "vendor-contract", "unread-block"} {
 		set, l := rules.LoadFiles([]rules.File{{Name: "events.yaml", Data: read("../rules/testdata/events.yaml")}, {Name: name + ".yaml", Data: read("testdata/" + name + ".yaml")}}, account(true, false))
 		if set != nil {
 			l = append(l, set.Advice...)
