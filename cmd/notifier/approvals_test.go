@@ -198,7 +198,8 @@ func TestAChangeOfTagRulesIsApproved(t *testing.T) {
 		return strings.Contains(out, "village_bj")
 	})
 	for _, what := range [][]string{{"approve"}, {"reject", "--why", "w"}} {
-		if code, _, talk := once(t, w.dir, append([]string{"approvals", what[0], listed, "--yes", "--by", "li"}, what[1:]...)...); code != exitGate || !strings.Contains(talk, "look again") {
+		if code, _, talk := once(t, w.dir, append([]string{"approvals", what[0], listed, "--yes", "--by", "li"}, what[1:]...)...); code != exitGate ||
+			!strings.Contains(talk, "look again") {
 			t.Errorf("%s of what is not there any more: exit %d %s", what[0], code, talk)
 		}
 	}
@@ -220,7 +221,8 @@ func TestAChangeOfTagRulesIsApproved(t *testing.T) {
 		return strings.Contains(out, "hamlet_bj")
 	})
 	// Without a revision it is what the command shows.
-	if code, out, talk := once(t, w.dir, "approvals", "approve", "tags/main", "--yes", "--by", "li"); code != 0 || !strings.Contains(out, "approved: the tags of 120 users") || !strings.Contains(talk, "hamlet_bj") || !changeName.MatchString(talk) {
+	if code, out, talk := once(t, w.dir, "approvals", "approve", "tags/main", "--yes", "--by", "li"); code != 0 ||
+		!strings.Contains(out, "approved: the tags of 120 users") || !strings.Contains(talk, "hamlet_bj") || !changeName.MatchString(talk) {
 		t.Fatalf("approve: exit %d %s %s", code, out, talk)
 	}
 	until(t, "the third edit at the vendor", func() bool { return tags()["hamlet_bj"] == users })

@@ -90,7 +90,8 @@ func TestDeadLettersAreReplayed(t *testing.T) {
 	if code, out, talk := once(t, w.dir, "dead", "replay", "--reason", "bad-field", "--send", "--why", "again", "--yes"); code != exitUsage || !strings.Contains(out, "sent again already") {
 		t.Errorf("a second time: exit %d %s %s", code, out, talk)
 	}
-	if code, out, talk := once(t, w.dir, "dead", "replay", bad, "--send", "--why", "again", "--yes"); code != exitUsage || !strings.Contains(out, "sent again already; to send it once more, add --again") {
+	if code, out, talk := once(t, w.dir, "dead", "replay", bad, "--send", "--why", "again", "--yes"); code != exitUsage ||
+		!strings.Contains(out, "sent again already; to send it once more, add --again") {
 		t.Errorf("a second time, by its id: exit %d %s %s", code, out, talk)
 	}
 	if _, out, _ := once(t, w.dir, "dead", "ls", "--reason", "bad-field"); !strings.Contains(out, "sent again") {

@@ -579,8 +579,12 @@ func TestALostLedgerStopsItsPartitionAndEveryCommandSaysSo(t *testing.T) {
 	if code, out, _ := once(t, w.dir, "fates"); code != exitFindings || strings.Contains(out, "✓") {
 		t.Errorf("fates: exit %d\n%s", code, out)
 	}
-	if _, out, _ := once(t, w.dir, "quota"); !strings.Contains(out, "not known") {
-		t.Errorf("quota says nothing of the stop:\n%s", out)
+	if _, out, _ := once(t, w.dir, "quota"); !strings.Contains(out, "not known") ||
+		!strings.Contains(out, "main/broadcast   used unknown   next possible unknown") || strings.Contains(out, "0/2") || strings.Contains(out, "possible now") {
+		t.Errorf("quota of a stopped partition:\n%s", out)
+	}
+	if _, out, _ := once(t, w.dir, "quota", "--format", "json"); !strings.Contains(out, `"stopped": true`) {
+		t.Errorf("quota as JSON:\n%s", out)
 	}
 	w.order("ord-2", "u-1")
 	if w.sent("ord-2") != 0 {

@@ -191,7 +191,8 @@ func TestAPipeAmongTheRuleFilesIsNamedAndReloadingGoesOn(t *testing.T) {
 		}
 		write("events.yaml", reloadCatalogue)
 		write("r.yaml", "version: 1\nrules:\n"+reloadRule("first-rule"))
-		l, err := newLiveRules(Options{Settings: &settings.Settings{Rules: dir, Accounts: []settings.Account{{Name: "main", Vendor: "rongcloud"}}}, Log: zap.NewNop()}, prometheus.NewRegistry())
+		s := &settings.Settings{Rules: dir, Accounts: []settings.Account{{Name: "main", Vendor: "rongcloud"}}}
+		l, err := newLiveRules(Options{Settings: s, Log: zap.NewNop()}, prometheus.NewRegistry())
 		if err != nil {
 			t.Fatal(err)
 		}

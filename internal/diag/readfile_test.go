@@ -28,7 +28,8 @@ func TestOnlyRegularFilesOfASizeAreRead(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"pipe": "it is a pipe", "piped": "it is a pipe", "zero": "it is a device", "folder": "it is a folder", "large": "it has more than 0 KiB", "none": "no such file or folder", "small": "", "link": "",
+		"pipe": "it is a pipe", "piped": "it is a pipe", "zero": "it is a device", "folder": "it is a folder",
+		"large": "it has more than 0 KiB", "none": "no such file or folder", "small": "", "link": "",
 	} {
 		b, err := ReadFile(at(name), 8)
 		switch {

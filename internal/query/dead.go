@@ -73,7 +73,8 @@ func (rs replays) of(l *Letter) (n int) {
 }
 
 func letterOf(rec *kgo.Record) *Letter {
-	l := &Letter{DeadLetter: ledger.DeadLetter{ID: ledger.DeadID(rec.Partition, rec.Offset), Bytes: len(rec.Value)}, Key: rec.Key, Value: rec.Value, partition: rec.Partition, offset: rec.Offset}
+	l := &Letter{DeadLetter: ledger.DeadLetter{ID: ledger.DeadID(rec.Partition, rec.Offset), Bytes: len(rec.Value)},
+		Key: rec.Key, Value: rec.Value, partition: rec.Partition, offset: rec.Offset}
 	for _, h := range rec.Headers {
 		if l.Read(h.Key, string(h.Value)); !strings.HasPrefix(h.Key, ledger.DeadPrefix) {
 			l.Headers = append(l.Headers, h)

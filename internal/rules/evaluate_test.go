@@ -231,7 +231,8 @@ func TestEverybodyAListNamesHasAFate(t *testing.T) {
 
 // The user table keeps 32 items: a push that would leave somebody out goes to nobody, and says so. How many there were is no change.
 func TestAProfileListThatIsNotKeptWholeSendsToNobody(t *testing.T) {
-	events := string(readFile(t, "testdata/events.yaml")) + "  friends.changed:\n    topic: friends\n    kind: profile\n    update: patch\n    id: id\n    user: user\n    fields: {friends: {path: friends, type: list}}\n"
+	events := string(readFile(t, "testdata/events.yaml")) +
+		"  friends.changed:\n    topic: friends\n    kind: profile\n    update: patch\n    id: id\n    user: user\n    fields: {friends: {path: friends, type: list}}\n"
 	s, l := LoadFiles([]File{{"events.yaml", []byte(events)}, {"r.yaml", []byte("version: 1\nrules:\n" +
 		rule("tell-friends", "friends.changed", "    when: changed(friends)\n    push: {to: \"${friends}\", body: b}"))}}, demoAccount())
 	if s == nil {
@@ -247,7 +248,8 @@ func TestAProfileListThatIsNotKeptWholeSendsToNobody(t *testing.T) {
 		t.Errorf("32 friends: %d intents", len(got))
 	}
 	in, after = kept(33)
-	if got := s.ProfilePushes(in, before.get, after.get); len(got) != 1 || got[0].Dead != intent.RenderError || !strings.Contains(got[0].DeadDetail, "more entries than the 32 that the user table keeps") {
+	if got := s.ProfilePushes(in, before.get, after.get); len(got) != 1 || got[0].Dead != intent.RenderError ||
+		!strings.Contains(got[0].DeadDetail, "more entries than the 32 that the user table keeps") {
 		t.Errorf("33 friends: %+v", got)
 	}
 	old := after["friends"]

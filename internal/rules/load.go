@@ -60,8 +60,8 @@ func Read(paths []string) ([]File, diag.List) {
 		b, err := diag.ReadFile(p, most)
 		if _, large := errors.AsType[*diag.TooLarge](err); large {
 			if most == diag.MaxBytes {
-				list = append(list, diag.Diagnostic{Code: "N108", Severity: diag.Error, File: p, Message: diag.Text{EN: "the file: " + diag.Unread(err).EN, ZH: "文件" + diag.Unread(err).ZH},
-					Hint: diag.Text{EN: "split it into several files", ZH: "拆成几个文件"}})
+				list = append(list, diag.Diagnostic{Code: "N108", Severity: diag.Error, File: p,
+					Message: diag.Text{EN: "the file: " + diag.Unread(err).EN, ZH: "文件" + diag.Unread(err).ZH}, Hint: diag.Text{EN: "split it into several files", ZH: "拆成几个文件"}})
 				return
 			}
 			err = nil // whether an event has it for a sample is seen later
@@ -328,7 +328,8 @@ func (l *loader) checkSamples() {
 			continue
 		}
 		if len(data) > maxSample {
-			s.node.Error("N608", diag.Text{EN: fmt.Sprintf("the sample has more than %d KiB", maxSample>>10), ZH: fmt.Sprintf("样例超过 %d KiB", maxSample>>10)}, diag.Text{EN: "leave out of it what no field reads", ZH: "请删掉没有字段用到的内容"})
+			s.node.Error("N608", diag.Text{EN: fmt.Sprintf("the sample has more than %d KiB", maxSample>>10), ZH: fmt.Sprintf("样例超过 %d KiB", maxSample>>10)},
+				diag.Text{EN: "leave out of it what no field reads", ZH: "请删掉没有字段用到的内容"})
 			continue
 		}
 		if len(s.spec.Topics) == 0 {

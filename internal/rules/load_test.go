@@ -262,7 +262,8 @@ func TestTheFolderHoldsAPipeADeviceAndLargeFiles(t *testing.T) {
 		}, "sample.json", "N608 more than 1024 KiB"},
 	} {
 		dir := t.TempDir()
-		err := errors.Join(os.WriteFile(filepath.Join(dir, "events.yaml"), []byte("version: 1\nevents:\n  order.paid:\n    topic: orders\n    id: id\n    user: user\n    fields: {city: city}\n"), 0o600),
+		err := errors.Join(os.WriteFile(filepath.Join(dir, "events.yaml"),
+			[]byte("version: 1\nevents:\n  order.paid:\n    topic: orders\n    id: id\n    user: user\n    fields: {city: city}\n"), 0o600),
 			os.WriteFile(filepath.Join(dir, "r.yaml"), []byte("version: 1\nrules:\n"+rule("any-rule", "order.paid", "    when: always\n    push: {body: b}")), 0o600),
 			c.put(filepath.Join(dir, c.file)))
 		if err != nil {

@@ -439,7 +439,8 @@ func TestAPipeAndADeviceAreNotRead(t *testing.T) {
 	if err := os.WriteFile(key, make([]byte, maxSecret+1), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if s, list := Load(write(t, strings.Replace(minimal, "${env:S}", "${file:"+key+"}", 1)), nil, nil); s != nil || list[0].Code != "N701" || !strings.Contains(list[0].Message.EN, "more than 64 KiB") {
+	if s, list := Load(write(t, strings.Replace(minimal, "${env:S}", "${file:"+key+"}", 1)), nil, nil); s != nil || list[0].Code != "N701" ||
+		!strings.Contains(list[0].Message.EN, "more than 64 KiB") {
 		t.Errorf("a large secret: %v", list)
 	}
 }
