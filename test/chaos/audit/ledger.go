@@ -89,7 +89,7 @@ func began(starts []time.Time, end time.Time) (at time.Time) {
 func (l *ledger) drain(starts, drains []time.Time) {
 	from := began(starts, drains[l.drains])
 	for _, a := range l.attempts {
-		lost := strings.HasPrefix(a.Account, "getui:") && a.Lane == "tag" && a.NotAfter.Before(drains[l.drains])
+		lost := strings.HasPrefix(a.Account, "getui:") && a.Lane == "tag" && a.Detail != ""
 		if a.State == "started" && l.started[a.ID].After(from) && !lost {
 			l.torn = append(l.torn, a.ID)
 		}
