@@ -454,6 +454,9 @@ func TestDifferences(t *testing.T) {
 		{"the process dies after an answer was lost", 0, func(d *desk) {
 			d.answer = loses(1, true)
 			d.event("u1", "city=a")
+			if !d.wrote(`"state":"started"`, `"detail":"reset"`) {
+				d.t.Error("the ledger does not tell a lost answer from a call under way")
+			}
 			d.to(10 * time.Second)
 			d.die()
 			d.to(5 * time.Minute)
@@ -617,6 +620,16 @@ func TestWhatWasAcceptedAMomentAgoIsNotCompared(t *testing.T) {
 	if !settled() {
 		t.Error("never compared")
 	}
+}
+
+// wrote reports whether a record of the paper holds all words.
+func (d *desk) wrote(words ...string) bool {
+	for _, value := range d.paper {
+		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(string(value), w) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // agrees fails the test unless the paper says of every user who waits for nothing what the vendor has, and as many charges as calls.

@@ -156,7 +156,7 @@ func TestPlantedBugsAtGetui(t *testing.T) {
 		}, "call without attempt:"},
 		{"a tag that is taken back at once", func(t *testing.T, p *paper) { p.change("g-23", "main", "DELETE", "vip", 50_000) }, "changed back:"},
 		{"a change of tags that a drain cut off", func(t *testing.T, p *paper) {
-			p.ledger("a/g-24", map[string]any{"id": "g-24", "account": "getui:key-main", "lane": "tag", "state": "started", "not_after": p.at(5930)}, 5900)
+			p.ledger("a/g-24", map[string]any{"id": "g-24", "account": "getui:key-main", "lane": "tag", "state": "started", "not_after": p.at(6900)}, 5900)
 			p.ledger("a/g-24", nil, 5950)
 			p.in.Drains = []Moment{{At: p.at(5920)}}
 		}, "torn drain:"},
@@ -196,7 +196,8 @@ func TestPlantedBugsAtGetui(t *testing.T) {
 // A change of tags whose answer was lost outlives a process that ends in peace.
 func TestALostChangeOfTagsIsNoTornDrain(t *testing.T) {
 	p := newGetuiPaper()
-	p.ledger("a/g-24", map[string]any{"id": "g-24", "account": "getui:key-main", "lane": "tag", "state": "started", "not_after": p.at(5910)}, 5900)
+	p.ledger("a/g-24", map[string]any{"id": "g-24", "account": "getui:key-main", "lane": "tag", "state": "started", "not_after": p.at(6900)}, 5900)
+	p.ledger("a/g-24", map[string]any{"id": "g-24", "account": "getui:key-main", "lane": "tag", "state": "started", "not_after": p.at(6900), "detail": "unexpected EOF"}, 5910)
 	p.ledger("a/g-24", nil, 5950)
 	p.in.Drains = []Moment{{At: p.at(5920)}}
 	if problems := p.check(t).Problems; len(problems) > 0 {

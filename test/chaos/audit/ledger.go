@@ -96,7 +96,7 @@ func began(starts []Moment, end Moment) (at time.Time) {
 func (l *ledger) drain(starts, drains []Moment) {
 	end := drains[l.drains]
 	for _, a := range l.attempts {
-		lost := strings.HasPrefix(a.Account, "getui:") && a.Lane == "tag" && a.NotAfter.Before(end.At)
+		lost := strings.HasPrefix(a.Account, "getui:") && a.Lane == "tag" && a.Detail != ""
 		if l.left(a, starts, end) && !lost {
 			l.torn = append(l.torn, a.ID)
 		}
