@@ -26,6 +26,7 @@ const (
 // scan splits a condition. It never fails; an unclosed text reaches to the end.
 func scan(src string) (out []mark) {
 	r := []rune(src)
+	out = make([]mark, 0, len(r)/4+1)
 	for i := 0; i < len(r); {
 		start := i
 		kind := byte(sign)
@@ -57,7 +58,13 @@ func scan(src string) (out []mark) {
 				i++
 			}
 		}
-		out = append(out, mark{string(r[start:i]), start, i, kind})
+		text := ""
+		if len(r) == len(src) { // runes are bytes: no copy is needed
+			text = src[start:i]
+		} else {
+			text = string(r[start:i])
+		}
+		out = append(out, mark{text, start, i, kind})
 	}
 	return out
 }

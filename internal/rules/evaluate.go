@@ -52,13 +52,13 @@ func (s *Set) EvaluateInto(room *intent.Room, ev *event.Event) []*intent.Intent 
 		}
 	}
 	for _, f := range v.found {
-		r, met := p.index.rules[f.id], func() bool { return f.sure || p.index.entries[f.id].matches(v) }
+		r, e, sure := p.index.rules[f.id], &p.index.entries[f.id], f.sure
 		if watched && s.watch.on(r) {
 			kept := a // what the watchdog keeps for a second time is allocated on this way only
-			out = s.ask(out, r, &kept, met)
+			out = s.ask(out, r, &kept, func() bool { return sure || e.matches(v) })
 			continue
 		}
-		out = s.one(out, r, &a, met)
+		out = s.one(out, r, &a, func() bool { return sure || e.matches(v) })
 	}
 	if len(out) == 0 {
 		return nil

@@ -193,14 +193,14 @@ func (x *index) group(needs uint64) *group {
 
 // hash chooses each rule's key, of several that on the field with most values, and files the rule under it.
 func (x *index) hash(short int) {
-	values := map[int]map[any]bool{}
+	values := map[int]map[operand]bool{}
 	for i := range x.entries {
 		for c := range x.entries[i].when {
 			for _, p := range x.entries[i].when[c].keys() {
 				if values[p.slot] == nil {
-					values[p.slot] = map[any]bool{}
+					values[p.slot] = map[operand]bool{}
 				}
-				for _, v := range p.values() {
+				for v := range p.operands {
 					values[p.slot][v] = true
 				}
 			}
@@ -288,7 +288,7 @@ func (c *clause) keys() (out []simple) {
 			q = p.kids[0]
 		}
 		asked := slices.Contains(c.condition.needs, q.name) || slices.ContainsFunc(c.parts, func(h simple) bool { return h.op == opHas && h.name == q.name })
-		if asked && p.values() != nil {
+		if _, ok := p.equality(); ok && asked {
 			p.slot = q.slot
 			out = append(out, p)
 		}
@@ -307,29 +307,35 @@ func (x *simple) equality() (slot int, ok bool) {
 	return 0, false
 }
 
-// values gives the values of its field with which a part holds; nil when it is no equality.
-func (x *simple) values() (out []any) {
+// operand is a value that a part asks its field for.
+type operand struct {
+	text string
+	num  float64
+	is   bool
+}
+
+// operands gives the values of its field with which a part holds, each once; none when it is no equality.
+func (x *simple) operands(yield func(operand) bool) {
 	switch x.op {
 	case opIsText, opInText:
-		for _, s := range x.strs {
-			if !slices.Contains(out, any(s)) {
-				out = append(out, s)
+		for i, s := range x.strs {
+			if !slices.Contains(x.strs[:i], s) && !yield(operand{text: s}) {
+				return
 			}
 		}
 	case opIsNumber, opInNumber:
-		for _, n := range x.nums {
-			if !slices.Contains(out, any(n)) {
-				out = append(out, n)
+		for i, n := range x.nums {
+			if !slices.Contains(x.nums[:i], n) && !yield(operand{num: n}) {
+				return
 			}
 		}
 	case opBool:
-		return []any{true}
+		yield(operand{is: true})
 	case opNot:
 		if x.kids[0].op == opBool {
-			return []any{false}
+			yield(operand{})
 		}
 	}
-	return out
 }
 
 func (x *index) file(p *simple, in posting) {

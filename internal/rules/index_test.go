@@ -433,6 +433,22 @@ func TestNoMatchAllocatesNothing(t *testing.T) {
 	}
 }
 
+// A match costs its id and its text, nothing beside them.
+func TestAMatchAllocatesItsIDAndItsText(t *testing.T) {
+	s := benchSet(t, 100, workloads[0].when(100))
+	e := order(s, "k07")
+	var room intent.Room
+	n := testing.AllocsPerRun(1000, func() {
+		room.Empty()
+		if got := s.EvaluateInto(&room, e); len(got) != 2 {
+			t.Fatalf("%d matches, want 2", len(got))
+		}
+	})
+	if n > 2*3 && !underRace { // and the sum of money in it
+		t.Errorf("%v allocations for two matches", n)
+	}
+}
+
 // Of many rules only those with the event's value are looked at: the field with most values is the key.
 func TestKeyIsTheFieldWithMostValues(t *testing.T) {
 	s := benchSet(t, 100, func(i int) string { return fmt.Sprintf(`kind == "k07" and store in ["s-%04d", "s-x"]`, i) })

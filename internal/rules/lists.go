@@ -128,7 +128,7 @@ func (a *arranger) sure(id int32, path []int, told func(*simple) bool) bool {
 
 // telling gives the field with most values among the keys of the rules; false when there are no keys.
 func (a *arranger) telling(in []posting, asked []int) (slot int, ok bool) {
-	values := map[int]map[any]bool{}
+	values := map[int]map[operand]bool{}
 	for _, p := range in {
 		for i := range a.keys[p.id] {
 			s := a.keys[p.id][i].slot
@@ -137,9 +137,9 @@ func (a *arranger) telling(in []posting, asked []int) (slot int, ok bool) {
 				continue
 			}
 			if values[s] == nil {
-				values[s] = map[any]bool{}
+				values[s] = map[operand]bool{}
 			}
-			for _, v := range part.values() {
+			for v := range part.operands {
 				values[s][v] = true
 			}
 		}
@@ -346,14 +346,14 @@ func (k *key) of(val *event.Value) *list {
 
 // file puts a rule under each value that its part asks for.
 func (k *key) file(part *simple, in posting) {
-	for _, v := range part.values() {
-		switch v := v.(type) {
-		case string:
-			add(k.texts, v, in)
-		case float64:
-			add(k.numbers, v, in)
-		case bool:
-			l := &k.bools[truth(v)]
+	for v := range part.operands {
+		switch part.op {
+		case opIsText, opInText:
+			add(k.texts, v.text, in)
+		case opIsNumber, opInNumber:
+			add(k.numbers, v.num, in)
+		default:
+			l := &k.bools[truth(v.is)]
 			if *l == nil {
 				*l = newList()
 			}
