@@ -124,6 +124,10 @@ const txnTimeout = 10 * time.Second
 // when everybody has joined or the rebalance times out.
 const closeWithin = 2 * time.Second
 
+// drainCommit is how long a transaction may take to end in a drain: what is left of its 10 s is for leaving the group, up to a second, and for
+// closing the client, two.
+const drainCommit = 6900 * time.Millisecond
+
 // New makes a Consumer; Run starts it.
 func New(opt Options) *Consumer {
 	if opt.SessionTimeout == 0 {
@@ -321,9 +325,10 @@ func (c *Consumer) transaction(ctx context.Context, s *kgo.GroupTransactSession,
 			return err
 		}
 	}
-	// On shutdown the open transaction is finished, not torn.
+	// On shutdown the open transaction is finished, not torn, unless the broker does not answer.
 	ec, cancel := context.WithTimeout(context.WithoutCancel(ctx), txnTimeout)
 	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(drainCommit, cancel) })()
 	perr := s.Client().Flush(ec)
 	if perr == nil {
 		perr = promise.Err()

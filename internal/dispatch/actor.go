@@ -69,6 +69,8 @@ type actor struct {
 	untrimmed atomic.Bool     // it was said that old intents cannot be deleted
 	callCtx   context.Context // of calls: ends with ctx, and in a drain that would take too long
 	cut       context.CancelCauseFunc
+	txnCtx    context.Context // of commits: ends with ctx, and in a drain that would take too long
+	tear      context.CancelCauseFunc
 	failed    func(error)
 	aside     func(within time.Duration, do func(context.Context)) // beside; a Model does it at once
 	sweepEach time.Duration                                        // how often chores are done
@@ -161,6 +163,7 @@ func newActorIn(w books, machine func() time.Time, opt *Options, p int32, t *led
 	a.aside = a.beside
 	a.ctx, a.lose = context.WithCancelCause(context.Background())
 	a.callCtx, a.cut = context.WithCancelCause(a.ctx)
+	a.txnCtx, a.tear = context.WithCancelCause(a.ctx)
 	for _, ac := range opt.Accounts {
 		if ledger.HashPartition([]byte(ac.Key), a.gen.Partitions) == int(p) {
 			a.accounts[ac.Key] = newAccount(ac, now, a.machineTime(t.State.Clock()), a.machineTime(t.State.Gap))
@@ -286,7 +289,7 @@ func (a *actor) commit() bool {
 		return true
 	}
 	a.pos.Clock = a.clock.now().UTC()
-	ctx, cancel := context.WithTimeout(a.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(a.txnCtx, 20*time.Second)
 	defer cancel()
 	began := a.clock.machine()
 	err := a.w.Commit(ctx, a.pos)
@@ -382,7 +385,7 @@ func (a *actor) ask(within time.Duration, question func(context.Context) result)
 
 // release writes that nothing is in flight and lets go.
 func (a *actor) release() {
-	ctx, cancel := context.WithTimeout(a.ctx, 2*time.Second)
+	ctx, cancel := context.WithTimeout(a.txnCtx, 2*time.Second)
 	defer cancel()
 	if a.isNew {
 		a.w.WriteGenesis(a.gen)
@@ -399,10 +402,17 @@ func (a *actor) release() {
 }
 
 // drainCalls is how long calls in flight may go on in a drain: what is left of its 10 s is for two commits and for leaving the groups. It is
-// above the default time-out of a call; of an account with a longer one, calls that take longer end without an answer.
-const drainCalls = 6500 * time.Millisecond
+// above the default time-out of a call; of an account with a longer one, calls that take longer end without an answer. drainCommits is when a
+// commit without the broker's answer is given up: leaving the group takes up to a second then, and closing the client two.
+const (
+	drainCalls   = 6200 * time.Millisecond
+	drainCommits = 6900 * time.Millisecond
+)
 
-var errDrained = errors.New("the process ends: the call was cut off without an answer")
+var (
+	errDrained = errors.New("the process ends: the call was cut off without an answer")
+	errTorn    = errors.New("the process ends: the broker did not answer a commit")
+)
 
 // stop ends the actor; clean lets calls in flight end and releases the ledger.
 func (a *actor) stop(clean bool) {
@@ -410,6 +420,7 @@ func (a *actor) stop(clean bool) {
 		a.lose(errors.New("partition lost"))
 	}
 	time.AfterFunc(drainCalls, func() { a.cut(errDrained) })
+	time.AfterFunc(drainCommits, func() { a.tear(errTorn) })
 	select {
 	case <-a.quit:
 	default:

@@ -144,7 +144,7 @@ func (d *daemon) stop() {
 	}
 	d.app.Close()
 	if took := time.Since(began); d.err != nil || took > 10*time.Second {
-		d.w.t.Errorf("a clean stop took %s and ended with %v", took, d.err)
+		d.w.t.Errorf("%s: a clean stop took %s and ended with %v", began.Format("02 15:04:05.000"), took, d.err)
 	}
 }
 

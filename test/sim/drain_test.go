@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"github.com/notifier/notifier/internal/sandbox"
 )
 
@@ -36,4 +38,32 @@ func TestADrainEndsInTenSecondsWithALongTimeout(t *testing.T) {
 		}
 		w.books(3)
 	})
+}
+
+// A drain ends in 10 s also where the broker does not answer what would end a transaction: of either stage. What was not committed is done by
+// the next; nothing is sent twice.
+func TestADrainEndsInTenSecondsWithoutTheBrokersAnswer(t *testing.T) {
+	for _, key := range []kmsg.Key{kmsg.TxnOffsetCommit, kmsg.EndTxn} {
+		t.Run(key.Name(), func(t *testing.T) {
+			simulate(t, setup{quiet: true}, func(t *testing.T, w *world) {
+				d := w.start(w.one(""))
+				w.order("u1", "before")
+				time.Sleep(time.Minute)
+				d.cable.kafka.silence(key)
+				event := w.order("u1", "lamp")
+				time.Sleep(100 * time.Millisecond) // stage 1 waits for the answer
+				d.stop()                           // within 10 s
+				d = w.start(w.one(""))
+				time.Sleep(20 * time.Minute)
+				d.stop()
+				switch got, n := w.words()[event], len(w.executed("/push/user.json")); {
+				case got == "SENT" && n == 2:
+				case got == "UNKNOWN" && n == 1 && key == kmsg.EndTxn: // the attempt is on record: the next cannot know that its call never left
+				default:
+					t.Errorf("the order is %q after %d pushes, want SENT by the next", got, n)
+				}
+				w.books(2)
+			})
+		})
+	}
 }

@@ -20,6 +20,7 @@ type kafkaFaults struct {
 	corrupt []byte        // a byte of these is flipped where an answer to a fetch holds them, ...
 	times   int           // ... so often
 	lose    bool          // the answer to the next end of a transaction is lost, and the connections with it
+	mute    int16         // answers to requests of this kind do not come, though the connection stands; 0: all come
 }
 
 // setSkew lets the broker's clock seem ahead, or behind: for a daemon that is a step of its own wall clock the other way.
@@ -41,6 +42,13 @@ func (f *kafkaFaults) loseCommit() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.lose = true
+}
+
+// silence lets answers to requests of a kind never come.
+func (f *kafkaFaults) silence(key kmsg.Key) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.mute = int16(key)
 }
 
 // asked is a request that waits for its answer.
@@ -66,7 +74,7 @@ func (f *frames) Write(b []byte) (int, error) {
 }
 
 func (f *frames) Read(b []byte) (int, error) {
-	if len(f.rest) == 0 {
+	for len(f.rest) == 0 {
 		var size [4]byte
 		if _, err := io.ReadFull(f.Conn, size[:]); err != nil {
 			return 0, err
@@ -84,6 +92,9 @@ func (f *frames) Read(b []byte) (int, error) {
 		if err != nil {
 			f.Conn.Close()
 			return 0, err
+		}
+		if answer == nil {
+			continue
 		}
 		f.rest = append(binary.BigEndian.AppendUint32(nil, uint32(len(answer))), answer...)
 	}
@@ -106,6 +117,10 @@ func (f *frames) waits() (keys []int16) {
 func (f *kafkaFaults) disturb(a asked, answer []byte) ([]byte, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.mute != 0 && a.key == f.mute {
+		hit("K6", 1)
+		return nil, nil
+	}
 	switch a.key {
 	case int16(kmsg.EndTxn):
 		if f.lose {
