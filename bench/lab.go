@@ -89,7 +89,7 @@ func (l *lab) kafka(ctx context.Context) error {
 		return err
 	}
 	before := children("java")
-	c, err := broker.Start(start, lib, filepath.Join(l.tmp, "kafka"), 1)
+	c, err := broker.Start(start, lib, filepath.Join(l.tmp, "kafka"), broker.Options{Nodes: 1})
 	if err != nil {
 		return err
 	}
