@@ -37,7 +37,8 @@ func TestCurvesInDocsAreDrawnFromTheResults(t *testing.T) {
 
 // A chart is well-formed, names every line, keeps names apart and all points inside the plot.
 func TestChart(t *testing.T) {
-	c := chart{title: "a < b & c", x: axis{from: 10, to: 1000, label: "n", marks: []mark{{10, "10"}, {1000, "1,000"}}}, y: axis{to: 4, linear: true, marks: []mark{{0, "0"}, {4, "4"}}},
+	c := chart{title: "a < b & c", x: axis{from: 10, to: 1000, label: "n", marks: []mark{{10, "10"}, {1000, "1,000"}}},
+		y:     axis{to: 4, linear: true, marks: []mark{{0, "0"}, {4, "4"}}},
 		lines: []line{{"one", [][2]float64{{10, 1}, {1000, 2}}}, {"two", [][2]float64{{10, 1}, {1000, 2}}}, {"three", [][2]float64{{10, 4}, {1000, 0}}}}}
 	out := c.svg()
 	d := xml.NewDecoder(strings.NewReader(out))

@@ -80,7 +80,8 @@ func users(results []report.Result) (chart, error) {
 		title: "Memory of users on paper",
 		note:  "live heap: bytes of one, as weighed, times their number; the collector takes up to as much again",
 		x:     axis{from: 10_000, to: 10_000_000, label: "users", marks: []mark{{10_000, "10,000"}, {100_000, "100,000"}, {1e6, "1 million"}, {1e7, "10 million"}}},
-		y:     axis{from: 100_000, to: 100e9, label: "bytes", marks: []mark{{1e5, "100 KB"}, {1e6, "1 MB"}, {1e7, "10 MB"}, {1e8, "100 MB"}, {1e9, "1 GB"}, {1e10, "10 GB"}, {1e11, "100 GB"}}},
+		y: axis{from: 100_000, to: 100e9, label: "bytes",
+			marks: []mark{{1e5, "100 KB"}, {1e6, "1 MB"}, {1e7, "10 MB"}, {1e8, "100 MB"}, {1e9, "1 GB"}, {1e10, "10 GB"}, {1e11, "100 GB"}}},
 	}
 	for _, s := range []struct{ bench, name string }{{"table", "known"}, {"pending", "wait for a tag call"}, {"pending-held", "wait, whole actor"}} {
 		r, ok := find(results, s.bench)
