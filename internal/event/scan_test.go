@@ -193,8 +193,10 @@ func TestYearsOfTimes(t *testing.T) {
 // time, a list, a key, a header.
 func allTypes() (*Catalogue, Record) {
 	c := NewCatalogue([]*Spec{NewSpec(Spec{Name: "e", Topics: []string{"t"}, Kind: Business, ID: "id", User: "user", Version: "version", Time: TimeSpec{Path: "at"}, Fields: []Field{
-		{Name: "text", Path: "o.text", Type: String}, {Name: "fen", Path: "o.fen", Type: Number, Scale: "0.01"}, {Name: "price", Path: "o.price", Type: Number}, {Name: "gift", Path: "o.gift", Type: Bool},
-		{Name: "at", Path: "at", Type: Time}, {Name: "tags", Path: "o.tags", Type: List}, {Name: "key", Path: "key", Type: String}, {Name: "head", Path: "header.h", Type: String}, {Name: "none", Path: "o.none", Type: Number},
+		{Name: "text", Path: "o.text", Type: String}, {Name: "fen", Path: "o.fen", Type: Number, Scale: "0.01"},
+		{Name: "price", Path: "o.price", Type: Number}, {Name: "gift", Path: "o.gift", Type: Bool},
+		{Name: "at", Path: "at", Type: Time}, {Name: "tags", Path: "o.tags", Type: List},
+		{Name: "key", Path: "key", Type: String}, {Name: "head", Path: "header.h", Type: String}, {Name: "none", Path: "o.none", Type: Number},
 	}})}, 0)
 	r := rec("t", `{"id":"o-1","user":17,"version":5,"at":1795230000123,"o":{"text":"林晓","fen":81250,"price":812.50,"gift":true,"tags":["a","b","c"]}}`)
 	r.Headers = []Header{{"h", []byte("v")}}
@@ -228,7 +230,8 @@ func TestDecodeIntoIsDecode(t *testing.T) {
 			number := rapid.SampledFrom([]string{"1", "-0.50", `"81250"`, "1e3", "true", "12345678901234567890.10"}).Draw(t, "number")
 			list := rapid.SampledFrom([]string{`[]`, `["a"]`, `[1,null,"\n"]`, `{}`, "[" + strings.Repeat(`"y",`, 40) + `"z"]`, `[[]]`}).Draw(t, "list")
 			at := rapid.SampledFrom([]string{"1795230000", `"2026-11-21T11:00:00.5+08:00"`, "0.5", "1e30", `"x"`}).Draw(t, "at")
-			r := rec("t", fmt.Sprintf(`{"id":"o-%s","user":%s,"version":1,"at":%s,"o":{"text":%s,"fen":%s,"price":%s,"gift":%s,"tags":%s}}`, rapid.StringMatching(`[a-z]{1,6}`).Draw(t, "id"),
+			r := rec("t", fmt.Sprintf(`{"id":"o-%s","user":%s,"version":1,"at":%s,"o":{"text":%s,"fen":%s,"price":%s,"gift":%s,"tags":%s}}`,
+				rapid.StringMatching(`[a-z]{1,6}`).Draw(t, "id"),
 				text, at, text, number, number, number, list))
 			own, ownErr := c.Decode(r)
 			evs, err := c.DecodeInto(room, r)

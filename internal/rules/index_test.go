@@ -136,7 +136,8 @@ func genUsual(t *rapid.T) string {
 	var parts []string
 	for range rapid.IntRange(1, 3).Draw(t, "parts") {
 		s, c := genText(t), genConst(t)
-		parts = append(parts, rapid.SampledFrom([]string{fmt.Sprintf("city == %q", s), fmt.Sprintf("city in [%q, %q]", s, genText(t)), `level == "vip"`, "gift", "not gift", "count2 == " + c, "has(amount)", "has(city)",
+		parts = append(parts, rapid.SampledFrom([]string{fmt.Sprintf("city == %q", s), fmt.Sprintf("city in [%q, %q]", s, genText(t)),
+			`level == "vip"`, "gift", "not gift", "count2 == " + c, "has(amount)", "has(city)",
 			"amount > " + c, "amount >= " + c, "amount < " + c, "amount <= " + c, "amount >= " + c, "count2 < " + c}).Draw(t, "part"))
 	}
 	return strings.Join(parts, " and ")
@@ -373,7 +374,8 @@ func TestSimplePartsAgreeWithTheProgram(t *testing.T) {
 
 // What is not tried because its fields are independent is neither always nor never so.
 func TestIndependentFieldsAreNeverConstant(t *testing.T) {
-	s, l := LoadFiles([]File{{"events.yaml", []byte(indexCatalogue)}, {"r.yaml", []byte("version: 1\nrules:\n" + rule("all", "first", "    when: always\n    push: {body: b}"))}}, demoAccount())
+	text := "version: 1\nrules:\n" + rule("all", "first", "    when: always\n    push: {body: b}")
+	s, l := LoadFiles([]File{{"events.yaml", []byte(indexCatalogue)}, {"r.yaml", []byte(text)}}, demoAccount())
 	if s == nil {
 		t.Fatal(show(l))
 	}
