@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -35,20 +36,31 @@ func TestWhoIsLeftOutByACanaryIsOnRecord(t *testing.T) {
 func TestUserWhenIsAskedAsTheCallLeaves(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	ask := func(id, user string) *intent.Intent {
+	a := b.byHand(func(_ *Account, o *Options) { o.Users = func() Users { return stubUsers{} } })
+	profile := func(id, user string, version int64, level string) {
+		a.admit(b.profile(id, user, version, map[string]string{"level": level}), b.offset)
+	}
+	profile("p1", "u1", 1, "vip")
+	profile("p2", "u2", 1, "vip")
+	for id, user := range map[string]string{"e1": "u1", "e2": "u2", "e3": "u3"} { // nobody knows u3
 		in := b.intent(id, "r", user, intent.Push)
 		in.UserWhen, in.Variant = "level is vip", "short"
-		in.Merge = &intent.Merge{Key: "r|" + user, Wait: 400 * time.Millisecond, Keep: intent.KeepLatest}
-		return in
+		in.Merge = &intent.Merge{Key: "r|" + user, Wait: time.Hour, Keep: intent.KeepLatest}
+		a.admit(in, b.offset)
 	}
-	b.produce(b.profile("p1", "u1", 1, map[string]string{"level": "vip"}), b.profile("p2", "u2", 1, map[string]string{"level": "vip"}))
-	b.start(b.account(), nil)
-	b.fates(2)
-	b.produce(ask("e1", "u1"), ask("e2", "u2"), ask("e3", "u3"))
-	b.state("three merges wait", func(st *ledger.State) bool { return len(st.Pending) == 3 })
-	b.produce(b.profile("p3", "u2", 2, map[string]string{"level": "normal"}))
+	profile("p3", "u2", 2, "normal") // while the merges wait
+	for _, it := range slices.Collect(maps.Values(a.items)) {
+		if it.p.Merged != nil {
+			it.p.Merged.Closes = a.clock.now()
+			a.fire(timerKey{wakeItem, it.id()})
+		}
+	}
+	for _, c := range a.plan() {
+		a.resolve(result{c, accepted})
+	}
+	b.commit(a)
 	got := map[string]string{}
-	for _, f := range b.fates(7) {
+	for _, f := range b.fates(int(a.pos.Fates)) {
 		if strings.HasPrefix(f.Event.ID, "e") {
 			got[f.Event.ID] = string(f.Fate) + " " + string(f.Reason) + " " + f.Detail + " " + f.Variant
 		}
