@@ -144,6 +144,7 @@ var commandsOnCall = []string{"status", "quota", "fates", "attempts", "pending l
 
 // needs is a command for each right of who is on call, which is refused without it.
 var needs = map[string]string{
+	"READ of topic notifier.intents":             "fates",
 	"READ of topic notifier.ledger":              "pending list",
 	"READ of topic notifier.fates":               "fates",
 	"READ of topic notifier.dead":                "dead ls",
