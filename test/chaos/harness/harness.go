@@ -157,7 +157,8 @@ func (res *Result) Cells() string {
 	return b.String()
 }
 
-// Rows counts what was injected of each row of test/faults.json that L3 injects, and names those of which nothing was.
+// Rows counts what was injected of each row of test/faults.json that L3 injects, and names those of which nothing was. Rows that only tests
+// of their own inject are left out.
 func (res *Result) Rows(root string) (table string, never []string, err error) {
 	text, err := os.ReadFile(filepath.Join(root, "test", "faults.json"))
 	if err != nil {
