@@ -14,9 +14,4 @@
 // The tag makes franz-go lock with channels: a goroutine that waits for a mutex would keep virtual time from moving. Without
 // the tag there is nothing here to run. A run is exact in time, not in the order of goroutines of one moment: the same
 // seed gives the same counts, not the same trace.
-//
-// Known: about one run in three of seed 14 of TestWhateverHappens fails, because nobody joins the evaluate group any more. The broker
-// (kfake) begins its rebalance timer anew with every JoinGroup (groups.go, rebalance), and three members whose JoinGroup each ends after
-// rebalance timeout + 10 s come back more often than that: if a member that is gone is still counted, the timer never ends. A real broker
-// lets the first timer run. One process with an embedded broker has no others to wait for.
 package sim
