@@ -111,6 +111,7 @@ func openShopAt(t *testing.T, vendor *fleet.Sandbox, dir, prefix string, brokers
 	t.Cleanup(func() {
 		s.Kill()
 		if t.Failed() {
+			t.Log(s.Tail())
 		}
 	})
 	return s
