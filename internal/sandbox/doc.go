@@ -4,7 +4,7 @@
 //
 // It serves RongCloud, and Getui under /v2, on two listeners, primary and backup,
 // with one state, and answers control calls under /_sbx/ on both: reset, clock,
-// journal, tags, services, knobs, deliveries, faults, stats (docs/sandbox.md). Every arrival becomes one journal [Entry]; with [Options.Log]
+// journal, tags, services, knobs, devices, deliveries, faults, stats (docs/sandbox.md). Every arrival becomes one journal [Entry]; with [Options.Log]
 // it is also on disk, synced, after execution and before the answer, which makes
 // that file the ground truth of a crash test.
 //

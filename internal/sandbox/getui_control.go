@@ -57,7 +57,7 @@ type Device struct {
 	Portrait []string `json:"portrait"`   // codes
 }
 
-// AddDevices gives an app devices; one that was there is as new. A reset takes them away.
+// AddDevices gives an app devices, all or, on an error, none; one that was there is as new. A reset takes them away.
 func (s *Server) AddDevices(appID string, devices ...Device) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -66,15 +66,17 @@ func (s *Server) AddDevices(appID string, devices ...Device) error {
 		return fmt.Errorf("add devices: there is no app %q", appID)
 	}
 	for _, d := range devices {
-		switch d.Phone = cmp.Or(d.Phone, "android"); {
+		switch {
 		case d.CID == "":
 			return errors.New("add devices: a device without a cid")
-		case d.Phone != "android" && d.Phone != "ios":
+		case d.Phone != "" && d.Phone != "android" && d.Phone != "ios":
 			return fmt.Errorf("add devices: phone_type %q: must be android or ios", d.Phone)
 		case d.Region != "" && !regionCodes.MatchString(d.Region):
 			return fmt.Errorf("add devices: region %q: must be a code of digits", d.Region)
 		}
-		app.users[d.CID] = &getuiUser{cid: d.CID, online: true, phone: d.Phone, region: d.Region, portrait: d.Portrait, lastLogin: s.world.getui.clock.ms()}
+	}
+	for _, d := range devices {
+		app.users[d.CID] = &getuiUser{cid: d.CID, online: true, phone: cmp.Or(d.Phone, "android"), region: d.Region, portrait: d.Portrait, lastLogin: s.world.getui.clock.ms()}
 	}
 	return nil
 }

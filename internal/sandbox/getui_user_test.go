@@ -95,6 +95,13 @@ func TestGetuiConditionsOnRegionAndPortrait(t *testing.T) {
 		`{"app":"` + getuiApp1 + `","devices":[{"cid":"a","phone_type":"wp"}]}`, `{"app":"` + getuiApp1 + `","device":[]}`} {
 		mustStatus(t, bad, b.control("POST", b.Ready().Control+"/devices", bad, nil), 400)
 	}
+	mustStatus(t, "half", b.control("POST", b.Ready().Control+"/devices", `{"app":"`+getuiApp1+`","devices":[{"cid":"half"},{}]}`, nil), 400)
+	b.want("PUT", "/user/custom_tag/batch/half", `{"cid":["north","half"]}`, 200, 0)
+	b.SetGetuiClock(fixedGetuiStart + 10*minute)
+	b.want("POST", "/push/tag", toTag(rid(20), cond("custom_tag", "or", "half")), 200, 0)
+	if e := b.last(); !slices.Equal(e.Matched, []string{"north"}) {
+		t.Errorf("a refused call has given a device: %v", e.Matched)
+	}
 }
 
 func TestGetuiAliases(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/textproto"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -233,10 +234,7 @@ func (t *Tracer) post(body []byte) (refused int64, again bool, err error) {
 	}
 	resp, err := t.client.Do(req)
 	if err != nil {
-		if ue, ok := errors.AsType[*url.Error](err); ok { // the URL is known
-			err = ue.Err
-		}
-		return 0, true, err
+		return 0, true, unsaid(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
@@ -249,6 +247,20 @@ func (t *Tracer) post(body []byte) (refused int64, again bool, err error) {
 		return 0, false, nil
 	}
 	return rejected(answer), false, nil
+}
+
+// unsaid leaves out of an error what the far side said: net/http quotes what it cannot read of an answer, and textproto repeats a header line.
+func unsaid(err error) error {
+	if ue, ok := errors.AsType[*url.Error](err); ok { // the URL is known
+		err = ue.Err
+	}
+	if _, ok := errors.AsType[textproto.ProtocolError](err); ok {
+		return errors.New("the collector's answer cannot be read")
+	}
+	if why, _, quotes := strings.Cut(err.Error(), `"`); quotes {
+		return errors.New(strings.TrimRight(why, " :"))
+	}
+	return err
 }
 
 // tell says what was dropped since it was last said.

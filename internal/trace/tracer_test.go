@@ -1,6 +1,7 @@
 package trace_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -262,6 +263,43 @@ func TestOnlyTheCollectorIsDialled(t *testing.T) {
 		if _, err := trace.New(trace.Options{Endpoint: e}); err == nil || !strings.Contains(err.Error(), "http") {
 			t.Errorf("%q: %v", e, err)
 		}
+	}
+}
+
+// What is no answer at all is not repeated either, though net/http quotes it.
+func TestWhatIsNoAnswerIsNotRepeated(t *testing.T) {
+	for _, says := range []string{"canary\r\n", "HTTP/1.1 canary\r\n\r\n", "HTTP/1.1 200 OK\r\ncanary\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: canary\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: canary\r\n\r\n", "HTTP/1.1 307 Elsewhere\r\nLocation: http://canary:port/%zz\r\n\r\n"} {
+		synctest.Test(t, func(t *testing.T) {
+			b := start(t, nil, nil)
+			l, err := b.net.Listen("tcp", "127.0.0.1:4318")
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() {
+				for {
+					c, err := l.Accept()
+					if err != nil {
+						return
+					}
+					if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+						_, _ = c.Write([]byte(says))
+					}
+					_ = c.Close()
+				}
+			}()
+			b.Emit(trace.Span{Context: b.begin()})
+			b.close(10 * time.Second)
+			_ = l.Close()
+			for _, e := range b.logs.All() {
+				if why := e.ContextMap()["why"].(string); strings.Contains(why, "canary") || why == "" {
+					t.Errorf("%q is told as %q", says, why)
+				}
+			}
+			if n, _ := b.lost(); n != 1 {
+				t.Errorf("%q: %d dropped", says, n)
+			}
+		})
 	}
 }
 

@@ -23,6 +23,7 @@ func TestTheReadmeOnARealKafka(t *testing.T) {
 	if len(commands) != 4 {
 		t.Fatalf("four commands expected, got %q", commands)
 	}
+	realKafka(t)
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)

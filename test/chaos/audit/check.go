@@ -55,6 +55,7 @@ type Report struct {
 	Needless                     int // tag calls that told the vendor nothing new, whatever the reason
 	Rewrites                     int // users written beyond one for each SENT profile intent
 	Crashes                      []Crash
+	Drains                       int             // ends in peace that were looked at
 	FirstCall                    []time.Duration // from a start to the first call of that process, sorted
 	Callers                      map[string]int  // starts after which a call came, by release
 	Problems                     []string
@@ -90,7 +91,7 @@ func Check(in Input) (*Report, error) {
 	if err := c.readJournal(); err != nil {
 		return nil, err
 	}
-	c.Events, c.Quiet, c.Intents, c.Dead, c.Crashes = len(in.Events), c.x.quiet, len(in.Intents), len(in.Dead), c.l.crashes
+	c.Events, c.Quiet, c.Intents, c.Dead, c.Crashes, c.Drains = len(in.Events), c.x.quiet, len(in.Intents), len(in.Dead), c.l.crashes, c.l.drains
 	c.checkAcked()
 	c.checkDead()
 	if err := c.checkIntents(); err != nil {

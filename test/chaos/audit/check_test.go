@@ -236,6 +236,9 @@ func TestProcessesAreToldApart(t *testing.T) {
 			t.Error(problem)
 		}
 	}
+	if r.Drains != 1 {
+		t.Errorf("%d drains were looked at, want 1", r.Drains)
+	}
 	if len(r.FirstCall) != 1 || r.FirstCall[0] != 3*time.Second || r.Callers["new"] != 1 || r.Callers["old"] != 0 {
 		t.Errorf("first calls %v, callers %v; want one after 3s, by the new release", r.FirstCall, r.Callers)
 	}

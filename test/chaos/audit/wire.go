@@ -12,12 +12,13 @@ func readIntent(r Record) (in intentRecord, err error) {
 	if len(r.Value) == 0 || r.Value[0] != 2 && r.Value[0] != 3 {
 		return decode[intentRecord](r)
 	}
+	var broken error
 	err = walk(r.Value[1:], func(n protowire.Number, b []byte, _ int64) {
 		switch n {
 		case 1:
 			in.ID = string(b)
 		case 2:
-			err = errors.Join(err, walk(b, in.Event.read))
+			broken = walk(b, in.Event.read)
 		case 3:
 			in.Rule = string(b)
 		case 5:
@@ -30,7 +31,7 @@ func readIntent(r Record) (in intentRecord, err error) {
 			in.Action = string(b)
 		}
 	})
-	if err != nil {
+	if err = errors.Join(err, broken); err != nil {
 		return in, fmt.Errorf("%s: %w", r.place(), err)
 	}
 	if in.ID == "" {

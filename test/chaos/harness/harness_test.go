@@ -9,11 +9,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/notifier/notifier/test/chaos/audit"
+	"github.com/notifier/notifier/test/chaos/rig"
 )
 
 // full is a run that proves enough.
 func full() *Result {
-	res := &Result{Kills: 100, Hits: 80, Drains: 3, Unknown: 250, Repeats: 33, Failpoints: map[string]int{}, Faults: map[string]int{}, Freezes: map[string]int{"briefly": 2, "session": 1}, Input: map[string]int{"again": 4, "shop.orders": 5, "shop.profiles": 6},
+	res := &Result{Kills: 100, Hits: 80, Drains: 3, Audited: 3, Unknown: 250, Repeats: 33, Failpoints: map[string]int{}, Faults: map[string]int{}, Freezes: map[string]int{"briefly": 2, "session": 1}, Input: map[string]int{"again": 4, "shop.orders": 5, "shop.profiles": 6},
 		FirstCall: []time.Duration{300 * time.Millisecond, 1200 * time.Millisecond}}
 	for _, f := range failpoints {
 		res.Failpoints[f] = 3
@@ -56,7 +59,7 @@ func TestARunThatProvesTooLittleIsNamed(t *testing.T) {
 			r.Old, r.Changes, r.Callers = &Release{}, map[string]int{"upgrade": 9, "roll back": 9}, map[string]int{"old": 3, "new": 9}
 			r.Kills = 20
 		}},
-		{"0 drains", func(r *Result) { r.Drains = 0 }},
+		{"0 drains under load", func(r *Result) { r.Audited = 0 }},
 		{"nothing injected K10 (", func(r *Result) { delete(r.Input, "again") }},
 	} {
 		r := full()
@@ -110,5 +113,22 @@ func TestRowsCountWhatWasInjected(t *testing.T) {
 		if frozenFor[name] <= time.Second {
 			t.Errorf("frozen for %s: a call may take a second", frozenFor[name])
 		}
+	}
+}
+
+// What a round does in any case, its last SIGTERM, stands for no drain under load.
+func TestTheEndOfARoundIsNoDrainUnderLoad(t *testing.T) {
+	root, err := Root(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	res := full()
+	res.Audited = 0
+	res.add(&round{drains: []audit.Moment{{}}, feeder: rig.NewFeeder(1, []string{"main"}, userOf("rongcloud"))}, &audit.Report{})
+	if res.Drains != 4 || res.Audited != 0 {
+		t.Errorf("%d drains, %d under load", res.Drains, res.Audited)
+	}
+	if _, never, err := res.Rows(root); err != nil || len(never) != 1 || !strings.HasPrefix(never[0], "P1 ") {
+		t.Errorf("rows that nothing injected: %v, %v; want P1", never, err)
 	}
 }

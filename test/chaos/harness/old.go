@@ -35,14 +35,17 @@ func (r *Release) Warning() string {
 // Previous is the revision before this one.
 const Previous = "HEAD~1"
 
-// BuildOld builds the program of a revision in a folder below dir. program is this tree's.
+// BuildOld builds the program of a revision in a folder below dir. program is this tree's, by its whole path.
 func BuildOld(ctx context.Context, root, dir, revision, program string) (*Release, error) {
 	old, err := findOld(ctx, root, revision)
 	if err != nil {
 		return nil, err
 	}
-	if old.Commit == "" {
-		old.Program = program
+	if old.Commit == "" { // a name of its own: by the path it is known which program a daemon has
+		old.Program = filepath.Join(dir, "old-notifier")
+		if err := os.Symlink(program, old.Program); err != nil {
+			return nil, fmt.Errorf("the old program: %w", err)
+		}
 		return old, nil
 	}
 	tree := filepath.Join(dir, "old")

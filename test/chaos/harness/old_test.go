@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/notifier/notifier/test/chaos/rig"
 )
 
 func TestWhichProgramIsTheOldOne(t *testing.T) {
@@ -56,5 +58,30 @@ func TestWhichProgramIsTheOldOne(t *testing.T) {
 	}
 	if _, err := findOld(t.Context(), full, "nosuch"); err == nil || !strings.Contains(err.Error(), "nosuch") {
 		t.Errorf("a commit that does not exist: %v", err)
+	}
+}
+
+// Where there is no history both programs are this tree's, and a run still upgrades and rolls back.
+func TestWithoutHistoryTheProgramsAreToldApart(t *testing.T) {
+	dir := t.TempDir()
+	program := filepath.Join(dir, "notifier")
+	if err := os.WriteFile(program, []byte("it"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	old, err := BuildOld(t.Context(), dir, dir, Previous, program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(old.Program); err != nil || string(text) != "it" {
+		t.Errorf("the old program is %q: %v", text, err)
+	}
+	r := &round{opt: Options{Program: program, Old: old}, daemon: &rig.Daemon{Program: old.Program}, changes: map[string]int{}}
+	for _, want := range []string{"new", "old", "new"} {
+		if r.swap(); r.release(r.daemon) != want {
+			t.Errorf("it has the %s program, want the %s one", r.release(r.daemon), want)
+		}
+	}
+	if r.changes["upgrade"] != 2 || r.changes["roll back"] != 1 {
+		t.Errorf("changes: %v", r.changes)
 	}
 }

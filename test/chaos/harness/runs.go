@@ -2,6 +2,7 @@ package harness
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,7 +44,7 @@ func (res *Result) Entry(vendor string, seed uint64, at time.Time) Entry {
 	r := Entry{Date: at.UTC().Format(time.DateOnly), Vendor: vendor, Seed: seed, Kills: res.Kills, Drains: res.Drains, Lost: res.Lost, Doubled: res.Doubled, Overruns: res.Overruns, Problems: len(res.Problems),
 		Hits: res.Hits, Unknown: res.Unknown, Repeats: res.Repeats, Recovered: audit.Percentile(res.FirstCall, 50), Slowest: audit.Percentile(res.FirstCall, 99)}
 	if res.Old != nil {
-		r.Upgrade = res.Old.Commit
+		r.Upgrade = cmp.Or(res.Old.Commit, "HEAD") // where there is no history both programs are this tree's
 	}
 	for _, n := range res.Freezes {
 		r.Stops += n

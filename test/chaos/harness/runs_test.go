@@ -15,6 +15,9 @@ func TestRunsOnRecord(t *testing.T) {
 	small.Kills, large.Kills, bad.Kills = 20, 200, 10
 	upgrade := full()
 	upgrade.Old = &Release{Commit: "abc"}
+	if e := (&Result{Old: &Release{}}).Entry("", 7, at); e.Upgrade != "HEAD" {
+		t.Errorf("an upgrade without history is on record as %+v", e)
+	}
 	users := small.Entry("", 9, at)
 	users.Repeats, users.Rewrites = 0, 50
 	bad.Lost, bad.Problems = 1, []string{"an intent is lost", "a fate is not the vendor's"}

@@ -110,7 +110,7 @@ func header(k *kgo.Record, name string) string {
 	return ""
 }
 
-// Unread is how many records of the event topics stage 1 has not committed yet; -1 when the group cannot be asked.
+// Unread is how many records of the event topics stage 1 has not committed yet.
 func (r *Reader) Unread(ctx context.Context) (int64, error) {
 	committed, err := r.adm.FetchOffsets(ctx, Prefix+"-evaluate")
 	if err != nil {

@@ -68,7 +68,7 @@ type Fault struct {
 	Body        string  `json:"body,omitempty"`
 }
 
-// Stats are the sandbox's counts. The last three are Getui's.
+// Stats are the sandbox's counts. Deliveries and overlays are Getui's.
 type Stats struct {
 	Overruns            int `json:"overruns"`
 	Doubles             int `json:"doubles"`

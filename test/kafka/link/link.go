@@ -19,6 +19,7 @@ type Link struct {
 	mu      sync.Mutex
 	proxies []*proxy
 	slow    time.Duration
+	met     int // what was slowed down, held up or broken since the link was last whole
 	closed  bool
 }
 
@@ -81,6 +82,7 @@ func (l *Link) Silence(brokers ...int) {
 func (l *Link) Tear(brokers ...int) {
 	l.each(brokers, func(p *proxy) {
 		p.gone = true
+		l.met += len(p.conns)
 		for c := range p.conns {
 			reset(c)
 		}
@@ -114,13 +116,16 @@ func (l *Link) Up(broker int) (err error) {
 	return err
 }
 
-// Heal makes the link whole and quick again.
-func (l *Link) Heal() {
+// Heal makes the link whole and quick again. It tells how much met what it was before: reads that were slowed down or held up, connections that
+// were broken or had to wait. With 0 nobody has noticed.
+func (l *Link) Heal() (met int) {
 	l.Slow(0)
 	l.each(nil, func(p *proxy) {
 		p.gone = false
 		p.release()
+		met, l.met = met+l.met, 0
 	})
+	return met
 }
 
 // Close ends the link for good.
@@ -167,11 +172,13 @@ func (p *proxy) gate() {
 	for {
 		p.link.mu.Lock()
 		open := p.open
-		p.link.mu.Unlock()
 		select {
 		case <-open:
+			p.link.mu.Unlock()
 			return
 		default:
+			p.link.met++
+			p.link.mu.Unlock()
 			<-open
 		}
 	}
@@ -182,6 +189,7 @@ func (p *proxy) hold(c net.Conn) bool {
 	p.link.mu.Lock()
 	defer p.link.mu.Unlock()
 	if p.gone || p.link.closed {
+		p.link.met++
 		reset(c)
 		return false
 	}
@@ -251,6 +259,9 @@ func (p *proxy) pump(to, from net.Conn) {
 			if n > 0 {
 				p.link.mu.Lock()
 				due := time.Now().Add(p.link.slow)
+				if p.link.slow > 0 {
+					p.link.met++
+				}
 				p.link.mu.Unlock()
 				pieces <- piece{b[:n], due}
 			}

@@ -3,6 +3,7 @@ package link
 import (
 	"bufio"
 	"net"
+	"runtime"
 	"testing"
 	"time"
 )
@@ -155,4 +156,49 @@ func TestABrokerThatIsDownRefuses(t *testing.T) {
 	c := dial(t, l.Addresses()[0])
 	say(t, c, "one")
 	hear(t, c, "one")
+}
+
+// A link that is bad while nobody uses it has done nothing, and says so.
+func TestALinkTellsWhatItsStateHasMet(t *testing.T) {
+	for name, bad := range map[string]func(*Link){"slow": func(l *Link) { l.Slow(time.Millisecond) }, "silent": func(l *Link) { l.Silence() }, "silent to one": func(l *Link) { l.Silence(0) },
+		"torn": func(l *Link) { l.Tear() }} {
+		addr, _ := echo(t)
+		l, err := New([]string{addr})
+		if err != nil {
+			t.Fatal(err)
+		}
+		bad(l)
+		if met := l.Heal(); met != 0 {
+			t.Errorf("%s: %d met it, and nobody was there", name, met)
+		}
+		c := dial(t, l.Addresses()[0])
+		say(t, c, "one")
+		hear(t, c, "one")
+		if met := l.Heal(); met != 0 {
+			t.Errorf("%s: %d met a link that was whole", name, met)
+		}
+		bad(l)
+		if name == "slow" {
+			say(t, c, "two")
+			hear(t, c, "two")
+		} else if name != "torn" {
+			say(t, c, "two")
+			for { // until it has come to the gate
+				l.mu.Lock()
+				met := l.met
+				l.mu.Unlock()
+				if met > 0 {
+					break
+				}
+				runtime.Gosched()
+			}
+		}
+		if met := l.Heal(); met == 0 {
+			t.Errorf("%s: nothing met it", name)
+		}
+		if met := l.Heal(); met != 0 {
+			t.Errorf("%s: %d are told twice", name, met)
+		}
+		l.Close()
+	}
 }
