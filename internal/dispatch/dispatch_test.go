@@ -160,6 +160,30 @@ func TestAnAmbiguousTagCallIsRepeatedOnceWhileTheSetStays(t *testing.T) {
 	}
 }
 
+// The row of a user who is gone goes as well, once nothing can arrive any more.
+func TestTheRowOfAUserWhoIsGoneGoesAfterAnUnclearCall(t *testing.T) {
+	t.Parallel()
+	a := setup(t).byHand(nil)
+	ac := a.accounts["stub:k"]
+	ac.users.Put("u1", &tagsync.User{Gone: true, Acked: []string{"x"}, Foreign: []string{}})
+	call := func(after time.Duration) *call {
+		at := a.clock.now().Add(after)
+		return &call{lane: ac.lanes[LaneTag], users: []string{"u1"}, set: []string{}, attempt: &ledger.Attempt{At: at, NotAfter: at.Add(time.Second)}}
+	}
+	a.unclearTags(call(0))
+	a.acknowledged(call(time.Millisecond))
+	u := ac.users.Get("u1")
+	if u == nil || u.Acked == nil || u.RewriteAt.IsZero() {
+		t.Fatalf("the row says %+v; the unclear call may still arrive", u)
+	}
+	u.RewriteAt = a.clock.now()
+	ac.users.Put("u1", u)
+	a.retag(ac, "u1")
+	if u := ac.users.Get("u1"); u != nil {
+		t.Errorf("the row is still there: %+v", u)
+	}
+}
+
 // What a predecessor's open tag call said is not said again where the vendor has it.
 func TestATagCallThatAPredecessorLeftOpenIsReadBack(t *testing.T) {
 	t.Parallel()

@@ -36,6 +36,10 @@ func (a *actor) retag(ac *account, user string) {
 	if rewrite && u.Acked != nil && u.May != nil && slices.Equal(u.Acked, u.May) { // whatever arrived meanwhile said what was written last
 		u.RewriteAt, u.May, rewrite = time.Time{}, nil, false
 		a.keepUser(ac, user, u)
+		if a.dropGone(ac, user); ac.users.Get(user) == nil {
+			ac.unqueue(user)
+			return
+		}
 	}
 	if it == nil && !rewrite && !ac.retags.out[user] {
 		ac.unqueue(user)
