@@ -149,6 +149,7 @@ func TestAnAmbiguousTagCallIsRepeatedOnceWhileTheSetStays(t *testing.T) {
 		{"it is not certain", tagsync.User{Had: []string{"x"}, May: []string{"x"}}, false},
 		{"another set was", tagsync.User{Acked: []string{"y"}, May: []string{"x"}}, false},
 		{"nobody knows what may have arrived", tagsync.User{Acked: []string{"x"}}, false},
+		{"it is not what the row deserves", tagsync.User{Acked: []string{"x"}, May: []string{"x"}, Gone: true}, false},
 	} {
 		c.u.RewriteAt, c.u.Foreign = a.clock.now(), []string{}
 		ac.unqueue("u1")
