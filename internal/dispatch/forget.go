@@ -35,9 +35,9 @@ func (a *actor) forgetUser(c command, ans *ledger.Answer) {
 		now := a.clock.now()
 		rewrite := latest(u.RewriteAt, now).UTC()
 		if ac.byDifferences() { // what is not given to the vendor as a set has to be known
-			*u = tagsync.User{Gone: true, Acked: u.Acked, Had: u.Had, RewriteAt: now.UTC()}
+			*u = tagsync.User{Gone: true, Anew: true, Acked: u.Acked, Had: u.Had, RewriteAt: now.UTC()}
 		} else {
-			*u = tagsync.User{Gone: true, Had: []string{}, Foreign: []string{}, RewriteAt: rewrite}
+			*u = tagsync.User{Gone: true, Anew: true, Had: []string{}, Foreign: []string{}, RewriteAt: rewrite}
 		}
 		a.keepUser(ac, user, u)
 		ac.spoil([]string{user})

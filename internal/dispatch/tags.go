@@ -56,6 +56,10 @@ func (a *actor) retag(ac *account, user string) {
 		if it != nil {
 			a.fate(it, ledger.Suppressed, ledger.Unchanged, nil)
 		}
+		if u.Anew {
+			u.Anew = false
+			a.keepUser(ac, user, u)
+		}
 		delete(ac.retags.out, user)
 		a.dropGone(ac, user)
 		return
@@ -86,7 +90,10 @@ func (a *actor) wanted(ac *account, u *tagsync.User) []string {
 		return []string{}
 	}
 	current := u.Acked
-	if current == nil || ac.byDifferences() && u.Had != nil {
+	switch {
+	case u.Anew:
+		current = nil
+	case current == nil || ac.byDifferences() && u.Had != nil:
 		current = u.Had
 	}
 	want := a.opt.Rules().Tags(ac.Name, u.Get, current)
@@ -233,6 +240,7 @@ func (a *actor) acknowledged(c *call) {
 		if u == nil {
 			continue
 		}
+		u.Anew = u.Anew && !slices.Equal(c.set, a.wanted(ac, u)) // a call that began before the fields were cleared had others
 		if u.RewriteAt.IsZero() || !c.attempt.At.Before(u.RewriteAt) {
 			u.Acked, u.Had, u.RewriteAt, u.May = c.set, nil, time.Time{}, nil
 			a.timers.stop(wakeUser, ac.Key+"\x00"+user)
