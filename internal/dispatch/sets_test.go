@@ -149,3 +149,25 @@ func TestWhoComesBackBringsNoOldTags(t *testing.T) {
 		}
 	}
 }
+
+// Clocks may stand still for a moment: who is forgotten in the moment in which a call leaves is forgotten all the same.
+func TestWhoIsForgottenAsACallLeavesLosesWhatItGave(t *testing.T) {
+	d := newSetDesk(t)
+	d.event("u1", "city=a")
+	d.to(5 * time.Minute)
+	d.frozen = true
+	d.event("u1", "city=b")
+	d.frozen = false
+	d.a.forgetUser(told(0, "c", ledger.CmdForget, "u1", nil), &ledger.Answer{})
+	if len(d.a.calls) != 1 {
+		t.Fatalf("%d calls are on their way", len(d.a.calls))
+	}
+	for _, c := range d.a.calls {
+		d.a.resolve(result{c, accepted})
+	}
+	d.turn()
+	d.to(5 * time.Minute)
+	if u := d.a.accounts["stub:k"].users.Get("u1"); u != nil || len(d.tags["u1"]) != 0 {
+		t.Errorf("the vendor has %q, the row says %+v; calls %q", d.tags["u1"], u, d.log)
+	}
+}
