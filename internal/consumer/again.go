@@ -23,7 +23,7 @@ import (
 // was sent. So their ids carry a part of the topic's id.
 type madeAgain struct {
 	mu    sync.Mutex
-	first map[string]string // topic id by topic, as on the control topic; nil: not read yet
+	first map[string]string // topic id by topic, as on the control topic when it was read last
 
 	suffix atomic.Pointer[map[string]intent.ID] // by topic; nil: none was made again
 }
@@ -50,7 +50,7 @@ func (c *Consumer) recognise(ctx context.Context, topics []string) error {
 	m := &c.madeAgain
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.first == nil {
+	if slices.ContainsFunc(topics, func(t string) bool { return m.first[t] == "" }) { // another instance may have met it since
 		if m.first, err = ledger.FirstTopics(ctx, c.opt.Kafka, c.opt.Topics); err != nil {
 			return err
 		}

@@ -86,3 +86,29 @@ func TestATopicThatIsMadeAgainBringsOtherIntents(t *testing.T) {
 		})
 	}
 }
+
+// Who meets a topic first is one of several instances; the others learn of it from the control topic, however long they have run.
+func TestATopicThatAnotherInstanceMetFirstIsKnownWhenItIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.make("older")
+	first, other := New(b.options()), New(b.options())
+	if err := other.recognise(t.Context(), []string{"older"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.recognise(t.Context(), []string{"events"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.adm.DeleteTopic(t.Context(), "events"); err != nil {
+		t.Fatal(err)
+	}
+	b.make("events")
+	for name, c := range map[string]*Consumer{"the other": other, "the first": first} {
+		if err := c.recognise(t.Context(), []string{"events"}); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(string(c.madeAgain.of("events")), "~") || c.madeAgain.of("older") != "" {
+			t.Errorf("%s takes the new topic for the one that was there before: marks %q and %q", name, c.madeAgain.of("events"), c.madeAgain.of("older"))
+		}
+	}
+}

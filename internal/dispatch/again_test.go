@@ -399,6 +399,9 @@ func TestARefusedRepeatTakesNothingBack(t *testing.T) {
 			}
 			a.resolve(result{again[0], tc.again})
 			b.commit(a)
+			if l.unclear != 0 || l.backoff != 0 {
+				t.Errorf("the vendor has answered, and the lane counts %d ambiguous outcomes and pauses %s", l.unclear, l.backoff)
+			}
 			got := kinds(b.fates(3))
 			if slices.Sort(got); !slices.Equal(got, tc.want) {
 				t.Errorf("fates %v, want %v", got, tc.want)

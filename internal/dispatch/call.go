@@ -167,6 +167,9 @@ func (a *actor) settle(c *call, o Outcome) {
 		if c.users == nil && c.vendor.Try > 1 { // AT-MOST-ONCE: the vendor refused the repeat, and said nothing of the try before it
 			at.Until = at.NotAfter.Add(l.Late)
 			a.unknown(c, Outcome{Code: o.Code, Detail: "refused when it was made again, the first try may have been done: " + o.Detail})
+			if !o.Invalid && l.refusals < maxRefusals {
+				a.open(l)
+			}
 			break
 		}
 		at.State = ledger.Refused

@@ -110,8 +110,8 @@ func (a *actor) inStep(ac *account, user string, u *tagsync.User) {
 	} else if it != nil {
 		a.fate(it, ledger.Suppressed, ledger.Unchanged, nil)
 	}
-	if !u.RewriteAt.IsZero() {
-		u.RewriteAt = time.Time{}
+	if !u.RewriteAt.IsZero() || u.Anew {
+		u.RewriteAt, u.Anew = time.Time{}, false
 		a.keepUser(ac, user, u)
 	}
 	delete(ac.readAt, user)

@@ -579,6 +579,24 @@ func TestDifferences(t *testing.T) {
 			d.event("u1", "gone")
 			d.to(time.Hour)
 		}, []string{"0s add city_a u1", "2m0s read u1", "2m5s read u1", "2m5s take city_a u1"}, []string{"e1 SENT", "e2 SENT"}, map[string][]string{"u1": {"theirs"}}},
+		{"each time one is gone a read may fail once", 0, func(d *desk) {
+			failed := true
+			d.reads = func(string) *Outcome {
+				if failed = !failed; failed {
+					return nil
+				}
+				return &failedOnce
+			}
+			for range 2 {
+				d.event("u1", "city=a")
+				d.tags["u1"] = append(d.tags["u1"], "theirs")
+				d.to(2 * time.Minute)
+				d.event("u1", "gone")
+				d.to(8 * time.Minute)
+			}
+		}, []string{"0s add city_a u1", "2m0s read u1", "2m5s read u1", "2m5s take city_a u1", "2m5s take theirs u1",
+			"10m0s add city_a u1", "12m0s read u1", "12m5s read u1", "12m5s take city_a u1", "12m5s take theirs u1"},
+			[]string{"e1 SENT", "e2 SENT", "e3 SENT", "e4 SENT"}, map[string][]string{"u1": nil}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -149,6 +149,7 @@ func TestAnAmbiguousTagCallIsRepeatedOnceWhileTheSetStays(t *testing.T) {
 		{"it is not certain", tagsync.User{Had: []string{"x"}, May: []string{"x"}}, false},
 		{"another set was", tagsync.User{Acked: []string{"y"}, May: []string{"x"}}, false},
 		{"nobody knows what may have arrived", tagsync.User{Acked: []string{"x"}}, false},
+		{"it is not what the row deserves", tagsync.User{Acked: []string{"x"}, May: []string{"x"}, Gone: true}, false},
 	} {
 		c.u.RewriteAt, c.u.Foreign = a.clock.now(), []string{}
 		ac.unqueue("u1")
@@ -157,6 +158,30 @@ func TestAnAmbiguousTagCallIsRepeatedOnceWhileTheSetStays(t *testing.T) {
 		if over := row().RewriteAt.IsZero(); over != c.over || ac.groups.Waits("u1") == c.over {
 			t.Errorf("%s: over %v, waits for a call %v", c.name, over, ac.groups.Waits("u1"))
 		}
+	}
+}
+
+// The row of a user who is gone goes as well, once nothing can arrive any more.
+func TestTheRowOfAUserWhoIsGoneGoesAfterAnUnclearCall(t *testing.T) {
+	t.Parallel()
+	a := setup(t).byHand(nil)
+	ac := a.accounts["stub:k"]
+	ac.users.Put("u1", &tagsync.User{Gone: true, Acked: []string{"x"}, Foreign: []string{}})
+	call := func(after time.Duration) *call {
+		at := a.clock.now().Add(after)
+		return &call{lane: ac.lanes[LaneTag], users: []string{"u1"}, set: []string{}, attempt: &ledger.Attempt{At: at, NotAfter: at.Add(time.Second)}}
+	}
+	a.unclearTags(call(0))
+	a.acknowledged(call(time.Millisecond))
+	u := ac.users.Get("u1")
+	if u == nil || u.Acked == nil || u.RewriteAt.IsZero() {
+		t.Fatalf("the row says %+v; the unclear call may still arrive", u)
+	}
+	u.RewriteAt = a.clock.now()
+	ac.users.Put("u1", u)
+	a.retag(ac, "u1")
+	if u := ac.users.Get("u1"); u != nil {
+		t.Errorf("the row is still there: %+v", u)
 	}
 }
 

@@ -126,7 +126,9 @@ func (a *actor) read(c *call, o Outcome) {
 		return
 	}
 	for _, u := range r.users {
-		delete(ac.reading, u)
+		if delete(ac.reading, u); !o.Once {
+			delete(ac.readOnce, u)
+		}
 	}
 	switch o.Class {
 	case ClassOK:

@@ -34,10 +34,13 @@ func (a *actor) forgetUser(c command, ans *ledger.Answer) {
 		// Written once more as after an unclear call: so it survives a take-over, and nobody asks what the vendor had.
 		now := a.clock.now()
 		rewrite := latest(u.RewriteAt, now).UTC()
+		if c := ac.busy[user]; c != nil { // it began before, also where the clock shows the same
+			rewrite = latest(rewrite, c.attempt.At.Add(1))
+		}
 		if ac.byDifferences() { // what is not given to the vendor as a set has to be known
-			*u = tagsync.User{Gone: true, Acked: u.Acked, Had: u.Had, RewriteAt: now.UTC()}
+			*u = tagsync.User{Gone: true, Anew: true, Acked: u.Acked, Had: u.Had, RewriteAt: now.UTC()}
 		} else {
-			*u = tagsync.User{Gone: true, Had: []string{}, Foreign: []string{}, RewriteAt: rewrite}
+			*u = tagsync.User{Gone: true, Anew: true, Had: []string{}, Foreign: []string{}, RewriteAt: rewrite}
 		}
 		a.keepUser(ac, user, u)
 		ac.spoil([]string{user})

@@ -133,11 +133,16 @@ func handed(p *ledger.Pending, to *Account, rest []string) *intent.Intent {
 
 // handedID names the account beside the rule, as the ids of profile intents do: no other intent can have it.
 func handedID(in *intent.Intent, account string) intent.ID {
-	n := ""
-	for _, rule := range []string{in.Rule, in.Rule + "@" + in.Account} { // the second event of one record has #2 at the end
+	return intent.MakeID(in.Position(), in.Rule+"@"+account, in.Target) + tailOf(in)
+}
+
+// tailOf is what stands in an intent's id behind what the id is made of: #2 of the second event of one record, ~ and a mark of a topic that
+// was made again. What is made of the intent ends with it as well.
+func tailOf(in *intent.Intent) (tail intent.ID) {
+	for _, rule := range []string{in.Rule, in.Rule + "@" + in.Account} {
 		if rest, ok := strings.CutPrefix(string(in.ID), string(intent.MakeID(in.Position(), rule, in.Target))); ok {
-			n = rest
+			tail = intent.ID(rest)
 		}
 	}
-	return intent.MakeID(in.Position(), in.Rule+"@"+account, in.Target) + intent.ID(n)
+	return tail
 }

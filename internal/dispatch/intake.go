@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -281,9 +280,7 @@ func (a *actor) profile(ac *account, p *ledger.Pending) {
 	if !in.Profile.Gone && len(ch.Before) > 0 {
 		for _, push := range a.opt.Rules().ProfilePushes(in, u.Overlay(ch.Before), u.Get) {
 			push.Key, push.Trace = in.Key, in.Trace
-			if _, n, ok := strings.Cut(string(in.ID), "#"); ok { // the second event of one record: so is what follows from it
-				push.ID += intent.ID("#" + n)
-			}
+			push.ID += tailOf(in)
 			a.admit(push, p.Seq)
 		}
 	}

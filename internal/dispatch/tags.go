@@ -33,9 +33,13 @@ func (a *actor) retag(ac *account, user string) {
 		return
 	}
 	rewrite := !u.RewriteAt.IsZero() && !u.RewriteAt.After(a.clock.now())
-	if rewrite && u.Acked != nil && u.May != nil && slices.Equal(u.Acked, u.May) { // whatever arrived meanwhile said what was written last
+	if rewrite && u.Acked != nil && u.May != nil && slices.Equal(u.Acked, u.May) && slices.Equal(u.Acked, a.wanted(ac, u)) { // whatever arrived meanwhile said what was written last
 		u.RewriteAt, u.May, rewrite = time.Time{}, nil, false
 		a.keepUser(ac, user, u)
+		if a.dropGone(ac, user); ac.users.Get(user) == nil {
+			ac.unqueue(user)
+			return
+		}
 	}
 	if it == nil && !rewrite && !ac.retags.out[user] {
 		ac.unqueue(user)
@@ -51,6 +55,10 @@ func (a *actor) retag(ac *account, user string) {
 		ac.unqueue(user)
 		if it != nil {
 			a.fate(it, ledger.Suppressed, ledger.Unchanged, nil)
+		}
+		if u.Anew {
+			u.Anew = false
+			a.keepUser(ac, user, u)
 		}
 		delete(ac.retags.out, user)
 		a.dropGone(ac, user)
@@ -82,7 +90,10 @@ func (a *actor) wanted(ac *account, u *tagsync.User) []string {
 		return []string{}
 	}
 	current := u.Acked
-	if current == nil || ac.byDifferences() && u.Had != nil {
+	switch {
+	case u.Anew:
+		current = nil
+	case current == nil || ac.byDifferences() && u.Had != nil:
 		current = u.Had
 	}
 	want := a.opt.Rules().Tags(ac.Name, u.Get, current)
@@ -229,6 +240,7 @@ func (a *actor) acknowledged(c *call) {
 		if u == nil {
 			continue
 		}
+		u.Anew = u.Anew && !slices.Equal(c.set, a.wanted(ac, u)) // a call that began before the fields were cleared had others
 		if u.RewriteAt.IsZero() || !c.attempt.At.Before(u.RewriteAt) {
 			u.Acked, u.Had, u.RewriteAt, u.May = c.set, nil, time.Time{}, nil
 			a.timers.stop(wakeUser, ac.Key+"\x00"+user)

@@ -142,8 +142,12 @@ func Row(set *rules.Set, account string, u *tagsync.User) Account {
 		return tags[tag]
 	}
 	if !u.Gone {
-		wanted := set.Tags(account, u.Get, has)
-		for _, g := range set.Givers(account, u.Get, has) {
+		current := has
+		if u.Anew { // nothing stays for a field's being unknown
+			current = nil
+		}
+		wanted := set.Tags(account, u.Get, current)
+		for _, g := range set.Givers(account, u.Get, current) {
 			if !slices.Contains(wanted, g.Tag) {
 				continue // beyond the most tags a user may have
 			}

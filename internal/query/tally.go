@@ -17,8 +17,8 @@ import (
 
 // Tally says what became of the records of the event topics between a time and now, from the topics alone.
 type Tally struct {
-	Events  int `json:"events"`  // records that stage 1 has passed
-	NoRule  int `json:"no_rule"` // of them: no rule matched, or the catalogue does not know their kind
+	Events  int `json:"events"`  // offsets that stage 1 has passed: of records, of markers of a producer's transactions, of what compaction took
+	NoRule  int `json:"no_rule"` // of them: no rule matched, or the catalogue does not know their kind, or there is no record
 	Dead    int `json:"dead"`    // of them: became a dead letter
 	Matched int `json:"matched"` // of them: have intents
 	Intents int `json:"intents"` // of these records, which are

@@ -81,6 +81,7 @@ const (
 	hasRewrite
 	hasSet
 	hasMay
+	isAnew
 )
 
 // stamp is what the fields of one event share.
@@ -88,7 +89,7 @@ type stamp struct{ version, offset int64 }
 
 func (t *Table) pack(u *User) []byte {
 	flags := byte(0)
-	for i, on := range []bool{u.Gone, u.Acked != nil, u.Had != nil, u.Foreign != nil, !u.RewriteAt.IsZero(), !u.SetAt.IsZero(), u.May != nil} {
+	for i, on := range []bool{u.Gone, u.Acked != nil, u.Had != nil, u.Foreign != nil, !u.RewriteAt.IsZero(), !u.SetAt.IsZero(), u.May != nil, u.Anew} {
 		if on {
 			flags |= 1 << i
 		}
@@ -164,7 +165,7 @@ func (t *Table) word(b []byte, w string) []byte {
 func (t *Table) unpack(row string) *User {
 	r := reader{row: row, words: t.words}
 	flags := r.byte()
-	u := &User{Gone: flags&isGone != 0}
+	u := &User{Gone: flags&isGone != 0, Anew: flags&isAnew != 0}
 	if flags&hasRewrite != 0 {
 		u.RewriteAt = time.Unix(0, r.varint()).UTC()
 	}

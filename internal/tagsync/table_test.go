@@ -33,7 +33,7 @@ func someone(r *rand.Rand) *User {
 		}
 		return out
 	}
-	u := &User{Acked: texts(), Had: texts(), Foreign: texts(), May: texts(), Gone: r.IntN(5) == 0}
+	u := &User{Acked: texts(), Had: texts(), Foreign: texts(), May: texts(), Gone: r.IntN(5) == 0, Anew: r.IntN(5) == 0}
 	if r.IntN(3) == 0 {
 		u.RewriteAt = time.Unix(r.Int64N(1<<33), r.Int64N(1e9)).UTC()
 	}

@@ -32,6 +32,7 @@ type User struct {
 	May       []string         `json:"may,omitzero"`        // until RewriteAt: the set of everything that may arrive; null: there are several, or nobody knows
 	SetAt     time.Time        `json:"set_at,omitzero"`     // where the whole set may be replaced only so often: when it last was, or may have been
 	Gone      bool             `json:"gone,omitempty"`      // the user was deleted upstream: clear the tags, then the row
+	Anew      bool             `json:"anew,omitempty"`      // fields were cleared since the tags were last as they should be: what an unknown field gave does not stay
 }
 
 // Change is what one profile event did to a row.
@@ -83,13 +84,13 @@ func (u *User) clear(version, offset int64, c *Change) {
 	for name, f := range u.Fields {
 		if newer(version, offset, f) {
 			delete(u.Fields, name)
-			c.Stale, c.Touched = false, true
+			c.Stale, c.Touched, u.Anew = false, true, true
 		} else {
 			left = true
 		}
 	}
 	if !left {
-		c.Stale, c.Touched, u.Gone = false, true, true
+		c.Stale, c.Touched, u.Gone, u.Anew = false, true, true, true
 	}
 }
 

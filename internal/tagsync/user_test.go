@@ -89,11 +89,11 @@ func TestGoneClearsWhatIsOlder(t *testing.T) {
 	u.Apply(patch(10, "city", "bj", "level", "vip"), 1)
 	u.Apply(patch(30, "city", "sh"), 2)
 	u.Apply(&intent.Profile{Version: 20, Gone: true}, 3)
-	if u.Gone || len(u.Fields) != 1 || u.Fields["city"].Str != "sh" {
+	if u.Gone || !u.Anew || len(u.Fields) != 1 || u.Fields["city"].Str != "sh" {
 		t.Errorf("user %+v, want the city, which is newer than the deletion", u)
 	}
 	u.Apply(&intent.Profile{Version: 40, Gone: true}, 4)
-	if !u.Gone || len(u.Fields) != 0 {
+	if !u.Gone || !u.Anew || len(u.Fields) != 0 {
 		t.Errorf("user %+v, want gone", u)
 	}
 	if u.Apply(patch(50, "city", "gz"), 5); u.Gone {
