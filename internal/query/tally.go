@@ -15,9 +15,10 @@ import (
 	"github.com/notifier/notifier/internal/ledger"
 )
 
-// Tally says what became of the records of the event topics between a time and now, from the topics alone.
+// Tally says what became of the records of the event topics between a time and now, from the topics alone. A record that several entries of
+// the catalogue match may be dead by one and have intents by another: it is in both counts.
 type Tally struct {
-	Events  int `json:"events"`  // records that stage 1 has passed
+	Events  int `json:"events"`  // records that stage 1 has passed, by their offsets: what a transaction or compaction leaves between them counts too
 	NoRule  int `json:"no_rule"` // of them: no rule matched, or the catalogue does not know their kind
 	Dead    int `json:"dead"`    // of them: became a dead letter
 	Matched int `json:"matched"` // of them: have intents
@@ -109,7 +110,12 @@ func (r *Reader) Tally(ctx context.Context, topics []string, since time.Time) (*
 		return nil
 	})
 	t.Dead, t.Matched, t.Fates, t.Pending = len(dead), len(matched), len(ended), len(open)
-	t.Intents, t.NoRule = t.Fates+t.Pending, t.Events-t.Dead-t.Matched
+	t.Intents, t.NoRule = t.Fates+t.Pending, t.Events-t.Matched
+	for at := range dead {
+		if !matched[at] {
+			t.NoRule--
+		}
+	}
 	return t, err
 }
 
