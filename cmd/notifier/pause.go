@@ -92,13 +92,16 @@ func changing(cmd *cobra.Command, scope string, c changeFlags) (*query.Reader, *
 // onRecord reports whether a scope is paused, or a rule holds something, whatever settings and rule files name by now: what has gone from
 // them can still be let go, and what a rule has made be held.
 func onRecord(states map[int32]*ledger.State, scope string) bool {
-	rule, isRule := strings.CutPrefix(scope, "rule/")
+	kind, rule, _ := strings.Cut(scope, "/")
+	if !slices.Contains([]string{"account", "lane", "rule"}, kind) { // what the rule files hold, they let go
+		return false
+	}
 	for _, st := range states {
 		if _, paused := st.Pauses[scope]; paused {
 			return true
 		}
 		for _, p := range st.Pending {
-			if isRule && p.Intent.Rule == rule && p.Intent.Profile == nil {
+			if kind == "rule" && p.Intent.Rule == rule && p.Intent.Profile == nil {
 				return true
 			}
 		}

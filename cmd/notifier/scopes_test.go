@@ -83,9 +83,9 @@ func TestARuleCanBePausedWhileTheFilesHaveErrors(t *testing.T) {
 
 // What has gone from the files and is paused can be let go, and what it has made can be held.
 func TestWhatIsOnRecordIsAScope(t *testing.T) {
-	states := map[int32]*ledger.State{0: {}, 1: {Pauses: map[string]ledger.Pause{"rule/gone": {}, "account/gone": {}},
+	states := map[int32]*ledger.State{0: {}, 1: {Pauses: map[string]ledger.Pause{"rule/gone": {}, "account/gone": {}, "lane/gone/user": {}, "off/held": {}},
 		Pending: map[string]*ledger.Pending{"a": {Intent: &intent.Intent{Rule: "holds"}}, "b": {Intent: &intent.Intent{Rule: "tags", Profile: &intent.Profile{}}}}}}
-	for scope, want := range map[string]bool{"rule/gone": true, "account/gone": true, "rule/holds": true, "rule/tags": false, "rule/other": false, "holds": false, "account/holds": false} {
+	for scope, want := range map[string]bool{"rule/gone": true, "account/gone": true, "lane/gone/user": true, "off/held": false, "rule/holds": true, "rule/tags": false, "rule/other": false, "holds": false, "account/holds": false} {
 		if got := onRecord(states, scope); got != want {
 			t.Errorf("%s: %t", scope, got)
 		}
