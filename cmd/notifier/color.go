@@ -12,7 +12,7 @@ import (
 
 // The colours of words that lines begin with, on a terminal.
 var colours = []struct{ word, colour string }{
-	{"error[", "31"}, {"warning[", "33"}, {"advice[", "36"}, {"PASS ", "32"}, {"FAIL ", "31"}, {"     ✓ ", "32"}, {"     ✗ ", "31"},
+	{"error[", "31"}, {"warning[", "33"}, {"note[", "36"}, {"PASS ", "32"}, {"FAIL ", "31"}, {"     ✓ ", "32"}, {"     ✗ ", "31"},
 }
 
 // coloured gives where a command writes text for people: stdout, in colours if --color says so, or by default on a terminal that has

@@ -329,6 +329,9 @@ func TestFromAnEventToTheVendorAndBackToTheCommands(t *testing.T) {
 	if code, out, _ := once(t, w.dir, "fates", "--since", "1h", "--format", "json"); code != 0 || !strings.Contains(out, `"events": 4`) {
 		t.Errorf("fates of an hour: %d %s", code, out)
 	}
+	if code, out, talk := once(t, w.dir, "fates", "--rule", "thanx"); code != exitUsage || !strings.Contains(talk, `no rule "thanx": city-tag, thanks`) {
+		t.Errorf("fates of no rule: %d %s %s", code, out, talk)
+	}
 	if code, out, _ := once(t, w.dir, "fates", "--since", "1h"); code != 0 || !strings.Contains(out, "; 2 intents = 2 fates + 0 pending ✓") {
 		t.Errorf("fates of an hour: %d %s", code, out)
 	}

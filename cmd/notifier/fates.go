@@ -30,11 +30,14 @@ func newFatesCmd() *cobra.Command {
 			if format != "text" && format != "json" && format != "jsonl" {
 				return &exitError{exitUsage, fmt.Errorf("unknown --format %q: text, json or jsonl", format)}
 			}
+			if fate = strings.ToUpper(fate); fate != "" && !slices.Contains(fateWords, fate) {
+				return &exitError{exitUsage, fmt.Errorf("unknown --fate %q: %s", fate, strings.Join(fateWords, ", "))}
+			}
 			r, s, err := reader(cmd)
 			if err != nil {
 				return err
 			}
-			f := query.Filter{Rule: rule, User: user, Fate: ledger.FateKind(strings.ToUpper(fate))}
+			f := query.Filter{Rule: rule, User: user, Fate: ledger.FateKind(fate)}
 			if len(args) == 1 {
 				f.Event = args[0]
 			}
@@ -70,6 +73,11 @@ func newFatesCmd() *cobra.Command {
 			}
 			if rows.n > sortedRows {
 				fmt.Fprintf(cmd.ErrOrStderr(), "note: %d rows; behind the first %d they are in order of time within each partition only\n", rows.n, sortedRows)
+			}
+			if rule != "" && rows.n == 0 {
+				if err := knownScope(s, "rule/"+rule); err != nil {
+					return &exitError{exitUsage, err}
+				}
 			}
 			switch format {
 			case "json":

@@ -31,3 +31,13 @@ func TestFatesAreShownInOrderOfTime(t *testing.T) {
 		}
 	}
 }
+
+// A word that is none of the fates finds nothing, which would read as if nothing had that fate.
+func TestAFateIsOneOfTheFates(t *testing.T) {
+	t.Setenv("S", "x")
+	inDir(t, map[string]string{"notifier.yaml": scopeSettings})
+	code, _, _, err := runLine(t, "fates", "--fate", "sended")
+	if code != exitUsage || err == nil || err.Error() != `unknown --fate "SENDED": SENT, COALESCED, SUPPRESSED, DEAD, UNKNOWN` {
+		t.Errorf("exit %d, %v", code, err)
+	}
+}

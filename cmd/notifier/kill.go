@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -8,8 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/notifier/notifier/internal/app"
-	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/settings"
@@ -95,8 +94,12 @@ func noRule(cmd *cobra.Command, what string) error {
 	if err != nil {
 		return err
 	}
-	all := scopes(s)
-	return &exitError{exitUsage, fmt.Errorf("%s: %s", what, strings.ReplaceAll(all[len(all)-1], "rule/", ""))}
+	entries, errs := ruleEntries(s)
+	what += ": " + strings.Join(namesOf(entries), "  ")
+	if errs > 0 {
+		what += fmt.Sprintf(" (the rule files have %d errors: there may be more)", errs)
+	}
+	return &exitError{exitUsage, errors.New(what)}
 }
 
 // killable refuses what holds nothing: a typing mistake, and tag rules. A rule that is not in the files any more may hold intents.
@@ -107,8 +110,8 @@ func killable(s *settings.Settings, rule string, held int) error {
 	if err := knownScope(s, "rule/"+rule); err != nil {
 		return err
 	}
-	set, _ := rules.Load([]string{s.Rules}, app.RuleOptions(s))
-	if r := set.Rule(rule); r.Action == intent.Tags {
+	entries, _ := ruleEntries(s)
+	if slices.ContainsFunc(entries, func(e rules.Entry) bool { return e.Name == rule && e.Tags }) {
 		return fmt.Errorf("%s is a tag rule, it holds no intents: set `mode: off` to take its tags away", rule)
 	}
 	return nil

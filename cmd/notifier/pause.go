@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,13 +78,35 @@ func changing(cmd *cobra.Command, scope string, c changeFlags) (*query.Reader, *
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := knownScope(s, scope); err != nil {
-		return nil, nil, &exitError{exitUsage, err}
+	if unknown := knownScope(s, scope); unknown != nil {
+		if states, err := r.Ledgers(cmd.Context()); err != nil || !onRecord(states, scope) {
+			return nil, nil, &exitError{exitUsage, unknown}
+		}
 	}
 	if err := c.check(); err != nil {
 		return nil, nil, err
 	}
 	return r, s, nil
+}
+
+// onRecord reports whether a scope is paused, or a rule holds something, whatever settings and rule files name by now: what has gone from
+// them can still be let go, and what a rule has made be held.
+func onRecord(states map[int32]*ledger.State, scope string) bool {
+	kind, rule, _ := strings.Cut(scope, "/")
+	if !slices.Contains([]string{"account", "lane", "rule"}, kind) { // what the rule files hold, they let go
+		return false
+	}
+	for _, st := range states {
+		if _, paused := st.Pauses[scope]; paused {
+			return true
+		}
+		for _, p := range st.Pending {
+			if kind == "rule" && p.Intent.Rule == rule && p.Intent.Profile == nil {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // noScope is the error of a command without its scope; it lists what there is.
@@ -106,63 +129,46 @@ func scopes(s *settings.Settings) []string {
 		}
 	}
 	out := []string{"all", "broadcasts", strings.Join(accounts, "  "), strings.Join(lanes, "  ")}
-	set, list := rules.Load([]string{s.Rules}, app.RuleOptions(s))
-	if set == nil {
-		return append(out, fmt.Sprintf("rule/NAME (the rule files have %d errors, so their names are not known)", list.Errors()))
+	known, errs := ruleEntries(s)
+	for _, name := range namesOf(known) {
+		names = append(names, "rule/"+name)
 	}
-	for _, r := range set.Rules {
-		names = append(names, "rule/"+r.Name)
+	out = append(out, strings.Join(names, "  "))
+	if errs > 0 {
+		out = append(out, fmt.Sprintf("(the rule files have %d errors: there may be more rules)", errs))
 	}
-	return append(out, strings.Join(names, "  "))
+	return out
 }
 
 // knownScope refuses a scope that names nothing, so that a typing mistake is never a pause of nothing.
 func knownScope(s *settings.Settings, scope string) error {
 	kind, name, _ := strings.Cut(scope, "/")
-	var accounts []string
-	for _, a := range s.Accounts {
-		accounts = append(accounts, a.Name)
-	}
-	has := func(n string) bool {
-		for _, a := range accounts {
-			if a == n {
-				return true
-			}
-		}
-		return false
-	}
 	switch kind {
 	case "all", "broadcasts":
 		if name == "" {
 			return nil
 		}
 	case "account":
-		if has(name) {
-			return nil
-		}
-		return fmt.Errorf("no account %q: %s", name, strings.Join(accounts, ", "))
+		_, err := accountNamed(s, name)
+		return err
 	case "lane":
 		account, lane, _ := strings.Cut(name, "/")
-		if !has(account) {
-			return fmt.Errorf("no account %q: %s", account, strings.Join(accounts, ", "))
+		a, err := accountNamed(s, account)
+		if err != nil {
+			return err
 		}
-		for _, l := range app.LaneNames() {
-			if l == lane {
-				return nil
-			}
+		if lanes := app.LanesOf(a); !slices.Contains(lanes, lane) { // those of another vendor hold nothing here
+			return fmt.Errorf("no lane %q in account %s: %s", lane, account, strings.Join(lanes, ", "))
 		}
-		return fmt.Errorf("no lane %q in account %s: %s", lane, account, strings.Join(app.LaneNames(), ", "))
+		return nil
 	case "rule":
-		set, list := rules.Load([]string{s.Rules}, app.RuleOptions(s))
-		if set == nil {
-			return fmt.Errorf("the rule files have %d errors, so the rule cannot be looked up; next: notifier check", list.Errors())
+		entries, errs := ruleEntries(s)
+		names := namesOf(entries)
+		if slices.Contains(names, name) {
+			return nil
 		}
-		var names []string
-		for _, rl := range set.Rules {
-			if rl.Name == name {
-				return nil
-			}
-			names = append(names, rl.Name)
+		if errs > 0 {
+			return fmt.Errorf("no rule %q: %s; the rule files have %d errors, so there may be more; next: notifier check", name, strings.Join(names, ", "), errs)
 		}
 		hint := ""
 		if near := nearestName(name, names); near != "" {
@@ -171,6 +177,34 @@ func knownScope(s *settings.Settings, scope string) error {
 		return fmt.Errorf("no rule %q: %s%s", name, strings.Join(names, ", "), hint)
 	}
 	return fmt.Errorf("unknown scope %q: all | broadcasts | account/NAME | lane/ACCOUNT/LANE | rule/NAME", scope)
+}
+
+func accountNamed(s *settings.Settings, name string) (*settings.Account, error) {
+	var names []string
+	for i := range s.Accounts {
+		if s.Accounts[i].Name == name {
+			return &s.Accounts[i], nil
+		}
+		names = append(names, s.Accounts[i].Name)
+	}
+	return nil, fmt.Errorf("no account %q: %s", name, strings.Join(names, ", "))
+}
+
+// ruleEntries are the rules in the files, and how many errors these have: the last good set is live while they have some, and its rules
+// can be held back all the same.
+func ruleEntries(s *settings.Settings) (out []rules.Entry, errs int) {
+	if set, list := rules.Load([]string{s.Rules}, app.RuleOptions(s)); set == nil {
+		errs = list.Errors()
+	}
+	files, _ := rules.Read([]string{s.Rules}) // what cannot be read is among the errors
+	return rules.List(files).Rules, errs
+}
+
+func namesOf(entries []rules.Entry) (names []string) {
+	for _, e := range entries {
+		names = append(names, e.Name)
+	}
+	return names
 }
 
 // printAnswers tells what the owners said. Silence is exit 4, a refusal 5, a mixture 6.

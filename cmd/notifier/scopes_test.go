@@ -1,10 +1,14 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/dispatch"
+	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/settings"
 )
@@ -34,6 +38,76 @@ func TestWhatCanBePausedIsListed(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A lane that the account does not have holds nothing: to say that it is paused would leave pushes going that somebody believes held.
+func TestALaneOfAnotherVendorIsNoScope(t *testing.T) {
+	t.Setenv("S", "x")
+	inDir(t, map[string]string{"notifier.yaml": scopeSettings, "rules/events.yaml": testCatalogue, "rules/rules.yaml": testRules})
+	s := mustSettings(t)
+	for _, lane := range app.LanesOf(&s.Accounts[0]) {
+		if err := knownScope(s, "lane/main/"+lane); err != nil {
+			t.Errorf("%s: %v", lane, err)
+		}
+	}
+	for _, lane := range []string{"push", "app", "app-fast-tag", "broadcast-message"} { // Getui's, and one that only split budgets have
+		if err := knownScope(s, "lane/main/"+lane); err == nil || !strings.Contains(err.Error(), "in account main: broadcast, online, push-plus, recall, tag, tag-batch, tag-get, user") {
+			t.Errorf("%s: %v", lane, err)
+		}
+	}
+}
+
+// While the rule files have errors the last good set is live: its rules can be held back, by the names that the files still have.
+func TestARuleCanBePausedWhileTheFilesHaveErrors(t *testing.T) {
+	t.Setenv("S", "x")
+	inDir(t, map[string]string{"notifier.yaml": scopeSettings, "rules/events.yaml": testCatalogue, "rules/rules.yaml": strings.Replace(testRules, "amount >", "amuont >", 1)})
+	s := mustSettings(t)
+	if err := knownScope(s, "rule/thanks"); err != nil {
+		t.Error(err)
+	}
+	if err := knownScope(s, "rule/thanx"); err == nil || !strings.Contains(err.Error(), `no rule "thanx": city-tag, thanks; the rule files have 1 errors, so there may be more; next: notifier check`) {
+		t.Error(err)
+	}
+	if err := killable(s, "thanks", 0); err != nil {
+		t.Error(err)
+	}
+	if err := killable(s, "city-tag", 0); err == nil || !strings.Contains(err.Error(), "is a tag rule") {
+		t.Error(err)
+	}
+	for line, want := range map[string]string{"pause": "rule/city-tag  rule/thanks\n(the rule files have 1 errors", "kill": ": city-tag  thanks (the rule files have 1 errors"} {
+		if _, _, _, err := runLine(t, line); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+}
+
+// What has gone from the files and is paused can be let go, and what it has made can be held.
+func TestWhatIsOnRecordIsAScope(t *testing.T) {
+	states := map[int32]*ledger.State{0: {}, 1: {Pauses: map[string]ledger.Pause{"rule/gone": {}, "account/gone": {}, "lane/gone/user": {}, "off/held": {}},
+		Pending: map[string]*ledger.Pending{"a": {Intent: &intent.Intent{Rule: "holds"}}, "b": {Intent: &intent.Intent{Rule: "tags", Profile: &intent.Profile{}}}}}}
+	for scope, want := range map[string]bool{"rule/gone": true, "account/gone": true, "lane/gone/user": true, "off/held": false, "rule/holds": true, "rule/tags": false, "rule/other": false, "holds": false, "account/holds": false} {
+		if got := onRecord(states, scope); got != want {
+			t.Errorf("%s: %t", scope, got)
+		}
+	}
+}
+
+// A rule that is gone is not told to be switched on.
+func TestWhatTheRuleFilesHoldIsToldApart(t *testing.T) {
+	for why, want := range map[string]string{"mode: off": "mode: live lets it go", dispatch.GoneFromSet: "it is given up after two minutes, unless the rule comes back"} {
+		if got := afterFiles(ledger.Pause{Why: why}); !strings.Contains(got, want) {
+			t.Errorf("%s: %s", why, got)
+		}
+	}
+}
+
+func mustSettings(t *testing.T) *settings.Settings {
+	t.Helper()
+	s, list := settings.Load("notifier.yaml", os.Environ(), nil)
+	if s == nil {
+		t.Fatal(list)
+	}
+	return s
 }
 
 // Without any settings both places are named, and the example to begin with.

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/ledger"
 )
 
@@ -67,7 +68,7 @@ func newStatusCmd() *cobra.Command {
 				p := st.Pauses[scope]
 				next := app.AfterPause(scope, p)
 				if rule, off := strings.CutPrefix(scope, "off/"); off {
-					fmt.Fprintf(out, "held  rule %s  %s  since %s%s; mode: live lets it go (after a restart that takes two minutes)   next: %s\n", rule, p.Why, p.At.In(s.Zone).Format(time.DateTime), beingResumed(p), next)
+					fmt.Fprintf(out, "held  rule %s  %s  since %s%s%s   next: %s\n", rule, p.Why, p.At.In(s.Zone).Format(time.DateTime), beingResumed(p), afterFiles(p), next)
 					continue
 				}
 				if p.Brake {
@@ -156,6 +157,14 @@ func sayInstances(out io.Writer, instances []ledger.Instance, zone *time.Locatio
 			fmt.Fprintf(out, "  parked, they took too long: %s   next: docs/runbook.md#parked-rule\n", i.Parked)
 		}
 	}
+}
+
+// afterFiles says what becomes of what the rule files hold.
+func afterFiles(p ledger.Pause) string {
+	if p.Why == dispatch.GoneFromSet {
+		return "; it is given up after two minutes, unless the rule comes back"
+	}
+	return "; mode: live lets it go (after a restart that takes two minutes)"
 }
 
 // sayStopped names the stopped lanes, those of one account with the same cause in one line.

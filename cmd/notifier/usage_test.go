@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"github.com/notifier/notifier/internal/diag"
 )
 
 // walk calls f for a command and all below it.
@@ -115,11 +117,17 @@ func TestColours(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, err := io.WriteString(w, "error[N101]: x\n  error[ inside\nPASS a\n"); n != 38 && err != nil {
+	if n, err := io.WriteString(w, "error[N101]: x\n  error[ inside\nPASS a\n"); n != 38 || err != nil {
 		t.Error(n, err)
 	}
 	if want := "\x1b[31merror[\x1b[0mN101]: x\n  error[ inside\n\x1b[32mPASS \x1b[0ma\n"; b.String() != want {
 		t.Errorf("%q", b.String())
+	}
+	for _, s := range []diag.Severity{diag.Error, diag.Warning, diag.Advice} {
+		b.Reset()
+		if err := diag.WriteText(w, diag.List{{Code: "X1", Severity: s}}, diag.EN); err != nil || !strings.HasPrefix(b.String(), "\x1b[") {
+			t.Errorf("%s: %q, %v", s, b.String(), err)
+		}
 	}
 	for _, mode := range []string{"never", "auto"} { // a buffer is no terminal
 		if err := cmd.Flags().Set("color", mode); err != nil {

@@ -42,10 +42,12 @@ type Again struct {
 	Why      string // it makes nothing because
 }
 
+// GoneFromSet is why a pause by the rule files holds what a removed rule has made.
+const GoneFromSet = "the rule is not in the rule files"
+
 const (
 	offScope     = "off/"
 	byFiles      = "the rule files"
-	goneFromSet  = "the rule is not in the rule files"
 	againBatch   = 500              // intents that are evaluated again at a time
 	againWithin  = 30 * time.Second // ... and how long that may take
 	againRetries = 10 * time.Second // after an error
@@ -92,7 +94,7 @@ func (a *actor) offWhy(in *intent.Intent) string {
 	}
 	st, ok := live.Rules[in.Rule]
 	if !ok {
-		return goneFromSet
+		return GoneFromSet
 	}
 	return st.Off
 }
@@ -113,7 +115,7 @@ func (a *actor) holdOff(in *intent.Intent) {
 	a.w.Put(ledger.PauseKey(scope), a.pauses[scope])
 	a.wakeAt(a.clock.now())
 	told := "what the rule holds waits until it sends again"
-	if why == goneFromSet {
+	if why == GoneFromSet {
 		told = "what the rule holds is given up in two minutes, unless the rule comes back"
 	}
 	a.log.Warn(told, ruleField(in.Rule), zap.String("why", why))

@@ -341,7 +341,7 @@ func TestANewOwnerWaitsBeforeItUndoesWhatItsPredecessorSaw(t *testing.T) {
 		want  string
 	}{
 		{"switched off, and live here", "mode: off", map[string]RuleStanding{"r": {Revision: "a"}}, "e1 SENT"},
-		{"removed", goneFromSet, nil, "e1 SUPPRESSED(superseded-by-rule-change)"},
+		{"removed", GoneFromSet, nil, "e1 SUPPRESSED(superseded-by-rule-change)"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			e := newEditing(t)

@@ -8,8 +8,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/rules"
 )
 
 // The fates and what is pending are told also when the record is gone from its topic.
@@ -59,5 +61,35 @@ func TestAnEventWhoseRecordIsGoneKeepsItsFates(t *testing.T) {
 	}
 	if got := show("capped"); strings.Count(got, "rule ") != 1 || !strings.Contains(got, "rule capped") {
 		t.Errorf("one rule:\n%s", got)
+	}
+}
+
+// Without fields and without a rule there is still something to say; without rules that can be asked there is not.
+func TestAnEventThatNoRuleIsAbout(t *testing.T) {
+	set, list := rules.LoadFiles([]rules.File{{Name: "events.yaml", Data: []byte("version: 1\nevents:\n  ping: {topic: pings, id: id, user: user}\n  pong: {topic: pongs, id: id, user: user}\n")},
+		{Name: "r.yaml", Data: []byte("version: 1\nrules:\n  - {name: pong-push, event: pong, mode: live, class: service, when: always, push: {title: t, body: b}}\n")}}, rules.Options{AnyAccount: true})
+	if set == nil {
+		t.Fatal(list)
+	}
+	at := time.Date(2026, 11, 21, 14, 0, 0, 0, time.UTC)
+	evs, err := set.Decode(event.Record{Position: event.Position{Topic: "pings"}, Value: []byte(`{"id":"p-1","user":"u-1"}`), Time: at})
+	if err != nil || len(evs) != 1 {
+		t.Fatal(evs, err)
+	}
+	show := func(rep *Report) string {
+		var b strings.Builder
+		if err := rep.WriteText(&b, time.UTC, diag.EN); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	if got := show(Known(Options{Set: set, Now: at}, Past{Event: &evs[0]})); !strings.Contains(got, "0 of 0 fields found") || !strings.Contains(got, "no rule is about event ping") {
+		t.Errorf("%s", got)
+	}
+	rep := Known(Options{}, Past{})
+	rep.Name(intent.EventRef{ID: "p-1", Type: "ping", Topic: "pings", Time: at}, "u-1")
+	rep.Gone = false // the rule files have errors
+	if got := show(rep); strings.Contains(got, "fields found") || strings.Contains(got, "no rule is about") {
+		t.Errorf("%s", got)
 	}
 }

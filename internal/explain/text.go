@@ -36,7 +36,7 @@ func (r *Report) WriteText(w io.Writer, zone *time.Location, lang diag.Lang) err
 	}
 	found := s.word("%d of %d fields found", "%[2]d 个字段有 %[1]d 个", e.Fields-len(r.Absent), e.Fields)
 	switch {
-	case r.Known && r.Event.Fields == 0 && !r.Gone && len(r.Rules) == 0: // the rules could not be asked
+	case r.Known && r.RuleSet == "" && !r.Gone: // the rules could not be asked
 		found = ""
 	case r.Gone:
 		found = s.line("the record is gone from the topic", "记录已不在主题里")

@@ -15,7 +15,8 @@ import (
 	"github.com/notifier/notifier/internal/ledger"
 )
 
-// Tally says what became of the records of the event topics between a time and now, from the topics alone.
+// Tally says what became of the records of the event topics between a time and now, from the topics alone. A record that several entries of
+// the catalogue match may be dead by one and have intents by another: it is in both counts.
 type Tally struct {
 	Events  int `json:"events"`  // offsets that stage 1 has passed: of records, of markers of a producer's transactions, of what compaction took
 	NoRule  int `json:"no_rule"` // of them: no rule matched, or the catalogue does not know their kind, or there is no record
@@ -109,7 +110,12 @@ func (r *Reader) Tally(ctx context.Context, topics []string, since time.Time) (*
 		return nil
 	})
 	t.Dead, t.Matched, t.Fates, t.Pending = len(dead), len(matched), len(ended), len(open)
-	t.Intents, t.NoRule = t.Fates+t.Pending, t.Events-t.Dead-t.Matched
+	t.Intents, t.NoRule = t.Fates+t.Pending, t.Events-t.Matched
+	for at := range dead {
+		if !matched[at] {
+			t.NoRule--
+		}
+	}
 	return t, err
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/notifier/notifier/internal/ledger"
 )
 
-// Eight events, of which stage 1 has passed seven: sent, pending, resolved (those of written), not yet taken in by stage 2, dead, and two
+// Eight events, of which stage 1 has passed seven: sent, pending, resolved (those of written), not yet taken in by stage 2 and dead as well, dead, and two
 // that no rule matched.
 func TestTally(t *testing.T) {
 	r, adm, cl := written(t)
@@ -31,11 +31,13 @@ func TestTally(t *testing.T) {
 		t.Fatal(err)
 	}
 	produce(&kgo.Record{Topic: r.Topics.Intents, Value: in})
-	letter := &kgo.Record{Topic: r.Topics.Dead}
-	for _, h := range [][2]string{{ledger.DeadReason, "undecodable"}, {ledger.DeadTopic, "t"}, {ledger.DeadPartition, "0"}, {ledger.DeadOffset, "4"}} {
-		letter.Headers = append(letter.Headers, kgo.RecordHeader{Key: h[0], Value: []byte(h[1])})
+	for _, offset := range []string{"3", "4"} { // one entry of the catalogue could not use the fourth, another could
+		letter := &kgo.Record{Topic: r.Topics.Dead}
+		for _, h := range [][2]string{{ledger.DeadReason, "undecodable"}, {ledger.DeadTopic, "t"}, {ledger.DeadPartition, "0"}, {ledger.DeadOffset, offset}} {
+			letter.Headers = append(letter.Headers, kgo.RecordHeader{Key: h[0], Value: []byte(h[1])})
+		}
+		produce(letter)
 	}
-	produce(letter)
 	for i := range 8 {
 		produce(&kgo.Record{Topic: "t", Value: fmt.Appendf(nil, "%d", i), Timestamp: begin.Add(time.Duration(i) * time.Minute)})
 	}
@@ -51,8 +53,8 @@ func TestTally(t *testing.T) {
 		since time.Time
 		want  Tally
 	}{
-		{time.Time{}, Tally{Events: 7, NoRule: 2, Dead: 1, Matched: 4, Intents: 4, Fates: 2, Pending: 2}},
-		{begin.Add(time.Minute), Tally{Events: 6, NoRule: 2, Dead: 1, Matched: 3, Intents: 3, Fates: 1, Pending: 2}},
+		{time.Time{}, Tally{Events: 7, NoRule: 2, Dead: 2, Matched: 4, Intents: 4, Fates: 2, Pending: 2}},
+		{begin.Add(time.Minute), Tally{Events: 6, NoRule: 2, Dead: 2, Matched: 3, Intents: 3, Fates: 1, Pending: 2}},
 		{begin.Add(4 * time.Minute), Tally{Events: 3, NoRule: 2, Dead: 1}},
 		{begin.Add(time.Hour), Tally{}},
 	} {

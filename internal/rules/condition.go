@@ -92,7 +92,8 @@ func (c *condition) code() *vm.Program {
 	if err != nil { // like what follows, impossible: the loader has compiled it
 		return &vm.Program{}
 	}
-	w := newWriter(newWording(c.node, c.source), c.scope)
+	doc := diag.Parse("condition", []byte("c: x")) // where findings would go; the loader has told them, and others may ask at the same time
+	w := newWriter(newWording(doc.Root.Get("c"), c.source), c.scope)
 	w.findHas(tree.Node)
 	tree.Node = w.clause(tree.Node)
 	p, err := programOf(tree, w.env, language())

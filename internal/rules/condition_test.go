@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -64,6 +65,35 @@ func verdictOf(t interface{ Fatalf(string, ...any) }, src string, e *event.Event
 	}
 	s := eventSource{e, time.UTC}
 	return c.holds(s, environment(c.env, s))
+}
+
+// A program that was let go is made again while events are evaluated, by whoever asks first: nothing is found in the file once more.
+func TestAProgramThatIsMadeAgainFindsNothing(t *testing.T) {
+	spec := testSpec()
+	for i := range spec.Fields {
+		if f := &spec.Fields[i]; f.Name == "amount" {
+			f.Scale = "0.01"
+		}
+	}
+	d := diag.Parse("c", []byte("c: amount == 500.5 and gift"))
+	c := compile(d.Root.Get("c"), scopeOf([]*event.Spec{spec}))
+	if c == nil || codes(d.List) != "W218" {
+		t.Fatal(show(d.List))
+	}
+	env := map[string]any{"amount": 500.5, "gift": true}
+	c.program.Store(nil)
+	var asking sync.WaitGroup
+	for range 4 {
+		asking.Go(func() {
+			if !c.met(env) {
+				t.Error("it is not met")
+			}
+		})
+	}
+	asking.Wait()
+	if codes(d.List) != "W218" {
+		t.Errorf("found again: %s", show(d.List))
+	}
 }
 
 func TestVerdicts(t *testing.T) {

@@ -7,9 +7,12 @@ import (
 )
 
 // Entry is a name with what it is called for people.
-type Entry struct{ Name, Title string }
+type Entry struct {
+	Name, Title string
+	Tags        bool // a tag rule
+}
 
-// Listing is what files name, for completion in a shell.
+// Listing is what files name: for completion in a shell, and while they have errors.
 type Listing struct {
 	Rules, Events []Entry
 	Topics        []string
@@ -28,7 +31,7 @@ func List(files []File) (l Listing) {
 		for _, r := range d.Root.Get("rules").List() {
 			if name, ok := r.Get("name").String(); ok {
 				title, _ := r.Get("title").String()
-				l.Rules = append(l.Rules, Entry{name, title})
+				l.Rules = append(l.Rules, Entry{name, title, r.Get("tags") != nil})
 			}
 		}
 		events := d.Root.Get("events")
@@ -37,7 +40,7 @@ func List(files []File) (l Listing) {
 		}
 		for _, e := range events.Fields {
 			title, _ := e.Value.Get("title").String()
-			l.Events = append(l.Events, Entry{e.Key.Text, title})
+			l.Events = append(l.Events, Entry{Name: e.Key.Text, Title: title})
 			topics, _ := e.Value.Get("topic").Strings()
 			for _, t := range topics {
 				if !slices.Contains(l.Topics, t) {

@@ -185,7 +185,7 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 		case d.Root == nil:
 		case d.Root.Kind != diag.Mapping:
 			d.Root.Keys()
-		case d.Root.Get("kafka") != nil || d.Root.Get("accounts") != nil: // which has `events` too
+		case isSettings(d.Root):
 			d.Root.Error("N118", diag.Text{EN: "this is the settings file", ZH: "这是设置文件"}, diag.Text{EN: "check it with `notifier config check`", ZH: "请用 `notifier config check` 检查"})
 		case d.Root.Get("events") != nil:
 			catalogues = append(catalogues, d)
@@ -273,6 +273,9 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 	return set, out
 }
 
+// isSettings reports whether a file is the settings, which have `rules` and `events` too.
+func isSettings(root *diag.Node) bool { return root.Get("kafka") != nil || root.Get("accounts") != nil }
+
 // Summary counts files, rules and tests without asking whether they are right: what check prints beside errors.
 func Summary(files []File) (out []FileInfo) {
 	for _, f := range files {
@@ -280,12 +283,12 @@ func Summary(files []File) (out []FileInfo) {
 			continue
 		}
 		info := FileInfo{Name: f.Name}
-		if d := diag.Parse(f.Name, f.Data); d.Root != nil && d.Root.Get("rules") != nil {
+		if d := diag.Parse(f.Name, f.Data); d.Root != nil && !isSettings(d.Root) && d.Root.Get("rules") != nil {
 			for _, r := range d.Root.Get("rules").List() {
 				info.Rules++
 				info.Tests += len(r.Get("tests").List())
 			}
-		} else if d.Root != nil && d.Root.Get("events") != nil {
+		} else if d.Root != nil && !isSettings(d.Root) && d.Root.Get("events") != nil {
 			info.Events = len(d.Root.Get("events").Fields)
 		}
 		out = append(out, info)

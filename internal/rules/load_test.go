@@ -194,7 +194,11 @@ func TestLoadFromDisk(t *testing.T) {
 			t.Errorf("%s: got %s", c.path, codes(l))
 		}
 	}
-	write("../settings/notifier.yaml", "version: 1\nkafka: {brokers: [a]}\nevents: {max_bytes: 1MiB}\n")
+	settings := "version: 1\nkafka: {brokers: [a]}\nrules: rules/\nevents: {max_bytes: 1MiB}\n"
+	write("../settings/notifier.yaml", settings)
+	if n := Summary([]File{{"notifier.yaml", []byte(settings)}}); n[0] != (FileInfo{Name: "notifier.yaml"}) {
+		t.Errorf("of the settings file is counted: %+v", n)
+	}
 	if s, l := Load([]string{filepath.Join(dir, "../settings/notifier.yaml")}, demoAccount()); s != nil || !strings.Contains(codes(l), "N118") {
 		t.Errorf("the settings file: %s", show(l))
 	}

@@ -201,16 +201,21 @@ func (r *reader) tracing() Tracing {
 	t := Tracing{Endpoint: r.text("tracing.endpoint", ""), Authorization: r.secret("tracing.authorization")}
 	t.Share = parsed(r, "tracing.share", "100%", parseShare, diag.Text{EN: "a share", ZH: "百分比"}, diag.Text{EN: "0% to 100%", ZH: "0% 到 100%"})
 	u, err := url.Parse(t.Endpoint)
-	base := err == nil && u.Hostname() != "" && (u.Scheme == "http" || u.Scheme == "https") && u.User == nil && u.RawQuery == "" && u.Fragment == ""
+	base := err == nil && u.Hostname() != "" && (u.Scheme == "http" || u.Scheme == "https") && u.RawQuery == "" && u.Fragment == ""
 	switch {
 	case t.Endpoint == "":
 		if r.given("tracing.authorization") {
 			r.missing("tracing", "endpoint")
 		}
+	case err == nil && u.User != nil || err != nil && strings.Contains(t.Endpoint, "@"): // neither the text nor its line is shown
+		n := r.place("tracing.endpoint")
+		r.exposed[n.Line] = true
+		n.Error("N702", diag.Text{EN: "a password is written in the address of the collector", ZH: "采集器地址里写了密码"},
+			diag.Text{EN: "leave it out of the address, write `authorization: \"${env:NAME}\"` and change the password", ZH: "从地址里去掉，改写成 `authorization: \"${env:NAME}\"`，并更换密码"})
 	case !base || strings.HasSuffix(u.Path, "/v1/traces"):
 		r.place("tracing.endpoint").Error("N112", diag.Text{EN: "`" + t.Endpoint + "` is not the base address of a collector", ZH: "`" + t.Endpoint + "` 不是采集器的基础地址"},
-			diag.Text{EN: "like http://otel-collector:4318; /v1/traces is added, a password belongs into `authorization`",
-				ZH: "例如 http://otel-collector:4318；/v1/traces 会自动加上，密码写在 `authorization`"})
+			diag.Text{EN: "like http://otel-collector:4318; /v1/traces is added",
+				ZH: "例如 http://otel-collector:4318；/v1/traces 会自动加上"})
 	case u.Scheme == "http" && t.Authorization != nil && !Loopback(u.Hostname()):
 		r.place("tracing.authorization").Error("N704",
 			diag.Text{EN: "`authorization` would travel in plain to `" + t.Endpoint + "`", ZH: "`authorization` 会以明文发到 `" + t.Endpoint + "`"},

@@ -255,7 +255,7 @@ accounts:
 		{name: "admin outside", text: minimal + "admin: {listen: \":8088\"}\n", want: "9:17 N705 `:8088` can be reached from outside and has no token\n"},
 		{name: "tracing", text: minimal + "tracing: {endpoint: \"otel:4318\", share: 101%}\n", want: "9:21 N112 `otel:4318` is not the base address of a collector\n9:41 N112 `101%` is not a share\n"},
 		{name: "tracing with the path", text: minimal + "tracing: {endpoint: \"http://otel:4318/v1/traces\"}\n", want: "9:21 N112 `http://otel:4318/v1/traces` is not the base address of a collector\n"},
-		{name: "a password in the address of tracing", text: minimal + "tracing: {endpoint: \"https://u:p@otel\"}\n", want: "9:21 N112 `https://u:p@otel` is not the base address of a collector\n"},
+		{name: "a password in the address of tracing", text: minimal + "tracing: {endpoint: \"https://u:p@otel\"}\n", want: "9:21 N702 a password is written in the address of the collector\n"},
 		{name: "authorization in plain", text: minimal + "tracing: {endpoint: \"http://otel:4318\", authorization: \"${env:S}\"}\n", want: "9:56 N704 `authorization` would travel in plain to `http://otel:4318`\n"},
 		{name: "authorization for nobody", text: minimal + "tracing: {authorization: \"${env:S}\"}\n", want: "9:10 N114 `tracing.endpoint` is missing\n"},
 		{name: "tag check", text: account("    tags: {verify: daily, max_change: 1}\n"), want: "9:20 N112 `daily` is not `off` or a rate\n9:39 N112 `1` is not a share\n"},
@@ -328,6 +328,25 @@ func TestSettingsForRulesNeedNoSecrets(t *testing.T) {
 	}
 	if s, _ := LoadForRules(write(t, minimal), []string{"S=hush-hush"}); s.Accounts[0].Secret.Reveal() != "hush-hush" {
 		t.Error("a secret that is there is not read")
+	}
+}
+
+// The findings of a start are in the log: a password in an address is neither in the message nor in the line that is shown.
+func TestAPasswordInAnAddressIsNotShown(t *testing.T) {
+	for _, address := range []string{"https://u:hush-hush@otel", "https://u:hush-hush@otel:%zz"} {
+		for _, given := range []struct {
+			text string
+			env  []string
+		}{{text: minimal + "tracing: {endpoint: \"" + address + "\"}\n"}, {minimal, []string{"NOTIFIER_TRACING_ENDPOINT=" + address}}} {
+			s, list := Load(write(t, given.text), append(given.env, "S=x"), nil)
+			var b strings.Builder
+			if err := diag.WriteText(&b, list, diag.Both); err != nil || s != nil {
+				t.Fatal(s, err)
+			}
+			if strings.Contains(b.String(), "hush") || !strings.Contains(b.String(), "N702") {
+				t.Errorf("%s", b.String())
+			}
+		}
 	}
 }
 

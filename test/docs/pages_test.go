@@ -194,12 +194,30 @@ func TestOrdersInTheTextSayWhy(t *testing.T) {
 	}
 }
 
-// In CommonMark ** does not close behind a full-width mark before a letter: the reader sees the asterisks.
+// In CommonMark ** does not close behind a full-width mark before a letter, and neither opens before a blank nor closes behind one: the
+// reader sees the asterisks. They are taken in pairs, so that what stands between two bold texts is not taken for one.
 func TestBoldTextIsBold(t *testing.T) {
-	open := regexp.MustCompile(`\*\*[^*\n]*[。，：；！？）」”、]\*\*[^\s*，。：；、）!-/:-@]`)
+	code, seen := regexp.MustCompile("`[^`\n]*`"), 0
+	shut := regexp.MustCompile(`[。，：；！？）」”、]\*\*[^\s*，。：；、）!-/:-@\x60]$`)
 	for _, p := range pages(t) {
-		for _, m := range open.FindAllString(text(t, p), -1) {
-			t.Errorf("%s: %s: a blank is missing behind **", p, m)
+		for line := range strings.Lines(outside(text(t, p))) {
+			parts := strings.Split(code.ReplaceAllString(strings.TrimRight(line, "\n"), "\x60"), "**")
+			if len(parts)%2 == 0 {
+				t.Errorf("%s: a ** is alone: %s", p, line)
+				continue
+			}
+			for i := 1; i < len(parts); i += 2 {
+				seen++
+				switch bold, next := parts[i], []rune(parts[i+1] + " ")[:1]; {
+				case strings.TrimSpace(bold) != bold || bold == "":
+					t.Errorf("%s: a blank within the asterisks: **%s**", p, bold)
+				case shut.MatchString(bold + "**" + string(next)):
+					t.Errorf("%s: a blank is missing behind **%s**", p, bold)
+				}
+			}
 		}
+	}
+	if seen < 500 {
+		t.Errorf("only %d bold texts found", seen)
 	}
 }
