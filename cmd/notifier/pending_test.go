@@ -141,6 +141,7 @@ func TestPending(t *testing.T) {
 func TestACallInFlightIsNotCancelled(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	w.edit("notifier.yaml", "tags: {delay: 100ms}", "tags: {delay: 100ms}\n    timeout: 30s") // it flies as long as the commands below take
 	w.run()
 	if err := w.sbx.Arm(sandbox.Fault{Vendor: "rongcloud", Host: "*", Path: rongpush.PushUser.Path, Kind: "timeout_after", Times: 1}); err != nil {
 		t.Fatal(err)
