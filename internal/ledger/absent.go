@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -25,17 +23,12 @@ const absentPrefix = "absent/"
 // Absences gives what stands on the control topic, by topic.
 func Absences(ctx context.Context, kafka []kgo.Opt, t Topics) (map[string]Absence, error) {
 	out := map[string]Absence{}
-	err := scan(ctx, kafka, t.Control, func(r *kgo.Record) error {
-		topic, ok := strings.CutPrefix(string(r.Key), absentPrefix)
-		if !ok {
-			return nil
-		}
+	err := eachNote(ctx, kafka, t, absentPrefix, func(topic string, value []byte) {
 		delete(out, topic)
 		var a Absence
-		if r.Value != nil && json.Unmarshal(r.Value, &a) == nil {
+		if value != nil && json.Unmarshal(value, &a) == nil {
 			out[topic] = a
 		}
-		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("look for topics that were missing: %w", err)
@@ -45,23 +38,15 @@ func Absences(ctx context.Context, kafka []kgo.Opt, t Topics) (map[string]Absenc
 
 // NoteAbsences writes a note for each topic, or takes it back (nil).
 func NoteAbsences(ctx context.Context, kafka []kgo.Opt, t Topics, topics []string, a *Absence) error {
-	if len(topics) == 0 {
-		return nil
-	}
 	var v []byte
 	if a != nil {
 		v, _ = json.Marshal(a) // a text and a time always marshal
 	}
-	cl, err := kgo.NewClient(slices.Clone(kafka)...)
-	if err != nil {
-		return fmt.Errorf("note topics that are missing: %w", err)
-	}
-	defer cl.Close()
-	var rs []*kgo.Record
+	notes := map[string][]byte{}
 	for _, topic := range topics {
-		rs = append(rs, &kgo.Record{Topic: t.Control, Key: []byte(absentPrefix + topic), Value: v})
+		notes[topic] = v
 	}
-	if err := cl.ProduceSync(ctx, rs...).FirstErr(); err != nil {
+	if err := writeNotes(ctx, kafka, t, absentPrefix, notes); err != nil {
 		return fmt.Errorf("note topics that are missing: %w", err)
 	}
 	return nil

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -25,13 +23,11 @@ const topicPrefix = "topic/"
 // FirstTopics gives the ids that stand on the control topic, by topic.
 func FirstTopics(ctx context.Context, kafka []kgo.Opt, t Topics) (map[string]string, error) {
 	out := map[string]string{}
-	err := scan(ctx, kafka, t.Control, func(r *kgo.Record) error {
-		topic, ok := strings.CutPrefix(string(r.Key), topicPrefix)
+	err := eachNote(ctx, kafka, t, topicPrefix, func(topic string, value []byte) {
 		var f FirstTopic
-		if _, known := out[topic]; ok && !known && json.Unmarshal(r.Value, &f) == nil {
+		if _, known := out[topic]; !known && json.Unmarshal(value, &f) == nil {
 			out[topic] = f.ID
 		}
-		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("look for the first ids of topics: %w", err)
@@ -41,20 +37,11 @@ func FirstTopics(ctx context.Context, kafka []kgo.Opt, t Topics) (map[string]str
 
 // NoteFirstTopics writes the ids of topics that were never met before.
 func NoteFirstTopics(ctx context.Context, kafka []kgo.Opt, t Topics, ids map[string]string, at time.Time) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	cl, err := kgo.NewClient(slices.Clone(kafka)...)
-	if err != nil {
-		return fmt.Errorf("note the first ids of topics: %w", err)
-	}
-	defer cl.Close()
-	var rs []*kgo.Record
+	notes := map[string][]byte{}
 	for topic, id := range ids {
-		v, _ := json.Marshal(FirstTopic{Version, id, at.UTC()}) // texts and a time always marshal
-		rs = append(rs, &kgo.Record{Topic: t.Control, Key: []byte(topicPrefix + topic), Value: v})
+		notes[topic], _ = json.Marshal(FirstTopic{Version, id, at.UTC()}) // texts and a time always marshal
 	}
-	if err := cl.ProduceSync(ctx, rs...).FirstErr(); err != nil {
+	if err := writeNotes(ctx, kafka, t, topicPrefix, notes); err != nil {
 		return fmt.Errorf("note the first ids of topics: %w", err)
 	}
 	return nil
