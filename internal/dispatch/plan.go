@@ -109,13 +109,18 @@ func (a *actor) next(l *lane, now time.Time) (items []*item, stop bool) {
 	if len(pass) == 0 || !pass[0].route.Users {
 		return pass, false
 	}
+	stay := func(rest []*item) { // but for those whose rule the brake paused after they had passed: they are held, and in no queue
+		if rest = slices.DeleteFunc(slices.Clone(rest), func(it *item) bool { return it.state == paused }); len(rest) > 0 {
+			back(rest)
+		}
+	}
 	f, n := l.formOf(pass, now) // fewer than were asked about may need another form, which takes fewer still, or weighs more
 	if n < len(pass) {
-		back(pass[n:])
+		stay(pass[n:])
 		pass = pass[:n:n]
 	}
 	if !a.free(l, l.weight(f, n), now) {
-		back(pass)
+		stay(pass)
 		return nil, true
 	}
 	return pass, false
