@@ -72,3 +72,49 @@ func TestWhatTheBrakeStopsInACallIsInNoQueue(t *testing.T) {
 		t.Errorf("%d wait", len(a.items))
 	}
 }
+
+// A broadcast that was refused lets others try first, but not those whose own share of the slots is used up: it would wait for theirs.
+func TestWhatWasRefusedWaitsForNobodysShare(t *testing.T) {
+	x, push := brakes(t, 9)
+	a := x.a
+	cast := func(id, rule string) *intent.Intent {
+		in := push(id, "main")
+		in.Rule, in.Action, in.Target, in.Audience = rule, intent.Broadcast, intent.Everyone, &intent.Audience{AllOf: []string{"x"}}
+		in.ID = intent.MakeID(in.Position(), in.Rule, in.Target)
+		return in
+	}
+	refused, waits := cast("1", "r2"), cast("2", "r3")
+	waits.Policy.Share = &intent.Cap{N: 0, Each: "day"}
+	a.admit(refused, 0)
+	a.admit(waits, 1)
+	l := a.accounts["stub:k"].lanes["broadcast"]
+	it := a.items[string(refused.ID)]
+	l.remove(it)
+	l.halves, l.refusals = [][]*item{{it}}, maxRefusals
+	if calls := a.plan(); len(calls) != 1 || calls[0].items[0] != it {
+		t.Errorf("calls %v, want the one that was refused before", calls)
+	}
+	x.check()
+}
+
+// A trigger that extends a predecessor's merge in an owner's first turn takes it past no gate: it stands at merging, as before.
+func TestAMergeThatIsExtendedInTheFirstTurnStandsAtMerging(t *testing.T) {
+	x, push := brakes(t, 9)
+	trigger := func(id string) *intent.Intent {
+		in := push(id, "main")
+		in.Target = "u"
+		in.ID = intent.MakeID(in.Position(), in.Rule, in.Target)
+		in.Merge = &intent.Merge{Key: "k", Wait: 5 * time.Minute, Extend: true, MaxWait: time.Hour, Vars: map[string]any{"x": id}}
+		return in
+	}
+	first := trigger("1")
+	x.a.admit(first, 0)
+	x.turn()
+	x.die()
+	x.a.admit(trigger("2"), 1)
+	x.turn()
+	if it := x.a.items[string(first.ID)]; it == nil || it.state != merging {
+		t.Errorf("the merge is %+v", it)
+	}
+	x.check()
+}
