@@ -67,6 +67,7 @@ func TestWhatTheBrakeStopsInACallIsInNoQueue(t *testing.T) {
 	a.obey(told(0, "c1", ledger.CmdResume, "rule/r0", nil))
 	x.check()
 	a.resolve(result{calls[0], Outcome{Class: ClassOK}})
+	x.turn()
 	x.to(time.Minute)
 	if len(a.items) != 0 {
 		t.Errorf("%d wait", len(a.items))
