@@ -239,12 +239,12 @@ func (a *actor) resolveAttempt(c command, ans *ledger.Answer) {
 		a.resolveFates(at, c, kind, reason, now)
 	}
 	at.State, at.By, at.Why, at.Detail, at.Affected = ledger.Resolved, c.By, c.Why, resolved+c.Args["as"], nil
-	if ac := a.accounts[at.Account]; ac != nil && ac.lanes[at.Lane] != nil && ac.lanes[at.Lane].scarce() {
-		a.w.Put(ledger.AttemptKey(at.ID), at)
-	} else {
+	if ac := a.accounts[at.Account]; ac != nil && ac.lanes[at.Lane] != nil && !ac.lanes[at.Lane].scarce() {
 		delete(a.kept, at.ID)
 		a.w.Delete(ledger.AttemptKey(at.ID))
+		return
 	}
+	a.w.Put(ledger.AttemptKey(at.ID), at) // it is charged; also of an account or a lane that the settings do not have now: they may have it again
 }
 
 // What a resolved attempt says of itself.

@@ -691,7 +691,7 @@ func TestDifferencesComeToRest(t *testing.T) {
 			case 3:
 				return failedOnce, false
 			case 4:
-				d.frozen = r.IntN(2) == 0
+				d.frozen = d.frozen || r.IntN(2) == 0
 			}
 			return Outcome{}, true
 		}

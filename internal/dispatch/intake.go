@@ -200,8 +200,9 @@ func (a *actor) merge(head *item, in *intent.Intent) {
 			closes = latest
 		}
 		if closes.After(m.Closes) {
-			m.Closes = closes.UTC()
-			a.timers.set(wakeItem, head.id(), m.Closes)
+			if m.Closes = closes.UTC(); head.state == merging { // one of a predecessor is asked its gates in this turn, and waits then
+				a.timers.set(wakeItem, head.id(), m.Closes)
+			}
 		}
 	}
 	a.keep(head)

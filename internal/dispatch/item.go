@@ -38,6 +38,7 @@ type item struct {
 	spare  bool          // it is in lane.spare
 	called string        // a tag call that it was in, of several that it may need
 	doom   ledger.Reason // it is given up for this reason and leaves no more
+	anew   bool          // the count of its rule's brake began anew since it left
 }
 
 func (it *item) id() string            { return string(it.p.Intent.ID) }

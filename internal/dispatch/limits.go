@@ -270,6 +270,11 @@ func (a *actor) released(scope string) {
 			a.counts[id] = true
 		}
 	}
+	for _, c := range a.calls {
+		for _, it := range c.items {
+			it.anew = it.anew || it.p.Intent.Rule == rule
+		}
+	}
 	a.opt.Metrics.brake.WithLabelValues(rule).Set(0)
 }
 
@@ -287,8 +292,8 @@ func (a *actor) takeLimits(it *item, at time.Time) {
 	for _, c := range a.ruleCaps(it) {
 		a.count(c, at)
 	}
-	if c := a.brake(it); c.N > 0 {
-		a.count(c, at)
+	if it.anew = false; a.brake(it).N > 0 {
+		a.count(a.brake(it), at)
 	}
 	if c, ok := a.share(it); ok {
 		a.count(c, at)
@@ -308,7 +313,7 @@ func (a *actor) giveBackLimits(c *call, slot bool) {
 		for _, cp := range a.ruleCaps(it) {
 			a.uncount(cp, at)
 		}
-		if cp := a.brake(it); cp.N > 0 {
+		if cp := a.brake(it); cp.N > 0 && !it.anew {
 			a.uncount(cp, at)
 		}
 		if cp, ok := a.share(it); ok && slot {

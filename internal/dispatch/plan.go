@@ -70,8 +70,13 @@ func (a *actor) planLane(l *lane, now time.Time) (calls []*call) {
 // next takes the items of the lane's next call out of the queue. It may take none (they did not pass the last gates); stop is
 // true when nothing may start now.
 func (a *actor) next(l *lane, now time.Time) (items []*item, stop bool) {
-	var back func([]*item)                                                       // where those wait who are not in this call after all
-	suspects := l.refusals >= maxRefusals && (l.queue.n > 0 || len(l.casts) > 0) // halves of what was refused let others try
+	var back func([]*item) // where those wait who are not in this call after all
+	var best *item
+	suspects := len(l.halves) > 0 && l.refusals >= maxRefusals // halves of what was refused let others try, if any may go
+	if suspects && l.queue.n == 0 {
+		best = a.nextCast(l, now)
+		suspects = best != nil
+	}
 	switch {
 	case len(l.halves) > 0 && !suspects && (l.halves[0][0].route.Users || len(l.casts) == 0 || a.mayGo(l, l.halves[0][0], now)):
 		if it := l.halves[0][0]; !it.route.Users && !a.mayGo(l, it, now) {
@@ -94,7 +99,9 @@ func (a *actor) next(l *lane, now time.Time) (items []*item, stop bool) {
 			}
 		}
 	default:
-		best := a.nextCast(l, now)
+		if best == nil {
+			best = a.nextCast(l, now)
+		}
 		if best == nil {
 			return nil, true
 		}
@@ -109,13 +116,18 @@ func (a *actor) next(l *lane, now time.Time) (items []*item, stop bool) {
 	if len(pass) == 0 || !pass[0].route.Users {
 		return pass, false
 	}
+	stay := func(rest []*item) { // but for those whose rule the brake paused after they had passed: they are held, and in no queue
+		if rest = slices.DeleteFunc(slices.Clone(rest), func(it *item) bool { return it.state == paused }); len(rest) > 0 {
+			back(rest)
+		}
+	}
 	f, n := l.formOf(pass, now) // fewer than were asked about may need another form, which takes fewer still, or weighs more
 	if n < len(pass) {
-		back(pass[n:])
+		stay(pass[n:])
 		pass = pass[:n:n]
 	}
 	if !a.free(l, l.weight(f, n), now) {
-		back(pass)
+		stay(pass)
 		return nil, true
 	}
 	return pass, false
