@@ -26,6 +26,7 @@ func completions(root *cobra.Command) {
 		"fate":   words(fateWords...),
 		"state":  words(pendingStates()...),
 		"vendor": words("rongcloud", "getui"),
+		"wait":   words(idle),
 		"reason": words(string(ledger.Undecodable), string(ledger.TooLarge), string(ledger.BadField), string(ledger.SkippedByOperator)),
 	}
 	var walk func(cmd *cobra.Command)
