@@ -46,10 +46,11 @@ func TestIdleIsWhenNothingIsLeftToDoNow(t *testing.T) {
 			w.wait("a", func(*ledger.Pending) {})
 			w.States[0].Lanes["rongcloud:k/broadcast"] = ledger.LaneState{Reason: "breaker", Retry: w.Now.Add(time.Hour)}
 		}, false, "map[stopped:1]", "map[]", 0},
-		"in flight":           {func(w *WhyFacts, _ *IdleFacts) { w.wait("a", func(*ledger.Pending) {}); w.call(ledger.Started, "a") }, false, "map[in_flight:1]", "map[]", 0},
-		"made again":          {func(w *WhyFacts, _ *IdleFacts) { w.wait("a", func(*ledger.Pending) {}); w.call(ledger.Again, "a") }, false, "map[in_flight:1]", "map[]", 0},
-		"a call of no intent": {func(w *WhyFacts, _ *IdleFacts) { w.call(ledger.Started) }, false, "map[calls:1]", "map[]", 0},
-		"an unknown call":     {func(w *WhyFacts, _ *IdleFacts) { w.call(ledger.Unknown, "gone") }, true, "map[]", "map[]", 0},
+		"in flight":               {func(w *WhyFacts, _ *IdleFacts) { w.wait("a", func(*ledger.Pending) {}); w.call(ledger.Started, "a") }, false, "map[in_flight:1]", "map[]", 0},
+		"made again":              {func(w *WhyFacts, _ *IdleFacts) { w.wait("a", func(*ledger.Pending) {}); w.call(ledger.Again, "a") }, false, "map[in_flight:1]", "map[]", 0},
+		"a call of no intent":     {func(w *WhyFacts, _ *IdleFacts) { w.call(ledger.Started) }, false, "map[calls:1]", "map[]", 0},
+		"such a call, made again": {func(w *WhyFacts, _ *IdleFacts) { w.call(ledger.Again) }, false, "map[calls:1]", "map[]", 0},
+		"an unknown call":         {func(w *WhyFacts, _ *IdleFacts) { w.call(ledger.Unknown, "gone") }, true, "map[]", "map[]", 0},
 		"tags are written": {func(w *WhyFacts, _ *IdleFacts) {
 			w.States[0].Changes["rongcloud:k"] = &ledger.TagChange{State: ledger.TagsWriting}
 		}, false, "map[tag_changes:1]", "map[]", 0},
