@@ -26,6 +26,7 @@ func completions(root *cobra.Command) {
 		"fate":   words(fateWords...),
 		"state":  words(pendingStates()...),
 		"vendor": words("rongcloud", "getui"),
+		"wait":   words(idle),
 		"reason": words(string(ledger.Undecodable), string(ledger.TooLarge), string(ledger.BadField), string(ledger.SkippedByOperator)),
 	}
 	var walk func(cmd *cobra.Command)
@@ -99,8 +100,13 @@ func completeScope(cmd *cobra.Command, args []string, _ string) ([]cobra.Complet
 	}
 	out := []cobra.Completion{"all", "broadcasts"}
 	if s, _ := settings.Load(settingsPath(cmd), os.Environ(), nil); s != nil {
-		for _, a := range s.Accounts {
-			out = append(out, "account/"+a.Name)
+		for i := range s.Accounts {
+			out = append(out, "account/"+s.Accounts[i].Name)
+		}
+		for i := range s.Accounts {
+			for _, lane := range app.LanesOf(&s.Accounts[i]) {
+				out = append(out, "lane/"+s.Accounts[i].Name+"/"+lane)
+			}
 		}
 	}
 	return append(out, described("rule/", listing(cmd).Rules)...), cobra.ShellCompDirectiveNoFileComp

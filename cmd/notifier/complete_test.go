@@ -62,7 +62,13 @@ func TestCompletionOfAccountsAndLanes(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("COMPLETE_SECRET", "s")
-	for line, want := range map[string]string{"quota charge": "main/broadcast|main/recall", "quota assume": "main", "quota assume main": "", "dead ls --reason": "undecodable|too-large|bad-field|skipped-by-operator"} {
+	lanes := "lane/main/broadcast|lane/main/online|lane/main/push-plus|lane/main/recall|lane/main/tag|lane/main/tag-batch|lane/main/tag-get|lane/main/user"
+	for line, want := range map[string]string{
+		"pause":         "all|broadcasts|account/main|" + lanes,
+		"resume":        "all|broadcasts|account/main|" + lanes,
+		"status --wait": "idle",
+		"quota charge":  "main/broadcast|main/recall", "quota assume": "main", "quota assume main": "", "dead ls --reason": "undecodable|too-large|bad-field|skipped-by-operator",
+	} {
 		started := false
 		root := newRootCmd(&started)
 		var out bytes.Buffer

@@ -17,7 +17,7 @@ import (
 func TestDoctor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	if code, out, _ := once(t, w.dir, "doctor"); code != exitUnreachable || !strings.Contains(out, "does not run") || !strings.Contains(out, "next: notifier run -c notifier.yaml") {
+	if code, out, _ := once(t, w.dir, "doctor"); code != exitUnreachable || strings.Count(out, "does not run") != 1 || strings.Count(out, "start `notifier run`") != 1 || !strings.Contains(out, "next: notifier run -c notifier.yaml") {
 		t.Errorf("before the first start: exit %d, want %d\n%s", code, exitUnreachable, out)
 	}
 	p := w.run()

@@ -326,7 +326,7 @@ func TestFromAnEventToTheVendorAndBackToTheCommands(t *testing.T) {
 		code, out, _ := once(t, w.dir, "fates")
 		return code == 0 && strings.Contains(out, "4 events: 1 no rule, 1 dead, 2 with intents; 2 intents = 2 fates + 0 pending ✓")
 	})
-	if code, out, _ := once(t, w.dir, "fates", "--since", "1h", "--format", "json"); code != 0 || !strings.Contains(out, `"events": 4`) {
+	if code, out, _ := once(t, w.dir, "fates", "--since", "1h", "--format", "json"); code != 0 || !strings.Contains(out, `"events": 4`) || !strings.Contains(out, `"balanced": true`) {
 		t.Errorf("fates of an hour: %d %s", code, out)
 	}
 	if code, out, talk := once(t, w.dir, "fates", "--rule", "thanx"); code != exitUsage || !strings.Contains(talk, `no rule "thanx": city-tag, thanks`) {
@@ -549,6 +549,9 @@ func TestWrongCredentialsStopTheLanesAndSaySo(t *testing.T) {
 	if !strings.Contains(out, "stopped  8 lanes of main (broadcast, online, push-plus, recall, tag, tag-batch, tag-get, user)  credentials") || !strings.Contains(out, "+ 1 pending") {
 		t.Errorf("status:\n%s", out)
 	}
+	if code, out, talk := once(t, w.dir, "status", "--wait", "idle", "--timeout", "1s"); code != exitFindings || !strings.Contains(out, "1 in stopped lanes   next: notifier status --why") {
+		t.Errorf("status --wait idle: exit %d\n%s%s", code, out, talk)
+	}
 	w.write("secret", sandbox.DefaultSecret)
 	until(t, "the push once the secret is right", func() bool { return w.sent("ord-1") == 1 })
 }
@@ -581,6 +584,18 @@ func TestALostLedgerStopsItsPartitionAndEveryCommandSaysSo(t *testing.T) {
 	})
 	if code, out, _ := once(t, w.dir, "fates"); code != exitFindings || strings.Contains(out, "✓") {
 		t.Errorf("fates: exit %d\n%s", code, out)
+	}
+	if code, out, _ := once(t, w.dir, "fates", "--format", "json"); code != exitFindings || !strings.Contains(out, `"balanced": false`) || !strings.Contains(out, "without the stopped partitions") {
+		t.Errorf("fates as JSON: exit %d\n%s", code, out)
+	}
+	if code, _, talk := once(t, w.dir, "fates", "--format", "jsonl"); code != exitFindings || !strings.Contains(talk, "✗ without the stopped partitions") {
+		t.Errorf("fates as lines of JSON: exit %d\n%s", code, talk)
+	}
+	if code, out, _ := once(t, w.dir, "status", "--wait", "idle"); code != exitFindings || !strings.Contains(out, "is stopped   next: docs/runbook.md#stopped-partition") {
+		t.Errorf("status --wait idle: exit %d\n%s", code, out)
+	}
+	if code, out, _ := once(t, w.dir, "status", "--partitions"); code != exitFindings || strings.Count(out, "docs/runbook.md#stopped-partition") != 1 {
+		t.Errorf("status --partitions: exit %d\n%s", code, out)
 	}
 	if _, out, _ := once(t, w.dir, "quota"); !strings.Contains(out, "not known") ||
 		!strings.Contains(out, "main/broadcast   used unknown   next possible unknown") || strings.Contains(out, "0/2") || strings.Contains(out, "possible now") {

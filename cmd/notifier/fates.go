@@ -4,13 +4,19 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/query"
 	"github.com/notifier/notifier/internal/rules"
@@ -19,12 +25,18 @@ import (
 
 func newFatesCmd() *cobra.Command {
 	var since, rule, user, fate, format string
+	var follow bool
 	cmd := &cobra.Command{
 		Use:   "fates [EVENT_ID]",
 		Short: "what became of events",
+		Long: `The list of all fates ends with the books: exit 1 when they do not balance, in every format.
+
+--follow shows new fates as they come, of those that the other flags choose, until Ctrl-C (exit 0). With --since or an EVENT_ID those
+on record come first. As JSON it is one object in each line.`,
 		Example: `  notifier fates --since 1h
   notifier fates ord-88212
-  notifier fates --fate UNKNOWN --format jsonl`,
+  notifier fates --fate UNKNOWN --format jsonl
+  notifier fates --follow --rule flash-sale-by-city`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if format != "text" && format != "json" && format != "jsonl" {
@@ -44,27 +56,16 @@ func newFatesCmd() *cobra.Command {
 			if f.Since, err = parseSince(since, time.Now(), s.Zone); err != nil {
 				return &exitError{exitUsage, err}
 			}
-			out := cmd.OutOrStdout()
-			if format == "text" {
-				fmt.Fprintf(out, "%-24s %-14s %-16s %-24s %s\n", "EVENT", "TIME", "USER", "RULE", "FATE")
+			if follow {
+				return followFates(cmd, r, s, f, format)
 			}
+			out := cmd.OutOrStdout()
+			write := fateWriter(out, format, s.Zone)
 			all := []ledger.Fate{}
-			rows := &byTime{most: sortedRows, write: func(x ledger.Fate) error {
-				switch format {
-				case "json":
-					all = append(all, x)
-					return nil
-				case "jsonl":
-					b, err := json.Marshal(x)
-					if err != nil {
-						return err
-					}
-					_, err = fmt.Fprintf(out, "%s\n", b)
-					return err
-				}
-				_, err := fmt.Fprintf(out, "%-24s %-14s %-16s %-24s %-12s %s\n", tame(x.Event.ID), x.At.In(s.Zone).Format("01-02 15:04:05"), tame(x.User), x.Rule, x.Fate, tame(fateText(&x)))
-				return err
-			}}
+			if format == "json" {
+				write = func(x ledger.Fate) error { all = append(all, x); return nil }
+			}
+			rows := &byTime{most: sortedRows, write: write}
 			if err = r.Fates(cmd.Context(), f, rows.add); err == nil {
 				err = rows.flush()
 			}
@@ -79,19 +80,27 @@ func newFatesCmd() *cobra.Command {
 					return &exitError{exitUsage, err}
 				}
 			}
+			var b *books
+			if (query.Filter{Since: f.Since}) == f {
+				if b, err = booksOf(cmd.Context(), r, s, f.Since); err != nil {
+					return unreachable(err)
+				}
+			}
 			switch format {
 			case "json":
 				v := map[string]any{"schema": "notifier.fates/v1", "fates": all}
-				if (query.Filter{Since: f.Since}) == f {
-					t, err := tally(cmd.Context(), r, s, f.Since)
-					if err != nil {
-						return &exitError{exitUnreachable, err}
-					}
-					v["tally"] = t
+				if b != nil {
+					v["tally"], v["books"] = b.tally, b
 				}
-				return printJSON(out, v)
+				if err := printJSON(out, v); err != nil {
+					return err
+				}
+				return b.exit()
 			case "jsonl":
-				return nil
+				if b != nil && !b.Balanced {
+					b.print(cmd.ErrOrStderr())
+				}
+				return b.exit()
 			}
 			if f.Event != "" && rows.n == 0 {
 				states, err := r.Ledgers(cmd.Context())
@@ -104,10 +113,10 @@ func newFatesCmd() *cobra.Command {
 				}
 				return &exitError{exitUsage, fmt.Errorf("no fate for event %q: it matched no rule, or never came; next: notifier explain %s", f.Event, shellWord(f.Event))}
 			}
-			if (query.Filter{Since: f.Since}) == f {
-				return printBooks(cmd, r, s, f.Since)
+			if b != nil {
+				b.print(out)
 			}
-			return nil
+			return b.exit()
 		},
 	}
 	f := cmd.Flags()
@@ -115,8 +124,54 @@ func newFatesCmd() *cobra.Command {
 	f.StringVar(&rule, "rule", "", "of this rule")
 	f.StringVar(&user, "user", "", "of this user")
 	f.StringVar(&fate, "fate", "", "SENT, COALESCED, SUPPRESSED, DEAD or UNKNOWN")
+	f.BoolVar(&follow, "follow", false, "show new fates as they come, until Ctrl-C")
 	f.StringVar(&format, "format", "text", "text, json or jsonl")
 	return cmd
+}
+
+// fateWriter writes a fate as a row, or as a line of JSON; the rows have a head.
+func fateWriter(out io.Writer, format string, zone *time.Location) func(ledger.Fate) error {
+	if format != "text" {
+		return func(x ledger.Fate) error {
+			b, err := json.Marshal(x)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(out, "%s\n", b)
+			return err
+		}
+	}
+	fmt.Fprintf(out, "%-24s %-14s %-16s %-24s %s\n", "EVENT", "TIME", "USER", "RULE", "FATE")
+	return func(x ledger.Fate) error {
+		_, err := fmt.Fprintf(out, "%-24s %-14s %-16s %-24s %-12s %s\n", tame(x.Event.ID), x.At.In(zone).Format("01-02 15:04:05"), tame(x.User), x.Rule, x.Fate, tame(fateText(&x)))
+		return err
+	}
+}
+
+// followFates shows fates as they come until a signal; those on record first, in order of time, if a time or an event says which.
+func followFates(cmd *cobra.Command, r *query.Reader, s *settings.Settings, f query.Filter, format string) error {
+	if f.Rule != "" { // a typing mistake would be followed for ever
+		if err := knownScope(s, "rule/"+f.Rule); err != nil {
+			return &exitError{exitUsage, err}
+		}
+	}
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	write := fateWriter(cmd.OutOrStdout(), format, s.Zone)
+	rows := &byTime{most: sortedRows, write: write}
+	emit := rows.add
+	err := r.Follow(ctx, f, f.Event != "" || !f.Since.IsZero(), func(x ledger.Fate) error { return emit(x) }, func() error {
+		emit = write
+		if err := rows.flush(); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintln(cmd.ErrOrStderr(), "following, Ctrl-C ends")
+		return err
+	})
+	if err != nil {
+		return unreachable(err)
+	}
+	return nil
 }
 
 // sortedRows is how many fates are held to be shown in order of time: some 100 MB at most.
@@ -160,43 +215,75 @@ func tally(ctx context.Context, r *query.Reader, s *settings.Settings, since tim
 	return r.Tally(ctx, set.Topics(), since)
 }
 
-// printBooks ends the list with its sum: of all that the topics hold, or of what came since a time. Whether the books balance is always
-// said of all.
-func printBooks(cmd *cobra.Command, r *query.Reader, s *settings.Settings, since time.Time) error {
-	out := cmd.OutOrStdout()
-	t, err := tally(cmd.Context(), r, s, since)
+// books are the sum of the list: of all that the topics hold, or of what came since a time. Whether they balance is always said of all.
+type books struct {
+	Balanced bool        `json:"balanced"`
+	Problems []string    `json:"problems"` // why they do not
+	Intents  int         `json:"intents"`  // that the ledger took in; with a time those of the events since
+	Fates    int         `json:"fates"`
+	Pending  int         `json:"pending"`
+	Dead     int         `json:"dead"`   // dead letters on record
+	Double   []intent.ID `json:"double"` // intents with two fates
+	Stopped  []int32     `json:"stopped_partitions"`
+
+	tally *query.Tally
+	halts map[int32]ledger.Halt
+}
+
+func booksOf(ctx context.Context, r *query.Reader, s *settings.Settings, since time.Time) (*books, error) {
+	t, err := tally(ctx, r, s, since)
 	if err != nil {
-		return &exitError{exitUnreachable, err}
+		return nil, err
 	}
-	b, err := r.Books(cmd.Context())
+	b, err := r.Books(ctx)
 	if err != nil {
-		return &exitError{exitUnreachable, err}
+		return nil, err
 	}
-	halts, err := r.Halts(cmd.Context())
+	halts, err := r.Halts(ctx)
 	if err != nil {
-		return &exitError{exitUnreachable, err}
+		return nil, err
 	}
-	mark := "✓"
+	return sumOf(t, b, halts, since, r.Topics.Fates), nil
+}
+
+func sumOf(t *query.Tally, b *query.Books, halts map[int32]ledger.Halt, since time.Time, topic string) *books {
+	out := &books{Problems: []string{}, Intents: b.Intents, Fates: b.Given, Pending: b.Pending, Dead: b.Dead, Double: append([]intent.ID{}, b.Double...),
+		Stopped: append([]int32{}, slices.Sorted(maps.Keys(halts))...), tally: t, halts: halts}
 	switch n := b.OnRecord(); {
 	case !b.Balanced() && b.Kept && n < b.Given:
-		mark = fmt.Sprintf("✗ the ledger gave %d fates, %s holds %d", b.Given, r.Topics.Fates, n)
+		out.Problems = append(out.Problems, fmt.Sprintf("the ledger gave %d fates, %s holds %d", b.Given, topic, n))
 	case !b.Balanced():
-		mark = fmt.Sprintf("✗ the books do not balance (%d intents with two fates)", len(b.Double))
-	case len(halts) > 0:
-		mark = "✗ without the stopped partitions"
+		out.Problems = append(out.Problems, fmt.Sprintf("the books do not balance (%d intents with two fates)", len(b.Double)))
 	}
-	sayHalts(out, halts)
-	switch {
+	if len(halts) > 0 {
+		out.Problems = append(out.Problems, "without the stopped partitions")
+	}
+	out.Balanced = len(out.Problems) == 0
+	if t != nil && !since.IsZero() {
+		out.Intents, out.Fates, out.Pending = t.Intents, t.Fates, t.Pending
+	}
+	return out
+}
+
+// print ends the list with the sum.
+func (b *books) print(out io.Writer) {
+	sayHalts(out, b.halts)
+	switch t := b.tally; {
 	case t == nil:
 		fmt.Fprintf(out, "events not counted, the rule files have errors: `notifier check`; %d dead; ", b.Dead)
 	default:
 		fmt.Fprintf(out, "%d events: %d no rule, %d dead, %d with intents; ", t.Events, t.NoRule, t.Dead, t.Matched)
 	}
-	if t != nil && !since.IsZero() {
-		b.Intents, b.Given, b.Pending = t.Intents, t.Fates, t.Pending
+	mark := "✓"
+	if !b.Balanced {
+		mark = "✗ " + strings.Join(b.Problems, ", ")
 	}
-	fmt.Fprintf(out, "%d intents = %d fates + %d pending %s\n", b.Intents, b.Given, b.Pending, mark)
-	if mark != "✓" {
+	fmt.Fprintf(out, "%d intents = %d fates + %d pending %s\n", b.Intents, b.Fates, b.Pending, mark)
+}
+
+// exit is what the list ends with; a nil sum, of a part of the fates, says nothing.
+func (b *books) exit() error {
+	if b != nil && !b.Balanced {
 		return &exitError{code: exitFindings}
 	}
 	return nil

@@ -17,14 +17,22 @@ import (
 )
 
 func newStatusCmd() *cobra.Command {
-	var format, rule string
-	var why bool
+	var format, rule, wait string
+	var why, partitions bool
+	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "who owns what, what waits, what is stopped; --why: each gate that holds",
+		Short: "who owns what, what waits, what is stopped; --why: each gate that holds; --wait idle: when all is done",
+		Long: `Exit 1: a partition is stopped, the books do not balance, or --wait idle was not idle in time.
+
+--wait idle returns when everything that came is read, taken in and has left, but for what waits for time (quiet hours, send_at, a
+merge, a slot of the quota) or for people (an approval, a pause). What waits in a lane that the vendor has stopped is waited for. A
+stopped partition ends the waiting: no waiting mends that. Progress is on stderr.`,
 		Example: `  notifier status
   notifier status --why
-  notifier status --why --rule flash-sale-by-city`,
+  notifier status --why --rule flash-sale-by-city
+  notifier status --partitions
+  notifier status --wait idle --timeout 5m`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := jsonOrText(format); err != nil {
@@ -33,8 +41,22 @@ func newStatusCmd() *cobra.Command {
 			if rule != "" && !why {
 				return &exitError{exitUsage, errors.New("--rule goes with --why: notifier status --why --rule " + rule)}
 			}
-			if why {
+			if why && (partitions || wait != "") || partitions && wait != "" {
+				return &exitError{exitUsage, errors.New("--why, --partitions and --wait are one at a time")}
+			}
+			if wait != "" && wait != idle {
+				return &exitError{exitUsage, fmt.Errorf("unknown --wait %q: %s", wait, idle)}
+			}
+			if cmd.Flags().Changed("timeout") && (wait == "" || timeout <= 0) {
+				return &exitError{exitUsage, errors.New("--timeout goes with --wait and is more than nothing: notifier status --wait idle --timeout 5m")}
+			}
+			switch {
+			case why:
 				return statusWhy(cmd, rule, format)
+			case partitions:
+				return statusPartitions(cmd, format)
+			case wait != "":
+				return statusWait(cmd, timeout, format)
 			}
 			r, s, err := reader(cmd)
 			if err != nil {
@@ -110,6 +132,9 @@ func newStatusCmd() *cobra.Command {
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
 	cmd.Flags().BoolVar(&why, "why", false, "walk the gates in the order in which an event passes them")
 	cmd.Flags().StringVar(&rule, "rule", "", "with --why: of this rule")
+	cmd.Flags().BoolVar(&partitions, "partitions", false, "of each partition the owner, what is not read yet, what is pending, what is stopped")
+	cmd.Flags().StringVar(&wait, "wait", "", "idle: return when nothing is left to do now")
+	cmd.Flags().DurationVar(&timeout, "timeout", 0, "with --wait: exit 1 after this time, like 5m (default: never)")
 	return cmd
 }
 

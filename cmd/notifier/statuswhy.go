@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,9 +12,10 @@ import (
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/query"
 	"github.com/notifier/notifier/internal/rules"
+	"github.com/notifier/notifier/internal/settings"
 )
 
-// statusWhy walks the gates: ✓ lets pass, … holds as it should, ✗ is a fault.
+// statusWhy walks the gates: ✓ lets pass, … holds as it should, ✗ is a fault, ? cannot be told.
 func statusWhy(cmd *cobra.Command, rule, format string) error {
 	r, s, err := reader(cmd)
 	if err != nil {
@@ -39,10 +41,8 @@ func statusWhy(cmd *cobra.Command, rule, format string) error {
 	if f.Instances, err = r.Instances(ctx); err != nil {
 		return unreachable(err)
 	}
-	if f.Set != nil {
-		if f.Flows, err = r.Flows(ctx, f.Set.Topics()); err != nil {
-			return unreachable(err)
-		}
+	if f.Flows, err = r.Flows(ctx, eventTopics(s, f.Set)); err != nil {
+		return unreachable(err)
 	}
 	err = r.Fates(ctx, query.Filter{Rule: rule, Since: f.Now.Add(-24 * time.Hour)}, func(x ledger.Fate) error { f.Fates = append(f.Fates, x); return nil })
 	if err != nil {
@@ -56,10 +56,20 @@ func statusWhy(cmd *cobra.Command, rule, format string) error {
 	return nil
 }
 
+// eventTopics are the topics of the catalogue; of rule files with errors (a nil set) those that can be made out.
+func eventTopics(s *settings.Settings, set *rules.Set) []string {
+	if set != nil {
+		return set.Topics()
+	}
+	files, _ := rules.Read([]string{s.Rules})
+	return rules.List(files).Topics
+}
+
 // whyOf is the command that tells why a rule waits.
 func whyOf(rule string) string { return "notifier status --why --rule " + rule }
 
 func printWhy(out io.Writer, v *app.WhyView, zone *time.Location) {
+	var dark []string
 	for _, s := range v.Steps {
 		mark, since, next := "✓", "", ""
 		switch {
@@ -67,6 +77,8 @@ func printWhy(out io.Writer, v *app.WhyView, zone *time.Location) {
 			mark = "✗"
 		case s.Holds:
 			mark = "…"
+		case s.Dark:
+			mark, dark = "?", append(dark, s.Gate)
 		}
 		if !s.Since.IsZero() {
 			since = "  since " + s.Since.In(zone).Format("2006-01-02 15:04:05 -07:00")
@@ -77,6 +89,8 @@ func printWhy(out io.Writer, v *app.WhyView, zone *time.Location) {
 		fmt.Fprintf(out, "%s %-12s %s%s%s\n", mark, s.Gate, tame(s.What), since, next)
 	}
 	switch {
+	case v.Holds == "" && len(dark) > 0:
+		fmt.Fprintf(out, "nothing else holds; not known: %s   next: %s\n", strings.Join(dark, ", "), v.Next)
 	case v.Holds == "":
 		fmt.Fprintln(out, "nothing holds")
 	case v.Fault != "" && v.Fault != v.Holds:

@@ -17,7 +17,8 @@ func TestAWalkOfTheGatesAsItIsShown(t *testing.T) {
 	steps := []app.WhyStep{{Gate: "instances", What: "a, b evaluate, a send"}, {Gate: "kafka", What: "0 records behind, no open transaction"}, {Gate: "rules", What: "revision 41c9", Since: at},
 		{Gate: "pauses", Holds: true, What: "broadcasts is paused by li: wrong\x1b text", Since: at, Next: "notifier resume broadcasts --why TEXT"}}
 	stopped := app.WhyStep{Gate: "credentials", Holds: true, Fault: true, What: "lane main/user is stopped (credentials): 1004", Since: at, Next: "docs/runbook.md#credentials"}
-	for name, v := range map[string]app.WhyView{"fault": {Schema: "notifier.status-why/v1", Holds: "pauses", Fault: "credentials", Next: stopped.Next, Steps: append(steps[:4:4], stopped)}, "holds": {Schema: "notifier.status-why/v1", Holds: "pauses", Steps: steps}, "nothing": {Schema: "notifier.status-why/v1", Rule: "sale", Steps: steps[:3]}} {
+	for name, v := range map[string]app.WhyView{"fault": {Schema: "notifier.status-why/v1", Holds: "pauses", Fault: "credentials", Next: stopped.Next, Steps: append(steps[:4:4], stopped)}, "holds": {Schema: "notifier.status-why/v1", Holds: "pauses", Steps: steps}, "nothing": {Schema: "notifier.status-why/v1", Rule: "sale", Steps: steps[:3]},
+		"unknown": {Schema: "notifier.status-why/v1", Next: "notifier check", Steps: append(steps[:3:3], app.WhyStep{Gate: "modes", Dark: true, What: "not known: the rule files here have errors", Next: "notifier check"})}} {
 		var out bytes.Buffer
 		printWhy(&out, &v, time.FixedZone("", 8*3600))
 		holdGolden(t, filepath.Join("testdata", "why", name+".txt"), out.String())

@@ -89,7 +89,7 @@ func Connect(s *settings.Settings) ([]kgo.Opt, error) {
 	}
 	addr, err := embedded.Address(s.Kafka.Embedded)
 	if err != nil {
-		return nil, &KafkaError{fmt.Errorf("the embedded broker in %s does not run: start `notifier run` first: %w", s.Kafka.Embedded, err)}
+		return nil, &KafkaError{err}
 	}
 	return append(opts, kgo.SeedBrokers(addr)), nil
 }

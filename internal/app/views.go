@@ -16,13 +16,6 @@ import (
 	"github.com/notifier/notifier/internal/settings"
 )
 
-// LaneNames are the lanes that an account can have.
-func LaneNames() []string {
-	all := rongLanes(rongQuota{Split: true}, late)
-	maps.Copy(all, getuiLanes(&settings.Account{}))
-	return slices.Sorted(maps.Keys(all))
-}
-
 // LanesOf names the lanes of an account.
 func LanesOf(ac *settings.Account) []string { return slices.Sorted(maps.Keys(lanesOf(ac))) }
 

@@ -28,7 +28,8 @@ type WhyView struct {
 type WhyStep struct {
 	Gate  string    `json:"gate"`
 	Holds bool      `json:"holds"`
-	Fault bool      `json:"fault,omitempty"` // it holds, and not because somebody asked for it
+	Fault bool      `json:"fault,omitempty"`   // it holds, and not because somebody asked for it
+	Dark  bool      `json:"unknown,omitempty"` // whether it holds cannot be told from here
 	What  string    `json:"what"`
 	Since time.Time `json:"since,omitzero"`
 	Next  string    `json:"next,omitempty"` // what to type
@@ -74,6 +75,9 @@ func WhyOf(f WhyFacts) WhyView {
 	}
 	if v.Holds == "" {
 		v.Next = v.Steps[len(v.Steps)-1].Next
+		if i := slices.IndexFunc(v.Steps, func(s WhyStep) bool { return s.Dark }); i >= 0 {
+			v.Next = v.Steps[i].Next
+		}
 	}
 	return v
 }
@@ -180,7 +184,13 @@ func (w *why) lastClock() (at time.Time) {
 // behindFor is how old an unread event must be for reading to be behind.
 const behindFor = time.Minute
 
+// dark is the answer of a gate that cannot be told without the rule files.
+var dark = WhyStep{Dark: true, What: "not known: the rule files here have errors", Next: "notifier check"}
+
 func (w *why) kafka() WhyStep {
+	if w.Set == nil && len(w.Flows) == 0 { // nobody knows which topics hold events
+		return dark
+	}
 	topics := map[string]bool{}
 	if w.rule != nil {
 		for _, name := range w.rule.Events {
@@ -253,7 +263,7 @@ func (w *why) modes() WhyStep {
 	r := w.rule
 	switch {
 	case w.Set == nil:
-		return WhyStep{What: "not known"}
+		return dark
 	case w.Rule != "" && r == nil:
 		return WhyStep{Holds: true, What: fmt.Sprintf("there is no rule %s in the files", w.Rule), Next: "notifier check"}
 	case r == nil:

@@ -167,6 +167,30 @@ func TestAFaultBehindAWaitIsTheNextThingToDo(t *testing.T) {
 	}
 }
 
+// Rule files with errors leave gates in the dark: they are neither said to let pass nor to hold.
+func TestWhatCannotBeToldIsNeitherOpenNorClosed(t *testing.T) {
+	t.Parallel()
+	f := calm(t, "live")
+	f.Rule, f.Set, f.Flows = "", nil, nil
+	v := WhyOf(f)
+	var dark []string
+	for _, s := range v.Steps {
+		if s.Dark {
+			dark = append(dark, s.Gate)
+		}
+	}
+	if v.Holds != "" || v.Next != "notifier check" || strings.Join(dark, " ") != "kafka modes" {
+		t.Errorf("%q %+v", dark, v)
+	}
+	f.Flows = []ledger.Flow{{Topic: "sales", At: 10, Stable: 10, End: 10}} // the names of the topics could be made out
+	if v = WhyOf(f); v.Steps[1].Dark || !v.Steps[3].Dark {
+		t.Errorf("%+v", v.Steps)
+	}
+	if v = WhyOf(calm(t, "live")); v.Steps[1].Dark || v.Steps[3].Dark {
+		t.Errorf("%+v", v.Steps)
+	}
+}
+
 // Of a rule only what concerns it is asked, of all everything.
 func TestARuleIsNotHeldByWhatConcernsOthers(t *testing.T) {
 	t.Parallel()

@@ -97,6 +97,15 @@ type Diagnostic struct {
 	source string // the line it stands in
 }
 
+// Source is the line that is shown with a finding, "" for none.
+func (d Diagnostic) Source() string { return d.source }
+
+// WithoutSource is the finding without its line, for one that holds a secret.
+func (d Diagnostic) WithoutSource() Diagnostic {
+	d.source = ""
+	return d
+}
+
 // List is the findings of a run.
 type List []Diagnostic
 

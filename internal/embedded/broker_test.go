@@ -88,7 +88,7 @@ func TestDataAndAddressSurviveARestart(t *testing.T) {
 	if err := b.Close(); err != nil || b.Err() != nil {
 		t.Errorf("second Close: %v, Err: %v", err, b.Err())
 	}
-	if _, err := Address(dir); err == nil || !strings.Contains(err.Error(), "no broker runs on "+dir) {
+	if _, err := Address(dir); err == nil || !strings.Contains(err.Error(), "the embedded broker in "+dir+" does not run") {
 		t.Errorf("Address after Close: %v", err)
 	}
 

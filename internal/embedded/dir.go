@@ -52,7 +52,7 @@ func lock(dir string) (unlock func() error, err error) {
 func Address(dir string) (string, error) {
 	raw, err := os.ReadFile(filepath.Join(dir, addressFile))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return "", fmt.Errorf("find the broker on %s: %w", dir, err)
+		return "", fmt.Errorf("find the embedded broker in %s: %w", dir, err)
 	}
 	addr := strings.TrimSpace(string(raw))
 	if err == nil {
@@ -61,7 +61,7 @@ func Address(dir string) (string, error) {
 			return addr, conn.Close()
 		}
 	}
-	return "", fmt.Errorf("no broker runs on %s: start `notifier run` with it first", dir)
+	return "", fmt.Errorf("the embedded broker in %s does not run: start `notifier run` first", dir)
 }
 
 // lastPort is the port of the last start, 0 when there is none.

@@ -34,4 +34,5 @@ type Flow struct {
 	Stable    int64     // up to which anybody can read: behind it a transaction is open
 	End       int64     // of the log
 	Oldest    time.Time // of the record at At; zero if there is none yet
+	Fresh     bool      // stage 1 never began here: At is the first offset that there is
 }

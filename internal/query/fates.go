@@ -25,7 +25,12 @@ func (f Filter) match(x *ledger.Fate) bool {
 
 // Fates gives the records of fates that a filter chooses, oldest first in each partition.
 func (r *Reader) Fates(ctx context.Context, f Filter, emit func(ledger.Fate) error) error {
-	return r.each(ctx, r.Topics.Fates, f.Since, func(rec *kgo.Record) error {
+	return r.each(ctx, r.Topics.Fates, f.Since, f.take(emit))
+}
+
+// take reads a record and lets through what the filter chooses.
+func (f Filter) take(emit func(ledger.Fate) error) func(*kgo.Record) error {
+	return func(rec *kgo.Record) error {
 		var x ledger.Fate
 		if err := json.Unmarshal(rec.Value, &x); err != nil {
 			return fmt.Errorf("read %s[%d]@%d: %w", rec.Topic, rec.Partition, rec.Offset, err)
@@ -34,7 +39,7 @@ func (r *Reader) Fates(ctx context.Context, f Filter, emit func(ledger.Fate) err
 			return nil
 		}
 		return emit(x)
-	})
+	}
 }
 
 // Books are the counts that must balance (design.md 2), computed from the topics alone.

@@ -1,12 +1,15 @@
 package query
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -46,7 +49,21 @@ func (r *Reader) Members(ctx context.Context) (evaluate, dispatch []string, err 
 const mostOldest = 16
 
 // Flows gives how far stage 1 has read the partitions of topics; those that it never began are left out.
-func (r *Reader) Flows(ctx context.Context, topics []string) (out []ledger.Flow, err error) {
+func (r *Reader) Flows(ctx context.Context, topics []string) ([]ledger.Flow, error) {
+	all, err := r.flows(ctx, topics, mostOldest)
+	return slices.DeleteFunc(all, func(f ledger.Flow) bool { return f.Fresh }), err
+}
+
+// AllFlows is Flows with the partitions that stage 1 never began, and knows of each whether records or only markers are ahead of it.
+func (r *Reader) AllFlows(ctx context.Context, topics []string) ([]ledger.Flow, error) {
+	return r.flows(ctx, topics, math.MaxInt)
+}
+
+// askAtOnce is how many partitions are asked at the same time for their next record.
+const askAtOnce = 8
+
+// flows asks at most so many partitions for the oldest record that stage 1 has not read.
+func (r *Reader) flows(ctx context.Context, topics []string, most int) (out []ledger.Flow, err error) {
 	fail := func(err error) ([]ledger.Flow, error) { return nil, fmt.Errorf("ask how far events are read: %w", err) }
 	cl, err := kgo.NewClient(r.Kafka...)
 	if err != nil {
@@ -58,7 +75,6 @@ func (r *Reader) Flows(ctx context.Context, topics []string) (out []ledger.Flow,
 	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 		return fail(err)
 	}
-	asked := 0
 	ends, err := adm.ListEndOffsets(ctx, topics...)
 	if err != nil {
 		return fail(err)
@@ -67,28 +83,80 @@ func (r *Reader) Flows(ctx context.Context, topics []string) (out []ledger.Flow,
 	if err != nil {
 		return fail(err)
 	}
+	starts, err := adm.ListStartOffsets(ctx, topics...)
+	if err != nil {
+		return fail(err)
+	}
 	for _, topic := range topics {
 		for p, end := range ends[topic] {
-			o, ok := at.Lookup(topic, p)
 			lso, there := stable.Lookup(topic, p)
-			if !ok || !there || o.At < 0 || end.Err != nil || lso.Err != nil {
+			first, begins := starts.Lookup(topic, p)
+			if !there || !begins || end.Err != nil || lso.Err != nil || first.Err != nil {
 				continue
 			}
-			f := ledger.Flow{Topic: topic, Partition: p, At: o.At, Stable: lso.Offset, End: end.Offset}
-			if f.At < f.Stable && asked < mostOldest {
-				asked++
-				switch rec, err := ledger.ReadRecordBefore(ctx, r.Kafka, ledger.Place{Topic: topic, Partition: p, Offset: f.At}, f.Stable); {
-				case err != nil: // how old is not known then, how many is
-				case rec == nil:
-					f.At = f.Stable // only markers of a producer's transactions: nobody commits behind them
-				default:
-					f.Oldest = rec.Timestamp.UTC()
-				}
+			f := ledger.Flow{Topic: topic, Partition: p, At: first.Offset, Stable: lso.Offset, End: end.Offset, Fresh: true}
+			if o, ok := at.Lookup(topic, p); ok && o.At >= 0 {
+				f.At, f.Fresh = o.At, false
 			}
 			out = append(out, f)
 		}
 	}
+	slices.SortFunc(out, func(a, b ledger.Flow) int {
+		return cmp.Or(strings.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, askAtOnce)
+	asked := 0
+	for i := range out {
+		f := &out[i]
+		if f.At >= f.Stable || f.Fresh && most == mostOldest || asked == most {
+			continue
+		}
+		asked++
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			switch rec, err := ledger.ReadRecordBefore(ctx, r.Kafka, ledger.Place{Topic: f.Topic, Partition: f.Partition, Offset: f.At}, f.Stable); {
+			case err != nil: // how old is not known then, how many is
+			case rec == nil:
+				f.At = f.Stable // only markers of a producer's transactions: nobody commits behind them
+			default:
+				f.Oldest = rec.Timestamp.UTC()
+			}
+		})
+	}
+	wg.Wait()
 	return out, nil
+}
+
+// exactly is up to how many offsets the records among them are counted one by one.
+const exactly = 1000
+
+// Backlogs gives, for each partition of the intents, how many stage 2 has not taken in: intents, or where they are very many, offsets.
+func (r *Reader) Backlogs(ctx context.Context, states map[int32]*ledger.State) (map[int32]int64, error) {
+	cl, err := kgo.NewClient(r.Kafka...)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", r.Topics.Intents, err)
+	}
+	defer cl.Close()
+	start, end, err := limits(ctx, kadm.NewClient(cl), r.Topics.Intents, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	out, parts, left := map[int32]int64{}, map[int32]kgo.Offset{}, map[int32]int64{}
+	end.Each(func(o kadm.ListedOffset) {
+		from, _ := start.Lookup(o.Topic, o.Partition)
+		at := from.Offset
+		if st := states[o.Partition]; st != nil {
+			at = max(at, st.Position.Next)
+		}
+		out[o.Partition] = max(0, o.Offset-at)
+		if n := out[o.Partition]; n > 0 && n <= exactly { // the last is the marker of a transaction of stage 1
+			out[o.Partition], parts[o.Partition], left[o.Partition] = 0, kgo.NewOffset().At(at), o.Offset
+		}
+	})
+	err = r.span(ctx, r.Topics.Intents, parts, left, func(rec *kgo.Record) error { out[rec.Partition]++; return nil })
+	return out, err
 }
 
 // Running gives those of Instances that are in one of our groups, by name: the others ended without a word.

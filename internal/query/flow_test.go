@@ -1,6 +1,7 @@
 package query
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -55,5 +56,52 @@ func TestAMarkerAtTheEndIsNoLag(t *testing.T) {
 		if f := flows[0]; f.At != c.at || f.Stable != 4 || f.Oldest.IsZero() == c.oldest {
 			t.Errorf("committed %d: %+v, want at %d, an oldest record %t", c.committed, f, c.at, c.oldest)
 		}
+	}
+}
+
+// What stage 2 has not taken in is counted in intents: the marker that ends a transaction of stage 1 is none.
+func TestABacklogCountsIntents(t *testing.T) {
+	r, _, _ := written(t)
+	tx, err := kgo.NewClient(append(slices.Clone(r.Kafka), kgo.TransactionalID("one"), kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(tx.Close)
+	for range 2 {
+		if err := tx.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		if err := tx.ProduceSync(t.Context(), &kgo.Record{Topic: r.Topics.Intents, Partition: 1, Value: []byte("x")}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		if err := tx.EndTransaction(t.Context(), kgo.TryCommit); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for next, want := range map[int64]int64{0: 2, 1: 1, 2: 1, 3: 0, 4: 0, 9: 0} { // record, marker, record, marker
+		st := ledger.NewState()
+		st.Position.Next = next
+		got, err := r.Backlogs(t.Context(), map[int32]*ledger.State{1: st})
+		if err != nil || len(got) != 2 || got[0] != 0 || got[1] != want {
+			t.Errorf("from %d on: %v %v, want %d", next, got, err, want)
+		}
+	}
+}
+
+// A topic that stage 1 never began is told by AllFlows alone: whoever waits must not take it for read.
+func TestATopicThatNobodyReadsIsTold(t *testing.T) {
+	r, adm, cl := written(t)
+	if _, err := adm.CreateTopic(t.Context(), 1, 1, nil, "events"); err != nil {
+		t.Fatal(err)
+	}
+	if err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: "events", Value: []byte("x")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	if flows, err := r.Flows(t.Context(), []string{"events"}); err != nil || len(flows) != 0 {
+		t.Errorf("%+v %v", flows, err)
+	}
+	flows, err := r.AllFlows(t.Context(), []string{"events", "nowhere"})
+	if err != nil || len(flows) != 1 || !flows[0].Fresh || flows[0].At != 0 || flows[0].Stable != 1 || flows[0].Oldest.IsZero() {
+		t.Errorf("%+v %v", flows, err)
 	}
 }

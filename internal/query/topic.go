@@ -40,20 +40,9 @@ func (r *Reader) bounds(ctx context.Context, topic string, since time.Time) (par
 		return nil, nil, fmt.Errorf("read %s: %w", topic, err)
 	}
 	defer cl.Close()
-	adm := kadm.NewClient(cl)
-	start, err := adm.ListStartOffsets(ctx, topic)
-	if err == nil && !since.IsZero() {
-		start, err = adm.ListOffsetsAfterMilli(ctx, since.UnixMilli(), topic)
-	}
+	start, end, err := limits(ctx, kadm.NewClient(cl), topic, since)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read %s: %w", topic, err)
-	}
-	end, err := adm.ListCommittedOffsets(ctx, topic)
-	if err != nil {
-		return nil, nil, fmt.Errorf("read %s: %w", topic, err)
-	}
-	if err := errors.Join(start.Error(), end.Error()); err != nil {
-		return nil, nil, fmt.Errorf("read %s: %w", topic, err)
+		return nil, nil, err
 	}
 	left = map[int32]int64{}
 	parts = map[int32]kgo.Offset{}
@@ -64,6 +53,24 @@ func (r *Reader) bounds(ctx context.Context, topic string, since time.Time) (par
 		}
 	})
 	return parts, left, nil
+}
+
+// limits gives where the records of each partition since a time begin, and where the committed ones end.
+func limits(ctx context.Context, adm *kadm.Client, topic string, since time.Time) (start, end kadm.ListedOffsets, err error) {
+	start, err = adm.ListStartOffsets(ctx, topic)
+	if err == nil && !since.IsZero() {
+		start, err = adm.ListOffsetsAfterMilli(ctx, since.UnixMilli(), topic)
+	}
+	if err == nil {
+		end, err = adm.ListCommittedOffsets(ctx, topic)
+	}
+	if err == nil {
+		err = errors.Join(start.Error(), end.Error())
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("read %s: %w", topic, err)
+	}
+	return start, end, nil
 }
 
 // span calls f for the committed records within bounds. It empties left.

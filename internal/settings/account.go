@@ -79,10 +79,7 @@ func (r *reader) account(name string, n *diag.Node) (Account, bool) {
 		r.missing("accounts."+name, "data_center")
 	}
 	for _, h := range a.Hosts {
-		if !hostAllowed(h) {
-			r.place(at("hosts")).Error("N705", diag.Text{EN: "`" + h + "` is not a safe vendor address", ZH: "`" + h + "` 不是安全的服务地址"},
-				diag.Text{EN: "https://host; http only to this machine", ZH: "请用 https://host；http 只能用于本机"})
-		}
+		r.vendorAddress(at("hosts"), h, "`app_key`, `secret`")
 	}
 	if a.AppKey = r.text(at("app_key"), ""); a.AppKey == "" {
 		r.missing("accounts."+name, "app_key")
@@ -104,6 +101,18 @@ func (r *reader) account(name string, n *diag.Node) (Account, bool) {
 	return a, true
 }
 
+// vendorAddress sees that an address is a safe one; keys are what the vendor knows us by instead of a login.
+func (r *reader) vendorAddress(path, host, keys string) {
+	switch {
+	case hostAllowed(host):
+	case strings.Contains(host, "@"):
+		r.loggedIn(path, diag.Text{EN: "the vendor", ZH: "厂商"}, diag.Text{EN: "the vendor knows us by " + keys + ",", ZH: "厂商只认 " + keys})
+	default:
+		r.place(path).Error("N705", diag.Text{EN: "`" + host + "` is not a safe vendor address", ZH: "`" + host + "` 不是安全的服务地址"},
+			diag.Text{EN: "https://host; http only to this machine", ZH: "请用 https://host；http 只能用于本机"})
+	}
+}
+
 // allowed is what an account may do without being asked.
 func (r *reader) allowed(a *Account, at func(string) string) {
 	a.AllowEveryone = slices.Contains(r.enums(at("allow"), nil, "everyone"), "everyone")
@@ -119,10 +128,7 @@ func (r *reader) bounds(a *Account, at func(string) string) {
 func (r *reader) getui(a *Account, at func(string) string) {
 	host := r.text(at("host"), "https://restapi.getui.com")
 	a.Hosts = []string{host}
-	if !hostAllowed(host) {
-		r.place(at("host")).Error("N705", diag.Text{EN: "`" + host + "` is not a safe vendor address", ZH: "`" + host + "` 不是安全的服务地址"},
-			diag.Text{EN: "https://host; http only to this machine", ZH: "请用 https://host；http 只能用于本机"})
-	}
+	r.vendorAddress(at("host"), host, "`app_key`, `master_secret`")
 	if a.AppID = r.text(at("app_id"), ""); a.AppID == "" {
 		r.missing("accounts."+a.Name, "app_id")
 	}

@@ -36,7 +36,7 @@ func loadFile(path string, env []string, overrides map[string]string, withoutSec
 	}
 	doc := diag.Parse(path, src)
 	r := &reader{root: doc.Root, dir: filepath.Dir(path), file: path, env: environment(env), flags: overrides,
-		docs: []*diag.Doc{doc}, known: map[string]bool{}, exposed: map[int]bool{}, withoutSecrets: withoutSecrets}
+		docs: []*diag.Doc{doc}, outside: map[string]*diag.Node{}, known: map[string]bool{}, exposed: map[int]bool{}, withoutSecrets: withoutSecrets}
 	var s *Settings
 	if doc.Root != nil {
 		s = r.settings()
@@ -128,7 +128,11 @@ func (r *reader) kafka() Kafka {
 			diag.Text{EN: "add `brokers: [host:9092]`, or `embedded: DIR` to try out", ZH: "请加上 `brokers: [host:9092]`，试用时可写 `embedded: 目录`"})
 	}
 	for _, b := range k.Brokers {
-		if host, port, err := net.SplitHostPort(b); err != nil || host == "" || port == "" {
+		host, port, err := net.SplitHostPort(b)
+		switch {
+		case strings.Contains(b, "@"):
+			r.loggedIn("kafka.brokers", diag.Text{EN: "a broker", ZH: "broker "}, diag.Text{EN: "write `kafka.sasl`", ZH: "改写 `kafka.sasl`"})
+		case err != nil || host == "" || port == "":
 			r.place("kafka.brokers").Error("N112", diag.Text{EN: "`" + b + "` is not host:port", ZH: "`" + b + "` 不是 host:port"}, diag.Text{EN: "like k1:9092", ZH: "例如 k1:9092"})
 		}
 	}
@@ -187,6 +191,8 @@ func (r *reader) admin() Admin {
 	a := Admin{Listen: r.text("admin.listen", "127.0.0.1:8088"), Token: r.secret("admin.token")}
 	host, _, err := net.SplitHostPort(a.Listen)
 	switch {
+	case strings.Contains(a.Listen, "@"):
+		r.loggedIn("admin.listen", diag.Text{EN: "the admin listener", ZH: "管理端口"}, diag.Text{EN: "write `token: \"${env:NAME}\"`", ZH: "改写成 `token: \"${env:NAME}\"`"})
 	case err != nil:
 		r.place("admin.listen").Error("N112", diag.Text{EN: "`" + a.Listen + "` is not host:port", ZH: "`" + a.Listen + "` 不是 host:port"}, diag.Text{EN: "like 127.0.0.1:8088", ZH: "例如 127.0.0.1:8088"})
 	case !Loopback(host) && !r.given("admin.token"):
@@ -207,11 +213,9 @@ func (r *reader) tracing() Tracing {
 		if r.given("tracing.authorization") {
 			r.missing("tracing", "endpoint")
 		}
-	case err == nil && u.User != nil || err != nil && strings.Contains(t.Endpoint, "@"): // neither the text nor its line is shown
-		n := r.place("tracing.endpoint")
-		r.exposed[n.Line] = true
-		n.Error("N702", diag.Text{EN: "a password is written in the address of the collector", ZH: "采集器地址里写了密码"},
-			diag.Text{EN: "leave it out of the address, write `authorization: \"${env:NAME}\"` and change the password", ZH: "从地址里去掉，改写成 `authorization: \"${env:NAME}\"`，并更换密码"})
+	case strings.Contains(t.Endpoint, "@") && (!base || u.User != nil):
+		r.loggedIn("tracing.endpoint", diag.Text{EN: "the collector", ZH: "采集器"},
+			diag.Text{EN: "write `authorization: \"${env:NAME}\"`", ZH: "改写成 `authorization: \"${env:NAME}\"`"})
 	case !base || strings.HasSuffix(u.Path, "/v1/traces"):
 		r.place("tracing.endpoint").Error("N112", diag.Text{EN: "`" + t.Endpoint + "` is not the base address of a collector", ZH: "`" + t.Endpoint + "` 不是采集器的基础地址"},
 			diag.Text{EN: "like http://otel-collector:4318; /v1/traces is added",
@@ -236,8 +240,12 @@ func (r *reader) given(path string) bool {
 	return i >= 0 && r.entries[i].Origin != "default"
 }
 
-// place is where a finding about a path belongs: its value, or the nearest mapping around it in the file.
+// place is where a finding about a path belongs: its value, which may come from outside the file, or the nearest mapping around it in
+// the file.
 func (r *reader) place(path string) *diag.Node {
+	if n := r.outside[path]; n != nil {
+		return n
+	}
 	for {
 		if n := r.node(path); n != nil {
 			return n

@@ -3,11 +3,13 @@ package settings
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -247,7 +249,9 @@ accounts:
 				"9:110 N112 `phone` is not possible here\n9:131 N112 `0` is not a whole number from 1 to 10000\n"},
 		{name: "hosts and data centre", text: account(`    hosts: ["https://a.example.com"]` + "\n"), want: "9:12 N704 `data_center` and `hosts` exclude each other\n"},
 		{name: "plain http", text: strings.Replace(minimal, "data_center: beijing", `hosts: ["http://a.example.com", "https://u:p@b.example.com", "ftp://127.0.0.1"]`, 1),
-			want: "6:12 N705 `ftp://127.0.0.1` is not a safe vendor address\n6:12 N705 `http://a.example.com` is not a safe vendor address\n6:12 N705 `https://u:p@b.example.com` is not a safe vendor address\n"},
+			want: "6:12 N702 a password is written in the address of the vendor\n6:12 N705 `ftp://127.0.0.1` is not a safe vendor address\n6:12 N705 `http://a.example.com` is not a safe vendor address\n"},
+		{name: "passwords in addresses", text: strings.Replace(strings.Replace(minimal, "data_center: beijing", `hosts: ["https://u:p@b.example.com"]`, 1), `"k1:9092"`, `"SASL://u:p@k1:9092", "p@k2:9092"`, 1) + "  second: {vendor: getui, app_id: a, app_key: k, master_secret: \"${env:S}\", host: \"u:p@a.example\"}\nadmin: {listen: \"u:p@127.0.0.1:1\"}\n",
+			want: "2:18 N702 a password is written in the address of a broker\n6:12 N702 a password is written in the address of the vendor\n9:83 N702 a password is written in the address of the vendor\n10:17 N702 a password is written in the address of the admin listener\n"},
 		{name: "one App Key twice", text: account("  two: {vendor: rongcloud, data_center: singapore, app_key: k, secret: \"${env:S}\"}\n"),
 			want: "9:61 N706 account `main` has the same App Key: their quota would be spent twice\n"},
 		{name: "brokers and embedded", text: strings.Replace(minimal, "{brokers", "{embedded: d, brokers", 1), want: "2:19 N704 `brokers` and `embedded` exclude each other\n"},
@@ -333,20 +337,82 @@ func TestSettingsForRulesNeedNoSecrets(t *testing.T) {
 
 // The findings of a start are in the log: a password in an address is neither in the message nor in the line that is shown.
 func TestAPasswordInAnAddressIsNotShown(t *testing.T) {
-	for _, address := range []string{"https://u:hush-hush@otel", "https://u:hush-hush@otel:%zz"} {
+	hosts := strings.Replace(minimal, "data_center: beijing", "hosts: ADDRESS", 1)
+	getui := minimal + "  second: {vendor: getui, app_id: a, app_key: k, master_secret: \"${env:S}\", host: ADDRESS}\n"
+	for _, address := range []string{"https://u:hush-hush@otel", "https://u:hush-hush@otel:%zz", "u:hush-hush@otel:4318", "https://u:hush/hush@otel", "https://u:x@hush-hush@otel"} {
+		quoted := "\"" + address + "\""
 		for _, given := range []struct {
 			text string
-			env  []string
-		}{{text: minimal + "tracing: {endpoint: \"" + address + "\"}\n"}, {minimal, []string{"NOTIFIER_TRACING_ENDPOINT=" + address}}} {
-			s, list := Load(write(t, given.text), append(given.env, "S=x"), nil)
+			env  string
+			code string
+		}{
+			{minimal + "tracing: {endpoint: " + quoted + "}\n", "", "N702"},
+			{minimal, "NOTIFIER_TRACING_ENDPOINT=" + address, "N702"},
+			{strings.Replace(hosts, "ADDRESS", quoted, 1), "", "N702"},
+			{strings.Replace(hosts, "ADDRESS", "\n      - https://a.example\n      - "+quoted, 1), "", "N702"},
+			{strings.Replace(hosts, "ADDRESS", "[\"${env:ADDRESS}\"]", 1), "ADDRESS=" + address, "N702"},
+			{strings.Replace(minimal, "    data_center: beijing\n", "", 1), "NOTIFIER_ACCOUNTS_MAIN_HOSTS=" + address, "N702"},
+			{strings.Replace(getui, "ADDRESS", quoted, 1), "", "N702"},
+			{strings.Replace(minimal, "\"k1:9092\"", quoted, 1), "", "N702"},
+			{minimal, "NOTIFIER_KAFKA_BROKERS=" + address, "N702"},
+			{minimal + "admin: {listen: " + quoted + "}\n", "", "N702"},
+			{minimal, "NOTIFIER_ADMIN_LISTEN=" + address, "N702"},
+		} {
+			s, list := Load(write(t, given.text), []string{given.env, "S=x"}, nil)
 			var b strings.Builder
 			if err := diag.WriteText(&b, list, diag.Both); err != nil || s != nil {
-				t.Fatal(s, err)
+				t.Fatal(given.text, given.env, s, err)
 			}
-			if strings.Contains(b.String(), "hush") || !strings.Contains(b.String(), "N702") {
-				t.Errorf("%s", b.String())
+			if strings.Contains(b.String(), "hush") || !strings.Contains(b.String(), given.code) {
+				t.Errorf("%s %s\n%s", given.text, given.env, b.String())
 			}
 		}
+	}
+}
+
+// Whatever a finding is about, the line that it shows and the text that it quotes have no login of an address in it.
+func TestNoFindingShowsALogin(t *testing.T) {
+	for text, code := range map[string]string{
+		minimal + "  second: {vendor: rongcloud, hots: [\"https://u:hush-hush@a\"], app_key: k2, secret: \"${env:S}\"}\n": "N101",
+		strings.Replace(minimal, "beijing", "\"https://u:hush-hush@a\"", 1):                                               "N112",
+		minimal + "tracing: {endpoint: [\"https://u:hush-hush@a\"]}\n":                                                    "N111",
+	} {
+		s, list := Load(write(t, text), []string{"S=x"}, nil)
+		var b strings.Builder
+		if err := errors.Join(diag.WriteText(&b, list, diag.Both), diag.WriteJSON(&b, list, 1, 0)); err != nil || s != nil {
+			t.Fatal(s, err)
+		}
+		if strings.Contains(b.String(), "hush") || !strings.Contains(b.String(), code) {
+			t.Errorf("%s", b.String())
+		}
+	}
+}
+
+// A value from the environment, or from a flag, is not found at a line of the file.
+func TestAFindingNamesWhereTheValueComesFrom(t *testing.T) {
+	for env, want := range map[string]string{
+		"NOTIFIER_ADMIN_LISTEN=0.0.0.0:8088":                 "N705",
+		"NOTIFIER_ADMIN_LISTEN=here":                         "N112",
+		"NOTIFIER_TRACING_ENDPOINT=otel:4318":                "N112",
+		"NOTIFIER_KAFKA_BROKERS=k1":                          "N112",
+		"NOTIFIER_KAFKA_PREFIX=a b":                          "N112",
+		"NOTIFIER_KAFKA_EMBEDDED=d":                          "N704",
+		"NOTIFIER_ACCOUNTS_MAIN_PLATFORMS=":                  "N112",
+		"NOTIFIER_ACCOUNTS_MAIN_HOSTS=https://a.example":     "N704",
+		"NOTIFIER_ACCOUNTS_SECOND_HOST=http://a.example":     "N705",
+		"NOTIFIER_ACCOUNTS_SECOND_APP_ID=a/b":                "N112",
+		"NOTIFIER_ACCOUNTS_MAIN_QUOTA_BROADCAST_DAY_ZONES=x": "N707",
+	} {
+		text := minimal + "  second: {vendor: getui, app_id: a, app_key: k2, master_secret: \"${env:S}\", host: \"https://a.example\"}\nadmin: {listen: \"127.0.0.1:1\"}\ntracing: {endpoint: \"http://otel\"}\n"
+		name, _, _ := strings.Cut(env, "=")
+		_, list := Load(write(t, text), []string{env, "S=x"}, nil)
+		if !slices.ContainsFunc(list, func(d diag.Diagnostic) bool { return d.Code == want && d.File == "env "+name && d.Line == 1 }) {
+			t.Errorf("%s: %+v", env, list)
+		}
+	}
+	_, list := Load(write(t, minimal), []string{"S=x"}, map[string]string{"admin.listen": "here"})
+	if len(list) != 1 || list[0].File != "flag" {
+		t.Errorf("%+v", list)
 	}
 }
 

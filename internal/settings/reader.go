@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -20,7 +21,8 @@ type reader struct {
 	file    string
 	env     map[string]string
 	flags   map[string]string
-	docs    []*diag.Doc // of the file and of each override
+	docs    []*diag.Doc           // of the file and of each override
+	outside map[string]*diag.Node // by path, from outside the file
 	known   map[string]bool
 	exposed map[int]bool // lines with a secret in plain
 	entries []Entry
@@ -49,6 +51,7 @@ func (r *reader) find(path, def string, list bool) *diag.Node {
 	}{{r.env, variable(path), "env " + variable(path)}, {r.flags, path, "flag"}} {
 		if text, ok := over.from[over.name]; ok {
 			n = r.override(over.origin, text, list)
+			r.outside[path] = n
 			e.Value, e.Origin = text, over.origin
 		}
 	}
@@ -278,18 +281,39 @@ func (r *reader) secret(path string) *Secret {
 	return secret
 }
 
-// findings gives what was found in all documents. A finding shows its source line: not where that holds a secret.
+// login is what stands before the host of an address, up to the last @: a password may hold one.
+var login = regexp.MustCompile("://[^\\s`]*@")
+
+// withoutLogin gives a text in which no address has a login.
+func withoutLogin(s string) string { return login.ReplaceAllString(s, "://"+masked+"@") }
+
+// findings gives what was found in all documents. A finding shows its source line: not where that holds a secret, or an address with a
+// login, whatever the finding is about.
 func (r *reader) findings() (out diag.List) {
 	for _, doc := range r.docs {
 		for _, d := range doc.List {
-			if r.exposed[d.Line] {
-				d = diag.Diagnostic{Code: d.Code, Severity: d.Severity, File: d.File, Line: d.Line, Column: d.Column, EndColumn: d.EndColumn,
-					Message: d.Message, Hint: d.Hint, Note: d.Note, Fix: d.Fix}
+			if r.exposed[d.Line] || login.MatchString(d.Source()) {
+				d = d.WithoutSource()
+			}
+			for _, t := range []*string{&d.Message.EN, &d.Message.ZH, &d.Hint.EN, &d.Hint.ZH, &d.Note.EN, &d.Note.ZH, &d.Fix} {
+				*t = withoutLogin(*t)
 			}
 			out = append(out, d)
 		}
 	}
 	return out
+}
+
+// loggedIn reports an address with a login: neither the text nor its lines are shown. Such an address would stand in logs and in what
+// commands show.
+func (r *reader) loggedIn(path string, of, instead diag.Text) {
+	n := r.place(path)
+	r.exposed[n.Line] = true
+	for _, it := range n.List() {
+		r.exposed[it.Line] = true
+	}
+	n.Error("N702", diag.Text{EN: "a password is written in the address of " + of.EN, ZH: of.ZH + "地址里写了密码"},
+		diag.Text{EN: "leave it out of the address, " + instead.EN + " and change the password", ZH: "从地址里去掉，" + instead.ZH + "，并更换密码"})
 }
 
 // strays reports overrides that no path answers to: flags are errors of the program, variables are likely typing

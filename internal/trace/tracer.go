@@ -61,6 +61,9 @@ type Tracer struct {
 // New makes a Tracer; it opens no connection. Run sends.
 func New(o Options) (*Tracer, error) {
 	u, err := url.Parse(o.Endpoint)
+	if err == nil && u.User != nil || err != nil && strings.Contains(o.Endpoint, "@") { // it stands in the log with every loss
+		return nil, errors.New("the tracing endpoint has a login: want http://host:port or https://host:port")
+	}
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, fmt.Errorf("tracing endpoint %q: want http://host:port or https://host:port", o.Endpoint)
 	}

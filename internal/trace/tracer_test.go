@@ -259,8 +259,8 @@ func TestOnlyTheCollectorIsDialled(t *testing.T) {
 			t.Errorf("%s: dialled %v, want %s", e, dialled, want)
 		}
 	}
-	for _, e := range []string{"", "collector:4318", "ftp://collector", "http://"} {
-		if _, err := trace.New(trace.Options{Endpoint: e}); err == nil || !strings.Contains(err.Error(), "http") {
+	for _, e := range []string{"", "collector:4318", "ftp://collector", "http://", "http://u:hush@collector", "http://u:hush@collector:x"} {
+		if _, err := trace.New(trace.Options{Endpoint: e}); err == nil || !strings.Contains(err.Error(), "http") || strings.Contains(err.Error(), "hush") {
 			t.Errorf("%q: %v", e, err)
 		}
 	}

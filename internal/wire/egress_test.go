@@ -97,6 +97,15 @@ func lie(t *testing.T) {
 	t.Cleanup(func() { net.DefaultResolver = old; _ = pc.Close(); <-done })
 }
 
+// An error stands in a log: a login in an address is not in it.
+func TestAnAddressWithALoginIsRefusedUnseen(t *testing.T) {
+	for _, s := range []string{"https://u:hush@api.vendor.test", "https://u:hush@api.vendor.test:x", "u:hush@api.vendor.test"} {
+		if _, err := ParseHost(s, true); err == nil || strings.Contains(err.Error(), "hush") {
+			t.Errorf("%s: %v", s, err)
+		}
+	}
+}
+
 // What is used when nobody gives a dialer is the one that refuses.
 func TestLinesDialOutByDefault(t *testing.T) {
 	lie(t)

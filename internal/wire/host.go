@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -17,8 +18,11 @@ type Host struct {
 
 // ParseHost reads https://name or https://name:port; plain http is for this machine, and with allowHTTP for tests.
 func ParseHost(s string, allowHTTP bool) (*Host, error) {
+	if strings.Contains(s, "@") { // what stands before it may be a password
+		return nil, errors.New("a host with a login: want https://name or https://name:port and nothing more")
+	}
 	u, err := url.Parse(s)
-	if err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
+	if err != nil || u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
 		return nil, fmt.Errorf("host %q: want https://name or https://name:port and nothing more", s)
 	}
 	h := &Host{URL: url.URL{Scheme: u.Scheme, Host: u.Host}, secure: u.Scheme == "https"}

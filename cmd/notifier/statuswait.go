@@ -1,0 +1,312 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/query"
+	"github.com/notifier/notifier/internal/rules"
+	"github.com/notifier/notifier/internal/settings"
+)
+
+// idle is what status --wait waits for.
+const idle = "idle"
+
+// How often status --wait looks, and how often it says so where nothing can be drawn over.
+const (
+	lookEvery = time.Second
+	sayEvery  = 10 * time.Second
+)
+
+// statusWait returns when nothing is left to do now, or exits 1: when the time is over, or a partition is stopped, which no waiting mends.
+func statusWait(cmd *cobra.Command, timeout time.Duration, format string) error {
+	r, s, err := reader(cmd)
+	if err != nil {
+		return err
+	}
+	ctx := cmd.Context()
+	if timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	talk := newProgressLine(cmd.ErrOrStderr())
+	first := cmd.Context() // the first look ends, however short the time is: without one there is no answer
+	v, err := waitIdle(ctx, func() (app.IdleView, error) {
+		at := first
+		first = ctx
+		return lookIdle(at, r, s)
+	}, talk.say, tick.C, time.Now)
+	talk.clear()
+	if err != nil {
+		return unreachable(err)
+	}
+	out := cmd.OutOrStdout()
+	if format == "json" {
+		err = printJSON(out, v)
+	} else {
+		_, err = fmt.Fprintln(out, idleText(v, s.Zone))
+	}
+	if err == nil && !v.Idle {
+		return &exitError{code: exitFindings}
+	}
+	return err
+}
+
+// waitIdle looks until nothing is left to do, a partition is stopped or ctx ends; then the last look counts.
+func waitIdle(ctx context.Context, look func() (app.IdleView, error), say func(string), tick <-chan time.Time, now func() time.Time) (last app.IdleView, err error) {
+	began := now()
+	for seen := false; ; {
+		v, err := look()
+		if err != nil && (ctx.Err() == nil || !seen) {
+			return last, err
+		}
+		if err == nil {
+			last, seen = v, true
+		}
+		last.Waited = now().Sub(began).Round(time.Millisecond).Seconds()
+		if last.Idle || len(last.Halts) > 0 || ctx.Err() != nil {
+			return last, nil
+		}
+		say(fmt.Sprintf("waiting since %.0f s: %s", last.Waited, busyText(&last)))
+		select {
+		case <-ctx.Done():
+			last.Waited = now().Sub(began).Round(time.Millisecond).Seconds()
+			return last, nil
+		case <-tick:
+		}
+	}
+}
+
+// lookIdle reads from the events on downwards: what moves on meanwhile is seen where it comes to.
+func lookIdle(ctx context.Context, r *query.Reader, s *settings.Settings) (v app.IdleView, err error) {
+	f := app.IdleFacts{Settings: s, Now: time.Now()}
+	f.Set, _ = rules.Load([]string{s.Rules}, app.RuleOptions(s))
+	if f.Flows, err = r.AllFlows(ctx, eventTopics(s, f.Set)); err != nil {
+		return v, err
+	}
+	if f.States, err = r.Ledgers(ctx); err != nil {
+		return v, err
+	}
+	if f.Backlogs, err = r.Backlogs(ctx, f.States); err != nil {
+		return v, err
+	}
+	halts, err := r.Halts(ctx)
+	if err != nil {
+		return v, err
+	}
+	f.Halts = slices.Sorted(maps.Keys(halts))
+	return app.IdleOf(f), nil
+}
+
+// busyText tells what is still on its way.
+func busyText(v *app.IdleView) string {
+	var parts []string
+	add := func(n int64, what string) {
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, what))
+		}
+	}
+	add(v.Events, "events to read")
+	add(v.Intents, "intents to take in")
+	for _, b := range []struct{ key, what string }{{"ready", "ready to leave"}, {"in_flight", "in flight"}, {app.StateStopped, "in stopped lanes"}, {"calls", "other calls in flight"},
+		{"tag_changes", "changes of tag rules"}, {"resyncs", "resyncs of tags"}} {
+		add(int64(v.Busy[b.key]), b.what)
+	}
+	for _, p := range v.Halts {
+		parts = append(parts, fmt.Sprintf("partition %d is stopped", p))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// idleText is the answer.
+func idleText(v app.IdleView, zone *time.Location) string {
+	if !v.Idle {
+		next := "notifier status --why"
+		if len(v.Halts) > 0 {
+			next = "docs/runbook.md#stopped-partition"
+		}
+		return fmt.Sprintf("not idle after %.0f s: %s   next: %s", v.Waited, busyText(&v), next)
+	}
+	held, n := []string{}, 0
+	for _, state := range pendingStates() {
+		if c := v.Held[state]; c > 0 {
+			held, n = append(held, fmt.Sprintf("%d %s", c, state)), n+c
+		}
+	}
+	switch {
+	case n == 0:
+		return fmt.Sprintf("idle after %.0f s: nothing is pending", v.Waited)
+	case v.Next.IsZero():
+		return fmt.Sprintf("idle after %.0f s; %d held: %s   next: notifier pending list", v.Waited, n, strings.Join(held, ", "))
+	}
+	return fmt.Sprintf("idle after %.0f s; %d held: %s; the first goes on at %s   next: notifier pending list", v.Waited, n, strings.Join(held, ", "), v.Next.In(zone).Format(time.DateTime))
+}
+
+// progressLine is a line that is drawn again on a terminal, and elsewhere said again from time to time.
+type progressLine struct {
+	to    io.Writer
+	drawn bool // on a terminal
+	shown time.Time
+}
+
+func newProgressLine(talk io.Writer) *progressLine {
+	f, ok := fileOf(talk)
+	return &progressLine{to: talk, drawn: ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"}
+}
+
+func (p *progressLine) say(text string) {
+	switch {
+	case p.drawn:
+		fmt.Fprint(p.to, "\r\033[K"+text)
+	case time.Since(p.shown) >= sayEvery:
+		p.shown = time.Now()
+		fmt.Fprintln(p.to, text)
+	}
+}
+
+func (p *progressLine) clear() {
+	if p.drawn {
+		fmt.Fprint(p.to, "\r\033[K")
+	}
+}
+
+// partitionsView is what status --partitions shows.
+type partitionsView struct {
+	Schema     string          `json:"schema"`
+	Partitions []partitionView `json:"partitions"` // of intents and ledger: stage 2
+	Events     []eventFlowView `json:"events"`     // of the event topics: stage 1
+}
+
+type partitionView struct {
+	app.PartitionView
+	Lag     int64        `json:"lag"` // intents that are not taken in
+	Stopped *ledger.Halt `json:"stopped,omitempty"`
+}
+
+type eventFlowView struct {
+	Topic     string    `json:"topic"`
+	Partition int32     `json:"partition"`
+	Begun     bool      `json:"begun"` // stage 1 has read here, or said where it begins
+	At        int64     `json:"at"`
+	End       int64     `json:"end"` // up to which anybody can read
+	Lag       int64     `json:"lag"`
+	Open      int64     `json:"open,omitempty"`  // behind an open transaction of their producer
+	Oldest    time.Time `json:"oldest,omitzero"` // of the next event
+}
+
+// statusPartitions shows each partition of both stages: who has it, what waits, what is stopped.
+func statusPartitions(cmd *cobra.Command, format string) error {
+	r, s, err := reader(cmd)
+	if err != nil {
+		return err
+	}
+	ctx := cmd.Context()
+	set, _ := rules.Load([]string{s.Rules}, app.RuleOptions(s))
+	topics := eventTopics(s, set)
+	flows, err := r.AllFlows(ctx, topics)
+	if err != nil {
+		return unreachable(err)
+	}
+	states, err := r.Ledgers(ctx)
+	if err != nil {
+		return unreachable(err)
+	}
+	lags, err := r.Backlogs(ctx, states)
+	if err != nil {
+		return unreachable(err)
+	}
+	halts, err := r.Halts(ctx)
+	if err != nil {
+		return unreachable(err)
+	}
+	now := time.Now()
+	v := partitionsOf(app.StatusOf(s, states, halts, now).Partitions, lags, halts, flows)
+	if format == "json" {
+		err = printJSON(cmd.OutOrStdout(), v)
+	} else {
+		err = printPartitions(cmd.OutOrStdout(), &v, now, s.Zone)
+	}
+	if set == nil {
+		fmt.Fprintln(cmd.ErrOrStderr(), "note: the rule files here have errors, so there may be more event topics; next: notifier check")
+	}
+	if err == nil && len(halts) > 0 {
+		return &exitError{code: exitFindings}
+	}
+	return err
+}
+
+func partitionsOf(owned []app.PartitionView, lags map[int32]int64, halts map[int32]ledger.Halt, flows []ledger.Flow) partitionsView {
+	v := partitionsView{Schema: "notifier.partitions/v1", Partitions: []partitionView{}, Events: []eventFlowView{}}
+	all := map[int32]*partitionView{}
+	at := func(p int32) *partitionView {
+		if all[p] == nil {
+			all[p] = &partitionView{PartitionView: app.PartitionView{Partition: p, Owner: "nobody"}}
+		}
+		return all[p]
+	}
+	for _, p := range owned {
+		at(p.Partition).PartitionView = p
+	}
+	for p, n := range lags {
+		at(p).Lag = n
+	}
+	for p, h := range halts {
+		at(p).Stopped = &h
+	}
+	for _, p := range slices.Sorted(maps.Keys(all)) {
+		v.Partitions = append(v.Partitions, *all[p])
+	}
+	for _, f := range flows {
+		v.Events = append(v.Events, eventFlowView{Topic: f.Topic, Partition: f.Partition, Begun: !f.Fresh, At: f.At, End: f.Stable, Lag: max(0, f.Stable-f.At), Open: max(0, f.End-f.Stable), Oldest: f.Oldest})
+	}
+	return v
+}
+
+func printPartitions(out io.Writer, v *partitionsView, now time.Time, zone *time.Location) error {
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "PARTITION\tOWNER\tLAG\tPENDING\tINTENTS\tFATES\tUSERS\tSTOPPED")
+	for i := range v.Partitions {
+		p := &v.Partitions[i]
+		stopped := "-"
+		if h := p.Stopped; h != nil {
+			stopped = fmt.Sprintf("since %s (%s): %s   next: docs/runbook.md#stopped-partition", h.At.In(zone).Format(time.DateTime), h.Instance, tame(h.What))
+		}
+		fmt.Fprintf(w, "%d\t%s\t%d\t%d\t%d\t%d\t%d\t%s\n", p.Partition, tame(p.Owner), p.Lag, p.Pending, p.Intents, p.Fates, p.Users, stopped)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(out)
+	w = tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "EVENTS\tAT\tEND\tLAG\tOLDEST\tNOTE")
+	for i := range v.Events {
+		e := &v.Events[i]
+		oldest, note := "-", "-"
+		if !e.Oldest.IsZero() {
+			oldest = now.Sub(e.Oldest).Round(time.Second).String() + " ago"
+		}
+		switch {
+		case !e.Begun:
+			note = "never begun   next: notifier status --why"
+		case e.Open > 0:
+			note = fmt.Sprintf("%d behind an open transaction of the producer   next: notifier status --why", e.Open)
+		}
+		fmt.Fprintf(w, "%s/%d\t%d\t%d\t%d\t%s\t%s\n", e.Topic, e.Partition, e.At, e.End, e.Lag, oldest, note)
+	}
+	return w.Flush()
+}

@@ -1,0 +1,127 @@
+package app
+
+import (
+	"strings"
+	"time"
+
+	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/rules"
+	"github.com/notifier/notifier/internal/settings"
+)
+
+// IdleView is what `notifier status --wait idle` shows: what is still on its way, and what waits for something that no work brings nearer.
+type IdleView struct {
+	Schema  string         `json:"schema"`
+	Idle    bool           `json:"idle"`
+	Waited  float64        `json:"waited_seconds"`
+	Events  int64          `json:"events"`  // that stage 1 has not read, as far as anybody can read
+	Intents int64          `json:"intents"` // that stage 2 has not taken in
+	Busy    map[string]int `json:"busy"`    // ready, in_flight, stopped: intents; calls, tag_changes, resyncs
+	Held    map[string]int `json:"held"`    // merging, quiet, quota: intents that wait for time; approval, paused: for people
+	Next    time.Time      `json:"next,omitzero"`
+	Halts   []int32        `json:"stopped_partitions"` // nothing moves there until somebody has looked
+}
+
+// IdleFacts are what IdleOf asks. Flows are read before the ledgers and the backlogs after: what moves on meanwhile is seen at least once.
+type IdleFacts struct {
+	Settings *settings.Settings
+	Set      *rules.Set // of the files here; nil: they have errors, then what rules reserve is not known
+	Flows    []ledger.Flow
+	States   map[int32]*ledger.State
+	Backlogs map[int32]int64
+	Halts    []int32
+	Now      time.Time
+}
+
+// IdleOf tells whether anything is left to do now.
+func IdleOf(f IdleFacts) IdleView {
+	v := IdleView{Schema: "notifier.idle/v1", Busy: map[string]int{}, Held: map[string]int{}, Halts: append([]int32{}, f.Halts...)}
+	for i := range f.Flows {
+		v.Events += max(0, f.Flows[i].Stable-f.Flows[i].At)
+	}
+	for _, n := range f.Backlogs {
+		v.Intents += n
+	}
+	lanes := map[string]*QuotaLane{}
+	for _, a := range QuotaOf(f.Settings, f.Set, f.States, f.Now).Accounts {
+		for i := range a.Lanes {
+			lanes[a.Lanes[i].Lane] = &a.Lanes[i]
+		}
+	}
+	pending := PendingOf(f.Settings, f.States, PendingFilter{}, f.Now).Pending
+	for i := range pending {
+		p := &pending[i]
+		switch {
+		case p.State == "in_flight" || p.State == StateStopped:
+			v.Busy[p.State]++
+			continue
+		case p.State == "quota" && !p.Next.After(f.Now) && !lanes[p.Lane].closedTo(p.Rule):
+			v.Busy["ready"]++
+			continue
+		}
+		v.Held[p.State]++
+		if p.Next.After(f.Now) && (v.Next.IsZero() || p.Next.Before(v.Next)) {
+			v.Next = p.Next.UTC()
+		}
+	}
+	for _, st := range f.States {
+		v.works(st)
+	}
+	v.Idle = v.Events == 0 && v.Intents == 0 && len(v.Busy) == 0 && len(v.Halts) == 0
+	return v
+}
+
+// works counts what a partition does beside its intents.
+func (v *IdleView) works(st *ledger.State) {
+	for _, at := range st.Attempts {
+		if at.State != ledger.Started && at.State != ledger.Again {
+			continue
+		}
+		of := 0
+		for _, id := range at.Members {
+			if st.Pending[string(id)] != nil {
+				of++
+			}
+		}
+		if of == 0 { // else its intents are counted
+			v.Busy["calls"]++
+		}
+	}
+	for _, c := range st.Changes {
+		if c.Waits.IsZero() && (c.State == ledger.TagsCounting || c.State == ledger.TagsWriting) {
+			v.Busy["tag_changes"]++
+		}
+	}
+	for _, c := range st.Checks {
+		if c.Cmd == ledger.CmdResync && c.Ended.IsZero() {
+			v.Busy["resyncs"]++
+		}
+	}
+}
+
+// closedTo reports whether a rule has to wait although the lane has free slots: the others' reserves keep them, or it has had its share.
+func (l *QuotaLane) closedTo(rule string) bool {
+	if l == nil {
+		return false
+	}
+	for _, s := range l.Shares {
+		if s.Rule == rule && s.Used >= s.Slots {
+			return true
+		}
+	}
+	kept := 0
+	for _, r := range l.Reserves {
+		if r.Rule != rule {
+			kept += r.Left
+		}
+	}
+	if kept == 0 {
+		return false
+	}
+	for _, w := range l.Windows {
+		if strings.HasPrefix(w.Window, "day ") && w.Limit-w.Used <= kept { // reserves are of the day's slots
+			return true
+		}
+	}
+	return false
+}
