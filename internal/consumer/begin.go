@@ -174,7 +174,7 @@ func (c *Consumer) noteAbsent(ctx context.Context, adm *kadm.Client, topics []st
 	return missing, ledger.NoteAbsences(ctx, c.opt.Kafka, c.opt.Topics, first, &ledger.Absence{V: ledger.Version, Instance: c.opt.Instance, At: time.Now().UTC()})
 }
 
-// noteNew is noteAbsent for the topics that a reload brings.
+// noteNew is noteAbsent for the topics that a reload brings, and keeps where those that exist end now.
 func (c *Consumer) noteNew(ctx context.Context, cl *kgo.Client, before, now []string) error {
 	var brought []string
 	for _, t := range now {
@@ -185,8 +185,34 @@ func (c *Consumer) noteNew(ctx context.Context, cl *kgo.Client, before, now []st
 	if len(brought) == 0 {
 		return nil
 	}
-	_, err := c.noteAbsent(ctx, kadm.NewClient(cl), brought)
-	return err
+	adm := kadm.NewClient(cl)
+	missing, err := c.noteAbsent(ctx, adm, brought)
+	if err != nil {
+		return err
+	}
+	brought = slices.DeleteFunc(brought, func(t string) bool { return slices.Contains(missing, t) })
+	if len(brought) == 0 || c.opt.Start.Earliest || !c.opt.Start.At.IsZero() {
+		return nil
+	}
+	ends, err := adm.ListEndOffsets(ctx, brought...) // what comes until the group has given their partitions to somebody is read
+	if err != nil {
+		return fmt.Errorf("find where new topics begin: %w", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ends.Each(func(o kadm.ListedOffset) {
+		if _, ok := c.kept[o.Topic][o.Partition]; ok || o.Err != nil {
+			return
+		}
+		if c.kept == nil {
+			c.kept = map[string]map[int32]kgo.EpochOffset{}
+		}
+		if c.kept[o.Topic] == nil {
+			c.kept[o.Topic] = map[int32]kgo.EpochOffset{}
+		}
+		c.kept[o.Topic][o.Partition] = kgo.EpochOffset{Epoch: o.LeaderEpoch, Offset: o.Offset}
+	})
+	return nil
 }
 
 // forgetAbsences takes back the notes of topics that have begun: a topic that leaves the catalogue and comes back years later must not
@@ -340,14 +366,18 @@ func (c *Consumer) commitBeginnings(ctx context.Context, cl *kgo.Client) error {
 	defer cancel()
 	if err := cl.CommitRecords(cc, rs...); err != nil {
 		c.mu.Lock()
-		c.kept = begun
+		if c.kept == nil {
+			c.kept = map[string]map[int32]kgo.EpochOffset{}
+		}
+		maps.Copy(c.kept, begun)
 		c.mu.Unlock()
 		return fmt.Errorf("commit where new partitions begin: %w", err)
 	}
 	return nil
 }
 
-// notLater lets ends of topics be where a session before this one found them, if it could not commit that.
+// notLater lets ends of topics be where they were when a reload brought them, or where a session before this one found them and could not
+// commit that.
 func (c *Consumer) notLater(ends kadm.ListedOffsets) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -89,7 +89,7 @@ type Consumer struct {
 	mu      sync.Mutex                           // guards below
 	blocked map[string]map[int32]bool            // partitions that stand at a batch that cannot be unpacked
 	begun   map[string]map[int32]kgo.EpochOffset // where partitions without commits begin: committed by the poll loop before anything is read
-	kept    map[string]map[int32]kgo.EpochOffset // those of begun that could not be committed: the next session begins there, not later
+	kept    map[string]map[int32]kgo.EpochOffset // partitions without commits begin there, not later
 
 	settled atomic.Bool // where a new group begins is committed
 }
