@@ -191,6 +191,38 @@ func TestWhatIsProducedOnceItHasBegunIsRead(t *testing.T) {
 			t.Errorf("it is said to have begun, more[0] is at %v, %v", o.At, err)
 		}
 	})
+	t.Run("the group takes a while to give the partitions away", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		b.genesis()
+		b.make("more")
+		b.produceTo("more", "before")
+		var topics atomic.Value
+		topics.Store([]string{"events"})
+		opt := latest(b)
+		opt.Rules = func() Rules { return stubRules{topics.Load().([]string)} }
+		c := New(opt)
+		b.run(c)
+		b.joined()
+		var asked, goOn atomic.Bool
+		b.kc.ControlKey(int16(kmsg.JoinGroup), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			if b.kc.KeepControl(); goOn.Load() {
+				return nil, nil, false
+			}
+			asked.Store(true)
+			res := req.ResponseKind().(*kmsg.JoinGroupResponse)
+			res.ErrorCode = kerr.CoordinatorLoadInProgress.Code
+			return res, nil, true
+		})
+		topics.Store([]string{"events", "more"})
+		c.RulesChanged()
+		b.until("a member that asks for the topic", asked.Load)
+		b.produceTo("more", "after")
+		goOn.Store(true)
+		if got := b.evaluated(1); !slices.Equal(got, []string{"after"}) {
+			t.Errorf("events %v, want the one that came before somebody had the partition", got)
+		}
+	})
 	t.Run("its commit fails", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
