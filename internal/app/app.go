@@ -276,6 +276,7 @@ func (a *App) assemble() error {
 		Rules: func() consumer.Rules { return a.live.set() }, Accounts: identities, Start: consumer.Start{Set: st.Set, Earliest: st.Set && !st.Latest && st.At.IsZero(), At: st.At},
 		KeepDead: a.s.KeepDead, SessionTimeout: a.opt.SessionTimeout, Heartbeat: a.opt.Heartbeat, FetchMaxWait: a.opt.FetchMaxWait, Metrics: cm, Log: a.log.Named("evaluate"),
 		Tracer: a.tracer})
+	a.live.onLoad(func(*rules.Set) { a.consumer.RulesChanged() })
 	listen := net.Listen
 	if a.opt.Listen != nil {
 		listen = a.opt.Listen
@@ -456,9 +457,11 @@ func (a *App) readiness() admin.Health {
 	case !st.Ready:
 		h.Detail = append(h.Detail, "no partition assigned yet")
 	}
-	if what := a.consumer.Down(); what != "" {
-		h.OK = false
-		h.Detail = append(h.Detail, what)
+	for _, what := range []string{a.consumer.Down(), a.consumer.Unsettled()} {
+		if what != "" {
+			h.OK = false
+			h.Detail = append(h.Detail, what)
+		}
 	}
 	for p, what := range st.Halted {
 		h.Detail = append(h.Detail, fmt.Sprintf("partition %d is stopped: %s", p, what))

@@ -70,22 +70,22 @@ func (c *Consumer) waitGenesis(ctx context.Context) (int, error) {
 }
 
 // begin commits where a new group starts, before anybody joins it: otherwise a partition without commits would start at `latest`
-// anew after every restart and lose what came between. known are the topics the group has read before.
+// anew after every restart and lose what came between. known are the topics the group has read before; left are those that the group's members
+// begin, since it has some.
 //
 // Beginnings are committed with the leader's epoch, as all offsets are. The client asks the brokers about an offset that has one before it
 // fetches; those without would be fetched at once, and where they have nothing new that fetch is waited for, as long as FetchMaxWait,
 // before the others' turn comes.
-func (c *Consumer) begin(ctx context.Context, topics []string) (known map[string]bool, err error) {
+func (c *Consumer) begin(ctx context.Context, topics []string) (known map[string]bool, left []string, err error) {
 	cl, err := kgo.NewClient(c.opt.Kafka...)
 	if err != nil {
-		return nil, fmt.Errorf("evaluate: %w", err)
+		return nil, nil, fmt.Errorf("evaluate: %w", err)
 	}
 	defer cl.Close()
 	adm := kadm.NewClient(cl)
 	committed, err := adm.FetchOffsets(ctx, c.group())
 	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) { // nobody has begun it
-
-		return nil, fmt.Errorf("fetch the offsets of group %s: %w", c.group(), err)
+		return nil, nil, fmt.Errorf("fetch the offsets of group %s: %w", c.group(), err)
 	}
 	known = map[string]bool{}
 	committed.Each(func(o kadm.OffsetResponse) {
@@ -94,7 +94,7 @@ func (c *Consumer) begin(ctx context.Context, topics []string) (known map[string
 		}
 	})
 	if err := c.forgetAbsences(ctx, known); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var fresh []string
 	for _, t := range topics {
@@ -103,22 +103,22 @@ func (c *Consumer) begin(ctx context.Context, topics []string) (known map[string
 		}
 	}
 	if len(fresh) == 0 {
-		return known, nil
+		return known, nil, nil
 	}
 	if len(known) == 0 && !c.opt.Start.Set {
-		return nil, fmt.Errorf("%w: group %s has no offsets yet; set kafka.start to latest, earliest or a time", ErrNoStart, c.group())
+		return nil, nil, fmt.Errorf("%w: group %s has no offsets yet; set kafka.start to latest, earliest or a time", ErrNoStart, c.group())
 	}
 	missing, err := c.noteAbsent(ctx, adm, fresh)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	fresh = slices.DeleteFunc(fresh, func(t string) bool { return slices.Contains(missing, t) })
 	if len(fresh) == 0 {
-		return known, nil
+		return known, nil, nil
 	}
 	from, _, err := c.listBeginning(ctx, adm, fresh)
 	if err != nil {
-		return nil, fmt.Errorf("find where group %s begins: %w", c.group(), err)
+		return nil, nil, fmt.Errorf("find where group %s begins: %w", c.group(), err)
 	}
 	os := kadm.Offsets{}
 	begun := map[string]bool{}
@@ -131,18 +131,18 @@ func (c *Consumer) begin(ctx context.Context, topics []string) (known map[string
 		}
 	})
 	if len(os) == 0 {
-		return known, nil
+		return known, nil, nil
 	}
 	// A group with members refuses this commit: then another instance has begun it, and its offsets count.
 	if err := adm.CommitAllOffsets(ctx, c.group(), os); err != nil {
 		if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) {
-			return nil, fmt.Errorf("begin group %s: %w", c.group(), err)
+			return nil, nil, fmt.Errorf("begin group %s: %w", c.group(), err)
 		}
 		c.log.Info("the group has members already, they began it", zap.String("group", c.group()), zap.NamedError("answer", err))
-		return known, nil
+		return known, slices.Sorted(maps.Keys(begun)), nil
 	}
 	c.log.Info("new topics begin", zap.String("group", c.group()), zap.Strings("topics", slices.Sorted(maps.Keys(begun))))
-	return known, nil
+	return known, nil, nil
 }
 
 // noteAbsent gives those of the topics that do not exist, and notes them on the control topic: everything they will hold is read,
@@ -174,7 +174,7 @@ func (c *Consumer) noteAbsent(ctx context.Context, adm *kadm.Client, topics []st
 	return missing, ledger.NoteAbsences(ctx, c.opt.Kafka, c.opt.Topics, first, &ledger.Absence{V: ledger.Version, Instance: c.opt.Instance, At: time.Now().UTC()})
 }
 
-// noteNew is noteAbsent for the topics that a reload brings.
+// noteNew is noteAbsent for the topics that a reload brings, and keeps where those that exist end now.
 func (c *Consumer) noteNew(ctx context.Context, cl *kgo.Client, before, now []string) error {
 	var brought []string
 	for _, t := range now {
@@ -185,8 +185,34 @@ func (c *Consumer) noteNew(ctx context.Context, cl *kgo.Client, before, now []st
 	if len(brought) == 0 {
 		return nil
 	}
-	_, err := c.noteAbsent(ctx, kadm.NewClient(cl), brought)
-	return err
+	adm := kadm.NewClient(cl)
+	missing, err := c.noteAbsent(ctx, adm, brought)
+	if err != nil {
+		return err
+	}
+	brought = slices.DeleteFunc(brought, func(t string) bool { return slices.Contains(missing, t) })
+	if len(brought) == 0 || c.opt.Start.Earliest || !c.opt.Start.At.IsZero() {
+		return nil
+	}
+	ends, err := adm.ListEndOffsets(ctx, brought...) // what comes until the group has given their partitions to somebody is read
+	if err != nil {
+		return fmt.Errorf("find where new topics begin: %w", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ends.Each(func(o kadm.ListedOffset) {
+		if _, ok := c.kept[o.Topic][o.Partition]; ok || o.Err != nil {
+			return
+		}
+		if c.kept == nil {
+			c.kept = map[string]map[int32]kgo.EpochOffset{}
+		}
+		if c.kept[o.Topic] == nil {
+			c.kept[o.Topic] = map[int32]kgo.EpochOffset{}
+		}
+		c.kept[o.Topic][o.Partition] = kgo.EpochOffset{Epoch: o.LeaderEpoch, Offset: o.Offset}
+	})
+	return nil
 }
 
 // forgetAbsences takes back the notes of topics that have begun: a topic that leaves the catalogue and comes back years later must not
@@ -271,6 +297,7 @@ func (c *Consumer) beginPartitions(ctx context.Context, m map[string]map[int32]k
 				c.begun[topic] = map[int32]kgo.EpochOffset{}
 			}
 			c.begun[topic][p] = ps[p].EpochOffset()
+			c.waker.poke()
 		}
 	}
 	return nil
@@ -307,6 +334,7 @@ func (c *Consumer) listBeginning(ctx context.Context, adm *kadm.Client, topics [
 		if from, err = adm.ListEndOffsets(ctx, ends...); err != nil {
 			return nil, nil, err
 		}
+		c.notLater(from)
 	}
 	if len(starts) > 0 {
 		at, err := adm.ListStartOffsets(ctx, starts...)
@@ -337,7 +365,66 @@ func (c *Consumer) commitBeginnings(ctx context.Context, cl *kgo.Client) error {
 	cc, cancel := context.WithTimeout(context.WithoutCancel(ctx), txnTimeout) // a transaction may be open: it is finished, not torn
 	defer cancel()
 	if err := cl.CommitRecords(cc, rs...); err != nil {
+		c.mu.Lock()
+		if c.kept == nil {
+			c.kept = map[string]map[int32]kgo.EpochOffset{}
+		}
+		maps.Copy(c.kept, begun)
+		c.mu.Unlock()
 		return fmt.Errorf("commit where new partitions begin: %w", err)
 	}
 	return nil
+}
+
+// notLater lets ends of topics be where they were when a reload brought them, or where a session before this one found them and could not
+// commit that.
+func (c *Consumer) notLater(ends kadm.ListedOffsets) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for topic, ps := range c.kept {
+		for p, at := range ps {
+			if o, ok := ends.Lookup(topic, p); ok && o.Err == nil && at.Offset < o.Offset {
+				o.Offset, o.LeaderEpoch = at.Offset, at.Epoch
+				ends[topic][p] = o
+			}
+		}
+	}
+}
+
+// watchLeft waits until members of the group have begun the topics that were left to them: we may be one of these.
+func (c *Consumer) watchLeft(ctx context.Context, cl *kgo.Client, left []string) {
+	t := time.NewTicker(leftEvery)
+	defer t.Stop()
+	for !c.settled.Load() {
+		committed, err := kadm.NewClient(cl).FetchOffsets(ctx, c.group())
+		if err == nil && !slices.ContainsFunc(left, func(topic string) bool { return !begunIn(committed, topic) }) {
+			c.settled.Store(true)
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+	}
+}
+
+// leftEvery is how often it is asked: somebody waits for readiness.
+const leftEvery = 200 * time.Millisecond
+
+func begunIn(committed kadm.OffsetResponses, topic string) bool {
+	for _, o := range committed[topic] {
+		if o.Err == nil && o.At >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Unsettled says that a new group has no beginning yet; "" when it has one. With `latest` what is produced before is skipped.
+func (c *Consumer) Unsettled() string {
+	if c.settled.Load() {
+		return ""
+	}
+	return "stage 1 has not settled yet where it begins to read"
 }

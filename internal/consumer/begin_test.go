@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/notifier/notifier/internal/intent"
 )
@@ -100,10 +102,12 @@ func TestATopicThatWasMissingIsReadFromItsStart(t *testing.T) {
 		opt := b.options()
 		opt.Start = Start{Set: true}
 		opt.Rules = func() Rules { return stubRules{topics.Load().([]string)} }
-		b.start(opt)
+		c := New(opt)
+		b.run(c)
 		b.committed("n-evaluate", 0)
+		b.joined()
 		topics.Store([]string{"events", "late"})
-		b.produce("quiet") // the loop looks at the rules when a poll returns
+		c.RulesChanged() // nothing else ends the poll
 		b.waits("late")
 		b.make("late")
 		b.produceTo("late", want[0])
@@ -132,6 +136,131 @@ func TestATopicThatWasMissingIsReadFromItsStart(t *testing.T) {
 		b.produceTo("late", want[1])
 		if got := b.evaluated(2); !slices.Equal(got, want) {
 			t.Errorf("events %v, want %v", got, want)
+		}
+	})
+}
+
+// Whoever waits until a new group has begun may produce: all of that is read. The beginning waits for nothing, also not for the ledger.
+func TestWhatIsProducedOnceItHasBegunIsRead(t *testing.T) {
+	t.Parallel()
+	latest := func(b *bundle, topics ...string) Options {
+		opt := b.options()
+		opt.Start = Start{Set: true}
+		opt.Rules = func() Rules { return stubRules{topics} }
+		return opt
+	}
+	t.Run("a new group", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		b.produce("before")
+		held, let := make(chan struct{}), make(chan struct{})
+		b.kc.ControlKey(int16(kmsg.OffsetCommit), func(kmsg.Request) (kmsg.Response, error, bool) {
+			b.kc.DropControl()
+			close(held)
+			<-let
+			return nil, nil, false
+		})
+		c := New(latest(b, "events"))
+		b.run(c)
+		<-held
+		if c.Unsettled() == "" {
+			t.Error("it is said to have begun before that is committed")
+		}
+		close(let)
+		b.until("a beginning", func() bool { return c.Unsettled() == "" })
+		b.produce("after")
+		b.genesis()
+		if got := b.evaluated(1); !slices.Equal(got, []string{"after"}) {
+			t.Errorf("events %v, want the one after it had begun", got)
+		}
+	})
+	t.Run("a topic that the group's members begin", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		b.genesis()
+		b.make("more")
+		b.start(latest(b, "events"))
+		b.joined()
+		opt := latest(b, "events", "more")
+		opt.Instance = "b"
+		c := New(opt)
+		b.run(c)
+		b.until("a beginning", func() bool { return c.Unsettled() == "" })
+		os, err := b.adm.FetchOffsets(t.Context(), "n-evaluate")
+		if o, ok := os.Lookup("more", 0); err != nil || !ok || o.At != 0 {
+			t.Errorf("it is said to have begun, more[0] is at %v, %v", o.At, err)
+		}
+	})
+	t.Run("the group takes a while to give the partitions away", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		b.genesis()
+		b.make("more")
+		b.produceTo("more", "before")
+		var topics atomic.Value
+		topics.Store([]string{"events"})
+		opt := latest(b)
+		opt.Rules = func() Rules { return stubRules{topics.Load().([]string)} }
+		c := New(opt)
+		b.run(c)
+		b.joined()
+		var asked, goOn atomic.Bool
+		b.kc.ControlKey(int16(kmsg.JoinGroup), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			if b.kc.KeepControl(); goOn.Load() {
+				return nil, nil, false
+			}
+			asked.Store(true)
+			res := req.ResponseKind().(*kmsg.JoinGroupResponse)
+			res.ErrorCode = kerr.CoordinatorLoadInProgress.Code
+			return res, nil, true
+		})
+		topics.Store([]string{"events", "more"})
+		c.RulesChanged()
+		b.until("a member that asks for the topic", asked.Load)
+		b.produceTo("more", "after")
+		goOn.Store(true)
+		if got := b.evaluated(1); !slices.Equal(got, []string{"after"}) {
+			t.Errorf("events %v, want the one that came before somebody had the partition", got)
+		}
+	})
+	t.Run("its commit fails", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		b.genesis()
+		b.make("more")
+		var topics atomic.Value
+		topics.Store([]string{"events"})
+		opt := latest(b)
+		opt.Rules = func() Rules { return stubRules{topics.Load().([]string)} }
+		c := New(opt)
+		b.run(c)
+		b.joined()
+		var failed, goOn atomic.Bool
+		b.kc.ControlKey(int16(kmsg.OffsetCommit), func(req kmsg.Request) (kmsg.Response, error, bool) {
+			if b.kc.KeepControl(); goOn.Load() {
+				return nil, nil, false
+			}
+			failed.Store(true)
+			res := req.ResponseKind().(*kmsg.OffsetCommitResponse)
+			for _, t := range req.(*kmsg.OffsetCommitRequest).Topics {
+				rt := kmsg.NewOffsetCommitResponseTopic()
+				rt.Topic, rt.TopicID = t.Topic, t.TopicID
+				for _, p := range t.Partitions {
+					rp := kmsg.NewOffsetCommitResponseTopicPartition()
+					rp.Partition, rp.ErrorCode = p.Partition, kerr.IllegalGeneration.Code
+					rt.Partitions = append(rt.Partitions, rp)
+				}
+				res.Topics = append(res.Topics, rt)
+			}
+			return res, nil, true
+		})
+		topics.Store([]string{"events", "more"})
+		c.RulesChanged()
+		b.until("a commit that fails", failed.Load)
+		b.produceTo("more", "after")
+		goOn.Store(true)
+		if got := b.evaluated(1); !slices.Equal(got, []string{"after"}) {
+			t.Errorf("events %v, want the one that came while the beginning could not be committed", got)
 		}
 	})
 }

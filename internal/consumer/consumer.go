@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -80,6 +81,7 @@ type Consumer struct {
 	pauses *pulse.Pauses
 	reach  reach
 
+	waker waker
 	skips skips
 
 	madeAgain madeAgain
@@ -87,6 +89,9 @@ type Consumer struct {
 	mu      sync.Mutex                           // guards below
 	blocked map[string]map[int32]bool            // partitions that stand at a batch that cannot be unpacked
 	begun   map[string]map[int32]kgo.EpochOffset // where partitions without commits begin: committed by the poll loop before anything is read
+	kept    map[string]map[int32]kgo.EpochOffset // partitions without commits begin there, not later
+
+	settled atomic.Bool // where a new group begins is committed
 }
 
 // Errors that trying again does not cure.
@@ -178,15 +183,21 @@ func (c *Consumer) Run(ctx context.Context) error {
 // KafkaRotated tries at once what failed for the password or the certificates that were.
 func (c *Consumer) KafkaRotated() { c.pauses.Cut() }
 
+// RulesChanged says that a reload may have brought topics: with kafka.start latest each begins where it ends when we look.
+func (c *Consumer) RulesChanged() { c.waker.poke() }
+
 // session is one membership of the group. A fatal transactional error needs a new one.
 func (c *Consumer) session(ctx context.Context) error {
-	parts, err := c.waitGenesis(ctx)
+	o := &c.opt
+	topics := o.Rules().Topics()             // asked once, before they are begun: a reload between two questions would be missed for ever
+	known, left, err := c.begin(ctx, topics) // before the ledger is waited for: with `latest` each moment counts
 	if err != nil {
 		return err
 	}
-	o := &c.opt
-	topics := o.Rules().Topics() // asked once, before they are begun: a reload between two questions would be missed for ever
-	known, err := c.begin(ctx, topics)
+	if len(left) == 0 {
+		c.settled.Store(true)
+	}
+	parts, err := c.waitGenesis(ctx)
 	if err != nil {
 		return err
 	}
@@ -231,11 +242,13 @@ func (c *Consumer) session(ctx context.Context) error {
 	lc, stopLag := context.WithCancel(ctx)
 	defer stopLag()
 	wg.Go(func() { c.watchLag(lc, s.Client()) })
+	wg.Go(func() { c.watchLeft(lc, s.Client(), left) })
 	c.skips.reset()
 	wg.Go(func() { c.watchSkips(lc) })
 	defer c.unblockAll()
 	began := time.Now()
 	for ctx.Err() == nil {
+		c.waker.turn()
 		if now := o.Rules().Topics(); !slices.Equal(now, topics) { // a reload brought others; records of those that went are ignored
 			if err := c.noteNew(ctx, s.Client(), topics, now); err != nil {
 				return err
@@ -246,7 +259,7 @@ func (c *Consumer) session(ctx context.Context) error {
 		if err := c.obeySkips(ctx, s, began); err != nil {
 			return err
 		}
-		pc, cancel := c.skips.polling(ctx)
+		pc, cancel := c.waker.polling(ctx)
 		fs := s.PollRecords(pc, maxPoll)
 		cancel()
 		if err := c.taken(ctx, s, fs); err != nil {

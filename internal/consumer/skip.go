@@ -19,8 +19,6 @@ import (
 type skips struct {
 	mu   sync.Mutex // guards below
 	list []ledger.Command
-	wake context.CancelFunc // ends the poll that waits for events
-	news bool               // one came since they were taken
 }
 
 // skipWithin is how long a command stands: whoever typed it looks after that.
@@ -29,10 +27,7 @@ const skipWithin = 24 * time.Hour
 func (k *skips) add(c ledger.Command) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.list, k.news = append(k.list, c), true
-	if k.wake != nil {
-		k.wake()
-	}
+	k.list = append(k.list, c)
 }
 
 // reset forgets them: a new session reads them again, and what it finds done it leaves alone.
@@ -42,22 +37,11 @@ func (k *skips) reset() {
 	k.list = nil
 }
 
-// polling gives the context of a poll: it ends when a command comes.
-func (k *skips) polling(ctx context.Context) (context.Context, context.CancelFunc) {
-	pc, cancel := context.WithCancel(ctx)
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.wake = cancel; k.news {
-		cancel()
-	}
-	return pc, cancel
-}
-
 func (k *skips) take() []ledger.Command {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	out := k.list
-	k.list, k.news = nil, false
+	k.list = nil
 	return out
 }
 
@@ -82,6 +66,7 @@ func (c *Consumer) watchSkips(ctx context.Context) {
 			var cmd ledger.Command
 			if ledger.IsCommand(string(r.Key)) && json.Unmarshal(r.Value, &cmd) == nil && cmd.Cmd == ledger.CmdSkip && time.Since(cmd.At) < skipWithin {
 				c.skips.add(cmd)
+				c.waker.poke()
 			}
 		})
 	}

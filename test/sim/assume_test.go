@@ -37,7 +37,6 @@ func TestALedgerThatIsLostGoesOnByWhatPeopleSay(t *testing.T) {
 		if _, err := kadm.NewClient(w.cl).DeleteTopics(t.Context(), prefix+".ledger"); err != nil {
 			t.Fatal(err)
 		}
-		hit("Q4", 1)
 		d = w.start(s)
 		time.Sleep(time.Minute)
 		for _, product := range []string{"f", "g", "h", "i"} {
@@ -51,6 +50,7 @@ func TestALedgerThatIsLostGoesOnByWhatPeopleSay(t *testing.T) {
 		if err != nil || halts[0].Kind != ledger.HaltLost {
 			t.Fatalf("halts %v, %v", halts, err)
 		}
+		hit("Q4", 1)
 		key := "rongcloud:" + s.Accounts[0].AppKey
 		answers, err := w.reader().Send(t.Context(), ledger.Command{Cmd: ledger.CmdAssume, Target: key, Args: map[string]string{ledger.ArgUsed: "2"}, Expect: halts[0].ID, By: "li", Why: "the console shows 2"}, 0, time.Minute)
 		if err != nil || len(answers) != 1 || !answers[0].OK || !strings.Contains(answers[0].Text, "the ledger was lost") {

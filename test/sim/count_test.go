@@ -119,14 +119,40 @@ func TestAFaultThatNeverCameIsNamed(t *testing.T) {
 
 // faultRows are the rows of what the sandbox did to a call.
 var faultRows = map[string][]string{
-	"stall": {"V1", "P5"}, "timeout_after": {"V2"}, "stall_after": {"V2", "P5"}, "http_5xx": {"V3"}, "truncate": {"V7"}, "redirect": {"V12"}, "drip": {"V9"}, "late": {"V16"},
+	"stall_after": {"V2", "P5"}, "http_5xx": {"V3"}, "truncate": {"V7"}, "redirect": {"V12"}, "drip": {"V9"}, "late": {"V16"},
 }
 
-// countWorld counts what a world's vendor did and how many days ended in it.
-func countWorld(journal []sandbox.Entry, began, ended time.Time) {
+// slowRows are those of calls that were slow, where the daemon has not waited for the answer.
+var slowRows = map[string][]string{"stall": {"V1", "P5"}, "timeout_after": {"V2"}}
+
+// countWorld counts what a world's vendor did, who took the slots that others had left, and how many days of broadcasts ended in it.
+func countWorld(journal []sandbox.Entry, sent *calls) {
+	sent.mu.Lock()
+	defer sent.mu.Unlock()
+	last := map[string]sandbox.Entry{} // broadcast, by app
 	for _, e := range journal {
 		for _, row := range faultRows[e.Fault] {
 			hit(row, 1)
+		}
+		id := e.Headers["X-Request-Id"]
+		if sent.gaveUp[id] {
+			for _, row := range slowRows[e.Fault] {
+				hit(row, 1)
+			}
+		}
+		if e.Executed && (e.Path == "/push.json" || e.Path == "/message/broadcast.json") {
+			before, ok := last[e.App]
+			if ok && at(e).Sub(at(before)) < 24*time.Hour {
+				if by, was := sent.by[id], sent.by[before.Headers["X-Request-Id"]]; by != "" && was != "" && by != was {
+					hit("Q1", 1)
+				}
+				for _, zone := range []*time.Location{shanghai, time.UTC} {
+					if at(e).In(zone).YearDay() != at(before).In(zone).YearDay() {
+						hit("T3", 1)
+					}
+				}
+			}
+			last[e.App] = e
 		}
 		switch {
 		case e.Vendor != "rongcloud":
@@ -141,12 +167,6 @@ func countWorld(journal []sandbox.Entry, began, ended time.Time) {
 			hit("V5", 1)
 		case e.Fault == "answer" && bytes.HasPrefix(e.Answer, []byte(`"`)): // what is no JSON is kept as a text
 			hit("V7", 1)
-		}
-	}
-	for _, zone := range []*time.Location{shanghai, time.UTC} {
-		y, m, d := began.In(zone).Date()
-		for day := d + 1; !time.Date(y, m, day, 0, 0, 0, 0, zone).After(ended); day++ {
-			hit("T3", 1)
 		}
 	}
 }

@@ -37,6 +37,7 @@ const (
 // daemon is one process: everything app.New makes, with a cable of its own to the network.
 type daemon struct {
 	w      *world
+	name   string
 	app    *app.App
 	log    *zap.Logger
 	cable  *cable
@@ -108,7 +109,7 @@ func (w *world) start(s *settings.Settings) *daemon {
 // try starts a daemon, or tells why it did not start.
 func (w *world) try(s *settings.Settings) (*daemon, error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	d := &daemon{w: w, log: w.logger(s.Kafka.Instance), cable: newCable(w), cancel: cancel, done: make(chan struct{})}
+	d := &daemon{w: w, name: s.Kafka.Instance, log: w.logger(s.Kafka.Instance), cable: newCable(w, s.Kafka.Instance), cancel: cancel, done: make(chan struct{})}
 	if w.dial != nil {
 		d.cable.dial = w.dial
 	}
@@ -119,7 +120,6 @@ func (w *world) try(s *settings.Settings) (*daemon, error) {
 		return nil, err
 	}
 	d.app = a
-	w.joined()
 	go func() {
 		defer close(d.done)
 		d.err = a.Run(ctx)
@@ -133,7 +133,6 @@ func (d *daemon) stop() {
 	began := time.Now()
 	d.log.Info("stopped by the test")
 	hit("P1", 1)
-	d.w.left()
 	d.cancel()
 	select {
 	case <-d.done:
@@ -143,6 +142,7 @@ func (d *daemon) stop() {
 		<-d.done
 	}
 	d.app.Close()
+	d.w.left(d.name)
 	if took := time.Since(began); d.err != nil || took > 10*time.Second {
 		d.w.t.Errorf("%s: a clean stop took %s and ended with %v", began.Format("02 15:04:05.000"), took, d.err)
 	}
@@ -154,11 +154,11 @@ func (d *daemon) kill() {
 	if d.merging() > 0 {
 		hit("Q5", 1)
 	}
-	d.w.left()
 	d.cable.cut()
 	d.cancel()
 	<-d.done
 	d.app.Close()
+	d.w.left(d.name)
 }
 
 // merging is how many intents wait to be merged, inFlight how many are in a call.
@@ -224,6 +224,8 @@ func (w *world) tell() {
 
 // cable is a daemon's way to the network; it can be cut, as a whole or to Kafka.
 type cable struct {
+	name  string // of the instance
+	sent  *calls
 	dial  func(ctx context.Context, network, addr string) (net.Conn, error)
 	mu    sync.Mutex
 	conns map[net.Conn]string // by address
@@ -234,8 +236,8 @@ type cable struct {
 	since time.Time // when Kafka went, while it is gone
 }
 
-func newCable(w *world) *cable {
-	return &cable{dial: w.net.DialContext, conns: map[net.Conn]string{}, gone: func(string) bool { return false }, dials: map[string]int{}}
+func newCable(w *world, name string) *cable {
+	return &cable{name: name, sent: &w.sent, dial: w.net.DialContext, conns: map[net.Conn]string{}, gone: func(string) bool { return false }, dials: map[string]int{}}
 }
 
 var errCut = errors.New("the cable is cut")
@@ -264,7 +266,7 @@ func (c *cable) DialContext(ctx context.Context, network, addr string) (net.Conn
 	if isKafka(addr) {
 		nc = &frames{Conn: nc, faults: &c.kafka, asked: map[int32]asked{}}
 	}
-	t := &tracked{nc, c}
+	t := &tracked{Conn: nc, c: c}
 	c.conns[t] = addr
 	return t, nil
 }
@@ -317,16 +319,50 @@ func (c *cable) dialled(addr string) int {
 type tracked struct {
 	net.Conn
 	c *cable
+
+	mu    sync.Mutex
+	waits string // the id of the request to the vendor of which nothing has come back, nor an end of the connection
+}
+
+// asks gives the id of a call to the vendor that begins with these bytes.
+func asks(b []byte) (id string, ok bool) {
+	_, rest, ok := strings.Cut(string(b), "\r\nX-Request-Id: ")
+	id, _, _ = strings.Cut(rest, "\r\n")
+	return id, ok
+}
+
+func (t *tracked) wait(id string) (before string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	before, t.waits = t.waits, id
+	return before
+}
+
+func (t *tracked) Read(b []byte) (int, error) {
+	n, err := t.Conn.Read(b)
+	t.wait("")
+	return n, err
 }
 
 func (t *tracked) Write(b []byte) (int, error) {
 	if d := time.Duration(t.c.delay.Load()); d > 0 {
 		time.Sleep(d) // virtual
 	}
+	if id, ok := asks(b); ok {
+		t.wait(id)
+		t.c.sent.mu.Lock()
+		t.c.sent.by[id] = t.c.name
+		t.c.sent.mu.Unlock()
+	}
 	return t.Conn.Write(b)
 }
 
 func (t *tracked) Close() error {
+	if id := t.wait(""); id != "" {
+		t.c.sent.mu.Lock()
+		t.c.sent.gaveUp[id] = true
+		t.c.sent.mu.Unlock()
+	}
 	t.c.mu.Lock()
 	delete(t.c.conns, t)
 	t.c.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -135,6 +136,16 @@ func (f *kafkaFaults) disturb(a asked, answer []byte) ([]byte, error) {
 			f.times--
 			hit("K12", 1)
 		}
+	case int16(kmsg.Heartbeat): // this member works, and others move partitions
+		res := kmsg.NewPtrHeartbeatResponse()
+		res.SetVersion(a.version)
+		head := 4
+		if res.IsFlexible() {
+			head++
+		}
+		if res.ReadFrom(answer[head:]) == nil && res.ErrorCode == kerr.RebalanceInProgress.Code {
+			hit("K4", 1)
+		}
 	case int16(kmsg.ListOffsets):
 		if f.skew == 0 {
 			break
@@ -148,14 +159,17 @@ func (f *kafkaFaults) disturb(a asked, answer []byte) ([]byte, error) {
 		if err := res.ReadFrom(answer[head:]); err != nil {
 			return nil, err
 		}
+		told := false
 		for i := range res.Topics {
 			for j := range res.Topics[i].Partitions {
 				if p := &res.Topics[i].Partitions[j]; p.Timestamp > 0 {
 					p.Timestamp += f.skew.Milliseconds()
+					told = true
 				}
 			}
 		}
 		switch allowed := 2 * time.Second; {
+		case !told: // no time in it
 		case f.skew < -allowed: // our clock is ahead of the broker's
 			hit("T1", 1)
 		case f.skew > allowed:

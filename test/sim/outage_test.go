@@ -68,8 +68,10 @@ func TestAnOutageOfSixHours(t *testing.T) {
 		if err := w.vendor.Disarm(); err != nil {
 			t.Fatal(err)
 		}
-		hit("V15", 1)
-		hit("K14", 1)                // the backlog of seven hours
+		if dials > 0 && reached > 0 {
+			hit("V15", 1)
+			hit("K14", 1) // the backlog of seven hours
+		}
 		time.Sleep(20 * time.Minute) // a closed lane is probed every 10 min at least
 		tags := w.vendor.Tags(sandbox.DefaultKey)
 		for user, want := range newest {

@@ -40,7 +40,6 @@ func TestPartitionsThatWereAddedAreCuredByANewPrefix(t *testing.T) {
 		if _, err := kadm.NewClient(w.cl).UpdatePartitions(t.Context(), 2, prefix+".intents", prefix+".ledger"); err != nil {
 			t.Fatal(err)
 		}
-		hit("K8", 1)
 		d.kill()
 		if _, err := w.try(settingsOf(1)); err == nil || !strings.Contains(err.Error(), "n.intents has 2 partitions, kafka.partitions is 1") {
 			t.Fatalf("with partitions added a daemon starts with %v", err)
@@ -55,6 +54,8 @@ func TestPartitionsThatWereAddedAreCuredByANewPrefix(t *testing.T) {
 		halts, err := w.reader().Halts(t.Context())
 		if err != nil || halts[0].Kind != ledger.HaltCount {
 			t.Errorf("halts %+v, %v, want the number of partitions", halts, err)
+		} else {
+			hit("K8", 1)
 		}
 		d.stop()
 

@@ -53,10 +53,11 @@ type world struct {
 	rules  []rules.File
 	events map[string]int // ids given, by kind
 	quiet  bool
-	mu     sync.Mutex                                                        // guards unsaid, alive, and rules and own once a daemon runs
-	unsaid []string                                                          // of the log, when quiet
-	own    map[string]string                                                 // the rule file of an instance that has not the others' yet
-	alive  int                                                               // daemons
+	mu     sync.Mutex        // guards unsaid, read, and rules and own once a daemon runs
+	unsaid []string          // of the log, when quiet
+	own    map[string]string // the rule file of an instance that has not the others' yet
+	read   map[string]string // the rule file that each running daemon found last
+	sent   calls
 	dial   func(ctx context.Context, network, addr string) (net.Conn, error) // of the daemons; nil: the world's network
 	zone   string
 	keys   string        // further settings
@@ -86,7 +87,7 @@ func simulate(t *testing.T, s setup, f func(t *testing.T, w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(s.after)
 		t0 := time.Now()
-		w := &world{t: t, dir: dir, events: map[string]int{}, own: map[string]string{}, quiet: s.quiet, zone: s.zone, keys: s.keys,
+		w := &world{t: t, dir: dir, events: map[string]int{}, own: map[string]string{}, read: map[string]string{}, sent: calls{by: map[string]string{}, gaveUp: map[string]bool{}}, quiet: s.quiet, zone: s.zone, keys: s.keys,
 			prefix: prefix, begin: "earliest", live: session, wait: fetchWait}
 		if s.hasty {
 			w.live, w.wait = 0, 0
@@ -126,7 +127,7 @@ func simulate(t *testing.T, s setup, f func(t *testing.T, w *world)) {
 		f(t, w)
 		w.holdToSchema()
 		virtual = time.Since(t0)
-		countWorld(w.vendor.Journal(0), t0, time.Now())
+		countWorld(w.vendor.Journal(0), &w.sent)
 	})
 	if took := time.Since(real0); virtual > 0 {
 		injected.mu.Lock()
@@ -178,11 +179,6 @@ func now() string { return time.Now().UTC().Format(time.RFC3339Nano) }
 // sale asks for a broadcast to a city; the text carries the product, so that it is found again at the vendor.
 func (w *world) sale(city, product string) (event string) {
 	event = w.id("sale")
-	w.mu.Lock()
-	if w.alive > 1 {
-		hit("Q1", 1)
-	}
-	w.mu.Unlock()
 	w.produce(sales, event, map[string]any{"sale_id": event, "opened_at": now(), "city": city, "product": product})
 	return event
 }
@@ -209,6 +205,17 @@ func (w *world) ruleFiles(instance string) ([]rules.File, error) {
 	if text, ok := w.own[instance]; ok {
 		files[1].Data = []byte(text)
 	}
+	now := string(files[1].Data)
+	if was, ok := w.read[instance]; ok && was != now { // a daemon that runs finds another file
+		hit("C3", 1)
+		for other, text := range w.read {
+			if other != instance && text != now {
+				hit("C4", 1)
+				break
+			}
+		}
+	}
+	w.read[instance] = now
 	return files, nil
 }
 
@@ -216,7 +223,6 @@ func (w *world) ruleFiles(instance string) ([]rules.File, error) {
 func (w *world) edit(text string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	hit("C3", 1)
 	w.rules[1].Data = []byte(text)
 	clear(w.own)
 }
@@ -225,28 +231,21 @@ func (w *world) edit(text string) {
 func (w *world) editFor(instance, text string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	hit("C3", 1)
-	if w.alive > 1 {
-		hit("C4", 1)
-	}
 	w.own[instance] = text
 }
 
-// joined counts a daemon that starts, left one that ends: where others run, partitions move while they work.
-func (w *world) joined() {
+// left forgets what a daemon that ended has read of the rules, and who it was.
+func (w *world) left(instance string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.alive++; w.alive > 1 {
-		hit("K4", 1)
-	}
+	delete(w.read, instance)
 }
 
-func (w *world) left() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.alive--; w.alive > 0 {
-		hit("K4", 1)
-	}
+// calls are what daemons sent to the vendor, by the id of the request.
+type calls struct {
+	mu     sync.Mutex
+	by     map[string]string // the instance
+	gaveUp map[string]bool   // the daemon left before anything came back
 }
 
 func (w *world) reader() *query.Reader {

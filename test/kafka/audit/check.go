@@ -275,7 +275,7 @@ func allowed(w *want) []string {
 
 // checkInto follows a COALESCED intent: into one of the same account, rule and target, and to an end.
 func (c *checker) checkInto(w *want, f *fate) {
-	if end, ok := c.end(w, f); !ok {
+	if end, ok := c.end(f); !ok {
 		c.problem("coalesced into nothing: %s into %q", w.id, f.Into)
 	} else if end.account != w.account || end.rule != w.rule || end.target != w.target {
 		c.problem("coalesced into a stranger: %s into %s", w.id, end.id)
@@ -283,9 +283,9 @@ func (c *checker) checkInto(w *want, f *fate) {
 }
 
 // end is the intent that a COALESCED one went into, at the end of the chain.
-func (c *checker) end(w *want, f *fate) (*want, bool) {
+func (c *checker) end(f *fate) (*want, bool) {
 	for range len(c.fates) + 1 {
-		w = c.x.wants[c.ids[f.Into]]
+		w := c.x.wants[c.ids[f.Into]]
 		if w == nil {
 			return nil, false
 		}

@@ -116,7 +116,7 @@ func (c *checker) checkMerges() {
 		head := w
 		if f.Fate == "COALESCED" {
 			var ok bool
-			if head, ok = c.end(w, f); !ok {
+			if head, ok = c.end(f); !ok {
 				continue // said already
 			}
 		}
