@@ -99,6 +99,7 @@ func Start(ctx context.Context, o Options) (*Broker, error) {
 		return nil, errors.Join(fmt.Errorf("start the embedded broker on %q: %w", o.Dir, err), b.unlock())
 	}
 	b.addrs = b.cluster.ListenAddrs()
+	b.cluster.ControlKey(int16(kmsg.JoinGroup), impatient)
 	if o.Dir != "" {
 		if err := b.stage(o.Dir); err != nil {
 			return nil, errors.Join(err, b.Close())
@@ -109,6 +110,17 @@ func Start(ctx context.Context, o Options) (*Broker, error) {
 		b.watch.Go(func() { b.watchDir(o.Dir) })
 	}
 	return b, nil
+}
+
+// impatient lets a rebalance wait a third of a session for the members that are not heard of, whatever they ask for. kfake begins that
+// time anew with every JoinGroup, counts one too few of those who wait after a member left while its SyncGroup was waiting, and gives no
+// session time-out to a member whose answer finds a closed connection (groups.go: rebalance, removeMember, reply). So two or three members
+// who try again each rebalance time-out + 10 s would meet before its end for ever, and nobody would join any more: with three of them a third
+// of that time is the most that always passes between two.
+func impatient(r kmsg.Request) (kmsg.Response, error, bool) {
+	j := r.(*kmsg.JoinGroupRequest)
+	j.RebalanceTimeoutMillis = min(j.RebalanceTimeoutMillis, j.SessionTimeoutMillis/3)
+	return nil, nil, false
 }
 
 // stage sees to it that the group offsets of a transaction are on disk before the transaction ends.

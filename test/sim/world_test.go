@@ -100,7 +100,7 @@ func simulate(t *testing.T, s setup, f func(t *testing.T, w *world)) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		var err error
-		if w.broker, err = embedded.Start(ctx, embedded.Options{Listen: deafNetwork{&w.net}.Listen, Port: brokerPort}); err != nil {
+		if w.broker, err = embedded.Start(ctx, embedded.Options{Listen: w.net.Listen, Port: brokerPort}); err != nil {
 			t.Fatal(err)
 		}
 		defer func() {
