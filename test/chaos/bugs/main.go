@@ -95,16 +95,19 @@ func hunt(ctx context.Context, root, tree string, b Bug, seed uint64) (by string
 	return name, judge(b, out, err)
 }
 
-// huntKills kills more and more often until the audit finds something.
+// huntKills kills more and more often until the audit finds what the bug must show: the first thing that it finds may be another effect.
 func huntKills(ctx context.Context, tree string, b Bug, seed uint64) (by string, err error) {
+	err = errors.New("nothing was found")
 	for n := 10; n <= maxKills; n *= 2 {
-		out, err := command(ctx, tree, "go", "run", "./test/chaos", "--kills", fmt.Sprint(n), "--seed", fmt.Sprint(seed), "--drain", "100s", "--keep", filepath.Join(tree, fmt.Sprint("kept-", n)))
-		if err == nil {
+		out, failed := command(ctx, tree, "go", "run", "./test/chaos", "--kills", fmt.Sprint(n), "--seed", fmt.Sprint(seed), "--drain", "100s", "--keep", filepath.Join(tree, fmt.Sprint("kept-", n)))
+		if failed == nil {
 			continue
 		}
-		return fmt.Sprintf("%d kills", n), judge(b, out, err)
+		if err = judge(b, out, failed); err == nil {
+			return fmt.Sprintf("%d kills", n), nil
+		}
 	}
-	return "", fmt.Errorf("%d kills found nothing", maxKills)
+	return "", fmt.Errorf("%d kills: %w", maxKills, err)
 }
 
 // judge is nil when a check failed in the way that its bug must make it fail.
