@@ -453,7 +453,7 @@ func (a *actor) works(l *lane) {
 }
 
 // later obeys a refusal for now. On a scarce lane it means that somebody else uses our quota: our books said it was free
-// (design.md 3, Quota). The hour counts as full, and after a second refusal the day too.
+// (design.md 3, Quota). The hour counts as full, and after a second refusal in a row the day too.
 func (a *actor) later(l *lane, o Outcome) {
 	now := a.clock.now()
 	a.answered(l)
@@ -465,12 +465,13 @@ func (a *actor) later(l *lane, o Outcome) {
 		}
 		return
 	}
-	l.unclear++
+	l.taken++
 	a.log.Error("the vendor says that the quota is used, our ledger says that it is free: somebody else uses this App Key", laneField(l.full()), detailField(o.Detail))
-	for i, u := range a.used(l, now) {
-		if i > 0 && l.unclear < 2 {
+	for i := range l.Limits {
+		if i > 0 && l.taken < 2 {
 			break
 		}
+		u := a.used(l, now)[i] // what was booked for the hour is of the day as well
 		for n := u.Limit.N - u.Used; n > 0; n-- {
 			a.external(l, now, 1, o.Detail)
 		}
@@ -535,6 +536,7 @@ func (a *actor) probed(l *lane, o Outcome) {
 
 // reopen opens a lane for one call, which finds out more than a probe can.
 func (a *actor) reopen(l *lane) {
+	taken := l.taken // a probe says nothing of a scarce quota
 	a.open(l)
-	l.backoff = 250 * time.Millisecond
+	l.taken, l.backoff = taken, 250*time.Millisecond
 }
