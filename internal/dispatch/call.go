@@ -458,7 +458,7 @@ func (a *actor) later(l *lane, o Outcome) {
 	now := a.clock.now()
 	a.answered(l)
 	if !l.scarce() || o.Wait > 0 {
-		l.notBefore = now.Add(cmp.Or(o.Wait, l.Window))
+		l.notBefore = now.Add(a.pauseFor(l, o.Wait))
 		if o.Wait >= longWait {
 			a.log.Error("the vendor's quota is used up: the lane waits", laneField(l.full()), zap.Duration("for", o.Wait), detailField(o.Detail))
 			a.dayUsed(l, now, o.Detail)
@@ -476,6 +476,18 @@ func (a *actor) later(l *lane, o Outcome) {
 			a.external(l, now, 1, o.Detail)
 		}
 	}
+}
+
+// pauseFor is how long a lane waits after a refusal for now: as long as the vendor asks for, or the lane's window, but not less than the
+// vendor's second. A short pause is longer by a random part: whoever else uses the App Key was refused at the same moment, and would come
+// again with us.
+func (a *actor) pauseFor(l *lane, asked time.Duration) time.Duration {
+	least := min(l.Window, second)
+	pause := max(cmp.Or(asked, l.Window), least)
+	if pause < longWait {
+		pause += time.Duration(a.luck.Int64N(int64(least)/4 + 1))
+	}
+	return pause
 }
 
 // longWait is a refusal that an operator should hear of: a day's quota, not a minute's.
