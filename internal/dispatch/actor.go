@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,7 @@ type actor struct {
 
 	w      books
 	clock  *clock
+	luck   *rand.Rand // spreads what would go again at once
 	pos    ledger.Position
 	gen    *ledger.Genesis
 	isNew  bool // the genesis record is not written yet
@@ -149,13 +151,15 @@ func (b *inbox) take() ([]*kgo.Record, []command) {
 }
 
 func newActor(opt *Options, p int32, t *ledger.TakenOver, failed func(error)) *actor {
-	return newActorIn(t.Writer, time.Now, opt, p, t, failed)
+	a := newActorIn(t.Writer, time.Now, opt, p, t, failed)
+	a.luck = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
+	return a
 }
 
-// newActorIn makes an actor that writes to w and reads the machine's clock by machine: a Model has its own.
+// newActorIn makes an actor that writes to w and reads the machine's clock by machine: a Model has its own. Its luck is always the same.
 func newActorIn(w books, machine func() time.Time, opt *Options, p int32, t *ledger.TakenOver, failed func(error)) *actor {
 	now := machine()
-	a := &actor{opt: opt, p: p, log: opt.Log.With(zap.Int32("partition", p)), w: w, clock: newClock(machine, t.Broker, t.Local, t.State.Clock()), pos: t.State.Position,
+	a := &actor{opt: opt, p: p, log: opt.Log.With(zap.Int32("partition", p)), w: w, clock: newClock(machine, t.Broker, t.Local, t.State.Clock()), luck: rand.New(rand.NewPCG(uint64(p), 0)), pos: t.State.Position,
 		gen: t.State.Genesis, isNew: t.New, timers: newTimers(), accounts: map[string]*account{}, items: map[string]*item{}, calls: map[string]*call{},
 		kept: map[string]*ledger.Attempt{}, seen: map[string]time.Time{}, taken: t.State.Taken, pauses: t.State.Pauses, kills: t.State.Kills, extends: t.State.Extends, stray: map[string]*item{}, counts: map[string]bool{}, onceEnds: newTimers(), maxOnce: maxOnce,
 		inbox: inbox{wake: make(chan struct{}, 1)}, edits: edits{jobs: map[string]*recheck{}}, results: make(chan result, 8192), quit: make(chan struct{}), done: make(chan struct{}), failed: failed,

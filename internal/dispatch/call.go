@@ -453,28 +453,41 @@ func (a *actor) works(l *lane) {
 }
 
 // later obeys a refusal for now. On a scarce lane it means that somebody else uses our quota: our books said it was free
-// (design.md 3, Quota). The hour counts as full, and after a second refusal the day too.
+// (design.md 3, Quota). The hour counts as full, and after a second refusal in a row the day too.
 func (a *actor) later(l *lane, o Outcome) {
 	now := a.clock.now()
 	a.answered(l)
 	if !l.scarce() || o.Wait > 0 {
-		l.notBefore = now.Add(cmp.Or(o.Wait, l.Window))
+		l.notBefore = now.Add(a.pauseFor(l, o.Wait))
 		if o.Wait >= longWait {
 			a.log.Error("the vendor's quota is used up: the lane waits", laneField(l.full()), zap.Duration("for", o.Wait), detailField(o.Detail))
 			a.dayUsed(l, now, o.Detail)
 		}
 		return
 	}
-	l.unclear++
+	l.taken++
 	a.log.Error("the vendor says that the quota is used, our ledger says that it is free: somebody else uses this App Key", laneField(l.full()), detailField(o.Detail))
-	for i, u := range a.used(l, now) {
-		if i > 0 && l.unclear < 2 {
+	for i := range l.Limits {
+		if i > 0 && l.taken < 2 {
 			break
 		}
+		u := a.used(l, now)[i] // what was booked for the hour is of the day as well
 		for n := u.Limit.N - u.Used; n > 0; n-- {
 			a.external(l, now, 1, o.Detail)
 		}
 	}
+}
+
+// pauseFor is how long a lane waits after a refusal for now: as long as the vendor asks for, or the lane's window, but not less than the
+// vendor's second. A short pause is longer by a random part: whoever else uses the App Key was refused at the same moment, and would come
+// again with us.
+func (a *actor) pauseFor(l *lane, asked time.Duration) time.Duration {
+	least := min(l.Window, second)
+	pause := max(cmp.Or(asked, l.Window), least)
+	if pause < longWait {
+		pause += time.Duration(a.luck.Int64N(int64(least)/4 + 1))
+	}
+	return pause
 }
 
 // longWait is a refusal that an operator should hear of: a day's quota, not a minute's.
@@ -535,6 +548,7 @@ func (a *actor) probed(l *lane, o Outcome) {
 
 // reopen opens a lane for one call, which finds out more than a probe can.
 func (a *actor) reopen(l *lane) {
+	taken := l.taken // a probe says nothing of a scarce quota
 	a.open(l)
-	l.backoff = 250 * time.Millisecond
+	l.taken, l.backoff = taken, 250*time.Millisecond
 }

@@ -192,6 +192,7 @@ type lane struct {
 	probing   bool
 	trial     bool   // after a probe: one call may pass
 	unclear   int    // ambiguous outcomes in a row
+	taken     int    // refusals in a row for a quota that our ledger said was free
 	notSent   int    // calls in a row that did not leave
 	refusals  int    // requests of different events that the vendor refused in a row
 	refused   string // the event of the last of them
@@ -401,7 +402,7 @@ func (a *actor) tryNow(scope string) (lanes []string) {
 
 // open lets a lane send again.
 func (a *actor) open(l *lane) {
-	l.unclear, l.backoff, l.trial = 0, 0, false
+	l.unclear, l.taken, l.backoff, l.trial = 0, 0, 0, false
 	a.answered(l)
 	if l.closed == nil {
 		return

@@ -1,12 +1,14 @@
 package dispatch
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/quota"
 )
 
 // told gives a command as the control topic has it.
@@ -202,16 +204,73 @@ func TestARecallThatItsOwnerDidNotSurviveIsUnknown(t *testing.T) {
 func TestChargesAreToldBySource(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
-	a := b.byHand(func(ac *Account, _ *Options) { ac.Lanes["broadcast"].Limits[0].N = 4 })
+	a := b.byHand(hourAndDay)
 	b.broadcasted(a, "e1", Outcome{Class: ClassOK})
 	b.broadcasted(a, "e2", Outcome{Class: ClassUnknown})
 	b.broadcasted(a, "e3", Outcome{Class: ClassRetryLater, Code: 1008})
 	b.commit(a)
-	got := map[string]float64{}
-	for _, s := range chargeSources {
-		got[s] = gaugeOf(t, a.opt.Metrics.quotaUsed.WithLabelValues("main/broadcast", a.accounts["stub:k"].lanes["broadcast"].Limits[0].String(), s))
+	for _, limit := range a.accounts["stub:k"].lanes["broadcast"].Limits { // the day has 12, and only the hour's 4 are booked
+		got := map[string]float64{}
+		for _, s := range chargeSources {
+			got[s] = gaugeOf(t, a.opt.Metrics.quotaUsed.WithLabelValues("main/broadcast", limit.String(), s))
+		}
+		if got["own"] != 2 || got["unknown"] != 1 || got["external"] != 1 {
+			t.Errorf("%s: used %v, want 2 own (one of them refused), 1 unknown, 1 external", limit, got)
+		}
 	}
-	if got["own"] != 2 || got["unknown"] != 1 || got["external"] != 1 {
-		t.Errorf("used %v, want 2 own (one of them refused), 1 unknown, 1 external", got)
+}
+
+// hourAndDay gives the broadcast lane 4 slots an hour and 12 a day.
+func hourAndDay(ac *Account, _ *Options) {
+	l := ac.Lanes["broadcast"]
+	l.Limits = []quota.Limit{{N: 4, Window: time.Hour}, {N: 12, Window: 24 * time.Hour}}
+	ac.Lanes["broadcast"] = l
+}
+
+// docs/vendor.md: 1008 on a scarce lane books the hour, and the second in a row the day too. An ambiguous outcome is no 1008, nor a
+// 1008 an ambiguous outcome: it brings the breaker no nearer.
+func TestTheSecondRefusalInARowBooksTheDay(t *testing.T) {
+	t.Parallel()
+	ok, unknown, often := Outcome{Class: ClassOK}, Outcome{Class: ClassUnknown}, Outcome{Class: ClassRetryLater, Code: 1008}
+	for name, tc := range map[string]struct {
+		outcomes []Outcome // two hours apart
+		day      int       // of its 12 slots, those booked
+		unclear  int
+	}{
+		"the first":                      {[]Outcome{often}, 4, 0},
+		"the second":                     {[]Outcome{often, often}, 12, 0},
+		"the first after an unknown":     {[]Outcome{unknown, often}, 5, 1},
+		"the first after two":            {[]Outcome{unknown, unknown, often}, 6, 2},
+		"after a success the first":      {[]Outcome{often, ok, often}, 9, 0},
+		"two and an unknown":             {[]Outcome{often, unknown, often}, 12, 1},
+		"after the breaker the first":    {[]Outcome{unknown, unknown, unknown, often}, 7, 2},
+		"across the breaker the second":  {[]Outcome{often, unknown, unknown, unknown, often}, 12, 2},
+		"an unknown after the day's end": {[]Outcome{often, often, unknown}, 13, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			a := b.byHand(hourAndDay)
+			l := a.accounts["stub:k"].lanes["broadcast"]
+			for i, o := range tc.outcomes {
+				if l.closed != nil {
+					b.retry(a, l)
+				}
+				for _, at := range a.kept {
+					at.At, at.NotAfter, at.Until = at.At.Add(-2*time.Hour), at.NotAfter.Add(-2*time.Hour), at.Until.Add(-2*time.Hour)
+				}
+				if used := a.used(l, a.clock.now()); used[1].Used == 12 {
+					l.Limits[1].N++ // the day has room again
+				}
+				b.broadcasted(a, fmt.Sprint("e", i), o)
+			}
+			used := a.used(l, a.clock.now())
+			if used[1].Used != tc.day || l.unclear != tc.unclear || l.closed != nil {
+				t.Errorf("%d slots of the day are booked, %d unclear in a row, lane %+v; want %d, %d, open", used[1].Used, l.unclear, l.closed, tc.day, tc.unclear)
+			}
+			if last := tc.outcomes[len(tc.outcomes)-1]; last.Class == ClassRetryLater && used[0].Used < 4 {
+				t.Errorf("%d slots of the hour are booked, want all 4", used[0].Used)
+			}
+		})
 	}
 }

@@ -192,6 +192,40 @@ func TestReadsThatAreRefusedAreSplitAndDoubtedToo(t *testing.T) {
 	}
 }
 
+// rongcloud.md 3: after 1008 a lane that is limited per second waits a second or more, and not always equally long.
+func TestARefusalForNowIsWaitedOutWithAJitter(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(func(ac *Account, _ *Options) {
+		pol := ac.Lanes["user"]
+		pol.Rate, pol.Window, pol.Limits = 100, 0, nil
+		ac.Lanes["user"] = pol
+	})
+	at := a.clock.machine()
+	a.clock.machine = func() time.Time { return at }
+	l := a.accounts["stub:k"].lanes["user"]
+	for asked, least := range map[time.Duration]time.Duration{0: second, 300 * time.Millisecond: second, time.Second: second, 5 * time.Second: 5 * time.Second} {
+		waits := map[time.Duration]bool{}
+		for range 20 {
+			a.later(l, Outcome{Class: ClassRetryLater, Code: 1008, Wait: asked})
+			wait := l.notBefore.Sub(a.clock.now())
+			if wait < time.Second || wait < least || wait > least+second/4 {
+				t.Errorf("asked for %s it waits %s, want %s to %s", asked, wait, least, least+second/4)
+			}
+			if ok, until := a.ready(l, a.clock.now()); ok || !until.Equal(l.notBefore) {
+				t.Errorf("ready is %t until %s, want %s", ok, until, l.notBefore)
+			}
+			waits[wait] = true
+		}
+		if len(waits) < 10 {
+			t.Errorf("asked for %s: %d different waits of 20", asked, len(waits))
+		}
+	}
+	if a.later(l, Outcome{Class: ClassRetryLater, Wait: time.Hour}); l.notBefore.Sub(a.clock.now()) != time.Hour {
+		t.Errorf("asked for an hour it waits %s", l.notBefore.Sub(a.clock.now()))
+	}
+}
+
 // design.md 3.12: three unclear outcomes in a row close the lane; a read-only call probes; one call may pass; the pause doubles.
 func TestTheBreaker(t *testing.T) {
 	t.Parallel()

@@ -1,11 +1,15 @@
 package rongcloud
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
 	"net"
+	"net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -98,6 +102,54 @@ func TestFailOver(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The try at the backup is signed for itself: one with the primary's nonce and time would be taken for a replay.
+func TestFailOverSignsAfresh(t *testing.T) {
+	primary, backup := newVendor(t, nil, say("200 OK", ok200)), newVendor(t, nil, say("200 OK", ok200))
+	var kept bytes.Buffer // what would have gone to the primary
+	clock := time.UnixMilli(1767225600000)
+	c := newClient(t, Options{Hosts: []string{primary.url(), backup.url()},
+		Now: func() time.Time { clock = clock.Add(time.Millisecond); return clock },
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			nc, err := new(net.Dialer).DialContext(ctx, network, addr)
+			if err == nil && addr == primary.ln.Addr().String() {
+				nc = stuck{nc, &kept}
+			}
+			return nc, err
+		}})
+	if _, err := call(t, c, scarce, 20*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	first, err := http.ReadRequest(bufio.NewReader(&kept))
+	if err != nil {
+		t.Fatalf("the try at the primary: %v", err)
+	}
+	got := backup.requests()
+	if len(got) != 1 || len(primary.requests()) != 0 {
+		t.Fatalf("%d requests at the backup, %d at the primary; want 1, 0", len(got), len(primary.requests()))
+	}
+	for _, name := range []string{"Nonce", "Timestamp", "Signature", "X-Request-ID"} {
+		if a, b := first.Header.Get(name), got[0].header.Get(name); a == "" || b == "" || a == b {
+			t.Errorf("%s is %q in the first try and %q in the second", name, a, b)
+		}
+	}
+	for i, h := range []http.Header{first.Header, got[0].header} {
+		if want := signature("sandbox-secret-01", h.Get("Nonce"), h.Get("Timestamp")); h.Get("Signature") != want {
+			t.Errorf("try %d is signed %s, want %s", i+1, h.Get("Signature"), want)
+		}
+	}
+}
+
+// stuck is a connection that no byte leaves; it keeps what was to be written.
+type stuck struct {
+	net.Conn
+	kept *bytes.Buffer
+}
+
+func (s stuck) Write(b []byte) (int, error) {
+	s.kept.Write(b)
+	return 0, errors.New("stuck")
 }
 
 func TestBothHostsRefuse(t *testing.T) {
