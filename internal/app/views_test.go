@@ -51,3 +51,57 @@ func TestLanesWithSlotsOfBothVendors(t *testing.T) {
 		}
 	}
 }
+
+// A broadcast with a message and one without take from one budget, or, as the settings say, each from its own (settings.md,
+// quota.broadcast.shared). What a message used under the other reading goes on to count in both.
+func TestBroadcastsWithAMessageHaveSlotsOfTheirOwnIfNotShared(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	account := func(shared bool) settings.Account {
+		return settings.Account{Name: "main", Vendor: "rongcloud", AppKey: "k", Timeout: 6 * time.Second, Broadcast: true,
+			Quota: settings.Quota{Hour: 2, Day: 3, DayZones: []*time.Location{time.UTC}, Shared: shared}}
+	}
+	// sent is a broadcast to everyone, by the lane it takes under these settings.
+	sent := func(id string, shared, message bool) *ledger.Attempt {
+		ac := account(shared)
+		in := &intent.Intent{Action: intent.Broadcast, Audience: &intent.Audience{Everyone: true}, Content: &intent.Content{}}
+		if message {
+			in.Content.Message = &intent.Message{Type: "RC:TxtMsg"}
+		}
+		route, err := newVendor(&ac).Route(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := now.Add(-30 * time.Minute)
+		return &ledger.Attempt{ID: id, Account: "rongcloud:k", Lane: route.Lane, Endpoint: route.Endpoint, State: ledger.OK, At: at, Until: at, Weight: 1}
+	}
+	for _, c := range []struct {
+		name   string
+		shared bool // now
+		sent   []*ledger.Attempt
+		want   map[string]int // used of the hour
+	}{
+		{"shared", true, []*ledger.Attempt{sent("a", true, false), sent("b", true, true)}, map[string]int{"main/broadcast": 2, "main/recall": 0}},
+		{"each its own", false, []*ledger.Attempt{sent("a", false, false), sent("b", false, true)},
+			map[string]int{"main/broadcast": 1, "main/broadcast-message": 1, "main/recall": 0}},
+		{"no longer shared", false, []*ledger.Attempt{sent("a", true, false), sent("b", true, true)},
+			map[string]int{"main/broadcast": 2, "main/broadcast-message": 1, "main/recall": 0}},
+		{"shared again", true, []*ledger.Attempt{sent("a", false, false), sent("b", false, true)}, map[string]int{"main/broadcast": 2, "main/recall": 0}},
+	} {
+		st := ledger.NewState()
+		for _, at := range c.sent {
+			st.Attempts[at.ID] = at
+		}
+		s := &settings.Settings{Zone: time.UTC, Accounts: []settings.Account{account(c.shared)}}
+		got := map[string]int{}
+		for _, l := range QuotaOf(s, nil, map[int32]*ledger.State{0: st}, now).Accounts[0].Lanes {
+			got[l.Lane] = l.Windows[0].Used
+			if free := !l.Next.After(now); free != (l.Windows[0].Used < 2) {
+				t.Errorf("%s: %s with %d of 2 used is free at %s", c.name, l.Lane, l.Windows[0].Used, l.Next)
+			}
+		}
+		if d := cmp.Diff(c.want, got); d != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, d)
+		}
+	}
+}

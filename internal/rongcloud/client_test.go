@@ -10,6 +10,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -386,10 +387,16 @@ func TestNewRefuses(t *testing.T) {
 }
 
 func TestDataCenters(t *testing.T) {
-	for _, name := range []string{"beijing", "singapore", "singapore-b", "north-america", "saudi-arabia"} {
-		hosts, err := DataCenter(name)
-		if err != nil || len(hosts) != 2 || !strings.HasPrefix(hosts[0], "https://api.") || !strings.HasPrefix(hosts[1], "https://api-b.") {
-			t.Errorf("%s: %v %v", name, hosts, err)
+	for _, c := range []struct{ name, primary, backup string }{
+		{"beijing", "https://api.rong-api.com", "https://api-b.rong-api.com"},
+		{"singapore", "https://api.sg-light-api.com", "https://api-b.sg-light-api.com"},
+		{"singapore-b", "https://api.sg-b-light-api.com", "https://api-b.sg-b-light-api.com"},
+		{"north-america", "https://api.us-light-api.com", "https://api-b.us-light-api.com"},
+		{"saudi-arabia", "https://api.sau-light-api.com", "https://api-b.sau-light-api.com"},
+	} {
+		hosts, err := DataCenter(c.name)
+		if err != nil || !slices.Equal(hosts, []string{c.primary, c.backup}) {
+			t.Errorf("%s: %v %v, want %s and %s", c.name, hosts, err, c.primary, c.backup)
 		}
 	}
 	if _, err := DataCenter("peking"); err == nil || !strings.Contains(err.Error(), "beijing, singapore, singapore-b, north-america, saudi-arabia") {

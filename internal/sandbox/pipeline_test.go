@@ -137,6 +137,40 @@ func TestRulesBeyondTheVendorCases(t *testing.T) {
 	}
 }
 
+// Without the broadcast service, each endpoint of it is refused for that, whatever is in the call; with it, an invalid body is.
+func TestAServiceIsLookedAtBeforeTheBody(t *testing.T) {
+	const recall = "/message/broadcast/recall.json"
+	for _, c := range []struct{ path, contentType, valid, invalid string }{
+		{pushPath, jsonType, pushBox, `{}`},
+		{pushPath, jsonType, pushBox, `{`},
+		{"/message/broadcast.json", formType, broadcastForm, form("fromUserId", "s")},
+		{"/message/online/broadcast.json", formType, broadcastForm, form("fromUserId", "s")},
+		{recall, formType, form("fromUserId", "s", "messageUID", "m", "sentTime", "1767225600000"), form("fromUserId", "s")},
+	} {
+		t.Run(c.path+" "+c.invalid, func(t *testing.T) {
+			t.Parallel()
+			b := start(t, Options{FixedClock: true})
+			for _, step := range []struct {
+				on   string
+				body string
+				http int
+				code int
+			}{
+				{"false", c.valid, 430, 1009},
+				{"false", c.invalid, 430, 1009},
+				{"true", c.invalid, 400, 1002},
+				{"true", c.valid, 200, 200},
+			} {
+				b.AdvanceClock(dayMS) // the slots of another day
+				mustStatus(t, "services", b.control("POST", b.Ready().Control+"/services", `{"broadcast":`+step.on+`}`, nil), 200)
+				if status, code := b.post(c.path, c.contentType, step.body); status != step.http || code != step.code {
+					t.Errorf("broadcast %s, body %q: %d/%d, want %d/%d", step.on, step.body, status, code, step.http, step.code)
+				}
+			}
+		})
+	}
+}
+
 func TestHeadersAndMethods(t *testing.T) {
 	cases := []struct {
 		name         string

@@ -281,3 +281,32 @@ func TestOptionalChecks(t *testing.T) {
 		t.Errorf("skew of 1001 ms at skew_ms 1000: %d, want 401", status)
 	}
 }
+
+// Tags are written and read at 100 calls a second each, in a window that rolls.
+func TestTagCallsOfASecond(t *testing.T) {
+	for _, c := range []struct{ name, path, contentType, body string }{
+		{"set", setTag, jsonType, setTagBox},
+		{"get", "/user/tags/get.json", formType, form("userIds", "u-1")},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			b := start(t, Options{FixedClock: true})
+			for i := range 100 {
+				if status, code := b.post(c.path, c.contentType, c.body); code != 200 {
+					t.Fatalf("call %d of a second: %d/%d, want 200", i+1, status, code)
+				}
+			}
+			if status, code := b.post(c.path, c.contentType, c.body); status != 429 || code != 1008 {
+				t.Errorf("call 101 of a second: %d/%d, want 429/1008", status, code)
+			}
+			b.AdvanceClock(999)
+			if _, code := b.post(c.path, c.contentType, c.body); code != 1008 {
+				t.Errorf("a millisecond before the second is over: %d, want 1008", code)
+			}
+			b.AdvanceClock(1)
+			if status, code := b.post(c.path, c.contentType, c.body); status != 200 || code != 200 {
+				t.Errorf("when the second is over: %d/%d, want 200", status, code)
+			}
+		})
+	}
+}
