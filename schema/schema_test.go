@@ -16,8 +16,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/rules"
+	"github.com/notifier/notifier/internal/ruletest"
 	"github.com/notifier/notifier/internal/settings"
 )
 
@@ -77,9 +79,9 @@ events:
   profile.changed:
     title: 用户资料变更
     topic: user-profiles
-    kind: profile
-    update: patch
-    id: event_id
+    kind: profile                # profile (keeps the user table) | business (default)
+    update: patch                # profile only: snapshot (absent = gone) | patch (absent = unchanged)
+    id: event_id                 # gjson paths into the record's JSON; ` + "`" + `key` + "`" + ` and ` + "`" + `header.NAME` + "`" + ` are readable beside them
     time: ts
     user: user_id
     fields:
@@ -87,22 +89,26 @@ events:
       level:    {path: profile.vip_level, values: [normal, vip, svip], alias: 等级}
       blocked:  {path: profile.blocked, type: bool}
       push_ok:  {path: profile.push_ok, type: bool}
+    sample: samples/profile.changed.json
+
   order.paid:
     title: 订单已支付
-    topic: shop.orders
-    match: {type: order.paid}
-    format: json
+    topic: shop.orders           # one or a list; several events may share a topic
+    match: {type: order.paid}    # path: value or list of values, all must hold; absent = every record
+    format: json                 # json (default) | cloudevents | debezium
     id: data.order_id
-    time: data.paid_at
+    time: data.paid_at           # RFC 3339, or unix s/ms/µs by size; else {path: ..., format: "2006-01-02 15:04:05", zone: Asia/Shanghai}
     user: data.user_id
-    personal: [nickname]
+    personal: [nickname]         # masked in logs and listings
     fields:
-      order_id: data.order_id
+      order_id: data.order_id    # short form: a string field
       amount:   {path: data.amount_fen, type: number, scale: 0.01, title: 金额（元）, alias: 金额}
       city:     {path: data.receiver.city, alias: 城市}
       level:    {path: data.user.level, values: [normal, vip, svip], default: normal, alias: 等级}
       nickname: {path: data.user.nickname, default: ""}
       items:    {path: "data.items.#.name", type: list}
+    sample: samples/order.paid.json
+
   sale.opened:
     title: 闪购开场
     topic: shop.sales
@@ -112,18 +118,15 @@ events:
       city:    {path: city, alias: 城市}
       product: product.name
       stock:   {path: stock, type: number, alias: 库存}
+    sample: samples/sale.opened.json
+
   notice.published:
     title: 公告发布
     topic: ops.notices
     id: notice_id
     time: at
     fields: {severity: {path: severity, values: [normal, urgent]}, title: title, text: text}
-  late.event:
-    topic: [a, b]
-    id: id
-    time: {path: at, format: "2006-01-02 15:04:05", zone: Asia/Shanghai}
-    user: key
-    match: {type: [x, y]}
+    sample: samples/notice.published.json
 `
 
 const formatRules = `version: 1
@@ -136,6 +139,7 @@ rules:
     tests:
       - {name: 搬到北京, event: {city: 北京}, expect: {tags: [city_北京]}}
       - {name: 只有等级, event: {level: vip}, expect: {tags: []}}
+
   - name: level-up
     title: 升级即时通知
     event: profile.changed
@@ -147,6 +151,7 @@ rules:
     tests:
       - {name: 由普通升 VIP, profile: {level: normal}, event: {level: vip}, expect: {push: {title: "恭喜升级"}}}
       - {name: 只改了城市, profile: {level: vip}, event: {city: 上海, level: vip}, expect: no match}
+
   - name: vip-beijing-thanks
     title: 北京 VIP 大额支付感谢
     event: order.paid
@@ -175,6 +180,7 @@ rules:
         profile: {push_ok: true}
         now: 2026-11-21T23:30:00+08:00
         expect: {held: quiet, leaves_at: 2026-11-22T08:00:00+08:00}
+
   - name: flash-sale-by-city
     title: 同城闪购
     event: sale.opened
@@ -191,6 +197,7 @@ rules:
     tests:
       - {name: 开场, event: {city: 北京, product: 耳机, stock: 200}, after: 11m, expect: {broadcast: {title: "北京闪购开始"}}}
       - {name: 库存不够, event: {city: 北京, product: 耳机, stock: 100}, expect: no match, why: stock > 100}
+
   - name: service-notice
     title: 全量公告
     event: notice.published
@@ -209,10 +216,21 @@ rules:
       - {name: 普通, event: {severity: normal, title: 上新, text: 新品}, expect: no match}
 `
 
+// moreForms are the forms of the catalogue that the format only tells of.
+const moreForms = `version: 1
+events:
+  late.event:
+    topic: [a, b]
+    id: id
+    time: {path: at, format: "2006-01-02 15:04:05", zone: Asia/Shanghai}
+    user: key
+    match: {type: [x, y]}
+`
+
 // good are all files of the repository that load, and the YAML of the documents.
 func good(t *testing.T) map[string][]byte {
 	t.Helper()
-	out := map[string][]byte{"the format's catalogue": []byte(formatCatalogue), "the format's rules": []byte(formatRules)}
+	out := map[string][]byte{"the format's catalogue": []byte(formatCatalogue), "the format's rules": []byte(formatRules), "more forms of a catalogue": []byte(moreForms)}
 	for _, pattern := range []string{"rules/*.yaml", "docs/first/rules/*.yaml", "docs/first/*.yaml", "docs/cookbook/*.yaml", "docs/cookbook/rules/*.yaml", "notifier.example.yaml", "test/*/rules/*.yaml", "internal/rules/testdata/events.yaml"} {
 		files, err := filepath.Glob(root + pattern)
 		if err != nil || len(files) == 0 {
@@ -553,11 +571,33 @@ func TestTheSchemaOfAllKindsTakesEachOfThem(t *testing.T) {
 	}
 }
 
-// The format's own examples load: the schema must not be held to something else.
-func TestTheFormatsExamplesLoad(t *testing.T) {
-	known := rules.Options{AnyAccount: true}
-	set, list := rules.LoadFiles([]rules.File{{Name: "events.yaml", Data: []byte(formatCatalogue)}, {Name: "rules.yaml", Data: []byte(formatRules)}}, known)
+// The format's own examples load without a finding and pass their own tests, with the samples that the program comes with: the schema must
+// not be held to something else.
+func TestTheFormatsExamplesLoadAndPass(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(filepath.Join(dir, "samples"), os.DirFS(root+"rules/samples")); err != nil {
+		t.Fatal(err)
+	}
+	for name, src := range map[string]string{"events.yaml": formatCatalogue, "rules.yaml": formatRules} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(src), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set, list := rules.Load([]string{dir}, app.AnyRuleOptions())
+	for i := range list {
+		t.Errorf("%s %s:%d: %s", list[i].Code, filepath.Base(list[i].File), list[i].Line, list[i].Message.EN)
+	}
 	if set == nil || len(set.Rules) != 5 {
-		t.Fatal(list)
+		t.Fatal("not the five rules")
+	}
+	b := app.AnyBench(set, nil)
+	rep := ruletest.Run(ruletest.Options{Set: set, Stage: b.Options, Identities: b.Identities, Request: b.Request, Snapshots: &ruletest.Snapshots{}})
+	for _, r := range rep.Results {
+		if !r.OK {
+			t.Errorf("%s/%s, %s:%d: %v", r.Rule, r.Name, filepath.Base(r.File), r.Line, r.Diffs)
+		}
+	}
+	if n := strings.Count(formatRules, "expect: "); len(rep.Results) != n || n != 11 {
+		t.Errorf("%d tests ran, the examples have %d", len(rep.Results), n)
 	}
 }

@@ -167,7 +167,9 @@ func newResolveCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "resolve ID --as sent|not-sent --why TEXT",
 		Short: "say what happened to a call without outcome; its charge stays",
-		Args:  cobra.ExactArgs(1),
+		Example: `  notifier attempts resolve K3F7QA-0-91 --as sent --why "the vendor's console shows it"
+  notifier attempts resolve K3F7QA-0-91 --as not-sent --why "the vendor's console does not show it"`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if as != "sent" && as != "not-sent" {
 				return &exitError{exitUsage, errors.New("--as must be sent or not-sent: look at the vendor's console, then say which")}

@@ -51,6 +51,15 @@ func completions(root *cobra.Command) {
 	if c, _, err := root.Find([]string{"completion"}); err == nil && c != root { // a shell it does not know is wrong use, not a page of help
 		c.Args = cobra.NoArgs
 		c.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		c.Example = "  notifier completion bash > /etc/bash_completion.d/notifier\n  source <(notifier completion zsh)"
+		for _, shell := range c.Commands() {
+			shell.Example = map[string]string{
+				"bash":       "  notifier completion bash > /etc/bash_completion.d/notifier",
+				"zsh":        "  source <(notifier completion zsh)",
+				"fish":       "  notifier completion fish > ~/.config/fish/completions/notifier.fish",
+				"powershell": "  notifier completion powershell | Out-String | Invoke-Expression",
+			}[shell.Name()]
+		}
 	}
 	for name, f := range map[string]cobra.CompletionFunc{
 		"pause": completeScope, "resume": completeScope, "kill": completeRules, "revive": completeRules,

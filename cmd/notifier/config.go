@@ -9,6 +9,8 @@ import (
 
 func newConfigCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "config", Short: "the settings: check, show with the origin of each value", Args: cobra.NoArgs,
+		Example: `  notifier config check -c notifier.yaml
+  notifier config show -c notifier.yaml`,
 		RunE: wantsSub}
 	cmd.AddCommand(
 		&cobra.Command{Use: "check", Short: "find every error in the settings", Args: cobra.NoArgs, Example: `  notifier config check -c notifier.yaml`,

@@ -20,7 +20,7 @@ import (
 )
 
 func newNewCmd() *cobra.Command {
-	cmd := &cobra.Command{Use: "new", Short: "write a new rule", Args: cobra.NoArgs, RunE: wantsSub}
+	cmd := &cobra.Command{Use: "new", Short: "write a new rule", Args: cobra.NoArgs, Example: "  notifier new rule", RunE: wantsSub}
 	cmd.AddCommand(newNewRuleCmd())
 	return cmd
 }

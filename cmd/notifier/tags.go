@@ -15,6 +15,8 @@ import (
 
 func newTagsCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "tags", Short: "the vendor's tags against ours: verify, resync", Args: cobra.NoArgs,
+		Example: `  notifier tags verify --user u-77
+  notifier tags resync --why "the vendor restored a backup"`,
 		RunE: wantsSub}
 	cmd.AddCommand(newVerifyCmd(), newResyncCmd())
 	return cmd

@@ -24,7 +24,13 @@ func TestHelpBeginsWithExamples(t *testing.T) {
 	root := newRootCmd(&started)
 	n := 0
 	walk(root, func(cmd *cobra.Command) {
-		if cmd.Example == "" || cmd.Hidden {
+		if cmd.Hidden {
+			return
+		}
+		if cmd.Example == "" {
+			if cmd.Runnable() {
+				t.Errorf("%s runs and has no example", cmd.CommandPath())
+			}
 			return
 		}
 		n++

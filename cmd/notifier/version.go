@@ -10,9 +10,10 @@ import (
 
 func newVersionCmd() *cobra.Command {
 	return &cobra.Command{
-		Use:   "version",
-		Short: "version, revision and Go version",
-		Args:  cobra.NoArgs,
+		Use:     "version",
+		Short:   "version, revision and Go version",
+		Example: "  notifier version | cut -d ' ' -f 2",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			v, revision, gov := app.BuildInfo()
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "notifier %s (%s, %s)\n", v, revision, gov)
