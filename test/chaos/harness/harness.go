@@ -25,7 +25,7 @@ type Options struct {
 	Old     *Release      // an upgrade from it and back, with two daemons; nil: one daemon with an embedded broker
 	Dir     string        // for settings, logs, data and journals: one folder a round
 	Keep    bool          // leave the folders of good rounds as well
-	Drain   time.Duration // how long a round may take to come to rest
+	Drain   time.Duration // how long what is left of a round may say nothing new
 	Say     io.Writer     // progress and reports
 }
 

@@ -484,24 +484,6 @@ func (r *round) awaitReady(ctx context.Context, i int) error {
 	return nil
 }
 
-// patience ends when what is left has said nothing new for the longest time. Calls that are made again and again say the same in turns, and
-// bring nobody nearer to rest.
-type patience struct {
-	most  time.Duration
-	said  map[string]bool
-	since time.Time
-}
-
-func (p *patience) over(left string, now time.Time) bool {
-	if p.said == nil {
-		p.said = map[string]bool{}
-	}
-	if !p.said[left] {
-		p.said[left], p.since = true, now
-	}
-	return now.Sub(p.since) > p.most
-}
-
 // drain waits until stage 1 has read everything and only broadcasts without a slot are pending, and reads it all. A backlog of long outages
 // takes its time at the vendor's rate; one that does not become smaller for as long as Options.Drain is judged as it is.
 func (r *round) drain(ctx context.Context) (in audit.Input, err error) {
@@ -510,7 +492,7 @@ func (r *round) drain(ctx context.Context) (in audit.Input, err error) {
 		return in, err
 	}
 	defer reader.Close()
-	p := patience{most: r.opt.Drain}
+	p := rig.Patience{Most: r.opt.Drain}
 	for {
 		var left string
 		if in, left, err = r.look(ctx, reader); err != nil {
@@ -519,7 +501,7 @@ func (r *round) drain(ctx context.Context) (in audit.Input, err error) {
 		if left == "" {
 			break
 		}
-		if p.over(left, time.Now()) {
+		if p.Over(left, time.Now()) {
 			r.problem("not drained: %s", left)
 			break
 		}

@@ -1,7 +1,6 @@
 package kills
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -43,24 +42,5 @@ func TestARunThatProvesTooLittleIsNamed(t *testing.T) {
 		if why := r.Vacuous(); !strings.Contains(why, want) {
 			t.Errorf("got %q, want %q", why, want)
 		}
-	}
-}
-
-// A backlog that shrinks has all the time it needs, a daemon that tries the same for ever has not.
-func TestADrainThatTurnsInACircleIsOver(t *testing.T) {
-	p, now := patience{most: time.Minute}, time.Now()
-	for n := 100; n > 0; n-- {
-		if now = now.Add(50 * time.Second); p.over(fmt.Sprint(n, " intents without fate"), now) {
-			t.Fatalf("over with %d intents left", n)
-		}
-	}
-	for range 3 {
-		for _, left := range []string{"1 intents without fate, 1 open attempts", "1 intents without fate, 0 open attempts"} {
-			now = now.Add(20 * time.Second)
-			p.over(left, now)
-		}
-	}
-	if !p.over("1 intents without fate, 1 open attempts", now.Add(time.Second)) {
-		t.Error("it turns in a circle for two minutes and is not over")
 	}
 }
