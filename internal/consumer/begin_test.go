@@ -149,6 +149,19 @@ func TestWhatIsProducedOnceItHasBegunIsRead(t *testing.T) {
 		opt.Rules = func() Rules { return stubRules{topics} }
 		return opt
 	}
+	reloadable := func(b *bundle) (reload func()) { // runs a stage of "events"; reload brings "more"
+		var topics atomic.Value
+		topics.Store([]string{"events"})
+		opt := latest(b)
+		opt.Rules = func() Rules { return stubRules{topics.Load().([]string)} }
+		c := New(opt)
+		b.run(c)
+		b.joined()
+		return func() {
+			topics.Store([]string{"events", "more"})
+			c.RulesChanged()
+		}
+	}
 	t.Run("a new group", func(t *testing.T) {
 		t.Parallel()
 		b := setup(t)
@@ -197,13 +210,7 @@ func TestWhatIsProducedOnceItHasBegunIsRead(t *testing.T) {
 		b.genesis()
 		b.make("more")
 		b.produceTo("more", "before")
-		var topics atomic.Value
-		topics.Store([]string{"events"})
-		opt := latest(b)
-		opt.Rules = func() Rules { return stubRules{topics.Load().([]string)} }
-		c := New(opt)
-		b.run(c)
-		b.joined()
+		reload := reloadable(b)
 		var asked, goOn atomic.Bool
 		b.kc.ControlKey(int16(kmsg.JoinGroup), func(req kmsg.Request) (kmsg.Response, error, bool) {
 			if b.kc.KeepControl(); goOn.Load() {
@@ -214,8 +221,7 @@ func TestWhatIsProducedOnceItHasBegunIsRead(t *testing.T) {
 			res.ErrorCode = kerr.CoordinatorLoadInProgress.Code
 			return res, nil, true
 		})
-		topics.Store([]string{"events", "more"})
-		c.RulesChanged()
+		reload()
 		b.until("a member that asks for the topic", asked.Load)
 		b.produceTo("more", "after")
 		goOn.Store(true)
@@ -228,13 +234,8 @@ func TestWhatIsProducedOnceItHasBegunIsRead(t *testing.T) {
 		b := setup(t)
 		b.genesis()
 		b.make("more")
-		var topics atomic.Value
-		topics.Store([]string{"events"})
-		opt := latest(b)
-		opt.Rules = func() Rules { return stubRules{topics.Load().([]string)} }
-		c := New(opt)
-		b.run(c)
-		b.joined()
+		b.produceTo("more", "before")
+		reload := reloadable(b)
 		var failed, goOn atomic.Bool
 		b.kc.ControlKey(int16(kmsg.OffsetCommit), func(req kmsg.Request) (kmsg.Response, error, bool) {
 			if b.kc.KeepControl(); goOn.Load() {
@@ -254,8 +255,7 @@ func TestWhatIsProducedOnceItHasBegunIsRead(t *testing.T) {
 			}
 			return res, nil, true
 		})
-		topics.Store([]string{"events", "more"})
-		c.RulesChanged()
+		reload()
 		b.until("a commit that fails", failed.Load)
 		b.produceTo("more", "after")
 		goOn.Store(true)
