@@ -94,6 +94,9 @@ func newQuotaCmd() *cobra.Command {
 					}
 					fmt.Fprintf(out, "  waiting: %s\n", waitingWords(l, s.Zone))
 				}
+				for _, d := range a.Days {
+					fmt.Fprintf(out, "%s   %s %d/%d, users and calls   above it users are called in other ways\n", d.Name, windowWords(d.Window, time.Now()), d.Used, d.Limit)
+				}
 				sayRates(out, app.RatesOf(s, a.Account, lately))
 			}
 			return nil

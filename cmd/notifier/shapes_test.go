@@ -27,7 +27,7 @@ func TestTheShapesOfJSON(t *testing.T) {
 		Reserves: []app.QuotaReserve{{Rule: "notice", Slots: 1, Until: at.Add(2 * time.Hour), Left: 1}},
 		Shares:   []app.QuotaShare{{Rule: "sale", Used: 1, Slots: 1, Limit: "1 per day"}},
 		Forecast: app.Forecast{Today: 1, Later: 1, Expire: 1, Expires: at.Add(3 * time.Hour), More: 1},
-	}}}, {Account: "spare", Stopped: true, Lanes: []app.QuotaLane{}}}
+	}}, Days: []app.QuotaDay{{Name: "main/list", QuotaWindow: app.QuotaWindow{Window: "day Asia/Shanghai", Used: 51, Limit: 2000000}}}}, {Account: "spare", Stopped: true, Lanes: []app.QuotaLane{}}}
 
 	halts := map[int32]ledger.Halt{1: {V: 1, Partition: 1, Instance: "two", What: "the ledger was lost", At: at, ID: "h-1", Partitions: 2, IntentsID: "i", LedgerID: "l", End: 9}}
 	tags := app.TagChangeView{Account: "main", State: ledger.TagsApproval, At: at, ID: "8c1f02ab9d", Known: 90, Users: 40, Limit: 30, Turns: []ledger.TagTurn{{Tag: "city_北京", Gains: 4}, {Tag: "city_上海", Losses: 2}}, Others: 1, Parts: 4}

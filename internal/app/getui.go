@@ -333,6 +333,9 @@ const (
 	laneGetuiFastTag = "app-fast-tag"
 )
 
+// dayOfLists names what list pushes may use of a day (getui.md 9: list_message, list_cid and list_alias together).
+const dayOfLists = "list"
+
 // repeatWithin is how long after the first try a push may be made again under its request id: far below what the vendor can be expected to
 // remember ids for.
 const repeatWithin = 10 * time.Minute
@@ -359,7 +362,8 @@ func getuiLanes(ac *settings.Account) map[string]dispatch.Policy {
 	if ac.Identify == string(getui.ByCID) {
 		single, list = getui.SingleCID, getui.ListCID
 	}
-	forms := []dispatch.Form{{Endpoint: list.Name, Least: leastEqual, Most: mostEqual, Class: "marketing", Weight: max(1, rate/2)}}
+	forms := []dispatch.Form{{Endpoint: list.Name, Least: leastEqual, Most: mostEqual, Class: "marketing", Weight: max(1, rate/2),
+		Day: quota.Limit{N: cmp.Or(ac.Quota.Lists, 2_000_000), Day: true, Zone: getuiDay}, DayName: dayOfLists}}
 	if ac.Identify == string(getui.ByCID) {
 		forms = append(forms, dispatch.Form{Endpoint: getui.BatchCID.Name, Least: 2, Most: getui.MaxBatch, Mixed: true, Weight: max(1, rate/10), Tries: 3})
 	}

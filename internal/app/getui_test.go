@@ -450,12 +450,14 @@ func TestOutcomesOfGetui(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", tc.name, d)
 		}
 	}
-	status, answer = 403, `{"code":30009}`
 	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
 	defer cancel()
-	o := g.Send(ctx, &dispatch.Call{ID: "x-0-2", Endpoint: "/push/single/cid", Intents: []*intent.Intent{{ID: "i", Rule: "r", Target: "c", Content: &intent.Content{Title: "t", Body: "b"}}}})
-	if o.Class != dispatch.ClassRetryLater || o.Wait <= time.Minute || o.Wait > 24*time.Hour+time.Minute {
-		t.Errorf("a day's quota: %+v", o)
+	for code, endpoint := range map[int]string{30009: "/push/single/cid", 30008: "/push/list/cid"} {
+		status, answer = 403, fmt.Sprintf(`{"code":%d}`, code)
+		o := g.Send(ctx, &dispatch.Call{ID: "x-0-2", Endpoint: endpoint, Users: []string{"c"}, Intents: []*intent.Intent{{ID: "i", Rule: "r", Target: "c", Content: &intent.Content{Title: "t", Body: "b"}}}})
+		if o.Class != dispatch.ClassRetryLater || o.Wait <= time.Minute || o.Wait > 24*time.Hour+time.Minute || o.Alone != (code == 30008) { // of lists alone: other pushes go on
+			t.Errorf("a day's quota, %d: %+v", code, o)
+		}
 	}
 	for body, want := range map[string]dispatch.Class{`{"code":0,"data":{}}`: dispatch.ClassOK, `{"code":20001,"msg":"target user is invalid"}`: dispatch.ClassOK, `{"code":10002}`: dispatch.ClassConfig} {
 		status, answer = 200, body
@@ -493,6 +495,10 @@ func TestLanesOfGetui(t *testing.T) {
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: %v, want %v", by, got, want)
+		}
+		few := getuiLanes(&settings.Account{Identify: by, Quota: settings.Quota{Lists: 900}})["push"]
+		if p.Forms[0].Day.String() != "2000000 per day Asia/Shanghai" || few.Forms[0].Day.N != 900 || slices.ContainsFunc(p.Forms[1:], func(f dispatch.Form) bool { return f.Day.N > 0 }) {
+			t.Errorf("%s: %+v, %+v", by, p.Forms, few.Forms)
 		}
 	}
 }

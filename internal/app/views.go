@@ -30,6 +30,13 @@ type QuotaAccount struct {
 	Account string      `json:"account"`
 	Stopped bool        `json:"stopped,omitempty"` // its partition is, as QuotaOf cannot know: what is used is not known, whatever Lanes say
 	Lanes   []QuotaLane `json:"lanes"`
+	Days    []QuotaDay  `json:"days,omitempty"`
+}
+
+// QuotaDay is what one kind of call to users may use of a day. They go another way when it is used up, so nothing waits for it.
+type QuotaDay struct {
+	Name string `json:"name"` // account/list
+	QuotaWindow
 }
 
 // QuotaLane is one scarce lane.
@@ -74,6 +81,7 @@ func QuotaOf(s *settings.Settings, set *rules.Set, states map[int32]*ledger.Stat
 		lanes := lanesOf(ac)
 		qa := QuotaAccount{Account: ac.Name}
 		for _, name := range slices.Sorted(maps.Keys(lanes)) {
+			qa.Days = append(qa.Days, quotaDays(ac, lanes[name], states, now)...)
 			if pol := lanes[name]; len(pol.Limits) > 0 {
 				qa.Lanes = append(qa.Lanes, quotaLane(ac, name, pol, states, now, s.Zone))
 				qa.Lanes[len(qa.Lanes)-1].divide(s, set, ac, states, now)
@@ -82,6 +90,20 @@ func QuotaOf(s *settings.Settings, set *rules.Set, states map[int32]*ledger.Stat
 		v.Accounts = append(v.Accounts, qa)
 	}
 	return v
+}
+
+func quotaDays(ac *settings.Account, pol dispatch.Policy, states map[int32]*ledger.State, now time.Time) (out []QuotaDay) {
+	for _, f := range pol.Forms {
+		if f.Day.N == 0 {
+			continue
+		}
+		d := QuotaDay{Name: ac.Name + "/" + f.DayName, QuotaWindow: QuotaWindow{Window: windowName(f.Day), Limit: f.Day.N}}
+		for _, st := range states { // one of them holds the account
+			d.Used += f.DayUsed(st, Identity(ac), now)
+		}
+		out = append(out, d)
+	}
+	return out
 }
 
 func quotaOf(ac *settings.Account) rongQuota {

@@ -61,11 +61,13 @@ type Policy struct {
 // Form is one way to call for named users. A lane has several where a vendor's endpoints differ in how many users they take.
 type Form struct {
 	Endpoint    string
-	Least, Most int    // users of a call
-	Class       string // only for intents of this class; "": all
-	Mixed       bool   // the users' contents may differ; otherwise they are equal
-	Weight      int    // of a call in the lane's Rate; 0: its users
-	Tries       int    // as in Policy
+	Least, Most int         // users of a call
+	Class       string      // only for intents of this class; "": all
+	Mixed       bool        // the users' contents may differ; otherwise they are equal
+	Weight      int         // of a call in the lane's Rate; 0: its users
+	Tries       int         // as in Policy
+	Day         quota.Limit // users whom the vendor takes by calls of this form in a day, each call counting as one more; N 0: as many as come
+	DayName     string      // of Day in listings, metrics and the ledger: forms of an account with one name have one day
 }
 
 // Counted are attempts of a lane with an endpoint, "" being any.

@@ -10,8 +10,9 @@ import (
 
 // A push that a vendor drops when it comes a second time under the same request id may be made again after an ambiguous outcome: the same
 // members with the same contents, at most Tries times and Within a time of the first, far below what any vendor remembers ids for. Its
-// members stay in flight all the while, so no gate, expiry, kill or hand-over touches what may have been sent; the ambiguous attempt stays
-// in the ledger until the next one takes its place in the same transaction. Nothing else is ever made again (AT-MOST-ONCE).
+// members stay in flight all the while, so no gate or hand-over touches what may have been sent; the ambiguous attempt stays in the ledger until
+// the next one takes its place in the same transaction. A member that expires, or whose rule is paused or killed when it would be made again, is
+// UNKNOWN. Nothing else is ever made again (AT-MOST-ONCE).
 
 // tries is how often a call to an endpoint is made in all while it stays ambiguous.
 func (l *lane) tries(endpoint string) int {
@@ -37,25 +38,84 @@ func (a *actor) planAgain(l *lane, now time.Time) (calls []*call) {
 	waiting := l.again
 	l.again = nil
 	for i, c := range waiting {
-		end := c.vendor.Began.Add(l.Within)
+		end, due := c.vendor.Began.Add(l.within(c)), l.due(c)
 		if !now.Before(end) {
 			a.unknown(c, Outcome{Code: c.attempt.Code, Detail: "not made again in its time; the last try: " + c.attempt.Detail})
 			a.store(c)
 			continue
 		}
-		weight := l.weightAgain(c)
-		if !a.free(l, weight, now) {
+		if due.After(now) {
+			a.wakeAt(due)
+			l.again = append(l.again, c)
+			continue
+		}
+		if !a.free(l, l.weightAgain(c), now) {
 			a.wakeAt(end)
 			l.again = append(l.again, waiting[i:]...)
 			return calls
 		}
+		if a.stopped(c); len(c.items) == 0 {
+			a.store(c)
+			continue
+		}
 		v := *c.vendor
-		next := a.start(l, &v, c.items, nil, nil, weight)
-		c.attempt.State, c.attempt.Members, c.attempt.Detail = ledger.Resolved, nil, "made again as "+next.attempt.ID
+		next := a.start(l, &v, c.items, nil, nil, l.weightAgain(c))
+		if c.attempt.State == ledger.Again {
+			c.attempt.State, c.attempt.Members, c.attempt.Detail = ledger.Resolved, nil, "made again as "+next.attempt.ID
+		}
 		a.store(c)
 		calls = append(calls, next)
 	}
 	return calls
+}
+
+// within is for how long after its first try a call may be made again: also no longer than until its first member expires, for it may be the try
+// that delivers.
+func (l *lane) within(c *call) time.Duration {
+	w := l.Within
+	for _, in := range c.vendor.Intents {
+		if at := in.Policy.Expire; !at.IsZero() {
+			w = min(w, at.Sub(c.vendor.Began))
+		}
+	}
+	return w
+}
+
+// sooner is by how much the second of three tries comes before the last.
+const sooner = 20
+
+// due is when a call may be made again. The last try comes in the middle of its time, so that a vendor that was away for minutes costs no decision
+// of a human, and the one before it after seconds, for an answer that was merely lost.
+func (l *lane) due(c *call) time.Time {
+	after := l.within(c) / 2
+	for range l.tries(c.vendor.Endpoint) - c.vendor.Try {
+		after /= sooner
+	}
+	return c.vendor.Began.Add(after)
+}
+
+// stopped ends the members of a call that is to be made again whose rule was paused or killed since: nobody wants them to be sent now, and they
+// may have been.
+func (a *actor) stopped(c *call) {
+	var items, out []*item
+	var intents []*intent.Intent
+	var users []string
+	for i, it := range c.items {
+		if in := it.p.Intent; a.killed(in) || a.pausedRule(in) {
+			out = append(out, it)
+			continue
+		}
+		items, intents = append(items, it), append(intents, c.vendor.Intents[i])
+		if it.route.Users {
+			users = append(users, it.p.Intent.Target)
+		}
+	}
+	if len(out) == 0 {
+		return
+	}
+	c.attempt.State, c.attempt.Members = ledger.Unknown, nil
+	a.unknownItems(c, out, Outcome{Code: c.attempt.Code, Detail: "not made again, its rule was paused or killed; the last try: " + c.attempt.Detail})
+	c.items, c.vendor.Intents, c.vendor.Users = items, intents, users
 }
 
 // callFor describes the call that delivers items.
@@ -92,9 +152,9 @@ func callOf(at *ledger.Attempt, items []*item) *Call {
 }
 
 // formOf is how these users are called for, and for how many of them, from the first on; without Forms, the lane's one way.
-func (l *lane) formOf(items []*item, now time.Time) (Form, int) {
+func (a *actor) formOf(l *lane, items []*item, now time.Time) (Form, int) {
 	for _, f := range l.Forms {
-		n := min(len(items), f.Most)
+		n := a.most(l, f, len(items), now)
 		if f.takes(n, items[0].p.Intent.Class) && (f.Mixed || equal(items[:n])) && !l.rests[f.Endpoint].After(now) {
 			return f, n
 		}
@@ -125,14 +185,14 @@ func equal(items []*item) bool {
 }
 
 // nextForm is how the queue's next call is made, and for how many users at most.
-func (l *lane) nextForm(now time.Time) (Form, int) {
+func (a *actor) nextForm(l *lane, now time.Time) (Form, int) {
 	g := l.queue.top()
 	for _, f := range l.Forms {
 		n := g.n
 		if f.Mixed {
 			n = l.queue.n
 		}
-		if n = min(n, f.Most); f.takes(n, g.class) && !l.rests[f.Endpoint].After(now) {
+		if n = a.most(l, f, n, now); f.takes(n, g.class) && !l.rests[f.Endpoint].After(now) {
 			return f, n
 		}
 	}
@@ -140,11 +200,11 @@ func (l *lane) nextForm(now time.Time) (Form, int) {
 }
 
 // weightOf is what a call for the first of these takes from the lane's rate; one to an audience is one.
-func (l *lane) weightOf(items []*item, now time.Time) int {
+func (a *actor) weightOf(l *lane, items []*item, now time.Time) int {
 	if !items[0].route.Users {
 		return 1
 	}
-	f, n := l.formOf(items, now)
+	f, n := a.formOf(l, items, now)
 	return l.weight(f, n)
 }
 

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,10 +27,22 @@ var (
 	accepted = Outcome{Class: ClassOK}
 )
 
-// due lets the pause after a call that did not get through be over.
+// due lets the pause after a call that did not get through be over, and comes to the time of those that are made again.
 func due(a *actor, l *lane) []*call {
 	l.notBefore, l.backoff = time.Time{}, 0
+	for _, c := range l.again {
+		for l.due(c).After(a.clock.now()) { // a clock that was ahead goes slower
+			passes(a, l.due(c).Sub(a.clock.now()))
+		}
+	}
 	return a.plan()
+}
+
+// passes lets time go by.
+func passes(a *actor, d time.Duration) {
+	if machine := a.clock.machine; d > 0 {
+		a.clock.machine = func() time.Time { return machine().Add(d) }
+	}
 }
 
 func endpointsOf(calls []*call) (out []string) {
@@ -94,6 +107,119 @@ func TestAnAmbiguousPushIsMadeAgain(t *testing.T) {
 	}
 }
 
+// When the tries come: after seconds, and in the middle of the time that there is; never when what it delivers would be stale.
+func TestWhenACallIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name   string
+		expire time.Duration // 0: it does not
+		lane   string
+		want   []time.Duration // after the first try
+	}{
+		{"to a user", 0, "user", []time.Duration{15 * time.Second, 5 * time.Minute}},
+		{"to a user, soon stale", 40 * time.Second, "user", []time.Duration{time.Second, 20 * time.Second}},
+		{"to an audience", 0, "broadcast", []time.Duration{5 * time.Minute}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			a := b.byHand(repeating)
+			at := a.clock.machine()
+			a.clock.machine = func() time.Time { return at }
+			l := a.accounts["stub:k"].lanes[tc.lane]
+			in := b.intent("e1", "r", "u", intent.Push)
+			if tc.lane == "broadcast" {
+				in = b.intent("e1", "r", intent.Everyone, intent.Broadcast)
+			}
+			if tc.expire > 0 {
+				in.Policy.Expire = a.clock.now().Add(tc.expire)
+			}
+			a.admit(in, b.offset)
+			began := a.clock.now()
+			a.resolve(result{a.plan()[0], lost})
+			for i, want := range tc.want {
+				for _, early := range []time.Duration{time.Millisecond, 0} {
+					at = at.Add(began.Add(want - early).Sub(a.clock.now()))
+					l.notBefore, l.backoff = time.Time{}, 0
+					calls := a.plan()
+					if early > 0 && (len(calls) != 0 || a.wake.After(began.Add(want))) {
+						t.Fatalf("repeat %d: %v leave %s too early, and the actor looks again %s after the first", i+1, endpointsOf(calls), early, a.wake.Sub(began))
+					}
+					if early == 0 {
+						if len(calls) != 1 {
+							t.Fatalf("repeat %d: %v leave after %s", i+1, endpointsOf(calls), want)
+						}
+						a.resolve(result{calls[0], lost})
+					}
+				}
+			}
+			b.commit(a)
+			if got := kinds(b.fates(1)); !slices.Equal(got, []string{"e1 UNKNOWN"}) {
+				t.Errorf("fates %v", got)
+			}
+		})
+	}
+}
+
+// A repeat may be what delivers: of a rule that was paused or killed since, or of a push that has expired, none leaves. Whoever was in the same call
+// with a member of such a rule is called again without it.
+func TestNothingUnwantedIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name string
+		do   func(*actor)
+		want []string
+	}{
+		{"killed", func(a *actor) { a.kill(order(1, ledger.CmdKill, "r"), &ledger.Answer{}) }, []string{"e1 UNKNOWN", "e2 SENT"}},
+		{"paused", func(a *actor) { a.pauseScope(order(1, ledger.CmdPause, "rule/r"), &ledger.Answer{}) }, []string{"e1 UNKNOWN", "e2 SENT"}},
+		{"expired", func(a *actor) { passes(a, time.Hour) }, []string{"e1 UNKNOWN", "e2 UNKNOWN"}},
+		{"neither", func(*actor) {}, []string{"e1 SENT", "e2 SENT"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			a := b.byHand(repeating)
+			for i, rule := range []string{"r", "s"} {
+				in := b.intent(fmt.Sprint("e", i+1), rule, fmt.Sprint("u", i+1), intent.Push)
+				in.Content.Body = rule
+				if i == 0 {
+					in.Policy.Expire = a.clock.now().Add(30 * time.Minute)
+				}
+				a.admit(in, b.offset)
+			}
+			first := a.plan()
+			if got := endpointsOf(first); !slices.Equal(got, []string{"/batch2 try 1"}) {
+				t.Fatalf("%v leave", got)
+			}
+			a.resolve(result{first[0], lost})
+			b.commit(a)
+			tc.do(a)
+			for _, c := range due(a, first[0].lane) {
+				for i, in := range c.vendor.Intents {
+					if in.Target != c.vendor.Users[i] || c.items[i].p.Intent.ID != in.ID {
+						t.Errorf("intents %v to users %v", c.vendor.Intents, c.vendor.Users)
+					}
+				}
+				a.resolve(result{c, accepted})
+			}
+			b.commit(a)
+			if got := kinds(b.fates(2)); !slices.Equal(got, tc.want) {
+				t.Errorf("fates %v, want %v", got, tc.want)
+			}
+			unknown, st := 0, b.readLedger()
+			for _, at := range st.Attempts { // for `attempts resolve`
+				unknown += len(at.Affected)
+				if at.State != ledger.Unknown || len(at.Members) > 0 {
+					t.Errorf("on record %+v", at)
+				}
+			}
+			if want := strings.Count(strings.Join(tc.want, ""), "UNKNOWN"); unknown != want || len(st.Pending) != 0 {
+				t.Errorf("attempts tell of %d UNKNOWN, want %d; %d pending", unknown, want, len(st.Pending))
+			}
+		})
+	}
+}
+
 // While it waits to be made again nothing touches it: it may have been sent.
 func TestWhatMayHaveBeenSentIsTouchedByNothing(t *testing.T) {
 	t.Parallel()
@@ -101,7 +227,7 @@ func TestWhatMayHaveBeenSentIsTouchedByNothing(t *testing.T) {
 	a := b.byHand(repeating)
 	l := a.accounts["stub:k"].lanes["user"]
 	in := b.intent("e1", "r", "u", intent.Push)
-	in.Policy.Expire = a.clock.now().Add(time.Minute)
+	in.Policy.Expire = a.clock.now().Add(time.Hour)
 	in.Policy.PerUser = []intent.Cap{{N: 1, In: time.Hour}}
 	a.admit(in, b.offset)
 	a.resolve(result{a.plan()[0], lost})
@@ -113,6 +239,7 @@ func TestWhatMayHaveBeenSentIsTouchedByNothing(t *testing.T) {
 	if it.state != inFlight || ans.Intents != 0 || ans.Flying != 1 {
 		t.Fatalf("state %q, %d given up, %d told to be on their way", it.state, ans.Intents, ans.Flying)
 	}
+	a.revive(order(1, ledger.CmdRevive, "r"), &ans)
 	for _, scope := range []string{"rule/r", "lane/main/user"} {
 		ans = ledger.Answer{}
 		if a.pauseScope(order(2, ledger.CmdPause, scope), &ans); ans.Flying != 1 {

@@ -118,6 +118,7 @@ func (a *actor) assumed() {
 					n = max(n, limit.N)
 				}
 			}
+			a.assumeDay(l, at)
 			if !l.scarce() || n == 0 {
 				continue
 			}

@@ -190,6 +190,9 @@ func (a *actor) settle(c *call, o Outcome) {
 		switch {
 		case o.Alone && len(l.Forms) > 1:
 			l.rest(at.Endpoint, now.Add(o.Wait))
+			if o.Wait >= longWait {
+				a.log.Error("the vendor says that the day of this endpoint is used up: users go by others until it is over", laneField(l.full()), zap.String("endpoint", at.Endpoint), zap.Duration("for", o.Wait), detailField(o.Detail))
+			}
 		case o.Alone && l.Remove != "": // only these users had enough
 		default:
 			a.later(l, o)
@@ -207,6 +210,9 @@ func (a *actor) settle(c *call, o Outcome) {
 		at.State = ledger.Unknown
 		at.Until = at.NotAfter.Add(l.Late)
 		a.unclear(c, o)
+	}
+	if at.State == ledger.NotSent {
+		a.giveBackDay(c)
 	}
 	if at.Recalls != "" {
 		a.recalled(c, o)

@@ -145,6 +145,7 @@ func (a *actor) gauges(now time.Time) {
 	m := a.opt.Metrics
 	for _, ac := range a.accounts {
 		for _, l := range ac.lanes {
+			a.dayGauges(l, now)
 			if !l.scarce() {
 				continue
 			}

@@ -18,11 +18,12 @@ import (
 // counted is a limit over the sends of a rule, and the ledger's name for its count.
 type counted struct {
 	intent.Cap
-	id string
+	id   string
+	zone *time.Location // of calendar periods
 }
 
 func (a *actor) counted(it *item, c intent.Cap, what string) counted {
-	return counted{c, it.ac.Key + "/" + it.p.Intent.Rule + "/" + what}
+	return counted{c, it.ac.Key + "/" + it.p.Intent.Rule + "/" + what, a.opt.Zone}
 }
 
 // window names a limit's window: a rule whose number is edited goes on with the same count, one with a new window begins anew.
@@ -79,7 +80,7 @@ func sentSince(s *ledger.Sends, since time.Time) (n int) {
 
 // room is how many more sends a limit allows now.
 func (a *actor) room(c counted, now time.Time) int {
-	return c.N - sentSince(a.sends[c.id], capStart(c.Cap, now, a.opt.Zone))
+	return c.N - sentSince(a.sends[c.id], capStart(c.Cap, now, c.zone))
 }
 
 // capEnd is when the calendar period that counts at a time is over; a send of a rolling window counts for its length.
@@ -122,8 +123,8 @@ func together(c intent.Cap, x, y time.Time, zone *time.Location) bool {
 	return x.Truncate(part).Equal(y.Truncate(part))
 }
 
-// count books one send.
-func (a *actor) count(c counted, at time.Time) {
+// count books n sends.
+func (a *actor) count(c counted, at time.Time, n int) {
 	s := a.sends[c.id]
 	if s == nil {
 		s = &ledger.Sends{}
@@ -132,27 +133,27 @@ func (a *actor) count(c counted, at time.Time) {
 	for since := at.Add(-longest(c.Cap)); len(s.Parts) > 0 && !s.Parts[0].At.After(since); {
 		s.Parts = s.Parts[1:]
 	}
-	if last := len(s.Parts) - 1; last >= 0 && together(c.Cap, s.Parts[last].At, at, a.opt.Zone) {
-		s.Parts[last].N++
+	if last := len(s.Parts) - 1; last >= 0 && together(c.Cap, s.Parts[last].At, at, c.zone) {
+		s.Parts[last].N += n
 		s.Parts[last].At = at.UTC()
 	} else {
-		s.Parts = append(s.Parts, ledger.SendsPart{At: at.UTC(), N: 1})
+		s.Parts = append(s.Parts, ledger.SendsPart{At: at.UTC(), N: n})
 	}
 	s.Until = at.Add(longest(c.Cap)).UTC()
 	a.counts[c.id] = true
 }
 
-// uncount takes one send back.
-func (a *actor) uncount(c counted, at time.Time) {
+// uncount takes n sends back.
+func (a *actor) uncount(c counted, at time.Time, n int) {
 	s := a.sends[c.id]
 	if s == nil {
 		return
 	}
 	for i := len(s.Parts) - 1; i >= 0; i-- {
-		if !together(c.Cap, s.Parts[i].At, at, a.opt.Zone) {
+		if !together(c.Cap, s.Parts[i].At, at, c.zone) {
 			continue
 		}
-		if s.Parts[i].N--; s.Parts[i].N <= 0 {
+		if s.Parts[i].N -= n; s.Parts[i].N <= 0 {
 			s.Parts = append(s.Parts[:i:i], s.Parts[i+1:]...)
 		}
 		break
@@ -290,13 +291,13 @@ func ruleOf(scope string) (string, bool) {
 func (a *actor) takeLimits(it *item, at time.Time) {
 	a.takeOnce(it, at)
 	for _, c := range a.ruleCaps(it) {
-		a.count(c, at)
+		a.count(c, at, 1)
 	}
 	if it.anew = false; a.brake(it).N > 0 {
-		a.count(a.brake(it), at)
+		a.count(a.brake(it), at, 1)
 	}
 	if c, ok := a.share(it); ok {
-		a.count(c, at)
+		a.count(c, at, 1)
 	}
 }
 
@@ -311,13 +312,13 @@ func (a *actor) giveBackLimits(c *call, slot bool) {
 			}
 		}
 		for _, cp := range a.ruleCaps(it) {
-			a.uncount(cp, at)
+			a.uncount(cp, at, 1)
 		}
 		if cp := a.brake(it); cp.N > 0 && !it.anew {
-			a.uncount(cp, at)
+			a.uncount(cp, at, 1)
 		}
 		if cp, ok := a.share(it); ok && slot {
-			a.uncount(cp, at)
+			a.uncount(cp, at, 1)
 		}
 	}
 }

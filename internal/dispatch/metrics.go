@@ -147,6 +147,12 @@ func (m *Metrics) lanes(ac *Account) {
 		m.callSeconds.WithLabelValues(lane)
 		m.oldest.WithLabelValues(lane)
 		m.lastSent.WithLabelValues(lane)
+		for _, f := range pol.Forms {
+			if f.Day.N > 0 {
+				m.quotaLimit.WithLabelValues(ac.Name+"/"+f.DayName, f.Day.String()).Set(float64(f.Day.N))
+				m.quotaUsed.WithLabelValues(ac.Name+"/"+f.DayName, f.Day.String(), "own")
+			}
+		}
 		if len(pol.Limits) > 0 {
 			m.quotaNext.WithLabelValues(lane)
 			for _, l := range pol.Limits {
@@ -164,6 +170,11 @@ func (m *Metrics) forget(l *lane) {
 	m.oldest.WithLabelValues(l.full()).Set(0)
 	for _, r := range holdReasons {
 		m.held.WithLabelValues(l.full(), r).Set(0)
+	}
+	for _, f := range l.Forms {
+		if f.Day.N > 0 {
+			m.quotaUsed.WithLabelValues(l.ac.Name+"/"+f.DayName, f.Day.String(), "own").Set(0)
+		}
 	}
 	if !l.scarce() {
 		return

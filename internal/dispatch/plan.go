@@ -82,13 +82,13 @@ func (a *actor) next(l *lane, now time.Time) (items []*item, stop bool) {
 		if it := l.halves[0][0]; !it.route.Users && !a.mayGo(l, it, now) {
 			return nil, true
 		}
-		if !a.free(l, l.weightOf(l.halves[0], now), now) {
+		if !a.free(l, a.weightOf(l, l.halves[0], now), now) {
 			return nil, true
 		}
 		items, l.halves = l.halves[0], l.halves[1:]
 		back = func(rest []*item) { l.halves = slices.Insert(l.halves, 0, rest) }
 	case l.queue.n > 0:
-		f, n := l.nextForm(now)
+		f, n := a.nextForm(l, now)
 		if !a.free(l, l.weight(f, n), now) {
 			return nil, true
 		}
@@ -121,7 +121,7 @@ func (a *actor) next(l *lane, now time.Time) (items []*item, stop bool) {
 			back(rest)
 		}
 	}
-	f, n := l.formOf(pass, now) // fewer than were asked about may need another form, which takes fewer still, or weighs more
+	f, n := a.formOf(l, pass, now) // fewer than were asked about may need another form, which takes fewer still, or weighs more
 	if n < len(pass) {
 		stay(pass[n:])
 		pass = pass[:n:n]
@@ -136,8 +136,9 @@ func (a *actor) next(l *lane, now time.Time) (items []*item, stop bool) {
 func (a *actor) startItems(l *lane, items []*item, now time.Time) *call {
 	endpoint, weight := items[0].route.Endpoint, 1
 	if items[0].route.Users {
-		f, _ := l.formOf(items, now)
+		f, _ := a.formOf(l, items, now)
 		endpoint, weight = cmp.Or(f.Endpoint, endpoint), l.weight(f, len(items))
+		a.takeDay(l, f, len(items), now)
 	}
 	c := a.start(l, callFor(endpoint, items), items, nil, nil, weight)
 	for _, it := range items {

@@ -35,7 +35,7 @@ func (a *actor) roomAt(c counted, now time.Time) time.Time {
 		return now
 	}
 	if c.Each != "" {
-		return capEnd(c.Cap, now, a.opt.Zone)
+		return capEnd(c.Cap, now, c.zone)
 	}
 	s := a.sends[c.id]
 	n := sentSince(s, now.Add(-c.In))

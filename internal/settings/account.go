@@ -146,11 +146,13 @@ func (r *reader) getui(a *Account, at func(string) string) {
 	r.allowed(a, at)
 	r.node(at("services")).Keys("broadcast", "fast_tag")
 	a.Broadcast, a.FastTag = r.bool(at("services.broadcast"), true), r.bool(at("services.fast_tag"), false)
-	r.node(at("quota")).Keys("push", "broadcast", "tags")
+	r.node(at("quota")).Keys("push", "lists", "broadcast", "tags")
+	r.node(at("quota.lists")).Keys("day")
 	r.node(at("quota.broadcast")).Keys("minute", "day")
 	r.node(at("quota.tags")).Keys("minute", "day")
 	a.Quota = Quota{
 		Pushes: r.int(at("quota.push"), 50, 1, 10000),
+		Lists:  r.int(at("quota.lists.day"), 2000000, 1, 100000000),
 		Minute: r.int(at("quota.broadcast.minute"), 5, 1, 1000),
 		Day:    r.int(at("quota.broadcast.day"), 20, 1, 100000),
 		Shared: true,

@@ -138,6 +138,7 @@ type Quota struct {
 	Shared    bool // /push.json and /message/broadcast.json take from one budget
 	Pushes    int  // Getui: of pushes to users, in a second
 	Minute    int  // Getui: of pushes to audiences, beside Day
+	Lists     int  // Getui: users a day by list pushes, each call counting as one more
 	TagMinute int  // Getui: changes of tags
 	TagDay    int  // the same
 }

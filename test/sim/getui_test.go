@@ -322,29 +322,53 @@ func TestGetuiKeepsTheDaysQuota(t *testing.T) {
 	simulate(t, setup{rules: getuiRules, quiet: true}, func(t *testing.T, w *world) {
 		p := &peer{}
 		defer w.getui(p)()
-		d := w.start(w.second("    quota: {broadcast: {day: 4}}\n"))
+		d := w.start(w.second("    quota: {broadcast: {day: 7}}\n"))
 		time.Sleep(time.Minute)
-		for i := range 9 {
+		const sales = 16
+		for i := range sales {
 			w.sale("bj", fmt.Sprint("lamp ", i))
 		}
-		time.Sleep(15 * time.Hour) // 08:00 to 23:01 in Shanghai
-		if n := len(p.calls); n != 4 {
-			t.Errorf("%d pushes to audiences on the first day, want 4", n)
+		armed := func(fault func(string, int) (string, string)) {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.fault = fault
 		}
-		time.Sleep(2 * time.Hour)
-		if n := len(p.calls); n != 8 {
-			t.Errorf("%d after midnight, want 8", n)
+		calls := 0
+		for _, step := range []struct {
+			when  string
+			sleep time.Duration
+			want  int
+			after func() // what the vendor does from then on
+		}{
+			{"at 23:01 of the first day", 15 * time.Hour, 7, nil},
+			{"at 01:01 of the second", 2 * time.Hour, 7, func() { armed(func(string, int) (string, string) { return "403 30010", "" }) }},
+			{"at 01:01 of the third: the vendor says that it is used up", 24 * time.Hour, 1, nil},
+			{"at 23:01 of the third", 22 * time.Hour, 0, func() { armed(nil) }},
+			{"at 01:01 of the fourth", 2 * time.Hour, 2, nil},
+		} {
+			time.Sleep(step.sleep)
+			if n := len(p.calls) - calls; n != step.want {
+				t.Errorf("%s: %d more pushes to audiences, want %d", step.when, n, step.want)
+			}
+			if calls = len(p.calls); step.after != nil {
+				step.after()
+			}
 		}
-		p.mu.Lock()
-		p.fault = func(string, int) (string, string) { return "403 30010", "" }
-		p.mu.Unlock()
-		time.Sleep(22 * time.Hour)
 		d.stop()
-		for i := 1; i < len(p.at); i++ {
-			if i >= 5 && i < 9 && p.at[i].Sub(p.at[i-5]) < time.Minute {
+		for i := 5; i < len(p.at); i++ {
+			if p.at[i].Sub(p.at[i-5]) < time.Minute {
 				t.Errorf("more than 5 in a minute at %s", p.at[i])
 			}
 		}
+		if first := p.at[6].Sub(p.at[0]); first > 3*time.Minute {
+			t.Errorf("the day's seven took %s: the slots of its minutes were not used", first)
+		}
+		for event, got := range w.words() {
+			if got != "SENT" {
+				t.Errorf("%s is %s", event, got)
+			}
+		}
+		w.books(sales)
 	})
 }
 
@@ -476,7 +500,7 @@ func TestGetuiListsWhoseMessageIsStoredInVain(t *testing.T) {
 				if err := w.vendor.Arm(tc.fault); err != nil {
 					t.Fatal(err)
 				}
-				d := w.start(w.third())
+				d := w.start(w.third(""))
 				var events []string
 				for i := range 40 {
 					events = append(events, w.order(fmt.Sprintf("bulk-cid-%04d", i), "x"))

@@ -14,7 +14,7 @@ import (
 )
 
 // third is the settings of one daemon whose account is the sandbox's first app at Getui; users are cids.
-func (w *world) third() *settings.Settings {
+func (w *world) third(more string) *settings.Settings {
 	w.write("master", "ms-notifier-test-0001")
 	return w.settingsFile("a", 8088, 1, fmt.Sprintf(`
   third:
@@ -24,7 +24,7 @@ func (w *world) third() *settings.Settings {
     app_key: ak-notifier-test-0001
     master_secret: "${file:%s/master}"
     identify: cid
-`, vendorAddr, w.dir))
+`, vendorAddr, w.dir)+more)
 }
 
 // Getui's live behaviour is not known where its pages are silent. Whatever it is, with calls that come late, break or are refused, and a
@@ -67,7 +67,7 @@ func TestGetuiWhateverItsReading(t *testing.T) {
 							t.Fatal(err)
 						}
 					}
-					s := w.third()
+					s := w.third("")
 					d := w.start(s)
 					time.Sleep(time.Minute)
 					users, nobody := map[string]string{}, map[string]bool{} // event -> user
@@ -122,10 +122,13 @@ func TestGetuiWhateverItsReading(t *testing.T) {
 					if st.DuplicateDeliveries+st.RequestIDConflicts+st.WithoutOverlay+st.OversizedCalls+st.ForcedRevokes+st.ScheduledCalls+st.Overruns+st.Doubles > 0 {
 						t.Errorf("the vendor counts %+v", st)
 					}
+					if knobs.PushDayLimit+knobs.SingleMinuteLimit == 0 && knobs.AppDayLimit == plain.AppDayLimit && st.CallsWhileClosed > 0 { // elsewhere the vendor has less than the settings say
+						t.Errorf("%d calls to a closed quota", st.CallsWhileClosed)
+					}
 					if least := 100 - 50*min(knobs.PushDayLimit, 1); count["SENT"] < least {
 						t.Errorf("fates %v", count)
 					}
-					t.Logf("fates %v, %d calls of %d", count, st.Executed, st.Calls)
+					t.Logf("fates %v, %d calls of %d, %d to a closed quota", count, st.Executed, st.Calls, st.CallsWhileClosed)
 				})
 			})
 		}
