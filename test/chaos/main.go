@@ -28,6 +28,7 @@ type options struct {
 	keep    string
 	drain   time.Duration
 	record  bool
+	freezes int
 	upgrade string // from which revision; "": no upgrade
 }
 
@@ -40,9 +41,10 @@ func main() {
 	flag.StringVar(&o.keep, "keep", "", "keep settings, logs, data and journals of all rounds in this folder, which must be new")
 	flag.DurationVar(&o.drain, "drain", 4*time.Minute, "how long what is left of a round may say nothing new")
 	flag.BoolVar(&o.record, "record", false, "add the run to "+harness.RunsFile+"; then go run ./test/chaos/figures")
+	flag.IntVar(&o.freezes, "freezes", 1, "how many of twenty processes are frozen (SIGSTOP) before they are killed, 1 to 4")
 	flag.Var((*revision)(&o.upgrade), "upgrade", "two daemons, upgraded from a `revision` and rolled back in turn (default "+harness.Previous+")")
 	parse(os.Args[1:], &o.upgrade)
-	if o.kills < 1 || flag.NArg() > 0 || o.vendor != "rongcloud" && o.vendor != audit.Getui {
+	if o.kills < 1 || o.freezes < 1 || o.freezes > harness.MaxFreezes || flag.NArg() > 0 || o.vendor != "rongcloud" && o.vendor != audit.Getui {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -93,7 +95,7 @@ func parse(args []string, upgrade *string) {
 
 // run prepares a folder and a program, and does the kills. The folder of a run with problems stays.
 func run(ctx context.Context, o options, say io.Writer) (res *harness.Result, err error) {
-	h := harness.Options{Kills: o.kills, Seed: o.seed, Vendor: o.vendor, Program: o.program, Keep: o.keep != "", Drain: o.drain, Say: say}
+	h := harness.Options{Kills: o.kills, Seed: o.seed, Vendor: o.vendor, Program: o.program, Keep: o.keep != "", Drain: o.drain, Freezes: o.freezes, Say: say}
 	if h.Root, err = harness.Root(ctx); err != nil {
 		return nil, err
 	}
@@ -126,7 +128,11 @@ func run(ctx context.Context, o options, say io.Writer) (res *harness.Result, er
 		fmt.Fprint(say, h.Old.Warning())
 	}
 	if o.record {
-		if err := res.Entry(strings.TrimPrefix(o.vendor, "rongcloud"), o.seed, time.Now()).Append(filepath.Join(h.Root, harness.RunsFile)); err != nil {
+		e := res.Entry(strings.TrimPrefix(o.vendor, "rongcloud"), o.seed, time.Now())
+		if o.freezes > 1 {
+			e.Freezes = o.freezes
+		}
+		if err := e.Append(filepath.Join(h.Root, harness.RunsFile)); err != nil {
 			return nil, err
 		}
 	}

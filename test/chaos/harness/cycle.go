@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,7 +41,7 @@ func (r *round) cycle(ctx context.Context, n int) error {
 func (r *round) life(ctx context.Context, n int) error {
 	name, env := "", ""
 	switch {
-	case n%20 == 7, n%20 == 13:
+	case n%20 == 7, r.frozen(n):
 	case n%5 == 1 || n%5 == 4:
 		name = failpoints[r.turn%len(failpoints)]
 		r.turn++
@@ -73,7 +74,7 @@ func (r *round) end(ctx context.Context, n int, name string) error {
 	switch {
 	case name != "":
 		return r.endAt(ctx, name)
-	case n > 0 && n%20 != 7 && n%20 != 13 && r.random.IntN(8) == 0:
+	case n > 0 && n%20 != 7 && !r.frozen(n) && r.random.IntN(8) == 0:
 		r.pause(time.Duration(r.random.IntN(600)) * time.Millisecond)
 		return r.kill(n)
 	}
@@ -81,11 +82,11 @@ func (r *round) end(ctx context.Context, n int, name string) error {
 		return err
 	}
 	r.awaitMoment(ctx)
-	switch n % 20 {
-	case 7:
+	switch {
+	case n%20 == 7:
 		r.terminate()
 		return nil
-	case 13:
+	case r.frozen(n):
 		if err := r.freeze(ctx, n); err != nil {
 			return err
 		}
@@ -187,6 +188,11 @@ func (r *round) freeze(ctx context.Context, n int) error {
 	}
 	r.awaitMoment(ctx)
 	return nil
+}
+
+// frozen reports whether the cycle's process is frozen first. The first freeze comes late in twenty, so that short runs have few.
+func (r *round) frozen(n int) bool {
+	return slices.Contains([]int{13, 3, 18, 8}[:max(r.opt.Freezes, 1)], n%20)
 }
 
 // pause is a part of the schedule, not a wait for something.

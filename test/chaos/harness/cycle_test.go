@@ -33,3 +33,22 @@ func TestADrainThatFailsIsAProblem(t *testing.T) {
 		}
 	}
 }
+
+// Of twenty processes as many are frozen as were asked for, and none whose end is another.
+func TestHowManyAreFrozen(t *testing.T) {
+	for asked, want := range []int{1, 1, 2, 3, MaxFreezes} {
+		r := &round{opt: Options{Freezes: asked}}
+		n := 0
+		for i := 20; i < 40; i++ {
+			if r.frozen(i) {
+				n++
+				if i%20 == 7 || i%5 == 1 || i%5 == 4 {
+					t.Errorf("of %d, cycle %d is frozen", asked, i)
+				}
+			}
+		}
+		if n != want {
+			t.Errorf("%d of twenty are frozen, %d were asked for", n, asked)
+		}
+	}
+}

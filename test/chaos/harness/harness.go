@@ -26,8 +26,12 @@ type Options struct {
 	Dir     string        // for settings, logs, data and journals: one folder a round
 	Keep    bool          // leave the folders of good rounds as well
 	Drain   time.Duration // how long what is left of a round may say nothing new
+	Freezes int           // of twenty processes so many are frozen: 1 to MaxFreezes; 0: 1
 	Say     io.Writer     // progress and reports
 }
+
+// MaxFreezes is how many of twenty processes can be frozen.
+const MaxFreezes = 4
 
 // roundKills bounds the kills of one round.
 const roundKills = 200

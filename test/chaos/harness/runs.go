@@ -26,6 +26,7 @@ type Entry struct {
 	Kills     int           `json:"kills"`
 	Brokers   int           `json:"broker_kills,omitempty"` // of brokers: the run is one of test/kafka/storm
 	Stops     int           `json:"stops"`                  // SIGSTOP
+	Freezes   int           `json:"freezes,omitempty"`      // of twenty processes, if not 1
 	Drains    int           `json:"drains"`                 // SIGTERM
 	Lost      int           `json:"lost"`
 	Doubled   int           `json:"doubled"`
@@ -80,7 +81,7 @@ func Entries(path string) ([]Entry, error) {
 			return nil, fmt.Errorf("%s:%d: %w", path, i+1, err)
 		}
 		at := slices.IndexFunc(all, func(o Entry) bool {
-			return o.Seed == r.Seed && o.Vendor == r.Vendor && o.Upgrade == r.Upgrade && (o.Brokers > 0) == (r.Brokers > 0) && o.Problems == 0
+			return o.Seed == r.Seed && o.Vendor == r.Vendor && o.Upgrade == r.Upgrade && o.Freezes == r.Freezes && (o.Brokers > 0) == (r.Brokers > 0) && o.Problems == 0
 		})
 		switch {
 		case at < 0 || r.Problems > 0:
@@ -124,6 +125,9 @@ func Table(runs []Entry) string {
 			vendor += "--upgrade " + r.Upgrade + " "
 		}
 		command := "./test/chaos " + vendor
+		if r.Freezes > 0 {
+			command += fmt.Sprintf("--freezes %d ", r.Freezes)
+		}
 		if r.Brokers > 0 {
 			command = fmt.Sprintf("./test/kafka/storm --broker-kills %d ", r.Brokers)
 		}

@@ -21,9 +21,11 @@ func TestRunsOnRecord(t *testing.T) {
 	users := small.Entry("", 9, at)
 	users.Repeats, users.Rewrites = 0, 50
 	bad.Lost, bad.Problems = 1, []string{"an intent is lost", "a fate is not the vendor's"}
+	frozen := small.Entry("", 8, at)
+	frozen.Freezes = 2
 	storm := small.Entry("", 7, at)
 	storm.Brokers = 5
-	for _, r := range []Entry{storm, small.Entry("", 7, at), large.Entry("", 7, at), small.Entry("", 7, at), small.Entry("getui", 7, at), bad.Entry("", 7, at), small.Entry("", 8, at), upgrade.Entry("", 7, at), users} {
+	for _, r := range []Entry{storm, small.Entry("", 7, at), large.Entry("", 7, at), small.Entry("", 7, at), small.Entry("getui", 7, at), bad.Entry("", 7, at), small.Entry("", 8, at), upgrade.Entry("", 7, at), users, frozen} {
 		if err := r.Append(path); err != nil {
 			t.Fatal(err)
 		}
@@ -39,7 +41,8 @@ func TestRunsOnRecord(t *testing.T) {
 		"| `go run ./test/chaos --kills 20 --seed 8` | 2026-03-01 | 20 (80) | 3 | 3 | 0 | 0 | 0 | 0 | 12.50 | 1.65 | 300ms, 300ms |\n"+
 		"| `go run ./test/chaos --upgrade abc --kills 100 --seed 7` | 2026-03-01 | 100 (80) | 3 | 3 | 0 | 0 | 0 | 0 | 2.50 | 0.33 | 300ms, 300ms |\n"+
 		"| `go run ./test/chaos --kills 20 --seed 9` | 2026-03-01 | 20 (80) | 3 | 3 | 0 | 0 | 0 | 0 | 12.50 | 2.50 users | 300ms, 300ms |\n"+
-		"| **all 7** |  | 390 (560) | 21 | 21 | 1 | 0 | 0 | 1 | 4.49 |  |  |\n"; got != want {
+		"| `go run ./test/chaos --freezes 2 --kills 20 --seed 8` | 2026-03-01 | 20 (80) | 3 | 3 | 0 | 0 | 0 | 0 | 12.50 | 1.65 | 300ms, 300ms |\n"+
+		"| **all 8** |  | 410 (640) | 24 | 24 | 1 | 0 | 0 | 1 | 4.88 |  |  |\n"; got != want {
 		t.Errorf("\n got %s\nwant %s", got, want)
 	}
 }
