@@ -84,7 +84,7 @@ func printAttempts(out io.Writer, format string, list []*ledger.Attempt, s *sett
 	fmt.Fprintln(w, "ATTEMPT\tTIME\tLANE\tENDPOINT\tCOST\tRULE\tSTATE\tINTENTS\tDETAIL")
 	for _, a := range list {
 		fmt.Fprintf(w, "%s\t%s\t%s/%s\t%s\t%d\t%s\t%s\t%d\t%s\n", a.ID, a.At.In(s.Zone).Format("01-02 15:04:05"), names[a.Account], a.Lane, a.Endpoint, a.Weight, a.Rule, a.State,
-			max(len(a.Members), len(a.Affected)), attemptText(a))
+			max(len(a.Members), len(a.Affected)), attemptText(a, s.Zone))
 	}
 	return w.Flush()
 }
@@ -122,7 +122,7 @@ func printAttempt(out io.Writer, a *ledger.Attempt, s *settings.Settings) {
 	}
 	row("vendor id", a.VendorID)
 	row("message uid", a.MessageUID)
-	row("detail", attemptText(a))
+	row("detail", attemptText(a, s.Zone))
 	if a.Try > 1 {
 		row("try", fmt.Sprintf("%d, the first at %s", a.Try, at(a.Began)))
 	}
@@ -154,7 +154,10 @@ func some(list []string) string {
 }
 
 // attemptText is what there is to say of an attempt.
-func attemptText(a *ledger.Attempt) string {
+func attemptText(a *ledger.Attempt, zone *time.Location) string {
+	if a.State == ledger.Again {
+		return fmt.Sprintf("made again at %s under the same id; %s", a.Next.In(zone).Format("15:04:05"), a.Detail)
+	}
 	if a.Recalls == "" {
 		return a.Detail
 	}

@@ -36,6 +36,23 @@ func TestPathsAndDisksAreNoInternalFaults(t *testing.T) {
 	}
 }
 
+// A call that waits to be made again says when, in the settings' zone.
+func TestAttemptsSayWhenACallIsMadeAgain(t *testing.T) {
+	at := time.Date(2026, 11, 21, 4, 0, 0, 0, time.UTC)
+	again := &ledger.Attempt{ID: "A-0-1", At: at, State: ledger.Again, Next: at.Add(5 * time.Minute), Detail: "no answer"}
+	var list, one bytes.Buffer
+	s := &settings.Settings{Zone: time.FixedZone("", 8*3600)}
+	if err := printAttempts(&list, "text", []*ledger.Attempt{again}, s); err != nil {
+		t.Fatal(err)
+	}
+	printAttempt(&one, again, s)
+	for _, text := range []string{list.String(), one.String()} {
+		if !strings.Contains(text, "made again at 12:05:00 under the same id; no answer") {
+			t.Errorf("got %q", text)
+		}
+	}
+}
+
 func TestAttemptsAsLinesOfJSON(t *testing.T) {
 	at := time.Date(2026, 11, 21, 4, 0, 0, 0, time.UTC)
 	var out bytes.Buffer

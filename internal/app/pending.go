@@ -62,11 +62,11 @@ func PendingOf(s *settings.Settings, states map[int32]*ledger.State, f PendingFi
 	}
 	accounts := pendingAccounts(s)
 	for _, st := range states {
-		flying := map[intent.ID]bool{}
+		flying := map[intent.ID]time.Time{} // to when the call is made again, if it is
 		for _, at := range st.Attempts {
 			if at.State == ledger.Started || at.State == ledger.Again {
 				for _, id := range at.Members {
-					flying[id] = true
+					flying[id] = at.Next
 				}
 			}
 		}
@@ -74,7 +74,7 @@ func PendingOf(s *settings.Settings, states map[int32]*ledger.State, f PendingFi
 			if f.Rule != "" && p.Intent.Rule != f.Rule || f.Event != "" && p.Intent.Event.ID != f.Event || f.Target != "" && p.Intent.Target != f.Target {
 				continue
 			}
-			it := pendingItem(s, st, p, accounts[p.Intent.Key], flying[p.Intent.ID], slots, now)
+			it := pendingItem(s, st, p, accounts[p.Intent.Key], flying, slots, now)
 			if f.Lane != "" && it.Lane != f.Lane || f.State != "" && it.State != f.State {
 				continue
 			}
@@ -122,7 +122,7 @@ func pendingAccounts(s *settings.Settings) map[string]*pendingAccount {
 }
 
 // pendingItem says where one intent stands: in a call, or held by an operator, or at the gate that its record names.
-func pendingItem(s *settings.Settings, st *ledger.State, p *ledger.Pending, ac *pendingAccount, flying bool, slots map[string]time.Time, now time.Time) PendingItem {
+func pendingItem(s *settings.Settings, st *ledger.State, p *ledger.Pending, ac *pendingAccount, flying map[intent.ID]time.Time, slots map[string]time.Time, now time.Time) PendingItem {
 	in := p.Intent
 	it := PendingItem{ID: ledger.ApprovalID(in.ID), Intent: in.ID, Event: in.Event.ID, Rule: in.Rule, Target: in.Target, Action: in.Action,
 		Expire: in.Policy.Expire, At: p.At.UTC(), priority: in.Policy.Priority, seq: p.Seq}
@@ -143,8 +143,11 @@ func pendingItem(s *settings.Settings, st *ledger.State, p *ledger.Pending, ac *
 		lane = route.Lane
 	}
 	it.Lane = ac.name + "/" + lane
-	if flying {
+	if next, ok := flying[p.Intent.ID]; ok {
 		it.State, it.Next = "in_flight", now.UTC()
+		if next.After(now) { // its answer was lost
+			it.Next = next.UTC()
+		}
 		return it
 	}
 	if _, ok := st.Kills[in.Rule]; ok && in.Profile == nil {

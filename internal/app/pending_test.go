@@ -75,7 +75,8 @@ func TestPendingListsWhatLeavesNextFirst(t *testing.T) {
 		t.Errorf("filtered: %+v", v)
 	}
 	st.Attempts["a"].State = ledger.Again // it may have been sent: it is no more in the queue than while it flies
-	if v = PendingOf(s, states, PendingFilter{State: "in_flight"}, now); v.Total != 1 || v.Pending[0].Intent != "flying" {
+	st.Attempts["a"].Next = now.Add(5 * time.Minute)
+	if v = PendingOf(s, states, PendingFilter{State: "in_flight"}, now); v.Total != 1 || v.Pending[0].Intent != "flying" || !v.Pending[0].Next.Equal(now.Add(5*time.Minute)) {
 		t.Errorf("to be made again: %+v", v)
 	}
 	st.Pauses["broadcasts"] = ledger.Pause{}

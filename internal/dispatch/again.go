@@ -29,7 +29,7 @@ func (a *actor) again(c *call) {
 	if c.attempt.State == ledger.NotSent {
 		c.attempt.Weight = 0 // it used nothing
 	}
-	c.attempt.State = ledger.Again
+	c.attempt.State, c.attempt.Next = ledger.Again, c.lane.due(c).UTC()
 	c.lane.again = append(c.lane.again, c)
 }
 

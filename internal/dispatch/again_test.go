@@ -96,6 +96,11 @@ func TestAnAmbiguousPushIsMadeAgain(t *testing.T) {
 				}
 				a.resolve(result{calls[0], o})
 				b.commit(a)
+				for _, at := range b.readLedger().Attempts {
+					if (at.State == ledger.Again) == at.Next.IsZero() || at.State == ledger.Again && !at.Next.Equal(l.due(l.again[0]).UTC()) {
+						t.Errorf("try %d: on record %s, made again at %s", i+1, at.State, at.Next)
+					}
+				}
 			}
 			if got := kinds(b.fates(1)); !slices.Equal(got, tc.want) {
 				t.Errorf("fates %v, want %v", got, tc.want)

@@ -232,6 +232,9 @@ func (a *actor) store(c *call) {
 			at.Users, at.Set = nil, nil
 		}
 	}
+	if at.State != ledger.Again {
+		at.Next = time.Time{}
+	}
 	waits := at.State == ledger.Again || at.State == ledger.Unknown && !c.lane.Repeatable
 	if at.State == ledger.NotSent || !waits && !c.lane.scarce() {
 		delete(a.kept, at.ID)

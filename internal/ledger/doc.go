@@ -16,6 +16,7 @@
 //	u/<account>/<user>     User: one row of the profile table
 //	c/<account>/<scope>/<user>  Taken: when sends to a user were counted (scope: rule/NAME or class/NAME)
 //	w/<account>/<rule>/<what>   Sends: how many sends of a rule were counted, for one of its limits
+//	w/<account>//<name>         Sends: how much was used of a day that some calls have in common
 //	n/<account>/<rule>/<hash>   Once: a send that limits.once lets through once
 //	d/<hash>               Seen: a duplicate key and when it may be forgotten
 //	x/<scope>              Pause: an operator's pause

@@ -112,6 +112,7 @@ type Attempt struct {
 	Why      string       `json:"why,omitempty"`
 
 	Try   int       `json:"try,omitempty"`  // of the calls that are made again: 2 is the first repeat
+	Next  time.Time `json:"next,omitzero"`  // Again: when it is made again at the earliest
 	Began time.Time `json:"began,omitzero"` // when the first of them started
 
 	Sender     string `json:"sender,omitempty"`      // of a message; "": a push without one
