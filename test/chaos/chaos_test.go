@@ -6,7 +6,6 @@ import (
 	"os"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/notifier/notifier/test/chaos/harness"
 )
@@ -31,7 +30,7 @@ func TestKills(t *testing.T) {
 		t.Log("-short: only the audit is tested")
 		return
 	}
-	res, err := run(t.Context(), options{vendor: "rongcloud", kills: *killsFlag, seed: uint64(*seedFlag), drain: 4 * time.Minute}, t.Output())
+	res, err := run(t.Context(), options{vendor: "rongcloud", kills: *killsFlag, seed: uint64(*seedFlag), drain: harness.Drain}, t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +44,7 @@ func TestRollingUpgrade(t *testing.T) {
 		t.Log("-short: only the audit is tested")
 		return
 	}
-	res, err := run(t.Context(), options{vendor: "rongcloud", kills: 20, seed: uint64(*seedFlag), drain: 4 * time.Minute, upgrade: harness.Previous}, t.Output())
+	res, err := run(t.Context(), options{vendor: "rongcloud", kills: 20, seed: uint64(*seedFlag), drain: harness.Drain, upgrade: harness.Previous}, t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,6 +30,9 @@ type Options struct {
 	Say     io.Writer     // progress and reports
 }
 
+// Drain is longer than a call at Getui waits to be made again, 5 minutes.
+const Drain = 7 * time.Minute
+
 // MaxFreezes is how many of twenty processes can be frozen.
 const MaxFreezes = 4
 

@@ -71,7 +71,7 @@ func TestADaemonThatIsTooOldTakesNoLane(t *testing.T) {
 	next := buildNext(t, root, dirs["next"])
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
-	r, err := newRound(ctx, Options{Vendor: "rongcloud", Root: root, Program: next, Old: &Release{Program: this}, Drain: 4 * time.Minute}, dirs["run"], 1, 0)
+	r, err := newRound(ctx, Options{Vendor: "rongcloud", Root: root, Program: next, Old: &Release{Program: this}, Drain: Drain}, dirs["run"], 1, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
