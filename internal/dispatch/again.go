@@ -11,8 +11,8 @@ import (
 // A push that a vendor drops when it comes a second time under the same request id may be made again after an ambiguous outcome: the same
 // members with the same contents, at most Tries times and Within a time of the first, far below what any vendor remembers ids for. Its
 // members stay in flight all the while, so no gate or hand-over touches what may have been sent; the ambiguous attempt stays in the ledger until
-// the next one takes its place in the same transaction. A member that expires, or whose rule is paused or killed when it would be made again, is
-// UNKNOWN. Nothing else is ever made again (AT-MOST-ONCE).
+// the next one takes its place in the same transaction. A member that expires, that a newer one of its merge key has overtaken, or whose rule is
+// paused or killed when it would be made again, is UNKNOWN. Nothing else is ever made again (AT-MOST-ONCE).
 
 // tries is how often a call to an endpoint is made in all while it stays ambiguous.
 func (l *lane) tries(endpoint string) int {
@@ -94,14 +94,30 @@ func (l *lane) due(c *call) time.Time {
 	return c.vendor.Began.Add(after)
 }
 
-// stopped ends the members of a call that is to be made again whose rule was paused or killed since: nobody wants them to be sent now, and they
-// may have been.
+// overtake marks a broadcast that waits to be made again when a newer one of its merge key leaves, which would have replaced it in the queue: the
+// older state must not arrive after the newer.
+func (a *actor) overtake(l *lane, newer *item) {
+	m := newer.p.Intent.Merge
+	if newer.route.Users || m == nil || m.Keep == intent.KeepFirst {
+		return
+	}
+	for _, c := range l.again {
+		for _, it := range c.items {
+			if o := it.p.Intent.Merge; o != nil && o.Key == m.Key {
+				it.overtaken = true
+			}
+		}
+	}
+}
+
+// stopped ends the members of a call that is to be made again whose rule was paused or killed since, or that were overtaken: nobody wants them to
+// be sent now, and they may have been.
 func (a *actor) stopped(c *call) {
 	var items, out []*item
 	var intents []*intent.Intent
 	var users []string
 	for i, it := range c.items {
-		if in := it.p.Intent; a.killed(in) || a.pausedRule(in) {
+		if in := it.p.Intent; it.overtaken || a.killed(in) || a.pausedRule(in) {
 			out = append(out, it)
 			continue
 		}
@@ -114,7 +130,7 @@ func (a *actor) stopped(c *call) {
 		return
 	}
 	c.attempt.State, c.attempt.Members = ledger.Unknown, nil
-	a.unknownItems(c, out, Outcome{Code: c.attempt.Code, Detail: "not made again, its rule was paused or killed; the last try: " + c.attempt.Detail})
+	a.unknownItems(c, out, Outcome{Code: c.attempt.Code, Detail: "not made again, its rule was paused or killed or a newer one of its merge left; the last try: " + c.attempt.Detail})
 	c.items, c.vendor.Intents, c.vendor.Users = items, intents, users
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/quota"
 )
 
 // repeating gives the lanes of a vendor that drops repeats: named users one by one, mixed in batches of up to 4, or equal in lists from 3 on.
@@ -220,6 +221,58 @@ func TestNothingUnwantedIsMadeAgain(t *testing.T) {
 			}
 			if want := strings.Count(strings.Join(tc.want, ""), "UNKNOWN"); unknown != want || len(st.Pending) != 0 {
 				t.Errorf("attempts tell of %d UNKNOWN, want %d; %d pending", unknown, want, len(st.Pending))
+			}
+		})
+	}
+}
+
+// A broadcast that waits to be made again is not, once a newer one of its merge key has left: users would see the older state last.
+func TestAnOvertakenBroadcastIsNotMadeAgain(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name string
+		key  string
+		keep intent.Keep
+		want []string
+	}{
+		{"the same key", "m", intent.KeepLatest, []string{"b1 UNKNOWN", "b2 SENT"}},
+		{"another key", "n", intent.KeepLatest, []string{"b1 SENT", "b2 SENT"}},
+		{"the first counts", "m", intent.KeepFirst, []string{"b1 SENT", "b2 SENT"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			a := b.byHand(func(ac *Account, o *Options) {
+				repeating(ac, o)
+				c := ac.Lanes["broadcast"]
+				c.Limits = []quota.Limit{{N: 9, Window: time.Hour}}
+				ac.Lanes["broadcast"] = c
+			})
+			l := a.accounts["stub:k"].lanes["broadcast"]
+			take := func(event, key string) []*call {
+				in := b.intent(event, "r", intent.Everyone, intent.Broadcast)
+				in.Merge = &intent.Merge{Key: key, Keep: tc.keep}
+				a.admit(in, b.offset)
+				for _, it := range a.items { // its window is over
+					if it.p.Merged != nil {
+						it.p.Merged.Closes = a.clock.now()
+						a.gate(it)
+					}
+				}
+				return a.plan()
+			}
+			a.resolve(result{take("b1", "m")[0], lost})
+			l.notBefore = time.Time{}
+			for _, c := range take("b2", tc.key) {
+				a.resolve(result{c, accepted})
+			}
+			for _, c := range due(a, l) {
+				a.resolve(result{c, accepted})
+			}
+			b.commit(a)
+			got := kinds(b.fates(2))
+			if slices.Sort(got); !slices.Equal(got, tc.want) {
+				t.Errorf("fates %v, want %v", got, tc.want)
 			}
 		})
 	}

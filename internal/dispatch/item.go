@@ -39,6 +39,8 @@ type item struct {
 	called string        // a tag call that it was in, of several that it may need
 	doom   ledger.Reason // it is given up for this reason and leaves no more
 	anew   bool          // the count of its rule's brake began anew since it left
+
+	overtaken bool // it waits to be made again, and a newer one of its merge key has left
 }
 
 func (it *item) id() string            { return string(it.p.Intent.ID) }

@@ -140,6 +140,7 @@ func (a *actor) startItems(l *lane, items []*item, now time.Time) *call {
 		endpoint, weight = cmp.Or(f.Endpoint, endpoint), l.weight(f, len(items))
 		a.takeDay(l, f, len(items), now)
 	}
+	a.overtake(l, items[0])
 	c := a.start(l, callFor(endpoint, items), items, nil, nil, weight)
 	for _, it := range items {
 		a.takeCaps(it, c.attempt.At)
