@@ -55,6 +55,9 @@ func (a *actor) planAgain(l *lane, now time.Time) (calls []*call) {
 			return calls
 		}
 		if a.stopped(c); len(c.items) == 0 {
+			if c.attempt.State == ledger.Again { // there was nobody in it any more
+				c.attempt.State = ledger.Resolved
+			}
 			a.store(c)
 			continue
 		}
