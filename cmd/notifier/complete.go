@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -118,7 +119,8 @@ func completeScope(cmd *cobra.Command, args []string, _ string) ([]cobra.Complet
 			}
 		}
 	}
-	return append(out, described("rule/", listing(cmd).Rules)...), cobra.ShellCompDirectiveNoFileComp
+	held := slices.DeleteFunc(listing(cmd).Rules, func(e rules.Entry) bool { return e.Tags }) // a tag rule holds nothing
+	return append(out, described("rule/", held)...), cobra.ShellCompDirectiveNoFileComp
 }
 
 func completeAccounts(cmd *cobra.Command, args []string, _ string) (out []cobra.Completion, _ cobra.ShellCompDirective) {

@@ -76,7 +76,7 @@ on record come first. As JSON it is one object in each line.`,
 				fmt.Fprintf(cmd.ErrOrStderr(), "note: %d rows; behind the first %d they are in order of time within each partition only\n", rows.n, sortedRows)
 			}
 			if rule != "" && rows.n == 0 {
-				if err := knownScope(s, "rule/"+rule); err != nil {
+				if err := knownRule(s, rule); err != nil {
 					return &exitError{exitUsage, err}
 				}
 			}
@@ -151,8 +151,10 @@ func fateWriter(out io.Writer, format string, zone *time.Location) func(ledger.F
 // followFates shows fates as they come until a signal; those on record first, in order of time, if a time or an event says which.
 func followFates(cmd *cobra.Command, r *query.Reader, s *settings.Settings, f query.Filter, format string) error {
 	if f.Rule != "" { // a typing mistake would be followed for ever
-		if err := knownScope(s, "rule/"+f.Rule); err != nil {
-			return &exitError{exitUsage, err}
+		if unknown := knownRule(s, f.Rule); unknown != nil {
+			if states, err := r.Ledgers(cmd.Context()); err != nil || !onRecord(states, "rule/"+f.Rule) { // one that has gone may hold intents
+				return &exitError{exitUsage, unknown}
+			}
 		}
 	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/notifier/notifier/internal/ledger"
-	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/settings"
 )
 
@@ -110,8 +109,7 @@ func killable(s *settings.Settings, rule string, held int) error {
 	if err := knownScope(s, "rule/"+rule); err != nil {
 		return err
 	}
-	entries, _ := ruleEntries(s)
-	if slices.ContainsFunc(entries, func(e rules.Entry) bool { return e.Name == rule && e.Tags }) {
+	if isTagRule(s, rule) {
 		return fmt.Errorf("%s is a tag rule, it holds no intents: set `mode: off` to take its tags away", rule)
 	}
 	return nil

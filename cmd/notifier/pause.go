@@ -61,6 +61,13 @@ had left already, or exits 4 and names who did not answer.`,
 }
 
 func pauseScope(cmd *cobra.Command, scope string, c changeFlags) error {
+	s, err := loadSettings(cmd)
+	if err != nil {
+		return err
+	}
+	if name, is := strings.CutPrefix(scope, "rule/"); is && isTagRule(s, name) {
+		return &exitError{exitUsage, fmt.Errorf("%s is a tag rule, it holds no intents: to hold the tags of all rules, notifier pause each of %s; to take its tags away, `mode: off`", name, strings.Join(tagLanes(s), ", "))}
+	}
 	r, _, err := changing(cmd, scope, c)
 	if err != nil {
 		return err
@@ -130,8 +137,10 @@ func scopes(s *settings.Settings) []string {
 	}
 	out := []string{"all", "broadcasts", strings.Join(accounts, "  "), strings.Join(lanes, "  ")}
 	known, errs := ruleEntries(s)
-	for _, name := range namesOf(known) {
-		names = append(names, "rule/"+name)
+	for _, e := range known {
+		if !e.Tags {
+			names = append(names, "rule/"+e.Name)
+		}
 	}
 	out = append(out, strings.Join(names, "  "))
 	if errs > 0 {
@@ -177,6 +186,32 @@ func knownScope(s *settings.Settings, scope string) error {
 		return fmt.Errorf("no rule %q: %s%s", name, strings.Join(names, ", "), hint)
 	}
 	return fmt.Errorf("unknown scope %q: all | broadcasts | account/NAME | lane/ACCOUNT/LANE | rule/NAME", scope)
+}
+
+// knownRule is knownScope of a rule by which a list is narrowed: what all tag rules do stands there under one name.
+func knownRule(s *settings.Settings, rule string) error {
+	if rule == rules.TagsRule {
+		return nil
+	}
+	return knownScope(s, "rule/"+rule)
+}
+
+// isTagRule reports whether the files have a tag rule of a name. Nobody can hold it by that: its tags go with those of all others.
+func isTagRule(s *settings.Settings, rule string) bool {
+	entries, _ := ruleEntries(s)
+	return slices.ContainsFunc(entries, func(e rules.Entry) bool { return e.Name == rule && e.Tags })
+}
+
+// tagLanes are the lanes by which tags are changed.
+func tagLanes(s *settings.Settings) (out []string) {
+	for i := range s.Accounts {
+		for _, lane := range app.LanesOf(&s.Accounts[i]) {
+			if lane == "tag" || lane == "tag-batch" {
+				out = append(out, "lane/"+s.Accounts[i].Name+"/"+lane)
+			}
+		}
+	}
+	return out
 }
 
 func accountNamed(s *settings.Settings, name string) (*settings.Account, error) {

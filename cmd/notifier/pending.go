@@ -67,7 +67,7 @@ func newPendingListCmd() *cobra.Command {
 			}
 			v := app.PendingOf(s, states, f, time.Now())
 			if f.Rule != "" && v.Total == 0 {
-				if err := knownScope(s, "rule/"+f.Rule); err != nil {
+				if err := knownRule(s, f.Rule); err != nil {
 					return &exitError{exitUsage, err}
 				}
 			}

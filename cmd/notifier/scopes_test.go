@@ -20,12 +20,13 @@ func TestWhatCanBePausedIsListed(t *testing.T) {
 	t.Setenv("S", "x")
 	inDir(t, map[string]string{"notifier.yaml": scopeSettings, "rules/events.yaml": testCatalogue, "rules/rules.yaml": testRules})
 	for line, want := range map[string][]string{
-		"pause":              {"SCOPE is missing", "all\nbroadcasts\naccount/main\n", "lane/main/broadcast  ", "rule/city-tag  rule/thanks"},
-		"resume":             {"SCOPE is missing", "rule/city-tag  rule/thanks"},
-		"kill":               {"RULE is missing", ": city-tag  thanks"},
-		"pause rule/thanx":   {`no rule "thanx": city-tag, thanks; did you mean thanks?`},
-		"pause account/nope": {`no account "nope": main`},
-		"pause rule/thanks":  {"--why is missing"},
+		"pause":                             {"SCOPE is missing", "all\nbroadcasts\naccount/main\n", "lane/main/broadcast  ", "\nrule/thanks"},
+		"resume":                            {"SCOPE is missing", "\nrule/thanks"},
+		"kill":                              {"RULE is missing", ": city-tag  thanks"},
+		"pause rule/thanx":                  {`no rule "thanx": city-tag, thanks; did you mean thanks?`},
+		"pause account/nope":                {`no account "nope": main`},
+		"pause rule/thanks":                 {"--why is missing"},
+		"pause rule/city-tag --why x --yes": {"city-tag is a tag rule, it holds no intents: to hold the tags of all rules, notifier pause each of lane/main/tag, lane/main/tag-batch; to take its tags away, `mode: off`"},
 	} {
 		code, out, talk, err := runLine(t, strings.Fields(line)...)
 		if code != exitUsage || err == nil {
@@ -74,10 +75,25 @@ func TestARuleCanBePausedWhileTheFilesHaveErrors(t *testing.T) {
 	if err := killable(s, "city-tag", 0); err == nil || !strings.Contains(err.Error(), "is a tag rule") {
 		t.Error(err)
 	}
-	for line, want := range map[string]string{"pause": "rule/city-tag  rule/thanks\n(the rule files have 1 errors", "kill": ": city-tag  thanks (the rule files have 1 errors"} {
+	for line, want := range map[string]string{"pause": "\nrule/thanks\n(the rule files have 1 errors", "kill": ": city-tag  thanks (the rule files have 1 errors"} {
 		if _, _, _, err := runLine(t, line); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", line, err)
 		}
+	}
+}
+
+// Lists name the rule `tags`: it can be asked for, although no file has it.
+func TestTheRuleOfAllTagsCanBeAskedFor(t *testing.T) {
+	t.Setenv("S", "x")
+	inDir(t, map[string]string{"notifier.yaml": scopeSettings, "rules/events.yaml": testCatalogue, "rules/rules.yaml": testRules})
+	s := mustSettings(t)
+	for rule, want := range map[string]string{"tags": "", "thanks": "", "tag": `no rule "tag"`} {
+		if err := knownRule(s, rule); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", rule, err)
+		}
+	}
+	if _, _, _, err := runLine(t, "status", "--why", "--rule", "tags"); err == nil || !strings.Contains(err.Error(), "`tags` are all tag rules together: name one of city-tag") {
+		t.Error(err)
 	}
 }
 

@@ -46,10 +46,16 @@ func skip(cmd *cobra.Command, place string, c changeFlags) error {
 	owner := int32(0) // of the answer: those of stage 1 stand under partition 0
 	if at.Topic == r.Topics.Intents {
 		owner = at.Partition
-	} else if set, list := rules.Load([]string{s.Rules}, app.RuleOptions(s)); set == nil {
-		return &exitError{exitFindings, fmt.Errorf("the rule files have %d errors, so the topic cannot be looked up; next: notifier check", list.Errors())}
-	} else if topics := set.Topics(); !slices.Contains(topics, at.Topic) {
-		return &exitError{exitUsage, fmt.Errorf("no topic %q is read: %s, %s", at.Topic, strings.Join(topics, ", "), r.Topics.Intents)}
+	} else {
+		set, list := rules.Load([]string{s.Rules}, app.RuleOptions(s))
+		topics := append(slices.Clone(eventTopics(s, set)), r.Topics.Intents)
+		if !slices.Contains(topics, at.Topic) {
+			more := ""
+			if set == nil { // the topics that can be made out go by their names
+				more = fmt.Sprintf("; the rule files have %d errors, so there may be more; next: notifier check", list.Errors())
+			}
+			return &exitError{exitUsage, fmt.Errorf("no topic %q is read: %s%s", at.Topic, strings.Join(topics, ", "), more)}
+		}
 	}
 	if err := confirm(cmd, c.yes, fmt.Sprintf("skip %s: what it holds is never acted on", at), strconv.FormatInt(at.Offset, 10)); err != nil {
 		return err

@@ -54,3 +54,18 @@ func TestSkip(t *testing.T) {
 	w.order("ord-1", "u-1")
 	until(t, "what comes behind it", func() bool { return w.sent("ord-1") == 1 })
 }
+
+// Reading is stuck all the same while the rule files have errors: topics go by the names that the files still have.
+func TestARecordIsPassedWhileTheRuleFilesHaveErrors(t *testing.T) {
+	t.Setenv("S", "x")
+	inDir(t, map[string]string{"notifier.yaml": scopeSettings, "rules/events.yaml": testCatalogue, "rules/rules.yaml": strings.Replace(testRules, "amount >", "amuont >", 1)})
+	for place, want := range map[string]string{
+		"orders/1@0": "skip orders/1@0: what it holds is never acted on",
+		"order/1@0":  `no topic "order" is read: orders, profiles, notifier.intents; the rule files have 1 errors, so there may be more; next: notifier check`,
+	} {
+		code, _, talk, err := runLine(t, "skip", place, "--why", "x")
+		if code != exitUsage || err == nil || !strings.Contains(talk+err.Error(), want) {
+			t.Errorf("%s: exit %d, %v\n%s", place, code, err, talk)
+		}
+	}
+}

@@ -188,8 +188,9 @@ func (p *progressLine) clear() {
 // partitionsView is what status --partitions shows.
 type partitionsView struct {
 	Schema     string          `json:"schema"`
-	Partitions []partitionView `json:"partitions"` // of intents and ledger: stage 2
-	Events     []eventFlowView `json:"events"`     // of the event topics: stage 1
+	Partitions []partitionView `json:"partitions"`     // of intents and ledger: stage 2
+	Events     []eventFlowView `json:"events"`         // of the event topics: stage 1
+	Missing    []string        `json:"missing_topics"` // event topics that do not exist
 }
 
 type partitionView struct {
@@ -235,7 +236,7 @@ func statusPartitions(cmd *cobra.Command, format string) error {
 		return unreachable(err)
 	}
 	now := time.Now()
-	v := partitionsOf(app.StatusOf(s, states, halts, now).Partitions, lags, halts, flows)
+	v := partitionsOf(app.StatusOf(s, states, halts, now).Partitions, lags, halts, flows, topics)
 	if format == "json" {
 		err = printJSON(cmd.OutOrStdout(), v)
 	} else {
@@ -250,8 +251,8 @@ func statusPartitions(cmd *cobra.Command, format string) error {
 	return err
 }
 
-func partitionsOf(owned []app.PartitionView, lags map[int32]int64, halts map[int32]ledger.Halt, flows []ledger.Flow) partitionsView {
-	v := partitionsView{Schema: "notifier.partitions/v1", Partitions: []partitionView{}, Events: []eventFlowView{}}
+func partitionsOf(owned []app.PartitionView, lags map[int32]int64, halts map[int32]ledger.Halt, flows []ledger.Flow, topics []string) partitionsView {
+	v := partitionsView{Schema: "notifier.partitions/v1", Partitions: []partitionView{}, Events: []eventFlowView{}, Missing: []string{}}
 	all := map[int32]*partitionView{}
 	at := func(p int32) *partitionView {
 		if all[p] == nil {
@@ -273,6 +274,11 @@ func partitionsOf(owned []app.PartitionView, lags map[int32]int64, halts map[int
 	}
 	for _, f := range flows {
 		v.Events = append(v.Events, eventFlowView{Topic: f.Topic, Partition: f.Partition, Begun: !f.Fresh, At: f.At, End: f.Stable, Lag: max(0, f.Stable-f.At), Open: max(0, f.End-f.Stable), Oldest: f.Oldest})
+	}
+	for _, t := range topics {
+		if !slices.ContainsFunc(flows, func(f ledger.Flow) bool { return f.Topic == t }) {
+			v.Missing = append(v.Missing, t)
+		}
 	}
 	return v
 }
@@ -307,6 +313,9 @@ func printPartitions(out io.Writer, v *partitionsView, now time.Time, zone *time
 			note = fmt.Sprintf("%d behind an open transaction of the producer   next: notifier status --why", e.Open)
 		}
 		fmt.Fprintf(w, "%s/%d\t%d\t%d\t%d\t%s\t%s\n", e.Topic, e.Partition, e.At, e.End, e.Lag, oldest, note)
+	}
+	for _, t := range v.Missing {
+		fmt.Fprintf(w, "%s\t-\t-\t-\t-\tthere is no such topic   next: notifier doctor\n", t)
 	}
 	return w.Flush()
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +25,9 @@ func statusWhy(cmd *cobra.Command, rule, format string) error {
 	ctx := cmd.Context()
 	f := app.WhyFacts{Settings: s, Rule: rule, Now: time.Now()}
 	f.Set, _ = rules.Load([]string{s.Rules}, app.RuleOptions(s)) // with errors in the files the walk says so
+	if rule == rules.TagsRule {
+		return &exitError{exitUsage, fmt.Errorf("`tags` are all tag rules together: name one of %s", strings.Join(tagRules(s), ", "))}
+	}
 	if rule != "" && f.Set != nil {
 		if err := knownScope(s, "rule/"+rule); err != nil {
 			return &exitError{exitUsage, err}
@@ -44,7 +48,7 @@ func statusWhy(cmd *cobra.Command, rule, format string) error {
 	if f.Flows, err = r.Flows(ctx, eventTopics(s, f.Set)); err != nil {
 		return unreachable(err)
 	}
-	err = r.Fates(ctx, query.Filter{Rule: rule, Since: f.Now.Add(-24 * time.Hour)}, func(x ledger.Fate) error { f.Fates = append(f.Fates, x); return nil })
+	err = r.Fates(ctx, query.Filter{Rule: app.OnRecord(f.Set, rule), Since: f.Now.Add(-24 * time.Hour)}, func(x ledger.Fate) error { f.Fates = append(f.Fates, x); return nil })
 	if err != nil {
 		return unreachable(err)
 	}
@@ -56,13 +60,18 @@ func statusWhy(cmd *cobra.Command, rule, format string) error {
 	return nil
 }
 
+func tagRules(s *settings.Settings) []string {
+	entries, _ := ruleEntries(s)
+	return namesOf(slices.DeleteFunc(entries, func(e rules.Entry) bool { return !e.Tags }))
+}
+
 // eventTopics are the topics of the catalogue; of rule files with errors (a nil set) those that can be made out.
 func eventTopics(s *settings.Settings, set *rules.Set) []string {
 	if set != nil {
 		return set.Topics()
 	}
 	files, _ := rules.Read([]string{s.Rules})
-	return rules.List(files).Topics
+	return slices.Sorted(slices.Values(rules.List(files).Topics))
 }
 
 // whyOf is the command that tells why a rule waits.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/quota"
 	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/settings"
 )
@@ -119,9 +120,14 @@ func (l *QuotaLane) closedTo(rule string) bool {
 		return false
 	}
 	for _, w := range l.Windows {
-		if strings.HasPrefix(w.Window, "day ") && w.Limit-w.Used <= kept { // reserves are of the day's slots
+		if ofTheDay(w.Window) && w.Limit-w.Used <= kept { // reserves are of the day's slots
 			return true
 		}
 	}
 	return false
+}
+
+// ofTheDay reports whether a window counts a day, natural or rolling (day_window).
+func ofTheDay(window string) bool {
+	return strings.HasPrefix(window, "day ") || window == windowName(quota.Limit{Window: 24 * time.Hour})
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/quota"
 )
 
 // Idle is when nothing is left to do now: what waits for time or people is told and not waited for, what waits for us or for a vendor is.
@@ -78,12 +79,13 @@ func TestAReservedSlotIsNotFree(t *testing.T) {
 		lane QuotaLane
 		want bool
 	}{
-		"free":           {QuotaLane{Windows: []QuotaWindow{{"day UTC", 1, 3}}}, false},
-		"kept by others": {QuotaLane{Windows: []QuotaWindow{{"1h rolling", 0, 2}, {"day UTC", 1, 3}}, Reserves: []QuotaReserve{{Rule: "other", Left: 2}}}, true},
-		"kept for it":    {QuotaLane{Windows: []QuotaWindow{{"day UTC", 1, 3}}, Reserves: []QuotaReserve{{Rule: "sale", Left: 2}}}, false},
-		"one more":       {QuotaLane{Windows: []QuotaWindow{{"day UTC", 1, 3}}, Reserves: []QuotaReserve{{Rule: "other", Left: 1}}}, false},
-		"its share":      {QuotaLane{Shares: []QuotaShare{{Rule: "sale", Used: 1, Slots: 1}}}, true},
-		"other's share":  {QuotaLane{Shares: []QuotaShare{{Rule: "other", Used: 1, Slots: 1}}}, false},
+		"free":                  {QuotaLane{Windows: []QuotaWindow{{"day UTC", 1, 3}}}, false},
+		"kept by others":        {QuotaLane{Windows: []QuotaWindow{{"1h rolling", 0, 2}, {"day UTC", 1, 3}}, Reserves: []QuotaReserve{{Rule: "other", Left: 2}}}, true},
+		"kept of a rolling day": {QuotaLane{Windows: []QuotaWindow{{"1h rolling", 0, 2}, {windowName(quota.Limit{N: 3, Window: 24 * time.Hour}), 1, 3}}, Reserves: []QuotaReserve{{Rule: "other", Left: 2}}}, true},
+		"kept for it":           {QuotaLane{Windows: []QuotaWindow{{"day UTC", 1, 3}}, Reserves: []QuotaReserve{{Rule: "sale", Left: 2}}}, false},
+		"one more":              {QuotaLane{Windows: []QuotaWindow{{"day UTC", 1, 3}}, Reserves: []QuotaReserve{{Rule: "other", Left: 1}}}, false},
+		"its share":             {QuotaLane{Shares: []QuotaShare{{Rule: "sale", Used: 1, Slots: 1}}}, true},
+		"other's share":         {QuotaLane{Shares: []QuotaShare{{Rule: "other", Used: 1, Slots: 1}}}, false},
 	} {
 		if got := c.lane.closedTo("sale"); got != c.want {
 			t.Errorf("%s: %t", name, got)

@@ -46,8 +46,18 @@ type WhyFacts struct {
 	Dispatch  []string
 	Flows     []ledger.Flow
 	Instances []ledger.Instance
-	Fates     []ledger.Fate // of the last day, of the rule if there is one
+	Fates     []ledger.Fate // of the last day, of the rule if there is one, as OnRecord names it
 	Now       time.Time
+}
+
+// OnRecord is the name under which the intents of a rule stand in ledger and fates: those of all tag rules have one.
+func OnRecord(set *rules.Set, rule string) string {
+	if set != nil {
+		if r := set.Rule(rule); r != nil && r.Action == intent.Tags {
+			return rules.TagsRule
+		}
+	}
+	return rule
 }
 
 // WhyGates are the gates in their order (cli.md 3).
@@ -112,14 +122,17 @@ func (w *why) see() {
 				continue
 			}
 			w.mine[key] = true
-			if w.rule.Action == intent.Tags {
+			if w.tags() {
 				w.lanes[ac.name+"/tag"], w.lanes[ac.name+"/tag-batch"], w.lanes[ac.name+"/tag-get"] = true, true, true
 			} else if r, err := ac.vendor.Route(likeOf(w.rule)); err == nil {
 				w.lanes[ac.name+"/"+r.Lane] = true
 			}
 		}
 	}
-	w.waiting = PendingOf(w.Settings, w.States, PendingFilter{Rule: w.Rule}, w.Now).Pending
+	w.waiting = slices.DeleteFunc(PendingOf(w.Settings, w.States, PendingFilter{Rule: OnRecord(w.Set, w.Rule)}, w.Now).Pending, func(p PendingItem) bool {
+		account, _, _ := strings.Cut(p.Lane, "/")
+		return w.tags() && !w.through(account)
+	})
 	for _, st := range w.States {
 		for _, p := range st.Pending {
 			if w.since[p.Intent.ID] = p.At; p.Approval != nil {
@@ -127,6 +140,19 @@ func (w *why) see() {
 			}
 		}
 	}
+}
+
+// tags reports whether the walk is about a tag rule.
+func (w *why) tags() bool { return w.rule != nil && w.rule.Action == intent.Tags }
+
+// through reports whether the walk is about an account.
+func (w *why) through(account string) bool {
+	for key, ac := range w.accounts {
+		if ac.name == account && w.mine[key] {
+			return true
+		}
+	}
+	return false
 }
 
 // likeOf is an intent of a rule as far as it decides the lane.
@@ -153,12 +179,22 @@ func (w *why) held(state string, also func(*PendingItem) bool) (n int, oldest *P
 
 func (w *why) instances() WhyStep {
 	for _, p := range slices.Sorted(maps.Keys(w.Halts)) {
-		h := w.Halts[p]
+		var here, all []string // accounts: of the partition, any
 		for key, ac := range w.accounts {
-			if w.mine[key] && w.rule != nil && int32(ledger.HashPartition([]byte(key), w.Settings.Kafka.Partitions)) == p || w.rule == nil {
-				return WhyStep{Holds: true, Since: h.At, What: fmt.Sprintf("partition %d is stopped: %s", p, h.What), Next: "docs/runbook.md#stopped-partition, then notifier quota assume " + ac.name}
+			all = append(all, "notifier quota assume "+ac.name)
+			if w.mine[key] && int32(ledger.HashPartition([]byte(key), w.Settings.Kafka.Partitions)) == p {
+				here = append(here, "notifier quota assume "+ac.name)
 			}
 		}
+		if len(here) == 0 && w.rule != nil {
+			continue
+		}
+		if len(here) == 0 && len(all) > 0 { // it goes on with any
+			here = []string{slices.Min(all)}
+		}
+		slices.Sort(here)
+		h := w.Halts[p]
+		return WhyStep{Holds: true, Since: h.At, What: fmt.Sprintf("partition %d is stopped: %s", p, h.What), Next: "docs/runbook.md#stopped-partition, then " + strings.Join(here, ", ")}
 	}
 	switch {
 	case len(w.Evaluate)+len(w.Dispatch) == 0:
@@ -201,11 +237,16 @@ func (w *why) kafka() WhyStep {
 			}
 		}
 	}
-	var lag int64
+	var lag, unread int64
 	var worst *ledger.Flow
+	var fresh []*ledger.Flow
 	for i := range w.Flows {
 		f := &w.Flows[i]
 		if w.rule != nil && !topics[f.Topic] {
+			continue
+		}
+		if f.Fresh {
+			fresh, unread = append(fresh, f), unread+f.Stable-f.At
 			continue
 		}
 		if f.Stable < f.End && f.At >= f.Stable {
@@ -220,6 +261,13 @@ func (w *why) kafka() WhyStep {
 	if worst != nil && w.Now.Sub(worst.Oldest) > behindFor {
 		return WhyStep{Holds: true, Since: worst.Oldest, What: fmt.Sprintf("reading is %d records behind, most in %s[%d] at offset %d", lag, worst.Topic, worst.Partition, worst.At),
 			Next: fmt.Sprintf("look at the log; if it stands at one record: notifier skip %s/%d@%d", worst.Topic, worst.Partition, worst.At)}
+	}
+	if len(fresh) > 0 {
+		what := fmt.Sprintf("%s[%d] was never begun: nobody reads the %d offsets in it", fresh[0].Topic, fresh[0].Partition, unread)
+		if more := len(fresh) - 1; more > 0 {
+			what = fmt.Sprintf("%s[%d] and %d more partitions were never begun: nobody reads the %d offsets in them", fresh[0].Topic, fresh[0].Partition, more, unread)
+		}
+		return WhyStep{Holds: true, What: what, Next: "if the instances go by other rule files, roll these out; else look at the log of " + strings.Join(w.Evaluate, ", ")}
 	}
 	return WhyStep{What: fmt.Sprintf("%d records behind, no open transaction", lag)}
 }

@@ -220,6 +220,88 @@ func TestARuleIsNotHeldByWhatConcernsOthers(t *testing.T) {
 	}
 }
 
+const whyTagRules = `version: 1
+rules:
+  - name: city
+    event: user.changed
+    mode: live
+    when: always
+    tags: ["city_${city}"]
+`
+
+// Tag rules have no intents of their own: what waits for the tags of the rule's account, and what was changed last, stands under one name.
+func TestOfATagRuleTheTagsAreAsked(t *testing.T) {
+	t.Parallel()
+	f := calm(t, "live")
+	f.Settings.Accounts = append(f.Settings.Accounts, settings.Account{Name: "second", Vendor: "getui", AppID: "a", AppKey: "k2", Identify: "cid", Timeout: 6 * time.Second})
+	set, list := rules.LoadFiles([]rules.File{{Name: "events.yaml", Data: []byte("version: 1\nevents:\n  user.changed: {kind: profile, update: patch, topic: users, id: id, time: at, user: user, fields: {city: city}}\n")},
+		{Name: "r.yaml", Data: []byte(strings.Replace(whyTagRules, "mode: live", "mode: live\n    account: main", 1))}}, RuleOptions(f.Settings))
+	if set == nil {
+		t.Fatal(list)
+	}
+	f.Set, f.Rule, f.Instances = set, "city", []ledger.Instance{{Name: "a", RuleSet: set.Hash}}
+	if got := OnRecord(set, "city") + " " + OnRecord(set, "gone") + " " + OnRecord(nil, "city"); got != "tags gone city" {
+		t.Errorf("on record: %s", got)
+	}
+	f.Fates = []ledger.Fate{{Rule: "tags", Account: "main", Fate: ledger.Sent, Event: intent.EventRef{ID: "u-1"}, Lane: "main/tag", At: f.Now.Add(-2 * time.Hour)},
+		{Rule: "tags", Account: "second", Fate: ledger.Sent, Event: intent.EventRef{ID: "u-2"}, Lane: "second/tag", At: f.Now.Add(-time.Hour)}}
+	if v := WhyOf(f); v.Holds != "" || !strings.Contains(v.Steps[len(v.Steps)-1].What, "event u-1, main/tag") {
+		t.Errorf("last sent: %+v", v.Steps)
+	}
+	for _, key := range []string{"getui:k2", "rongcloud:k"} {
+		id := "t/0/1/tags/" + key
+		f.States[0].Pending[id] = &ledger.Pending{Intent: &intent.Intent{ID: intent.ID(id), Rule: "tags", Key: key, Action: intent.Tags, Profile: &intent.Profile{}}, At: f.Now}
+	}
+	w := &why{WhyFacts: f, accounts: pendingAccounts(f.Settings)}
+	w.see()
+	if n, p := w.held("quota", nil); n != 1 || p.Lane != "main/tag" {
+		t.Errorf("%d wait, %+v: want the one of the rule's account", n, p)
+	}
+}
+
+// Only what is said of an account in a stopped partition lets it go on.
+func TestAStoppedPartitionNamesItsOwnAccounts(t *testing.T) {
+	t.Parallel()
+	f := calm(t, "live")
+	f.Rule, f.Settings.Kafka.Partitions = "", 8
+	for i := range 6 {
+		a := f.Settings.Accounts[0]
+		a.Name, a.AppKey = fmt.Sprintf("a%d", i), fmt.Sprint("k", i)
+		f.Settings.Accounts = append(f.Settings.Accounts, a)
+	}
+	for p := range int32(8) {
+		var here []string
+		for i := range f.Settings.Accounts {
+			if ac := &f.Settings.Accounts[i]; int32(ledger.HashPartition([]byte(Identity(ac)), 8)) == p {
+				here = append(here, "notifier quota assume "+ac.Name)
+			}
+		}
+		if slices.Sort(here); len(here) == 0 { // then any account's word frees it
+			here = []string{"notifier quota assume a0"}
+		}
+		f.Halts = map[int32]ledger.Halt{p: {Partition: p, What: "lost", At: f.Now}}
+		if v := WhyOf(f); v.Holds != "instances" || v.Next != "docs/runbook.md#stopped-partition, then "+strings.Join(here, ", ") {
+			t.Errorf("partition %d: %q, want %q", p, v.Next, here)
+		}
+	}
+}
+
+// A topic that nobody has begun to read is no topic without lag.
+func TestATopicThatWasNeverBegunHoldsWhatItGives(t *testing.T) {
+	t.Parallel()
+	f := calm(t, "live")
+	f.Flows = append(f.Flows, ledger.Flow{Topic: "sales", Partition: 1, At: 3, Stable: 7, End: 7, Fresh: true}, ledger.Flow{Topic: "sales", Partition: 2, Fresh: true})
+	v := WhyOf(f)
+	if want := "sales[1] and 1 more partitions were never begun: nobody reads the 4 offsets in them"; v.Holds != "kafka" || v.Fault != "kafka" || v.Steps[1].What != want || !strings.Contains(v.Next, "the log of a, b") {
+		t.Errorf("%+v, want %q", v, want)
+	}
+	f.Rule = "other"
+	f.Flows[1] = ledger.Flow{Topic: "others"}
+	if v := WhyOf(f); v.Holds == "kafka" {
+		t.Errorf("another rule's topic: %+v", v)
+	}
+}
+
 func TestWhatAProcessSaysOfItself(t *testing.T) {
 	t.Parallel()
 	f := calm(t, "live")

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 )
 
@@ -86,11 +85,7 @@ func (w *why) hit(scope string) bool {
 	case "lane":
 		return w.lanes[name]
 	case "account":
-		for key, ac := range w.accounts {
-			if ac.name == name && w.mine[key] {
-				return true
-			}
-		}
+		return w.through(name)
 	case "broadcasts":
 		for _, ac := range w.accounts {
 			for lane, pol := range ac.lanes {
@@ -109,7 +104,7 @@ func (w *why) approvals() WhyStep {
 	}
 	for _, st := range w.States {
 		for key, c := range st.Changes {
-			if ac := w.accounts[key]; ac != nil && c.State == ledger.TagsApproval && (w.rule == nil || w.rule.Action == intent.Tags && w.mine[key]) {
+			if ac := w.accounts[key]; ac != nil && c.State == ledger.TagsApproval && (w.rule == nil || w.tags() && w.mine[key]) {
 				return WhyStep{Holds: true, Since: c.At, What: fmt.Sprintf("a change of the tags of %d users of account %s waits for people", c.Users, ac.name), Next: "notifier approvals list"}
 			}
 		}
@@ -145,7 +140,7 @@ func (w *why) caps() WhyStep {
 // last is the latest fate of the last day that a question chooses.
 func (w *why) last(choose func(*ledger.Fate) bool) (last *ledger.Fate) {
 	for i := range w.Fates {
-		if f := &w.Fates[i]; choose(f) && (last == nil || f.At.After(last.At)) {
+		if f := &w.Fates[i]; choose(f) && (!w.tags() || w.through(f.Account)) && (last == nil || f.At.After(last.At)) {
 			last = f
 		}
 	}

@@ -152,12 +152,13 @@ func (d *demo) with(ctx context.Context, broker *embedded.Broker, dir string, lo
 	if d.kafka, err = app.KafkaOptions(d.settings); err != nil {
 		return nil, err
 	}
-	able, err := d.able()
-	if err != nil {
-		return nil, err
-	}
-	d.files = func() ([]rules.File, error) { return able, nil }
-	if d.opt.Rules != "" {
+	if d.opt.Rules == "" {
+		able, err := d.able()
+		if err != nil {
+			return nil, err
+		}
+		d.files = func() ([]rules.File, error) { return able, nil }
+	} else {
 		d.files = func() ([]rules.File, error) {
 			files, list := rules.Read([]string{folder})
 			if list.Errors() > 0 {
@@ -186,20 +187,31 @@ func (d *demo) with(ctx context.Context, broker *embedded.Broker, dir string, lo
 	return r, nil
 }
 
-// able gives the files that ship, without those that hold a rule which the vendor cannot serve.
+// able gives the files that ship, without those that hold a rule which the vendor cannot serve. It writes them into the folder of the
+// settings too: commands that look at the demo find the rules there.
 func (d *demo) able() ([]rules.File, error) {
 	files, err := rules.ReadFS(shipped.Files)
 	if err != nil {
 		return nil, err
 	}
 	_, list := rules.LoadFiles(files, app.RuleOptions(d.settings))
-	return slices.DeleteFunc(files, func(f rules.File) bool {
+	files = slices.DeleteFunc(files, func(f rules.File) bool {
 		i := slices.IndexFunc(list, func(x diag.Diagnostic) bool { return x.File == f.Name && x.Code == notPossible })
 		if i >= 0 {
 			fmt.Fprintf(d.opt.Progress, "without %s: %s\n", f.Name, list[i].Message.In(diag.Both))
 		}
 		return i >= 0
-	}), nil
+	})
+	for _, f := range files {
+		to := filepath.Join(d.settings.Rules, f.Name)
+		if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+			return nil, fmt.Errorf("write the demo's rules: %w", err)
+		}
+		if err := os.WriteFile(to, f.Data, 0o600); err != nil {
+			return nil, fmt.Errorf("write the demo's rules: %w", err)
+		}
+	}
+	return files, nil
 }
 
 // notPossible is the finding that a vendor cannot do what a rule wants.

@@ -1,9 +1,12 @@
 package demo
 
 import (
+	"io"
 	"testing"
 	"time"
 
+	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/sandbox"
 )
 
@@ -62,5 +65,25 @@ func TestSettingsOfTheDemoAtGetui(t *testing.T) {
 	}
 	if k := sandbox.DefaultKnobs(); ac.Quota.Minute >= k.AppMinuteLimit || ac.Quota.Day > k.AppDayLimit {
 		t.Errorf("quota %+v, the sandbox has %d a minute and %d a day", ac.Quota, k.AppMinuteLimit, k.AppDayLimit)
+	}
+}
+
+// Commands are pointed at the demo's settings: they find the rules there that it runs.
+func TestTheRulesOfTheDemoStandBesideItsSettings(t *testing.T) {
+	for _, vendor := range []string{"rongcloud", vendorGetui} {
+		s, _, err := writeSettings(t.TempDir(), vendor, "Etc/GMT-8", "127.0.0.1:9092", "rules", here)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := &demo{opt: Options{Vendor: vendor, Progress: io.Discard}, settings: s}
+		files, err := d.able()
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs, _ := rules.LoadFiles(files, app.RuleOptions(s))
+		found, list := rules.Load([]string{s.Rules}, app.RuleOptions(s))
+		if found == nil || runs == nil || found.Hash != runs.Hash {
+			t.Errorf("%s: %v", vendor, list)
+		}
 	}
 }

@@ -48,13 +48,13 @@ func (r *Reader) Members(ctx context.Context) (evaluate, dispatch []string, err 
 // mostOldest is of how many partitions the oldest record is read.
 const mostOldest = 16
 
-// Flows gives how far stage 1 has read the partitions of topics; those that it never began are left out.
+// Flows gives how far stage 1 has read the partitions of topics, also of those that it never began. Topics that do not exist are left out,
+// and what a broker tells nothing of.
 func (r *Reader) Flows(ctx context.Context, topics []string) ([]ledger.Flow, error) {
-	all, err := r.flows(ctx, topics, mostOldest)
-	return slices.DeleteFunc(all, func(f ledger.Flow) bool { return f.Fresh }), err
+	return r.flows(ctx, topics, mostOldest)
 }
 
-// AllFlows is Flows with the partitions that stage 1 never began, and knows of each whether records or only markers are ahead of it.
+// AllFlows is Flows that knows of each partition whether records or only markers are ahead of it; it is an error that one cannot be asked.
 func (r *Reader) AllFlows(ctx context.Context, topics []string) ([]ledger.Flow, error) {
 	return r.flows(ctx, topics, math.MaxInt)
 }
@@ -91,7 +91,10 @@ func (r *Reader) flows(ctx context.Context, topics []string, most int) (out []le
 		for p, end := range ends[topic] {
 			lso, there := stable.Lookup(topic, p)
 			first, begins := starts.Lookup(topic, p)
-			if !there || !begins || end.Err != nil || lso.Err != nil || first.Err != nil {
+			switch err := cmp.Or(end.Err, lso.Err, first.Err); {
+			case err != nil && most > mostOldest && !errors.Is(err, kerr.UnknownTopicOrPartition): // it may hold anything
+				return fail(fmt.Errorf("%s[%d]: %w", topic, p, err))
+			case err != nil || !there || !begins:
 				continue
 			}
 			f := ledger.Flow{Topic: topic, Partition: p, At: first.Offset, Stable: lso.Offset, End: end.Offset, Fresh: true}
@@ -109,7 +112,7 @@ func (r *Reader) flows(ctx context.Context, topics []string, most int) (out []le
 	asked := 0
 	for i := range out {
 		f := &out[i]
-		if f.At >= f.Stable || f.Fresh && most == mostOldest || asked == most {
+		if f.At >= f.Stable || asked == most {
 			continue
 		}
 		asked++

@@ -1,13 +1,17 @@
 package query
 
 import (
+	"context"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/notifier/notifier/internal/ledger"
 )
@@ -88,7 +92,7 @@ func TestABacklogCountsIntents(t *testing.T) {
 	}
 }
 
-// A topic that stage 1 never began is told by AllFlows alone: whoever waits must not take it for read.
+// A topic that stage 1 never began is told: whoever waits or asks why must not take it for read.
 func TestATopicThatNobodyReadsIsTold(t *testing.T) {
 	r, adm, cl := written(t)
 	if _, err := adm.CreateTopic(t.Context(), 1, 1, nil, "events"); err != nil {
@@ -97,11 +101,32 @@ func TestATopicThatNobodyReadsIsTold(t *testing.T) {
 	if err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: "events", Value: []byte("x")}).FirstErr(); err != nil {
 		t.Fatal(err)
 	}
-	if flows, err := r.Flows(t.Context(), []string{"events"}); err != nil || len(flows) != 0 {
+	for name, ask := range map[string]func(context.Context, []string) ([]ledger.Flow, error){"Flows": r.Flows, "AllFlows": r.AllFlows} {
+		flows, err := ask(t.Context(), []string{"events", "nowhere"})
+		if err != nil || len(flows) != 1 || !flows[0].Fresh || flows[0].At != 0 || flows[0].Stable != 1 || flows[0].Oldest.IsZero() {
+			t.Errorf("%s: %+v %v", name, flows, err)
+		}
+	}
+}
+
+// A partition of which the broker tells nothing may hold anything: nobody is told that all is read.
+func TestAPartitionThatCannotBeAskedIsNotRead(t *testing.T) {
+	kc, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "events"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(kc.Close)
+	kc.ControlKey(int16(kmsg.ListOffsets), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		kc.KeepControl()
+		resp := req.ResponseKind().(*kmsg.ListOffsetsResponse)
+		resp.Topics = []kmsg.ListOffsetsResponseTopic{{Topic: "events", Partitions: []kmsg.ListOffsetsResponseTopicPartition{{ErrorCode: kerr.UnknownServerError.Code}}}}
+		return resp, nil, true
+	})
+	r := &Reader{Kafka: []kgo.Opt{kgo.SeedBrokers(kc.ListenAddrs()...)}, Topics: ledger.TopicsOf("n")}
+	if flows, err := r.AllFlows(t.Context(), []string{"events"}); err == nil || !strings.Contains(err.Error(), "events[0]") {
 		t.Errorf("%+v %v", flows, err)
 	}
-	flows, err := r.AllFlows(t.Context(), []string{"events", "nowhere"})
-	if err != nil || len(flows) != 1 || !flows[0].Fresh || flows[0].At != 0 || flows[0].Stable != 1 || flows[0].Oldest.IsZero() {
+	if flows, err := r.Flows(t.Context(), []string{"events"}); err != nil || len(flows) != 0 { // what can be told is told
 		t.Errorf("%+v %v", flows, err)
 	}
 }
