@@ -227,11 +227,15 @@ events:
     match: {type: [x, y]}
 `
 
+// shipped are the files that people read, copy and edit.
+var shipped = []string{"rules/*.yaml", "docs/first/rules/*.yaml", "docs/first/*.yaml", "docs/cookbook/*.yaml", "docs/cookbook/rules/*.yaml", "docs/moving/*.yaml", "docs/moving/rules/*.yaml", "docs/moving/failover/*.yaml",
+	"deploy/compose/notifier.yaml", "deploy/kubernetes/notifier.yaml", "deploy/kubernetes/rules/*.yaml", "notifier.example.yaml"}
+
 // good are all files of the repository that load, and the YAML of the documents.
 func good(t *testing.T) map[string][]byte {
 	t.Helper()
 	out := map[string][]byte{"the format's catalogue": []byte(formatCatalogue), "the format's rules": []byte(formatRules), "more forms of a catalogue": []byte(moreForms)}
-	for _, pattern := range []string{"rules/*.yaml", "docs/first/rules/*.yaml", "docs/first/*.yaml", "docs/cookbook/*.yaml", "docs/cookbook/rules/*.yaml", "notifier.example.yaml", "test/*/rules/*.yaml", "internal/rules/testdata/events.yaml"} {
+	for _, pattern := range append(shipped, "test/*/rules/*.yaml", "internal/rules/testdata/events.yaml") {
 		files, err := filepath.Glob(root + pattern)
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %v, %v", pattern, files, err)
@@ -481,45 +485,59 @@ func TestSettingsSchemaHasTheKeysOfTheLoader(t *testing.T) {
 	}
 }
 
-// Every key has a description in both languages.
+// Every key has a description in both languages, its own or that of what it refers to. A block that only narrows keys described elsewhere
+// (in an `if`, in an alternative) says nothing of additional ones, and declares none.
 func TestSchemasSpeakBothLanguages(t *testing.T) {
 	n := 0
-	var walk func(where string, x any)
-	walk = func(where string, x any) {
-		switch x := x.(type) {
-		case map[string]any:
-			if s, ok := x["description"].(string); ok {
-				n++
-				en, zh, both := strings.Cut(s, " · ")
-				if !both || en == "" || !strings.ContainsFunc(zh, func(r rune) bool { return unicode.Is(unicode.Han, r) }) && zh != en {
-					t.Errorf("%s: %q", where, s)
-				}
-			}
-			for k, v := range x {
-				walk(where+"/"+k, v)
-			}
-		case []any:
-			for _, v := range x {
-				walk(where, v)
-			}
-		}
-	}
 	for kind, src := range map[string][]byte{"events": Events, "rules": Rules, "settings": Settings} {
-		var doc any
+		var doc map[string]any
 		if err := json.Unmarshal(src, &doc); err != nil {
 			t.Fatal(err)
 		}
+		described := func(x any) bool {
+			m := x.(map[string]any)
+			if ref, ok := m["$ref"].(string); ok && m["description"] == nil {
+				m = doc["$defs"].(map[string]any)[strings.TrimPrefix(ref, "#/$defs/")].(map[string]any)
+			}
+			return m["description"] != nil
+		}
+		var walk func(where string, x any)
+		walk = func(where string, x any) {
+			switch x := x.(type) {
+			case map[string]any:
+				if s, ok := x["description"].(string); ok {
+					en, zh, both := strings.Cut(s, " · ")
+					if !both || en == "" || !strings.ContainsFunc(zh, func(r rune) bool { return unicode.Is(unicode.Han, r) }) && zh != en {
+						t.Errorf("%s: %q", where, s)
+					}
+				}
+				if keys, ok := x["properties"].(map[string]any); ok && x["additionalProperties"] != nil {
+					for k, v := range keys {
+						if n++; !described(v) {
+							t.Errorf("%s: the key %s is not described", where, k)
+						}
+					}
+				}
+				for k, v := range x {
+					walk(where+"/"+k, v)
+				}
+			case []any:
+				for i, v := range x {
+					walk(fmt.Sprint(where, "/", i), v)
+				}
+			}
+		}
 		walk(kind, doc)
 	}
-	if n < 120 {
-		t.Errorf("only %d descriptions", n)
+	if n < 240 {
+		t.Errorf("only %d keys", n)
 	}
 }
 
 // What ships tells an editor its schema, by a path that leads there.
 func TestShippedFilesNameTheirSchema(t *testing.T) {
 	line := regexp.MustCompile(`^# yaml-language-server: \$schema=(\S+)\n`)
-	for _, pattern := range []string{"rules/*.yaml", "docs/first/rules/*.yaml", "docs/first/*.yaml", "notifier.example.yaml"} {
+	for _, pattern := range shipped {
 		files, err := filepath.Glob(root + pattern)
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %v", pattern, err)

@@ -8,13 +8,17 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/notifier/notifier/internal/backtest"
 	"github.com/notifier/notifier/internal/event"
@@ -211,6 +215,16 @@ accounts: {main: {vendor: rongcloud, app_key: k, secret: "${env:SECRET}", data_c
 		t.Fatal(err)
 	}
 	env := []string{"SECRET=x"}
+	before := atBroker(t, cl)
+	asked := map[string]bool{}
+	var mu sync.Mutex
+	kc.Control(func(req kmsg.Request) (kmsg.Response, error, bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		asked[kmsg.NameForKey(req.Key())] = true
+		kc.KeepControl()
+		return nil, nil, false
+	})
 	want, talk, code := runBacktestCmd(backtestOptions{from: "history.jsonl", config: "notifier.yaml"}, env...)
 	if code != 0 {
 		t.Fatal(code, talk)
@@ -218,6 +232,22 @@ accounts: {main: {vendor: rongcloud, app_key: k, secret: "${env:SECRET}", data_c
 	got, talk, code := runBacktestCmd(backtestOptions{since: "2026-11-01", config: "notifier.yaml"}, env...)
 	if code != 0 {
 		t.Fatal(code, talk)
+	}
+	mu.Lock()
+	for name := range asked {
+		if strings.Contains(name, "Telemetry") { // the client's own figures, where a broker wants them
+			continue
+		}
+		if !slices.Contains([]string{"ApiVersions", "Metadata", "ListOffsets", "Fetch", "DescribeConfigs", "DescribeCluster", "OffsetForLeaderEpoch"}, name) {
+			t.Errorf("backtest asks the broker for %s: it only reads, and without a group", name)
+		}
+	}
+	if !asked["Fetch"] || !asked["ListOffsets"] {
+		t.Errorf("the broker was not asked for records: %v", asked)
+	}
+	mu.Unlock()
+	if diff := cmp.Diff(before, atBroker(t, cl)); diff != "" {
+		t.Errorf("what the broker has changed (-before +after):\n%s", diff)
 	}
 	want = strings.Replace(want, "; ignored: 1 record that the catalogue has no event for", "", 1) // its topic is not read
 	want = strings.Replace(want, "20 records", "19 records", 1)
@@ -230,6 +260,31 @@ accounts: {main: {vendor: rongcloud, app_key: k, secret: "${env:SECRET}", data_c
 	if _, talk, code = runBacktestCmd(backtestOptions{since: "7d", config: "missing.yaml"}, env...); code != exitSettings {
 		t.Errorf("no settings: exit %d, %s", code, talk)
 	}
+}
+
+// atBroker is what a program that changes nothing leaves as it is: the groups, the topics, where each partition begins and ends.
+func atBroker(t *testing.T, cl *kgo.Client) []string {
+	t.Helper()
+	adm := kadm.NewClient(cl)
+	groups, err := adm.ListGroups(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := []string{fmt.Sprint("groups ", groups.Groups())}
+	starts, err := adm.ListStartOffsets(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ends, err := adm.ListEndOffsets(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ends.Each(func(o kadm.ListedOffset) {
+		s, _ := starts.Lookup(o.Topic, o.Partition)
+		out = append(out, fmt.Sprintf("%s[%d] %d to %d", o.Topic, o.Partition, s.Offset, o.Offset))
+	})
+	slices.Sort(out)
+	return out
 }
 
 // The bar is drawn by the clock, goes to its end and is taken away.

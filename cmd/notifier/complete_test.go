@@ -14,7 +14,7 @@ func TestCompletion(t *testing.T) {
 	for name, text := range map[string]string{
 		"notifier.yaml":  "version: 1\nrules: conf\naccounts:\n  main: {vendor: rongcloud, app_key: k, secret: \"${env:NOT_SET}\"}\n",
 		"conf/a.yaml":    "version: 1\nrules:\n  - name: vip-thanks\n    title: 感谢\n    wehn: x\n  - name: sale\n",
-		"conf/e.yaml":    "version: 1\nevents:\n  order.paid: {title: Paid, topic: [shop.orders, shop.old]}\n",
+		"conf/e.yaml":    "version: 1\nevents:\n  order.paid: {title: Paid, topic: [shop.orders, shop.old]}\n  sale.opened: {topic: shop.sales}\n  sale.closed: {topic: shop.sales}\n",
 		"conf/torn.yaml": "version: [",
 	} {
 		path := filepath.Join(dir, name)
@@ -33,6 +33,10 @@ func TestCompletion(t *testing.T) {
 		"schema":                "events|rules|settings",
 		"check --format":        "text|json|github",
 		"check --lang":          "en|zh|both",
+		"skip":                  "shop.orders|shop.old|shop.sales",
+		"dead ls --topic":       "shop.orders|shop.old|shop.sales",
+		"dead replay --topic":   "shop.orders|shop.old|shop.sales",
+		"explain --topic":       "shop.orders|shop.old|shop.sales",
 		"fates --fate":          "SENT|COALESCED|SUPPRESSED|DEAD|UNKNOWN",
 		"pause rule/vip-thanks": "",
 	} {

@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -22,6 +24,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/sandbox"
 	"github.com/notifier/notifier/test/schema"
 )
@@ -133,6 +137,33 @@ func until(t *testing.T, what string, ok func() bool) {
 func (p *program) says(text string) {
 	p.t.Helper()
 	until(p.t, text, func() bool { return strings.Contains(p.said(), text) })
+}
+
+// get asks the process's admin listener, which its log names.
+func (p *program) get(path string) (body string, code int) {
+	p.t.Helper()
+	admin := ""
+	for _, f := range strings.Split(p.said(), `"`) {
+		if strings.HasPrefix(f, "127.0.0.1:") {
+			admin = f
+		}
+	}
+	resp, err := http.Get("http://" + admin + path)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return string(b), resp.StatusCode
+}
+
+func (p *program) metrics() string {
+	p.t.Helper()
+	body, _ := p.get("/metrics")
+	return body
 }
 
 // exits waits for the end and gives the exit code.
@@ -445,6 +476,107 @@ func TestRulesAreReloadedAndABadFileNeverTakesEffect(t *testing.T) {
 	p.says(`"changed":["thanks"]`)
 	w.order("ord-2", "u-2")
 	until(t, "a push by the new set", func() bool { return w.sent("received 200 in ord-2") == 1 })
+}
+
+// A failed reload is told by the metric, by /readyz, which stays ready, and by status with the hash that is live; a good one takes all of
+// it back and names the hash of the new files.
+func TestWhetherAReloadFailedIsToldEverywhere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.run()
+	hash := func() string {
+		t.Helper()
+		s, list := rules.Load([]string{filepath.Join(w.dir, "rules")}, app.AnyRuleOptions())
+		if s == nil {
+			t.Fatal(list)
+		}
+		return s.Hash
+	}
+	first := hash()
+	told := func(live, gone string, failed bool) {
+		t.Helper()
+		success, detail := "notifier_rules_last_reload_success 1\n", "the rule files have errors, the last good set is live: 1 errors, the first: rules/rules.yaml:10:11 N202 "
+		if failed {
+			success = "notifier_rules_last_reload_success 0\n"
+		}
+		until(t, success, func() bool { return strings.Contains(p.metrics(), success) }) // the log comes first
+		metrics := p.metrics()
+		if want := fmt.Sprintf("notifier_rules_info{hash=%q} 1\n", live); !strings.Contains(metrics, want) {
+			t.Errorf("the metrics lack %s", want)
+		}
+		if gone != "" && !strings.Contains(metrics, fmt.Sprintf("notifier_rules_info{hash=%q} 0\n", gone)) {
+			t.Errorf("the metrics still have %s live", gone)
+		}
+		if ready, code := p.get("/readyz"); code != http.StatusOK || strings.Contains(ready, detail) != failed {
+			t.Errorf("/readyz: %d\n%s", code, ready)
+		}
+		until(t, "status to tell the same", func() bool { // an instance says it every five seconds
+			code, out, _ := once(t, w.dir, "status")
+			line, next, _ := strings.Cut(out, "\n")
+			next, _, _ = strings.Cut(next, "\n")
+			return code == 0 && strings.HasPrefix(line, "instance one  ") && strings.Contains(line, "  rules "+live+" since ") &&
+				failed == strings.HasPrefix(next, "  the files on its disk are not live since ") && (!failed || strings.Contains(next, ": 1 errors, the first: rules/rules.yaml:") && strings.HasSuffix(next, "   next: notifier check"))
+		})
+		_, out, _ := once(t, w.dir, "status", "--format", "json")
+		var st struct {
+			Instances []struct {
+				Name    string
+				RuleSet string `json:"rule_set"`
+				Failed  string
+			}
+		}
+		if err := json.Unmarshal([]byte(out), &st); err != nil || len(st.Instances) != 1 || st.Instances[0].Name != "one" || st.Instances[0].RuleSet != live || (st.Instances[0].Failed != "") != failed {
+			t.Errorf("status as JSON: %v\n%s", err, out)
+		}
+	}
+	until(t, "readiness", func() bool { _, code := p.get("/readyz"); return code == http.StatusOK })
+	told(first, "", false)
+	w.write("rules/rules.yaml", strings.Replace(testRules, "amount > 100", "amuont > 100", 1))
+	p.says("the last good set stays")
+	told(first, "", true)
+	w.write("rules/rules.yaml", strings.Replace(testRules, "paid ${amount}", "received ${amount}", 1))
+	p.says(`"rules reloaded"`)
+	if hash() == first {
+		t.Fatal("other files have the same hash")
+	}
+	told(hash(), first, false)
+}
+
+// A second signal ends a drain that waits for the vendor, with the code of that signal; the call is not lost: the next owner knows of it.
+func TestASecondSignalCutsTheDrainShort(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		first, second os.Signal
+		code          int
+	}{{syscall.SIGTERM, syscall.SIGTERM, 143}, {syscall.SIGTERM, syscall.SIGINT, 130}, {syscall.SIGINT, syscall.SIGINT, 130}} {
+		t.Run(fmt.Sprint(c.first, ", ", c.second), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			p := w.run()
+			if err := w.sbx.Arm(sandbox.Fault{Vendor: "rongcloud", Host: "*", Path: "/push/user.json", Kind: "timeout_after", Times: 1, DelayMS: 60_000}); err != nil {
+				t.Fatal(err)
+			}
+			w.order("ord-1", "u-1")
+			until(t, "a call in flight", func() bool {
+				return strings.Contains(p.metrics(), `notifier_pending{lane="main/user",state="in_flight"} 1`)
+			})
+			p.signal(c.first)
+			p.says(`"draining"`)
+			p.signal(c.second)
+			if code := p.exits(); code != c.code || !strings.Contains(p.said(), errDrainCut.Error()) {
+				t.Errorf("exit %d, want %d", code, c.code)
+			}
+			p = start(t, w.dir, "run", "-c", "notifier.yaml")
+			p.says(`"notifier runs"`)
+			until(t, "the call to be a human's matter", func() bool {
+				_, out, _ := once(t, w.dir, "status")
+				return strings.Contains(out, "unknown  1 calls wait for a human")
+			})
+			if n := w.sent("ord-1"); n != 1 {
+				t.Errorf("%d calls, want 1", n)
+			}
+		})
+	}
 }
 
 func TestAfterSIGKILLNothingIsLostOrDoubled(t *testing.T) {

@@ -2,12 +2,15 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/settings"
@@ -62,5 +65,44 @@ func TestAttemptsAsLinesOfJSON(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	if len(lines) != 2 || !strings.Contains(lines[0], `"id":"A-0-1"`) || !strings.Contains(lines[1], `"id":"A-0-2"`) {
 		t.Errorf("got %q", out.String())
+	}
+}
+
+// What all partitions obey is 0, what all refuse 5, and 6 what only some obey, with the list.
+func TestAnswersOfSomePartitionsArePartial(t *testing.T) {
+	yes, no := ledger.Answer{Partition: 0, Instance: "a", OK: true, Text: "paused"}, ledger.Answer{Partition: 1, Instance: "b", Text: "not here"}
+	for _, c := range []struct {
+		answers []ledger.Answer
+		code    int
+		says    string
+	}{
+		{[]ledger.Answer{yes, yes}, 0, ""}, {[]ledger.Answer{no, no}, exitGate, "pause all was refused"}, {[]ledger.Answer{yes, no}, exitPartial, "pause all: 1 of 2 partitions refused"},
+		{[]ledger.Answer{no, yes, no}, exitPartial, "pause all: 2 of 3 partitions refused"},
+	} {
+		cmd := &cobra.Command{}
+		var out bytes.Buffer
+		cmd.SetOut(&out)
+		err := printAnswers(cmd, "pause all", c.answers, nil)
+		code, says := 0, ""
+		if x, ok := errors.AsType[*exitError](err); ok {
+			code, says = x.code, x.Error()
+		}
+		if code != c.code || says != c.says || strings.Contains(out.String(), "done: pause all") != (c.code == 0) || strings.Count(out.String(), "partition ") != len(c.answers) {
+			t.Errorf("%v: exit %d %q\n%s", c.answers, code, says, out.String())
+		}
+	}
+}
+
+// Of two letters one was not kept whole: the other is sent, and the exit code says that this was not all.
+func TestAReplayOfSomeLettersIsPartial(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run()
+	w.produce("orders", `{"id":"torn"`)
+	w.produce("orders", `{"id":"`+strings.Repeat("x", 70<<10))
+	until(t, "two letters", func() bool { _, out, _ := once(t, w.dir, "dead", "ls"); return strings.Contains(out, "2 dead letters") })
+	code, out, talk := once(t, w.dir, "dead", "replay", "--reason", "undecodable", "--send", "--why", "mended", "--yes")
+	if code != exitPartial || strings.Count(out, "left out: ") != 1 || !strings.Contains(out, "\n1 records sent") || !strings.Contains(talk, "1 of 2 dead letters could not be sent") {
+		t.Errorf("exit %d, want %d\n%s%s", code, exitPartial, out, talk)
 	}
 }

@@ -32,6 +32,10 @@ func execute(ctx context.Context, args []string) int {
 	if err == nil {
 		return 0
 	}
+	if word, ok := strings.CutPrefix(err.Error(), `unknown command "`); ok && cmd == cmd.Root() {
+		word, _, _ = strings.Cut(word, `"`)
+		err = unknownCommand(cmd, word)
+	}
 	code := exitCode(err, started)
 	text := withConfig(strings.TrimSpace(err.Error()), givenConfig(cmd))
 	if text != "" {
@@ -101,5 +105,6 @@ messages and broadcasts by rule files that operations edit while it runs.`,
 	helpful(root)
 	root.AddCommand(newRunCmd(), newDemoCmd(), newCheckCmd(), newFmtCmd(), newNewCmd(), newTestCmd(), newExplainCmd(), newBacktestCmd(), newExplainCodeCmd(), newSchemaCmd(), newSandboxCmd(), newConfigCmd(), newFatesCmd(), newQuotaCmd(), newAttemptsCmd(), newStatusCmd(), newDoctorCmd(), newRecallCmd(), newApprovalsCmd(), newPendingCmd(), newDeadCmd(), newSkipCmd(), newUserCmd(), newTagsCmd(), newPauseCmd(), newResumeCmd(), newKillCmd(), newReviveCmd(), newVersionCmd())
 	completions(root)
+	wrongWords(root)
 	return root
 }

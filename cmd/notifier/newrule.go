@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -41,7 +42,8 @@ evaluated and recorded, not sent. A tag rule is live once it is loaded.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d.Action = intent.Action(action)
-			return newRule(&d, dir, cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+			f, ok := cmd.InOrStdin().(*os.File)
+			return newRule(&d, dir, cmd.InOrStdin(), ok && term.IsTerminal(int(f.Fd())), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	f := cmd.Flags()
@@ -49,7 +51,7 @@ evaluated and recorded, not sent. A tag rule is live once it is loaded.`,
 	f.StringVar(&d.Name, "name", "", "name of the rule: a-z, 0-9 and -")
 	f.StringVar(&d.Title, "title", "", "what people call it")
 	f.StringVar(&d.Event, "event", "", "event of the catalogue")
-	f.StringVar(&action, "action", "push", "push, broadcast or tags")
+	f.StringVar(&action, "action", "", "push (default), broadcast or tags")
 	f.StringVar(&d.When, "when", "", "condition over the event's fields, or always")
 	f.StringVar(&d.Class, "class", "", "service or marketing: consent, limits and quiet hours go by it")
 	f.StringVar(&d.Mode, "mode", "shadow", "shadow or live")
@@ -60,7 +62,7 @@ evaluated and recorded, not sent. A tag rule is live once it is loaded.`,
 	return cmd
 }
 
-func newRule(d *ruletest.Draft, dir string, in io.Reader, out, talk io.Writer) error {
+func newRule(d *ruletest.Draft, dir string, in io.Reader, terminal bool, out, talk io.Writer) error {
 	beside, list := rules.Read([]string{dir})
 	if list.Errors() > 0 {
 		if err := diag.WriteText(talk, list, diag.Both); err != nil {
@@ -68,7 +70,7 @@ func newRule(d *ruletest.Draft, dir string, in io.Reader, out, talk io.Writer) e
 		}
 		return &exitError{code: exitUsage}
 	}
-	if err := answers(d, beside, in, talk); err != nil {
+	if err := answers(d, beside, in, terminal, talk); err != nil {
 		return err
 	}
 	file := filepath.ToSlash(filepath.Join(dir, d.Name+".yaml"))
@@ -103,24 +105,47 @@ func newRule(d *ruletest.Draft, dir string, in io.Reader, out, talk io.Writer) e
 	return nil
 }
 
+// question is what somebody who writes a rule is asked.
+type question struct {
+	to   *string
+	flag string
+	text string
+	one  []string // of which it is one; nil: any text
+	or   string   // what an empty line means
+}
+
 // answers asks for what is missing, on a terminal; elsewhere it names the flag.
-func answers(d *ruletest.Draft, beside []rules.File, in io.Reader, talk io.Writer) error {
-	f, ok := in.(*os.File)
-	terminal := ok && term.IsTerminal(int(f.Fd()))
+func answers(d *ruletest.Draft, beside []rules.File, in io.Reader, terminal bool, talk io.Writer) error {
 	lines := bufio.NewReader(in)
-	ask := func(to *string, flag, question string) error {
-		if *to != "" {
+	ask := func(q question) error {
+		if *q.to != "" {
 			return nil
 		}
 		if !terminal {
-			return &exitError{exitUsage, fmt.Errorf("--%s is missing: %s", flag, question)}
+			if *q.to = q.or; q.or != "" {
+				return nil
+			}
+			return &exitError{exitUsage, fmt.Errorf("--%s is missing: %s", q.flag, q.text)}
 		}
-		for *to == "" {
-			fmt.Fprintf(talk, "%s: ", question)
+		for *q.to == "" {
+			fmt.Fprintf(talk, "%s: ", q.text)
 			line, err := lines.ReadString('\n')
-			if *to = strings.TrimSpace(line); err != nil && *to == "" {
+			says := strings.TrimSpace(line)
+			if err != nil && says == "" {
 				return &exitError{exitUsage, errors.New("no more answers, nothing was written")}
 			}
+			if says == "" {
+				says = q.or
+			}
+			if says != "" && q.one != nil && !slices.Contains(q.one, says) {
+				hint := diag.Text{EN: "one of " + strings.Join(q.one, ", "), ZH: "请写其中一个：" + strings.Join(q.one, "、")}
+				if near := nearestName(says, q.one); near != "" {
+					hint = diag.Text{EN: fmt.Sprintf("did you mean `%s`?", near), ZH: fmt.Sprintf("是不是想写 `%s`？", near)}
+				}
+				fmt.Fprintln(talk, hint.In(diag.Both))
+				continue
+			}
+			*q.to = says
 		}
 		return nil
 	}
@@ -128,46 +153,41 @@ func answers(d *ruletest.Draft, beside []rules.File, in io.Reader, talk io.Write
 	for _, e := range rules.List(beside).Events {
 		events = append(events, e.Name)
 	}
-	questions := []struct {
-		to             *string
-		flag, question string
-	}{
-		{&d.Name, "name", "name of the rule, like vip-thanks · 规则名"},
-		{&d.Event, "event", "event: " + strings.Join(events, ", ") + " · 事件"},
+	action := string(d.Action)
+	if err := ask(question{&action, "action", "push to users (empty: this), broadcast to an audience, or tags · push 发给用户（留空就是它）、broadcast 发给人群、tags 打标签", []string{"push", "broadcast", "tags"}, "push"}); err != nil {
+		return err
 	}
+	d.Action = intent.Action(action)
+	questions := []question{
+		{&d.Name, "name", "name of the rule, like vip-thanks · 规则名", nil, ""},
+		{&d.Event, "event", "event: " + strings.Join(events, ", ") + " · 事件", events, ""},
+	}
+	var tags string
 	switch d.Action {
 	case intent.Tags:
-		questions = append(questions, struct {
-			to             *string
-			flag, question string
-		}{&d.Tag, "tag", "tag, like city_${city} · 标签"})
+		questions = append(questions, question{&d.Tag, "tag", "tag, like city_${city} · 标签", nil, ""})
 		if d.When == "" {
 			d.When = "always"
 		}
 	case intent.Push, intent.Broadcast:
-		questions = append(questions, []struct {
-			to             *string
-			flag, question string
-		}{
-			{&d.When, "when", "condition, like amount > 500, or always · 条件"},
-			{&d.Class, "class", "class: service (what the user did or asked for) or marketing (everything else) · 类别：service（用户自己的事）或 marketing（其他都是营销）"},
-			{&d.Subject, "subject", "title of the message · 消息标题"},
-			{&d.Body, "body", "text of the message · 消息正文"},
-		}...)
+		questions = append(questions,
+			question{&d.When, "when", "condition, like amount > 500, or always · 条件", nil, ""},
+			question{&d.Class, "class", "class: service (what the user did or asked for) or marketing (everything else) · 类别：service（用户自己的事）或 marketing（其他都是营销）", []string{"service", "marketing"}, ""},
+			question{&d.Subject, "subject", "title of the message · 消息标题", nil, ""},
+			question{&d.Body, "body", "text of the message · 消息正文", nil, ""})
+		if d.Action == intent.Broadcast && len(d.Audience) == 0 {
+			questions = append(questions, question{&tags, "audience", "tags of the users, with commas · 人群标签", nil, ""})
+		}
 	default:
 		return &exitError{exitUsage, fmt.Errorf("unknown --action %q: push, broadcast or tags", d.Action)}
 	}
 	for _, q := range questions {
-		if err := ask(q.to, q.flag, q.question); err != nil {
+		if err := ask(q); err != nil {
 			return err
 		}
 	}
-	if d.Action == intent.Broadcast && len(d.Audience) == 0 {
-		var tags string
-		if err := ask(&tags, "audience", "tags of the users, with commas · 人群标签"); err != nil {
-			return err
-		}
-		d.Audience = strings.FieldsFunc(tags, func(r rune) bool { return r == ',' || r == '，' || r == ' ' })
+	if tags != "" {
+		d.Audience = strings.FieldsFunc(tags, func(r rune) bool { return r == ',' || r == '，' || r == '、' || r == ' ' })
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ func TestNewRule(t *testing.T) {
 			d := tc.draft
 			d.Name, d.Class, d.Mode = "brand-new", "service", "shadow"
 			var out, talk bytes.Buffer
-			if err := newRule(&d, dir, strings.NewReader(""), &out, &talk); err != nil {
+			if err := newRule(&d, dir, strings.NewReader(""), false, &out, &talk); err != nil {
 				t.Fatalf("%v\n%s", err, talk.String())
 			}
 			file := filepath.Join(dir, "brand-new.yaml")
@@ -80,7 +80,7 @@ func TestNewRule(t *testing.T) {
 			}
 			d = tc.draft
 			d.Name = "brand-new"
-			if x, ok := errors.AsType[*exitError](newRule(&d, dir, strings.NewReader(""), &out, &talk)); !ok || x.code != exitUsage {
+			if x, ok := errors.AsType[*exitError](newRule(&d, dir, strings.NewReader(""), false, &out, &talk)); !ok || x.code != exitUsage {
 				t.Error("a file that exists was written over")
 			}
 		})
@@ -104,13 +104,75 @@ func TestNewRuleSaysWhatIsMissingOrWrong(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out, talk bytes.Buffer
-		err := newRule(&tc.draft, dir, strings.NewReader(""), &out, &talk)
+		err := newRule(&tc.draft, dir, strings.NewReader(""), false, &out, &talk)
 		x, ok := errors.AsType[*exitError](err)
 		if !ok || x.code != tc.code || !strings.Contains(talk.String()+err.Error(), tc.want) {
 			t.Errorf("%v: %v\n%s", tc.draft, err, talk.String())
 		}
 		if _, err := os.Stat(filepath.Join(dir, "x-y-z.yaml")); err == nil {
 			t.Error("something was written")
+		}
+	}
+}
+
+// On a terminal it asks for what no flag says, and once more for what cannot be; the end of the answers writes nothing.
+func TestNewRuleAsks(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		draft   ruletest.Draft // what flags say
+		answers string
+		asked   []string // in this order
+		silent  []string // not asked
+		want    []string // in the file; nil: nothing is written
+	}{
+		{"a push", ruletest.Draft{}, "\n\n  brand-new  \norder.padi\norder.paid\namount > 800\nservcie\nservice\n谢谢\n收到 ${amount | money} 元\n",
+			[]string{"push to users (empty: this), broadcast to an audience, or tags · push 发给用户", "name of the rule", "event: ", "order.paid", "did you mean `order.paid`? · 是不是想写 `order.paid`？", "event: ", "condition, like amount > 500", "class: service", "did you mean `service`?", "class: service", "title of the message · 消息标题", "text of the message · 消息正文", "mode shadow"}, []string{"tags of the users", "tag, like"},
+			[]string{"event: order.paid", "when: amount > 800", "class: service", "mode: shadow", `title: "谢谢"`}},
+		{"a broadcast", ruletest.Draft{Name: "brand-new", When: "stock > 100"}, "broadcast\nsale.opened\nmarketing\n开抢\n快来\n，vip、city_${city}\n",
+			[]string{"push to users", "event: ", "class: service", "title of the message", "text of the message", "tags of the users, with commas · 人群标签"}, []string{"name of the rule", "condition, like"},
+			[]string{`["vip", "city_${city}"]`, "class: marketing"}},
+		{"tags", ruletest.Draft{}, "tag\ntags\nbrand-new\nprofile.changed\ntown_${city}\n",
+			[]string{"push to users", "did you mean `tags`?", "push to users", "name of the rule", "event: ", "tag, like city_${city} · 标签", "live once the daemon"}, []string{"class:", "condition, like", "title of"},
+			[]string{`tags: ["town_${city}"]`}},
+		{"an event that nothing is like", ruletest.Draft{Action: "tags", Name: "brand-new"}, "zzzzzzzz\n", []string{"event: ", "one of ", "profile.changed", "· 请写其中一个：", "event: "}, nil, nil},
+		{"no more answers", ruletest.Draft{}, "push\nbrand-new\n", []string{"push to users", "name of the rule", "event: "}, []string{"condition"}, nil},
+	} {
+		dir := t.TempDir()
+		if err := os.CopyFS(dir, os.DirFS("../../rules")); err != nil {
+			t.Fatal(err)
+		}
+		d := tc.draft
+		d.Mode = "shadow"
+		var out, talk bytes.Buffer
+		err := newRule(&d, dir, strings.NewReader(tc.answers), true, &out, &talk)
+		rest := talk.String()
+		for _, q := range tc.asked {
+			_, after, ok := strings.Cut(rest, q)
+			if !ok {
+				t.Errorf("%s: %q is not asked, or not then:\n%s", tc.name, q, talk.String())
+				break
+			}
+			rest = after
+		}
+		for _, q := range tc.silent {
+			if strings.Contains(talk.String(), q) {
+				t.Errorf("%s: asks %q:\n%s", tc.name, q, talk.String())
+			}
+		}
+		text, unread := os.ReadFile(filepath.Join(dir, "brand-new.yaml"))
+		if tc.want == nil {
+			if x, ok := errors.AsType[*exitError](err); !ok || x.code != exitUsage || !strings.Contains(err.Error(), "nothing was written") || unread == nil {
+				t.Errorf("%s: %v, wrote %q", tc.name, err, text)
+			}
+			continue
+		}
+		if err != nil || unread != nil {
+			t.Errorf("%s: %v, %v\n%s", tc.name, err, unread, talk.String())
+		}
+		for _, want := range tc.want {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("%s: %s is missing in\n%s", tc.name, want, text)
+			}
 		}
 	}
 }

@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -28,17 +30,79 @@ Examples:
 var flagName = regexp.MustCompile(`(?m)^ +(?:-[a-z], )?--([a-z-]+)`)
 
 func flagError(cmd *cobra.Command, err error) error {
-	hint := ""
-	if _, name, ok := strings.Cut(err.Error(), "unknown flag: --"); ok {
+	says := err.Error()
+	if _, name, ok := strings.Cut(says, "unknown flag: --"); ok {
 		var known []string
 		for _, m := range flagName.FindAllStringSubmatch(cmd.Flags().FlagUsages(), -1) {
 			known = append(known, m[1])
 		}
-		if near := nearestName(name, known); near != "" {
-			hint = "; did you mean --" + near + "?"
+		says = mistaken(cmd, "--"+name, "flag", "参数", "--", nearestName(name, known))
+	}
+	return &exitError{exitUsage, fmt.Errorf("%s; next: %s --help", says, cmd.CommandPath())}
+}
+
+// mistaken says in the user's language that something is not there, and what was perhaps meant.
+func mistaken(cmd *cobra.Command, name, en, zh, before, near string) string {
+	says := diag.Text{EN: fmt.Sprintf("unknown %s %s", en, name), ZH: fmt.Sprintf("没有 %s 这个%s", name, zh)}
+	if near != "" {
+		says.EN += fmt.Sprintf("; did you mean `%s`?", before+near)
+		says.ZH += fmt.Sprintf("，是不是想写 `%s`？", before+near)
+	}
+	flag := ""
+	if f := cmd.Flag("lang"); f != nil {
+		flag = f.Value.String()
+	}
+	lang, err := language(flag, os.Environ())
+	if err != nil { // it is for the command to refuse
+		lang = diag.Both
+	}
+	return says.In(lang)
+}
+
+// otherWords are names that people bring from other programs.
+var otherWords = map[string]string{"validate": "check", "lint": "check", "verify": "check", "format": "fmt", "start": "run", "serve": "run", "daemon": "run", "simulate": "backtest", "dlq": "dead", "undo": "recall"}
+
+// wrongWords makes every command name what was perhaps meant by a word that is none of its commands, and say of a word that it does not
+// take that it takes none.
+func wrongWords(cmd *cobra.Command) {
+	cmd.DisableSuggestions = true // the program's own are in both languages
+	for _, c := range cmd.Commands() {
+		wrongWords(c)
+	}
+	takes := cmd.Args
+	if takes == nil { // the root: see unknownCommand
+		return
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		err := takes(cmd, args)
+		switch {
+		case len(args) == 0:
+			return err
+		case cmd.HasSubCommands() && (err != nil || nearSub(cmd, args[0]) != "" && len(args) == 1):
+			return unknownCommand(cmd, args[0])
+		case err != nil && strings.HasPrefix(err.Error(), "unknown command"):
+			return &exitError{exitUsage, fmt.Errorf("%s takes flags only, and %q is none; next: %[1]s --help", cmd.CommandPath(), args[0])}
+		}
+		return err
+	}
+}
+
+// unknownCommand is the error for a word that is no command of cmd.
+func unknownCommand(cmd *cobra.Command, word string) error {
+	return &exitError{exitUsage, fmt.Errorf("%s; next: %s --help", mistaken(cmd, "`"+cmd.CommandPath()+" "+word+"`", "command", "命令", cmd.CommandPath()+" ", nearSub(cmd, word)), cmd.CommandPath())}
+}
+
+func nearSub(cmd *cobra.Command, word string) string {
+	var known []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			known = append(known, c.Name())
 		}
 	}
-	return &exitError{exitUsage, fmt.Errorf("%w%s; next: %s --help", err, hint, cmd.CommandPath())}
+	if other := otherWords[word]; slices.Contains(known, other) {
+		return other
+	}
+	return nearestName(word, known)
 }
 
 // nextFor is the next command to type behind an error that names none.

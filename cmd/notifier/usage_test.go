@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"io"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -50,11 +52,12 @@ func TestHelpBeginsWithExamples(t *testing.T) {
 
 // Every command takes --color and --lang, and a flag that is misspelled is named with what to type next.
 func TestFlagsOfEveryCommand(t *testing.T) {
+	t.Setenv("LC_ALL", "en_US.UTF-8")
 	for line, want := range map[string]string{
-		"check --fromat json":              "did you mean --format?; next: notifier check --help",
+		"check --fromat json":              "unknown flag --fromat; did you mean `--format`?; next: notifier check --help",
 		"approvals approve X --why":        "next: notifier approvals approve --help",
-		"status --wyh":                     "did you mean --why?",
-		"pending list --lnag en":           "did you mean --lang?",
+		"status --wyh":                     "did you mean `--why`?",
+		"pending list --lnag en":           "did you mean `--lang`?",
 		"check --color red":                `unknown --color "red": auto, always or never`,
 		"new":                              "notifier new is several commands: rule",
 		"pending":                          "notifier pending is several commands: cancel, extend, list",
@@ -84,6 +87,50 @@ func TestFlagsOfEveryCommand(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What was perhaps meant is said in the language of the user, for words and for flags, at every level.
+func TestWhatWasPerhapsMeant(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct{ locale, line, want string }{
+		{"en", "chekc", "notifier: unknown command `notifier chekc`; did you mean `notifier check`?; next: notifier --help\n"},
+		{"zh_CN.UTF-8", "chekc", "notifier: 没有 `notifier chekc` 这个命令，是不是想写 `notifier check`？; next: notifier --help\n"},
+		{"", "validate", "notifier: unknown command `notifier validate`; did you mean `notifier check`? · 没有 `notifier validate` 这个命令，是不是想写 `notifier check`？; next: notifier --help\n"},
+		{"en", "zzzzz", "notifier: unknown command `notifier zzzzz`; next: notifier --help\n"},
+		{"en", "new ruel", "notifier: unknown command `notifier new ruel`; did you mean `notifier new rule`?; next: notifier new --help\n"},
+		{"en", "approvals aprove X --why x", "notifier: unknown flag --why; next: notifier approvals --help\n"},
+		{"en", "approvals aprove X", "notifier: unknown command `notifier approvals aprove`; did you mean `notifier approvals approve`?; next: notifier approvals --help\n"},
+		{"en", "attempts resovle", "notifier: unknown command `notifier attempts resovle`; did you mean `notifier attempts resolve`?; next: notifier attempts --help\n"},
+		{"en", "quota chrage main/broadcast", "notifier: unknown command `notifier quota chrage`; did you mean `notifier quota charge`?; next: notifier quota --help\n"},
+		{"en", "completion bsh", "notifier: unknown command `notifier completion bsh`; did you mean `notifier completion bash`?; next: notifier completion --help\n"},
+		{"en", "status main", "notifier: notifier status takes flags only, and \"main\" is none; next: notifier status --help\n"},
+		{"zh_CN.UTF-8", "check --fromat json", "notifier: 没有 --fromat 这个参数，是不是想写 `--format`？; next: notifier check --help\n"},
+		{"en", "check --lang zh --fromat json", "notifier: 没有 --fromat 这个参数，是不是想写 `--format`？; next: notifier check --help\n"},
+		{"", "check --fromat json", "notifier: unknown flag --fromat; did you mean `--format`? · 没有 --fromat 这个参数，是不是想写 `--format`？; next: notifier check --help\n"},
+	} {
+		cmd := command(t, dir, strings.Fields(c.line)...)
+		cmd.Env = append(cmd.Env, "LC_ALL="+c.locale, "LC_MESSAGES=", "LANG=")
+		var out, talk bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &talk
+		err := cmd.Run()
+		if x, ok := errors.AsType[*exec.ExitError](err); !ok || x.ExitCode() != exitUsage || talk.String() != c.want || out.Len() > 0 {
+			t.Errorf("%s, locale %q: %v\n%s%swant\n%s", c.line, c.locale, err, out.String(), talk.String(), c.want)
+		}
+	}
+}
+
+// Names from other programs lead to commands that there are.
+func TestOtherWordsLeadToCommands(t *testing.T) {
+	started := false
+	root := newRootCmd(&started)
+	for word, name := range otherWords {
+		if cmd, _, err := root.Find([]string{name}); err != nil || cmd == root {
+			t.Errorf("%s leads to %s, which is no command", word, name)
+		}
+		if cmd, _, err := root.Find([]string{word}); err == nil && cmd != root {
+			t.Errorf("%s is a command of its own", word)
+		}
+	}
 }
 
 func TestAnErrorEndsWithTheNextCommand(t *testing.T) {
