@@ -96,6 +96,7 @@ type daemon struct {
 	cmd   *exec.Cmd
 	end   chan struct{}
 	admin string // host:port
+	token string // admin.token, if there is one
 
 	mu  sync.Mutex // guards below
 	log bytes.Buffer
@@ -198,7 +199,14 @@ func (d *daemon) ready() {
 }
 
 func (d *daemon) get(path string) (code int, body string) {
-	resp, err := http.Get("http://" + d.admin + path)
+	req, err := http.NewRequestWithContext(d.t.Context(), http.MethodGet, "http://"+d.admin+path, nil)
+	if err != nil {
+		return 0, err.Error()
+	}
+	if d.token != "" {
+		req.Header.Set("Authorization", "Bearer "+d.token)
+	}
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return 0, err.Error()
 	}

@@ -53,6 +53,7 @@ type goreleaser struct {
 		ID, Description, Maintainer, License string
 		PackageName                          string `yaml:"package_name"`
 		Formats                              []string
+		Scripts                              map[string]string
 		Contents                             []struct {
 			Src, Dst, Type string
 			FileInfo       struct{ Mode int } `yaml:"file_info"`
@@ -139,14 +140,14 @@ func verify(t *testing.T) {
 func TestTheReleaseFits(t *testing.T) {
 	g := release(t)
 	b := g.Builds[0]
-	script := string(read(t, "deploy/build.sh"))
+	build := string(read(t, "deploy/build.sh"))
 	for _, f := range append(slices.Clone(b.Flags), b.Env...) {
-		if !strings.Contains(script, f) {
+		if !strings.Contains(build, f) {
 			t.Errorf("deploy/build.sh does not say %s", f)
 		}
 	}
 	flags := strings.NewReplacer("{{ .Tag }}", "$VERSION", "{{ .FullCommit }}", "$REVISION", "github.com/notifier/notifier/internal/app", "$app").Replace(b.Ldflags[0])
-	if !strings.Contains(script, `-ldflags "`+flags+`"`) {
+	if !strings.Contains(build, `-ldflags "`+flags+`"`) {
 		t.Errorf("deploy/build.sh has other ldflags than %s", flags)
 	}
 	for _, want := range []string{"-trimpath", "-buildvcs=false"} {
@@ -171,6 +172,7 @@ func TestTheReleaseFits(t *testing.T) {
 			}
 			return
 		}
+		src = strings.ReplaceAll(src, "/**/", "/") // goreleaser's: any folder, or none
 		if found, err := filepath.Glob(filepath.Join(root, src)); err != nil || len(found) == 0 {
 			t.Errorf(".goreleaser.yaml packs %s, which is not there", src)
 		}
@@ -186,6 +188,36 @@ func TestTheReleaseFits(t *testing.T) {
 	for _, c := range g.NFPMs[0].Contents {
 		packed(c.Src)
 	}
+	users := ""
+	for _, c := range g.NFPMs[0].Contents {
+		if dir, name := filepath.Split(c.Dst); dir == "/usr/lib/sysusers.d/" {
+			users = name
+		}
+	}
+	script := g.NFPMs[0].Scripts["postinstall"]
+	if made := postinstalled(t, script); made != "systemd-sysusers "+users+"\n" {
+		t.Errorf("%s made %q; the unit's user is in %q, and a package that only puts files there has none", script, made, users)
+	}
+}
+
+// postinstalled runs a package's script where systemd has not booted, and gives what it asked of systemd.
+func postinstalled(t *testing.T, script string) (asked string) {
+	t.Helper()
+	exists(t, ".goreleaser.yaml", script)
+	dir := t.TempDir()
+	log := filepath.Join(dir, "log")
+	for _, name := range []string{"systemd-sysusers", "systemctl"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n[ "+name+" = systemctl ] || echo "+name+" \"$@\" >>"+log+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	output(t, "sh", filepath.Join(root, script))
+	b, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
 
 // completions makes the shells' completions as a release does, and gives the files' names.
