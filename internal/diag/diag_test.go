@@ -205,6 +205,19 @@ func TestDeepOrLargeFilesAreRefusedBeforeParsing(t *testing.T) {
 	}
 }
 
+// What is mended is read again, and may be mended again: without a bound the one line of these would double forty times.
+func TestMendingEndsWhereItMakesTheFileGrow(t *testing.T) {
+	for _, src := range []string{"{!}4:!\n", "a:\n  b: {!}4:!\n" + strings.Repeat("c: {!}4:!\n", 100)} {
+		d := Parse("f", []byte(src))
+		if d.Root != nil || d.List.Errors() == 0 {
+			t.Errorf("%.20q is accepted: %v", src, d.List)
+		}
+		if n := len(strings.Join(d.lines, "\n")); n > 2*roundBytes+len(src) {
+			t.Errorf("%.20q has grown to %d bytes", src, n)
+		}
+	}
+}
+
 // The largest files that are accepted, of the shapes that the library is slow with.
 func BenchmarkWorstFiles(b *testing.B) {
 	var keys strings.Builder

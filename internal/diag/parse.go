@@ -60,10 +60,20 @@ func (d *Doc) SetRule(name string) { d.rule = name }
 // could be made of the file.
 func Parse(file string, src []byte) *Doc {
 	d := &Doc{File: file}
+	if d.split(src) {
+		if d.Root = d.readPlain(); d.Root == nil {
+			d.read()
+		}
+	}
+	return d
+}
+
+// split makes lines of a file; false when it cannot be read.
+func (d *Doc) split(src []byte) bool {
 	if len(src) > MaxBytes {
 		d.whole("N108", Text{fmt.Sprintf("the file has %d bytes, the most is %d", len(src), MaxBytes), fmt.Sprintf("文件有 %d 字节，最多 %d", len(src), MaxBytes)},
 			Text{"split it into several files", "拆成几个文件"})
-		return d
+		return false
 	}
 	text := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(src))
 	d.lines = strings.Split(text, "\n")
@@ -75,7 +85,7 @@ func Parse(file string, src []byte) *Doc {
 		d.written[i] = d.lines[i]
 		col = utf8.RuneCountInString(d.lines[i][:min(col, len(d.lines[i]))]) + 1
 		d.at(i+1, col, col+1, "N107", Error, Text{"the file is not UTF-8", "文件不是 UTF-8 编码"}, Text{"save it as UTF-8", "另存为 UTF-8"})
-		return d
+		return false
 	}
 	if strings.HasPrefix(text, "\ufeff") {
 		d.at(1, 1, 2, "N107", Error, Text{"the file begins with a byte order mark", "文件开头有 BOM 标记"}, Text{"save it as UTF-8 without BOM", "另存为「UTF-8 无 BOM」"})
@@ -83,21 +93,30 @@ func Parse(file string, src []byte) *Doc {
 	}
 	if len(d.lines) > maxLines+1 {
 		d.at(maxLines+1, 1, 0, "N108", Error, Text{fmt.Sprintf("the file has %d lines, the most is %d", len(d.lines), maxLines), fmt.Sprintf("文件有 %d 行，最多 %d", len(d.lines), maxLines)}, Text{"split it into several files", "拆成几个文件"})
-		return d
+		return false
 	}
 	if i := slices.IndexFunc(d.lines, func(l string) bool { return len(l) > maxLineBytes }); i >= 0 {
 		d.at(i+1, 1, 2, "N108", Error, Text{fmt.Sprintf("the line has %d bytes, the most is %d", len(d.lines[i]), maxLineBytes), fmt.Sprintf("这一行有 %d 字节，最多 %d", len(d.lines[i]), maxLineBytes)},
 			Text{"write it over several lines", "请分行写"})
-		return d
+		return false
 	}
 	d.indentation()
-	for range min(maxRounds, roundBytes/(len(text)+1)+1) {
+	return true
+}
+
+// read makes the tree, by the library. Where lines are mended, they are read again.
+func (d *Doc) read() {
+	for round, bytes := 0, 0; round < maxRounds && (round == 0 || bytes <= roundBytes); round++ {
+		if slices.ContainsFunc(d.lines, func(l string) bool { return len(l) > 2*maxLineBytes }) {
+			return // what mends it makes it worse: of `{!}4:!` the quotation marks double each round
+		}
 		d.changed = false
-		if d.build(strings.Join(d.lines, "\n")); d.Root != nil || !d.changed {
-			break
+		text := strings.Join(d.lines, "\n")
+		bytes += len(text)
+		if d.build(text); d.Root != nil || !d.changed {
+			return
 		}
 	}
-	return d
 }
 
 // build scans, refuses what the format does not have, parses and converts. A panic of the YAML library becomes a finding. Where lines are

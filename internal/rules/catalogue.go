@@ -334,7 +334,7 @@ func (l *loader) scopeOf(specs []*event.Spec) *scope {
 func scopeOf(specs []*event.Spec) *scope {
 	s := &scope{fields: map[string]*event.Field{}}
 	for i, sp := range specs {
-		s.events = append(s.events, sp.Name)
+		s.events, s.indexed = append(s.events, sp.Name), sp.Kind != event.Profile
 		if i > 0 {
 			continue
 		}

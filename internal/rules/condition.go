@@ -50,7 +50,7 @@ var loops = []string{"all", "none", "any", "one", "count", "filter"}
 type condition struct {
 	missing atomic.Int64 // times it was not met because a field it needs was missing
 	source  string
-	program atomic.Pointer[vm.Program] // nil: it was let go, see code
+	program atomic.Pointer[vm.Program] // nil: it was not made, or let go, see code
 	needs   []string                   // fields and before.fields that must be there
 	touches []string                   // every field it mentions
 	env     []string                   // every environment name it reads
@@ -83,7 +83,7 @@ func run(p *vm.Program, env map[string]any) bool {
 }
 
 // code gives the program. A condition whose parts are all of it needs none where the index asks it: with the tree that it keeps, the
-// program would be the larger half of the rule. It is made again when it is asked for all the same: of an event that the index gives up.
+// program would be the larger half of the rule. It is made when it is asked for all the same: of an event that the index gives up.
 func (c *condition) code() *vm.Program {
 	if p := c.program.Load(); p != nil {
 		return p
@@ -115,6 +115,8 @@ type scope struct {
 	table  bool            // the profile table alone: user_when
 	now    bool            // ${now} is possible: texts
 	user   bool            // ${user.x} is possible: texts of a push
+
+	indexed bool // an index asks the conditions of these events; what is simple in them needs no program
 
 	guessed bool // the event is unknown, this is one with a name like it: only what is close to a field is one misspelt
 	open    bool // the event is unknown, and so are its fields: no name is wrong
@@ -231,6 +233,11 @@ func compile(n *diag.Node, s *scope) *condition {
 		return nil
 	}
 	parts, whole := conjuncts(tree.Node, s.fields) // before expr rewrites the tree
+	c := &condition{source: src, needs: sortedKeys(w.needs), touches: sortedKeys(w.touches),
+		env: sortedKeys(w.env), changed: w.changed, parts: parts, whole: whole, work: work, node: n, scope: s, sketch: drawn}
+	if whole && s.indexed { // expr finds nothing wrong with it: TestWhatIsSimpleNeedsNoCompiler
+		return c
+	}
 	program, err := programOf(tree, w.env, language())
 	if err != nil {
 		if !w.checkLeaves(tree) {
@@ -238,8 +245,6 @@ func compile(n *diag.Node, s *scope) *condition {
 		}
 		return nil
 	}
-	c := &condition{source: src, needs: sortedKeys(w.needs), touches: sortedKeys(w.touches),
-		env: sortedKeys(w.env), changed: w.changed, parts: parts, whole: whole, work: work, node: n, scope: s, sketch: drawn}
 	c.program.Store(program)
 	return c
 }

@@ -372,6 +372,45 @@ func TestSimplePartsAgreeWithTheProgram(t *testing.T) {
 	}
 }
 
+// A condition that is simple as a whole has no program until it is asked for one: what expr would not compile must not be among them.
+func TestWhatIsSimpleNeedsNoCompiler(t *testing.T) {
+	spec, whole := testSpec(), 0
+	check := func(t interface{ Fatalf(string, ...any) }, src string, spec *event.Spec) {
+		c, _ := compileFor(src, spec)
+		if c == nil || !c.whole {
+			return
+		}
+		whole++
+		if c.program.Load() != nil {
+			t.Fatalf("%s has a program", src)
+		}
+		if c.code(); c.program.Load() == nil {
+			t.Fatalf("%s is taken, and expr does not compile it", src)
+		}
+	}
+	numbers := []string{"5", "-5", "0.5", "+1", `"a"`, "gift", "city", "[5]", "[1, 2.5]", `[1, "a"]`, `["a", "b"]`, "[]", "true", "nil", "1e3", "at"}
+	for _, field := range []string{"amount", "city", "gift", "at", "items", "has(city)"} {
+		for _, op := range []string{"==", "!=", "<", "<=", ">", ">=", "in", "not in", "+", "-", "*", "/", "%", "**", "contains", "startsWith", "matches", "and", "or", "??", ".."} {
+			for _, n := range numbers {
+				for _, form := range []string{"%s %s %s", "not (%s %s %s)", "gift and (%s %s %s)", "gift == (%s %s %s)"} {
+					check(t, fmt.Sprintf(form, field, op, n), spec)
+				}
+				check(t, n+" "+op+" "+field, spec)
+			}
+		}
+	}
+	if whole < 100 {
+		t.Errorf("%d conditions are simple: too few", whole)
+	}
+	s, l := LoadFiles([]File{{"events.yaml", []byte(indexCatalogue)}, {"r.yaml", []byte("version: 1\nrules:\n" + rule("all", "first", "    when: always\n    push: {body: b}"))}}, demoAccount())
+	if s == nil {
+		t.Fatal(show(l))
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		check(t, genWhen(t, rapid.IntRange(0, 3).Draw(t, "depth")), s.Catalogue.Spec("first"))
+	})
+}
+
 // What is not tried because its fields are independent is neither always nor never so.
 func TestIndependentFieldsAreNeverConstant(t *testing.T) {
 	text := "version: 1\nrules:\n" + rule("all", "first", "    when: always\n    push: {body: b}")

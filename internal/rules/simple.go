@@ -133,6 +133,8 @@ func comparison(n *ast.BinaryNode, fields map[string]*event.Field) (simple, bool
 			x.op = opMore
 		case ">=":
 			x.op = opMoreOrEqual
+		default: // amount + 5
+			return simple{}, false
 		}
 		return x, true
 	case event.Bool:
