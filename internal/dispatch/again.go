@@ -12,7 +12,7 @@ import (
 // members with the same contents, at most Tries times and Within a time of the first, far below what any vendor remembers ids for. Its
 // members stay in flight all the while, so no gate or hand-over touches what may have been sent; the ambiguous attempt stays in the ledger until
 // the next one takes its place in the same transaction. A member that expires, that a newer one of its merge key has overtaken, or whose rule is
-// paused or killed when it would be made again, is UNKNOWN. Nothing else is ever made again (AT-MOST-ONCE).
+// paused, killed or switched off when it would be made again, is UNKNOWN. Nothing else is ever made again (AT-MOST-ONCE).
 
 // tries is how often a call to an endpoint is made in all while it stays ambiguous.
 func (l *lane) tries(endpoint string) int {
@@ -35,9 +35,9 @@ func (a *actor) again(c *call) {
 
 // planAgain starts those that may start now. One that could not in its time becomes UNKNOWN.
 func (a *actor) planAgain(l *lane, now time.Time) (calls []*call) {
-	waiting := l.again
+	waiting, full := l.again, false
 	l.again = nil
-	for i, c := range waiting {
+	for _, c := range waiting {
 		end, due := c.vendor.Began.Add(l.within(c)), l.due(c)
 		if !now.Before(end) {
 			a.unknown(c, Outcome{Code: c.attempt.Code, Detail: "not made again in its time; the last try: " + c.attempt.Detail})
@@ -49,10 +49,10 @@ func (a *actor) planAgain(l *lane, now time.Time) (calls []*call) {
 			l.again = append(l.again, c)
 			continue
 		}
-		if !a.free(l, l.weightAgain(c), now) {
+		if full = full || !a.free(l, l.weightAgain(c), now); full { // those behind it wait as well, each for its own end
 			a.wakeAt(end)
-			l.again = append(l.again, waiting[i:]...)
-			return calls
+			l.again = append(l.again, c)
+			continue
 		}
 		if a.stopped(c); len(c.items) == 0 {
 			if c.attempt.State == ledger.Again { // there was nobody in it any more
@@ -113,14 +113,14 @@ func (a *actor) overtake(l *lane, newer *item) {
 	}
 }
 
-// stopped ends the members of a call that is to be made again whose rule was paused or killed since, or that were overtaken: nobody wants them to
-// be sent now, and they may have been.
+// stopped ends the members of a call that is to be made again whose rule was paused or killed since, or does not send by the rule files, or that
+// were overtaken: nobody wants them to be sent now, and they may have been.
 func (a *actor) stopped(c *call) {
 	var items, out []*item
 	var intents []*intent.Intent
 	var users []string
 	for i, it := range c.items {
-		if in := it.p.Intent; it.overtaken || a.killed(in) || a.pausedRule(in) {
+		if in := it.p.Intent; it.overtaken || a.killed(in) || a.pausedRule(in) || a.offWhy(in) != "" {
 			out = append(out, it)
 			continue
 		}
@@ -133,7 +133,7 @@ func (a *actor) stopped(c *call) {
 		return
 	}
 	c.attempt.State, c.attempt.Members = ledger.Unknown, nil
-	a.unknownItems(c, out, Outcome{Code: c.attempt.Code, Detail: "not made again, its rule was paused or killed or a newer one of its merge left; the last try: " + c.attempt.Detail})
+	a.unknownItems(c, out, Outcome{Code: c.attempt.Code, Detail: "not made again, its rule was paused, killed or switched off, or a newer one of its merge left; the last try: " + c.attempt.Detail})
 	c.items, c.vendor.Intents, c.vendor.Users = items, intents, users
 }
 

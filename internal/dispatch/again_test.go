@@ -178,6 +178,14 @@ func TestNothingUnwantedIsMadeAgain(t *testing.T) {
 	}{
 		{"killed", func(a *actor) { a.kill(order(1, ledger.CmdKill, "r"), &ledger.Answer{}) }, []string{"e1 UNKNOWN", "e2 SENT"}},
 		{"paused", func(a *actor) { a.pauseScope(order(1, ledger.CmdPause, "rule/r"), &ledger.Answer{}) }, []string{"e1 UNKNOWN", "e2 SENT"}},
+		{"switched off in the rule files", func(a *actor) {
+			a.opt.Live = func() *Live {
+				return &Live{Set: "off", Rules: map[string]RuleStanding{"r": {Off: "mode: off"}, "s": {}}}
+			}
+		}, []string{"e1 UNKNOWN", "e2 SENT"}},
+		{"removed from the rule files", func(a *actor) {
+			a.opt.Live = func() *Live { return &Live{Set: "gone", Rules: map[string]RuleStanding{"s": {}}} }
+		}, []string{"e1 UNKNOWN", "e2 SENT"}},
 		{"expired", func(a *actor) { passes(a, time.Hour) }, []string{"e1 UNKNOWN", "e2 UNKNOWN"}},
 		{"neither", func(*actor) {}, []string{"e1 SENT", "e2 SENT"}},
 	} {
@@ -344,6 +352,39 @@ func TestNotMadeAgainInItsTime(t *testing.T) {
 	}
 	if len(st.Attempts) != 1 || len(st.Pending) != 0 {
 		t.Errorf("%d attempts, %d pending on record", len(st.Attempts), len(st.Pending))
+	}
+}
+
+// A call that has to wait does not hide the end of one behind it: what expires first is UNKNOWN first, and the actor looks in time.
+func TestEachCallThatWaitsHasItsOwnEnd(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(repeating)
+	at := a.clock.machine()
+	a.clock.machine = func() time.Time { return at }
+	l := a.accounts["stub:k"].lanes["user"]
+	b.push(a, "e1")
+	first := a.plan()[0]
+	in := b.intent("e2", "r", "u2", intent.Push)
+	in.Policy.Expire = a.clock.now().Add(time.Minute)
+	a.admit(in, b.offset)
+	second := a.plan()[0]
+	a.resolve(result{first, lost})
+	a.resolve(result{second, lost})
+	a.pauseScope(order(1, ledger.CmdPause, "lane/main/user"), &ledger.Answer{})
+	at = at.Add(55 * time.Second) // both are due
+	l.notBefore = time.Time{}
+	if calls := a.plan(); len(calls) != 0 || a.wake.After(in.Policy.Expire) {
+		t.Fatalf("%v leave a paused lane; the actor looks again %s after the second has expired", endpointsOf(calls), a.wake.Sub(in.Policy.Expire))
+	}
+	at = at.Add(5 * time.Second)
+	a.plan()
+	b.commit(a)
+	if got := kinds(b.fates(1)); !slices.Equal(got, []string{"e2 UNKNOWN"}) {
+		t.Errorf("fates %v", got)
+	}
+	if len(l.again) != 1 || l.again[0] != first {
+		t.Errorf("%v wait", endpointsOf(l.again))
 	}
 }
 
