@@ -19,6 +19,7 @@ import (
 
 	"github.com/notifier/notifier/internal/sandbox"
 	"github.com/notifier/notifier/test/otlp"
+	"github.com/notifier/notifier/test/schema"
 )
 
 // Canaries: no text that the product makes by itself holds them.
@@ -47,6 +48,7 @@ func TestCanariesAreNowhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = sbx.Close() })
+	schema.Hold(t, sbx)
 	w := &world{t: t, dir: t.TempDir(), sbx: sbx}
 	w.write("rules/events.yaml", testCatalogue+"  note.made: {topic: orders, match: {kind: note}, id: id, time: at, user: user, fields: {text: text, phone: phone}}\n")
 	w.write("rules/rules.yaml", testRules+`  - name: note

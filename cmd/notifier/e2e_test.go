@@ -233,13 +233,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = sbx.Close() })
-	t.Cleanup(func() { // whatever left is held to the vendor's own schemas
-		for _, e := range sbx.Journal(0) {
-			if err := schema.Request(e.Method, e.Path, e.Body); err != nil {
-				t.Errorf("%s: %v\n%s", e.Path, err, e.Body)
-			}
-		}
-	})
+	schema.Hold(t, sbx)
 	w := &world{t: t, dir: t.TempDir(), sbx: sbx}
 	w.write("rules/events.yaml", testCatalogue)
 	w.write("rules/rules.yaml", testRules)

@@ -105,7 +105,11 @@ stopped partition ends the waiting: no waiting mends that. Progress is on stderr
 			}
 			sayStopped(out, st.Lanes, time.Now(), s.Zone)
 			for _, x := range st.External {
-				fmt.Fprintf(out, "external  %s  somebody else used %d slots in 24 h, last %s   next: docs/runbook.md#app-key\n", x.Lane, x.N, x.Last.In(s.Zone).Format(time.DateTime))
+				what := fmt.Sprintf("somebody else used %d slots in 24 h", x.N)
+				if x.Refusals {
+					what = fmt.Sprintf("somebody else uses this App Key: the vendor refused %d calls in 24 h as too many although we kept its limit", x.N)
+				}
+				fmt.Fprintf(out, "external  %s  %s, last %s   next: docs/runbook.md#app-key\n", x.Lane, what, x.Last.In(s.Zone).Format(time.DateTime))
 			}
 			for _, x := range st.Resyncs {
 				fmt.Fprintf(out, "resync  %s  by %s since %s  %s\n", x.Account, x.By, x.At.In(s.Zone).Format(time.DateTime), howFar(&x, s.Zone))

@@ -477,7 +477,7 @@ func (a *App) readiness() admin.Health {
 	return h
 }
 
-// heldBack reads from the metrics which lanes send nothing or lost slots to somebody else, and which rules their brake has paused.
+// heldBack reads from the metrics which lanes send nothing or are used by somebody else, and which rules their brake has paused.
 func heldBack(g prometheus.Gatherer) (out []string) {
 	mfs, err := g.Gather()
 	if err != nil {
@@ -485,8 +485,8 @@ func heldBack(g prometheus.Gatherer) (out []string) {
 	}
 	foreign := map[string]float64{}
 	for _, mf := range mfs {
-		brake, used := mf.GetName() == "notifier_brake_tripped", mf.GetName() == "notifier_quota_used"
-		if mf.GetName() != "notifier_lane_held" && !brake && !used {
+		brake, used, contested := mf.GetName() == "notifier_brake_tripped", mf.GetName() == "notifier_quota_used", mf.GetName() == "notifier_quota_contested"
+		if mf.GetName() != "notifier_lane_held" && !brake && !used && !contested {
 			continue
 		}
 		for _, m := range mf.GetMetric() {
@@ -501,6 +501,10 @@ func heldBack(g prometheus.Gatherer) (out []string) {
 				if l["source"] == "external" {
 					foreign[l["lane"]] = max(foreign[l["lane"]], m.GetGauge().GetValue())
 				}
+				continue
+			}
+			if contested {
+				out = append(out, fmt.Sprintf("somebody else uses %s: the vendor refused %.0f calls as too many although we kept its limit: see docs/runbook.md#app-key", l["lane"], m.GetGauge().GetValue()))
 				continue
 			}
 			if brake {

@@ -51,7 +51,7 @@ func TestMetrics(t *testing.T) {
 		names = append(names, mf.GetName())
 	}
 	for _, want := range []string{"notifier_events_total", "notifier_rule_matches_total", "notifier_rule_missing_field_total", "notifier_intents_total", "notifier_pending", "notifier_last_sent_timestamp_seconds",
-		"notifier_vendor_calls_total", "notifier_vendor_call_seconds", "notifier_event_to_call_seconds", "notifier_quota_used", "notifier_quota_limit", "notifier_quota_next_slot_timestamp_seconds",
+		"notifier_vendor_calls_total", "notifier_vendor_call_seconds", "notifier_event_to_call_seconds", "notifier_quota_used", "notifier_quota_limit", "notifier_quota_next_slot_timestamp_seconds", "notifier_quota_contested",
 		"notifier_lane_held", "notifier_rule_parked", "notifier_approvals_waiting", "notifier_consumer_lag", "notifier_partition_oldest_age_seconds", "notifier_users_known", "notifier_clock_skew_seconds", "notifier_rules_loaded",
 		"notifier_rules_info", "notifier_rules_last_reload_success", "notifier_rules_last_reload_success_timestamp_seconds", "notifier_credentials_loaded_timestamp_seconds", "notifier_books_unbalanced"} {
 		if !slices.Contains(names, want) {
@@ -137,7 +137,11 @@ func TestForeignUseIsNamedInReadiness(t *testing.T) {
 	}
 	used.WithLabelValues("main/broadcast", "1h", "external").Set(1)
 	used.WithLabelValues("main/broadcast", "day", "external").Set(2)
-	if got, want := strings.Join(heldBack(reg), "; "), "somebody else used 2 slots of main/broadcast: see docs/runbook.md#app-key"; got != want {
+	contested := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "notifier_quota_contested"}, []string{"lane"})
+	reg.MustRegister(contested)
+	contested.WithLabelValues("main/tag").Set(0)
+	contested.WithLabelValues("main/user").Set(3)
+	if got, want := strings.Join(heldBack(reg), "; "), "somebody else uses main/user: the vendor refused 3 calls as too many although we kept its limit: see docs/runbook.md#app-key; somebody else used 2 slots of main/broadcast: see docs/runbook.md#app-key"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -239,16 +239,16 @@ func rongLanes(q rongQuota, late time.Duration) map[string]dispatch.Policy {
 		}
 		return limits
 	}
-	lanes := map[string]dispatch.Policy{
-		dispatch.LaneTag:      {Rate: 100, MaxBatch: 1, Parallel: 32, Repeatable: true, Late: late, Endpoint: rongpush.TagSet.Path},
-		dispatch.LaneTagBatch: {Rate: 10, MaxBatch: rongpush.MaxBatchUsers, Parallel: 4, Repeatable: true, Late: late, Endpoint: rongpush.TagBatchSet.Path},
-		dispatch.LaneTagGet:   {Rate: 100, MaxBatch: rongpush.MaxGetUsers, Parallel: 4, Repeatable: true, Late: late},
-		"user":                {Rate: 100, MaxBatch: rongpush.MaxPushUsers, Parallel: 16, Late: late},
+	lanes := map[string]dispatch.Policy{ // of the hundred reads a second five are left for probes and `doctor`, which no window of ours counts
+		dispatch.LaneTag:      {Rate: 100, Stated: true, MaxBatch: 1, Parallel: 32, Repeatable: true, Late: late, Endpoint: rongpush.TagSet.Path},
+		dispatch.LaneTagBatch: {Rate: 10, Stated: true, MaxBatch: rongpush.MaxBatchUsers, Parallel: 4, Repeatable: true, Late: late, Endpoint: rongpush.TagBatchSet.Path},
+		dispatch.LaneTagGet:   {Rate: 95, Stated: true, MaxBatch: rongpush.MaxGetUsers, Parallel: 4, Repeatable: true, Late: late},
+		"user":                {Rate: 100, Stated: true, MaxBatch: rongpush.MaxPushUsers, Parallel: 16, Late: late},
 		laneBroadcast:         {Limits: scarce(q.Hour, q.Day), MaxBatch: 1, Parallel: 1, Late: lateScarce, Audiences: true, Also: []dispatch.Counted{{Lane: laneBroadcastMessage}}},
 		dispatch.LaneRecall:   {Limits: scarce(2, 3), MaxBatch: 1, Parallel: 1, Late: lateScarce, Endpoint: rongpush.BroadcastRecall.Path}, // its own line in the vendor's table (A-04)
 		// Push Plus has no documented limit: a call a second is far below its product's purpose and far above a rule's need.
 		"push-plus": {Rate: 1, MaxBatch: 1, Parallel: 1, Late: late, Audiences: true},
-		"online":    {Rate: 60, Window: 62 * time.Second, MaxBatch: 1, Parallel: 1, Late: late, Audiences: true},
+		"online":    {Rate: 60, Stated: true, Window: 62 * time.Second, MaxBatch: 1, Parallel: 1, Late: late, Audiences: true},
 	}
 	if q.Split { // what a message used while the budget was one counts in its own, and stays counted in the other
 		b := lanes[laneBroadcast]

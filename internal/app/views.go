@@ -215,18 +215,19 @@ type StatusView struct {
 	Lanes      map[string]ledger.LaneState `json:"lanes"` // stopped ones, by account/lane
 	Halts      map[int32]ledger.Halt       `json:"halts"` // stopped partitions
 	Unknown    int                         `json:"unknown"`
-	External   []ExternalView              `json:"external"` // slots of the last 24 h that somebody else used
+	External   []ExternalView              `json:"external"` // what in the last 24 h somebody else used
 	Resyncs    []ResyncView                `json:"resyncs"`
 	Approvals  int                         `json:"approvals"`   // requests and changes of tags that wait for people
 	TagChanges []TagChangeView             `json:"tag_changes"` // accounts whose users are not, or not by all, at their present tag rules
 	Balanced   bool                        `json:"balanced"`
 }
 
-// ExternalView is what others used of a scarce lane in the last 24 h.
+// ExternalView is what others used of a lane in the last 24 h: slots, or where a lane has none how many of our calls found its limit used up.
 type ExternalView struct {
-	Lane string    `json:"lane"`
-	N    int       `json:"n"`
-	Last time.Time `json:"last"`
+	Lane     string    `json:"lane"`
+	N        int       `json:"n"`
+	Last     time.Time `json:"last"`
+	Refusals bool      `json:"refusals,omitempty"` // n are refused calls
 }
 
 // ResyncView is a resync of an account's tags, or how the last one ended.
@@ -254,9 +255,13 @@ type PartitionView struct {
 // StatusOf computes the view from the ledgers.
 func StatusOf(s *settings.Settings, states map[int32]*ledger.State, halts map[int32]ledger.Halt, now time.Time) StatusView {
 	v := StatusView{Schema: "notifier.status/v1", Pauses: map[string]ledger.Pause{}, Kills: map[string]ledger.Kill{}, Lanes: map[string]ledger.LaneState{}, Halts: halts, Instances: []ledger.Instance{}, External: []ExternalView{}, Resyncs: []ResyncView{}, TagChanges: []TagChangeView{}, Balanced: true}
-	names := map[string]string{}
+	names, stated := map[string]string{}, map[string]bool{}
 	for i := range s.Accounts {
-		names[Identity(&s.Accounts[i])] = s.Accounts[i].Name
+		id := Identity(&s.Accounts[i])
+		names[id] = s.Accounts[i].Name
+		for name, pol := range lanesOf(&s.Accounts[i]) {
+			stated[id+"/"+name] = pol.Stated
+		}
 	}
 	for _, p := range slices.Sorted(maps.Keys(states)) {
 		st := states[p]
@@ -278,14 +283,14 @@ func StatusOf(s *settings.Settings, states map[int32]*ledger.State, halts map[in
 			switch {
 			case a.State == ledger.Unknown:
 				v.Unknown++
-			case a.State == ledger.External && now.Sub(a.At) < 24*time.Hour:
+			case a.State == ledger.External && now.Sub(a.Until) < 24*time.Hour:
 				lane := laneName(names, a.Account+"/"+a.Lane)
 				if external[lane] == nil {
-					external[lane] = &ExternalView{Lane: lane}
+					external[lane] = &ExternalView{Lane: lane, Refusals: stated[a.Account+"/"+a.Lane]}
 				}
 				external[lane].N += a.Weight
-				if a.At.After(external[lane].Last) {
-					external[lane].Last = a.At
+				if a.Until.After(external[lane].Last) {
+					external[lane].Last = a.Until
 				}
 			}
 		}

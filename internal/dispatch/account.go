@@ -42,6 +42,7 @@ func (ac *Account) rotations() int64 {
 type Policy struct {
 	Rate       int           // calls or receivers in any Window, paced; 0: Limits rule
 	Window     time.Duration // of Rate; 0: 1.2 s, the vendor's second and an allowance for the way
+	Stated     bool          // Rate is what the vendor states: who is refused for now although we kept it is not alone with the App Key
 	Limits     []quota.Limit // scarce lanes
 	MaxBatch   int           // users in one call
 	Parallel   int           // calls in flight

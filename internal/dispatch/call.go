@@ -195,7 +195,7 @@ func (a *actor) settle(c *call, o Outcome) {
 			}
 		case o.Alone && l.Remove != "": // only these users had enough
 		default:
-			a.later(l, o)
+			a.later(l, at.At, o)
 		}
 		if o.Once && l.Remove != "" {
 			a.onceMore(c)
@@ -209,6 +209,7 @@ func (a *actor) settle(c *call, o Outcome) {
 	default:
 		at.State = ledger.Unknown
 		at.Until = at.NotAfter.Add(l.Late)
+		l.doubt(at.NotAfter)
 		a.unclear(c, o)
 	}
 	if at.State == ledger.NotSent {
@@ -462,11 +463,18 @@ func (a *actor) works(l *lane) {
 }
 
 // later obeys a refusal for now. On a scarce lane it means that somebody else uses our quota: our books said it was free
-// (design.md 3, Quota). The hour counts as full, and after a second refusal in a row the day too.
-func (a *actor) later(l *lane, o Outcome) {
+// (design.md 3, Quota). The hour counts as full, and after a second refusal in a row the day too. On the others see others.
+func (a *actor) later(l *lane, began time.Time, o Outcome) {
 	now := a.clock.now()
 	a.answered(l)
+	if l.closed != nil && l.closed.Reason == "service" { // a vendor answers so too when it is asked again while the service is off (rongcloud.md 4, E4)
+		if l.news(began) {
+			a.close(l, "service", l.closed.Detail)
+		}
+		return
+	}
 	if !l.scarce() || o.Wait > 0 {
+		a.others(l, began, o)
 		l.notBefore = now.Add(a.pauseFor(l, o.Wait))
 		if o.Wait >= longWait {
 			a.log.Error("the vendor's quota is used up: the lane waits", laneField(l.full()), zap.Duration("for", o.Wait), detailField(o.Detail))
@@ -475,7 +483,7 @@ func (a *actor) later(l *lane, o Outcome) {
 		return
 	}
 	l.taken++
-	a.log.Error("the vendor says that the quota is used, our ledger says that it is free: somebody else uses this App Key", laneField(l.full()), detailField(o.Detail))
+	a.log.Error(othersSaid, laneField(l.full()), detailField(o.Detail))
 	for i := range l.Limits {
 		if i > 0 && l.taken < 2 {
 			break

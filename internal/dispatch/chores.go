@@ -68,6 +68,7 @@ func (a *actor) chores() {
 		}
 	}
 	a.sweepStalled(now)
+	a.sweepEpisodes(now)
 	if books := a.pos.Intents - a.pos.Fates - int64(len(a.items)); books != 0 {
 		a.opt.Metrics.unbalanced.Set(float64(books))
 		a.log.Error("the books do not balance: intents taken in minus fates minus pending", zap.Int64("difference", books))

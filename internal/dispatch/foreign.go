@@ -113,8 +113,11 @@ func (a *actor) read(c *call, o Outcome) {
 			a.misconfigured(l, o)
 		}
 	case ClassRetryLater:
-		a.later(l, o)
+		a.later(l, r.began, o)
+	case ClassNotSent:
+		a.pause(l, r.began, o.Detail)
 	default:
+		l.doubt(r.began.Add(l.ac.Timeout))
 		a.pause(l, r.began, o.Detail)
 	}
 	switch {

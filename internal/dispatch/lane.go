@@ -197,12 +197,14 @@ type lane struct {
 	refusals  int    // requests of different events that the vendor refused in a row
 	refused   string // the event of the last of them
 	backoff   time.Duration
-	together  bool          // it was closed last with all lanes of the account
-	closedFor time.Duration // the last pause of a closed lane, until a call succeeds: the next one is twice as long
-	leftOpen  int           // calls of a predecessor that hold the lane until they are settled
-	notBefore time.Time     // pause after a refusal for now, or while a predecessor's call may arrive
-	mayDrop   bool          // an audience waits that gives up if it finds no slot
-	stepped   time.Time     // when it was last slowed down or closed; at first, when it was taken over
+	together  bool            // it was closed last with all lanes of the account
+	closedFor time.Duration   // the last pause of a closed lane, until a call succeeds: the next one is twice as long
+	leftOpen  int             // calls of a predecessor that hold the lane until they are settled
+	notBefore time.Time       // pause after a refusal for now, or while a predecessor's call may arrive
+	mayDrop   bool            // an audience waits that gives up if it finds no slot
+	stepped   time.Time       // when it was last slowed down or closed; at first, when it was taken over
+	certain   time.Time       // a refusal for now of a call that began before may be our own doing
+	episode   *ledger.Attempt // of others who use a lane that is limited per second
 }
 
 // news reports whether a call that began then says anything the lane does not know: calls that were in flight together fail

@@ -19,6 +19,7 @@ type Metrics struct {
 	quotaUsed     *prometheus.GaugeVec
 	quotaLimit    *prometheus.GaugeVec
 	quotaNext     *prometheus.GaugeVec
+	contested     *prometheus.GaugeVec
 	held          *prometheus.GaugeVec
 	owned         *prometheus.GaugeVec
 	parked        *prometheus.GaugeVec
@@ -66,6 +67,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		quotaUsed:     gauge("notifier_quota_used", "Slots used in a scarce window.", "lane", "window", "source"),
 		quotaLimit:    gauge("notifier_quota_limit", "Slots of a scarce window.", "lane", "window"),
 		quotaNext:     gauge("notifier_quota_next_slot_timestamp_seconds", "When the next slot opens.", "lane"),
+		contested:     gauge("notifier_quota_contested", "Calls of a lane without slots that the vendor refused as too many although we kept its limit; 0 after an hour without.", "lane"),
 		held:          gauge("notifier_lane_held", "1 while a lane sends nothing.", "lane", "reason"),
 		owned:         gauge("notifier_partition_owned", "1 for the partitions this process owns.", "partition"),
 		parked:        gauge("notifier_partition_parked", "1 for partitions that are stopped until a human looks.", "partition", "reason"),
@@ -147,6 +149,9 @@ func (m *Metrics) lanes(ac *Account) {
 		m.callSeconds.WithLabelValues(lane)
 		m.oldest.WithLabelValues(lane)
 		m.lastSent.WithLabelValues(lane)
+		if pol.Stated {
+			m.contested.WithLabelValues(lane)
+		}
 		for _, f := range pol.Forms {
 			if f.Day.N > 0 {
 				m.quotaLimit.WithLabelValues(ac.Name+"/"+f.DayName, f.Day.String()).Set(float64(f.Day.N))
@@ -168,6 +173,9 @@ func (m *Metrics) lanes(ac *Account) {
 // forget sets back what holds a lane and what it has used: an alert would go on ringing for what another process owns now.
 func (m *Metrics) forget(l *lane) {
 	m.oldest.WithLabelValues(l.full()).Set(0)
+	if l.Stated {
+		m.contested.WithLabelValues(l.full()).Set(0)
+	}
 	for _, r := range holdReasons {
 		m.held.WithLabelValues(l.full(), r).Set(0)
 	}

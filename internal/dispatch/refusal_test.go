@@ -207,7 +207,7 @@ func TestARefusalForNowIsWaitedOutWithAJitter(t *testing.T) {
 	for asked, least := range map[time.Duration]time.Duration{0: second, 300 * time.Millisecond: second, time.Second: second, 5 * time.Second: 5 * time.Second} {
 		waits := map[time.Duration]bool{}
 		for range 20 {
-			a.later(l, Outcome{Class: ClassRetryLater, Code: 1008, Wait: asked})
+			a.later(l, at, Outcome{Class: ClassRetryLater, Code: 1008, Wait: asked})
 			wait := l.notBefore.Sub(a.clock.now())
 			if wait < time.Second || wait < least || wait > least+second/4 {
 				t.Errorf("asked for %s it waits %s, want %s to %s", asked, wait, least, least+second/4)
@@ -221,7 +221,7 @@ func TestARefusalForNowIsWaitedOutWithAJitter(t *testing.T) {
 			t.Errorf("asked for %s: %d different waits of 20", asked, len(waits))
 		}
 	}
-	if a.later(l, Outcome{Class: ClassRetryLater, Wait: time.Hour}); l.notBefore.Sub(a.clock.now()) != time.Hour {
+	if a.later(l, at, Outcome{Class: ClassRetryLater, Wait: time.Hour}); l.notBefore.Sub(a.clock.now()) != time.Hour {
 		t.Errorf("asked for an hour it waits %s", l.notBefore.Sub(a.clock.now()))
 	}
 }

@@ -16,6 +16,7 @@ func (a *actor) restore(st *ledger.State) {
 	for _, ac := range a.accounts {
 		for _, l := range ac.lanes {
 			l.stepped = now
+			l.doubt(now.Add(ac.Timeout))
 		}
 	}
 	for hash, s := range st.Seen {
@@ -216,6 +217,7 @@ func (a *actor) restoreAttempts(st *ledger.State, now time.Time, held map[intent
 		if l == nil {
 			continue
 		}
+		a.restoreEpisode(l, at, now)
 		if l.Remove != "" {
 			ac.recent.restore(at, l.Late, now)
 		}

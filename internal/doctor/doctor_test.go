@@ -28,6 +28,7 @@ import (
 	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/sandbox"
+	"github.com/notifier/notifier/test/schema"
 )
 
 const (
@@ -91,6 +92,7 @@ func newRig(t *testing.T, acls []kfake.ACL, more ...kfake.Opt) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = sbx.Close() })
+	schema.Hold(t, sbx)
 	kc, err := kfake.NewCluster(append(more, kfake.NumBrokers(1), kfake.EnableSASL(), kfake.EnableACLs(), kfake.Superuser("PLAIN", "admin", "admin"), kfake.User("PLAIN", "svc", password, acls...))...)
 	if err != nil {
 		t.Fatal(err)

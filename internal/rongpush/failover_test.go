@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -35,6 +36,22 @@ func failing(t *testing.T, primary func(ctx context.Context, network, addr strin
 	return world{w.Server, c}
 }
 
+// endpoints are a golden request for each endpoint, and for each product of /push.json.
+func endpoints(t *testing.T) []string {
+	t.Helper()
+	out := []string{"tags-set", "tags-batch", "tags-get", "push-filter", "push-message", "broadcast", "online", "users-plain", "system", "template", "recall", "custom"}
+	paths := map[string]bool{}
+	for _, name := range out {
+		paths[rongpush.Goldens[name].Endpoint().Path] = true
+	}
+	for name, r := range rongpush.Goldens {
+		if !paths[r.Endpoint().Path] {
+			t.Fatalf("%s: no request of %s is in the table of fail-over", name, r.Endpoint().Path)
+		}
+	}
+	return out
+}
+
 // arrivals counts what reached each host, and what was done.
 func (w world) arrivals() (primary, backup, executed int) {
 	for _, e := range w.Journal(0) {
@@ -51,7 +68,8 @@ func (w world) arrivals() (primary, backup, executed int) {
 }
 
 // Fail-over: what breaks at the primary; which host gets a push that must not be made twice and a tag call that may be repeated, how
-// often, and what is done; how the call is judged; and where the next call goes. What comes of a class is the dispatcher's: ok is
+// often, and what is done; how the call is judged; and where the next call goes. The ways of a host to be down are asked of every endpoint,
+// refusals and what else goes wrong of one of each kind. What comes of a class is the dispatcher's: ok is
 // SENT, not_sent and retry_later wait, unknown is UNKNOWN, permanent is DEAD, config stops the lane, retry_safe is repeated.
 func TestFailOverTable(t *testing.T) {
 	timedOut := func(context.Context, string, string) (net.Conn, error) {
@@ -104,12 +122,17 @@ func TestFailOverTable(t *testing.T) {
 		{name: "has no such service", fault: "code", code: 1009, primary: 1, push: rongcloud.Config, tags: rongcloud.Config, next: "primary"},
 		{name: "refuses for now", fault: "code", code: 1008, primary: 1, push: rongcloud.RetryLater, tags: rongcloud.RetryLater, next: "primary"},
 	} {
-		for what, r := range map[string]rongpush.Request{"push": rongpush.Goldens["push-filter"], "message": rongpush.Goldens["system"], "tags": rongpush.Goldens["tags-set"]} {
+		every := slices.Contains([]string{"well", "refuses", "times out before the request", "times out after the request, nothing done", "times out after the request, done", "drips", "answers 502"}, tc.name)
+		for _, golden := range endpoints(t) {
+			r := rongpush.Goldens[golden]
+			if !every && !slices.Contains([]string{"push-filter", "system", "tags-set"}, golden) {
+				continue
+			}
 			want := tc.push
-			if what == "tags" {
+			if strings.HasPrefix(golden, "tags-") { // no other endpoint may be called twice
 				want = tc.tags
 			}
-			t.Run(tc.name+", "+what, func(t *testing.T) {
+			t.Run(tc.name+", "+golden, func(t *testing.T) {
 				t.Parallel()
 				w := failing(t, tc.dial)
 				if tc.fault != "" {

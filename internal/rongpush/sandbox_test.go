@@ -13,6 +13,7 @@ import (
 	"github.com/notifier/notifier/internal/rongcloud"
 	"github.com/notifier/notifier/internal/rongpush"
 	"github.com/notifier/notifier/internal/sandbox"
+	"github.com/notifier/notifier/test/schema"
 )
 
 // world is a strict sandbox and a client of it.
@@ -32,6 +33,7 @@ func newWorld(t *testing.T, secret string) world {
 			t.Error(err)
 		}
 	})
+	schema.Hold(t, s)
 	c, err := rongcloud.New(rongcloud.Options{
 		Hosts: []string{s.Ready().Primary, s.Ready().Backup}, AppKey: "k",
 		Secret: func() rongcloud.Secret { return rongcloud.NewSecret(secret) },

@@ -19,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 
 	"github.com/notifier/notifier/internal/sandbox"
+	"github.com/notifier/notifier/test/schema"
 )
 
 // right is one operation on one resource for one user, as kafka-acls.sh gives it.
@@ -115,6 +116,7 @@ func guard(t *testing.T, made bool, rs []right) *guarded {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = sbx.Close() })
+	schema.Hold(t, sbx)
 	dir := t.TempDir()
 	rules := filepath.Join(dir, "rules")
 	if err := os.CopyFS(rules, os.DirFS(filepath.Join(root, "deploy/kubernetes/rules"))); err != nil {

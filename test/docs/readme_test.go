@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/notifier/notifier/test/schema"
 )
 
 // command is one line of a README's sh block: variables, then the words.
@@ -175,6 +177,9 @@ func (n *newcomer) start(c command) *service {
 	if err := s.cmd.Start(); err != nil {
 		n.t.Fatal(err)
 	}
+	if c.is("go run ./cmd/notifier sandbox") {
+		n.t.Cleanup(func() { n.hold(c.args[len(c.args)-1]) }) // when it has ended
+	}
 	go func() {
 		defer close(s.lines)
 		for sc := bufio.NewScanner(r); sc.Scan(); {
@@ -195,6 +200,24 @@ func (n *newcomer) start(c command) *service {
 		}
 	})
 	return s
+}
+
+// hold holds what a sandbox that has ended wrote to a file to the vendor's schemas.
+func (n *newcomer) hold(arrivals string) {
+	n.t.Helper()
+	f, err := os.Open(filepath.Join(n.dir, arrivals))
+	if err != nil {
+		n.t.Error(err)
+		return
+	}
+	defer f.Close()
+	requests, bad := schema.Journal(f)
+	for _, err := range bad {
+		n.t.Errorf("a request breaks the vendor's schema: %v", err)
+	}
+	if requests == 0 {
+		n.t.Errorf("%s holds no request", arrivals)
+	}
 }
 
 // wait returns the next line that holds a text.

@@ -3,8 +3,6 @@
 package main
 
 import (
-	"bufio"
-	"encoding/json"
 	"fmt"
 	"os"
 
@@ -12,31 +10,12 @@ import (
 )
 
 func main() {
-	in := bufio.NewScanner(os.Stdin)
-	in.Buffer(nil, 8<<20)
-	n, bad := 0, 0
-	for in.Scan() {
-		n++
-		var e struct {
-			Method string          `json:"method"`
-			Path   string          `json:"path"`
-			Body   json.RawMessage `json:"body"`
-		}
-		err := json.Unmarshal(in.Bytes(), &e)
-		if err == nil {
-			err = schema.Request(e.Method, e.Path, e.Body)
-		}
-		if err != nil {
-			bad++
-			fmt.Printf("request %d: %v\n%s\n", n, err, in.Bytes())
-		}
-	}
-	if err := in.Err(); err != nil {
+	n, bad := schema.Journal(os.Stdin)
+	for _, err := range bad {
 		fmt.Println(err)
-		os.Exit(1)
 	}
-	fmt.Printf("%d requests, %d break the vendor's schemas\n", n, bad)
-	if n == 0 || bad > 0 {
+	fmt.Printf("%d requests, %d break the vendor's schemas\n", n, len(bad))
+	if n == 0 || len(bad) > 0 {
 		os.Exit(1)
 	}
 }
