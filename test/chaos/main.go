@@ -38,7 +38,7 @@ func main() {
 	flag.StringVar(&o.vendor, "vendor", "rongcloud", "where the accounts are: rongcloud or getui")
 	flag.StringVar(&o.program, "notifier", "", "a notifier built with -tags failpoints (default: built from this tree)")
 	flag.StringVar(&o.keep, "keep", "", "keep settings, logs, data and journals of all rounds in this folder, which must be new")
-	flag.DurationVar(&o.drain, "drain", 4*time.Minute, "how long what is left of a round may say nothing new")
+	flag.DurationVar(&o.drain, "drain", 6*time.Minute, "how long what is left of a round may say nothing new")
 	flag.BoolVar(&o.record, "record", false, "add the run to "+harness.RunsFile+"; then go run ./test/chaos/figures")
 	flag.Var((*revision)(&o.upgrade), "upgrade", "two daemons, upgraded from a `revision` and rolled back in turn (default "+harness.Previous+")")
 	parse(os.Args[1:], &o.upgrade)
