@@ -11,8 +11,8 @@ import (
 // A push that a vendor drops when it comes a second time under the same request id may be made again after an ambiguous outcome: the same
 // members with the same contents, at most Tries times and Within a time of the first, far below what any vendor remembers ids for. Its
 // members stay in flight all the while, so no gate or hand-over touches what may have been sent; the ambiguous attempt stays in the ledger until
-// the next one takes its place in the same transaction. A member that expires, that a newer one of its merge key has overtaken, or whose rule is
-// paused, killed or switched off when it would be made again, is UNKNOWN. Nothing else is ever made again (AT-MOST-ONCE).
+// the next one takes its place in the same transaction. A member that has expired, that a newer one of its merge key has overtaken, or whose rule is
+// paused, killed or switched off when it would be made again, is UNKNOWN, and the others go. Nothing else is ever made again (AT-MOST-ONCE).
 
 // tries is how often a call to an endpoint is made in all while it stays ambiguous.
 func (l *lane) tries(endpoint string) int {
@@ -38,6 +38,11 @@ func (a *actor) planAgain(l *lane, now time.Time) (calls []*call) {
 	waiting, full := l.again, false
 	l.again = nil
 	for _, c := range waiting {
+		if len(c.items) == 0 { // whoever was in it has a fate
+			c.attempt.State = ledger.Resolved
+			a.store(c)
+			continue
+		}
 		end, due := c.vendor.Began.Add(l.within(c)), l.due(c)
 		if !now.Before(end) {
 			a.unknown(c, Outcome{Code: c.attempt.Code, Detail: "not made again in its time; the last try: " + c.attempt.Detail})
@@ -54,10 +59,7 @@ func (a *actor) planAgain(l *lane, now time.Time) (calls []*call) {
 			l.again = append(l.again, c)
 			continue
 		}
-		if a.stopped(c); len(c.items) == 0 {
-			if c.attempt.State == ledger.Again { // there was nobody in it any more
-				c.attempt.State = ledger.Resolved
-			}
+		if a.stopped(c, now); len(c.items) == 0 {
 			a.store(c)
 			continue
 		}
@@ -72,16 +74,18 @@ func (a *actor) planAgain(l *lane, now time.Time) (calls []*call) {
 	return calls
 }
 
-// within is for how long after its first try a call may be made again: also no longer than until its first member expires, for it may be the try
+// within is for how long after its first try a call may be made again: also no longer than until its last member expires, for it may be the try
 // that delivers.
 func (l *lane) within(c *call) time.Duration {
-	w := l.Within
+	var w time.Duration
 	for _, in := range c.vendor.Intents {
-		if at := in.Policy.Expire; !at.IsZero() {
-			w = min(w, at.Sub(c.vendor.Began))
+		at := in.Policy.Expire
+		if at.IsZero() {
+			return l.Within
 		}
+		w = max(w, at.Sub(c.vendor.Began))
 	}
-	return w
+	return min(w, l.Within)
 }
 
 // sooner is by how much the second of three tries comes before the last.
@@ -113,14 +117,15 @@ func (a *actor) overtake(l *lane, newer *item) {
 	}
 }
 
-// stopped ends the members of a call that is to be made again whose rule was paused or killed since, or does not send by the rule files, or that
-// were overtaken: nobody wants them to be sent now, and they may have been.
-func (a *actor) stopped(c *call) {
+// stopped ends the members of a call that is to be made again which have expired or were overtaken, or whose rule was paused or killed since or does
+// not send by the rule files: nobody wants them to be sent now, and they may have been.
+func (a *actor) stopped(c *call, now time.Time) {
 	var items, out []*item
 	var intents []*intent.Intent
 	var users []string
 	for i, it := range c.items {
-		if in := it.p.Intent; it.overtaken || a.killed(in) || a.pausedRule(in) || a.offWhy(in) != "" {
+		expire := c.vendor.Intents[i].Policy.Expire
+		if in := it.p.Intent; it.overtaken || a.killed(in) || a.pausedRule(in) || a.offWhy(in) != "" || !expire.IsZero() && !now.Before(expire) {
 			out = append(out, it)
 			continue
 		}
@@ -133,7 +138,7 @@ func (a *actor) stopped(c *call) {
 		return
 	}
 	c.attempt.State, c.attempt.Members = ledger.Unknown, nil
-	a.unknownItems(c, out, Outcome{Code: c.attempt.Code, Detail: "not made again, its rule was paused, killed or switched off, or a newer one of its merge left; the last try: " + c.attempt.Detail})
+	a.unknownItems(c, out, Outcome{Code: c.attempt.Code, Detail: "not made again, it has expired, a newer one of its merge left, or its rule was paused, killed or switched off; the last try: " + c.attempt.Detail})
 	c.items, c.vendor.Intents, c.vendor.Users = items, intents, users
 }
 

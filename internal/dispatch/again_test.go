@@ -168,26 +168,28 @@ func TestWhenACallIsMadeAgain(t *testing.T) {
 }
 
 // A repeat may be what delivers: of a rule that was paused or killed since, or of a push that has expired, none leaves. Whoever was in the same call
-// with a member of such a rule is called again without it.
+// with such a member is called again without it, in their own time.
 func TestNothingUnwantedIsMadeAgain(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
-		name string
-		do   func(*actor)
-		want []string
+		name   string
+		expire time.Duration // of e1
+		do     func(*actor)
+		want   []string
 	}{
-		{"killed", func(a *actor) { a.kill(order(1, ledger.CmdKill, "r"), &ledger.Answer{}) }, []string{"e1 UNKNOWN", "e2 SENT"}},
-		{"paused", func(a *actor) { a.pauseScope(order(1, ledger.CmdPause, "rule/r"), &ledger.Answer{}) }, []string{"e1 UNKNOWN", "e2 SENT"}},
-		{"switched off in the rule files", func(a *actor) {
+		{"killed", 30 * time.Minute, func(a *actor) { a.kill(order(1, ledger.CmdKill, "r"), &ledger.Answer{}) }, []string{"e1 UNKNOWN", "e2 SENT"}},
+		{"paused", 30 * time.Minute, func(a *actor) { a.pauseScope(order(1, ledger.CmdPause, "rule/r"), &ledger.Answer{}) }, []string{"e1 UNKNOWN", "e2 SENT"}},
+		{"switched off in the rule files", 30 * time.Minute, func(a *actor) {
 			a.opt.Live = func() *Live {
 				return &Live{Set: "off", Rules: map[string]RuleStanding{"r": {Off: "mode: off"}, "s": {}}}
 			}
 		}, []string{"e1 UNKNOWN", "e2 SENT"}},
-		{"removed from the rule files", func(a *actor) {
+		{"removed from the rule files", 30 * time.Minute, func(a *actor) {
 			a.opt.Live = func() *Live { return &Live{Set: "gone", Rules: map[string]RuleStanding{"s": {}}} }
 		}, []string{"e1 UNKNOWN", "e2 SENT"}},
-		{"expired", func(a *actor) { passes(a, time.Hour) }, []string{"e1 UNKNOWN", "e2 UNKNOWN"}},
-		{"neither", func(*actor) {}, []string{"e1 SENT", "e2 SENT"}},
+		{"expired", 10 * time.Second, func(a *actor) { passes(a, 20*time.Second) }, []string{"e1 UNKNOWN", "e2 SENT"}},
+		{"too late for all", 30 * time.Minute, func(a *actor) { passes(a, time.Hour) }, []string{"e1 UNKNOWN", "e2 UNKNOWN"}},
+		{"neither", 30 * time.Minute, func(*actor) {}, []string{"e1 SENT", "e2 SENT"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -197,7 +199,7 @@ func TestNothingUnwantedIsMadeAgain(t *testing.T) {
 				in := b.intent(fmt.Sprint("e", i+1), rule, fmt.Sprint("u", i+1), intent.Push)
 				in.Content.Body = rule
 				if i == 0 {
-					in.Policy.Expire = a.clock.now().Add(30 * time.Minute)
+					in.Policy.Expire = a.clock.now().Add(tc.expire)
 				}
 				a.admit(in, b.offset)
 			}

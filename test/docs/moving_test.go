@@ -5,6 +5,7 @@ package docs
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -109,6 +110,44 @@ func TestThePagesOfMovingShowItsFiles(t *testing.T) {
 			}
 			if !strings.Contains(text(t, p), "```yaml\n"+string(b)+"```") {
 				t.Errorf("%s does not show %s", p, file)
+			}
+		}
+	}
+}
+
+// What the vendor's page on its older SDK names, call by call and result by result (getui.md 11 and 10.5): in a row's first column each, where
+// somebody who moves looks.
+func TestThePagesOfMovingNameEveryOldCall(t *testing.T) {
+	old := strings.Fields(`
+		pushMessageToSingle clientId alias requestId isOffline offlineExpireTime pushNetWorkType
+		TransmissionTemplate transmissionContent NotificationTemplate title text logo logoURL LinkTemplate isRing isVibrate isClearable transmissionType setDuration
+		getContentId pushMessageToList needDetails pushMessageToApp phoneTypeList provinceList tagList speed taskGroupName
+		IBatch add submit retry stop
+		ok successed_online successed_offline successed_ignore details Error action_error appkey_error sign_error domain_error AppidNoMatchAppKey AppidNoAppSecret
+		AppidError TokenMD5Error TokenMD5NoUsers TargetListIsNullOrSizeIs0 AppIdNoUsers PushMsgToListOrAppTimesOverLimit PushTotalNumOverLimit flow_exceeded
+		NullMsgCommon TaskIdHasBeanCanceled SendError SynSendError OtherError`)
+	code := regexp.MustCompile("`[^`]+`")
+	for i, p := range bilingual("docs/getui-moving.md") {
+		named := map[string]bool{}
+		var first strings.Builder
+		for line := range strings.Lines(text(t, p)) {
+			if cells := strings.Split(line, " | "); strings.HasPrefix(line, "| ") && len(cells) > 1 {
+				first.WriteString(cells[0] + "\n")
+				for _, c := range code.FindAllString(cells[0], -1) {
+					for _, word := range regexp.MustCompile(`\w+`).FindAllString(c, -1) {
+						named[strings.ToLower(word)] = true // C# and Java differ in the first letter
+					}
+				}
+			}
+		}
+		for _, call := range old {
+			if !named[strings.ToLower(call)] {
+				t.Errorf("%s has no row for %s", p, call)
+			}
+		}
+		for _, words := range [][2]string{{"by sequence number", "按序号"}, {"list of hosts", "多个 host"}, {"rate-controlled", "频次控制"}, {"task group name (任务组名)", "任务组名"}, {"without conditions", "不带条件"}} {
+			if !strings.Contains(first.String(), words[i]) {
+				t.Errorf("%s has no row for %q", p, words[i])
 			}
 		}
 	}

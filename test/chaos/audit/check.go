@@ -52,6 +52,7 @@ type Report struct {
 	Pending                      int // broadcasts that wait for a slot
 	Undone                       int // Getui: profile intents whose change of tags waits for the next day
 	Repeats                      int // tag calls that told the vendor nothing new because a killed process had made them; at Getui pushes that came again and were dropped
+	ListsUnknown                 int // pushes that went by a list and are UNKNOWN
 	Needless                     int // tag calls that told the vendor nothing new, whatever the reason
 	Rewrites                     int // users written beyond one for each SENT profile intent
 	Crashes                      []Crash
@@ -75,6 +76,8 @@ type checker struct {
 	names map[string]id // intent id on the wire + account
 	fates map[id]*fateRecord
 	got   map[sendKey]int // executed sends
+
+	messages map[string]string // Getui: texts stored for lists, by task
 }
 
 // sendKey is what the vendor sees of an intent: the texts name rule and event.
@@ -83,7 +86,7 @@ type sendKey struct{ account, rule, event, target string }
 // Check audits a run that has drained. An error means that something could not be read, and nothing is said of the run.
 func Check(in Input) (*Report, error) {
 	c := &checker{Report: &Report{Fates: map[string]int{}, Calls: map[string]int{}, Faults: map[string]int{}, Callers: map[string]int{}}, in: in,
-		x: expect(in.Events, in.Shops), names: map[string]id{}, fates: map[id]*fateRecord{}, got: map[sendKey]int{}}
+		x: expect(in.Events, in.Shops), names: map[string]id{}, fates: map[id]*fateRecord{}, got: map[sendKey]int{}, messages: map[string]string{}}
 	var err error
 	if c.l, err = readLedger(in.Ledger, in.Starts, in.Kills, in.Drains); err != nil {
 		return nil, err
@@ -102,6 +105,7 @@ func Check(in Input) (*Report, error) {
 	}
 	c.checkTwins()
 	c.checkCalls()
+	c.checkLists()
 	c.checkSends()
 	c.checkTags()
 	c.checkTold()
@@ -220,12 +224,13 @@ func (c *checker) checkFates() error {
 		if w == nil {
 			continue // said already
 		}
-		if !slices.Contains(allowed[w.action], f.String()) {
+		late := f.String() == "SUPPRESSED(expired)" && !w.expire.IsZero() && !f.At.Before(w.expire)
+		if !slices.Contains(allowed[w.action], f.String()) && !late {
 			c.problem("wrong fate: %s is %s (%s)", i, &f, f.Detail)
 		}
 		if f.Fate == "UNKNOWN" {
 			c.Unknown++
-			if c.in.Vendor == Getui {
+			if c.atGetui(i.account) {
 				c.checkWindow(i, &f)
 			}
 			if !c.l.unknown[f.Attempt] {
@@ -295,7 +300,7 @@ func (c *checker) checkCalls() {
 		if !one.Executed {
 			continue
 		}
-		if c.in.Vendor == Getui {
+		if one.atGetui() {
 			c.getuiSends(one)
 			continue
 		}
@@ -407,8 +412,8 @@ func (c *checker) checkQuota() {
 	if c.in.Doubles > 0 {
 		c.problem("doubles: the sandbox counts %d", c.in.Doubles)
 	}
+	c.checkGetuiQuota()
 	if c.in.Vendor == Getui {
-		c.checkGetuiQuota()
 		return
 	}
 	c.checkRefusals()

@@ -3,6 +3,14 @@ package audit
 import (
 	"encoding/json"
 	"slices"
+	"time"
+)
+
+// Accounts at Getui, and their rules, that gifts go to in any run: by alias and by device, to many at once.
+const (
+	GiftAlias = "gift-alias"
+	GiftCID   = "gift-cid"
+	giftKeeps = 2 * time.Minute
 )
 
 // want is one intent that the input demands.
@@ -10,6 +18,7 @@ type want struct {
 	id
 	action string
 	event  string
+	expire time.Time // zero: not in a run
 }
 
 // row is what the newest events say of a user, by field.
@@ -46,7 +55,7 @@ func expect(events []Record, shops []string) *expectation {
 		before := len(x.wants)
 		add := func(account, rule, target, action string) {
 			i := id{r.place(), rule, target, account}
-			x.wants[i] = &want{i, action, e.ID}
+			x.wants[i] = &want{id: i, action: action, event: e.ID}
 		}
 		switch r.Topic {
 		case "shop.profiles":
@@ -60,6 +69,14 @@ func expect(events []Record, shops []string) *expectation {
 			if e.Amount > 250 {
 				for _, u := range e.Team {
 					add("main", "order-team", u, "push")
+				}
+			}
+			if e.Gift == "yes" {
+				for rule, to := range map[string][]string{GiftAlias: e.Team, GiftCID: e.Devices} {
+					for _, u := range to {
+						add(rule, rule, u, "push")
+						x.wants[id{r.place(), rule, u, rule}].expire = time.UnixMilli(e.At).Add(giftKeeps)
+					}
 				}
 			}
 			if e.Amount > 180 {

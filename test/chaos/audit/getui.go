@@ -20,6 +20,8 @@ const (
 	getuiMinute    = 5
 	getuiDay       = 20
 	getuiPushToApp = "/push/tag"
+	getuiMessage   = "/push/list/message"
+	getuiLists     = "/push/list/"
 	getuiTags      = "/user/custom_tag/"
 )
 
@@ -39,9 +41,17 @@ var getuiZone = time.FixedZone("Asia/Shanghai", 8*3600)
 // route is the path of a call below its app.
 func (c *call) route() string { return strings.TrimPrefix(c.Path, "/v2/"+c.App) }
 
-// asksGetui reports whether a call changes nothing for anybody: tokens, the probe, reads of tags.
+// atGetui says where the call arrived.
+func (c *call) atGetui() bool { return strings.HasPrefix(c.Path, "/v2/") }
+
+// atGetui says where an account is.
+func (c *checker) atGetui(account string) bool {
+	return c.in.Vendor == Getui || account == GiftCID || account == GiftAlias
+}
+
+// asksGetui reports whether a call brings nothing to anybody: tokens, the probe, reads of tags, and the aliases that the test itself binds.
 func (c *call) asksGetui() bool {
-	return c.route() == "/auth" || strings.HasPrefix(c.route(), "/user/status/") || c.Method == "GET" && strings.HasPrefix(c.route(), getuiTags)
+	return c.route() == "/auth" || c.route() == "/user/alias" || strings.HasPrefix(c.route(), "/user/status/") || c.Method == "GET" && strings.HasPrefix(c.route(), getuiTags)
 }
 
 // changesTags reports whether a call changes tags at Getui.
@@ -56,33 +66,87 @@ func (c *checker) getuiSends(one *call) {
 		return
 	}
 	c.Calls[one.route()]++
-	account := strings.TrimPrefix(one.App, "app-")
-	pushes := one.body.Batch
-	if pushes == nil {
-		pushes = []getuiPush{one.body.getuiPush}
-	}
-	for _, p := range pushes {
-		if slices.Contains(one.Repeats, p.RequestID) {
-			continue
-		}
-		users := []string{"*"}
-		if one.route() != getuiPushToApp {
-			var to struct {
-				CID []string `json:"cid"`
+	for _, p := range one.pushes() {
+		if !slices.Contains(one.Repeats, p.RequestID) {
+			for _, k := range c.toWhom(one, p) {
+				c.got[k]++
 			}
-			if json.Unmarshal(p.Audience, &to) != nil {
-				c.problem("phantom: %s of %s has no audience that can be read", one.id(), one.App)
-			}
-			users = to.CID
-		}
-		rule, event, _ := strings.Cut(p.Message.Notification.Body, " ")
-		for _, u := range users {
-			c.got[sendKey{account, rule, event, u}]++
 		}
 	}
 }
 
-// checkWindow: a push is UNKNOWN only when it could not be made again any more.
+// pushes are what a call to users or an audience holds.
+func (c *call) pushes() []getuiPush {
+	if c.body.Batch == nil {
+		return []getuiPush{c.body.getuiPush}
+	}
+	return c.body.Batch
+}
+
+// toWhom names the sends of a push. A message that is stored for lists goes to nobody yet; a list says which.
+func (c *checker) toWhom(one *call, p getuiPush) (out []sendKey) {
+	text, users := p.Message.Notification.Body, []string{"*"}
+	if one.route() == getuiMessage {
+		c.messages[one.task()] = text
+		return nil
+	}
+	if strings.HasPrefix(one.route(), getuiLists) {
+		text = c.messages[one.body.TaskID]
+	}
+	if one.route() != getuiPushToApp {
+		var to struct {
+			CID   []string `json:"cid"`
+			Alias []string `json:"alias"`
+		}
+		if json.Unmarshal(p.Audience, &to) != nil {
+			c.problem("phantom: %s of %s has no audience that can be read", one.id(), one.App)
+		}
+		users = slices.Concat(to.CID, to.Alias)
+	}
+	rule, event, _ := strings.Cut(text, " ")
+	for _, u := range users {
+		out = append(out, sendKey{strings.TrimPrefix(one.App, "app-"), rule, event, u})
+	}
+	return out
+}
+
+// task is what the vendor called a message that it stored.
+func (c *call) task() string {
+	var answer struct {
+		Data struct {
+			TaskID string `json:"taskid"`
+		} `json:"data"`
+	}
+	_ = json.Unmarshal(c.Answer, &answer) // empty: then a list that names it is a phantom
+	return answer.Data.TaskID
+}
+
+// unclear reports whether whoever made the call cannot know what the vendor did: something stood between, and it was no answer of the vendor's.
+func (c *call) unclear() bool { return c.Fault != "" && c.Fault != "code" }
+
+// checkLists: a list carries no request id, so what went by one is never sent again, by a list or otherwise, unless the vendor has refused it.
+func (c *checker) checkLists() {
+	listed := map[sendKey]string{}
+	for i := range c.calls {
+		one := &c.calls[i]
+		if !one.atGetui() || !strings.HasPrefix(one.route(), "/push/") || one.route() == getuiMessage {
+			continue
+		}
+		for _, p := range one.pushes() {
+			for _, k := range c.toWhom(one, p) {
+				if by := listed[k]; by != "" {
+					c.problem("list repeated: %s for event %s to %s went by %s, and comes again by %s", k.rule, k.event, k.target, by, one.id())
+				}
+				if strings.HasPrefix(one.route(), getuiLists) && (one.Executed || one.unclear()) {
+					listed[k] = one.id()
+				}
+			}
+		}
+	}
+}
+
+// checkWindow: a push is UNKNOWN only when it could not be made again any more: after its last try, past its window, when it has expired; or if it
+// went by a list, which may not be.
 func (c *checker) checkWindow(i id, f *fateRecord) {
 	tries := getuiTries
 	if f.Action == "broadcast" {
@@ -91,6 +155,13 @@ func (c *checker) checkWindow(i id, f *fateRecord) {
 	a := c.l.ever[f.Attempt]
 	if a == nil {
 		return // said elsewhere
+	}
+	if strings.HasPrefix(a.Endpoint, getuiLists) {
+		c.ListsUnknown++
+		return
+	}
+	if w := c.x.wants[i]; w != nil && !w.expire.IsZero() && !c.l.unknownAt[f.Attempt].Before(w.expire) {
+		return
 	}
 	began := a.Began
 	if began.IsZero() {
@@ -115,7 +186,9 @@ func (c *checker) checkGetuiQuota() {
 		if one.Executed && one.route() == getuiPushToApp && len(one.Repeats) == 0 {
 			at[one.App] = append(at[one.App], one.AtMS)
 		}
-		c.Repeats += len(one.Repeats)
+		if c.in.Vendor == Getui {
+			c.Repeats += len(one.Repeats)
+		}
 	}
 	for app, ts := range at {
 		slices.Sort(ts)

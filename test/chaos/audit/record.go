@@ -48,6 +48,9 @@ type event struct {
 	Shop   string   `json:"shop"`
 	Amount float64  `json:"amount"`
 	Team   []string `json:"team"`
+
+	Gift    string   `json:"gift"`
+	Devices []string `json:"devices"`
 }
 
 // id is what the fates, the intents and the sends of one intent have in common.
@@ -73,17 +76,18 @@ type eventRef struct {
 }
 
 type fateRecord struct {
-	Intent  string   `json:"intent"`
-	Rule    string   `json:"rule"`
-	User    string   `json:"user"`
-	Account string   `json:"account"`
-	Action  string   `json:"action"`
-	Fate    string   `json:"fate"`
-	Reason  string   `json:"reason"`
-	Detail  string   `json:"detail"`
-	Into    string   `json:"into"`
-	Attempt string   `json:"attempt"`
-	Event   eventRef `json:"event"`
+	Intent  string    `json:"intent"`
+	Rule    string    `json:"rule"`
+	User    string    `json:"user"`
+	Account string    `json:"account"`
+	Action  string    `json:"action"`
+	Fate    string    `json:"fate"`
+	Reason  string    `json:"reason"`
+	Detail  string    `json:"detail"`
+	Into    string    `json:"into"`
+	Attempt string    `json:"attempt"`
+	At      time.Time `json:"at"`
+	Event   eventRef  `json:"event"`
 }
 
 func (f *fateRecord) String() string {
@@ -98,6 +102,7 @@ type attempt struct {
 	ID       string    `json:"id"`
 	Account  string    `json:"account"`
 	Lane     string    `json:"lane"`
+	Endpoint string    `json:"endpoint"`
 	Weight   int       `json:"weight"`
 	State    string    `json:"state"`
 	Owner    string    `json:"owner"` // the process's name and something random
@@ -137,6 +142,7 @@ type call struct {
 	Fault    string            `json:"fault"`
 	Repeats  []string          `json:"repeats"` // Getui: request ids that it had already, and sent to nobody
 	Raw      json.RawMessage   `json:"body"`
+	Answer   json.RawMessage   `json:"answer"`
 
 	body body
 }
@@ -153,7 +159,8 @@ type body struct {
 	} `json:"notification"`
 
 	getuiPush
-	Batch []getuiPush `json:"msg_list"`
+	Batch  []getuiPush `json:"msg_list"`
+	TaskID string      `json:"taskid"` // of the message that a list sends
 }
 
 // getuiPush is what the audit reads of one push at Getui.
@@ -171,7 +178,10 @@ type getuiPush struct {
 func (c *call) id() string {
 	s := c.Headers["X-Request-Id"]
 	if i := strings.LastIndexByte(s, '-'); i > 0 {
-		return s[:i]
+		s = s[:i]
+	}
+	if strings.HasSuffix(c.Path, getuiMessage) { // the attempt's first call of two
+		s = strings.TrimSuffix(s, "m")
 	}
 	return s
 }

@@ -61,8 +61,8 @@ func (r *Report) String() string {
 	var b strings.Builder
 	hits, open, scarce := r.Hits()
 	fmt.Fprintf(&b, "%d kills: %d with an open attempt or 50 pending, %d with an open attempt, %d with an open broadcast\n", len(r.Crashes), hits, open, scarce)
-	fmt.Fprintf(&b, "%d events: %d match nothing, %d dead letters; %d intents, %d UNKNOWN, %d broadcasts wait for a slot, %d profile intents for the next day\n",
-		r.Events, r.Quiet, r.Dead, r.Intents, r.Unknown, r.Pending, r.Undone)
+	fmt.Fprintf(&b, "%d events: %d match nothing, %d dead letters; %d intents, %d UNKNOWN (%d by lists), %d broadcasts wait for a slot, %d profile intents for the next day\n",
+		r.Events, r.Quiet, r.Dead, r.Intents, r.Unknown, r.ListsUnknown, r.Pending, r.Undone)
 	fmt.Fprintf(&b, "restart to first call: p50 %s, p99 %s (%d processes made one)\n", Percentile(r.FirstCall, 50), Percentile(r.FirstCall, 99), len(r.FirstCall))
 	fmt.Fprintf(&b, "tag calls that told the vendor nothing new: %d, of these because their process was killed (at Getui pushes that came again and were dropped): %d; users written beyond one for each SENT: %d\n",
 		r.Needless, r.Repeats, r.Rewrites)

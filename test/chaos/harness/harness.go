@@ -36,6 +36,9 @@ const Drain = 7 * time.Minute
 // MaxFreezes is how many of twenty processes can be frozen.
 const MaxFreezes = 4
 
+// listPaths are the calls of gifts to many.
+var listPaths = []string{"/push/list/cid", "/push/list/alias"}
+
 // roundKills bounds the kills of one round.
 const roundKills = 200
 
@@ -46,7 +49,7 @@ type Result struct {
 	Kills, Drains           int
 	Audited                 int // of the drains: the last of a round ends without load, when the audit has read all it judges
 	Lost, Doubled, Overruns int
-	Unknown, Repeats        int
+	Unknown, Repeats        int            // without lists, of which one call makes up to 30
 	Undone                  int            // Getui: profile intents that wait for the next day
 	Hits                    int            // kills with an open attempt of the killed process, or 50 intents pending
 	Failpoints              map[string]int // kills by the moment at which the process died
@@ -55,6 +58,8 @@ type Result struct {
 	Input                   map[string]int // faults of the input, as rig.Feeder names them
 	Never                   []string       // rows of test/faults.json that this test is to inject, and nothing did
 	FirstCall               []time.Duration
+	Lists                   map[string]int // executed, by path
+	ListsUnknown            int            // of gifts that went by a list
 	Changes                 map[string]int // of a daemon's program: upgrade, roll back
 	Callers                 map[string]int // lives in which a call was made, by release: old, new
 	Ready                   []time.Duration
@@ -64,7 +69,7 @@ type Result struct {
 
 // Run does all the kills. An error means that the test itself failed and says nothing of the daemon.
 func Run(ctx context.Context, o Options) (*Result, error) {
-	res := &Result{Vendor: o.Vendor, Old: o.Old, Changes: map[string]int{}, Callers: map[string]int{}, Failpoints: map[string]int{}, Faults: map[string]int{}, Freezes: map[string]int{}, Input: map[string]int{}, missed: map[string]int{}}
+	res := &Result{Vendor: o.Vendor, Old: o.Old, Lists: map[string]int{}, Changes: map[string]int{}, Callers: map[string]int{}, Failpoints: map[string]int{}, Faults: map[string]int{}, Freezes: map[string]int{}, Input: map[string]int{}, missed: map[string]int{}}
 	for n := 0; res.Kills < o.Kills; n++ {
 		kills := min(roundKills, o.Kills-res.Kills)
 		dir := filepath.Join(o.Dir, fmt.Sprintf("round-%d", n))
@@ -101,8 +106,12 @@ func (res *Result) add(r *round, report *audit.Report) {
 	res.Drains += len(r.drains)
 	res.Audited += report.Drains
 	res.Lost, res.Doubled, res.Overruns = res.Lost+lost, res.Doubled+doubled, res.Overruns+overruns
-	res.Unknown, res.Repeats, res.Hits = res.Unknown+report.Unknown, res.Repeats+report.Repeats, res.Hits+hits
+	res.Unknown, res.Repeats, res.Hits = res.Unknown+report.Unknown-report.ListsUnknown, res.Repeats+report.Repeats, res.Hits+hits
 	res.Undone += report.Undone
+	res.ListsUnknown += report.ListsUnknown
+	for _, path := range listPaths {
+		res.Lists[path] += report.Calls[path]
+	}
 	res.FirstCall, res.Ready = append(res.FirstCall, report.FirstCall...), append(res.Ready, r.ready...)
 	res.Problems = append(append(res.Problems, r.problems...), report.Problems...)
 	for _, part := range []struct{ to, from map[string]int }{{res.Failpoints, r.fired}, {res.missed, r.missed}, {res.Faults, report.Faults}, {res.Freezes, r.freezes}, {res.Input, r.feeder.Met},
@@ -140,6 +149,14 @@ func (res *Result) Vacuous() string {
 	}
 	if res.Vendor == audit.Getui && res.Undone == 0 {
 		return "the day's changes of tags were enough"
+	}
+	for _, path := range listPaths {
+		if res.Lists[path] == 0 {
+			return "no call of " + path
+		}
+	}
+	if res.ListsUnknown == 0 {
+		return "no list was cut off"
 	}
 	if res.Freezes["briefly"] == 0 || res.Freezes["session"] == 0 || res.Audited == 0 {
 		return fmt.Sprintf("freezes %v and %d drains under load", res.Freezes, res.Audited)

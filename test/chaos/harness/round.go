@@ -21,13 +21,15 @@ func Accounts(vendor string) (all []rig.Account, shops []string) {
 	if getui {
 		all[1].TagDay = fewTagChanges
 	}
+	// Of gifts, which are marketing with one text for many: they go by lists. At both vendors' runs these two are at Getui.
+	gifts := []rig.Account{{Name: audit.GiftCID, Getui: true}, {Name: audit.GiftAlias, Getui: true, Alias: true}}
 	for i := range 8 {
 		all = append(all, rig.Account{Name: fmt.Sprintf("cast-%d", i+1), Getui: getui})
 	}
 	for _, a := range all {
 		shops = append(shops, a.Name)
 	}
-	return all, shops
+	return append(all, gifts...), shops
 }
 
 // fewTagChanges a day: a run of 100 kills wants about three times as many.
@@ -49,6 +51,16 @@ func VendorFaults(vendor string) []rig.Fault {
 	faults = append(faults, slow, rig.Fault{Kind: "timeout_after", Probability: 0.5, DelayMS: 250})
 	for i := range faults {
 		faults[i].Vendor, faults[i].Times = vendor, -1
+	}
+	return faults
+}
+
+// giftFaults are those of Getui in a run whose other accounts are at RongCloud.
+func giftFaults() []rig.Fault {
+	faults := append(slices.Clone(commonFaults), rig.Fault{Kind: "code", Code: 10001, Probability: 0.01}, rig.Fault{Kind: "code", Code: 30019, Probability: 0.01},
+		rig.Fault{Kind: "timeout_after", Probability: 0.5, DelayMS: 250})
+	for i := range faults {
+		faults[i].Vendor, faults[i].Times = audit.Getui, -1
 	}
 	return faults
 }
@@ -100,11 +112,23 @@ func newRound(ctx context.Context, o Options, dir string, seed uint64, kills int
 	}()
 	r.all, r.shops = Accounts(o.Vendor)
 	r.feeder = rig.NewFeeder(seed, r.shops, userOf(o.Vendor))
+	r.feeder.Gifts = true
 	r.turn = r.random.IntN(len(failpoints))
 	if r.sandbox, err = rig.StartSandbox(ctx, o.Program, dir, seed, r.all); err != nil {
 		return nil, err
 	}
-	for _, f := range VendorFaults(o.Vendor) {
+	for _, a := range r.all {
+		if a.Alias {
+			if err := r.sandbox.Bind(ctx, a, rig.Aliases()); err != nil {
+				return nil, err
+			}
+		}
+	}
+	faults := VendorFaults(o.Vendor)
+	if o.Vendor != audit.Getui {
+		faults = append(faults, giftFaults()...)
+	}
+	for _, f := range faults {
 		if err := r.sandbox.Arm(ctx, f); err != nil {
 			return nil, err
 		}
@@ -112,7 +136,12 @@ func newRound(ctx context.Context, o Options, dir string, seed uint64, kills int
 	if err := r.sandbox.Turn(ctx, map[string]any{"tag_minute_limit": rig.TagMinute}); err != nil {
 		return nil, err
 	}
-	rules := filepath.Join(o.Root, "test", "chaos", "rules")
+	rules := filepath.Join(dir, "rules")
+	for _, from := range []string{"rules", "gifts"} {
+		if err := os.CopyFS(rules, os.DirFS(filepath.Join(o.Root, "test", "chaos", from))); err != nil {
+			return nil, err
+		}
+	}
 	names, program, brokers := []string{"one"}, o.Program, []string(nil)
 	if o.Old != nil {
 		names, program = []string{"one", "two"}, o.Old.Program
@@ -150,7 +179,7 @@ func (r *round) close() {
 // userOf names the n-th user: at Getui a device that its sandbox knows.
 func userOf(vendor string) func(int) string {
 	if vendor == audit.Getui {
-		return func(n int) string { return fmt.Sprintf("bulk-cid-%04d", n) }
+		return rig.Device
 	}
 	return func(n int) string { return fmt.Sprintf("u%d", n) }
 }
@@ -248,12 +277,17 @@ func (r *round) drain(ctx context.Context) (in audit.Input, err error) {
 			return in, err
 		}
 	}
-	stats, err := r.sandbox.Stats(ctx, r.opt.Vendor)
-	in.Overruns, in.Doubles = stats.Overruns, stats.Doubles+stats.DuplicateDeliveries
-	if n := stats.RequestIDConflicts + stats.WithoutOverlay; n > 0 {
-		r.problem("request ids: the sandbox counts %+v", stats)
+	for _, vendor := range []string{"rongcloud", audit.Getui} {
+		stats, err := r.sandbox.Stats(ctx, vendor)
+		if err != nil {
+			return in, err
+		}
+		in.Overruns, in.Doubles = in.Overruns+stats.Overruns, in.Doubles+stats.Doubles+stats.DuplicateDeliveries
+		if n := stats.RequestIDConflicts + stats.WithoutOverlay; n > 0 {
+			r.problem("request ids: the sandbox counts %+v", stats)
+		}
 	}
-	return in, err
+	return in, nil
 }
 
 // look reads what the topics hold now and says what is left to do.

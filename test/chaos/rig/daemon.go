@@ -71,9 +71,9 @@ accounts:
 	for _, a := range s.Accounts {
 		if a.Getui {
 			fmt.Fprintf(&b, `  %s:
-    {vendor: getui, host: %q, app_id: app-%s, app_key: %s, master_secret: "${env:CHAOS_SECRET}", identify: cid,
+    {vendor: getui, host: %q, app_id: app-%s, app_key: %s, master_secret: "${env:CHAOS_SECRET}", identify: %s,
      brake: 1000000 in 10m, tags: {delay: 200ms}, quota: {tags: %s}, timeout: 1s}
-`, a.Name, s.Vendor.Primary, a.Name, a.Key(), a.tagQuota())
+`, a.Name, s.Vendor.Primary, a.Name, a.Key(), a.identify(), a.tagQuota())
 			continue
 		}
 		fmt.Fprintf(&b, `  %s:
@@ -84,6 +84,14 @@ accounts:
 		return nil, fmt.Errorf("settings: %w", err)
 	}
 	return d, nil
+}
+
+// identify is what a user's id is at Getui.
+func (a Account) identify() string {
+	if a.Alias {
+		return "alias"
+	}
+	return "cid"
 }
 
 // tagQuota is the account's quota.tags in the settings.

@@ -16,6 +16,7 @@ import (
 // a kill may be in the topic or not, and the audit reads the topics to know.
 type Feeder struct {
 	Acked []audit.Place
+	Gifts bool           // also orders that are gifts to many, which go to accounts at Getui
 	Met   map[string]int // faults of the input that the broker acknowledged: "again", a bad record of "shop.orders", an older one of "shop.profiles"
 
 	random *rand.Rand
@@ -99,6 +100,8 @@ func (f *Feeder) event() *kgo.Record {
 	case k < 20:
 		id := fmt.Sprintf("sale-%d", f.n)
 		return f.json("shop.sales", id, id, map[string]any{"id": id, "at": at, "city": fmt.Sprintf("c%d", f.random.IntN(cities)), "shop": f.shops[f.n/phase%len(f.shops)]})
+	case k < 50 && f.Gifts:
+		return f.gift(user)
 	case k < 500:
 		older := f.random.IntN(5) == 0
 		if older {
@@ -126,6 +129,37 @@ func (f *Feeder) event() *kgo.Record {
 		team = append(team, f.user((f.n*7+i*31)%users))
 	}
 	return f.json("shop.orders", user, id, map[string]any{"id": id, "at": at, "user": user, "amount": f.random.IntN(300), "team": team})
+}
+
+// gift is for up to 30 people by alias and as many devices, all with one text: ten or more go as a list. Its time is now, since its pushes keep for
+// two minutes only, and it never comes again, because then it could be stale instead of a duplicate.
+func (f *Feeder) gift(user string) *kgo.Record {
+	id := fmt.Sprintf("gift-%d", f.n)
+	var aliases, devices []string
+	first := f.random.IntN(users)
+	for i := range 1 + f.random.IntN(30) {
+		aliases, devices = append(aliases, Alias((first+i)%users)), append(devices, Device((first+i)%users))
+	}
+	b, err := json.Marshal(map[string]any{"id": id, "at": time.Now().UnixMilli(), "user": user, "amount": 0, "gift": "yes", "team": aliases, "devices": devices})
+	if err != nil { // texts and numbers
+		panic(err)
+	}
+	return f.record("shop.orders", user, id, b)
+}
+
+// Device is the n-th user's at Getui's sandbox, which knows it.
+func Device(n int) string { return fmt.Sprintf("bulk-cid-%04d", n) }
+
+// Alias is the n-th user's alias there, once it is bound.
+func Alias(n int) string { return fmt.Sprintf("u%d", n) }
+
+// Aliases are those of all users, with their devices.
+func Aliases() map[string]string {
+	out := map[string]string{}
+	for n := range users {
+		out[Alias(n)] = Device(n)
+	}
+	return out
 }
 
 func (f *Feeder) json(topic, key, id string, v any) *kgo.Record {
