@@ -65,7 +65,7 @@ func ensureTopics(ctx context.Context, cl *kgo.Client, t ledger.Topics, partitio
 	adm := kadm.NewClient(cl)
 	meta, err := adm.BrokerMetadata(ctx)
 	if err != nil {
-		return fmt.Errorf("ask the cluster for its brokers: %w", err)
+		return &KafkaError{fmt.Errorf("ask the cluster for its brokers: %w", err)}
 	}
 	brokers := len(meta.Brokers)
 	if replication > brokers {
@@ -80,7 +80,7 @@ func ensureTopics(ctx context.Context, cl *kgo.Client, t ledger.Topics, partitio
 	var problems []string
 	have, err := adm.ListTopics(ctx, names...)
 	if err != nil {
-		return fmt.Errorf("list topics: %w", err)
+		return &KafkaError{fmt.Errorf("list topics: %w", err)}
 	}
 	for _, o := range own {
 		if d, ok := have[o.Name]; ok && d.Err == nil {
@@ -97,6 +97,8 @@ func ensureTopics(ctx context.Context, cl *kgo.Client, t ledger.Topics, partitio
 		case errors.Is(err, kerr.TopicAlreadyExists): // another instance, at the same moment
 		case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed):
 			problems = append(problems, fmt.Sprintf("%s does not exist and we have no right to make it: make it with %d partitions and %s", o.Name, o.Partitions, settingsText(o.Make)))
+		case !said(err):
+			return &KafkaError{fmt.Errorf("make topic %s: %w", o.Name, err)}
 		default:
 			problems = append(problems, fmt.Sprintf("%s cannot be made: %v", o.Name, err))
 		}
@@ -117,7 +119,7 @@ func ensureTopics(ctx context.Context, cl *kgo.Client, t ledger.Topics, partitio
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("list topics: %w", err)
+		return &KafkaError{fmt.Errorf("list topics: %w", err)}
 	}
 	for _, o := range own {
 		if n := len(have[o.Name].Partitions); o.Exact && n != o.Partitions && have[o.Name].Err == nil {
@@ -129,6 +131,12 @@ func ensureTopics(ctx context.Context, cl *kgo.Client, t ledger.Topics, partitio
 		return &TopicError{problems}
 	}
 	return nil
+}
+
+// said reports whether an error is what the cluster answered; otherwise it did not get to answer.
+func said(err error) bool {
+	_, ok := errors.AsType[*kerr.Error](err)
+	return ok
 }
 
 func checkSettings(ctx context.Context, adm *kadm.Client, o Topic, log *zap.Logger) (problems []string) {

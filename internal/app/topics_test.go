@@ -127,3 +127,28 @@ func TestTopicsWithoutTheRightToMakeThem(t *testing.T) {
 		}
 	}
 }
+
+// A broker that goes away while the topics are looked at is Kafka out of reach, exit code 4: neither a fault of the program nor of the topics.
+func TestABrokerThatGoesAwayIsKafkaOutOfReach(t *testing.T) {
+	t.Parallel()
+	for _, key := range []kmsg.Key{kmsg.Metadata, kmsg.CreateTopics} {
+		kc, err := kfake.NewCluster(kfake.NumBrokers(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer kc.Close()
+		cl, err := kgo.NewClient(kgo.SeedBrokers(kc.ListenAddrs()...), kgo.RequestRetries(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer cl.Close()
+		kc.ControlKey(key.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
+			kc.KeepControl()
+			return nil, errors.New("the connection breaks"), true
+		})
+		err = ensureTopics(t.Context(), cl, ledger.TopicsOf("n"), 2, 1, zap.NewNop())
+		if _, ok := errors.AsType[*KafkaError](err); !ok {
+			t.Errorf("%s: %v", key.Name(), err)
+		}
+	}
+}
