@@ -36,6 +36,9 @@ func statusWait(cmd *cobra.Command, timeout time.Duration, format string) error 
 	if err != nil {
 		return err
 	}
+	if set, _ := rules.Load([]string{s.Rules}, app.RuleOptions(s)); set == nil {
+		sayDark(cmd, "so there may be more event topics, and what rules reserve is not known")
+	}
 	ctx := cmd.Context()
 	if timeout > 0 {
 		var cancel context.CancelFunc
@@ -65,6 +68,11 @@ func statusWait(cmd *cobra.Command, timeout time.Duration, format string) error 
 		return &exitError{code: exitFindings}
 	}
 	return err
+}
+
+// sayDark says what an answer does not know of rule files with errors.
+func sayDark(cmd *cobra.Command, what string) {
+	fmt.Fprintf(cmd.ErrOrStderr(), "note: the rule files here have errors, %s; next: notifier check\n", what)
 }
 
 // waitIdle looks until nothing is left to do, a partition is stopped or ctx ends; then the last look counts.
@@ -243,7 +251,7 @@ func statusPartitions(cmd *cobra.Command, format string) error {
 		err = printPartitions(cmd.OutOrStdout(), &v, now, s.Zone)
 	}
 	if set == nil {
-		fmt.Fprintln(cmd.ErrOrStderr(), "note: the rule files here have errors, so there may be more event topics; next: notifier check")
+		sayDark(cmd, "so there may be more event topics")
 	}
 	if err == nil && len(halts) > 0 {
 		return &exitError{code: exitFindings}

@@ -128,6 +128,16 @@ func TestPartitionsAsTheyAreShown(t *testing.T) {
 	holdGolden(t, filepath.Join("testdata", "status", "partitions.json.txt"), out.String())
 }
 
+// Who waits while the rule files have errors is told that there may be more to wait for.
+func TestAnIdleThatMayLeaveTopicsOutSaysSo(t *testing.T) {
+	t.Setenv("S", "x")
+	inDir(t, map[string]string{"notifier.yaml": scopeSettings, "rules/events.yaml": testCatalogue, "rules/rules.yaml": strings.Replace(testRules, "amount >", "amuont >", 1)})
+	code, _, talk, _ := runLine(t, "status", "--wait", "idle", "--timeout", "1s")
+	if code != exitUnreachable || !strings.Contains(talk, "note: the rule files here have errors, so there may be more event topics, and what rules reserve is not known; next: notifier check") {
+		t.Errorf("exit %d\n%s", code, talk)
+	}
+}
+
 func TestWrongWaitsAreWrongUse(t *testing.T) {
 	t.Setenv("S", "x")
 	inDir(t, map[string]string{"notifier.yaml": scopeSettings})

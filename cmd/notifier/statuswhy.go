@@ -25,11 +25,8 @@ func statusWhy(cmd *cobra.Command, rule, format string) error {
 	ctx := cmd.Context()
 	f := app.WhyFacts{Settings: s, Rule: rule, Now: time.Now()}
 	f.Set, _ = rules.Load([]string{s.Rules}, app.RuleOptions(s)) // with errors in the files the walk says so
-	if rule == rules.TagsRule {
-		return &exitError{exitUsage, fmt.Errorf("`tags` are all tag rules together: name one of %s", strings.Join(tagRules(s), ", "))}
-	}
 	if rule != "" && f.Set != nil {
-		if err := knownScope(s, "rule/"+rule); err != nil {
+		if err := knownRule(s, rule); err != nil {
 			return &exitError{exitUsage, err}
 		}
 	}
@@ -58,11 +55,6 @@ func statusWhy(cmd *cobra.Command, rule, format string) error {
 	}
 	printWhy(cmd.OutOrStdout(), &v, s.Zone)
 	return nil
-}
-
-func tagRules(s *settings.Settings) []string {
-	entries, _ := ruleEntries(s)
-	return namesOf(slices.DeleteFunc(entries, func(e rules.Entry) bool { return !e.Tags }))
 }
 
 // eventTopics are the topics of the catalogue; of rule files with errors (a nil set) those that can be made out.

@@ -110,6 +110,11 @@ func (w *why) see() {
 		w.rule = w.Set.Rule(w.Rule)
 	}
 	for key, ac := range w.accounts {
+		if w.rule == nil && w.tags() {
+			w.mine[key] = true
+			w.tagLanes(ac.name)
+			continue
+		}
 		if w.rule == nil {
 			w.mine[key] = true
 			for lane := range ac.lanes {
@@ -123,7 +128,7 @@ func (w *why) see() {
 			}
 			w.mine[key] = true
 			if w.tags() {
-				w.lanes[ac.name+"/tag"], w.lanes[ac.name+"/tag-batch"], w.lanes[ac.name+"/tag-get"] = true, true, true
+				w.tagLanes(ac.name)
 			} else if r, err := ac.vendor.Route(likeOf(w.rule)); err == nil {
 				w.lanes[ac.name+"/"+r.Lane] = true
 			}
@@ -142,8 +147,12 @@ func (w *why) see() {
 	}
 }
 
-// tags reports whether the walk is about a tag rule.
-func (w *why) tags() bool { return w.rule != nil && w.rule.Action == intent.Tags }
+func (w *why) tagLanes(account string) {
+	w.lanes[account+"/tag"], w.lanes[account+"/tag-batch"], w.lanes[account+"/tag-get"] = true, true, true
+}
+
+// tags reports whether the walk is about a tag rule, or by the name that they have on record about all of them.
+func (w *why) tags() bool { return OnRecord(w.Set, w.Rule) == rules.TagsRule }
 
 // through reports whether the walk is about an account.
 func (w *why) through(account string) bool {
@@ -312,6 +321,21 @@ func (w *why) modes() WhyStep {
 	switch {
 	case w.Set == nil:
 		return dark
+	case w.Rule == rules.TagsRule:
+		all, live := 0, 0
+		for _, r := range w.Set.Rules {
+			if r.Action == intent.Tags {
+				all++
+				if r.Mode == rules.Live {
+					live++
+				}
+			}
+		}
+		s := WhyStep{What: fmt.Sprintf("%d of %d tag rules are live", live, all)}
+		if live == 0 {
+			s.Holds, s.Next = true, "mode: live in a rule file"
+		}
+		return s
 	case w.Rule != "" && r == nil:
 		return WhyStep{Holds: true, What: fmt.Sprintf("there is no rule %s in the files", w.Rule), Next: "notifier check"}
 	case r == nil:

@@ -252,10 +252,18 @@ func TestOfATagRuleTheTagsAreAsked(t *testing.T) {
 		id := "t/0/1/tags/" + key
 		f.States[0].Pending[id] = &ledger.Pending{Intent: &intent.Intent{ID: intent.ID(id), Rule: "tags", Key: key, Action: intent.Tags, Profile: &intent.Profile{}}, At: f.Now}
 	}
-	w := &why{WhyFacts: f, accounts: pendingAccounts(f.Settings)}
-	w.see()
-	if n, p := w.held("quota", nil); n != 1 || p.Lane != "main/tag" {
-		t.Errorf("%d wait, %+v: want the one of the rule's account", n, p)
+	for rule, want := range map[string]string{"city": "main/tag, modes: its mode is live", "tags": "main/tag, second/tag, modes: 1 of 1 tag rules are live"} {
+		f.Rule = rule
+		w := &why{WhyFacts: f, accounts: pendingAccounts(f.Settings)}
+		w.see()
+		var got []string
+		for _, p := range w.waiting {
+			got = append(got, p.Lane)
+		}
+		slices.Sort(got)
+		if is := strings.Join(append(got, "modes: "+w.modes().What), ", "); is != want || w.lanes["main/user"] || !w.lanes["main/tag"] {
+			t.Errorf("%s: %q, lanes %v, want %q", rule, is, w.lanes, want)
+		}
 	}
 }
 
