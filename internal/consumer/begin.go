@@ -201,18 +201,24 @@ func (c *Consumer) noteNew(ctx context.Context, cl *kgo.Client, before, now []st
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	ends.Each(func(o kadm.ListedOffset) {
-		if _, ok := c.kept[o.Topic][o.Partition]; ok || o.Err != nil {
-			return
+		if o.Err == nil {
+			c.keep(o.Topic, o.Partition, kgo.EpochOffset{Epoch: o.LeaderEpoch, Offset: o.Offset})
 		}
-		if c.kept == nil {
-			c.kept = map[string]map[int32]kgo.EpochOffset{}
-		}
-		if c.kept[o.Topic] == nil {
-			c.kept[o.Topic] = map[int32]kgo.EpochOffset{}
-		}
-		c.kept[o.Topic][o.Partition] = kgo.EpochOffset{Epoch: o.LeaderEpoch, Offset: o.Offset}
 	})
 	return nil
+}
+
+// keep notes that a partition without commits begins at an offset, unless it begins earlier already. c.mu is held.
+func (c *Consumer) keep(topic string, p int32, at kgo.EpochOffset) {
+	if c.kept == nil {
+		c.kept = map[string]map[int32]kgo.EpochOffset{}
+	}
+	if c.kept[topic] == nil {
+		c.kept[topic] = map[int32]kgo.EpochOffset{}
+	}
+	if had, ok := c.kept[topic][p]; !ok || at.Offset < had.Offset {
+		c.kept[topic][p] = at
+	}
 }
 
 // forgetAbsences takes back the notes of topics that have begun: a topic that leaves the catalogue and comes back years later must not
@@ -366,10 +372,11 @@ func (c *Consumer) commitBeginnings(ctx context.Context, cl *kgo.Client) error {
 	defer cancel()
 	if err := cl.CommitRecords(cc, rs...); err != nil {
 		c.mu.Lock()
-		if c.kept == nil {
-			c.kept = map[string]map[int32]kgo.EpochOffset{}
+		for topic, ps := range begun {
+			for p, at := range ps {
+				c.keep(topic, p, at)
+			}
 		}
-		maps.Copy(c.kept, begun)
 		c.mu.Unlock()
 		return fmt.Errorf("commit where new partitions begin: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -263,4 +264,30 @@ func TestWhatIsProducedOnceItHasBegunIsRead(t *testing.T) {
 			t.Errorf("events %v, want the one that came while the beginning could not be committed", got)
 		}
 	})
+}
+
+// Where the partitions of a topic begin is kept for each of them: what one session found and could not commit takes the place of nothing that another
+// found, and the earliest counts.
+func TestBeginningsAreKeptByPartition(t *testing.T) {
+	t.Parallel()
+	at := func(o int64) kgo.EpochOffset { return kgo.EpochOffset{Epoch: -1, Offset: o} }
+	c := &Consumer{kept: map[string]map[int32]kgo.EpochOffset{"orders": {0: at(5), 1: at(7)}}, begun: map[string]map[int32]kgo.EpochOffset{"orders": {1: at(9), 2: at(3)}}}
+	cl, err := kgo.NewClient(kgo.SeedBrokers("127.0.0.1:1")) // nothing can be committed
+	if err != nil {
+		t.Fatal(err)
+	}
+	cl.Close()
+	if err := c.commitBeginnings(t.Context(), cl); err == nil {
+		t.Fatal("committed to no broker")
+	}
+	ends := kadm.ListedOffsets{"orders": {}}
+	for p := range int32(4) {
+		ends["orders"][p] = kadm.ListedOffset{Topic: "orders", Partition: p, Offset: 100}
+	}
+	c.notLater(ends)
+	for p, want := range []int64{5, 7, 3, 100} {
+		if got := ends["orders"][int32(p)].Offset; got != want {
+			t.Errorf("partition %d begins at %d, want %d", p, got, want)
+		}
+	}
 }
