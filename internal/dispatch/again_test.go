@@ -539,6 +539,49 @@ func TestAFormRests(t *testing.T) {
 	}
 }
 
+// A batch that the vendor refuses for its minute may be more than a minute has: after the pause users go one by one, for as long again.
+func TestABatchThatIsTooMuchForAMinute(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(repeating)
+	at := a.clock.machine()
+	a.clock.machine = func() time.Time { return at }
+	take := func(event string) {
+		for i := range 2 {
+			b.push(a, fmt.Sprint(event, i))
+		}
+	}
+	full := Outcome{Class: ClassRetryLater, Wait: time.Minute}
+	for i, step := range []struct {
+		after time.Duration
+		o     Outcome
+		want  []string
+	}{
+		{0, full, []string{"/batch2 try 1"}},
+		{50 * time.Second, full, nil},
+		{11 * time.Second, accepted, []string{"/single1 try 1", "/single1 try 1", "/single1 try 1", "/single1 try 1"}},
+		{61 * time.Second, accepted, []string{"/batch2 try 1"}},
+	} {
+		at = at.Add(step.after)
+		if i != 2 {
+			take(fmt.Sprint("e", i, "-"))
+		}
+		calls := a.plan()
+		if i == 1 {
+			if len(calls) > 0 {
+				t.Errorf("in the pause %v leave", endpointsOf(calls))
+			}
+			continue
+		}
+		if got := endpointsOf(calls); !slices.Equal(got, step.want) {
+			t.Fatalf("step %d: %v leave, want %v", i, got, step.want)
+		}
+		for _, c := range calls {
+			a.resolve(result{c, step.o})
+		}
+	}
+}
+
 // A user is in a mixed call once, or the answer could not tell the two apart.
 func TestAUserIsInACallOnce(t *testing.T) {
 	t.Parallel()

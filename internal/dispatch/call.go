@@ -196,6 +196,9 @@ func (a *actor) settle(c *call, o Outcome) {
 		case o.Alone && l.Remove != "": // only these users had enough
 		default:
 			a.later(l, at.At, o)
+			if len(c.items) > 1 && len(l.Forms) > 1 && o.Wait > 0 && o.Wait < longWait { // it may be more than the vendor takes in one window, and would be refused for ever
+				l.rest(at.Endpoint, l.notBefore.Add(o.Wait))
+			}
 		}
 		if o.Once && l.Remove != "" {
 			a.onceMore(c)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,24 +32,36 @@ func (w *world) third(more string) *settings.Settings {
 // process that dies: every event has its fate, no device gets a push twice, and no closed quota is called.
 func TestGetuiWhateverItsReading(t *testing.T) {
 	plain := sandbox.DefaultKnobs()
+	repeated := func(e sandbox.Entry) bool { return len(e.Repeats) > 0 }
+	said := func(route string, code int, words string) func(sandbox.Entry) bool {
+		return func(e sandbox.Entry) bool {
+			return e.Fault == "" && e.Code == code && strings.HasSuffix(e.Path, route) && strings.Contains(string(e.Answer), words)
+		}
+	}
+	// Each case must have met what it is about: one that did not proves nothing.
 	for _, c := range []struct {
 		name string
 		turn func(*sandbox.Knobs)
+		more string // settings of the account
+		met  map[string]func(sandbox.Entry) bool
 	}{
-		{"as its cases have it", func(*sandbox.Knobs) {}},
-		{"a repeat is a new task", func(k *sandbox.Knobs) { k.DupMode = "drop_new_task" }},
-		{"a repeat is refused", func(k *sandbox.Knobs) { k.DupMode = "reject" }},
-		{"unknown targets have a word", func(k *sandbox.Knobs) { k.BatchBadTarget = "status" }},
-		{"an unknown target refuses its batch", func(k *sandbox.Knobs) { k.BatchBadTarget = "reject_all" }},
-		{"one token at a time, numbers for times", func(k *sandbox.Knobs) { k.SingleActiveToken, k.NumericTimes, k.TokenTTLMS = true, true, 2*3600*1000 }},
-		{"few pushes a minute", func(k *sandbox.Knobs) { k.SingleMinuteLimit = 120 }},
-		{"few pushes a day", func(k *sandbox.Knobs) { k.PushDayLimit = 100 }},
-		{"fewer broadcasts than the settings say", func(k *sandbox.Knobs) { k.AppMinuteLimit, k.AppDayLimit = 1, 2 }},
-		{"a repeat may be sent again", func(k *sandbox.Knobs) { k.DupMode = "leak" }},
-		{"a wrong sign has the code of a token, and tokens are short", func(k *sandbox.Knobs) { k.AuthBadSignCode, k.TokenTTLMS, k.AuthSkewMS = 10001, 1800*1000, 5000 }},
-		{"small batches, lists by alias, more bought", func(k *sandbox.Knobs) {
-			k.BatchMax, k.AliasListInner, k.FastTagEnabled, k.ScheduleEnabled = 2, "alias", true, true
-		}},
+		{"as its cases have it", func(*sandbox.Knobs) {}, "", map[string]func(sandbox.Entry) bool{"a repeat": repeated}},
+		{"a repeat is a new task", func(k *sandbox.Knobs) { k.DupMode = "drop_new_task" }, "", map[string]func(sandbox.Entry) bool{"a repeat": repeated}},
+		{"a repeat is refused", func(k *sandbox.Knobs) { k.DupMode = "reject" }, "", map[string]func(sandbox.Entry) bool{"a repeat": said("/push/single/cid", 20001, "cannot be repeat")}},
+		{"unknown targets have a word", func(k *sandbox.Knobs) { k.BatchBadTarget = "status" }, "", map[string]func(sandbox.Entry) bool{"the word": said("/push/single/batch/cid", 0, "target_invalid")}},
+		{"an unknown target refuses its batch", func(k *sandbox.Knobs) { k.BatchBadTarget = "reject_all" }, "", map[string]func(sandbox.Entry) bool{
+			"a refused batch": said("/push/single/batch/cid", 20001, "target user is invalid")}},
+		{"one token at a time, numbers for times", func(k *sandbox.Knobs) { k.SingleActiveToken, k.NumericTimes, k.TokenTTLMS = true, true, 2*3600*1000 }, "", map[string]func(sandbox.Entry) bool{
+			"a revoked token": said("", 10001, ""), "a number": said("/auth", 0, `"expire_time":9`)}},
+		{"few pushes a minute", func(k *sandbox.Knobs) { k.SingleMinuteLimit = 120 }, "", map[string]func(sandbox.Entry) bool{"the limit": said("", 10005, "")}},
+		{"few pushes a day", func(k *sandbox.Knobs) { k.PushDayLimit = 100 }, "", map[string]func(sandbox.Entry) bool{"the limit": said("", 30009, "")}},
+		{"fewer broadcasts than the settings say", func(k *sandbox.Knobs) { k.AppMinuteLimit, k.AppDayLimit = 1, 2 }, "", map[string]func(sandbox.Entry) bool{
+			"the minute": said("/push/tag", 30014, ""), "the day": said("/push/tag", 30010, "")}},
+		{"a repeat may be sent again", func(k *sandbox.Knobs) { k.DupMode = "leak" }, "", nil}, // counted below
+		{"a wrong sign has the code of a token, and tokens are short", func(k *sandbox.Knobs) { k.AuthBadSignCode, k.TokenTTLMS, k.AuthSkewMS = 10001, 1800*1000, 5000 }, "", map[string]func(sandbox.Entry) bool{
+			"a wrong sign": said("/auth", 10001, ""), "a clock that is ahead": said("/auth", 20001, "timestamp is invalid")}},
+		{"small batches, one tag bought", func(k *sandbox.Knobs) { k.BatchMax, k.FastTagEnabled = 2, true }, "    services: {fast_tag: true}\n", map[string]func(sandbox.Entry) bool{
+			"a batch too large": said("/push/single/batch/cid", 20001, "msg_list"), "a push to one tag": said("/push/fast_custom_tag", 0, "RASA")}},
 	} {
 		for _, seed := range seeds(t, 1) {
 			t.Run(fmt.Sprintf("%s/%d", c.name, seed), func(t *testing.T) {
@@ -67,9 +80,13 @@ func TestGetuiWhateverItsReading(t *testing.T) {
 							t.Fatal(err)
 						}
 					}
-					s := w.third("")
+					s := w.third(c.more)
 					d := w.start(s)
 					time.Sleep(time.Minute)
+					apart := 8000
+					if knobs.SingleMinuteLimit > 0 { // more in a minute than it takes
+						apart /= 10
+					}
 					users, nobody := map[string]string{}, map[string]bool{} // event -> user
 					for i := range 150 {
 						user := fmt.Sprintf("bulk-cid-%04d", i)
@@ -81,13 +98,31 @@ func TestGetuiWhateverItsReading(t *testing.T) {
 						users[event], nobody[event] = user, unknown
 						if i%20 == 10 {
 							w.sale("bj", fmt.Sprint(i))
+							if knobs.AppMinuteLimit == 1 {
+								w.sale("bj", fmt.Sprint(i, " again"))
+							}
 						}
 						if r.IntN(3) > 0 { // otherwise the next comes with it, and may go in the same call
-							time.Sleep(time.Duration(r.IntN(8000)) * time.Millisecond)
+							time.Sleep(time.Duration(r.IntN(apart)) * time.Millisecond)
 						}
 						if i == 75 {
 							d.kill()
 							d = w.start(s)
+						}
+						if knobs.SingleActiveToken && i%40 == 20 {
+							w.authAsOther()
+						}
+						if knobs.AuthBadSignCode != plain.AuthBadSignCode { // its tokens are asked for all the time
+							switch i {
+							case 30:
+								w.write("master", "wrong")
+							case 40:
+								w.write("master", "ms-notifier-test-0001")
+							case 100:
+								w.vendor.AdvanceGetuiClock(6000)
+							case 110:
+								w.vendor.AdvanceGetuiClock(-6000)
+							}
 						}
 					}
 					time.Sleep(time.Hour)
@@ -96,10 +131,14 @@ func TestGetuiWhateverItsReading(t *testing.T) {
 					}
 					time.Sleep(3 * time.Hour)
 					d.stop()
+					leaked := 0
 					got := w.words()
 					count := map[string]int{}
 					for event, user := range users {
 						_, n := w.vendor.Deliveries(user) // the sales are for a tag that nobody has
+						if n > 1 {
+							leaked++
+						}
 						want, most := []string{"SENT", "UNKNOWN"}, 1
 						if knobs.DupMode == "leak" { // then the device shows the newest: they have one notify_id
 							most = 3
@@ -117,6 +156,15 @@ func TestGetuiWhateverItsReading(t *testing.T) {
 						if !slices.Contains(want, got[event]) || n > most || got[event] == "SENT" && n == 0 {
 							t.Errorf("%s: %s, delivered %d times", user, got[event], n)
 						}
+					}
+					journal := w.vendor.Journal(0)
+					for what, is := range c.met {
+						if !slices.ContainsFunc(journal, is) {
+							t.Errorf("the vendor never met this case's %s", what)
+						}
+					}
+					if (leaked > 0) != (knobs.DupMode == "leak") {
+						t.Errorf("%d devices got a push again", leaked)
 					}
 					st := w.vendor.Stats().Getui
 					if st.DuplicateDeliveries+st.RequestIDConflicts+st.WithoutOverlay+st.OversizedCalls+st.ForcedRevokes+st.ScheduledCalls+st.Overruns+st.Doubles > 0 {
