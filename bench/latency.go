@@ -72,6 +72,9 @@ func latency(ctx context.Context, l *lab) ([]report.Result, error) {
 			return nil, fmt.Errorf("%w\n%s", err, d.Tail())
 		}
 	}
+	if err := v.hold(ctx, l.root); err != nil {
+		return nil, err
+	}
 	type figures struct{ p50, p99, bare50, bare99, ratio []float64 }
 	got := make([]figures, len(paces))
 	length := time.Duration(l.size(10, 3)) * time.Second

@@ -87,6 +87,9 @@ func memory(ctx context.Context, l *lab) ([]report.Result, error) {
 		}
 		out = append(out, r)
 	}
+	if err := v.hold(ctx, l.root); err != nil {
+		return nil, err
+	}
 	return out, nil
 }
 

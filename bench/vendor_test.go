@@ -68,3 +68,17 @@ func TestTheVendorNoticesWhatNobodyExpects(t *testing.T) {
 		}
 	}
 }
+
+// What a bench's daemon sends is held to the vendor's contract, so that no bench measures calls that the vendor would refuse.
+func TestTheVendorHoldsRequestsToItsSchemas(t *testing.T) {
+	v := started(t)
+	call(t, v, "/user/tags/get.json", "userIds=u1&userIds=u2")
+	call(t, v, "/user/tag/set.json", `{"userId":"u1","tags":[]}`)
+	if err := v.hold(t.Context(), ".."); err != nil {
+		t.Error(err)
+	}
+	call(t, v, "/push/user.json", `{"userIds":["u1"],"notification":{"alert":"your order o-000000007 is on its way"}}`)
+	if err := v.hold(t.Context(), ".."); err == nil || !strings.Contains(err.Error(), "1 requests, 1 break") {
+		t.Errorf("alert instead of pushContent: %v", err)
+	}
+}

@@ -53,14 +53,16 @@ func (r *rongAccount) Probe(ctx context.Context, id string) dispatch.Outcome {
 // Send implements dispatch.Vendor.
 func (r *rongAccount) Send(ctx context.Context, c *dispatch.Call) dispatch.Outcome {
 	if m := c.Recall; m != nil {
-		return outcome(rongpush.Send(ctx, r.client, c.ID, rongpush.RecallBroadcast{From: m.Sender, MessageUID: m.MessageUID, SentTime: m.SentAt}))
+		o := outcome(rongpush.Send(ctx, r.client, c.ID, rongpush.RecallBroadcast{From: m.Sender, MessageUID: m.MessageUID, SentTime: m.SentAt}))
+		o.Wait = 0
+		return o
 	}
 	req, err := r.request(c)
 	if err != nil {
 		return dispatch.Outcome{Class: dispatch.ClassPermanent, Invalid: true, Detail: err.Error()}
 	}
 	o := outcome(rongpush.Send(ctx, r.client, c.ID, req))
-	if c.Audience != nil {
+	if c.Endpoint == rongpush.Push.Path || c.Endpoint == rongpush.BroadcastMessage.Path {
 		o.Wait = 0 // a scarce lane whose books are free waits for the hour or the day, which is longer: somebody else took its slots
 	}
 	if c.Content != nil && c.Content.Message != nil {

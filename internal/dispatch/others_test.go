@@ -134,6 +134,26 @@ func TestOthersWhoReadTagsAreTold(t *testing.T) {
 	c.gauge("a read is refused", LaneTagGet, 1)
 }
 
+// A read without an answer may arrive late as well, and take from the second of the next.
+func TestARefusedReadMayBeOurOwnDoing(t *testing.T) {
+	t.Parallel()
+	c := setup(t).crowd(func(ac *Account) { ac.KeepForeign = true })
+	answers := []Outcome{{Class: ClassUnknown, Detail: "time-out"}, often, often}
+	c.vendor.refuse = func([]string) *Outcome {
+		o := answers[0]
+		answers = answers[1:]
+		return &o
+	}
+	c.ahead += 10 * time.Minute
+	c.a.admit(c.profile("p1", "u1", 1, map[string]string{"city": "bj"}), c.offset)
+	for i, want := range []int{0, 0, 1} {
+		c.reading(c.a)
+		c.a.resolve(<-c.a.results)
+		c.holds(fmt.Sprint("read ", i+1), LaneTagGet, want, want)
+		c.ahead += time.Duration(i) * 70 * time.Second
+	}
+}
+
 // What may be our own doing is not laid at others' door: a call of a predecessor, or one of ours without an answer, may arrive until a
 // minute after its time and takes from the vendor's second then.
 func TestARefusalThatMayBeOurOwnDoingIsNotOthers(t *testing.T) {
