@@ -56,7 +56,7 @@ func TestAThousandSavesWhileEventsFlow(t *testing.T) {
 			w.edit(text)
 			user := fmt.Sprint("u", i)
 			users[w.order(user, "lamp")] = user
-			if i%20 == 4 { // and a save takes effect while batches come
+			if i%100 == 4 { // and a save takes effect while batches come, as many as the brake lets pass
 				for range 4 {
 					var batch []string
 					var rs []*kgo.Record
@@ -69,7 +69,7 @@ func TestAThousandSavesWhileEventsFlow(t *testing.T) {
 						t.Fatal(err)
 					}
 					batches = append(batches, batch)
-					time.Sleep(700 * time.Millisecond)
+					time.Sleep(time.Second)
 				}
 			}
 			if i%10 != 0 { // now and then the next save comes before this one was read
@@ -113,12 +113,12 @@ func TestAThousandSavesWhileEventsFlow(t *testing.T) {
 					t.Errorf("of one batch %s was decided by %s, %s by %s", batch[0], fates[batch[0]][0].RuleSet, event, fates[event][0].RuleSet)
 				}
 			}
-			if i > 0 && fates[batch[0]][0].RuleSet != fates[batches[i-1][0]][0].RuleSet {
+			if i%4 > 0 && fates[batch[0]][0].RuleSet != fates[batches[i-1][0]][0].RuleSet {
 				changed++
 			}
 		}
-		if len(batches) != saves/20*4 || changed < saves/40 {
-			t.Errorf("%d batches, between %d of which the rules were swapped", len(batches), changed)
+		if len(batches) != saves/100*4 || changed < saves/200 {
+			t.Errorf("%d batches, between %d of which the rules were swapped while they came", len(batches), changed)
 		}
 		if len(seen) < saves/4 {
 			t.Errorf("only %d versions decided anything: the saves were not taken", len(seen))
