@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -341,14 +342,12 @@ func TestSettingsSchemaRefusesWrongStructure(t *testing.T) {
 	}
 }
 
-// keysAt gives the keys that a schema knows at a path of property names; $ref is followed, an alternative is searched.
-func keysAt(t *testing.T, src []byte, path ...string) []string {
+// schemaOf reads a schema, with a function that gives the object behind a node: $ref is followed, an alternative is searched.
+func schemaOf(t *testing.T, src []byte) (doc map[string]any, object func(n any) map[string]any) {
 	t.Helper()
-	var doc map[string]any
 	if err := json.Unmarshal(src, &doc); err != nil {
 		t.Fatal(err)
 	}
-	var object func(n any) map[string]any
 	object = func(n any) map[string]any {
 		m, ok := n.(map[string]any)
 		if !ok {
@@ -372,6 +371,13 @@ func keysAt(t *testing.T, src []byte, path ...string) []string {
 		}
 		return nil
 	}
+	return doc, object
+}
+
+// objectAt is the object at a path of property names.
+func objectAt(t *testing.T, src []byte, path ...string) map[string]any {
+	t.Helper()
+	doc, object := schemaOf(t, src)
 	at := object(map[string]any(doc))
 	for _, p := range path {
 		next := at["additionalProperties"]
@@ -382,15 +388,47 @@ func keysAt(t *testing.T, src []byte, path ...string) []string {
 			t.Fatalf("%v: no object at %s", path, p)
 		}
 	}
+	return at
+}
+
+// keysAt gives the keys that a schema knows at a path of property names.
+func keysAt(t *testing.T, src []byte, path ...string) []string {
+	t.Helper()
+	at := objectAt(t, src, path...)
 	if at["additionalProperties"] != false {
 		t.Errorf("%v: unknown keys are accepted", path)
 	}
-	var keys []string
-	for k := range at["properties"].(map[string]any) {
-		keys = append(keys, k)
+	return slices.Sorted(maps.Keys(at["properties"].(map[string]any)))
+}
+
+// wordsAt gives the closed list of words at a path, without the names of YAML's booleans.
+func wordsAt(t *testing.T, src []byte, path ...string) (out []string) {
+	t.Helper()
+	doc, _ := schemaOf(t, src)
+	var walk func(n any)
+	walk = func(n any) {
+		m, ok := n.(map[string]any)
+		if !ok {
+			return
+		}
+		if ref, ok := m["$ref"].(string); ok {
+			walk(doc["$defs"].(map[string]any)[strings.TrimPrefix(ref, "#/$defs/")])
+		}
+		list, _ := m["enum"].([]any)
+		for _, w := range list {
+			if s, ok := w.(string); ok {
+				out = append(out, s)
+			}
+		}
+		walk(m["items"])
+		alternatives, _ := m["anyOf"].([]any)
+		for _, a := range alternatives {
+			walk(a)
+		}
 	}
-	slices.Sort(keys)
-	return keys
+	walk(objectAt(t, src, path[:len(path)-1]...)["properties"].(map[string]any)[path[len(path)-1]])
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // knownKeys are those that the note of an unknown key lists, one list for each.
@@ -444,6 +482,56 @@ func TestSchemasHaveTheKeysOfTheLoader(t *testing.T) {
 			continue
 		}
 		if diff := cmp.Diff(have[0], keysAt(t, src, c.path...)); diff != "" {
+			t.Errorf("%s %v (-loader +schema):\n%s", c.kind, c.path, diff)
+		}
+	}
+}
+
+// Closed lists are the same words: a word that is none makes the loader list them.
+func TestSchemasHaveTheWordsOfTheLoader(t *testing.T) {
+	const q = "qqqqqqqqqqqq"
+	event := func(more string) string { return "version: 1\nevents: {a: {topic: t, id: i, " + more + "}}\n" }
+	expects := func(what string) string {
+		return rule("push: {body: b}\n    tests: [{name: x, event: {}, expect: {" + what + ": " + q + "}}]")
+	}
+	for _, c := range []struct {
+		kind, src string
+		path      []string
+	}{
+		{"events", event("kind: " + q), []string{"events", "a", "kind"}},
+		{"events", event("format: " + q), []string{"events", "a", "format"}},
+		{"events", event("kind: profile, user: u, update: " + q), []string{"events", "a", "update"}},
+		{"events", event("fields: {f: {path: x, type: " + q + "}}"), []string{"events", "a", "fields", "f", "type"}},
+		{"rules", strings.Replace(rule("push: {body: b}"), "class: service", "class: "+q, 1), []string{"rules", "class"}},
+		{"rules", "version: 1\ndefaults: {class: " + q + "}\nrules:\n  - {name: abc, event: order.paid, mode: live, when: always, push: {body: b}}\n", []string{"defaults", "class"}},
+		{"rules", rule("push: {body: b, platforms: [" + q + "]}"), []string{"rules", "push", "platforms"}},
+		{"rules", rule("broadcast: {audience: {all_of: [x]}, body: b, platforms: [" + q + "]}"), []string{"rules", "broadcast", "platforms"}},
+		{"rules", rule("broadcast: {audience: " + q + ", body: b}"), []string{"rules", "broadcast", "audience"}},
+		{"rules", rule("push: {body: b}\n    merge: {wait: 1s, keep: " + q + "}\n    limits: {expire: 1h}"), []string{"rules", "merge", "keep"}},
+		{"rules", rule("push: {body: b}\n    limits: {priority: " + q + "}"), []string{"rules", "limits", "priority"}},
+		{"rules", rule("broadcast: {audience: {all_of: [x]}, body: b}\n    limits: {expire: 1h, no_quota: " + q + "}"), []string{"rules", "limits", "no_quota"}},
+		{"rules", rule("push: {body: b}\n    limits: {quiet: 22:00-08:00, when_quiet: " + q + ", expire: 12h}"), []string{"rules", "limits", "when_quiet"}},
+		{"rules", expects("held"), []string{"rules", "tests", "expect", "held"}},
+		{"rules", expects("suppressed"), []string{"rules", "tests", "expect", "suppressed"}},
+		{"rules", rule("push: {body: b}\n    tests: [{name: x, event: {}, expect: " + q + "}]"), []string{"rules", "tests", "expect"}},
+	} {
+		src := map[string][]byte{"events": Events, "rules": Rules}[c.kind]
+		files := []rules.File{{Name: c.kind + ".yaml", Data: []byte(c.src)}}
+		if c.kind == "rules" {
+			files = append(files, rules.File{Name: "events.yaml", Data: []byte(formatCatalogue)})
+		}
+		_, list := rules.LoadFiles(files, rules.Options{AnyAccount: true})
+		var have [][]string
+		for _, d := range list {
+			if words, ok := strings.CutPrefix(d.Hint.EN, "one of "); ok && d.Code == "N112" {
+				have = append(have, slices.Sorted(slices.Values(strings.Split(words, ", "))))
+			}
+		}
+		if len(have) != 1 {
+			t.Errorf("%v: %d wrong words in %s: %v", c.path, len(have), c.src, list)
+			continue
+		}
+		if diff := cmp.Diff(have[0], wordsAt(t, src, c.path...)); diff != "" {
 			t.Errorf("%s %v (-loader +schema):\n%s", c.kind, c.path, diff)
 		}
 	}

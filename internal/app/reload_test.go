@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -60,9 +61,28 @@ func TestFilesThatMustNotTakeEffect(t *testing.T) {
 			}
 		}
 		after(5*time.Second, 2, "")
-		for _, hostile := range []string{strings.Repeat("(", 1<<20), "a: " + strings.Repeat("[", 100_000), head + strings.Repeat("  - x: [1, 2]\n", 7_000), "version: 1\nrules: !!x\n"} {
+		broken := func(condition string) string {
+			return strings.Replace(head, "when: always", "when: '"+condition+"'", 1)
+		}
+		var keys, bomb strings.Builder
+		for i := range 300_000 {
+			fmt.Fprintf(&keys, "k%d: v\n", i)
+		}
+		bomb.WriteString("a: &a [x, x, x, x, x, x, x, x, x]\n")
+		for c := 'b'; c < 'k'; c++ {
+			fmt.Fprintf(&bomb, "%c: &%c [%s]\n", c, c, strings.Repeat("*"+string(c-1)+", ", 9))
+		}
+		for name, hostile := range map[string]string{
+			"a MiB of brackets": strings.Repeat("(", 1<<20), "an alias bomb": bomb.String(), "300,000 keys": keys.String(), "deep nesting": "a: " + strings.Repeat("[", 100_000), "a condition of brackets": broken(strings.Repeat("(", 4000)),
+			"a huge text":           head + "  - {name: huge-rule, event: order.paid, mode: live, class: service, when: always, push: {body: \"" + strings.Repeat("x", 200<<10) + "\"}}\n",
+			"a pattern without end": broken(`event.id matches "` + strings.Repeat("(a+)+", 200) + `"`), "a pattern that doubles": broken(`event.id matches "((((a{30}){30}){30}){30}){30}"`),
+			"many lists": head + strings.Repeat("  - x: [1, 2]\n", 7_000), "a tag": "version: 1\nrules: !!x\n",
+		} {
 			disk.Store(hostile)
 			after(10*time.Second, 2, "*")
+			if t.Failed() {
+				t.Fatal(name)
+			}
 		}
 		disk.Store(head) // behind another mistake
 		after(10*time.Second, 2, "r.yaml N109 ")

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"path/filepath"
 	"regexp"
@@ -223,20 +224,197 @@ func TestTruncatedFilesAreRefusedOrDecideAsBefore(t *testing.T) {
 	}
 }
 
-// The catalogue cut anywhere is refused with a place, as long as a rule needs what is gone; whatever loads has every event whole
-// but the last.
+// dictionary is the shipped catalogue with what the shipped rules make of records, and in which lines an event says what it is.
+type dictionary struct {
+	original
+	rest    []File // all other shipped files
+	records []event.Record
+}
+
+// telling are the keys of an event that may change what its rules decide. A change anywhere else must change nothing.
+var telling = []string{"topic", "kind", "update", "match", "format", "id", "time", "user", "version", "fields"}
+
+func shippedDictionary(t testing.TB) *dictionary {
+	t.Helper()
+	src := &dictionary{}
+	var samples []File
+	for _, f := range shippedFiles(t) {
+		if f.Name == "events.yaml" {
+			src.file, src.lines = f, strings.Split(string(f.Data), "\n")
+			continue
+		}
+		src.rest = append(src.rest, f)
+		if filepath.Ext(f.Name) == ".json" {
+			samples = append(samples, f)
+		}
+	}
+	s, l := src.load(src.file.Data)
+	if s == nil {
+		t.Fatal(show(l))
+	}
+	for _, spec := range s.Catalogue.Specs {
+		i := slices.IndexFunc(samples, func(f File) bool { return f.Name == "samples/"+spec.Name+".json" })
+		if i < 0 {
+			t.Fatalf("%s has no sample", spec.Name)
+		}
+		rec := event.Record{Position: event.Position{Topic: spec.Topics[0], Offset: 3}, Key: []byte("k-1"), Value: samples[i].Data, Time: time.Date(2026, 11, 21, 3, 0, 1, 0, time.UTC)}
+		src.records = append(src.records, rec)
+		var doc any
+		if err := json.Unmarshal(samples[i].Data, &doc); err != nil {
+			t.Fatal(err)
+		}
+		for _, other := range variants(doc) {
+			if rec.Value, _ = json.Marshal(other); rec.Value != nil {
+				src.records = append(src.records, rec)
+			}
+		}
+	}
+	src.decides = src.decide(s)
+	src.said = toldIn(src.file.Data)
+	if len(src.decides) != len(s.Rules) || len(src.records) < 40 || len(src.said) != len(s.Catalogue.Specs) {
+		t.Fatalf("%d records, %d events, what is decided: %v", len(src.records), len(src.said), src.decides)
+	}
+	return src
+}
+
+func (src *dictionary) load(data []byte) (*Set, diag.List) {
+	return LoadFiles(append([]File{{src.file.Name, data}}, src.rest...), demoAccount())
+}
+
+// decide writes down what each rule makes of the records as this set's catalogue reads them.
+func (src *dictionary) decide(s *Set) map[string]string {
+	var evs []event.Event
+	for _, rec := range src.records {
+		some, _ := s.Decode(rec) // what cannot be used makes no event
+		evs = append(evs, some...)
+	}
+	return decisions(s, evs)
+}
+
+// variants are copies of a document, each with one value left out or made another one.
+func variants(doc any) (out []any) {
+	m, ok := doc.(map[string]any)
+	if !ok {
+		return nil
+	}
+	with := func(k string, v any) {
+		c := maps.Clone(m)
+		if c[k] = v; v == nil {
+			delete(c, k)
+		}
+		out = append(out, c)
+	}
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		with(k, nil)
+		switch v := m[k].(type) {
+		case map[string]any:
+			for _, inner := range variants(v) {
+				with(k, inner)
+			}
+		case string:
+			with(k, "other")
+		case float64:
+			with(k, 42.5)
+		}
+	}
+	return out
+}
+
+// toldIn gives for each event of a catalogue the lines of its name and its telling keys, from 0.
+func toldIn(data []byte) map[string]map[int]bool {
+	out := map[string]map[int]bool{}
+	end := strings.Count(string(data), "\n") + 1
+	events := diag.Parse("events.yaml", data).Root.Get("events")
+	for i, e := range events.Fields {
+		last := end
+		if i+1 < len(events.Fields) {
+			last = events.Fields[i+1].Key.Line
+		}
+		lines := map[int]bool{e.Key.Line - 1: true}
+		for j, field := range e.Value.Fields {
+			to := last
+			if j+1 < len(e.Value.Fields) {
+				to = e.Value.Fields[j+1].Key.Line
+			}
+			if slices.Contains(telling, field.Key.Text) {
+				for l := field.Key.Line; l < max(to, field.Key.Line+1); l++ {
+					lines[l-1] = true
+				}
+			}
+		}
+		out[e.Key.Text] = lines
+	}
+	return out
+}
+
+// The catalogue cut anywhere, as a reader may find it half written, is refused with a place, or is what N109 refuses, and then no rule
+// decides otherwise.
 func TestTruncatedCatalogue(t *testing.T) {
 	t.Parallel()
-	events, _, _ := originals(t)
-	last := []byte("version: 1\nrules:\n  - {name: any-rule, event: user.birthday, mode: 'off', class: service, when: always, push: {body: b}}\n")
-	for cut := 0; cut < len(events.Data); cut += each() {
-		s, l := LoadFiles([]File{{"events.yaml", events.Data[:cut]}, {"r.yaml", last}}, demoAccount())
-		if s == nil && !placed(l) {
-			t.Fatalf("cut at %d: no place:\n%s", cut, show(l))
+	src := shippedDictionary(t)
+	loads := 0
+	for cut := 0; cut < len(src.file.Data); cut += each() {
+		s, l := src.load(src.file.Data[:cut])
+		if s == nil {
+			if !placed(l) {
+				t.Fatalf("cut at %d: no place:\n%s", cut, show(l))
+			}
+			continue
 		}
-		if s != nil && len(s.Catalogue.Specs) != 8 {
-			t.Fatalf("cut at %d: loads with %d events", cut, len(s.Catalogue.Specs))
+		loads++
+		if CutShort([]File{src.file}, []File{{src.file.Name, src.file.Data[:cut]}}) != src.file.Name {
+			t.Fatalf("cut at %d loads and is not seen as cut short", cut)
 		}
+		got := src.decide(s)
+		for _, r := range s.Rules { // the last lines are those of the last event
+			if got[r.Name] != src.decides[r.Name] && !slices.Contains(r.Events, s.Catalogue.Specs[len(s.Catalogue.Specs)-1].Name) {
+				t.Fatalf("cut at %d: %s decides differently", cut, r.Name)
+			}
+		}
+	}
+	t.Logf("%d cuts, %d load", len(src.file.Data), loads)
+}
+
+// A damaged catalogue never makes the loader panic; it is refused with a place, or each rule decides as before on every record, unless
+// the damage lies in what the catalogue says of the rule's own event.
+func TestMutatedCatalogueIsRefusedOrDecidesAsBefore(t *testing.T) {
+	t.Parallel()
+	src := shippedDictionary(t)
+	rnd := rand.New(rand.NewPCG(mutationSeed, 2))
+	refused, same, other := 0, 0, 0
+	most := *mutations / 3 / each() // all files are loaded each time
+	for n := range most {
+		data, touched, what := mutate(&src.original, rnd)
+		s, l := src.load(data)
+		if s == nil {
+			if refused++; !placed(l) {
+				t.Fatalf("mutation %d, %s of line %v: no place:\n%s\n%s", n, what, touched, show(l), data)
+			}
+			continue
+		}
+		got := src.decide(s)
+		changed := false
+		for _, r := range s.Rules {
+			if got[r.Name] == src.decides[r.Name] {
+				continue
+			}
+			changed = true
+			told := toldIn(data)
+			if !slices.ContainsFunc(touched, func(line int) bool {
+				return slices.ContainsFunc(r.Events, func(e string) bool { return src.said[e][line] || told[e][line] })
+			}) {
+				t.Fatalf("mutation %d, %s of line %v: %s silently decides differently:\n%s", n, what, touched, r.Name, data)
+			}
+		}
+		if changed {
+			other++
+		} else {
+			same++
+		}
+	}
+	t.Logf("%d mutations: %d refused, %d load and decide the same, %d change the rules of their event", most, refused, same, other)
+	if refused == 0 || same == 0 || other == 0 {
+		t.Error("one kind of end is missing: the corpus proves nothing")
 	}
 }
 

@@ -45,6 +45,7 @@ func hostile() map[string]string {
 		"a MiB of brackets": strings.Repeat("(", 1<<20), "brackets": file("["), "braces": file("{a: "), "brackets in a line": line("["), "braces in a line": line("{a: "), "a condition of brackets": rule + line("("),
 		"300,000 keys": numbered(300_000), "8,000 keys": numbered(7_990), "one key 8,000 times": lines("k: v\n"), "an alias bomb": bomb, "aliases": "a: " + line("*x "), "anchors": "a: " + line("&x "), "tags": "a: " + line("!x "),
 		"dashes": line("- "), "question marks": line("? "), "colons": line(": "), "steps": steps, "quotation marks": line(`"`), "an open text": "a: \"" + file("x"), "escapes": "a: \"" + line(`\u0041`) + `"`,
+		"a pattern that doubles and doubles": rule + `'city matches "((((a{30}){30}){30}){30}){30}"'`, "a pattern without end": rule + `'city matches "` + line("(a+)+") + `"'`, "a text of 16,000 bytes in a condition": rule + `'city == "` + line("x") + `"'`,
 		"full-width commas": "a: [" + line("x，") + "]", "full-width commas in many lines": lines("- [x，x]\n"), "full-width colons": lines("a：b\n"), "commas": "a: [" + line(",") + "]", "items": "a:\n" + lines(" - x\n"), "lists": strings.Repeat("- ["+strings.Repeat("x, ", 900)+"x]\n", 90),
 		"mappings": lines("- {a: b, c: d}\n"), "documents": lines("---\n"), "Chinese quotation marks": lines("- “a”\n"), "wrong conditions": rule + "\n" + lines("      - a = 1\n"), "a long name": rule + "x\n  - name: " + line("x"), "comments": lines("# x\n"), "zeros": file("\x00"), "holes": strings.Replace(rule, "body: b", "body: \""+line("${")+"\"", 1) + "always",
 	}
