@@ -16,9 +16,9 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/json"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
-	"sigs.k8s.io/yaml"
 )
 
 const folder = "../../deploy/kubernetes"
@@ -47,12 +47,13 @@ func render(dir string) (objects []metav1.Object, err error) {
 		if made == nil {
 			return nil, fmt.Errorf("%s %s is of no type that this test knows", kind, r.GetName())
 		}
-		text, err := r.AsYAML()
+		text, err := r.MarshalJSON()
 		if err != nil {
 			return nil, err
 		}
 		o := made()
-		if err := yaml.UnmarshalStrict(text, o); err != nil {
+		strict, err := json.UnmarshalStrict(text, o) // the API server's own: unlike encoding/json it tells capital letters apart
+		if err := errors.Join(append(strict, err)...); err != nil {
 			return nil, fmt.Errorf("%s %s: %w", kind, r.GetName(), err)
 		}
 		if m, ok := o.(*corev1.ConfigMap); ok {
