@@ -75,7 +75,10 @@ func (d *Doc) split(src []byte) bool {
 			Text{"split it into several files", "拆成几个文件"})
 		return false
 	}
-	text := strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(src))
+	text := string(src)
+	if strings.Contains(text, "\r") {
+		text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
+	}
 	d.lines = strings.Split(text, "\n")
 	d.written = slices.Clone(d.lines)
 	if !utf8.Valid(src) {

@@ -199,6 +199,17 @@ func TestQuickAgreesWithTheLibrary(t *testing.T) {
 	}
 }
 
+// Each odd text in each place where a text can stand.
+func TestQuickAgreesOnOddTexts(t *testing.T) {
+	t.Parallel()
+	for _, form := range []string{"a: %s\n", "a: x%s\n", "a: x %s\n", "a: %s # c\n", "a:\n  - %s\n  - y\n", "- %s\n", "%s: x\n", "a:\n  %s: x\n", "a: [%s, y]\n", "a: [y, %s]\n", "a: {b: %s, c: y}\n", "a: {b: y, %s: z}\n", "a: {b: [%s]}\n", "a: '%s'\n",
+		"a: \"%s\"\n", "a:\n  %s\nb: c\n", "a: y\n%s\n", "a: y\n  %s\nb: c\n", "a: y\n# %s\nb: c\n"} {
+		for _, s := range oddPieces {
+			agree(t, fmt.Appendf(nil, form, s))
+		}
+	}
+}
+
 // The files that ship are written plainly.
 func TestQuickReadsTheFilesThatShip(t *testing.T) {
 	t.Parallel()

@@ -449,6 +449,9 @@ func TestManyNeededFieldsAreAskedPlainly(t *testing.T) {
 	if s == nil {
 		t.Fatal(show(l))
 	}
+	if s.Rule("rule-7").when[0].program.Load() == nil {
+		t.Error("a rule that no index asks has no program")
+	}
 	got := s.Evaluate(happen(t, s, "t", `{"id":"1","u":"u","f0":"x","f64":"x","f3":"y"}`))
 	if len(got) != 2 || got[0].Rule != "rule-0" || got[1].Rule != "rule-64" {
 		t.Errorf("got %+v", got)

@@ -107,7 +107,13 @@ func (s *Set) index(table map[string]*event.Field) {
 		}
 	}
 	for name, p := range s.business {
-		p.index = newIndex(s.Catalogue.Spec(name), p.rules, short)
+		if p.index = newIndex(s.Catalogue.Spec(name), p.rules, short); p.index == nil {
+			for _, r := range p.rules { // asked one by one, by programs that the first event need not wait for
+				for _, c := range slices.Concat(r.when, r.unless) {
+					c.code()
+				}
+			}
+		}
 	}
 	s.accounts = slices.Sorted(maps.Keys(accounts))
 	s.tagHash = map[string]string{}
