@@ -204,13 +204,7 @@ func (c *Consumer) noteNew(ctx context.Context, cl *kgo.Client, before, now []st
 		if _, ok := c.kept[o.Topic][o.Partition]; ok || o.Err != nil {
 			return
 		}
-		if c.kept == nil {
-			c.kept = map[string]map[int32]kgo.EpochOffset{}
-		}
-		if c.kept[o.Topic] == nil {
-			c.kept[o.Topic] = map[int32]kgo.EpochOffset{}
-		}
-		c.kept[o.Topic][o.Partition] = kgo.EpochOffset{Epoch: o.LeaderEpoch, Offset: o.Offset}
+		c.keep(o.Topic, o.Partition, kgo.EpochOffset{Epoch: o.LeaderEpoch, Offset: o.Offset})
 	})
 	return nil
 }
@@ -364,16 +358,40 @@ func (c *Consumer) commitBeginnings(ctx context.Context, cl *kgo.Client) error {
 	}
 	cc, cancel := context.WithTimeout(context.WithoutCancel(ctx), txnTimeout) // a transaction may be open: it is finished, not torn
 	defer cancel()
-	if err := cl.CommitRecords(cc, rs...); err != nil {
-		c.mu.Lock()
-		if c.kept == nil {
-			c.kept = map[string]map[int32]kgo.EpochOffset{}
+	err := cl.CommitRecords(cc, rs...)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for topic, ps := range begun {
+		for p, at := range ps {
+			if err == nil {
+				delete(c.kept[topic], p)
+			} else {
+				c.keep(topic, p, at)
+			}
 		}
-		maps.Copy(c.kept, begun)
-		c.mu.Unlock()
+	}
+	if err != nil {
 		return fmt.Errorf("commit where new partitions begin: %w", err)
 	}
 	return nil
+}
+
+// keep notes where a partition without commits begins. c.mu is held.
+func (c *Consumer) keep(topic string, p int32, at kgo.EpochOffset) {
+	if c.kept == nil {
+		c.kept = map[string]map[int32]kgo.EpochOffset{}
+	}
+	if c.kept[topic] == nil {
+		c.kept[topic] = map[int32]kgo.EpochOffset{}
+	}
+	c.kept[topic][p] = at
+}
+
+// unkeep forgets it of topics that are not in the catalogue any more: one that comes back begins where it ends then.
+func (c *Consumer) unkeep(topics []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.kept, func(topic string, _ map[int32]kgo.EpochOffset) bool { return !slices.Contains(topics, topic) })
 }
 
 // notLater lets ends of topics be where they were when a reload brought them, or where a session before this one found them and could not
@@ -383,8 +401,8 @@ func (c *Consumer) notLater(ends kadm.ListedOffsets) {
 	defer c.mu.Unlock()
 	for topic, ps := range c.kept {
 		for p, at := range ps {
-			if o, ok := ends.Lookup(topic, p); ok && o.Err == nil && at.Offset < o.Offset {
-				o.Offset, o.LeaderEpoch = at.Offset, at.Epoch
+			if o, ok := ends.Lookup(topic, p); ok && (o.Err != nil || at.Offset < o.Offset) { // also where nobody tells the end now: it would be found anew, later
+				o.Offset, o.LeaderEpoch, o.Err = at.Offset, at.Epoch, nil
 				ends[topic][p] = o
 			}
 		}
