@@ -53,6 +53,7 @@ type crossing struct {
 	sends    []*crossSend
 	resumed  map[string]time.Time // rules, by the end of their last pause
 	n        int
+	wave     int // of equal pushes, so many are still to come: lists take them
 	log      []string
 }
 
@@ -132,7 +133,7 @@ func newCrossing(t *testing.T, seed uint64) *crossing {
 			"user": {Rate: 4, MaxBatch: 3, Parallel: 2, Late: time.Minute}, "broadcast": scarce, LaneRecall: recall}},
 		{Name: "spare", Key: "stub:s", Vendor: crossVendor{x}, MaxTags: 20, Timeout: crossTimeout, Brake: intent.Cap{N: 7, In: time.Hour}, Lanes: map[string]Policy{
 			"user": {Rate: 4, MaxBatch: 1, Parallel: 2, Late: time.Minute, Tries: 3, Within: 10 * time.Minute, Forms: []Form{
-				{Endpoint: "list", Least: 3, Most: 7, Class: "marketing", Weight: 1, Day: crossListDay, DayName: "list"},
+				{Endpoint: "list", Least: 5, Most: 7, Class: "marketing", Weight: 1, Day: crossListDay, DayName: "list"},
 				{Endpoint: "batch", Least: 2, Most: 3, Mixed: true, Weight: 2, Tries: 2},
 				{Endpoint: "single", Least: 1, Most: 1, Tries: 3}}},
 			"broadcast": twice, LaneRecall: recall}},
@@ -850,6 +851,9 @@ func (x *crossing) to(by time.Duration) {
 func (x *crossing) event() {
 	x.n++
 	rule := fmt.Sprint("r", x.r.IntN(4))
+	if x.wave > 0 {
+		rule = "r0"
+	}
 	r := x.rules[rule]
 	if r.off || r.gone {
 		return
@@ -866,6 +870,9 @@ func (x *crossing) event() {
 		in.Account, in.Key, in.Next = "spare", "stub:s", nil
 	}
 	in.Policy.Priority = intent.Priority(x.r.IntN(3))
+	if x.wave > 0 {
+		in.Account, in.Key, in.Next, in.Target, in.Policy.Priority = "spare", "stub:s", nil, fmt.Sprint("u", x.wave), 1
+	}
 	if x.r.IntN(3) == 0 {
 		in.Policy.Expire = x.at.Add(time.Duration(1+x.r.IntN(180)) * time.Minute).UTC()
 	}
@@ -873,7 +880,7 @@ func (x *crossing) event() {
 	case "r0":
 		in.Class = "marketing"
 		in.Policy.PerUser = []intent.Cap{{N: 2, In: 2 * time.Hour}, {N: 5, Each: "day"}}
-		if x.r.IntN(2) == 0 {
+		if x.wave == 0 && x.r.IntN(2) == 0 {
 			in.Policy.Quiet = []intent.Quiet{{From: 13 * 60, To: 14 * 60}, {From: 22 * 60, To: 8 * 60}}
 		}
 	case "r1":
@@ -1020,6 +1027,11 @@ func crossRun(t *testing.T, seed uint64) *crossing {
 	for range 120 {
 		for range x.r.IntN(5) * (1 + 3*(x.r.IntN(8)/7)) {
 			x.event()
+		}
+		if x.r.IntN(6) == 0 {
+			for x.wave = 6; x.wave > 0; x.wave-- {
+				x.event()
+			}
 		}
 		if x.r.IntN(3) > 0 {
 			x.operate()
