@@ -201,24 +201,12 @@ func (c *Consumer) noteNew(ctx context.Context, cl *kgo.Client, before, now []st
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	ends.Each(func(o kadm.ListedOffset) {
-		if o.Err == nil {
-			c.keep(o.Topic, o.Partition, kgo.EpochOffset{Epoch: o.LeaderEpoch, Offset: o.Offset})
+		if _, ok := c.kept[o.Topic][o.Partition]; ok || o.Err != nil {
+			return
 		}
+		c.keep(o.Topic, o.Partition, kgo.EpochOffset{Epoch: o.LeaderEpoch, Offset: o.Offset})
 	})
 	return nil
-}
-
-// keep notes that a partition without commits begins at an offset, unless it begins earlier already. c.mu is held.
-func (c *Consumer) keep(topic string, p int32, at kgo.EpochOffset) {
-	if c.kept == nil {
-		c.kept = map[string]map[int32]kgo.EpochOffset{}
-	}
-	if c.kept[topic] == nil {
-		c.kept[topic] = map[int32]kgo.EpochOffset{}
-	}
-	if had, ok := c.kept[topic][p]; !ok || at.Offset < had.Offset {
-		c.kept[topic][p] = at
-	}
 }
 
 // forgetAbsences takes back the notes of topics that have begun: a topic that leaves the catalogue and comes back years later must not
@@ -370,17 +358,42 @@ func (c *Consumer) commitBeginnings(ctx context.Context, cl *kgo.Client) error {
 	}
 	cc, cancel := context.WithTimeout(context.WithoutCancel(ctx), txnTimeout) // a transaction may be open: it is finished, not torn
 	defer cancel()
-	if err := cl.CommitRecords(cc, rs...); err != nil {
-		c.mu.Lock()
-		for topic, ps := range begun {
-			for p, at := range ps {
+	err := cl.CommitRecords(cc, rs...)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for topic, ps := range begun {
+		for p, at := range ps {
+			if err == nil {
+				delete(c.kept[topic], p)
+			} else {
 				c.keep(topic, p, at)
 			}
 		}
-		c.mu.Unlock()
+	}
+	if err != nil {
 		return fmt.Errorf("commit where new partitions begin: %w", err)
 	}
 	return nil
+}
+
+// keep notes where a partition without commits begins. c.mu is held.
+func (c *Consumer) keep(topic string, p int32, at kgo.EpochOffset) {
+	if c.kept == nil {
+		c.kept = map[string]map[int32]kgo.EpochOffset{}
+	}
+	if c.kept[topic] == nil {
+		c.kept[topic] = map[int32]kgo.EpochOffset{}
+	}
+	if had, ok := c.kept[topic][p]; !ok || at.Offset < had.Offset { // the earliest counts
+		c.kept[topic][p] = at
+	}
+}
+
+// unkeep forgets it of topics that are not in the catalogue any more: one that comes back begins where it ends then.
+func (c *Consumer) unkeep(topics []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.kept, func(topic string, _ map[int32]kgo.EpochOffset) bool { return !slices.Contains(topics, topic) })
 }
 
 // notLater lets ends of topics be where they were when a reload brought them, or where a session before this one found them and could not
@@ -390,8 +403,8 @@ func (c *Consumer) notLater(ends kadm.ListedOffsets) {
 	defer c.mu.Unlock()
 	for topic, ps := range c.kept {
 		for p, at := range ps {
-			if o, ok := ends.Lookup(topic, p); ok && o.Err == nil && at.Offset < o.Offset {
-				o.Offset, o.LeaderEpoch = at.Offset, at.Epoch
+			if o, ok := ends.Lookup(topic, p); ok && (o.Err != nil || at.Offset < o.Offset) { // also where nobody tells the end now: it would be found anew, later
+				o.Offset, o.LeaderEpoch, o.Err = at.Offset, at.Epoch, nil
 				ends[topic][p] = o
 			}
 		}

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"fmt"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -290,4 +291,52 @@ func TestBeginningsAreKeptByPartition(t *testing.T) {
 			t.Errorf("partition %d begins at %d, want %d", p, got, want)
 		}
 	}
+}
+
+// Where a topic begins that a reload brought is kept until it has begun: of each partition, whatever happens to the others, and no longer than
+// the catalogue has it. Where the broker does not tell the end of a partition now, what was kept is better than to ask later.
+func TestWhereATopicBeginsIsKeptUntilItHasBegun(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.make("more")
+	c := New(b.options())
+	for p, at := range []int64{3, 4, 5} {
+		c.keep("more", int32(p), kgo.EpochOffset{Offset: at})
+	}
+	kept := func(want string) {
+		t.Helper()
+		if got := fmt.Sprint(c.kept["more"]); got != want {
+			t.Errorf("kept %s, want %s", got, want)
+		}
+	}
+	ends := kadm.ListedOffsets{"more": {0: {Topic: "more", Offset: 9}, 1: {Topic: "more", Partition: 1, Offset: 2}, 2: {Topic: "more", Partition: 2, Offset: -1, Err: kerr.LeaderNotAvailable}}}
+	c.notLater(ends)
+	for p, want := range []int64{3, 2, 5} {
+		if o := ends["more"][int32(p)]; o.Offset != want || o.Err != nil {
+			t.Errorf("partition %d begins at %d, %v, want %d", p, o.Offset, o.Err, want)
+		}
+	}
+	begins := func(p int32, at int64) { c.begun = map[string]map[int32]kgo.EpochOffset{"more": {p: {Offset: at}}} }
+	begins(0, 2)
+	if err := c.commitBeginnings(t.Context(), b.cl); err == nil { // no member of a group
+		t.Fatal("a commit without a group succeeds")
+	}
+	kept("map[0:{0 2} 1:{0 4} 2:{0 5}]")
+	cl, err := kgo.NewClient(append(slices.Clone(b.kafka), kgo.ConsumerGroup("n-evaluate"), kgo.ConsumeTopics("more"), kgo.DisableAutoCommit())...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	begins(0, 2)
+	b.until("a commit of a member", func() bool {
+		if c.begun == nil {
+			begins(0, 2)
+		}
+		return c.commitBeginnings(t.Context(), cl) == nil
+	})
+	kept("map[1:{0 4} 2:{0 5}]")
+	c.unkeep([]string{"events", "more"})
+	kept("map[1:{0 4} 2:{0 5}]")
+	c.unkeep([]string{"events"})
+	kept("map[]")
 }

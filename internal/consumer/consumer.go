@@ -189,7 +189,8 @@ func (c *Consumer) RulesChanged() { c.waker.poke() }
 // session is one membership of the group. A fatal transactional error needs a new one.
 func (c *Consumer) session(ctx context.Context) error {
 	o := &c.opt
-	topics := o.Rules().Topics()             // asked once, before they are begun: a reload between two questions would be missed for ever
+	topics := o.Rules().Topics() // asked once, before they are begun: a reload between two questions would be missed for ever
+	c.unkeep(topics)
 	known, left, err := c.begin(ctx, topics) // before the ledger is waited for: with `latest` each moment counts
 	if err != nil {
 		return err
@@ -250,6 +251,7 @@ func (c *Consumer) session(ctx context.Context) error {
 	for ctx.Err() == nil {
 		c.waker.turn()
 		if now := o.Rules().Topics(); !slices.Equal(now, topics) { // a reload brought others; records of those that went are ignored
+			c.unkeep(now)
 			if err := c.noteNew(ctx, s.Client(), topics, now); err != nil {
 				return err
 			}

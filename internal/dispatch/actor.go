@@ -521,6 +521,10 @@ func (a *actor) retire() {
 	a.opt.Metrics.parked.WithLabelValues(partLabel(a.p), "newer").Set(0)
 	a.opt.Metrics.ledgerBytes.WithLabelValues(partLabel(a.p)).Set(0)
 	a.opt.Metrics.liveBytes.WithLabelValues(partLabel(a.p)).Set(0)
+	a.opt.Metrics.intentsBytes.WithLabelValues(partLabel(a.p)).Set(0)
+	for _, kind := range []string{"once", "rule"} {
+		a.opt.Metrics.limitRecords.WithLabelValues(partLabel(a.p), kind).Set(0)
+	}
 	for _, it := range a.items {
 		a.setState(it, gone)
 	}

@@ -868,7 +868,11 @@ func TestWhatComesBackHasTheLaterExpiry(t *testing.T) {
 // two of which one has a fate the other is not made again either: as it was it cannot be.
 func TestWhatHasAFateIsNotMadeAgainFromACopy(t *testing.T) {
 	t.Parallel()
-	for _, fated := range []int{1, 2} {
+	for _, tc := range []struct {
+		fated int
+		open  bool // in the copy the call is on its way
+	}{{1, false}, {2, false}, {1, true}, {2, true}} {
+		fated := tc.fated
 		b := setup(t)
 		a := b.byHand(repeating)
 		b.push(a, "e1")
@@ -877,7 +881,9 @@ func TestWhatHasAFateIsNotMadeAgainFromACopy(t *testing.T) {
 		if got := endpointsOf(calls); !slices.Equal(got, []string{"/batch2 try 1"}) {
 			t.Fatalf("%v leave", got)
 		}
-		a.resolve(result{calls[0], lost})
+		if !tc.open {
+			a.resolve(result{calls[0], lost})
+		}
 		b.commit(a)
 		a = b.byHand(repeating)
 		a.past = &past{before: 100, forgot: true, fated: map[intent.ID]bool{}, lost: map[string][]ledger.Fate{}}
@@ -885,8 +891,11 @@ func TestWhatHasAFateIsNotMadeAgainFromACopy(t *testing.T) {
 			a.past.fated[it.p.Intent.ID] = true
 		}
 		a.sift()
+		for _, c := range a.calls {
+			a.fire(timerKey{settleCall, c.attempt.ID})
+		}
 		if calls := due(a, a.accounts["stub:k"].lanes["user"]); len(calls) != 0 {
-			t.Errorf("%d of 2 have a fate, and %v leave", fated, endpointsOf(calls))
+			t.Errorf("%+v of 2 have a fate, and %v leave", tc, endpointsOf(calls))
 		}
 		a.writeForgotten()
 		b.commit(a)

@@ -373,7 +373,7 @@ func (a *actor) unclear(c *call, o Outcome) {
 		a.unclearTags(c)
 		a.pause(l, at.At, o.Detail)
 		return
-	case o.Class == ClassRetrySafe && c.vendor.Try < l.tries(at.Endpoint):
+	case o.Class == ClassRetrySafe && c.vendor.Try < l.tries(at.Endpoint) && len(c.items) == len(at.Members): // as it was it cannot be made where sift took somebody out
 		a.pause(l, at.At, o.Detail)
 		c.vendor.Try++
 		a.again(c)

@@ -48,11 +48,12 @@ type crossing struct {
 	flights  []*flight
 	arriving []*flight
 	arrived  []arrival
-	done     map[intent.ID]int         // deliveries by intent
-	firsts   map[intent.ID][]intent.ID // members of a call that was done, by its first: what a vendor drops repeats by
+	done     map[intent.ID]int    // deliveries by intent
+	firsts   map[intent.ID]string // what was said of members of calls that were done: a vendor drops them when they come again
 	sends    []*crossSend
 	resumed  map[string]time.Time // rules, by the end of their last pause
 	n        int
+	wave     int // of equal pushes, so many are still to come: lists take them
 	log      []string
 }
 
@@ -79,6 +80,7 @@ type arrival struct {
 	at            time.Time
 	account, lane string
 	attempt       string
+	listed        int // what a list takes of the day
 }
 
 // crossSend is one member of a call that left.
@@ -113,23 +115,28 @@ func (crossVendor) ReadTags(context.Context, string, []string) (map[string][]str
 
 const crossTimeout = 6 * time.Second
 
-var crossClassCap = intent.Cap{N: 3, In: 5 * time.Hour}
+var (
+	crossClassCap = intent.Cap{N: 3, In: 5 * time.Hour}
+	crossListDay  = quota.Limit{N: 12, Day: true, Zone: time.UTC}
+)
 
 func newCrossing(t *testing.T, seed uint64) *crossing {
 	x := &crossing{t: t, r: rand.New(rand.NewPCG(seed, 11)), seed: seed, at: noon, paper: map[string][]byte{}, made: map[string]*intent.Intent{}, rules: map[string]*crossRule{},
-		down: map[string]Outcome{}, done: map[intent.ID]int{}, firsts: map[intent.ID][]intent.ID{}, resumed: map[string]time.Time{}}
+		down: map[string]Outcome{}, done: map[intent.ID]int{}, firsts: map[intent.ID]string{}, resumed: map[string]time.Time{}}
 	limits := []quota.Limit{{N: 2, Window: time.Hour}, {N: 7, Day: true, Zone: time.UTC}}
 	scarce := Policy{Limits: limits, MaxBatch: 1, Parallel: 1, Late: 5 * time.Minute, Audiences: true}
+	twice := scarce
+	twice.Tries, twice.Within = 2, 10*time.Minute
 	recall := Policy{Limits: limits, MaxBatch: 1, Parallel: 1, Late: 5 * time.Minute, Endpoint: "recall"}
 	x.accounts = []*Account{
 		{Name: "main", Key: "stub:k", Vendor: crossVendor{x}, MaxTags: 20, Timeout: crossTimeout, MaxPushes: 25, MaxBroadcasts: 10, Brake: intent.Cap{N: 9, In: time.Hour}, Lanes: map[string]Policy{
 			"user": {Rate: 4, MaxBatch: 3, Parallel: 2, Late: time.Minute}, "broadcast": scarce, LaneRecall: recall}},
 		{Name: "spare", Key: "stub:s", Vendor: crossVendor{x}, MaxTags: 20, Timeout: crossTimeout, Brake: intent.Cap{N: 7, In: time.Hour}, Lanes: map[string]Policy{
-			"user": {Rate: 4, MaxBatch: 1, Parallel: 2, Late: time.Minute, Tries: 3, Within: time.Minute, Forms: []Form{
-				{Endpoint: "list", Least: 5, Most: 7, Class: "marketing", Weight: 1},
+			"user": {Rate: 4, MaxBatch: 1, Parallel: 2, Late: time.Minute, Tries: 3, Within: 10 * time.Minute, Forms: []Form{
+				{Endpoint: "list", Least: 5, Most: 7, Class: "marketing", Weight: 1, Day: crossListDay, DayName: "list"},
 				{Endpoint: "batch", Least: 2, Most: 3, Mixed: true, Weight: 2, Tries: 2},
 				{Endpoint: "single", Least: 1, Most: 1, Tries: 3}}},
-			"broadcast": scarce, LaneRecall: recall}},
+			"broadcast": twice, LaneRecall: recall}},
 	}
 	for i := range 4 {
 		x.rules[fmt.Sprint("r", i)] = &crossRule{revision: 1}
@@ -369,6 +376,30 @@ func (x *crossing) starts(c *call) {
 			x.sends = append(x.sends, &crossSend{in: it.p.Intent, at: at.At, attempt: at.ID})
 		}
 	}
+	if c.vendor.Try > 1 {
+		for i, it := range c.items {
+			x.wanted(c, it)
+			if c.vendor.Intents[i].ID != it.p.Intent.ID {
+				x.failf("call %s says %s in the place of %s", at.ID, c.vendor.Intents[i].ID, it.p.Intent.ID)
+			}
+		}
+	}
+}
+
+// wanted fails the test if nobody wants a member to be sent any more.
+func (x *crossing) wanted(c *call, it *item) {
+	in, now := it.p.Intent, c.attempt.At
+	for _, scope := range []string{"all", "account/" + c.lane.ac.Name, "lane/" + c.lane.full(), "rule/" + in.Rule, "off/" + in.Rule} {
+		if _, ok := x.paper["x/"+scope]; ok && !x.brakes(scope, now) {
+			x.failf("%s leaves while %s is paused: %s", in.ID, scope, x.paper["x/"+scope])
+		}
+	}
+	if _, ok := x.paper["k/"+in.Rule]; ok {
+		x.failf("%s leaves and its rule is killed", in.ID)
+	}
+	if r := x.rules[in.Rule]; r.off || r.gone {
+		x.failf("%s leaves and its rule is %+v", in.ID, r)
+	}
 }
 
 // allowed fails the test if a member may not leave.
@@ -384,14 +415,7 @@ func (x *crossing) allowed(c *call, it *item) {
 	if pol.Approval != nil && !it.p.Approved() {
 		x.failf("%s leaves without approval", in.ID)
 	}
-	for _, scope := range []string{"all", "account/" + c.lane.ac.Name, "lane/" + c.lane.full(), "rule/" + in.Rule, "off/" + in.Rule} {
-		if _, ok := x.paper["x/"+scope]; ok && !x.brakes(scope, now) {
-			x.failf("%s leaves while %s is paused: %s", in.ID, scope, x.paper["x/"+scope])
-		}
-	}
-	if _, ok := x.paper["k/"+in.Rule]; ok {
-		x.failf("%s leaves and its rule is killed", in.ID)
-	}
+	x.wanted(c, it)
 	full := func(what string, n int, since time.Time, of func(*crossSend) bool) {
 		if got := x.sent(since, of); got >= n {
 			x.failf("%s leaves, one too many: %s: %d since %s", in.ID, what, got, since)
@@ -477,7 +501,7 @@ func (x *crossing) leave(c *call) {
 		}
 	case n < 3:
 		f.o = Outcome{Class: ClassUnknown, Detail: "reset"}
-		if n == 0 {
+		if n == 0 || c.lane.tries(v.Endpoint) > 1 {
 			f.o.Class = ClassRetrySafe
 		}
 		x.late(f)
@@ -516,7 +540,11 @@ func (x *crossing) arrive() {
 		}
 		x.arriving = slices.Delete(x.arriving, i, i+1)
 		i--
-		x.arrived = append(x.arrived, arrival{f.arrives, f.account, f.lane, f.id})
+		v := arrival{at: f.arrives, account: f.account, lane: f.lane, attempt: f.id}
+		if f.call.Endpoint == "list" {
+			v.listed = len(f.call.Users) + 1
+		}
+		x.arrived = append(x.arrived, v)
 		if f.does {
 			x.do(f)
 		}
@@ -528,22 +556,19 @@ func (x *crossing) do(f *flight) {
 	if v.Recall != nil {
 		return
 	}
-	var said []intent.ID
-	for _, in := range v.Intents {
-		said = append(said, in.ID, intent.ID(in.Content.Body+in.Policy.Expire.String()))
-	}
-	if f.c.lane.tries(v.Endpoint) > 1 {
-		if before, ok := x.firsts[v.First]; ok {
-			if !slices.Equal(before, said) {
-				x.failf("%s is made again as %v, it was %v", f.id, said, before)
-			}
-			return
-		}
-		x.firsts[v.First] = said
-	}
 	for _, in := range v.Intents {
 		if f.o.Users[in.Target].Refused {
 			continue
+		}
+		if f.c.lane.tries(v.Endpoint) > 1 {
+			said := in.Content.Body + in.Policy.Expire.String()
+			if before, ok := x.firsts[in.ID]; ok {
+				if before != said {
+					x.failf("%s says %q of %s again, it was %q", f.id, said, in.ID, before)
+				}
+				continue
+			}
+			x.firsts[in.ID] = said
 		}
 		if x.done[in.ID]++; x.done[in.ID] > 1 {
 			x.failf("%s is delivered twice", in.ID)
@@ -760,6 +785,14 @@ func (x *crossing) quotas() {
 			by[v.account+"/"+v.lane] = append(by[v.account+"/"+v.lane], v.at)
 		}
 	}
+	days := map[time.Time]int{}
+	for _, v := range x.arrived {
+		if day := v.at.Truncate(24 * time.Hour); v.listed > 0 {
+			if days[day] += v.listed; days[day] > crossListDay.N {
+				x.failf("lists took %d of the day of %s", days[day], v.at)
+			}
+		}
+	}
 	for lane, ats := range by {
 		slices.SortFunc(ats, time.Time.Compare)
 		for i, at := range ats {
@@ -818,6 +851,9 @@ func (x *crossing) to(by time.Duration) {
 func (x *crossing) event() {
 	x.n++
 	rule := fmt.Sprint("r", x.r.IntN(4))
+	if x.wave > 0 {
+		rule = "r0"
+	}
 	r := x.rules[rule]
 	if r.off || r.gone {
 		return
@@ -830,10 +866,13 @@ func (x *crossing) event() {
 	if x.r.IntN(2) == 0 {
 		in.Next = []string{"spare"}
 	}
-	if x.r.IntN(6) == 0 {
+	if x.r.IntN(3) == 0 {
 		in.Account, in.Key, in.Next = "spare", "stub:s", nil
 	}
 	in.Policy.Priority = intent.Priority(x.r.IntN(3))
+	if x.wave > 0 {
+		in.Account, in.Key, in.Next, in.Target, in.Policy.Priority = "spare", "stub:s", nil, fmt.Sprint("u", x.wave), 1
+	}
 	if x.r.IntN(3) == 0 {
 		in.Policy.Expire = x.at.Add(time.Duration(1+x.r.IntN(180)) * time.Minute).UTC()
 	}
@@ -841,7 +880,7 @@ func (x *crossing) event() {
 	case "r0":
 		in.Class = "marketing"
 		in.Policy.PerUser = []intent.Cap{{N: 2, In: 2 * time.Hour}, {N: 5, Each: "day"}}
-		if x.r.IntN(2) == 0 {
+		if x.wave == 0 && x.r.IntN(2) == 0 {
 			in.Policy.Quiet = []intent.Quiet{{From: 13 * 60, To: 14 * 60}, {From: 22 * 60, To: 8 * 60}}
 		}
 	case "r1":
@@ -973,41 +1012,51 @@ func (x *crossing) operate() {
 // none counts what was not done, every call that may have arrived is charged, and in the end nothing waits.
 func TestWhateverCrossesEveryIntentHasOneTrueFate(t *testing.T) {
 	for seed := range uint64(5) {
-		x := newCrossing(t, seed)
-		for range 120 {
-			for range x.r.IntN(5) * (1 + 3*(x.r.IntN(8)/7)) {
-				x.event()
-			}
-			if x.r.IntN(3) > 0 {
-				x.operate()
-			}
-			switch x.r.IntN(12) {
-			case 0:
-				x.down[[]string{"stub:k", "stub:s"}[x.r.IntN(2)]] = []Outcome{{Class: ClassConfig}, {Class: ClassConfig, Service: true}, {Class: ClassNotSent}, {Class: ClassUnknown}, {Class: ClassPermanent}, {Class: ClassRetryLater}}[x.r.IntN(6)]
-			case 1, 2, 3:
-				clear(x.down)
-			case 4:
-				x.skewed = !x.skewed && x.r.IntN(3) == 0
-			case 5:
-				x.die()
-			}
-			if x.turn(); t.Failed() {
-				break
-			}
-			if x.to([]time.Duration{time.Duration(x.r.IntN(3000)) * time.Millisecond, time.Duration(x.r.IntN(300)) * time.Second, time.Duration(x.r.IntN(3000)) * time.Second}[cmp.Compare(x.r.IntN(6), 3)+1]); t.Failed() {
-				break
-			}
-		}
-		if !t.Failed() {
-			x.rest()
-		}
-		if t.Failed() {
+		if x := crossRun(t, seed); t.Failed() {
 			for _, l := range x.log {
 				t.Log(l)
 			}
 			return
 		}
 	}
+}
+
+// crossRun lets a day or two of one seed go by.
+func crossRun(t *testing.T, seed uint64) *crossing {
+	x := newCrossing(t, seed)
+	for range 120 {
+		for range x.r.IntN(5) * (1 + 3*(x.r.IntN(8)/7)) {
+			x.event()
+		}
+		if x.r.IntN(6) == 0 {
+			for x.wave = 6; x.wave > 0; x.wave-- {
+				x.event()
+			}
+		}
+		if x.r.IntN(3) > 0 {
+			x.operate()
+		}
+		switch x.r.IntN(12) {
+		case 0:
+			x.down[[]string{"stub:k", "stub:s"}[x.r.IntN(2)]] = []Outcome{{Class: ClassConfig}, {Class: ClassConfig, Service: true}, {Class: ClassNotSent}, {Class: ClassUnknown}, {Class: ClassPermanent}, {Class: ClassRetryLater}}[x.r.IntN(6)]
+		case 1, 2, 3:
+			clear(x.down)
+		case 4:
+			x.skewed = !x.skewed && x.r.IntN(3) == 0
+		case 5:
+			x.die()
+		}
+		if x.turn(); t.Failed() {
+			break
+		}
+		if x.to([]time.Duration{time.Duration(x.r.IntN(3000)) * time.Millisecond, time.Duration(x.r.IntN(300)) * time.Second, time.Duration(x.r.IntN(3000)) * time.Second}[cmp.Compare(x.r.IntN(6), 3)+1]); t.Failed() {
+			break
+		}
+	}
+	if !t.Failed() {
+		x.rest()
+	}
+	return x
 }
 
 // rest lets all that holds go and looks at what became of everything.

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -336,14 +337,21 @@ func (a *actor) evaluatedAgain(r *reevaluated) {
 	}
 }
 
-// lift ends a pause and lets what it held go on.
+// lift ends a pause and lets what it held go on, oldest first: so it stands in the queues, and of several under a limit the first get a place.
 func (a *actor) lift(scope string) (n int) {
 	delete(a.pauses, scope)
 	delete(a.edits.jobs, scope)
 	a.w.Delete(ledger.PauseKey(scope))
 	a.released(scope)
+	var held []*item
 	for _, it := range a.items {
 		if it.state == paused && it.doom == "" && it.ac != nil && it.ac.lanes[it.route.Lane] != nil && !a.pausedItem(it) {
+			held = append(held, it)
+		}
+	}
+	slices.SortFunc(held, func(x, y *item) int { return cmp.Compare(x.p.Seq, y.p.Seq) })
+	for _, it := range held {
+		if it.state == paused { // another may have taken its place
 			a.gate(it)
 			n++
 		}

@@ -536,3 +536,36 @@ func TestNothingIsGivenUpByFilesThatAreOutOfDate(t *testing.T) {
 		t.Errorf("fates %v", got)
 	}
 }
+
+// What a pause held goes on in the order in which it came, in each call and among them.
+func TestWhatAPauseHeldGoesOnOldestFirst(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(nil)
+	a.pauseScope(order(0, ledger.CmdPause, "rule/r"), &ledger.Answer{})
+	var equal, others []string
+	for i := range 40 {
+		in := b.intent(fmt.Sprint("e", i), "r", fmt.Sprintf("u%02d", i), intent.Push)
+		if i%2 == 0 {
+			equal = append(equal, in.Target)
+		} else {
+			in.Content.Body = in.Target
+			others = append(others, in.Target)
+		}
+		a.admit(in, b.offset)
+	}
+	a.lift("rule/r")
+	l := a.accounts["stub:k"].lanes["user"]
+	l.Parallel = 100
+	calls := a.plan()
+	if len(calls) != 1+len(others) || !slices.Equal(calls[0].vendor.Users, equal) {
+		t.Fatalf("%d calls leave, the first to %v", len(calls), calls[0].vendor.Users)
+	}
+	var got []string
+	for _, c := range calls[1:] {
+		got = append(got, c.vendor.Users...)
+	}
+	if !slices.Equal(got, others) {
+		t.Errorf("calls leave to %v", got)
+	}
+}

@@ -9,7 +9,7 @@ import (
 
 // A form may have a limit of its own, in users a day. It is counted in one record and not by attempts, of which there may be 200,000 a day. So
 // that a call is certainly of one day the form rests around the day's end, for as long as a call may be on its way. While it rests, and when its
-// day is used up, users go by the lane's other forms.
+// day is used up, users go by the lane's other forms. So they do while the clocks differ too much for that, as scarce lanes are closed then.
 
 var eachDay = intent.Cap{Each: "day"}
 
@@ -39,7 +39,7 @@ func (a *actor) most(l *lane, f Form, n int, now time.Time) int {
 		return n
 	}
 	span, guard := SpanAndGuard(l.ac.Timeout, l.Policy)
-	if begin, end := capStart(eachDay, now, f.Day.Zone), capEnd(eachDay, now, f.Day.Zone); now.Before(begin.Add(guard)) || now.Add(span+guard).After(end) {
+	if begin, end := capStart(eachDay, now, f.Day.Zone), capEnd(eachDay, now, f.Day.Zone); now.Before(begin.Add(guard)) || now.Add(span+guard).After(end) || !a.clock.bounded() {
 		return 0
 	}
 	return min(n, a.room(f.day(l), now)-1)

@@ -116,6 +116,24 @@ func TestAFormRestsAroundMidnight(t *testing.T) {
 	}
 }
 
+// Where nobody can tell the vendor's day its lists rest, as scarce lanes do.
+func TestAFormRestsWhileTheClocksDiffer(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(listsADay(100))
+	at(a, 12, 0, 0)
+	for _, tc := range []struct {
+		skew time.Duration
+		want string
+	}{{maxSkew + 1, "/batch4 try 1"}, {maxSkew, "/list4 try 1"}} {
+		a.clock.skew = tc.skew
+		b.marketing(a, tc.skew.String(), 4)
+		if got := endpointsOf(a.plan()); !slices.Equal(got, []string{tc.want}) {
+			t.Errorf("with a skew of %s %v leave, want %s", tc.skew, got, tc.want)
+		}
+	}
+}
+
 // The count begins anew with the vendor's day.
 func TestTheDayOfAFormBeginsAnew(t *testing.T) {
 	t.Parallel()

@@ -67,8 +67,15 @@ func TestWhatHoldsALaneIsToldByItsOwner(t *testing.T) {
 	if to, n := held("main/broadcast", "takeover"), used(); to != 0 || n == 0 {
 		t.Errorf("after the call is settled: held %g, slots used %g", to, n)
 	}
+	records := a.opt.Metrics.limitRecords.WithLabelValues("0", "rule")
+	bytes := a.opt.Metrics.intentsBytes.WithLabelValues("0")
+	records.Set(7)
+	bytes.Set(7)
 	a.retire()
 	if o, n := held("main/user", "operator"), used(); o != 0 || n != 0 {
 		t.Errorf("after another process took over: paused %g, slots used %g", o, n)
+	}
+	if r, n := gaugeOf(t, records), gaugeOf(t, bytes); r != 0 || n != 0 {
+		t.Errorf("after another process took over: %g records of limits, %g bytes of intents", r, n)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/tagsync"
 )
 
 // newSetDesk is a desk whose vendor replaces whole sets, one user's or those of many.
@@ -169,5 +170,21 @@ func TestWhoIsForgottenAsACallLeavesLosesWhatItGave(t *testing.T) {
 	d.to(5 * time.Minute)
 	if u := d.a.accounts["stub:k"].users.Get("u1"); u != nil || len(d.tags["u1"]) != 0 {
 		t.Errorf("the vendor has %q, the row says %+v; calls %q", d.tags["u1"], u, d.log)
+	}
+}
+
+// Whose tags are as they should be by the time that nothing can arrive any more, without another call, has begun anew: what unknown fields give
+// from then on stays.
+func TestWhoNeedsNoCallHasBegunAnew(t *testing.T) {
+	d := newSetDesk(t)
+	d.event("u1", "city=a")
+	d.to(5 * time.Minute)
+	ac := d.a.accounts["stub:k"]
+	ac.change("u1", func(u *tagsync.User) { u.Anew, u.May, u.RewriteAt = true, u.Acked, d.at })
+	n := d.n
+	d.a.retag(ac, "u1")
+	d.turn()
+	if u := ac.users.Get("u1"); u.Anew || !u.RewriteAt.IsZero() || d.n != n {
+		t.Errorf("after %d calls the row says %+v", d.n-n, u)
 	}
 }

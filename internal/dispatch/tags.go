@@ -34,7 +34,7 @@ func (a *actor) retag(ac *account, user string) {
 	}
 	rewrite := !u.RewriteAt.IsZero() && !u.RewriteAt.After(a.clock.now())
 	if rewrite && u.Acked != nil && u.May != nil && slices.Equal(u.Acked, u.May) && slices.Equal(u.Acked, a.wanted(ac, u)) { // whatever arrived meanwhile said what was written last
-		u.RewriteAt, u.May, rewrite = time.Time{}, nil, false
+		u.RewriteAt, u.May, u.Anew, rewrite = time.Time{}, nil, false, false
 		a.keepUser(ac, user, u)
 		if a.dropGone(ac, user); ac.users.Get(user) == nil {
 			ac.unqueue(user)
