@@ -38,6 +38,10 @@ type actor struct {
 	accounts map[string]*account // by identity
 	keys     []string            // of the accounts, sorted
 	items    map[string]*item    // every intent without a fate
+	packer   *ledger.Packer
+	warm     []*item // whose records are unpacked
+	hot      int     // of them, after the last cool
+	berths   map[berth]*berth
 	calls    map[string]*call    // in flight, ours and those a predecessor left open
 	kept     map[string]*ledger.Attempt
 	seen     map[string]time.Time
@@ -160,7 +164,7 @@ func newActor(opt *Options, p int32, t *ledger.TakenOver, failed func(error)) *a
 func newActorIn(w books, machine func() time.Time, opt *Options, p int32, t *ledger.TakenOver, failed func(error)) *actor {
 	now := machine()
 	a := &actor{opt: opt, p: p, log: opt.Log.With(zap.Int32("partition", p)), w: w, clock: newClock(machine, t.Broker, t.Local, t.State.Clock()), luck: rand.New(rand.NewPCG(uint64(p), 0)), pos: t.State.Position,
-		gen: t.State.Genesis, isNew: t.New, timers: newTimers(), accounts: map[string]*account{}, items: map[string]*item{}, calls: map[string]*call{},
+		gen: t.State.Genesis, isNew: t.New, timers: newTimers(), accounts: map[string]*account{}, items: map[string]*item{}, packer: ledger.NewPacker(), berths: map[berth]*berth{}, calls: map[string]*call{},
 		kept: map[string]*ledger.Attempt{}, seen: map[string]time.Time{}, taken: t.State.Taken, pauses: t.State.Pauses, kills: t.State.Kills, extends: t.State.Extends, stray: map[string]*item{}, counts: map[string]bool{}, onceEnds: newTimers(), maxOnce: maxOnce,
 		inbox: inbox{wake: make(chan struct{}, 1)}, edits: edits{jobs: map[string]*recheck{}}, results: make(chan result, 8192), quit: make(chan struct{}), done: make(chan struct{}), failed: failed,
 		lastClock: now, lastSweep: now.Add(-sweepEvery), lastBeat: now, sweepEach: sweepEvery}
@@ -209,6 +213,7 @@ func (a *actor) run() {
 			return
 		}
 		a.act(a.vetted(calls, began))
+		a.cool()
 	}
 }
 
@@ -267,6 +272,7 @@ func (a *actor) apply() {
 	for _, r := range records {
 		a.intake(r)
 	}
+	a.coolMany()
 	a.rotated()
 	a.writeForgotten()
 	now := a.clock.now()
@@ -276,6 +282,7 @@ func (a *actor) apply() {
 			break
 		}
 		a.fire(k)
+		a.coolMany()
 	}
 	a.sweep()
 	a.writeExtended()
@@ -434,11 +441,11 @@ func (a *actor) stop(clean bool) {
 
 // fate writes what became of an intent and removes it, in the same transaction (ONE-FATE).
 func (a *actor) fate(it *item, kind ledger.FateKind, reason ledger.Reason, fill func(*ledger.Fate)) {
-	f := ledger.NewFate(it.p.Intent, kind, reason, a.clock.now())
+	f := ledger.NewFate(it.p().Intent, kind, reason, a.clock.now())
 	if it.route.Lane != "" && it.ac != nil {
 		f.Lane, f.Endpoint = it.ac.Name+"/"+it.route.Lane, it.route.Endpoint
 	}
-	f.Approved = it.p.Approval.Names()
+	f.Approved = it.p().Approval.Names()
 	if fill != nil {
 		fill(&f)
 	}
@@ -461,6 +468,7 @@ func (a *actor) forget(it *item) {
 	a.timers.stop(wakeItem, id)
 	a.timers.stop(expireItem, id)
 	delete(a.items, id)
+	a.packer.Drop(it.packed)
 	delete(a.stray, id)
 	delete(a.spans.since, it)
 	if it.ac != nil {
@@ -495,16 +503,26 @@ func (a *actor) setState(it *item, s state) {
 }
 
 // keep writes an item's pending record.
-func (a *actor) keep(it *item) { a.w.Put(ledger.PendingKey(it.id()), it.p) }
+func (a *actor) keep(it *item) { a.w.Put(ledger.PendingKey(it.id()), it.p()) }
 
 // add makes an item of a pending record and indexes it.
 func (a *actor) add(ac *account, p *ledger.Pending, r Route) *item {
-	it := &item{p: p, ac: ac, route: r}
+	it := &item{berth: a.berth(ac, r), tags: p.Intent.Profile != nil}
+	it.heat(p)
 	a.items[it.id()] = it
 	if at := it.expire(); !at.IsZero() && p.Intent.Action != intent.Tags {
 		a.timers.set(expireItem, it.id(), at)
 	}
 	return it
+}
+
+// berth is the one that stands for all of its kind.
+func (a *actor) berth(ac *account, r Route) *berth {
+	b := berth{a, ac, r}
+	if a.berths[b] == nil {
+		a.berths[b] = &b
+	}
+	return a.berths[b]
 }
 
 // whenShort calls f once fewer than n records wait.

@@ -101,13 +101,13 @@ func (a *actor) stopped(c *call) {
 	var intents []*intent.Intent
 	var users []string
 	for i, it := range c.items {
-		if in := it.p.Intent; a.killed(in) || a.pausedRule(in) {
+		if in := it.p().Intent; a.killed(in) || a.pausedRule(in) {
 			out = append(out, it)
 			continue
 		}
 		items, intents = append(items, it), append(intents, c.vendor.Intents[i])
 		if it.route.Users {
-			users = append(users, it.p.Intent.Target)
+			users = append(users, it.p().Intent.Target)
 		}
 	}
 	if len(out) == 0 {
@@ -122,7 +122,7 @@ func (a *actor) stopped(c *call) {
 func callFor(endpoint string, items []*item) *Call {
 	v := &Call{Endpoint: endpoint}
 	for i, it := range items {
-		in := it.p.Intent
+		in := it.p().Intent
 		if i == 0 {
 			v.First, v.Content, v.Audience = in.ID, in.Content, in.Audience
 		}
@@ -138,8 +138,8 @@ func callFor(endpoint string, items []*item) *Call {
 func callOf(at *ledger.Attempt, items []*item) *Call {
 	v := callFor(at.Endpoint, items)
 	for i, it := range items {
-		if left := it.p.Left; !left.IsZero() {
-			in := *it.p.Intent
+		if left := it.p().Left; !left.IsZero() {
+			in := *it.p().Intent
 			in.Policy.Expire = left
 			v.Intents[i] = &in
 		}
@@ -155,7 +155,7 @@ func callOf(at *ledger.Attempt, items []*item) *Call {
 func (a *actor) formOf(l *lane, items []*item, now time.Time) (Form, int) {
 	for _, f := range l.Forms {
 		n := a.most(l, f, len(items), now)
-		if f.takes(n, items[0].p.Intent.Class) && (f.Mixed || equal(items[:n])) && !l.rests[f.Endpoint].After(now) {
+		if f.takes(n, items[0].p().Intent.Class) && (f.Mixed || equal(items[:n])) && !l.rests[f.Endpoint].After(now) {
 			return f, n
 		}
 	}
@@ -177,8 +177,8 @@ func (f Form) takes(n int, class string) bool {
 // equal reports whether one content is for all.
 func equal(items []*item) bool {
 	for _, it := range items {
-		if it.key == "" { // restored in flight: it was in no queue
-			it.key = contentKey(it)
+		if it.key == (contentKey{}) { // restored in flight: it was in no queue
+			it.key = keyOf(it)
 		}
 	}
 	return !slices.ContainsFunc(items, func(it *item) bool { return it.key != items[0].key })
@@ -234,7 +234,7 @@ func (a *actor) refusedUsers(c *call, o Outcome) {
 	no := *c
 	no.items = nil
 	for _, it := range c.items {
-		if it.route.Users && it.p.Intent.Action == intent.Push && o.Users[it.p.Intent.Target].Refused {
+		if it.route.Users && it.p().Intent.Action == intent.Push && o.Users[it.p().Intent.Target].Refused {
 			no.items = append(no.items, it)
 		}
 	}
@@ -244,7 +244,7 @@ func (a *actor) refusedUsers(c *call, o Outcome) {
 	if c.vendor.Try > 1 {
 		c.attempt.State, c.attempt.Members = ledger.Unknown, nil
 		for _, it := range no.items {
-			u := o.Users[it.p.Intent.Target]
+			u := o.Users[it.p().Intent.Target]
 			a.unknownItems(c, []*item{it}, Outcome{Code: o.Code, Detail: "not taken when the call was made again, the first try may have been done: " + u.Detail})
 		}
 		return
@@ -252,7 +252,7 @@ func (a *actor) refusedUsers(c *call, o Outcome) {
 	a.giveBackCaps(&no)
 	a.giveBackLimits(&no, false)
 	for _, it := range no.items {
-		u := o.Users[it.p.Intent.Target]
+		u := o.Users[it.p().Intent.Target]
 		a.fate(it, ledger.Dead, ledger.RejectedByVendor, func(f *ledger.Fate) {
 			f.Attempt, f.VendorID, f.Code, f.Detail, f.Endpoint = c.attempt.ID, u.VendorID, o.Code, u.Detail, c.attempt.Endpoint
 		})

@@ -196,7 +196,7 @@ func TestNothingUnwantedIsMadeAgain(t *testing.T) {
 			tc.do(a)
 			for _, c := range due(a, first[0].lane) {
 				for i, in := range c.vendor.Intents {
-					if in.Target != c.vendor.Users[i] || c.items[i].p.Intent.ID != in.ID {
+					if in.Target != c.vendor.Users[i] || c.items[i].p().Intent.ID != in.ID {
 						t.Errorf("intents %v to users %v", c.vendor.Intents, c.vendor.Users)
 					}
 				}
@@ -738,7 +738,7 @@ func TestWhatHasAFateIsNotMadeAgainFromACopy(t *testing.T) {
 		a = b.byHand(repeating)
 		a.past = &past{before: 100, forgot: true, fated: map[intent.ID]bool{}, lost: map[string][]ledger.Fate{}}
 		for _, it := range calls[0].items[:fated] {
-			a.past.fated[it.p.Intent.ID] = true
+			a.past.fated[it.p().Intent.ID] = true
 		}
 		a.sift()
 		if calls := due(a, a.accounts["stub:k"].lanes["user"]); len(calls) != 0 {

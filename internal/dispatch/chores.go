@@ -125,8 +125,8 @@ func (a *actor) oldest(now time.Time) {
 			continue
 		}
 		l := it.ac.lanes[it.route.Lane]
-		if at, ok := since[l]; !ok || it.p.At.Before(at) {
-			since[l] = it.p.At
+		if at, ok := since[l]; !ok || it.since().Before(at) {
+			since[l] = it.since()
 		}
 	}
 	for _, ac := range a.accounts {

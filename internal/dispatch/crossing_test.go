@@ -366,14 +366,14 @@ func (x *crossing) starts(c *call) {
 	if c.lane.name != LaneRecall && c.vendor.Try == 1 {
 		for _, it := range c.items {
 			x.allowed(c, it)
-			x.sends = append(x.sends, &crossSend{in: it.p.Intent, at: at.At, attempt: at.ID})
+			x.sends = append(x.sends, &crossSend{in: it.p().Intent, at: at.At, attempt: at.ID})
 		}
 	}
 }
 
 // allowed fails the test if a member may not leave.
 func (x *crossing) allowed(c *call, it *item) {
-	in, now := it.p.Intent, c.attempt.At
+	in, now := it.p().Intent, c.attempt.At
 	pol := in.Policy
 	if !pol.Expire.IsZero() && !pol.Expire.After(now) {
 		x.failf("%s leaves at %s and expired at %s", in.ID, now, pol.Expire)
@@ -381,7 +381,7 @@ func (x *crossing) allowed(c *call, it *item) {
 	if quietUntil(pol.Quiet, now, time.UTC).After(now) {
 		x.failf("%s leaves in its quiet hours", in.ID)
 	}
-	if pol.Approval != nil && !it.p.Approved() {
+	if pol.Approval != nil && !it.p().Approved() {
 		x.failf("%s leaves without approval", in.ID)
 	}
 	for _, scope := range []string{"all", "account/" + c.lane.ac.Name, "lane/" + c.lane.full(), "rule/" + in.Rule, "off/" + in.Rule} {
@@ -646,9 +646,9 @@ func (x *crossing) check() {
 			want = 0
 		}
 		if in[it] != want {
-			x.failf("%s is %s (%s) and stands in %d places", it.id(), it.state, it.doom, in[it])
+			x.failf("%s is %s (%s) and stands in %d places", it.id(), it.state, it.doom(), in[it])
 		}
-		if it.state == queued && a.pausedItem(it) && a.pausedRule(it.p.Intent) && !slices.ContainsFunc(it.ac.lanes[it.route.Lane].halves, func(h []*item) bool { return slices.Contains(h, it) }) {
+		if it.state == queued && a.pausedItem(it) && a.pausedRule(it.p().Intent) && !slices.ContainsFunc(it.ac.lanes[it.route.Lane].halves, func(h []*item) bool { return slices.Contains(h, it) }) {
 			x.failf("%s is in the queue and its rule is paused", it.id())
 		}
 	}
@@ -929,15 +929,15 @@ func (x *crossing) operate() {
 		x.tell(ledger.CmdExtend, rule, map[string]string{ledger.ArgFor: "45m"}, "", "li")
 	case 7:
 		if id, it := some(x.r, x.a.items, func(*item) bool { return true }); id != "" {
-			x.tell(ledger.CmdCancel, id, map[string]string{ledger.ArgAccount: it.p.Intent.Key}, "", "li")
+			x.tell(ledger.CmdCancel, id, map[string]string{ledger.ArgAccount: it.p().Intent.Key}, "", "li")
 		}
 	case 8, 9:
-		if id, it := some(x.r, x.a.items, func(it *item) bool { return it.p.AwaitsApproval() }); id != "" {
+		if id, it := some(x.r, x.a.items, func(it *item) bool { return it.p().AwaitsApproval() }); id != "" {
 			cmd := ledger.CmdApprove
 			if x.r.IntN(5) == 0 {
 				cmd = ledger.CmdReject
 			}
-			x.tell(cmd, id, map[string]string{ledger.ArgAccount: it.p.Intent.Key}, it.p.Mark(), []string{"li", "wang"}[x.r.IntN(2)])
+			x.tell(cmd, id, map[string]string{ledger.ArgAccount: it.p().Intent.Key}, it.p().Mark(), []string{"li", "wang"}[x.r.IntN(2)])
 		}
 	case 10:
 		scarce := x.r.IntN(2) == 0

@@ -248,7 +248,7 @@ func TestFilledTextsAreComparedAsTheyWereMade(t *testing.T) {
 	}
 	e.until(2 * time.Minute)
 	for _, it := range e.a.items {
-		if it.p.Made == "" {
+		if it.p().Made == "" {
 			t.Fatalf("%s: nothing says what the rule made", it.id())
 		}
 	}
@@ -370,7 +370,7 @@ func TestAMergeIsOfItsLatestTriggersRevision(t *testing.T) {
 		}
 		e.Take(in)
 	}
-	if in := e.a.items[string(first)].p.Intent; in.Revision != "b" || in.RuleSet != "set-b" {
+	if in := e.a.items[string(first)].p().Intent; in.Revision != "b" || in.RuleSet != "set-b" {
 		t.Errorf("revision %s of set %s", in.Revision, in.RuleSet)
 	}
 }

@@ -212,7 +212,7 @@ func (a *actor) refusedRead(c *call, o Outcome) {
 		return
 	}
 	it := ac.asked[users[0]]
-	if len(users) == 1 && !(it != nil && a.doubted(c.lane, c.read.began, it.p.Intent.Event.ID, o)) {
+	if len(users) == 1 && !(it != nil && a.doubted(c.lane, c.read.began, it.p().Intent.Event.ID, o)) {
 		if it != nil {
 			a.fate(it, ledger.Dead, ledger.RejectedByVendor, func(f *ledger.Fate) { f.Code, f.Detail = o.Code, o.Detail })
 		}

@@ -15,7 +15,7 @@ func TestTheOldestIntentOfALaneIsTold(t *testing.T) {
 	a := b.byHand(nil)
 	user, now := a.opt.Metrics.oldest.WithLabelValues("main/user"), a.clock.now()
 	older, younger := b.push(a, "older"), b.push(a, "younger")
-	older.p.At, younger.p.At = now.Add(-time.Hour), now.Add(-time.Minute)
+	older.p().At, younger.p().At = now.Add(-time.Hour), now.Add(-time.Minute)
 	a.oldest(now)
 	if got := gaugeOf(t, user); got != 3600 {
 		t.Errorf("the oldest has waited %g s, want 3600", got)

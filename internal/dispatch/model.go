@@ -183,6 +183,7 @@ func (m *Model) turn() {
 		for _, c := range calls {
 			m.a.resolve(result{c, m.depart(c)})
 		}
+		m.a.cool()
 		handed := m.handed
 		m.handed = nil
 		for _, in := range handed {
@@ -204,7 +205,7 @@ func (m *Model) depart(c *call) Outcome {
 		d.Slots = c.attempt.Weight
 	}
 	for i, it := range c.items {
-		d.Members[i] = it.p.Intent
+		d.Members[i] = it.p().Intent
 	}
 	return m.end.Send(d)
 }
@@ -215,7 +216,8 @@ func (m *Model) Pending() int { return len(m.a.items) }
 // Each calls f for every intent without fate, with the gate that holds it, in no order.
 func (m *Model) Each(f func(in *intent.Intent, gate string)) {
 	for _, it := range m.a.items {
-		f(it.p.Intent, Gate(it.state))
+		f(it.p().Intent, Gate(it.state))
+		m.a.coolMany()
 	}
 }
 

@@ -68,7 +68,7 @@ func (a *actor) sift() {
 		return
 	}
 	for _, c := range a.calls { // of a predecessor, as the copy has it
-		c.items = slices.DeleteFunc(c.items, func(it *item) bool { return a.past.fated[it.p.Intent.ID] })
+		c.items = slices.DeleteFunc(c.items, func(it *item) bool { return a.past.fated[it.p().Intent.ID] })
 	}
 	for _, ac := range a.accounts {
 		for _, l := range ac.lanes {
@@ -76,7 +76,8 @@ func (a *actor) sift() {
 		}
 	}
 	for _, it := range a.items {
-		in := it.p.Intent
+		a.coolMany()
+		in := it.p().Intent
 		if in.Profile != nil && !a.past.fated[in.ID] || it.state == inFlight && !a.past.fated[in.ID] {
 			continue
 		}
@@ -93,7 +94,7 @@ func (a *actor) sift() {
 // siftAgain reports whether a call that the copy wants made again is not: a member has its fate since, so as it was it cannot be made.
 func (a *actor) siftAgain(c *call) bool {
 	n := len(c.items)
-	c.items = slices.DeleteFunc(c.items, func(it *item) bool { return a.past.fated[it.p.Intent.ID] })
+	c.items = slices.DeleteFunc(c.items, func(it *item) bool { return a.past.fated[it.p().Intent.ID] })
 	if len(c.items) == n {
 		return false
 	}

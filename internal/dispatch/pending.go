@@ -43,9 +43,9 @@ func (a *actor) cancel(c command, ans *ledger.Answer) {
 		refused = "it is not pending any more: it has its fate; next: notifier fates"
 	case it.state == inFlight:
 		refused = "it is in flight: what has left cannot be cancelled; next: notifier fates"
-	case it.p.Intent.Profile != nil:
+	case it.p().Intent.Profile != nil:
 		refused = "it is a profile event, whose fields are on record already: it cannot be cancelled"
-	case it.doom != "":
+	case it.doom() != "":
 		refused = "its rule is killed or removed: it is given up already"
 	}
 	if refused != "" {
@@ -53,7 +53,7 @@ func (a *actor) cancel(c command, ans *ledger.Answer) {
 		return
 	}
 	ans.Intents, ans.Text = 1, "cancelled"
-	if m := it.p.Merged; m != nil {
+	if m := it.p().Merged; m != nil {
 		ans.Text = fmt.Sprintf("cancelled, with the %d triggers merged into it", m.Count)
 	}
 	a.fate(it, ledger.Suppressed, ledger.Cancelled, func(f *ledger.Fate) { f.Kind, f.By, f.Why = "operator", c.By, c.Why })
@@ -81,7 +81,8 @@ func (a *actor) extend(c command, ans *ledger.Answer) {
 	a.unstrand()
 	x := ledger.Extension{Mark: c.offset + 1, Before: a.pos.Next, For: by, By: c.By, Why: c.Why, At: c.At, ID: c.ID}
 	for _, it := range a.items {
-		if it.p.Intent.Rule != c.Target || !x.Move(it.p, it.state == inFlight) {
+		a.coolMany()
+		if it.intent().Rule != c.Target || !x.Move(it.p(), it.state == inFlight) {
 			continue
 		}
 		ans.Intents++

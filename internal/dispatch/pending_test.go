@@ -48,7 +48,7 @@ func TestACancelledIntentIsSuppressedAndTheOthersGoOn(t *testing.T) {
 	}
 	a.admit(merge("anew"), 9)
 	a.apply()
-	if calls := a.plan(); len(calls) != 1 || len(calls[0].items) != 1 || calls[0].items[0].p.Intent.Event.ID != "other" {
+	if calls := a.plan(); len(calls) != 1 || len(calls[0].items) != 1 || calls[0].items[0].p().Intent.Event.ID != "other" {
 		t.Fatalf("%d calls, want the other's alone", len(calls))
 	}
 	a.obey(cancelOf(2, queued))
@@ -155,7 +155,7 @@ func TestAnExtensionMovesOnceAlsoAcrossATakeOver(t *testing.T) {
 	b.commit(a)
 	a = b.byHand(nil) // and the next one when it had written one
 	for _, it := range a.items {
-		if it.p.Intent.Event.ID == "held" && !a.timers.at[timerKey{expireItem, it.id()}].Equal(at.Add(2*time.Hour)) {
+		if it.p().Intent.Event.ID == "held" && !a.timers.at[timerKey{expireItem, it.id()}].Equal(at.Add(2*time.Hour)) {
 			t.Errorf("the timer of %s is %v", it.id(), a.timers.at[timerKey{expireItem, it.id()}])
 		}
 	}
@@ -238,13 +238,13 @@ func TestWaitsAgreesWithTheGates(t *testing.T) {
 	at.Policy.SendAt = &later
 	a.admit(at, 9)
 	for _, it := range a.items {
-		where, until := Waits(it.p, a.clock.now(), time.UTC)
+		where, until := Waits(it.p(), a.clock.now(), time.UTC)
 		wake, timed := a.timers.at[timerKey{wakeItem, it.id()}]
 		if where != string(it.state) || it.state == approval || timed != !until.IsZero() || timed && !wake.Equal(until) {
 			if where == string(approval) && it.state == approval && until.IsZero() { // its timer is its end
 				continue
 			}
-			t.Errorf("%s: %s until %v, the actor has it %s until %v", it.p.Intent.Event.ID, where, until, it.state, wake)
+			t.Errorf("%s: %s until %v, the actor has it %s until %v", it.p().Intent.Event.ID, where, until, it.state, wake)
 		}
 	}
 	if len(a.items) != 5 {

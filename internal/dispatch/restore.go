@@ -80,7 +80,7 @@ func (a *actor) restore(st *ledger.State) {
 	}
 	a.holds()
 	for _, it := range a.stray {
-		a.log.Error("intents wait for an account that the settings do not have: put it back in notifier.yaml", zap.Int("intents", len(a.stray)), zap.String("account", it.p.Intent.Account), zap.String("identity", it.p.Intent.Key))
+		a.log.Error("intents wait for an account that the settings do not have: put it back in notifier.yaml", zap.Int("intents", len(a.stray)), zap.String("account", it.p().Intent.Account), zap.String("identity", it.p().Intent.Key))
 		break // one line is enough
 	}
 }
@@ -113,6 +113,7 @@ func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*ite
 	slices.SortFunc(pend, func(x, y *ledger.Pending) int { return int(x.Seq - y.Seq) })
 	held := map[intent.ID]*item{}
 	for _, p := range pend {
+		a.coolMany()
 		in := p.Intent
 		ac := a.accounts[in.Key]
 		if a.killed(in) && !inOpen[in.ID] && (ac == nil || p.Stray) { // given up, and the predecessor did not get to it

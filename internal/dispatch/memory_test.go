@@ -1,0 +1,85 @@
+package dispatch
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/pprof"
+	"testing"
+	"time"
+
+	"github.com/notifier/notifier/internal/event"
+	"github.com/notifier/notifier/internal/intent"
+)
+
+func heapBytes() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// outageModel is an actor whose vendor cannot be reached.
+func outageModel(at time.Time) *Model {
+	ac := &Account{Name: "main", Key: "rongcloud:8luwapkv8s7pl", Vendor: &stubVendor{}, Timeout: time.Second, TagDelay: 5 * time.Second, KeepForeign: true, Lanes: map[string]Policy{
+		"user":       {Rate: 100, MaxBatch: 100, Parallel: 4},
+		LaneTag:      {Rate: 100, MaxBatch: 1, Parallel: 4, Repeatable: true, Endpoint: "/user/tag/set.json"},
+		LaneTagBatch: {Rate: 10, MaxBatch: 1000, Parallel: 4, Repeatable: true, Endpoint: "/user/tag/batch/set.json"},
+		LaneTagGet:   {Rate: 100, MaxBatch: 50, Parallel: 4, Repeatable: true}}}
+	opt := Options{Rules: func() Rules { return stubRules{} }, Render: render, Users: func() Users { return stubUsers{} }, Zone: time.UTC, Accounts: []*Account{ac}}
+	return NewModel(opt, ModelEnd{Send: func(Departure) Outcome { return Outcome{Class: ClassNotSent} }}, at)
+}
+
+// profileOf is the i-th user's profile event, as stage 2 reads it.
+func profileOf(t testing.TB, i int, at time.Time) *intent.Intent {
+	text := func(s string) intent.Value { return intent.Value{Type: event.String, Str: s} }
+	in := &intent.Intent{Event: intent.EventRef{ID: fmt.Sprintf("p-%09d", i), Type: "profile.changed", Time: at, Topic: "crm.profiles", Partition: int32(i % 12), Offset: int64(i) + 1000000},
+		Rule: "tags", RuleSet: "9f86d081884c7d65", Account: "main", Key: "rongcloud:8luwapkv8s7pl", Target: fmt.Sprintf("u-%06d", i), Action: intent.Tags,
+		Profile: &intent.Profile{Version: at.UnixMilli(), Fields: map[string]intent.Value{"city": text(fmt.Sprintf("c%02d", i%20)), "level": text("l1"), "lang": text("zh-07"), "gender": text("g1"), "points": text("5012")}}}
+	in.ID = intent.MakeID(in.Position(), in.Rule, in.Target)
+	return reread(t, in)
+}
+
+// pushOf is the i-th user's push with texts of its own.
+func pushOf(t testing.TB, i int, at time.Time) *intent.Intent {
+	in := &intent.Intent{Event: intent.EventRef{ID: fmt.Sprintf("o-%09d", i), Type: "order.paid", Time: at, Topic: "shop.orders", Partition: int32(i % 12), Offset: int64(i) + 1000000},
+		Rule: "order-paid", RuleSet: "9f86d081884c7d65", Revision: "4b227777d4dd1fc6", Account: "main", Key: "rongcloud:8luwapkv8s7pl", Target: fmt.Sprintf("u-%06d", i), Action: intent.Push, Class: "service",
+		Content: &intent.Content{Title: fmt.Sprintf("Order o-%09d", i), Body: fmt.Sprintf("林晓, your order o-%09d of ¥5,012.50 from r-07 is on its way", i), Link: fmt.Sprintf("app://orders/o-%09d", i)},
+		Policy:  intent.Policy{Expire: at.Add(72 * time.Hour), PerUser: []intent.Cap{{N: 3, Each: "day"}}}}
+	in.ID = intent.MakeID(in.Position(), in.Rule, in.Target)
+	return reread(t, in)
+}
+
+func reread(t testing.TB, in *intent.Intent) *intent.Intent {
+	b, err := in.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if in, err = intent.Decode(b); err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
+func TestMem(t *testing.T) {
+	const n = 50_000
+	at := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
+	for name, of := range map[string]func(testing.TB, int, time.Time) *intent.Intent{"tags": profileOf, "push": pushOf} {
+		before := heapBytes()
+		m := outageModel(at)
+		for i := range n {
+			m.Take(of(t, i, at))
+		}
+		if name == "tags" {
+			m.Advance(m.Now().Add(10 * time.Second))
+		}
+		t.Log(name, (heapBytes()-before)/n, m.Pending())
+		if os.Getenv("PROF") != "" {
+			f, _ := os.Create("/tmp/mem." + name + ".prof")
+			pprof.WriteHeapProfile(f)
+			f.Close()
+		}
+		runtime.KeepAlive(m)
+	}
+}
