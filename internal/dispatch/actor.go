@@ -42,10 +42,10 @@ type actor struct {
 	warm     []*item // whose records are unpacked
 	hot      int     // of them, after the last cool
 	berths   map[berth]*berth
-	calls    map[string]*call    // in flight, ours and those a predecessor left open
+	calls    map[string]*call // in flight, ours and those a predecessor left open
 	kept     map[string]*ledger.Attempt
-	seen     map[string]time.Time
-	seenOld  [2][]seenEntry // users, broadcasts: in the order they expire
+	seen     map[seenKey]int64 // until when, in unix nanoseconds
+	seenOld  [2][]seenEntry    // users, broadcasts: in the order they expire
 	taken    map[string]*ledger.Taken
 	pauses   map[string]ledger.Pause
 	sends    map[string]*ledger.Sends
@@ -92,11 +92,6 @@ type actor struct {
 	lastTaken time.Time // when the caps of users were last swept
 	lastBeat  time.Time
 	behind    [2]int64 // positions at the last two beats, a day ago at least: what lies below the first may be deleted
-}
-
-type seenEntry struct {
-	hash  string
-	until time.Time
 }
 
 // inbox is where the poll loop leaves records, so that it never waits for an actor (design.md 3.9).
@@ -165,7 +160,7 @@ func newActorIn(w books, machine func() time.Time, opt *Options, p int32, t *led
 	now := machine()
 	a := &actor{opt: opt, p: p, log: opt.Log.With(zap.Int32("partition", p)), w: w, clock: newClock(machine, t.Broker, t.Local, t.State.Clock()), luck: rand.New(rand.NewPCG(uint64(p), 0)), pos: t.State.Position,
 		gen: t.State.Genesis, isNew: t.New, timers: newTimers(), accounts: map[string]*account{}, items: map[string]*item{}, packer: ledger.NewPacker(), berths: map[berth]*berth{}, calls: map[string]*call{},
-		kept: map[string]*ledger.Attempt{}, seen: map[string]time.Time{}, taken: t.State.Taken, pauses: t.State.Pauses, kills: t.State.Kills, extends: t.State.Extends, stray: map[string]*item{}, counts: map[string]bool{}, onceEnds: newTimers(), maxOnce: maxOnce,
+		kept: map[string]*ledger.Attempt{}, seen: map[seenKey]int64{}, taken: t.State.Taken, pauses: t.State.Pauses, kills: t.State.Kills, extends: t.State.Extends, stray: map[string]*item{}, counts: map[string]bool{}, onceEnds: newTimers(), maxOnce: maxOnce,
 		inbox: inbox{wake: make(chan struct{}, 1)}, edits: edits{jobs: map[string]*recheck{}}, results: make(chan result, 8192), quit: make(chan struct{}), done: make(chan struct{}), failed: failed,
 		lastClock: now, lastSweep: now.Add(-sweepEvery), lastBeat: now, sweepEach: sweepEvery}
 	a.aside = a.beside
@@ -487,7 +482,7 @@ func (a *actor) setState(it *item, s state) {
 		lane = it.ac.Name + "/" + it.route.Lane
 	}
 	if it.state != gone {
-		a.opt.Metrics.pending.WithLabelValues(lane, string(it.state)).Dec()
+		a.opt.Metrics.pending.WithLabelValues(lane, it.state.String()).Dec()
 	}
 	if s != gone {
 		a.opt.Metrics.pending.WithLabelValues(lane, string(s)).Inc()

@@ -63,7 +63,9 @@ func (a *actor) planReads(ac *account, now time.Time) {
 		} else {
 			n := min(len(ac.toRead), l.MaxBatch)
 			users = slices.Clone(ac.toRead[:n])
-			ac.toRead = ac.toRead[n:]
+			if ac.toRead = ac.toRead[n:]; len(ac.toRead) == 0 {
+				ac.toRead = nil
+			}
 		}
 		a.startRead(l, &reading{users: users})
 	}
@@ -129,6 +131,9 @@ func (a *actor) read(c *call, o Outcome) {
 		if delete(ac.reading, u); !o.Once {
 			delete(ac.readOnce, u)
 		}
+	}
+	if len(ac.reading) == 0 { // a map keeps the room of a burst
+		ac.reading = map[string]bool{}
 	}
 	switch o.Class {
 	case ClassOK:

@@ -133,8 +133,8 @@ func (a *actor) passes(it *item, beside []*item, now time.Time) bool {
 }
 
 func (a *actor) expired(it *item) {
-	a.opt.Metrics.expired.WithLabelValues(it.p().Intent.Rule, string(it.state)).Inc()
-	waited := string(it.state)
+	a.opt.Metrics.expired.WithLabelValues(it.p().Intent.Rule, it.state.String()).Inc()
+	waited := it.state.String()
 	if p := a.pauses["rule/"+it.p().Intent.Rule]; it.state == paused && p.Brake {
 		waited += ", by the brake: " + p.Why
 	}

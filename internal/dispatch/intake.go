@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
@@ -102,12 +101,12 @@ func (a *actor) place(ac *account, p *ledger.Pending) {
 		final(ledger.Dead, ledger.RenderError, err.Error())
 		return
 	}
-	hash := seenHash(in)
-	if until, ok := a.seen[hash]; ok && until.After(now) {
+	seen := seenOf(in)
+	if until, ok := a.seen[seen]; ok && until > now.UnixNano() {
 		final(ledger.Suppressed, ledger.Duplicate, "")
 		return
 	}
-	a.remember(hash, in, now)
+	a.remember(seen, in, now)
 	if at := in.Policy.Expire; !at.IsZero() && !at.After(now) {
 		final(ledger.Suppressed, ledger.Expired, "before it was taken in")
 		return
@@ -163,18 +162,6 @@ func (a *actor) unstrand() {
 		a.place(a.accounts[p.Intent.Key], p)
 	}
 	a.found = nil
-}
-
-// remember writes the duplicate key, in the transaction that takes the intent in.
-func (a *actor) remember(hash string, in *intent.Intent, now time.Time) {
-	class, horizon := 0, a.opt.DuplicatesUsers
-	if in.Target == intent.Everyone {
-		class, horizon = 1, a.opt.DuplicatesBroadcasts
-	}
-	until := now.Add(horizon).UTC()
-	a.seen[hash] = until
-	a.seenOld[class] = append(a.seenOld[class], seenEntry{hash, until})
-	a.w.Put(ledger.SeenKey(hash), ledger.Seen{Until: until})
 }
 
 // merge adds a trigger to an open merge. One pending record stands for all of them, whatever their number: the first and the

@@ -3,7 +3,6 @@ package dispatch
 import (
 	"container/heap"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"time"
 
@@ -11,18 +10,22 @@ import (
 	"github.com/notifier/notifier/internal/ledger"
 )
 
-// state is where an intent without fate stands; the values are metric labels (metrics.md).
-type state string
+// state is where an intent without fate stands; the names are metric labels (metrics.md).
+type state uint8
 
 const (
-	merging  state = "merging"
-	approval state = "approval"
-	quiet    state = "quiet"
-	queued   state = "quota"
-	paused   state = "paused"
-	inFlight state = "in_flight"
-	gone     state = "" // it has its fate
+	gone state = iota // it has its fate
+	merging
+	approval
+	quiet
+	queued
+	paused
+	inFlight
 )
+
+func (s state) String() string {
+	return [...]string{"", "merging", "approval", "quiet", "quota", "paused", "in_flight"}[s]
+}
 
 // States is every state, for metrics that exist from the start.
 var States = []state{merging, approval, quiet, queued, paused, inFlight}
@@ -398,17 +401,4 @@ func gives(a, b *item) bool {
 		return !x.IsZero() && (y.IsZero() || x.Before(y))
 	}
 	return a.order() < b.order()
-}
-
-// seenHash is the duplicate key of an intent: event id, rule and target in its account, never the offset (design.md 2).
-func seenHash(in *intent.Intent) string { return SeenHash(in.Key, in.Event.ID, in.Rule, in.Target) }
-
-// SeenHash is under what an event that was acted on is remembered: account, event, rule, target.
-func SeenHash(account, event, rule, target string) string {
-	h := sha256.New()
-	for _, s := range []string{account, event, rule, target} {
-		h.Write([]byte(s))
-		h.Write([]byte{0})
-	}
-	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:16])
 }

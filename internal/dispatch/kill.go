@@ -75,10 +75,7 @@ func (a *actor) sweep() {
 		if it.state == gone { // it expired meanwhile
 			continue
 		}
-		if hash := seenHash(it.p().Intent); !a.seen[hash].IsZero() { // it was never sent, so its source may send it again after revive
-			delete(a.seen, hash)
-			a.w.Delete(ledger.SeenKey(hash))
-		}
+		a.unsee(it.p().Intent) // it was never sent, so its source may send it again after revive
 		a.fate(it, ledger.Suppressed, it.doom(), func(f *ledger.Fate) {
 			if it.doom() == ledger.Killed {
 				k := a.kills[it.p().Intent.Rule]

@@ -244,7 +244,7 @@ func Gate(s state) string {
 	if s == merging {
 		return "merge"
 	}
-	return string(s)
+	return s.String()
 }
 
 // mute is a Vendor that knows its routes and makes no call. Who asks for tags gets those that the model's calls gave.

@@ -45,8 +45,8 @@ func (a *actor) passed(in *intent.Intent, offset int64) bool {
 	switch {
 	case p.fated[in.ID]:
 		if ac := a.accounts[in.Key]; leaves && ac != nil { // its source may send it again
-			if hash := seenHash(in); a.seen[hash].IsZero() {
-				a.remember(hash, in, a.clock.now())
+			if key := seenOf(in); a.seen[key] == 0 {
+				a.remember(key, in, a.clock.now())
 			}
 		}
 		return true
@@ -57,7 +57,7 @@ func (a *actor) passed(in *intent.Intent, offset int64) bool {
 	}
 	a.pos.Intents++
 	a.opt.Metrics.intents.WithLabelValues(string(in.Action)).Inc()
-	a.remember(seenHash(in), in, a.clock.now())
+	a.remember(seenOf(in), in, a.clock.now())
 	a.forgotten(ledger.NewFate(in, ledger.FateUnknown, ledger.ReasonNone, a.clock.now()), in)
 	return true
 }

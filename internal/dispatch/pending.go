@@ -15,22 +15,22 @@ func Waits(p *ledger.Pending, now time.Time, zone *time.Location) (where string,
 	pol := &p.Intent.Policy
 	switch {
 	case p.Stray:
-		return string(paused), time.Time{}
+		return paused.String(), time.Time{}
 	case p.Intent.Profile != nil:
-		return string(queued), time.Time{}
+		return queued.String(), time.Time{}
 	case p.Merged != nil && p.Merged.Closes.After(now):
-		return string(merging), p.Merged.Closes
+		return merging.String(), p.Merged.Closes
 	case !p.Approved():
-		return string(approval), time.Time{}
+		return approval.String(), time.Time{}
 	case p.LeavesAt.After(now):
-		return string(quiet), p.LeavesAt
+		return quiet.String(), p.LeavesAt
 	case pol.SendAt != nil && p.LeavesAt.IsZero():
-		return string(quiet), intent.NextAt(now, *pol.SendAt, zone)
+		return quiet.String(), intent.NextAt(now, *pol.SendAt, zone)
 	}
 	if at := quietUntil(pol.Quiet, now, zone); at.After(now) {
-		return string(quiet), at
+		return quiet.String(), at
 	}
-	return string(queued), time.Time{}
+	return queued.String(), time.Time{}
 }
 
 // cancel gives one intent up. What has left cannot be cancelled: nobody could say any more whether it arrived.

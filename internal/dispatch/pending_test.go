@@ -240,8 +240,8 @@ func TestWaitsAgreesWithTheGates(t *testing.T) {
 	for _, it := range a.items {
 		where, until := Waits(it.p(), a.clock.now(), time.UTC)
 		wake, timed := a.timers.at[timerKey{wakeItem, it.id()}]
-		if where != string(it.state) || it.state == approval || timed != !until.IsZero() || timed && !wake.Equal(until) {
-			if where == string(approval) && it.state == approval && until.IsZero() { // its timer is its end
+		if where != it.state.String() || it.state == approval || timed != !until.IsZero() || timed && !wake.Equal(until) {
+			if where == approval.String() && it.state == approval && until.IsZero() { // its timer is its end
 				continue
 			}
 			t.Errorf("%s: %s until %v, the actor has it %s until %v", it.p().Intent.Event.ID, where, until, it.state, wake)

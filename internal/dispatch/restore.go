@@ -18,17 +18,7 @@ func (a *actor) restore(st *ledger.State) {
 			l.stepped = now
 		}
 	}
-	for hash, s := range st.Seen {
-		a.seen[hash] = s.Until
-		class := 0
-		if s.Until.Sub(now) > a.opt.DuplicatesUsers { // at worst it waits in the other queue a little longer
-			class = 1
-		}
-		a.seenOld[class] = append(a.seenOld[class], seenEntry{hash, s.Until})
-	}
-	for i := range a.seenOld {
-		slices.SortFunc(a.seenOld[i], func(x, y seenEntry) int { return x.until.Compare(y.until) })
-	}
+	a.restoreSeen(st, now)
 	for key, table := range st.Users {
 		ac := a.accounts[key]
 		if ac == nil {
