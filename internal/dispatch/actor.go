@@ -37,7 +37,7 @@ type actor struct {
 
 	accounts map[string]*account // by identity
 	keys     []string            // of the accounts, sorted
-	items    map[string]*item    // every intent without a fate
+	items    map[itemKey]*item   // every intent without a fate
 	packer   *ledger.Packer
 	warm     []*item // whose records are unpacked
 	hot      int     // of them, after the last cool
@@ -159,7 +159,7 @@ func newActor(opt *Options, p int32, t *ledger.TakenOver, failed func(error)) *a
 func newActorIn(w books, machine func() time.Time, opt *Options, p int32, t *ledger.TakenOver, failed func(error)) *actor {
 	now := machine()
 	a := &actor{opt: opt, p: p, log: opt.Log.With(zap.Int32("partition", p)), w: w, clock: newClock(machine, t.Broker, t.Local, t.State.Clock()), luck: rand.New(rand.NewPCG(uint64(p), 0)), pos: t.State.Position,
-		gen: t.State.Genesis, isNew: t.New, timers: newTimers(), accounts: map[string]*account{}, items: map[string]*item{}, packer: ledger.NewPacker(), berths: map[berth]*berth{}, calls: map[string]*call{},
+		gen: t.State.Genesis, isNew: t.New, timers: newTimers(), accounts: map[string]*account{}, items: map[itemKey]*item{}, packer: ledger.NewPacker(), berths: map[berth]*berth{}, calls: map[string]*call{},
 		kept: map[string]*ledger.Attempt{}, seen: map[seenKey]int64{}, taken: t.State.Taken, pauses: t.State.Pauses, kills: t.State.Kills, extends: t.State.Extends, stray: map[string]*item{}, counts: map[string]bool{}, onceEnds: newTimers(), maxOnce: maxOnce,
 		inbox: inbox{wake: make(chan struct{}, 1)}, edits: edits{jobs: map[string]*recheck{}}, results: make(chan result, 8192), quit: make(chan struct{}), done: make(chan struct{}), failed: failed,
 		lastClock: now, lastSweep: now.Add(-sweepEvery), lastBeat: now, sweepEach: sweepEvery}
@@ -446,7 +446,7 @@ func (a *actor) fate(it *item, kind ledger.FateKind, reason ledger.Reason, fill 
 	}
 	a.endItem(it, &f)
 	a.forget(it)
-	a.w.Delete(ledger.PendingKey(it.id()))
+	a.w.Delete(ledger.PendingKey(string(it.id())))
 	a.record(f)
 }
 
@@ -460,11 +460,11 @@ func (a *actor) record(f ledger.Fate) {
 // forget takes an item out of every index in memory.
 func (a *actor) forget(it *item) {
 	id := it.id()
-	a.timers.stop(wakeItem, id)
-	a.timers.stop(expireItem, id)
-	delete(a.items, id)
+	a.timers.stopWake(it)
+	a.timers.stopExpire(it)
+	delete(a.items, itemOf(id))
 	a.packer.Drop(it.packed)
-	delete(a.stray, id)
+	delete(a.stray, string(id))
 	delete(a.spans.since, it)
 	if it.ac != nil {
 		it.ac.forget(it)
@@ -498,15 +498,15 @@ func (a *actor) setState(it *item, s state) {
 }
 
 // keep writes an item's pending record.
-func (a *actor) keep(it *item) { a.w.Put(ledger.PendingKey(it.id()), it.p()) }
+func (a *actor) keep(it *item) { a.w.Put(ledger.PendingKey(string(it.id())), it.p()) }
 
 // add makes an item of a pending record and indexes it.
 func (a *actor) add(ac *account, p *ledger.Pending, r Route) *item {
 	it := &item{berth: a.berth(ac, r), tags: p.Intent.Profile != nil}
 	it.heat(p)
-	a.items[it.id()] = it
+	a.items[itemOf(it.id())] = it
 	if at := it.expire(); !at.IsZero() && p.Intent.Action != intent.Tags {
-		a.timers.set(expireItem, it.id(), at)
+		a.timers.expire(it)
 	}
 	return it
 }

@@ -188,15 +188,15 @@ func equal(items []*item) bool {
 func (a *actor) nextForm(l *lane, now time.Time) (Form, int) {
 	g := l.queue.top()
 	for _, f := range l.Forms {
-		n := g.n
+		n := int(g.n)
 		if f.Mixed {
 			n = l.queue.n
 		}
-		if n = a.most(l, f, n, now); f.takes(n, g.class) && !l.rests[f.Endpoint].After(now) {
+		if n = a.most(l, f, n, now); f.takes(n, g.class()) && !l.rests[f.Endpoint].After(now) {
 			return f, n
 		}
 	}
-	return Form{Most: l.MaxBatch}, min(g.n, l.MaxBatch)
+	return Form{Most: l.MaxBatch}, min(int(g.n), l.MaxBatch)
 }
 
 // weightOf is what a call for the first of these takes from the lane's rate; one to an audience is one.

@@ -231,9 +231,9 @@ func TestWhatMayHaveBeenSentIsTouchedByNothing(t *testing.T) {
 	in.Policy.PerUser = []intent.Cap{{N: 1, In: time.Hour}}
 	a.admit(in, b.offset)
 	a.resolve(result{a.plan()[0], lost})
-	it := a.items[string(in.ID)]
-	a.fire(timerKey{expireItem, it.id()})
-	a.fire(timerKey{wakeItem, it.id()})
+	it := a.items[itemOf(in.ID)]
+	a.fire(alarm{timerKey{kind: expireItem}, it})
+	a.fire(alarm{timerKey{kind: wakeItem}, it})
 	var ans ledger.Answer
 	a.kill(order(1, ledger.CmdKill, "r"), &ans)
 	if it.state != inFlight || ans.Intents != 0 || ans.Flying != 1 {
@@ -315,7 +315,7 @@ func TestTheNextOwnerMakesItAgain(t *testing.T) {
 	b.commit(a) // and dies with this try open
 	a = b.byHand(repeating)
 	for _, c := range a.calls {
-		a.fire(timerKey{settleCall, c.attempt.ID})
+		a.fire(alarm{timerKey: timerKey{settleCall, c.attempt.ID}})
 	}
 	calls = due(a, a.accounts["stub:k"].lanes["user"])
 	if got := endpointsOf(calls); !slices.Equal(got, []string{"/batch2 try 3"}) {

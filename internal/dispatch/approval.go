@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 )
 
@@ -26,7 +27,7 @@ func (a *actor) awaitApproval(it *item, now time.Time) {
 		a.log.Warn("a request waits for approval; next: notifier approvals list", ruleField(it.p().Intent.Rule), intentField(it.p().Intent.ID))
 	}
 	a.setState(it, approval)
-	a.timers.set(wakeItem, it.id(), end)
+	a.timers.wake(it, end)
 }
 
 // decide takes in a person's word on a request, or on a change of tags.
@@ -47,7 +48,7 @@ func (a *actor) decide(c command, ans *ledger.Answer) {
 		return
 	}
 	now := a.clock.now()
-	it := a.items[c.Target]
+	it := a.items[itemOf(intent.ID(c.Target))]
 	if it != nil && (it.ac == nil || it.ac.lanes[it.route.Lane] == nil) {
 		refuse("the settings of this instance have no account or lane for it: it waits for them")
 		return

@@ -310,6 +310,7 @@ func (x *crossing) turn() {
 			x.t.Fatal("the commit failed")
 		}
 		x.resumes()
+		x.a.cool()
 		for _, c := range calls {
 			x.starts(c)
 		}
@@ -615,7 +616,7 @@ func (x *crossing) check() {
 						in[it]++
 					}
 				}
-				if m != g.n {
+				if m != int(g.n) {
 					x.failf("lane %s: a group of %d counts %d", l.full(), m, g.n)
 				}
 				n += m
@@ -634,7 +635,7 @@ func (x *crossing) check() {
 		case inFlight, queued:
 			want = 1
 		case merging, quiet, approval:
-			if _, ok := a.timers.at[timerKey{wakeItem, it.id()}]; !ok {
+			if _, ok := a.timers.wakesAt(it); !ok {
 				x.failf("%s is %s and nothing wakes it", it.id(), it.state)
 			}
 		}
@@ -903,6 +904,14 @@ func some[V any](r *rand.Rand, m map[string]V, is func(V) bool) (key string, v V
 	return key, m[key]
 }
 
+func (x *crossing) byID() map[string]*item {
+	out := map[string]*item{}
+	for _, it := range x.a.items {
+		out[string(it.id())] = it
+	}
+	return out
+}
+
 func (x *crossing) operate() {
 	rule := fmt.Sprint("r", x.r.IntN(4))
 	scopes := []string{"all", "broadcasts", "account/main", "lane/main/user", "lane/spare/broadcast", "rule/" + rule, "rule/" + rule, "rule/" + rule}
@@ -928,11 +937,11 @@ func (x *crossing) operate() {
 	case 6:
 		x.tell(ledger.CmdExtend, rule, map[string]string{ledger.ArgFor: "45m"}, "", "li")
 	case 7:
-		if id, it := some(x.r, x.a.items, func(*item) bool { return true }); id != "" {
+		if id, it := some(x.r, x.byID(), func(*item) bool { return true }); id != "" {
 			x.tell(ledger.CmdCancel, id, map[string]string{ledger.ArgAccount: it.p().Intent.Key}, "", "li")
 		}
 	case 8, 9:
-		if id, it := some(x.r, x.a.items, func(it *item) bool { return it.p().AwaitsApproval() }); id != "" {
+		if id, it := some(x.r, x.byID(), func(it *item) bool { return it.p().AwaitsApproval() }); id != "" {
 			cmd := ledger.CmdApprove
 			if x.r.IntN(5) == 0 {
 				cmd = ledger.CmdReject
@@ -1034,8 +1043,8 @@ func (x *crossing) rest() {
 		}
 		x.turn()
 	}
-	for id, it := range x.a.items {
-		x.failf("%s waits for ever: %s in lane %s", id, it.state, it.route.Lane)
+	for _, it := range x.a.items {
+		x.failf("%s waits for ever: %s in lane %s", it.id(), it.state, it.route.Lane)
 	}
 	fate := map[intent.ID]ledger.Fate{}
 	ids := map[intent.ID]bool{}

@@ -14,8 +14,7 @@ func (a *actor) gate(it *item) {
 		return // sweep comes to it
 	}
 	now := a.clock.now()
-	id := it.id()
-	a.timers.stop(wakeItem, id) // it is asked now; asked once more while it is in a queue it would be there twice
+	a.timers.stopWake(it) // it is asked now; asked once more while it is in a queue it would be there twice
 	if a.killed(it.p().Intent) {
 		a.giveUp(it, ledger.Killed)
 		return
@@ -28,7 +27,7 @@ func (a *actor) gate(it *item) {
 	if m := it.p().Merged; m != nil {
 		if m.Closes.After(now) {
 			a.setState(it, merging)
-			a.timers.set(wakeItem, id, m.Closes)
+			a.timers.wake(it, m.Closes)
 			return
 		}
 		if !a.closeMerge(it) {
@@ -48,7 +47,7 @@ func (a *actor) gate(it *item) {
 			return
 		}
 		a.setState(it, quiet)
-		a.timers.set(wakeItem, id, until)
+		a.timers.wake(it, until)
 		return
 	}
 	if a.pausedItem(it) {

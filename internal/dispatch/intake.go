@@ -48,7 +48,7 @@ func (a *actor) admit(in *intent.Intent, offset int64) {
 	a.pos.Intents++
 	a.opt.Metrics.intents.WithLabelValues(string(in.Action)).Inc()
 	p := &ledger.Pending{Intent: in, Seq: offset, At: a.clock.now().UTC()}
-	if a.items[string(in.ID)] != nil { // its event was read anew: one id has one fate, and this one is pending
+	if a.items[itemOf(in.ID)] != nil { // its event was read anew: one id has one fate, and this one is pending
 		a.recordAtOnce(ledger.NewFate(in, ledger.Suppressed, ledger.Duplicate, p.At), in)
 		return
 	}
@@ -145,8 +145,8 @@ func (a *actor) place(ac *account, p *ledger.Pending) {
 func (a *actor) strand(p *ledger.Pending) {
 	p.Stray = true
 	it := a.add(nil, p, Route{})
-	a.stray[it.id()] = it
-	a.timers.stop(expireItem, it.id())
+	a.stray[string(it.id())] = it
+	a.timers.stopExpire(it)
 	a.keep(it)
 	a.setState(it, paused)
 	if len(a.stray) == 1 {
@@ -188,7 +188,7 @@ func (a *actor) merge(head *item, in *intent.Intent) {
 		}
 		if closes.After(m.Closes) {
 			if m.Closes = closes.UTC(); head.state == merging { // one of a predecessor is asked its gates in this turn, and waits then
-				a.timers.set(wakeItem, head.id(), m.Closes)
+				a.timers.wake(head, m.Closes)
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"crypto/sha256"
 	"encoding/json"
+	"hash/maphash"
 	"time"
 
 	"github.com/notifier/notifier/internal/intent"
@@ -34,18 +35,29 @@ var States = []state{merging, approval, quiet, queued, paused, inFlight}
 // unpacks the records that it asks for, and cool packs them again.
 type item struct {
 	*berth
-	packed ledger.Packed
-	warm   *ledger.Pending // while it is unpacked
-	group  *pushGroup      // while it waits with equals
-	key    contentKey      // equal for those
-	rare   *rare
-	seq    int64 // these three are of the record, see p
-	at     int64
-	expiry int64 // unix nanoseconds, 0: never
-	state  state
-	tags   bool // it is a profile event's
-	spare  bool // it is in lane.spare
-	anew   bool // the count of its rule's brake began anew since it left
+	packed  ledger.Packed
+	warm    *ledger.Pending // while it is unpacked
+	group   *pushGroup      // while it waits with equals
+	key     contentKey      // equal for those
+	rare    *rare
+	seq     int64 // these three are of the record, see p
+	at      int64
+	expiry  int64 // unix nanoseconds, 0: never
+	wakes   int64 // when its timer wakes it, 0: it has none
+	state   state
+	tags    bool // it is a profile event's
+	spare   bool // it is in lane.spare
+	expires bool // a timer stands for its expiry
+	anew    bool // the count of its rule's brake began anew since it left
+}
+
+// itemKey is an intent's id as a key in memory: two hashes of it with random seeds. No two ids of a process have the same.
+type itemKey [2]uint64
+
+var itemSeeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
+
+func itemOf(id intent.ID) itemKey {
+	return itemKey{maphash.String(itemSeeds[0], string(id)), maphash.String(itemSeeds[1], string(id))}
 }
 
 // berth is where an item stands, the same for many.
@@ -125,7 +137,7 @@ func (it *item) intent() *intent.Intent {
 	return it.packed.Shared()
 }
 
-func (it *item) id() string            { return string(it.p().Intent.ID) }
+func (it *item) id() intent.ID         { return it.p().Intent.ID }
 func (it *item) prio() intent.Priority { return it.intent().Policy.Priority }
 
 func (it *item) order() int64 {
@@ -194,14 +206,14 @@ type pushQueue struct {
 }
 
 type pushGroup struct {
-	key   contentKey
+	items []*item // at least one, maybe of those that have left
+	first int64   // seq of the oldest member when it was last looked at
+	n     int32
+	place int32
 	prio  intent.Priority
-	class string
-	first int64 // seq of the oldest member when it was last looked at
-	items []*item
-	n     int
-	place int
 }
+
+func (g *pushGroup) class() string { return g.items[0].intent().Class }
 
 func newPushQueue() *pushQueue { return &pushQueue{groups: map[contentKey]*pushGroup{}} }
 
@@ -225,7 +237,7 @@ func (q *pushQueue) add(it *item) {
 	it.key = keyOf(it)
 	g := q.groups[it.key]
 	if g == nil {
-		g = &pushGroup{key: it.key, prio: it.prio(), class: it.intent().Class, first: it.order()}
+		g = &pushGroup{prio: it.prio(), first: it.order()}
 		q.groups[it.key] = g
 		heap.Push(&q.heap, g)
 	}
@@ -245,8 +257,8 @@ func (q *pushQueue) remove(it *item) {
 	g.n--
 	q.n--
 	if g.n == 0 {
-		delete(q.groups, g.key)
-		heap.Remove(&q.heap, g.place)
+		delete(q.groups, it.key)
+		heap.Remove(&q.heap, int(g.place))
 	}
 }
 
@@ -284,7 +296,7 @@ func (q *pushQueue) take(g *pushGroup, n int, users map[string]bool) []*item {
 		if len(g.items) > 0 {
 			g.first = g.items[0].order()
 		}
-		heap.Fix(&q.heap, g.place)
+		heap.Fix(&q.heap, int(g.place))
 	}
 	return out
 }
@@ -314,11 +326,11 @@ func (h groupHeap) Less(i, j int) bool {
 }
 func (h groupHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
-	h[i].place, h[j].place = i, j
+	h[i].place, h[j].place = int32(i), int32(j)
 }
 func (h *groupHeap) Push(x any) {
 	g := x.(*pushGroup)
-	g.place = len(*h)
+	g.place = int32(len(*h))
 	*h = append(*h, g)
 }
 func (h *groupHeap) Pop() any {

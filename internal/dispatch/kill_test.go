@@ -185,7 +185,7 @@ func TestWhatMayHaveLeftIsNotKilled(t *testing.T) {
 	}
 	a = b.byHand(nil)
 	for id := range a.calls {
-		a.fire(timerKey{settleCall, id})
+		a.fire(alarm{timerKey: timerKey{settleCall, id}})
 	}
 	b.commit(a)
 	if got := kinds(b.fates(1)); got[0] != "e1 UNKNOWN" {

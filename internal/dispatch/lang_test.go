@@ -52,7 +52,7 @@ func TestUserWhenIsAskedAsTheCallLeaves(t *testing.T) {
 	for _, it := range slices.Collect(maps.Values(a.items)) {
 		if it.p().Merged != nil {
 			it.p().Merged.Closes = a.clock.now()
-			a.fire(timerKey{wakeItem, it.id()})
+			a.fire(alarm{timerKey{kind: wakeItem}, it})
 		}
 	}
 	for _, c := range a.plan() {

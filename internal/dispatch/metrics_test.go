@@ -56,7 +56,7 @@ func TestWhatHoldsALaneIsToldByItsOwner(t *testing.T) {
 	if to := held("main/tag", "takeover"); to != 0 {
 		t.Errorf("a lane without an open call is held: %g", to)
 	}
-	a.fire(timerKey{settleCall, calls[0].attempt.ID})
+	a.fire(alarm{timerKey: timerKey{settleCall, calls[0].attempt.ID}})
 	a.gauges(a.clock.now())
 	used := func() (n float64) {
 		for _, l := range a.accounts["stub:k"].lanes["broadcast"].Limits {

@@ -159,7 +159,7 @@ func (m *Model) Advance(to time.Time) {
 
 // Next is when the model would next do something by itself; ok is false if nothing waits.
 func (m *Model) Next() (at time.Time, ok bool) {
-	if len(m.a.items) == 0 && len(m.a.timers.at) == 0 && m.a.wake.IsZero() {
+	if len(m.a.items) == 0 && m.a.timers.none() && m.a.wake.IsZero() {
 		return time.Time{}, false
 	}
 	at = m.a.nextChore()
@@ -223,12 +223,12 @@ func (m *Model) Each(f func(in *intent.Intent, gate string)) {
 
 // Stands says where an intent stands; ok is false when it has its fate.
 func (m *Model) Stands(id intent.ID) (s Standing, ok bool) {
-	it := m.a.items[string(id)]
+	it := m.a.items[itemOf(id)]
 	if it == nil {
 		return s, false
 	}
 	s.Gate = Gate(it.state)
-	s.Until = m.a.timers.at[timerKey{wakeItem, string(id)}]
+	s.Until, _ = m.a.timers.wakesAt(it)
 	if it.ac == nil {
 		return s, true
 	}

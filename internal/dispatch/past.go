@@ -50,7 +50,7 @@ func (a *actor) passed(in *intent.Intent, offset int64) bool {
 			}
 		}
 		return true
-	case a.items[string(in.ID)] != nil:
+	case a.items[itemOf(in.ID)] != nil:
 		return true
 	case !p.forgot || !leaves:
 		return false // tags may be written twice
@@ -82,7 +82,7 @@ func (a *actor) sift() {
 			continue
 		}
 		a.forget(it)
-		a.w.Delete(ledger.PendingKey(it.id()))
+		a.w.Delete(ledger.PendingKey(string(it.id())))
 		if a.past.fated[in.ID] {
 			a.pos.Fates++
 			continue

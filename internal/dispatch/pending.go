@@ -36,7 +36,7 @@ func Waits(p *ledger.Pending, now time.Time, zone *time.Location) (where string,
 // cancel gives one intent up. What has left cannot be cancelled: nobody could say any more whether it arrived.
 func (a *actor) cancel(c command, ans *ledger.Answer) {
 	a.unstrand()
-	it := a.items[c.Target]
+	it := a.items[itemOf(intent.ID(c.Target))]
 	refused := ""
 	switch {
 	case it == nil:
@@ -88,7 +88,7 @@ func (a *actor) extend(c command, ans *ledger.Answer) {
 		ans.Intents++
 		a.longer = append(a.longer, it)
 		if it.ac != nil {
-			a.timers.set(expireItem, it.id(), it.expire())
+			a.timers.expire(it)
 		}
 	}
 	if ans.Intents > 0 {

@@ -180,7 +180,7 @@ func TestARecallThatItsOwnerDidNotSurviveIsUnknown(t *testing.T) {
 	if got := b.refusal(a, told(6, "c2", ledger.CmdRecall, sent.ID, nil)); !strings.Contains(got, "in flight") {
 		t.Errorf("while the open call may arrive: %q", got)
 	}
-	a.fire(timerKey{settleCall, recall.ID})
+	a.fire(alarm{timerKey: timerKey{settleCall, recall.ID}})
 	b.commit(a)
 	as := b.answers()
 	if last := as[len(as)-1]; last.ID != "c1" || last.OK || last.Outcome != ledger.Unknown || !strings.Contains(last.Text, "not repeated") {

@@ -112,8 +112,8 @@ func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*ite
 		}
 		if ac == nil {
 			it := a.add(nil, p, Route{})
-			a.timers.stop(expireItem, it.id())
-			a.stray[it.id()] = it
+			a.timers.stopExpire(it)
+			a.stray[string(it.id())] = it
 			if a.setState(it, paused); inOpen[in.ID] { // its call may have left: what became of it is asked when the account is back
 				a.setState(it, inFlight)
 			}
@@ -152,11 +152,11 @@ func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*ite
 				ac.merges[in.Merge.Key] = it
 			}
 			a.setState(it, queued)
-			a.timers.set(wakeItem, it.id(), now) // its gates are asked in the first turn
+			a.timers.wake(it, now) // its gates are asked in the first turn
 		}
 	}
 	for _, id := range extended {
-		if it := a.items[string(id)]; it != nil {
+		if it := a.items[itemOf(id)]; it != nil {
 			a.longer = append(a.longer, it)
 		}
 	}
@@ -281,14 +281,14 @@ func (a *actor) retagLater(ac *account, user string) {
 }
 
 // fire handles a timer.
-func (a *actor) fire(k timerKey) {
+func (a *actor) fire(k alarm) {
 	switch k.kind {
 	case wakeItem:
-		if it := a.items[k.key]; it != nil && it.state != inFlight && it.ac != nil {
+		if it := k.it; it.state != inFlight && it.ac != nil {
 			a.gate(it)
 		}
 	case expireItem:
-		if it := a.items[k.key]; it != nil && it.state != inFlight {
+		if it := k.it; it.state != inFlight {
 			a.expired(it)
 		}
 	case wakeUser:

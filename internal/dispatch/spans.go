@@ -102,7 +102,7 @@ func (a *actor) endItem(it *item, f *ledger.Fate) {
 		return
 	}
 	c, ok := a.ended(f, it.p().Intent, a.waitsSince(it), linked(it.p()))
-	if into := a.items[string(f.Into)]; ok && into != nil && f.Fate == ledger.Coalesced {
+	if into := a.items[itemOf(f.Into)]; ok && into != nil && f.Fate == ledger.Coalesced {
 		link(into.p(), c)
 		a.keep(into)
 	}
