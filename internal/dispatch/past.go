@@ -27,7 +27,7 @@ func pastOf(ctx context.Context, opt ledger.Options, st *ledger.State, fresh boo
 	if as == nil || st.Position.Next >= as.Before && !fresh {
 		return nil, nil
 	}
-	fated, err := ledger.Fated(ctx, opt, st.Position.Next, as.Before, st.Pending)
+	fated, err := ledger.Fated(ctx, opt, st.Position.Next, as.Before, st)
 	if err != nil {
 		return nil, err
 	}

@@ -102,17 +102,10 @@ func (a *actor) extend(c command, ans *ledger.Answer) {
 	ans.Text = fmt.Sprintf("%d intents expire %s later", ans.Intents, by)
 }
 
-// restoreExtended moves again what a predecessor moved and had not written; the ids are to be written.
-func (a *actor) restoreExtended(pend []*ledger.Pending, inOpen map[intent.ID]bool) (ids []intent.ID) {
-	if len(a.extends) == 0 {
-		return nil
-	}
-	for _, p := range pend {
-		if x, ok := a.extends[p.Intent.Rule]; ok && x.Move(p, inOpen[p.Intent.ID]) {
-			ids = append(ids, p.Intent.ID)
-		}
-	}
-	return ids
+// restoreExtended moves again what a predecessor moved and had not written: then it is to be written.
+func (a *actor) restoreExtended(p *ledger.Pending, inOpen map[intent.ID]bool) bool {
+	x, ok := a.extends[p.Intent.Rule]
+	return ok && x.Move(p, inOpen[p.Intent.ID])
 }
 
 // writeExtended writes what extend moved. With the last of it the extension is over.

@@ -95,23 +95,32 @@ func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*ite
 			}
 		}
 	}
-	pend := make([]*ledger.Pending, 0, len(st.Pending))
-	for _, p := range st.Pending {
-		pend = append(pend, p)
+	packer, pend, err := st.Waiting()
+	if err != nil { // read or packed in this process
+		panic("pending records of a take-over: " + err.Error())
 	}
-	extended := a.restoreExtended(pend, inOpen)
-	slices.SortFunc(pend, func(x, y *ledger.Pending) int { return int(x.Seq - y.Seq) })
+	a.packer = packer
+	var extended []intent.ID
 	held := map[intent.ID]*item{}
-	for _, p := range pend {
+	for i := range pend {
 		a.coolMany()
+		x := pend[i].Packed
+		pend[i] = ledger.Waiting{}
+		p, err := x.Pending()
+		if err != nil {
+			panic("a pending record of a take-over: " + err.Error())
+		}
+		if a.restoreExtended(p, inOpen) {
+			extended = append(extended, p.Intent.ID)
+		}
 		in := p.Intent
 		ac := a.accounts[in.Key]
 		if a.killed(in) && !inOpen[in.ID] && (ac == nil || p.Stray) { // given up, and the predecessor did not get to it
-			a.giveUp(a.add(nil, p, Route{}), ledger.Killed)
+			a.giveUp(a.addPacked(nil, p, x, Route{}), ledger.Killed)
 			continue
 		}
 		if ac == nil {
-			it := a.add(nil, p, Route{})
+			it := a.addPacked(nil, p, x, Route{})
 			a.timers.stopExpire(it)
 			a.stray[string(it.id())] = it
 			if a.setState(it, paused); inOpen[in.ID] { // its call may have left: what became of it is asked when the account is back
@@ -120,6 +129,7 @@ func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*ite
 			continue
 		}
 		if p.Stray {
+			a.packer.Drop(x)
 			a.found = append(a.found, p)
 			continue
 		}
@@ -131,7 +141,7 @@ func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*ite
 				route, nowhere = Route{Lane: "none"}, true
 			}
 		}
-		it := a.add(ac, p, route)
+		it := a.addPacked(ac, p, x, route)
 		if b := ac.backlog(it); b != nil {
 			b.add(it)
 		}
@@ -161,6 +171,13 @@ func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*ite
 		}
 	}
 	return held
+}
+
+// addPacked is add for a record that is packed already.
+func (a *actor) addPacked(ac *account, p *ledger.Pending, x ledger.Packed, r Route) *item {
+	it := a.add(ac, p, r)
+	it.packed = x
+	return it
 }
 
 // machineTime is the machine's time at a time of the actor's clock.

@@ -1,7 +1,9 @@
 package ledger
 
 import (
+	"cmp"
 	"errors"
+	"slices"
 
 	"github.com/notifier/notifier/internal/intent"
 )
@@ -80,4 +82,41 @@ func (x Packed) Shared() *intent.Intent { return x.kind.shared }
 func (x Packed) Pending() (*Pending, error) {
 	p := new(Pending)
 	return p, p.decode([]byte(x.own), func(wire []byte) (*intent.Intent, error) { return intent.DecodeOwn(x.kind.shared, wire) })
+}
+
+// Waiting is a pending record as a take-over hands it on.
+type Waiting struct {
+	Packed
+	Seq int64
+}
+
+// packPending lets Apply pack what is pending instead of keeping it in Pending: a backlog must not need more memory at a take-over than before it.
+func (s *State) packPending() { s.packer, s.packed = NewPacker(), map[string]Packed{} }
+
+// PendingCount is how many records are pending, packed or not.
+func (s *State) PendingCount() int { return len(s.Pending) + len(s.packed) }
+
+// Waiting gives what is pending, packed, in the order in which it came in, and who packed it. What Apply packed the state lets go.
+func (s *State) Waiting() (*Packer, []Waiting, error) {
+	k, packed := s.packer, s.packed
+	if s.packer, s.packed = nil, nil; k == nil {
+		k = NewPacker()
+	}
+	out := make([]Waiting, 0, len(s.Pending)+len(packed))
+	for _, p := range s.Pending {
+		x, err := k.Pack(p, Packed{})
+		if err != nil {
+			return nil, nil, err
+		}
+		out = append(out, Waiting{x, p.Seq})
+	}
+	for _, x := range packed {
+		p, err := x.Pending()
+		if err != nil {
+			return nil, nil, err
+		}
+		out = append(out, Waiting{x, p.Seq})
+	}
+	slices.SortFunc(out, func(x, y Waiting) int { return cmp.Compare(x.Seq, y.Seq) })
+	return k, out, nil
 }

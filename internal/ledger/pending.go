@@ -126,11 +126,24 @@ func (r *varints) bytes() []byte {
 func (s *State) pending(key, rest string, value []byte) error {
 	if value == nil {
 		delete(s.Pending, rest)
+		if x, ok := s.packed[rest]; ok {
+			s.packer.Drop(x)
+			delete(s.packed, rest)
+		}
 		return nil
 	}
 	p, err := decodePending(key, value)
 	if err != nil {
 		return err
+	}
+	if s.packer != nil {
+		if in := p.Intent; in.Profile != nil && !p.Stray { // its fields are in the user's row
+			in.Profile.Fields = nil
+		}
+		if s.packed[rest], err = s.packer.Pack(p, s.packed[rest]); err != nil {
+			return fmt.Errorf("read ledger: record %q: %w", key, err)
+		}
+		return nil
 	}
 	s.Pending[rest] = p
 	return nil
