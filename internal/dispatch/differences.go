@@ -50,7 +50,7 @@ func (a *actor) retagByDifferences(ac *account, user string, u *tagsync.User) {
 	}
 	deadline := now
 	if it != nil {
-		deadline = it.p().At.Add(ac.TagDelay)
+		deadline = it.since().Add(ac.TagDelay)
 	} else if later {
 		deadline = now.Add(min(ac.TagDelay, retagDelay))
 	}

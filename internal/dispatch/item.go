@@ -116,9 +116,9 @@ func (a *actor) cool() {
 			if err != nil { // as in ledger.Writer.Put
 				panic("a pending record cannot be packed: " + err.Error())
 			}
-			it.seq, it.at, it.expiry = it.warm.Seq, it.warm.At.UnixNano(), 0
+			it.seq, it.at, it.expiry = it.warm.Seq, nanos(it.warm.At), 0
 			if at := it.warm.Intent.Policy.Expire; !at.IsZero() {
-				it.expiry = at.UnixNano()
+				it.expiry = nanos(at)
 			}
 			it.packed, it.warm = packed, nil
 		}

@@ -39,6 +39,23 @@ func TestBytesOfAPendingUser(t *testing.T) {
 	}
 }
 
+// What it costs to take in what will wait: decode, gates, queues, and making it small.
+func BenchmarkIntake(b *testing.B) {
+	at := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		name string
+		of   func(testing.TB, int, time.Time) *intent.Intent
+	}{{"tags", profileOf}, {"push", pushOf}} {
+		b.Run(c.name, func(b *testing.B) {
+			m := outageModel(at)
+			b.ReportAllocs()
+			for i := range b.N {
+				m.Take(c.of(b, i, at))
+			}
+		})
+	}
+}
+
 func heapBytes() int64 {
 	runtime.GC()
 	runtime.GC() // what has a finalizer goes with the second

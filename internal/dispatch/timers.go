@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"container/heap"
+	"math"
 	"slices"
 	"time"
 )
@@ -63,7 +64,7 @@ func (t *timers) wake(it *item, at time.Time) {
 	if it.wakes == 0 {
 		t.armed[wakeItem]++
 	}
-	if ns := at.UnixNano(); it.wakes != ns {
+	if ns := nanos(at); it.wakes != ns {
 		it.wakes = ns
 		t.push(wakeItem, it, ns)
 	}
@@ -81,7 +82,7 @@ func (t *timers) expire(it *item) {
 		it.expires = true
 		t.armed[expireItem]++
 	}
-	t.push(expireItem, it, it.expire().UnixNano())
+	t.push(expireItem, it, nanos(it.expire()))
 }
 
 func (t *timers) stopExpire(it *item) {
@@ -170,6 +171,17 @@ func (t *timers) pop(now time.Time) (alarm, bool) {
 	return alarm{timerKey{kind: timerKind(in)}, it}, true
 }
 
+// nanos are unix nanoseconds, as far as they go: an event may claim to be of the year 9999, and expires later.
+func nanos(t time.Time) int64 {
+	switch {
+	case t.Year() > 2261:
+		return math.MaxInt64
+	case t.Year() < 1678:
+		return math.MinInt64
+	}
+	return t.UnixNano()
+}
+
 // itemTimer holds no key: of a million items it would be a third of what they take.
 type itemTimer struct {
 	at int64 // unix nanoseconds
@@ -181,7 +193,7 @@ func (e itemTimer) stands(kind timerKind) bool {
 	if kind == wakeItem {
 		return e.it.wakes == e.at
 	}
-	return e.it.expires && e.it.expire().UnixNano() == e.at
+	return e.it.expires && nanos(e.it.expire()) == e.at
 }
 
 type itemHeap []itemTimer

@@ -29,9 +29,9 @@ func TestWhatIsSplitIsWholeAgain(t *testing.T) {
 		if want.Profile != nil && len(want.Profile.Fields) == 0 {
 			want.Profile.Fields = nil
 		}
-		var shared, own Intent
-		in.Split(&shared, &own)
-		if b, err = shared.Encode(); err != nil {
+		var h, h2 Halves
+		h.Split(in)
+		if b, err = h.Shared.Encode(); err != nil {
 			t.Fatal(err)
 		}
 		common, err := Decode(b)
@@ -39,7 +39,7 @@ func TestWhatIsSplitIsWholeAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := spoken(t, common)
-		if b, err = own.Encode(); err != nil {
+		if b, err = h.Own.Encode(); err != nil {
 			t.Fatal(err)
 		}
 		got, err := DecodeOwn(common, b)
@@ -61,9 +61,8 @@ func TestWhatIsSplitIsWholeAgain(t *testing.T) {
 			c.Title, c.Body, c.Link = "another", "text", "here"
 			other.Content = &c
 		}
-		var same Intent
-		other.Split(&same, &own)
-		if diff := cmp.Diff(spoken(t, &shared), spoken(t, &same)); diff != "" {
+		h2.Split(&other)
+		if diff := cmp.Diff(spoken(t, &h.Shared), spoken(t, &h2.Shared)); diff != "" {
 			t.Fatalf("another intent of the rule shares something else:\n%s", diff)
 		}
 	})

@@ -24,9 +24,9 @@ type kind struct {
 
 // Packer packs. It keeps what is shared as long as somebody holds it, and belongs to one goroutine.
 type Packer struct {
-	kinds       map[string]*kind
-	shared, own intent.Intent // room
-	b, wire     []byte
+	kinds   map[string]*kind
+	halves  intent.Halves // room
+	b, wire []byte
 }
 
 // NewPacker gives an empty Packer.
@@ -37,9 +37,9 @@ func (k *Packer) Pack(p *Pending, old Packed) (Packed, error) {
 	if p.Intent == nil {
 		return Packed{}, errors.New("a pending record without an intent")
 	}
-	p.Intent.Split(&k.shared, &k.own)
+	k.halves.Split(p.Intent)
 	var err error
-	if k.wire, err = k.shared.Append(k.wire[:0]); err != nil {
+	if k.wire, err = k.halves.Shared.Append(k.wire[:0]); err != nil {
 		return Packed{}, err
 	}
 	of := k.kinds[string(k.wire)]
@@ -50,7 +50,7 @@ func (k *Packer) Pack(p *Pending, old Packed) (Packed, error) {
 		}
 		of = &kind{key: string(k.wire), shared: shared}
 	}
-	if k.wire, err = k.own.Append(k.wire[:0]); err != nil {
+	if k.wire, err = k.halves.Own.Append(k.wire[:0]); err != nil {
 		return Packed{}, err
 	}
 	if k.b, err = p.frame(k.b[:0], k.wire); err != nil {
