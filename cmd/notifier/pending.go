@@ -84,7 +84,7 @@ func newPendingListCmd() *cobra.Command {
 
 func pendingStates() (out []string) {
 	for _, s := range dispatch.States {
-		if out = append(out, string(s)); s == "quota" {
+		if out = append(out, s.String()); s.String() == "quota" {
 			out = append(out, app.StateStopped)
 		}
 	}

@@ -37,11 +37,15 @@ type actor struct {
 
 	accounts map[string]*account // by identity
 	keys     []string            // of the accounts, sorted
-	items    map[string]*item    // every intent without a fate
-	calls    map[string]*call    // in flight, ours and those a predecessor left open
+	items    map[itemKey]*item   // every intent without a fate
+	packer   *ledger.Packer
+	warm     []*item // whose records are unpacked
+	hot      int     // of them, after the last cool
+	berths   map[berth]*berth
+	calls    map[string]*call // in flight, ours and those a predecessor left open
 	kept     map[string]*ledger.Attempt
-	seen     map[string]time.Time
-	seenOld  [2][]seenEntry // users, broadcasts: in the order they expire
+	seen     map[seenKey]int64 // until when, in unix nanoseconds
+	seenOld  [2][]seenEntry    // users, broadcasts: in the order they expire
 	taken    map[string]*ledger.Taken
 	pauses   map[string]ledger.Pause
 	sends    map[string]*ledger.Sends
@@ -88,11 +92,6 @@ type actor struct {
 	lastTaken time.Time // when the caps of users were last swept
 	lastBeat  time.Time
 	behind    [2]int64 // positions at the last two beats, a day ago at least: what lies below the first may be deleted
-}
-
-type seenEntry struct {
-	hash  string
-	until time.Time
 }
 
 // inbox is where the poll loop leaves records, so that it never waits for an actor (design.md 3.9).
@@ -160,8 +159,8 @@ func newActor(opt *Options, p int32, t *ledger.TakenOver, failed func(error)) *a
 func newActorIn(w books, machine func() time.Time, opt *Options, p int32, t *ledger.TakenOver, failed func(error)) *actor {
 	now := machine()
 	a := &actor{opt: opt, p: p, log: opt.Log.With(zap.Int32("partition", p)), w: w, clock: newClock(machine, t.Broker, t.Local, t.State.Clock()), luck: rand.New(rand.NewPCG(uint64(p), 0)), pos: t.State.Position,
-		gen: t.State.Genesis, isNew: t.New, timers: newTimers(), accounts: map[string]*account{}, items: map[string]*item{}, calls: map[string]*call{},
-		kept: map[string]*ledger.Attempt{}, seen: map[string]time.Time{}, taken: t.State.Taken, pauses: t.State.Pauses, kills: t.State.Kills, extends: t.State.Extends, stray: map[string]*item{}, counts: map[string]bool{}, onceEnds: newTimers(), maxOnce: maxOnce,
+		gen: t.State.Genesis, isNew: t.New, timers: newTimers(), accounts: map[string]*account{}, items: map[itemKey]*item{}, packer: ledger.NewPacker(), berths: map[berth]*berth{}, calls: map[string]*call{},
+		kept: map[string]*ledger.Attempt{}, seen: map[seenKey]int64{}, taken: t.State.Taken, pauses: t.State.Pauses, kills: t.State.Kills, extends: t.State.Extends, stray: map[string]*item{}, counts: map[string]bool{}, onceEnds: newTimers(), maxOnce: maxOnce,
 		inbox: inbox{wake: make(chan struct{}, 1)}, edits: edits{jobs: map[string]*recheck{}}, results: make(chan result, 8192), quit: make(chan struct{}), done: make(chan struct{}), failed: failed,
 		lastClock: now, lastSweep: now.Add(-sweepEvery), lastBeat: now, sweepEach: sweepEvery}
 	a.aside = a.beside
@@ -209,6 +208,7 @@ func (a *actor) run() {
 			return
 		}
 		a.act(a.vetted(calls, began))
+		a.cool()
 	}
 }
 
@@ -267,6 +267,7 @@ func (a *actor) apply() {
 	for _, r := range records {
 		a.intake(r)
 	}
+	a.coolMany()
 	a.rotated()
 	a.writeForgotten()
 	now := a.clock.now()
@@ -276,6 +277,7 @@ func (a *actor) apply() {
 			break
 		}
 		a.fire(k)
+		a.coolMany()
 	}
 	a.sweep()
 	a.writeExtended()
@@ -434,17 +436,17 @@ func (a *actor) stop(clean bool) {
 
 // fate writes what became of an intent and removes it, in the same transaction (ONE-FATE).
 func (a *actor) fate(it *item, kind ledger.FateKind, reason ledger.Reason, fill func(*ledger.Fate)) {
-	f := ledger.NewFate(it.p.Intent, kind, reason, a.clock.now())
+	f := ledger.NewFate(it.p().Intent, kind, reason, a.clock.now())
 	if it.route.Lane != "" && it.ac != nil {
 		f.Lane, f.Endpoint = it.ac.Name+"/"+it.route.Lane, it.route.Endpoint
 	}
-	f.Approved = it.p.Approval.Names()
+	f.Approved = it.p().Approval.Names()
 	if fill != nil {
 		fill(&f)
 	}
 	a.endItem(it, &f)
 	a.forget(it)
-	a.w.Delete(ledger.PendingKey(it.id()))
+	a.w.Delete(ledger.PendingKey(string(it.id())))
 	a.record(f)
 }
 
@@ -458,10 +460,11 @@ func (a *actor) record(f ledger.Fate) {
 // forget takes an item out of every index in memory.
 func (a *actor) forget(it *item) {
 	id := it.id()
-	a.timers.stop(wakeItem, id)
-	a.timers.stop(expireItem, id)
-	delete(a.items, id)
-	delete(a.stray, id)
+	a.timers.stopWake(it)
+	a.timers.stopExpire(it)
+	delete(a.items, itemOf(id))
+	a.packer.Drop(it.packed)
+	delete(a.stray, string(id))
 	delete(a.spans.since, it)
 	if it.ac != nil {
 		it.ac.forget(it)
@@ -479,7 +482,7 @@ func (a *actor) setState(it *item, s state) {
 		lane = it.ac.Name + "/" + it.route.Lane
 	}
 	if it.state != gone {
-		a.opt.Metrics.pending.WithLabelValues(lane, string(it.state)).Dec()
+		a.opt.Metrics.pending.WithLabelValues(lane, it.state.String()).Dec()
 	}
 	if s != gone {
 		a.opt.Metrics.pending.WithLabelValues(lane, string(s)).Inc()
@@ -495,16 +498,26 @@ func (a *actor) setState(it *item, s state) {
 }
 
 // keep writes an item's pending record.
-func (a *actor) keep(it *item) { a.w.Put(ledger.PendingKey(it.id()), it.p) }
+func (a *actor) keep(it *item) { a.w.Put(ledger.PendingKey(string(it.id())), it.p()) }
 
 // add makes an item of a pending record and indexes it.
 func (a *actor) add(ac *account, p *ledger.Pending, r Route) *item {
-	it := &item{p: p, ac: ac, route: r}
-	a.items[it.id()] = it
+	it := &item{berth: a.berth(ac, r), tags: p.Intent.Profile != nil}
+	it.heat(p)
+	a.items[itemOf(it.id())] = it
 	if at := it.expire(); !at.IsZero() && p.Intent.Action != intent.Tags {
-		a.timers.set(expireItem, it.id(), at)
+		a.timers.expire(it)
 	}
 	return it
+}
+
+// berth is the one that stands for all of its kind.
+func (a *actor) berth(ac *account, r Route) *berth {
+	b := berth{a, ac, r}
+	if a.berths[b] == nil {
+		a.berths[b] = &b
+	}
+	return a.berths[b]
 }
 
 // whenShort calls f once fewer than n records wait.

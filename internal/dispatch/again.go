@@ -104,13 +104,13 @@ func (l *lane) due(c *call) time.Time {
 // overtake marks a broadcast that waits to be made again when a newer one of its merge key leaves, which would have replaced it in the queue: the
 // older state must not arrive after the newer.
 func (a *actor) overtake(l *lane, newer *item) {
-	m := newer.p.Intent.Merge
+	m := newer.p().Intent.Merge
 	if newer.route.Users || m == nil || m.Keep == intent.KeepFirst {
 		return
 	}
 	for _, c := range l.again {
 		for _, it := range c.items {
-			if o := it.p.Intent.Merge; o != nil && o.Key == m.Key {
+			if o := it.p().Intent.Merge; o != nil && o.Key == m.Key {
 				it.overtaken = true
 			}
 		}
@@ -125,13 +125,13 @@ func (a *actor) stopped(c *call, now time.Time) {
 	var users []string
 	for i, it := range c.items {
 		expire := c.vendor.Intents[i].Policy.Expire
-		if in := it.p.Intent; it.overtaken || a.killed(in) || a.pausedRule(in) || a.offWhy(in) != "" || !expire.IsZero() && !now.Before(expire) {
+		if in := it.p().Intent; it.overtaken || a.killed(in) || a.pausedRule(in) || a.offWhy(in) != "" || !expire.IsZero() && !now.Before(expire) {
 			out = append(out, it)
 			continue
 		}
 		items, intents = append(items, it), append(intents, c.vendor.Intents[i])
 		if it.route.Users {
-			users = append(users, it.p.Intent.Target)
+			users = append(users, it.p().Intent.Target)
 		}
 	}
 	if len(out) == 0 {
@@ -146,7 +146,7 @@ func (a *actor) stopped(c *call, now time.Time) {
 func callFor(endpoint string, items []*item) *Call {
 	v := &Call{Endpoint: endpoint}
 	for i, it := range items {
-		in := it.p.Intent
+		in := it.p().Intent
 		if i == 0 {
 			v.First, v.Content, v.Audience = in.ID, in.Content, in.Audience
 		}
@@ -162,8 +162,8 @@ func callFor(endpoint string, items []*item) *Call {
 func callOf(at *ledger.Attempt, items []*item) *Call {
 	v := callFor(at.Endpoint, items)
 	for i, it := range items {
-		if left := it.p.Left; !left.IsZero() {
-			in := *it.p.Intent
+		if left := it.p().Left; !left.IsZero() {
+			in := *it.p().Intent
 			in.Policy.Expire = left
 			v.Intents[i] = &in
 		}
@@ -179,7 +179,7 @@ func callOf(at *ledger.Attempt, items []*item) *Call {
 func (a *actor) formOf(l *lane, items []*item, now time.Time) (Form, int) {
 	for _, f := range l.Forms {
 		n := a.most(l, f, len(items), now)
-		if f.takes(n, items[0].p.Intent.Class) && (f.Mixed || equal(items[:n])) && !l.rests[f.Endpoint].After(now) {
+		if f.takes(n, items[0].p().Intent.Class) && (f.Mixed || equal(items[:n])) && !l.rests[f.Endpoint].After(now) {
 			return f, n
 		}
 	}
@@ -201,8 +201,8 @@ func (f Form) takes(n int, class string) bool {
 // equal reports whether one content is for all.
 func equal(items []*item) bool {
 	for _, it := range items {
-		if it.key == "" { // restored in flight: it was in no queue
-			it.key = contentKey(it)
+		if it.key == (contentKey{}) { // restored in flight: it was in no queue
+			it.key = keyOf(it)
 		}
 	}
 	return !slices.ContainsFunc(items, func(it *item) bool { return it.key != items[0].key })
@@ -212,15 +212,15 @@ func equal(items []*item) bool {
 func (a *actor) nextForm(l *lane, now time.Time) (Form, int) {
 	g := l.queue.top()
 	for _, f := range l.Forms {
-		n := g.n
+		n := int(g.n)
 		if f.Mixed {
 			n = l.queue.n
 		}
-		if n = a.most(l, f, n, now); f.takes(n, g.class) && !l.rests[f.Endpoint].After(now) {
+		if n = a.most(l, f, n, now); f.takes(n, g.class()) && !l.rests[f.Endpoint].After(now) {
 			return f, n
 		}
 	}
-	return Form{Most: l.MaxBatch}, min(g.n, l.MaxBatch)
+	return Form{Most: l.MaxBatch}, min(int(g.n), l.MaxBatch)
 }
 
 // weightOf is what a call for the first of these takes from the lane's rate; one to an audience is one.
@@ -258,7 +258,7 @@ func (a *actor) refusedUsers(c *call, o Outcome) {
 	no := *c
 	no.items = nil
 	for _, it := range c.items {
-		if it.route.Users && it.p.Intent.Action == intent.Push && o.Users[it.p.Intent.Target].Refused {
+		if it.route.Users && it.p().Intent.Action == intent.Push && o.Users[it.p().Intent.Target].Refused {
 			no.items = append(no.items, it)
 		}
 	}
@@ -268,7 +268,7 @@ func (a *actor) refusedUsers(c *call, o Outcome) {
 	if c.vendor.Try > 1 {
 		c.attempt.State, c.attempt.Members = ledger.Unknown, nil
 		for _, it := range no.items {
-			u := o.Users[it.p.Intent.Target]
+			u := o.Users[it.p().Intent.Target]
 			a.unknownItems(c, []*item{it}, Outcome{Code: o.Code, Detail: "not taken when the call was made again, the first try may have been done: " + u.Detail})
 		}
 		return
@@ -276,7 +276,7 @@ func (a *actor) refusedUsers(c *call, o Outcome) {
 	a.giveBackCaps(&no)
 	a.giveBackLimits(&no, false)
 	for _, it := range no.items {
-		u := o.Users[it.p.Intent.Target]
+		u := o.Users[it.p().Intent.Target]
 		a.fate(it, ledger.Dead, ledger.RejectedByVendor, func(f *ledger.Fate) {
 			f.Attempt, f.VendorID, f.Code, f.Detail, f.Endpoint = c.attempt.ID, u.VendorID, o.Code, u.Detail, c.attempt.Endpoint
 		})

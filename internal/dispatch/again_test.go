@@ -212,7 +212,7 @@ func TestNothingUnwantedIsMadeAgain(t *testing.T) {
 			tc.do(a)
 			for _, c := range due(a, first[0].lane) {
 				for i, in := range c.vendor.Intents {
-					if in.Target != c.vendor.Users[i] || c.items[i].p.Intent.ID != in.ID {
+					if in.Target != c.vendor.Users[i] || c.items[i].p().Intent.ID != in.ID {
 						t.Errorf("intents %v to users %v", c.vendor.Intents, c.vendor.Users)
 					}
 				}
@@ -264,8 +264,8 @@ func TestAnOvertakenBroadcastIsNotMadeAgain(t *testing.T) {
 				in.Merge = &intent.Merge{Key: key, Keep: tc.keep}
 				a.admit(in, b.offset)
 				for _, it := range a.items { // its window is over
-					if it.p.Merged != nil {
-						it.p.Merged.Closes = a.clock.now()
+					if it.p().Merged != nil {
+						it.p().Merged.Closes = a.clock.now()
 						a.gate(it)
 					}
 				}
@@ -299,9 +299,9 @@ func TestWhatMayHaveBeenSentIsTouchedByNothing(t *testing.T) {
 	in.Policy.PerUser = []intent.Cap{{N: 1, In: time.Hour}}
 	a.admit(in, b.offset)
 	a.resolve(result{a.plan()[0], lost})
-	it := a.items[string(in.ID)]
-	a.fire(timerKey{expireItem, it.id()})
-	a.fire(timerKey{wakeItem, it.id()})
+	it := a.items[itemOf(in.ID)]
+	a.fire(alarm{timerKey{kind: expireItem}, it})
+	a.fire(alarm{timerKey{kind: wakeItem}, it})
 	var ans ledger.Answer
 	a.kill(order(1, ledger.CmdKill, "r"), &ans)
 	if it.state != inFlight || ans.Intents != 0 || ans.Flying != 1 {
@@ -416,7 +416,7 @@ func TestTheNextOwnerMakesItAgain(t *testing.T) {
 	b.commit(a) // and dies with this try open
 	a = b.byHand(repeating)
 	for _, c := range a.calls {
-		a.fire(timerKey{settleCall, c.attempt.ID})
+		a.fire(alarm{timerKey: timerKey{settleCall, c.attempt.ID}})
 	}
 	calls = due(a, a.accounts["stub:k"].lanes["user"])
 	if got := endpointsOf(calls); !slices.Equal(got, []string{"/batch2 try 3"}) {
@@ -888,11 +888,11 @@ func TestWhatHasAFateIsNotMadeAgainFromACopy(t *testing.T) {
 		a = b.byHand(repeating)
 		a.past = &past{before: 100, forgot: true, fated: map[intent.ID]bool{}, lost: map[string][]ledger.Fate{}}
 		for _, it := range calls[0].items[:fated] {
-			a.past.fated[it.p.Intent.ID] = true
+			a.past.fated[it.p().Intent.ID] = true
 		}
 		a.sift()
 		for _, c := range a.calls {
-			a.fire(timerKey{settleCall, c.attempt.ID})
+			a.fire(alarm{timerKey: timerKey{settleCall, c.attempt.ID}})
 		}
 		if calls := due(a, a.accounts["stub:k"].lanes["user"]); len(calls) != 0 {
 			t.Errorf("%+v of 2 have a fate, and %v leave", tc, endpointsOf(calls))

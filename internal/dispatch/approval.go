@@ -5,28 +5,29 @@ import (
 	"strings"
 	"time"
 
+	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 )
 
 // awaitApproval lets a request that is complete wait for people. `within` counts from now on and not from the first trigger: a
 // merge may take longer than anybody is given to decide.
 func (a *actor) awaitApproval(it *item, now time.Time) {
-	if it.p.Approval == nil {
-		it.p.Approval = &ledger.Approval{Since: now.UTC()}
+	if it.p().Approval == nil {
+		it.p().Approval = &ledger.Approval{Since: now.UTC()}
 		a.keep(it)
 	}
-	end := it.p.Approval.Since.Add(it.p.Intent.Policy.Approval.Within)
+	end := it.p().Approval.Since.Add(it.p().Intent.Policy.Approval.Within)
 	if !end.After(now) {
 		a.fate(it, ledger.Suppressed, ledger.NotApproved, func(f *ledger.Fate) {
-			f.Detail = fmt.Sprintf("%d of %d approved in time", len(it.p.Approval.By), it.p.Intent.Policy.Approval.People)
+			f.Detail = fmt.Sprintf("%d of %d approved in time", len(it.p().Approval.By), it.p().Intent.Policy.Approval.People)
 		})
 		return
 	}
 	if it.state != approval {
-		a.log.Warn("a request waits for approval; next: notifier approvals list", ruleField(it.p.Intent.Rule), intentField(it.p.Intent.ID))
+		a.log.Warn("a request waits for approval; next: notifier approvals list", ruleField(it.p().Intent.Rule), intentField(it.p().Intent.ID))
 	}
 	a.setState(it, approval)
-	a.timers.set(wakeItem, it.id(), end)
+	a.timers.wake(it, end)
 }
 
 // decide takes in a person's word on a request, or on a change of tags.
@@ -47,24 +48,24 @@ func (a *actor) decide(c command, ans *ledger.Answer) {
 		return
 	}
 	now := a.clock.now()
-	it := a.items[c.Target]
+	it := a.items[itemOf(intent.ID(c.Target))]
 	if it != nil && (it.ac == nil || it.ac.lanes[it.route.Lane] == nil) {
 		refuse("the settings of this instance have no account or lane for it: it waits for them")
 		return
 	}
-	if it != nil && it.p.AwaitsApproval() && it.state != approval { // of a predecessor: its gates were not asked yet
+	if it != nil && it.p().AwaitsApproval() && it.state != approval { // of a predecessor: its gates were not asked yet
 		a.gate(it)
 	}
 	switch {
 	case it == nil || it.state == gone:
 		refuse("the request does not wait any more: it has its fate; next: notifier fates")
-	case it.doom != "":
+	case it.doom() != "":
 		refuse("its rule is killed or removed: it is given up already")
 	case it.state != approval:
 		refuse("%s", elsewhere(it))
-	case c.Expect != it.p.Mark():
+	case c.Expect != it.p().Mark():
 		refuse("the request is not the one that was shown: look again; next: notifier approvals list")
-	case !it.p.ApprovalEnds().After(now):
+	case !it.p().ApprovalEnds().After(now):
 		a.gate(it)
 		refuse("too late: nobody's approval was enough in time, the request is suppressed")
 	case c.Cmd == ledger.CmdReject:
@@ -72,8 +73,8 @@ func (a *actor) decide(c command, ans *ledger.Answer) {
 			f.Kind, f.By, f.Why, f.Detail = "operator", c.By, c.Why, "rejected"
 		})
 		ans.Text = "rejected: the request is suppressed (not-approved)"
-	case it.p.Approval.Has(c.By):
-		refuse("%s has approved already; %d more, under another name, must approve", c.By, it.p.Intent.Policy.Approval.People-len(it.p.Approval.By))
+	case it.p().Approval.Has(c.By):
+		refuse("%s has approved already; %d more, under another name, must approve", c.By, it.p().Intent.Policy.Approval.People-len(it.p().Approval.By))
 	default:
 		a.approve(it, c, now, ans)
 	}
@@ -81,9 +82,9 @@ func (a *actor) decide(c command, ans *ledger.Answer) {
 
 // elsewhere says where a request stands that does not wait for approval.
 func elsewhere(it *item) string {
-	switch by := it.p.Approval.Names(); {
+	switch by := it.p().Approval.Names(); {
 	case it.state == merging:
-		return fmt.Sprintf("more triggers may still come until %s, and change the text: approve it then", it.p.Merged.Closes.Format(time.RFC3339))
+		return fmt.Sprintf("more triggers may still come until %s, and change the text: approve it then", it.p().Merged.Closes.Format(time.RFC3339))
 	case len(by) > 0:
 		return fmt.Sprintf("it is approved already, by %s: it is %s now", strings.Join(by, " and "), whereabouts(it))
 	}
@@ -107,7 +108,7 @@ func whereabouts(it *item) string {
 
 // approve counts a person. With enough of them the request goes to the next gates: what they say counts at its release.
 func (a *actor) approve(it *item, c command, now time.Time, ans *ledger.Answer) {
-	ap, need := it.p.Approval, it.p.Intent.Policy.Approval.People
+	ap, need := it.p().Approval, it.p().Intent.Policy.Approval.People
 	ap.By = append(ap.By, ledger.Consent{By: c.By, Why: c.Why, At: now.UTC()})
 	a.keep(it)
 	if n := need - len(ap.By); n > 0 {

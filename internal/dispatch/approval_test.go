@@ -141,18 +141,18 @@ func TestApprovalEndsAndBeginsWithTheCompleteRequest(t *testing.T) {
 	}
 	skip(2 * time.Hour)
 	a.apply()
-	if it := a.items[string(first.ID)]; it == nil || it.state != approval {
+	if it := a.items[itemOf(first.ID)]; it == nil || it.state != approval {
 		t.Fatalf("the merge is closed: %+v, want it to wait for approval", it)
 	}
 	a.admit(second, 1)
-	if it := a.items[string(second.ID)]; it == nil || it.state != merging || waits(a) != 1 {
+	if it := a.items[itemOf(second.ID)]; it == nil || it.state != merging || waits(a) != 1 {
 		t.Fatalf("a later trigger does not begin a new merge: %+v", it)
 	}
 	b.commit(a)
 	p := b.readLedger().Pending[string(first.ID)]
 	skip(59 * time.Minute)
 	a.apply()
-	if it := a.items[string(first.ID)]; it == nil || it.state != approval {
+	if it := a.items[itemOf(first.ID)]; it == nil || it.state != approval {
 		t.Fatalf("after 59 minutes: %+v", it)
 	}
 	skip(2 * time.Minute)

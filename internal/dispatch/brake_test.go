@@ -89,7 +89,7 @@ func TestWhatWasRefusedWaitsForNobodysShare(t *testing.T) {
 	a.admit(refused, 0)
 	a.admit(waits, 1)
 	l := a.accounts["stub:k"].lanes["broadcast"]
-	it := a.items[string(refused.ID)]
+	it := a.items[itemOf(refused.ID)]
 	l.remove(it)
 	l.halves, l.refusals = [][]*item{{it}}, maxRefusals
 	if calls := a.plan(); len(calls) != 1 || calls[0].items[0] != it {
@@ -114,7 +114,7 @@ func TestAMergeThatIsExtendedInTheFirstTurnStandsAtMerging(t *testing.T) {
 	x.die()
 	x.a.admit(trigger("2"), 1)
 	x.turn()
-	if it := x.a.items[string(first.ID)]; it == nil || it.state != merging {
+	if it := x.a.items[itemOf(first.ID)]; it == nil || it.state != merging {
 		t.Errorf("the merge is %+v", it)
 	}
 	x.check()

@@ -66,23 +66,23 @@ func (a *actor) start(l *lane, v *Call, items []*item, users []string, set []str
 		c.attempt.Try, c.attempt.Began = v.Try, v.Began.UTC()
 	}
 	for i, it := range items {
-		c.attempt.Members = append(c.attempt.Members, it.p.Intent.ID)
+		c.attempt.Members = append(c.attempt.Members, it.p().Intent.ID)
 		if i == 0 {
-			v.First = it.p.Intent.ID
-			c.attempt.Rule = it.p.Intent.Rule
-			if it.p.Intent.Content != nil {
-				c.attempt.Title = it.p.Intent.Content.Title
+			v.First = it.p().Intent.ID
+			c.attempt.Rule = it.p().Intent.Rule
+			if it.p().Intent.Content != nil {
+				c.attempt.Title = it.p().Intent.Content.Title
 			}
 		}
 		a.setState(it, inFlight)
 		if v.Try > 1 {
 			continue
 		}
-		if !it.p.Left.IsZero() { // of an earlier call, which did not get through
-			it.p.Left = time.Time{}
+		if !it.p().Left.IsZero() { // of an earlier call, which did not get through
+			it.p().Left = time.Time{}
 			a.keep(it)
 		}
-		a.opt.Metrics.eventToCall.WithLabelValues(string(it.p.Intent.Action)).Observe(now.Sub(it.p.At).Seconds())
+		a.opt.Metrics.eventToCall.WithLabelValues(string(it.p().Intent.Action)).Observe(now.Sub(it.p().At).Seconds())
 	}
 	c.span = a.departs(c, now)
 	l.running++
@@ -257,7 +257,7 @@ func (a *actor) sent(c *call, o Outcome) {
 	}
 	a.refusedUsers(c, o)
 	for _, it := range c.items {
-		u := o.Users[it.p.Intent.Target]
+		u := o.Users[it.p().Intent.Target]
 		if u.Refused && it.route.Users {
 			continue
 		}
@@ -285,7 +285,7 @@ func (a *actor) refused(c *call, o Outcome) {
 		return
 	}
 	a.giveBackCaps(c)
-	again := len(c.items) > 1 || len(c.items) == 1 && a.doubted(c.lane, c.attempt.At, c.items[0].p.Intent.Event.ID, o)
+	again := len(c.items) > 1 || len(c.items) == 1 && a.doubted(c.lane, c.attempt.At, c.items[0].p().Intent.Event.ID, o)
 	a.giveBackLimits(c, again || o.Invalid)
 	if !again {
 		for _, it := range c.items {
@@ -295,7 +295,7 @@ func (a *actor) refused(c *call, o Outcome) {
 	}
 	var items []*item
 	for _, it := range c.items {
-		if a.killed(it.p.Intent) { // since the call left: it does not go again
+		if a.killed(it.p().Intent) { // since the call left: it does not go again
 			a.giveUp(it, ledger.Killed)
 			continue
 		}
@@ -397,7 +397,7 @@ func (a *actor) unknown(c *call, o Outcome) {
 func (a *actor) unknownItems(c *call, items []*item, o Outcome) {
 	l, at := c.lane, c.attempt
 	for _, it := range items { // AT-MOST-ONCE
-		in := it.p.Intent
+		in := it.p().Intent
 		a.fate(it, ledger.FateUnknown, ledger.ReasonNone, func(f *ledger.Fate) {
 			f.Attempt, f.Endpoint, f.Code, f.Detail = at.ID, at.Endpoint, o.Code, o.Detail
 			at.Affected = append(at.Affected, *f)

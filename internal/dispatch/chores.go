@@ -30,17 +30,7 @@ func (a *actor) chores() {
 	}
 	a.lastSweep = local
 	now := a.clock.now()
-	for i := range a.seenOld {
-		q := a.seenOld[i]
-		for len(q) > 0 && !q[0].until.After(now) {
-			if until, ok := a.seen[q[0].hash]; ok && !until.After(now) {
-				delete(a.seen, q[0].hash)
-				a.w.Delete(ledger.SeenKey(q[0].hash))
-			}
-			q = q[1:]
-		}
-		a.seenOld[i] = q
-	}
+	a.forgetSeen(now)
 	for id, at := range a.kept {
 		switch at.State {
 		case ledger.Started, ledger.Again, ledger.Unknown:
@@ -126,8 +116,8 @@ func (a *actor) oldest(now time.Time) {
 			continue
 		}
 		l := it.ac.lanes[it.route.Lane]
-		if at, ok := since[l]; !ok || it.p.At.Before(at) {
-			since[l] = it.p.At
+		if at, ok := since[l]; !ok || it.since().Before(at) {
+			since[l] = it.since()
 		}
 	}
 	for _, ac := range a.accounts {

@@ -106,7 +106,7 @@ func (a *actor) pauseScope(c command, ans *ledger.Answer) {
 	a.w.Put(ledger.PauseKey(c.Target), p)
 	a.holdPaused()
 	ans.Flying = a.flyingWhere(func(cl *call) bool {
-		return a.pausedLane(cl.lane) || slices.ContainsFunc(cl.items, func(it *item) bool { return a.pausedRule(it.p.Intent) })
+		return a.pausedLane(cl.lane) || slices.ContainsFunc(cl.items, func(it *item) bool { return a.pausedRule(it.p().Intent) })
 	})
 	a.holds()
 	ans.Text = "paused"
@@ -134,7 +134,7 @@ func (a *actor) flyingWhere(is func(*call) bool) (n int) {
 // holdPaused takes what a pause holds out of the queues.
 func (a *actor) holdPaused() {
 	for _, it := range a.items {
-		if it.state == queued && it.p.Intent.Profile == nil && a.pausedItem(it) {
+		if it.state == queued && !it.tags && a.pausedItem(it) {
 			it.ac.lanes[it.route.Lane].remove(it)
 			a.setState(it, paused)
 		}
@@ -211,7 +211,7 @@ func (a *actor) pausedRule(in *intent.Intent) bool {
 }
 
 func (a *actor) pausedItem(it *item) bool {
-	return a.pausedRule(it.p.Intent) || a.pausedLane(it.ac.lanes[it.route.Lane])
+	return a.pausedRule(it.intent()) || a.pausedLane(it.ac.lanes[it.route.Lane])
 }
 
 // resolveAttempt records a human's word on an UNKNOWN attempt. The charge stays either way: the vendor may have counted it.

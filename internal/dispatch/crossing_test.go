@@ -317,6 +317,7 @@ func (x *crossing) turn() {
 			x.t.Fatal("the commit failed")
 		}
 		x.resumes()
+		x.a.cool()
 		for _, c := range calls {
 			x.starts(c)
 		}
@@ -373,14 +374,14 @@ func (x *crossing) starts(c *call) {
 	if c.lane.name != LaneRecall && c.vendor.Try == 1 {
 		for _, it := range c.items {
 			x.allowed(c, it)
-			x.sends = append(x.sends, &crossSend{in: it.p.Intent, at: at.At, attempt: at.ID})
+			x.sends = append(x.sends, &crossSend{in: it.p().Intent, at: at.At, attempt: at.ID})
 		}
 	}
 	if c.vendor.Try > 1 {
 		for i, it := range c.items {
 			x.wanted(c, it)
-			if c.vendor.Intents[i].ID != it.p.Intent.ID {
-				x.failf("call %s says %s in the place of %s", at.ID, c.vendor.Intents[i].ID, it.p.Intent.ID)
+			if c.vendor.Intents[i].ID != it.p().Intent.ID {
+				x.failf("call %s says %s in the place of %s", at.ID, c.vendor.Intents[i].ID, it.p().Intent.ID)
 			}
 		}
 	}
@@ -388,7 +389,7 @@ func (x *crossing) starts(c *call) {
 
 // wanted fails the test if nobody wants a member to be sent any more.
 func (x *crossing) wanted(c *call, it *item) {
-	in, now := it.p.Intent, c.attempt.At
+	in, now := it.p().Intent, c.attempt.At
 	for _, scope := range []string{"all", "account/" + c.lane.ac.Name, "lane/" + c.lane.full(), "rule/" + in.Rule, "off/" + in.Rule} {
 		if _, ok := x.paper["x/"+scope]; ok && !x.brakes(scope, now) {
 			x.failf("%s leaves while %s is paused: %s", in.ID, scope, x.paper["x/"+scope])
@@ -404,7 +405,7 @@ func (x *crossing) wanted(c *call, it *item) {
 
 // allowed fails the test if a member may not leave.
 func (x *crossing) allowed(c *call, it *item) {
-	in, now := it.p.Intent, c.attempt.At
+	in, now := it.p().Intent, c.attempt.At
 	pol := in.Policy
 	if !pol.Expire.IsZero() && !pol.Expire.After(now) {
 		x.failf("%s leaves at %s and expired at %s", in.ID, now, pol.Expire)
@@ -412,7 +413,7 @@ func (x *crossing) allowed(c *call, it *item) {
 	if quietUntil(pol.Quiet, now, time.UTC).After(now) {
 		x.failf("%s leaves in its quiet hours", in.ID)
 	}
-	if pol.Approval != nil && !it.p.Approved() {
+	if pol.Approval != nil && !it.p().Approved() {
 		x.failf("%s leaves without approval", in.ID)
 	}
 	x.wanted(c, it)
@@ -640,7 +641,7 @@ func (x *crossing) check() {
 						in[it]++
 					}
 				}
-				if m != g.n {
+				if m != int(g.n) {
 					x.failf("lane %s: a group of %d counts %d", l.full(), m, g.n)
 				}
 				n += m
@@ -659,7 +660,7 @@ func (x *crossing) check() {
 		case inFlight, queued:
 			want = 1
 		case merging, quiet, approval:
-			if _, ok := a.timers.at[timerKey{wakeItem, it.id()}]; !ok {
+			if _, ok := a.timers.wakesAt(it); !ok {
 				x.failf("%s is %s and nothing wakes it", it.id(), it.state)
 			}
 		}
@@ -671,9 +672,9 @@ func (x *crossing) check() {
 			want = 0
 		}
 		if in[it] != want {
-			x.failf("%s is %s (%s) and stands in %d places", it.id(), it.state, it.doom, in[it])
+			x.failf("%s is %s (%s) and stands in %d places", it.id(), it.state, it.doom(), in[it])
 		}
-		if it.state == queued && a.pausedItem(it) && a.pausedRule(it.p.Intent) && !slices.ContainsFunc(it.ac.lanes[it.route.Lane].halves, func(h []*item) bool { return slices.Contains(h, it) }) {
+		if it.state == queued && a.pausedItem(it) && a.pausedRule(it.p().Intent) && !slices.ContainsFunc(it.ac.lanes[it.route.Lane].halves, func(h []*item) bool { return slices.Contains(h, it) }) {
 			x.failf("%s is in the queue and its rule is paused", it.id())
 		}
 	}
@@ -942,6 +943,14 @@ func some[V any](r *rand.Rand, m map[string]V, is func(V) bool) (key string, v V
 	return key, m[key]
 }
 
+func (x *crossing) byID() map[string]*item {
+	out := map[string]*item{}
+	for _, it := range x.a.items {
+		out[string(it.id())] = it
+	}
+	return out
+}
+
 func (x *crossing) operate() {
 	rule := fmt.Sprint("r", x.r.IntN(4))
 	scopes := []string{"all", "broadcasts", "account/main", "lane/main/user", "lane/spare/broadcast", "rule/" + rule, "rule/" + rule, "rule/" + rule}
@@ -967,16 +976,16 @@ func (x *crossing) operate() {
 	case 6:
 		x.tell(ledger.CmdExtend, rule, map[string]string{ledger.ArgFor: "45m"}, "", "li")
 	case 7:
-		if id, it := some(x.r, x.a.items, func(*item) bool { return true }); id != "" {
-			x.tell(ledger.CmdCancel, id, map[string]string{ledger.ArgAccount: it.p.Intent.Key}, "", "li")
+		if id, it := some(x.r, x.byID(), func(*item) bool { return true }); id != "" {
+			x.tell(ledger.CmdCancel, id, map[string]string{ledger.ArgAccount: it.p().Intent.Key}, "", "li")
 		}
 	case 8, 9:
-		if id, it := some(x.r, x.a.items, func(it *item) bool { return it.p.AwaitsApproval() }); id != "" {
+		if id, it := some(x.r, x.byID(), func(it *item) bool { return it.p().AwaitsApproval() }); id != "" {
 			cmd := ledger.CmdApprove
 			if x.r.IntN(5) == 0 {
 				cmd = ledger.CmdReject
 			}
-			x.tell(cmd, id, map[string]string{ledger.ArgAccount: it.p.Intent.Key}, it.p.Mark(), []string{"li", "wang"}[x.r.IntN(2)])
+			x.tell(cmd, id, map[string]string{ledger.ArgAccount: it.p().Intent.Key}, it.p().Mark(), []string{"li", "wang"}[x.r.IntN(2)])
 		}
 	case 10:
 		scarce := x.r.IntN(2) == 0
@@ -1083,8 +1092,8 @@ func (x *crossing) rest() {
 		}
 		x.turn()
 	}
-	for id, it := range x.a.items {
-		x.failf("%s waits for ever: %s in lane %s", id, it.state, it.route.Lane)
+	for _, it := range x.a.items {
+		x.failf("%s waits for ever: %s in lane %s", it.id(), it.state, it.route.Lane)
 	}
 	fate := map[intent.ID]ledger.Fate{}
 	ids := map[intent.ID]bool{}

@@ -50,7 +50,7 @@ func (a *actor) retagByDifferences(ac *account, user string, u *tagsync.User) {
 	}
 	deadline := now
 	if it != nil {
-		deadline = it.p.At.Add(ac.TagDelay)
+		deadline = it.since().Add(ac.TagDelay)
 	} else if later {
 		deadline = now.Add(min(ac.TagDelay, retagDelay))
 	}
@@ -105,8 +105,8 @@ func (r recent) forget(late time.Duration, now time.Time) {
 
 // inStep books that nothing is left to do for a user.
 func (a *actor) inStep(ac *account, user string, u *tagsync.User) {
-	if it := ac.asked[user]; it != nil && it.called != "" {
-		a.fate(it, ledger.Sent, ledger.ReasonNone, func(f *ledger.Fate) { f.Attempt, f.Endpoint = it.called, it.route.Endpoint })
+	if it := ac.asked[user]; it != nil && it.called() != "" {
+		a.fate(it, ledger.Sent, ledger.ReasonNone, func(f *ledger.Fate) { f.Attempt, f.Endpoint = it.called(), it.route.Endpoint })
 	} else if it != nil {
 		a.fate(it, ledger.Suppressed, ledger.Unchanged, nil)
 	}
@@ -276,7 +276,7 @@ func (a *actor) changed(c *call, o Outcome) {
 			c.attempt.Users, c.attempt.Set = append(c.attempt.Users, user), c.set
 		}
 		if it != nil {
-			it.called = c.attempt.ID
+			it.seldom().called = c.attempt.ID
 			a.askAgain(ac, it)
 		}
 		a.retag(ac, user)
@@ -287,7 +287,7 @@ func (a *actor) changed(c *call, o Outcome) {
 func (c *call) byUser() map[string]*item {
 	out := map[string]*item{}
 	for _, it := range c.items {
-		out[it.p.Intent.Target] = it
+		out[it.p().Intent.Target] = it
 	}
 	return out
 }
@@ -295,7 +295,7 @@ func (c *call) byUser() map[string]*item {
 // refusedChange ends the users who are at fault, or splits the call until they are alone.
 func (a *actor) refusedChange(c *call, o Outcome) {
 	ac, items := c.lane.ac, c.byUser()
-	if len(c.users) == 1 && (len(c.items) == 0 || !a.doubted(c.lane, c.attempt.At, c.items[0].p.Intent.Event.ID, o)) {
+	if len(c.users) == 1 && (len(c.items) == 0 || !a.doubted(c.lane, c.attempt.At, c.items[0].p().Intent.Event.ID, o)) {
 		a.notChanged(c, c.users[0], items[c.users[0]], o, o.Detail)
 		return
 	}
@@ -374,7 +374,7 @@ func (a *actor) unclearChange(c *call) {
 	c.attempt.Detail = "not known whether it was executed; what is still wanted is sent again"
 	c.attempt.Users, c.attempt.Set = nil, nil // it cannot arrive any more: nobody waits for it
 	for _, it := range c.items {
-		it.called = c.attempt.ID
+		it.seldom().called = c.attempt.ID
 	}
 	for _, user := range c.users {
 		if u := ac.users.Get(user); u != nil {

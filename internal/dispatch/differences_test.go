@@ -155,6 +155,7 @@ func (d *desk) turn() {
 		if !d.a.commit() {
 			d.t.Fatal("the commit failed")
 		}
+		d.a.cool()
 		for _, c := range calls {
 			if o, heard := d.leave(c.vendor); heard {
 				d.a.resolve(result{c, o})

@@ -221,7 +221,7 @@ func TestATagCallThatAPredecessorLeftOpenIsReadBack(t *testing.T) {
 				open.askBy = a.clock.now()
 			}
 			deadline := time.Now().Add(10 * time.Second)
-			for a.fire(timerKey{settleCall, id}); !c.late && ac.lanes[LaneTagGet].running == 0; a.fire(timerKey{settleCall, id}) {
+			for a.fire(alarm{timerKey: timerKey{settleCall, id}}); !c.late && ac.lanes[LaneTagGet].running == 0; a.fire(alarm{timerKey: timerKey{settleCall, id}}) {
 				if time.Now().After(deadline) {
 					t.Fatalf("%s: no read leaves", c.name)
 				}

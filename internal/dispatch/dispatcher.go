@@ -257,7 +257,7 @@ func (d *Dispatcher) takeOver(ctx context.Context, p int32, failed func(error)) 
 	if t.State.Owner != nil {
 		prev = t.State.Owner.Instance
 	}
-	d.log.Info("partition owned", zap.Int32("partition", p), zap.String("before", prev), zap.Int("records", t.State.Records), zap.Int("pending", len(t.State.Pending)),
+	d.log.Info("partition owned", zap.Int32("partition", p), zap.String("before", prev), zap.Int("records", t.State.Records), zap.Int("pending", t.State.PendingCount()),
 		zap.Int("users", t.State.KnownUsers()), zap.Int64("next", t.State.Position.Next), zap.Duration("took", t.Took))
 	d.mu.Lock()
 	for _, c := range d.commands {

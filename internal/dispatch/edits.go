@@ -156,8 +156,8 @@ func (a *actor) planEdits(now time.Time) {
 func (a *actor) lookAtRules() {
 	seen := map[string]bool{}
 	for _, it := range a.items {
-		in := it.p.Intent
-		if in.Profile != nil || seen[in.Rule] || it.state == inFlight || it.doom != "" {
+		in := it.intent()
+		if it.tags || seen[in.Rule] || it.state == inFlight || it.doom() != "" {
 			continue
 		}
 		seen[in.Rule] = true
@@ -191,8 +191,9 @@ func (a *actor) planOff(live *Live, scope, rule string, p ledger.Pause, now time
 	default:
 		n := 0
 		for _, it := range a.items {
-			if it.p.Intent.Rule == rule && it.p.Intent.Profile == nil && it.state != inFlight && it.doom == "" {
+			if it.intent().Rule == rule && !it.tags && it.state != inFlight && it.doom() == "" {
 				a.giveUp(it, ledger.SupersededByRule)
+				a.coolMany()
 				n++
 			}
 		}
@@ -229,13 +230,13 @@ func (a *actor) stale(scope string) (out []*item) {
 		return nil
 	}
 	for _, it := range a.items {
-		in := it.p.Intent
-		if in.Profile != nil || it.ac == nil || it.state == inFlight || it.doom != "" || live.Rules[in.Rule].Revision == in.Revision || !a.within(scope, it) || a.otherwisePaused(scope, it) {
+		in := it.intent()
+		if it.tags || it.ac == nil || it.state == inFlight || it.doom() != "" || live.Rules[in.Rule].Revision == in.Revision || !a.within(scope, it) || a.otherwisePaused(scope, it) {
 			continue
 		}
 		out = append(out, it)
 	}
-	slices.SortFunc(out, func(x, y *item) int { return int(x.p.Seq - y.p.Seq) })
+	slices.SortFunc(out, func(x, y *item) int { return int(x.order() - y.order()) })
 	return out
 }
 
@@ -254,7 +255,7 @@ func (a *actor) otherwisePaused(scope string, it *item) bool {
 
 // scopes are all whose pause holds an item.
 func (a *actor) scopes(it *item) []string {
-	out := []string{"all", "account/" + it.ac.Name, "rule/" + it.p.Intent.Rule, offScope + it.p.Intent.Rule}
+	out := []string{"all", "account/" + it.ac.Name, "rule/" + it.intent().Rule, offScope + it.intent().Rule}
 	if l := it.ac.lanes[it.route.Lane]; l != nil {
 		if out = append(out, "lane/"+l.full()); l.Audiences {
 			out = append(out, "broadcasts")
@@ -290,7 +291,7 @@ func (a *actor) planRecheck(scope string, now time.Time) {
 	job.left = job.left[n:]
 	ins := make([]*intent.Intent, n)
 	for i, it := range items {
-		ins[i] = it.p.Intent
+		ins[i] = it.p().Intent
 	}
 	job.running = true
 	a.ask(againWithin, func(ctx context.Context) result {
@@ -316,13 +317,13 @@ func (a *actor) evaluatedAgain(r *reevaluated) {
 	for i, it := range r.items {
 		now := r.found[i]
 		switch {
-		case a.offWhy(it.p.Intent) != "" || live.Rules[it.p.Intent.Rule].Revision != now.Revision: // the rules have changed since: it is held by the files now, or asked about again
-		case it.state == gone || it.state == inFlight || it.doom != "" || it.p.Intent.Revision == now.Revision: // a merge took in a trigger of the present revision
-		case now.Text == it.p.Text():
+		case a.offWhy(it.p().Intent) != "" || live.Rules[it.p().Intent.Rule].Revision != now.Revision: // the rules have changed since: it is held by the files now, or asked about again
+		case it.state == gone || it.state == inFlight || it.doom() != "" || it.p().Intent.Revision == now.Revision: // a merge took in a trigger of the present revision
+		case now.Text == it.p().Text():
 			job.same++
-			in := *it.p.Intent
+			in := *it.p().Intent
 			in.Revision = now.Revision
-			it.p.Intent = &in
+			it.p().Intent = &in
 			a.keep(it)
 		default:
 			job.other++
@@ -345,14 +346,15 @@ func (a *actor) lift(scope string) (n int) {
 	a.released(scope)
 	var held []*item
 	for _, it := range a.items {
-		if it.state == paused && it.doom == "" && it.ac != nil && it.ac.lanes[it.route.Lane] != nil && !a.pausedItem(it) {
+		if it.state == paused && it.doom() == "" && it.ac != nil && it.ac.lanes[it.route.Lane] != nil && !a.pausedItem(it) {
 			held = append(held, it)
 		}
 	}
-	slices.SortFunc(held, func(x, y *item) int { return cmp.Compare(x.p.Seq, y.p.Seq) })
+	slices.SortFunc(held, func(x, y *item) int { return cmp.Compare(x.order(), y.order()) })
 	for _, it := range held {
 		if it.state == paused { // another may have taken its place
 			a.gate(it)
+			a.coolMany()
 			n++
 		}
 	}

@@ -248,7 +248,7 @@ func TestFilledTextsAreComparedAsTheyWereMade(t *testing.T) {
 	}
 	e.until(2 * time.Minute)
 	for _, it := range e.a.items {
-		if it.p.Made == "" {
+		if it.p().Made == "" {
 			t.Fatalf("%s: nothing says what the rule made", it.id())
 		}
 	}
@@ -370,7 +370,7 @@ func TestAMergeIsOfItsLatestTriggersRevision(t *testing.T) {
 		}
 		e.Take(in)
 	}
-	if in := e.a.items[string(first)].p.Intent; in.Revision != "b" || in.RuleSet != "set-b" {
+	if in := e.a.items[itemOf(first)].p().Intent; in.Revision != "b" || in.RuleSet != "set-b" {
 		t.Errorf("revision %s of set %s", in.Revision, in.RuleSet)
 	}
 }
@@ -450,7 +450,7 @@ func TestWhatIsGivenUpDoesNotGoOn(t *testing.T) {
 	e.obey(ledger.CmdApprove, string(asks.ID), map[string]string{ledger.ArgAccount: "stub:k"})
 	e.until(90 * time.Minute)
 	e.Take(late)
-	if _, ok := e.a.items[string(late.ID)]; !ok && len(e.said) > 0 {
+	if _, ok := e.a.items[itemOf(late.ID)]; !ok && len(e.said) > 0 {
 		t.Errorf("a trigger went into a merge that is given up: %v", kinds(e.said))
 	}
 	e.want(nil, nil)

@@ -63,7 +63,9 @@ func (a *actor) planReads(ac *account, now time.Time) {
 		} else {
 			n := min(len(ac.toRead), l.MaxBatch)
 			users = slices.Clone(ac.toRead[:n])
-			ac.toRead = ac.toRead[n:]
+			if ac.toRead = ac.toRead[n:]; len(ac.toRead) == 0 {
+				ac.toRead = nil
+			}
 		}
 		a.startRead(l, &reading{users: users})
 	}
@@ -132,6 +134,9 @@ func (a *actor) read(c *call, o Outcome) {
 		if delete(ac.reading, u); !o.Once {
 			delete(ac.readOnce, u)
 		}
+	}
+	if len(ac.reading) == 0 { // a map keeps the room of a burst
+		ac.reading = map[string]bool{}
 	}
 	switch o.Class {
 	case ClassOK:
@@ -215,7 +220,7 @@ func (a *actor) refusedRead(c *call, o Outcome) {
 		return
 	}
 	it := ac.asked[users[0]]
-	if len(users) == 1 && !(it != nil && a.doubted(c.lane, c.read.began, it.p.Intent.Event.ID, o)) {
+	if len(users) == 1 && !(it != nil && a.doubted(c.lane, c.read.began, it.p().Intent.Event.ID, o)) {
 		if it != nil {
 			a.fate(it, ledger.Dead, ledger.RejectedByVendor, func(f *ledger.Fate) { f.Code, f.Detail = o.Code, o.Detail })
 		}

@@ -15,7 +15,8 @@ func (a *actor) forgetUser(c command, ans *ledger.Answer) {
 	a.unstrand()
 	user, rows, caps := c.Target, 0, 0
 	for _, it := range a.items {
-		if it.p.Intent.Target != user || it.p.Intent.Profile != nil {
+		a.coolMany()
+		if it.tags || it.p().Intent.Target != user {
 			continue
 		}
 		if it.state == inFlight {

@@ -30,7 +30,7 @@ func (b *bundle) goingTo(a *actor, n, expired int) {
 	}
 	for _, it := range a.items {
 		if !it.expire().IsZero() {
-			it.p.Intent.Policy.Expire = a.clock.now().Add(-time.Second)
+			it.p().Intent.Policy.Expire = a.clock.now().Add(-time.Second)
 		}
 	}
 }
@@ -105,7 +105,7 @@ func TestACallThatShrankIsCountedAsWhatItIs(t *testing.T) {
 	first := b.intent("x", "r", "ux", intent.Push) // first in the queue and alone with its text: a batch
 	a.admit(first, b.offset)
 	b.goingTo(a, 4, 4)
-	a.items[string(first.ID)].p.Intent.Policy.Expire = a.clock.now().Add(-time.Second)
+	a.items[itemOf(first.ID)].p().Intent.Policy.Expire = a.clock.now().Add(-time.Second)
 	l.pacer = quota.NewPacer(6, l.Window, a.clock.machine().Add(-2*l.Window))
 	l.pacer.Hold(a.clock.machine(), 4) // 2 of 6 are free
 	a.plan()

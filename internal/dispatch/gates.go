@@ -10,13 +10,12 @@ import (
 // gate sends an item to the first gate that holds it, in the one order printed everywhere (rules-format.md 5): merge →
 // approval → send_at and quiet → consent, user_when → once and caps → quota. What the last gates say is asked again when the call leaves, see admitted.
 func (a *actor) gate(it *item) {
-	if it.doom != "" {
+	if it.doom() != "" {
 		return // sweep comes to it
 	}
 	now := a.clock.now()
-	id := it.id()
-	a.timers.stop(wakeItem, id) // it is asked now; asked once more while it is in a queue it would be there twice
-	if a.killed(it.p.Intent) {
+	a.timers.stopWake(it) // it is asked now; asked once more while it is in a queue it would be there twice
+	if a.killed(it.p().Intent) {
 		a.giveUp(it, ledger.Killed)
 		return
 	}
@@ -24,21 +23,21 @@ func (a *actor) gate(it *item) {
 		a.expired(it)
 		return
 	}
-	a.holdOff(it.p.Intent)
-	if m := it.p.Merged; m != nil {
+	a.holdOff(it.p().Intent)
+	if m := it.p().Merged; m != nil {
 		if m.Closes.After(now) {
 			a.setState(it, merging)
-			a.timers.set(wakeItem, id, m.Closes)
+			a.timers.wake(it, m.Closes)
 			return
 		}
 		if !a.closeMerge(it) {
 			return
 		}
 	}
-	if c := it.p.Intent.Content; c != nil && c.Open && !a.fix(it) {
+	if c := it.p().Intent.Content; c != nil && c.Open && !a.fix(it) {
 		return
 	}
-	if !it.p.Approved() {
+	if !it.p().Approved() {
 		a.awaitApproval(it, now)
 		return
 	}
@@ -48,7 +47,7 @@ func (a *actor) gate(it *item) {
 			return
 		}
 		a.setState(it, quiet)
-		a.timers.set(wakeItem, id, until)
+		a.timers.wake(it, until)
 		return
 	}
 	if a.pausedItem(it) {
@@ -67,19 +66,19 @@ func (a *actor) enqueue(it *item) {
 		l.queue.add(it)
 		return
 	}
-	if m := it.p.Intent.Merge; m != nil { // while no slot is free a newer request of the same key replaces the older
+	if m := it.p().Intent.Merge; m != nil { // while no slot is free a newer request of the same key replaces the older
 		for _, o := range l.casts {
-			if o.p.Intent.Merge == nil || o.p.Intent.Merge.Key != m.Key {
+			if o.p().Intent.Merge == nil || o.p().Intent.Merge.Key != m.Key {
 				continue
 			}
 			older, newer := o, it
-			if older.p.Seq > newer.p.Seq {
+			if older.p().Seq > newer.p().Seq {
 				older, newer = newer, older
 			}
 			if m.Keep == intent.KeepFirst {
 				older, newer = newer, older // the first stays
 			}
-			into := newer.p.Intent.ID
+			into := newer.p().Intent.ID
 			a.fate(older, ledger.Coalesced, ledger.ReasonNone, func(f *ledger.Fate) { f.Into = into })
 			if newer == o {
 				return
@@ -88,7 +87,7 @@ func (a *actor) enqueue(it *item) {
 		}
 	}
 	l.casts = append(l.casts, it)
-	l.mayDrop = l.mayDrop || it.p.Intent.Policy.DropNoQuota
+	l.mayDrop = l.mayDrop || it.p().Intent.Policy.DropNoQuota
 }
 
 // admitted asks the gates that count when the call leaves, for an item that would leave together with those beside it. An item that
@@ -106,7 +105,7 @@ func (a *actor) admitted(it *item, beside []*item, now time.Time) bool {
 
 // passes asks them all but the brake.
 func (a *actor) passes(it *item, beside []*item, now time.Time) bool {
-	in := it.p.Intent
+	in := it.p().Intent
 	if at := it.expire(); !at.IsZero() && !at.After(now) {
 		a.expired(it)
 		return false
@@ -133,9 +132,9 @@ func (a *actor) passes(it *item, beside []*item, now time.Time) bool {
 }
 
 func (a *actor) expired(it *item) {
-	a.opt.Metrics.expired.WithLabelValues(it.p.Intent.Rule, string(it.state)).Inc()
-	waited := string(it.state)
-	if p := a.pauses["rule/"+it.p.Intent.Rule]; it.state == paused && p.Brake {
+	a.opt.Metrics.expired.WithLabelValues(it.p().Intent.Rule, it.state.String()).Inc()
+	waited := it.state.String()
+	if p := a.pauses["rule/"+it.p().Intent.Rule]; it.state == paused && p.Brake {
 		waited += ", by the brake: " + p.Why
 	}
 	a.fate(it, ledger.Suppressed, ledger.Expired, func(f *ledger.Fate) {
@@ -147,13 +146,13 @@ func (a *actor) expired(it *item) {
 
 // consent asks the profile table whether the user may be sent to. Consent that was never given is not consent.
 func (a *actor) consent(it *item) ledger.Reason {
-	c, u := a.opt.Consent, it.ac.users.Get(it.p.Intent.Target)
+	c, u := a.opt.Consent, it.ac.users.Get(it.p().Intent.Target)
 	if c.Never != "" {
 		if v, _ := u.Get(c.Never); v.Str == "true" {
 			return ledger.Blocked
 		}
 	}
-	needs := map[string]string{"marketing": c.Marketing, "service": c.Service}[it.p.Intent.Class]
+	needs := map[string]string{"marketing": c.Marketing, "service": c.Service}[it.p().Intent.Class]
 	if needs != "" {
 		if v, _ := u.Get(needs); v.Str != "true" {
 			return ledger.OptedOut
@@ -214,7 +213,7 @@ func (a *actor) caps(in *intent.Intent) []scopedCap {
 }
 
 func (a *actor) capsAllow(it *item, now time.Time) bool {
-	in := it.p.Intent
+	in := it.p().Intent
 	for _, c := range a.caps(in) {
 		t := a.taken[takenID(it.ac.Key, c.scope, in.Target)]
 		if t == nil {
@@ -252,7 +251,7 @@ func capStart(c intent.Cap, now time.Time, zone *time.Location) time.Time {
 
 // takeCaps counts a send: when the call leaves, given back if it certainly did not happen, kept if unknown.
 func (a *actor) takeCaps(it *item, now time.Time) {
-	in := it.p.Intent
+	in := it.p().Intent
 	if in.Action != intent.Push {
 		return // caps per user
 	}
@@ -278,7 +277,7 @@ func (a *actor) takeCaps(it *item, now time.Time) {
 
 func (a *actor) giveBackCaps(c *call) {
 	for _, it := range c.items {
-		in := it.p.Intent
+		in := it.p().Intent
 		if in.Action != intent.Push {
 			continue
 		}

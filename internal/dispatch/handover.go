@@ -32,7 +32,7 @@ const maxHandOver = 2000
 
 // spareItem remembers a queued item that may go to another account.
 func (l *lane) spareItem(it *item) {
-	if len(it.p.Intent.Next) == 0 || it.spare {
+	if len(it.intent().Next) == 0 || it.spare {
 		return
 	}
 	it.spare = true
@@ -98,13 +98,13 @@ func (a *actor) handOver(l *lane, now time.Time) {
 
 // pass makes of an item an intent of the next account that the settings have; false: there is none, and it waits where it is.
 func (a *actor) pass(it *item, why string) bool {
-	in := it.p.Intent
+	in := it.p().Intent
 	for i, name := range in.Next {
 		at := slices.IndexFunc(a.opt.Accounts, func(ac *Account) bool { return ac.Name == name })
 		if at < 0 {
 			continue
 		}
-		next := handed(it.p, a.opt.Accounts[at], in.Next[i+1:])
+		next := handed(it.p(), a.opt.Accounts[at], in.Next[i+1:])
 		b, err := next.Encode()
 		if err != nil || len(b) > intent.MaxBytes { // it is smaller than what it was made of
 			a.log.Error("an intent cannot be handed over and waits", intentField(in.ID), zap.Error(err), zap.Int("bytes", len(b)))

@@ -37,10 +37,10 @@ func TestThePushesOfAProfileAreAsDifferentAsItsIntents(t *testing.T) {
 		in.Event.Topic, in.Event.Offset = "profiles", 7
 		in.ID = intent.MakeID(in.Position(), c.rule, in.Target) + c.tail
 		a.admit(in, int64(i+1))
-		if want := string(intent.MakeID(in.Position(), "level-up", "u1") + c.tail); a.items[want] == nil {
-			var have []string
-			for id := range a.items {
-				have = append(have, id)
+		if want := intent.MakeID(in.Position(), "level-up", "u1") + c.tail; a.items[itemOf(want)] == nil {
+			var have []intent.ID
+			for _, it := range a.items {
+				have = append(have, it.id())
 			}
 			slices.Sort(have)
 			t.Errorf("no push %q waits; these do: %q", want, have)

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
@@ -49,7 +48,7 @@ func (a *actor) admit(in *intent.Intent, offset int64) {
 	a.pos.Intents++
 	a.opt.Metrics.intents.WithLabelValues(string(in.Action)).Inc()
 	p := &ledger.Pending{Intent: in, Seq: offset, At: a.clock.now().UTC()}
-	if a.items[string(in.ID)] != nil { // its event was read anew: one id has one fate, and this one is pending
+	if a.items[itemOf(in.ID)] != nil { // its event was read anew: one id has one fate, and this one is pending
 		a.recordAtOnce(ledger.NewFate(in, ledger.Suppressed, ledger.Duplicate, p.At), in)
 		return
 	}
@@ -102,21 +101,21 @@ func (a *actor) place(ac *account, p *ledger.Pending) {
 		final(ledger.Dead, ledger.RenderError, err.Error())
 		return
 	}
-	hash := seenHash(in)
-	if until, ok := a.seen[hash]; ok && until.After(now) {
+	seen := seenOf(in)
+	if until, ok := a.seen[seen]; ok && until > now.UnixNano() {
 		final(ledger.Suppressed, ledger.Duplicate, "")
 		return
 	}
-	a.remember(hash, in, now)
+	a.remember(seen, in, now)
 	if at := in.Policy.Expire; !at.IsZero() && !at.After(now) {
 		final(ledger.Suppressed, ledger.Expired, "before it was taken in")
 		return
 	}
 	if in.Merge != nil {
-		if head := ac.merges[in.Merge.Key]; head != nil && head.p.Merged.Closes.After(now) {
+		if head := ac.merges[in.Merge.Key]; head != nil && head.p().Merged.Closes.After(now) {
 			final2 := ledger.NewFate(in, ledger.Coalesced, ledger.ReasonNone, now)
-			final2.Into = head.p.Intent.ID
-			link(head.p, a.recordAtOnce(final2, in))
+			final2.Into = head.p().Intent.ID
+			link(head.p(), a.recordAtOnce(final2, in))
 			a.merge(head, in)
 			return
 		}
@@ -131,7 +130,7 @@ func (a *actor) place(ac *account, p *ledger.Pending) {
 	a.keep(it)
 	if b.n > b.max {
 		if v := b.victim(); v != nil {
-			a.log.Error("too many pending: the least urgent gives way", ruleField(v.p.Intent.Rule), intentField(v.p.Intent.ID), zap.Int("max", b.max))
+			a.log.Error("too many pending: the least urgent gives way", ruleField(v.p().Intent.Rule), intentField(v.p().Intent.ID), zap.Int("max", b.max))
 			a.fate(v, ledger.Suppressed, ledger.NoQuota, func(f *ledger.Fate) { f.Detail = "too many pending" })
 			if v == it {
 				return
@@ -146,8 +145,8 @@ func (a *actor) place(ac *account, p *ledger.Pending) {
 func (a *actor) strand(p *ledger.Pending) {
 	p.Stray = true
 	it := a.add(nil, p, Route{})
-	a.stray[it.id()] = it
-	a.timers.stop(expireItem, it.id())
+	a.stray[string(it.id())] = it
+	a.timers.stopExpire(it)
 	a.keep(it)
 	a.setState(it, paused)
 	if len(a.stray) == 1 {
@@ -165,22 +164,10 @@ func (a *actor) unstrand() {
 	a.found = nil
 }
 
-// remember writes the duplicate key, in the transaction that takes the intent in.
-func (a *actor) remember(hash string, in *intent.Intent, now time.Time) {
-	class, horizon := 0, a.opt.DuplicatesUsers
-	if in.Target == intent.Everyone {
-		class, horizon = 1, a.opt.DuplicatesBroadcasts
-	}
-	until := now.Add(horizon).UTC()
-	a.seen[hash] = until
-	a.seenOld[class] = append(a.seenOld[class], seenEntry{hash, until})
-	a.w.Put(ledger.SeenKey(hash), ledger.Seen{Until: until})
-}
-
 // merge adds a trigger to an open merge. One pending record stands for all of them, whatever their number: the first and the
 // latest trigger and up to MaxMerged in all are kept, and the count.
 func (a *actor) merge(head *item, in *intent.Intent) {
-	m := head.p.Merged
+	m := head.p().Merged
 	m.Count++
 	size := varsSize(in)
 	if len(m.Items) < ledger.MaxMerged && m.Bytes+size <= ledger.MaxMergedBytes {
@@ -190,18 +177,18 @@ func (a *actor) merge(head *item, in *intent.Intent) {
 		m.Items[last] = in.Merge.Vars // an intent is at most 64 KiB, so a replaced one cannot make the record too large
 	}
 	if in.Merge.Keep != intent.KeepFirst { // the latest trigger's texts, as its revision of the rule has them
-		merged := *head.p.Intent
+		merged := *head.p().Intent
 		merged.Content, merged.Variant, merged.Merge, merged.RuleSet, merged.Revision = in.Content, in.Variant, in.Merge, in.RuleSet, in.Revision
-		head.p.Intent = &merged
+		head.p().Intent = &merged
 	}
 	if in.Merge.Extend { // the wait counts from the last trigger, within the longest wait
-		closes, latest := a.clock.now().Add(in.Merge.Wait), head.p.At.Add(in.Merge.MaxWait)
+		closes, latest := a.clock.now().Add(in.Merge.Wait), head.p().At.Add(in.Merge.MaxWait)
 		if latest.Before(closes) {
 			closes = latest
 		}
 		if closes.After(m.Closes) {
 			if m.Closes = closes.UTC(); head.state == merging { // one of a predecessor is asked its gates in this turn, and waits then
-				a.timers.set(wakeItem, head.id(), m.Closes)
+				a.timers.wake(head, m.Closes)
 			}
 		}
 	}
@@ -218,7 +205,7 @@ func varsSize(in *intent.Intent) int {
 
 // closeMerge renders the merged text; from here on it does not change and later triggers begin a new merge.
 func (a *actor) closeMerge(it *item) bool {
-	in, m := it.p.Intent, it.p.Merged
+	in, m := it.p().Intent, it.p().Merged
 	if it.ac.merges[in.Merge.Key] == it {
 		delete(it.ac.merges, in.Merge.Key)
 	}
@@ -227,13 +214,13 @@ func (a *actor) closeMerge(it *item) bool {
 		a.fate(it, ledger.Dead, ledger.RenderError, func(f *ledger.Fate) { f.Detail = err.Error() })
 		return false
 	}
-	it.p.Made = it.p.Text() // as the rule made it: with the texts of several triggers it could not be compared any more
+	it.p().Made = it.p().Text() // as the rule made it: with the texts of several triggers it could not be compared any more
 	closed := *in
 	closed.Content = c
 	key := *in.Merge
 	key.Vars = nil
 	closed.Merge = &key
-	it.p.Intent, it.p.Merged = &closed, nil
+	it.p().Intent, it.p().Merged = &closed, nil
 	a.keep(it)
 	return true
 }

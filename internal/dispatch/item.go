@@ -3,49 +3,190 @@ package dispatch
 import (
 	"container/heap"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
+	"hash/maphash"
 	"time"
 
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 )
 
-// state is where an intent without fate stands; the values are metric labels (metrics.md).
-type state string
+// state is where an intent without fate stands; the names are metric labels (metrics.md).
+type state uint8
 
 const (
-	merging  state = "merging"
-	approval state = "approval"
-	quiet    state = "quiet"
-	queued   state = "quota"
-	paused   state = "paused"
-	inFlight state = "in_flight"
-	gone     state = "" // it has its fate
+	gone state = iota // it has its fate
+	merging
+	approval
+	quiet
+	queued
+	paused
+	inFlight
 )
+
+func (s state) String() string {
+	return [...]string{"", "merging", "approval", "quiet", "quota", "paused", "in_flight"}[s]
+}
 
 // States is every state, for metrics that exist from the start.
 var States = []state{merging, approval, quiet, queued, paused, inFlight}
 
-// item is a pending intent in memory. The ledger's record is p; the rest is derived from it.
+// item is a pending intent in memory. The ledger's record is p; the rest is derived from it. There may be a million of them for a day: a turn
+// unpacks the records that it asks for, and cool packs them again.
 type item struct {
-	p      *ledger.Pending
-	ac     *account
-	route  Route
-	state  state
-	group  *pushGroup    // while it waits with equals
-	key    string        // equal for those
-	spare  bool          // it is in lane.spare
-	called string        // a tag call that it was in, of several that it may need
-	doom   ledger.Reason // it is given up for this reason and leaves no more
-	anew   bool          // the count of its rule's brake began anew since it left
+	*berth
+	packed  ledger.Packed
+	warm    *ledger.Pending // while it is unpacked
+	group   *pushGroup      // while it waits with equals
+	key     contentKey      // equal for those
+	rare    *rare
+	seq     int64 // these three are of the record, see p
+	at      int64
+	expiry  int64 // unix nanoseconds, 0: never
+	wakes   int64 // when its timer wakes it, 0: it has none
+	state   state
+	tags    bool // it is a profile event's
+	spare   bool // it is in lane.spare
+	expires bool // a timer stands for its expiry
+	anew    bool // the count of its rule's brake began anew since it left
 
 	overtaken bool // it waits to be made again, and a newer one of its merge key has left
 }
 
-func (it *item) id() string            { return string(it.p.Intent.ID) }
-func (it *item) expire() time.Time     { return it.p.Intent.Policy.Expire }
-func (it *item) prio() intent.Priority { return it.p.Intent.Policy.Priority }
+// itemKey is an intent's id as a key in memory: two hashes of it with random seeds. No two ids of a process have the same.
+type itemKey [2]uint64
+
+var itemSeeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
+
+func itemOf(id intent.ID) itemKey {
+	return itemKey{maphash.String(itemSeeds[0], string(id)), maphash.String(itemSeeds[1], string(id))}
+}
+
+// berth is where an item stands, the same for many.
+type berth struct {
+	a     *actor
+	ac    *account
+	route Route
+}
+
+// rare is what few items have.
+type rare struct {
+	called string        // a tag call that it was in, of several that it may need
+	doom   ledger.Reason // it is given up for this reason and leaves no more
+}
+
+// p is the item's pending record. Until the end of the turn it is always the same one; what is changed in it stays.
+func (it *item) p() *ledger.Pending {
+	if it.warm == nil {
+		p, err := it.packed.Pending()
+		if err != nil { // packed by us, in this process
+			panic("a pending record cannot be unpacked: " + err.Error())
+		}
+		it.heat(p)
+	}
+	return it.warm
+}
+
+// heat gives an item its record. That of a broadcast stays as it is: they are few, and all of a lane's are asked at once.
+func (it *item) heat(p *ledger.Pending) {
+	it.warm = p
+	if it.route.Users || it.ac == nil {
+		it.a.warm = append(it.a.warm, it)
+	}
+}
+
+// maxWarm bounds the records that are unpacked at a time while all of them are walked.
+const maxWarm = 2 * maxTurn
+
+// coolMany is cool now and then, for a walk over many items.
+func (a *actor) coolMany() {
+	if len(a.warm) > a.hot+maxWarm {
+		a.cool()
+	}
+}
+
+// cool packs the records that this turn unpacked. What is in flight is needed again soon. Nobody may hold a record across it.
+func (a *actor) cool() {
+	flying := a.warm[:0]
+	for _, it := range a.warm {
+		switch it.state {
+		case gone:
+		case inFlight:
+			flying = append(flying, it)
+		default:
+			packed, err := a.packer.Pack(it.warm, it.packed)
+			if err != nil { // as in ledger.Writer.Put
+				panic("a pending record cannot be packed: " + err.Error())
+			}
+			it.seq, it.at, it.expiry = it.warm.Seq, nanos(it.warm.At), 0
+			if at := it.warm.Intent.Policy.Expire; !at.IsZero() {
+				it.expiry = nanos(at)
+			}
+			it.packed, it.warm = packed, nil
+		}
+	}
+	if clear(a.warm[len(flying):]); len(flying) == 0 && cap(a.warm) > maxWarm {
+		flying = nil
+	}
+	a.warm, a.hot = flying, len(flying)
+}
+
+// intent is the item's intent, of which only what it shares with others of its rule may be asked: rule, action, class, priority, revision.
+func (it *item) intent() *intent.Intent {
+	if it.warm != nil {
+		return it.warm.Intent
+	}
+	return it.packed.Shared()
+}
+
+func (it *item) id() intent.ID         { return it.p().Intent.ID }
+func (it *item) prio() intent.Priority { return it.intent().Policy.Priority }
+
+func (it *item) order() int64 {
+	if it.warm != nil {
+		return it.warm.Seq
+	}
+	return it.seq
+}
+
+func (it *item) since() time.Time {
+	if it.warm != nil {
+		return it.warm.At
+	}
+	return time.Unix(0, it.at).UTC()
+}
+
+func (it *item) expire() time.Time {
+	switch {
+	case it.warm != nil:
+		return it.warm.Intent.Policy.Expire
+	case it.expiry == 0:
+		return time.Time{}
+	}
+	return time.Unix(0, it.expiry).UTC()
+}
+
+func (it *item) doom() ledger.Reason {
+	if it.rare == nil {
+		return ""
+	}
+	return it.rare.doom
+}
+
+func (it *item) called() string {
+	if it.rare == nil {
+		return ""
+	}
+	return it.rare.called
+}
+
+// seldom is where what few items have is noted.
+func (it *item) seldom() *rare {
+	if it.rare == nil {
+		it.rare = &rare{}
+	}
+	return it.rare
+}
 
 // before orders the queue of a scarce lane: priority, then the earliest expiry, then age.
 func (it *item) before(o *item) bool {
@@ -56,42 +197,49 @@ func (it *item) before(o *item) bool {
 	if !a.Equal(b) {
 		return !a.IsZero() && (b.IsZero() || a.Before(b))
 	}
-	return it.p.Seq < o.p.Seq
+	return it.order() < o.order()
 }
 
 // pushQueue holds the intents for named users that may leave now, equals together, so that one call serves up to MaxBatch.
 type pushQueue struct {
-	groups map[string]*pushGroup
+	groups map[contentKey]*pushGroup
 	heap   groupHeap
 	n      int
 }
 
 type pushGroup struct {
-	key   string
+	items []*item // at least one, maybe of those that have left
+	first int64   // seq of the oldest member when it was last looked at
+	n     int32
+	place int32
 	prio  intent.Priority
-	class string
-	first int64 // seq of the oldest member when it was last looked at
-	items []*item
-	n     int
-	place int
 }
 
-func newPushQueue() *pushQueue { return &pushQueue{groups: map[string]*pushGroup{}} }
+func (g *pushGroup) class() string { return g.items[0].intent().Class }
 
-func contentKey(it *item) string {
-	b, err := json.Marshal(it.p.Intent.Content)
+func newPushQueue() *pushQueue { return &pushQueue{groups: map[contentKey]*pushGroup{}} }
+
+// contentKey tells contents apart, the zero one is none.
+type contentKey [16]byte
+
+func keyOf(it *item) contentKey {
+	in := it.p().Intent
+	b, err := json.Marshal(in.Content)
 	if err != nil { // strings and raw JSON checked at load
-		return it.id()
+		b = []byte(in.ID)
 	}
-	sum := sha256.Sum256(b)
-	return it.route.Endpoint + it.p.Intent.Class + string(rune('1'+it.prio())) + string(sum[:])
+	h := sha256.New()
+	h.Write([]byte(it.route.Endpoint + in.Class + string(rune('1'+it.prio()))))
+	h.Write([]byte{0})
+	h.Write(b)
+	return contentKey(h.Sum(nil))
 }
 
 func (q *pushQueue) add(it *item) {
-	it.key = contentKey(it)
+	it.key = keyOf(it)
 	g := q.groups[it.key]
 	if g == nil {
-		g = &pushGroup{key: it.key, prio: it.prio(), class: it.p.Intent.Class, first: it.p.Seq}
+		g = &pushGroup{prio: it.prio(), first: it.order()}
 		q.groups[it.key] = g
 		heap.Push(&q.heap, g)
 	}
@@ -111,8 +259,8 @@ func (q *pushQueue) remove(it *item) {
 	g.n--
 	q.n--
 	if g.n == 0 {
-		delete(q.groups, g.key)
-		heap.Remove(&q.heap, g.place)
+		delete(q.groups, it.key)
+		heap.Remove(&q.heap, int(g.place))
 	}
 }
 
@@ -132,10 +280,10 @@ func (q *pushQueue) take(g *pushGroup, n int, users map[string]bool) []*item {
 	for ; i < len(g.items) && len(out) < n; i++ {
 		switch it := g.items[i]; {
 		case it.group != g:
-		case users[it.p.Intent.Target]:
+		case users[it.p().Intent.Target]:
 			stay = append(stay, it)
 		default:
-			users[it.p.Intent.Target] = true
+			users[it.p().Intent.Target] = true
 			out = append(out, it)
 		}
 	}
@@ -148,9 +296,9 @@ func (q *pushQueue) take(g *pushGroup, n int, users map[string]bool) []*item {
 			g.items = g.items[1:]
 		}
 		if len(g.items) > 0 {
-			g.first = g.items[0].p.Seq
+			g.first = g.items[0].order()
 		}
-		heap.Fix(&q.heap, g.place)
+		heap.Fix(&q.heap, int(g.place))
 	}
 	return out
 }
@@ -180,11 +328,11 @@ func (h groupHeap) Less(i, j int) bool {
 }
 func (h groupHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
-	h[i].place, h[j].place = i, j
+	h[i].place, h[j].place = int32(i), int32(j)
 }
 func (h *groupHeap) Push(x any) {
 	g := x.(*pushGroup)
-	g.place = len(*h)
+	g.place = int32(len(*h))
 	*h = append(*h, g)
 }
 func (h *groupHeap) Pop() any {
@@ -266,18 +414,5 @@ func gives(a, b *item) bool {
 	if !x.Equal(y) {
 		return !x.IsZero() && (y.IsZero() || x.Before(y))
 	}
-	return a.p.Seq < b.p.Seq
-}
-
-// seenHash is the duplicate key of an intent: event id, rule and target in its account, never the offset (design.md 2).
-func seenHash(in *intent.Intent) string { return SeenHash(in.Key, in.Event.ID, in.Rule, in.Target) }
-
-// SeenHash is under what an event that was acted on is remembered: account, event, rule, target.
-func SeenHash(account, event, rule, target string) string {
-	h := sha256.New()
-	for _, s := range []string{account, event, rule, target} {
-		h.Write([]byte(s))
-		h.Write([]byte{0})
-	}
-	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:16])
+	return a.order() < b.order()
 }

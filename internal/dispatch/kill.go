@@ -15,14 +15,15 @@ func (a *actor) kill(c command, ans *ledger.Answer) {
 	a.kills[c.Target] = k
 	a.w.Put(ledger.KillKey(c.Target), k)
 	for _, it := range a.items {
-		if it.p.Intent.Profile != nil || it.p.Intent.Rule != c.Target || it.state == inFlight {
+		if it.tags || it.intent().Rule != c.Target || it.state == inFlight {
 			continue
 		}
 		ans.Intents++
 		a.giveUp(it, ledger.Killed)
+		a.coolMany()
 	}
 	ans.Flying = a.flyingWhere(func(cl *call) bool {
-		return slices.ContainsFunc(cl.items, func(it *item) bool { return it.p.Intent.Rule == c.Target })
+		return slices.ContainsFunc(cl.items, func(it *item) bool { return it.p().Intent.Rule == c.Target })
 	})
 	ans.Text = fmt.Sprintf("killed, %d intents are given up", ans.Intents)
 }
@@ -34,7 +35,7 @@ func (a *actor) revive(c command, ans *ledger.Answer) {
 		return
 	}
 	for _, it := range a.doomed {
-		if it.state != gone && it.p.Intent.Rule == c.Target {
+		if it.state != gone && it.intent().Rule == c.Target {
 			ans.OK, ans.Refused, ans.Text = false, true, "what it held is still being given up: ask again in a moment"
 			return
 		}
@@ -52,7 +53,7 @@ func (a *actor) killed(in *intent.Intent) bool {
 // giveUp takes an item out of every queue; sweep gives it its fate. Nothing lets it go on, and no trigger merges into it.
 func (a *actor) giveUp(it *item, why ledger.Reason) {
 	if it.ac != nil {
-		if m := it.p.Intent.Merge; m != nil && it.ac.merges[m.Key] == it {
+		if m := it.p().Intent.Merge; m != nil && it.ac.merges[m.Key] == it {
 			delete(it.ac.merges, m.Key)
 		}
 		if l := it.ac.lanes[it.route.Lane]; l != nil {
@@ -60,8 +61,8 @@ func (a *actor) giveUp(it *item, why ledger.Reason) {
 		}
 	}
 	a.setState(it, paused)
-	if it.doom == "" {
-		it.doom = why
+	if it.doom() == "" {
+		it.seldom().doom = why
 		a.doomed = append(a.doomed, it)
 	}
 }
@@ -74,13 +75,10 @@ func (a *actor) sweep() {
 		if it.state == gone { // it expired meanwhile
 			continue
 		}
-		if hash := seenHash(it.p.Intent); !a.seen[hash].IsZero() { // it was never sent, so its source may send it again after revive
-			delete(a.seen, hash)
-			a.w.Delete(ledger.SeenKey(hash))
-		}
-		a.fate(it, ledger.Suppressed, it.doom, func(f *ledger.Fate) {
-			if it.doom == ledger.Killed {
-				k := a.kills[it.p.Intent.Rule]
+		a.unsee(it.p().Intent) // it was never sent, so its source may send it again after revive
+		a.fate(it, ledger.Suppressed, it.doom(), func(f *ledger.Fate) {
+			if it.doom() == ledger.Killed {
+				k := a.kills[it.p().Intent.Rule]
 				f.Kind, f.By, f.Why = "operator", k.By, k.Why
 			} else {
 				f.Detail = "the rule was removed from the rule files"

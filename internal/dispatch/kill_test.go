@@ -40,12 +40,12 @@ func TestAKilledRuleHoldsNothingUntilItIsRevived(t *testing.T) {
 	a.admit(b.intent("later", "r", "u4", intent.Push), 9)
 	a.apply()
 	calls := a.plan()
-	if len(calls) != 1 || len(calls[0].items) != 1 || calls[0].items[0].p.Intent.Rule != "s" {
+	if len(calls) != 1 || len(calls[0].items) != 1 || calls[0].items[0].p().Intent.Rule != "s" {
 		t.Fatalf("%d calls, want the other rule's alone", len(calls))
 	}
 	a.obey(told(1, "c2", ledger.CmdRevive, "r", nil))
 	a.admit(b.intent("later", "r", "u4", intent.Push), 10) // its source sends it again: what a kill refused is no duplicate
-	if calls = a.plan(); len(calls) != 1 || calls[0].items[0].p.Intent.Event.ID != "later" {
+	if calls = a.plan(); len(calls) != 1 || calls[0].items[0].p().Intent.Event.ID != "later" {
 		t.Fatalf("%d calls after revive, want one", len(calls))
 	}
 	b.commit(a)
@@ -185,7 +185,7 @@ func TestWhatMayHaveLeftIsNotKilled(t *testing.T) {
 	}
 	a = b.byHand(nil)
 	for id := range a.calls {
-		a.fire(timerKey{settleCall, id})
+		a.fire(alarm{timerKey: timerKey{settleCall, id}})
 	}
 	b.commit(a)
 	if got := kinds(b.fates(1)); got[0] != "e1 UNKNOWN" {

@@ -148,7 +148,7 @@ func (ac *account) forget(it *item) {
 	if l := ac.lanes[it.route.Lane]; l != nil {
 		l.remove(it)
 	}
-	in := it.p.Intent
+	in := it.p().Intent
 	if in.Merge != nil && ac.merges[in.Merge.Key] == it {
 		delete(ac.merges, in.Merge.Key)
 	}
@@ -164,7 +164,7 @@ func (ac *account) forget(it *item) {
 // backlog is the bounded class an item belongs to; profile intents have none: they only change the user table.
 func (ac *account) backlog(it *item) *backlog {
 	switch {
-	case it.p.Intent.Profile != nil:
+	case it.tags:
 		return nil
 	case it.route.Users:
 		return &ac.pushes

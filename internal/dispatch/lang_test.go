@@ -50,9 +50,9 @@ func TestUserWhenIsAskedAsTheCallLeaves(t *testing.T) {
 	}
 	profile("p3", "u2", 2, "normal") // while the merges wait
 	for _, it := range slices.Collect(maps.Values(a.items)) {
-		if it.p.Merged != nil {
-			it.p.Merged.Closes = a.clock.now()
-			a.fire(timerKey{wakeItem, it.id()})
+		if it.p().Merged != nil {
+			it.p().Merged.Closes = a.clock.now()
+			a.fire(alarm{timerKey{kind: wakeItem}, it})
 		}
 	}
 	for _, c := range a.plan() {
@@ -84,7 +84,7 @@ func TestAMergeNamesTheVariantOfItsText(t *testing.T) {
 			a.admit(in, int64(i))
 		}
 		for _, it := range a.items {
-			if in := it.p.Intent; in.Variant != want || in.Content.Body != want {
+			if in := it.p().Intent; in.Variant != want || in.Content.Body != want {
 				t.Errorf("keep %s: variant %s with text %s, want %s", keep, in.Variant, in.Content.Body, want)
 			}
 		}

@@ -23,7 +23,7 @@ type counted struct {
 }
 
 func (a *actor) counted(it *item, c intent.Cap, what string) counted {
-	return counted{c, it.ac.Key + "/" + it.p.Intent.Rule + "/" + what, a.opt.Zone}
+	return counted{c, it.ac.Key + "/" + it.p().Intent.Rule + "/" + what, a.opt.Zone}
 }
 
 // window names a limit's window: a rule whose number is edited goes on with the same count, one with a new window begins anew.
@@ -43,7 +43,7 @@ func CapText(c intent.Cap) string {
 }
 
 func (a *actor) ruleCaps(it *item) []counted {
-	caps := it.p.Intent.Policy.RuleCaps
+	caps := it.p().Intent.Policy.RuleCaps
 	if len(caps) == 0 {
 		return nil
 	}
@@ -57,7 +57,7 @@ func (a *actor) ruleCaps(it *item) []counted {
 // brake is the rule's own, or the account's; N is 0 if there is none.
 func (a *actor) brake(it *item) counted {
 	c := it.ac.Brake
-	if own := it.p.Intent.Policy.Brake; own != nil {
+	if own := it.p().Intent.Policy.Brake; own != nil {
 		c = *own
 	}
 	return a.counted(it, c, brakeCount)
@@ -177,7 +177,7 @@ func (a *actor) writeCounts() {
 }
 
 // onceID names the send that `once` lets through: the rule, the recipient (or the audience's rule) and `by`.
-func onceID(it *item) string { return onceKey(it.ac.Key, it.p.Intent) }
+func onceID(it *item) string { return onceKey(it.ac.Key, it.p().Intent) }
 
 func onceKey(key string, in *intent.Intent) string {
 	h := sha256.New()
@@ -192,7 +192,7 @@ func onceKey(key string, in *intent.Intent) string {
 const maxOnce = 1_000_000
 
 func (a *actor) takeOnce(it *item, at time.Time) {
-	o := it.p.Intent.Policy.Once
+	o := it.p().Intent.Policy.Once
 	if o == nil {
 		return
 	}
@@ -216,7 +216,7 @@ func (a *actor) forgetOnce(id string) {
 
 // limited asks `once` and the caps, for an item that would leave in one call with those beside it.
 func (a *actor) limited(it *item, beside []*item, now time.Time) (ledger.Reason, string) {
-	in := it.p.Intent
+	in := it.p().Intent
 	if o := in.Policy.Once; o != nil {
 		if rec, ok := a.once[onceID(it)]; ok && rec.At.Add(o.In).After(now) {
 			return ledger.Repeated, fmt.Sprintf("once in %s, sent %s", o.In, rec.At.Format(time.RFC3339))
@@ -236,7 +236,7 @@ func (a *actor) limited(it *item, beside []*item, now time.Time) (ledger.Reason,
 // besides counts the items of the same rule that leave in the same call and are not counted yet.
 func (a *actor) besides(it *item, beside []*item) (n int) {
 	for _, o := range beside {
-		if o.p.Intent.Rule == it.p.Intent.Rule {
+		if o.p().Intent.Rule == it.p().Intent.Rule {
 			n++
 		}
 	}
@@ -249,7 +249,7 @@ func (a *actor) braked(it *item, beside []*item, now time.Time) bool {
 	if c.N == 0 || a.room(c, now) > a.besides(it, beside) {
 		return false
 	}
-	rule := it.p.Intent.Rule
+	rule := it.p().Intent.Rule
 	p := ledger.Pause{By: brakeCount, Why: "the rule sent " + CapText(c.Cap), At: now.UTC(), Brake: true}
 	a.pauses["rule/"+rule] = p
 	a.w.Put(ledger.PauseKey("rule/"+rule), p)
@@ -273,7 +273,7 @@ func (a *actor) released(scope string) {
 	}
 	for _, c := range a.calls {
 		for _, it := range c.items {
-			it.anew = it.anew || it.p.Intent.Rule == rule
+			it.anew = it.anew || it.p().Intent.Rule == rule
 		}
 	}
 	a.opt.Metrics.brake.WithLabelValues(rule).Set(0)
@@ -306,7 +306,7 @@ func (a *actor) takeLimits(it *item, at time.Time) {
 func (a *actor) giveBackLimits(c *call, slot bool) {
 	at := c.vendor.Began // a repeat took nothing of its own
 	for _, it := range c.items {
-		if it.p.Intent.Policy.Once != nil {
+		if it.p().Intent.Policy.Once != nil {
 			if id := onceID(it); a.once[id].At.Equal(at) {
 				a.forgetOnce(id)
 			}

@@ -41,29 +41,29 @@ func TestWhenAMergeCloses(t *testing.T) {
 				x.at = start.Add(time.Duration(i) * 4 * time.Minute)
 				in := trigger()
 				if i == 0 {
-					first = x.a.items[string(in.ID)]
+					first = x.a.items[itemOf(in.ID)]
 				}
-				if first.state != merging || first.p.Merged.Count != i+1 {
+				if first.state != merging || first.p().Merged.Count != i+1 {
 					t.Fatalf("after trigger %d: %+v", i+1, first)
 				}
-				if got := first.p.Merged.Closes.Sub(start); got != want {
+				if got := first.p().Merged.Closes.Sub(start); got != want {
 					t.Errorf("after trigger %d it closes at %s, want %s", i+1, got, want)
 				}
-				if got := x.a.timers.at[timerKey{wakeItem, first.id()}].Sub(start); got != want {
-					t.Errorf("after trigger %d it wakes at %s, want %s", i+1, got, want)
+				if at, _ := x.a.timers.wakesAt(first); at.Sub(start) != want {
+					t.Errorf("after trigger %d it wakes at %s, want %s", i+1, at.Sub(start), want)
 				}
 			}
 			x.at = start.Add(c.end - time.Millisecond)
 			x.turn()
-			if first.state != merging || first.p.Merged.Count != c.count {
+			if first.state != merging || first.p().Merged.Count != c.count {
 				t.Fatalf("just before %s: %+v", c.end, first)
 			}
 			x.at = start.Add(c.end)
 			x.turn()
-			if first.p.Merged != nil {
+			if first.p().Merged != nil {
 				t.Fatalf("at %s it is open: %+v", c.end, first)
 			}
-			if in := trigger(); x.a.items[string(in.ID)] == nil || x.a.items[string(in.ID)].p.Merged == nil {
+			if in := trigger(); x.a.items[itemOf(in.ID)] == nil || x.a.items[itemOf(in.ID)].p().Merged == nil {
 				t.Error("a trigger at the end does not begin a new merge")
 			}
 			x.check()

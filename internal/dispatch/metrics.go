@@ -105,7 +105,7 @@ func (m *Metrics) Rules(names []string) {
 			}
 		}
 		for _, s := range States {
-			m.expired.WithLabelValues(name, string(s))
+			m.expired.WithLabelValues(name, s.String())
 		}
 	}
 }
@@ -138,7 +138,7 @@ func (m *Metrics) lanes(ac *Account) {
 	for name, pol := range ac.Lanes {
 		lane := ac.Name + "/" + name
 		for _, s := range States {
-			m.pending.WithLabelValues(lane, string(s))
+			m.pending.WithLabelValues(lane, s.String())
 		}
 		for _, c := range Classes {
 			m.calls.WithLabelValues(lane, string(c))

@@ -15,7 +15,7 @@ func TestTheOldestIntentOfALaneIsTold(t *testing.T) {
 	a := b.byHand(nil)
 	user, now := a.opt.Metrics.oldest.WithLabelValues("main/user"), a.clock.now()
 	older, younger := b.push(a, "older"), b.push(a, "younger")
-	older.p.At, younger.p.At = now.Add(-time.Hour), now.Add(-time.Minute)
+	older.p().At, younger.p().At = now.Add(-time.Hour), now.Add(-time.Minute)
 	a.oldest(now)
 	if got := gaugeOf(t, user); got != 3600 {
 		t.Errorf("the oldest has waited %g s, want 3600", got)
@@ -56,7 +56,7 @@ func TestWhatHoldsALaneIsToldByItsOwner(t *testing.T) {
 	if to := held("main/tag", "takeover"); to != 0 {
 		t.Errorf("a lane without an open call is held: %g", to)
 	}
-	a.fire(timerKey{settleCall, calls[0].attempt.ID})
+	a.fire(alarm{timerKey: timerKey{settleCall, calls[0].attempt.ID}})
 	a.gauges(a.clock.now())
 	used := func() (n float64) {
 		for _, l := range a.accounts["stub:k"].lanes["broadcast"].Limits {

@@ -159,7 +159,7 @@ func (m *Model) Advance(to time.Time) {
 
 // Next is when the model would next do something by itself; ok is false if nothing waits.
 func (m *Model) Next() (at time.Time, ok bool) {
-	if len(m.a.items) == 0 && len(m.a.timers.at) == 0 && m.a.wake.IsZero() {
+	if len(m.a.items) == 0 && m.a.timers.none() && m.a.wake.IsZero() {
 		return time.Time{}, false
 	}
 	at = m.a.nextChore()
@@ -183,6 +183,7 @@ func (m *Model) turn() {
 		for _, c := range calls {
 			m.a.resolve(result{c, m.depart(c)})
 		}
+		m.a.cool()
 		handed := m.handed
 		m.handed = nil
 		for _, in := range handed {
@@ -204,7 +205,7 @@ func (m *Model) depart(c *call) Outcome {
 		d.Slots = c.attempt.Weight
 	}
 	for i, it := range c.items {
-		d.Members[i] = it.p.Intent
+		d.Members[i] = it.p().Intent
 	}
 	return m.end.Send(d)
 }
@@ -215,18 +216,19 @@ func (m *Model) Pending() int { return len(m.a.items) }
 // Each calls f for every intent without fate, with the gate that holds it, in no order.
 func (m *Model) Each(f func(in *intent.Intent, gate string)) {
 	for _, it := range m.a.items {
-		f(it.p.Intent, Gate(it.state))
+		f(it.p().Intent, Gate(it.state))
+		m.a.coolMany()
 	}
 }
 
 // Stands says where an intent stands; ok is false when it has its fate.
 func (m *Model) Stands(id intent.ID) (s Standing, ok bool) {
-	it := m.a.items[string(id)]
+	it := m.a.items[itemOf(id)]
 	if it == nil {
 		return s, false
 	}
 	s.Gate = Gate(it.state)
-	s.Until = m.a.timers.at[timerKey{wakeItem, string(id)}]
+	s.Until, _ = m.a.timers.wakesAt(it)
 	if it.ac == nil {
 		return s, true
 	}
@@ -242,7 +244,7 @@ func Gate(s state) string {
 	if s == merging {
 		return "merge"
 	}
-	return string(s)
+	return s.String()
 }
 
 // mute is a Vendor that knows its routes and makes no call. Who asks for tags gets those that the model's calls gave.

@@ -244,7 +244,7 @@ func TestAWaitingProfileEventHoldsNoFields(t *testing.T) {
 		t.Fatalf("%d wait, want the newest", n)
 	}
 	for _, it := range p.a.items {
-		if pr := it.p.Intent.Profile; pr == nil || pr.Fields != nil || pr.Version != 2 {
+		if pr := it.p().Intent.Profile; pr == nil || pr.Fields != nil || pr.Version != 2 {
 			t.Errorf("held of the event that waits: %+v, want its version alone", pr)
 		}
 	}

@@ -33,7 +33,7 @@ func TestAnOptOutCountsWhenTheCallLeaves(t *testing.T) {
 		if c.lane.name == "user" {
 			users = append(users, c.users...)
 			for _, it := range c.items {
-				users = append(users, it.p.Intent.Target)
+				users = append(users, it.p().Intent.Target)
 			}
 		}
 	}

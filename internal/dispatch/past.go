@@ -27,7 +27,7 @@ func pastOf(ctx context.Context, opt ledger.Options, st *ledger.State, fresh boo
 	if as == nil || st.Position.Next >= as.Before && !fresh {
 		return nil, nil
 	}
-	fated, err := ledger.Fated(ctx, opt, st.Position.Next, as.Before, st.Pending)
+	fated, err := ledger.Fated(ctx, opt, st.Position.Next, as.Before, st)
 	if err != nil {
 		return nil, err
 	}
@@ -45,19 +45,19 @@ func (a *actor) passed(in *intent.Intent, offset int64) bool {
 	switch {
 	case p.fated[in.ID]:
 		if ac := a.accounts[in.Key]; leaves && ac != nil { // its source may send it again
-			if hash := seenHash(in); a.seen[hash].IsZero() {
-				a.remember(hash, in, a.clock.now())
+			if key := seenOf(in); a.seen[key] == 0 {
+				a.remember(key, in, a.clock.now())
 			}
 		}
 		return true
-	case a.items[string(in.ID)] != nil:
+	case a.items[itemOf(in.ID)] != nil:
 		return true
 	case !p.forgot || !leaves:
 		return false // tags may be written twice
 	}
 	a.pos.Intents++
 	a.opt.Metrics.intents.WithLabelValues(string(in.Action)).Inc()
-	a.remember(seenHash(in), in, a.clock.now())
+	a.remember(seenOf(in), in, a.clock.now())
 	a.forgotten(ledger.NewFate(in, ledger.FateUnknown, ledger.ReasonNone, a.clock.now()), in)
 	return true
 }
@@ -68,7 +68,7 @@ func (a *actor) sift() {
 		return
 	}
 	for _, c := range a.calls { // of a predecessor, as the copy has it
-		c.items = slices.DeleteFunc(c.items, func(it *item) bool { return a.past.fated[it.p.Intent.ID] })
+		c.items = slices.DeleteFunc(c.items, func(it *item) bool { return a.past.fated[it.p().Intent.ID] })
 	}
 	for _, ac := range a.accounts {
 		for _, l := range ac.lanes {
@@ -76,12 +76,13 @@ func (a *actor) sift() {
 		}
 	}
 	for _, it := range a.items {
-		in := it.p.Intent
+		a.coolMany()
+		in := it.p().Intent
 		if in.Profile != nil && !a.past.fated[in.ID] || it.state == inFlight && !a.past.fated[in.ID] {
 			continue
 		}
 		a.forget(it)
-		a.w.Delete(ledger.PendingKey(it.id()))
+		a.w.Delete(ledger.PendingKey(string(it.id())))
 		if a.past.fated[in.ID] {
 			a.pos.Fates++
 			continue
@@ -93,7 +94,7 @@ func (a *actor) sift() {
 // siftAgain reports whether a call that the copy wants made again is not: a member has its fate since, so as it was it cannot be made.
 func (a *actor) siftAgain(c *call) bool {
 	n := len(c.items)
-	c.items = slices.DeleteFunc(c.items, func(it *item) bool { return a.past.fated[it.p.Intent.ID] })
+	c.items = slices.DeleteFunc(c.items, func(it *item) bool { return a.past.fated[it.p().Intent.ID] })
 	if len(c.items) == n {
 		return false
 	}

@@ -15,37 +15,37 @@ func Waits(p *ledger.Pending, now time.Time, zone *time.Location) (where string,
 	pol := &p.Intent.Policy
 	switch {
 	case p.Stray:
-		return string(paused), time.Time{}
+		return paused.String(), time.Time{}
 	case p.Intent.Profile != nil:
-		return string(queued), time.Time{}
+		return queued.String(), time.Time{}
 	case p.Merged != nil && p.Merged.Closes.After(now):
-		return string(merging), p.Merged.Closes
+		return merging.String(), p.Merged.Closes
 	case !p.Approved():
-		return string(approval), time.Time{}
+		return approval.String(), time.Time{}
 	case p.LeavesAt.After(now):
-		return string(quiet), p.LeavesAt
+		return quiet.String(), p.LeavesAt
 	case pol.SendAt != nil && p.LeavesAt.IsZero():
-		return string(quiet), intent.NextAt(now, *pol.SendAt, zone)
+		return quiet.String(), intent.NextAt(now, *pol.SendAt, zone)
 	}
 	if at := quietUntil(pol.Quiet, now, zone); at.After(now) {
-		return string(quiet), at
+		return quiet.String(), at
 	}
-	return string(queued), time.Time{}
+	return queued.String(), time.Time{}
 }
 
 // cancel gives one intent up. What has left cannot be cancelled: nobody could say any more whether it arrived.
 func (a *actor) cancel(c command, ans *ledger.Answer) {
 	a.unstrand()
-	it := a.items[c.Target]
+	it := a.items[itemOf(intent.ID(c.Target))]
 	refused := ""
 	switch {
 	case it == nil:
 		refused = "it is not pending any more: it has its fate; next: notifier fates"
 	case it.state == inFlight:
 		refused = "it is in flight: what has left cannot be cancelled; next: notifier fates"
-	case it.p.Intent.Profile != nil:
+	case it.p().Intent.Profile != nil:
 		refused = "it is a profile event, whose fields are on record already: it cannot be cancelled"
-	case it.doom != "":
+	case it.doom() != "":
 		refused = "its rule is killed or removed: it is given up already"
 	}
 	if refused != "" {
@@ -53,7 +53,7 @@ func (a *actor) cancel(c command, ans *ledger.Answer) {
 		return
 	}
 	ans.Intents, ans.Text = 1, "cancelled"
-	if m := it.p.Merged; m != nil {
+	if m := it.p().Merged; m != nil {
 		ans.Text = fmt.Sprintf("cancelled, with the %d triggers merged into it", m.Count)
 	}
 	a.fate(it, ledger.Suppressed, ledger.Cancelled, func(f *ledger.Fate) { f.Kind, f.By, f.Why = "operator", c.By, c.Why })
@@ -81,13 +81,14 @@ func (a *actor) extend(c command, ans *ledger.Answer) {
 	a.unstrand()
 	x := ledger.Extension{Mark: c.offset + 1, Before: a.pos.Next, For: by, By: c.By, Why: c.Why, At: c.At, ID: c.ID}
 	for _, it := range a.items {
-		if it.p.Intent.Rule != c.Target || !x.Move(it.p, it.state == inFlight) {
+		a.coolMany()
+		if it.intent().Rule != c.Target || !x.Move(it.p(), it.state == inFlight) {
 			continue
 		}
 		ans.Intents++
 		a.longer = append(a.longer, it)
 		if it.ac != nil {
-			a.timers.set(expireItem, it.id(), it.expire())
+			a.timers.expire(it)
 		}
 	}
 	if ans.Intents > 0 {
@@ -101,17 +102,10 @@ func (a *actor) extend(c command, ans *ledger.Answer) {
 	ans.Text = fmt.Sprintf("%d intents expire %s later", ans.Intents, by)
 }
 
-// restoreExtended moves again what a predecessor moved and had not written; the ids are to be written.
-func (a *actor) restoreExtended(pend []*ledger.Pending, inOpen map[intent.ID]bool) (ids []intent.ID) {
-	if len(a.extends) == 0 {
-		return nil
-	}
-	for _, p := range pend {
-		if x, ok := a.extends[p.Intent.Rule]; ok && x.Move(p, inOpen[p.Intent.ID]) {
-			ids = append(ids, p.Intent.ID)
-		}
-	}
-	return ids
+// restoreExtended moves again what a predecessor moved and had not written: then it is to be written.
+func (a *actor) restoreExtended(p *ledger.Pending, inOpen map[intent.ID]bool) bool {
+	x, ok := a.extends[p.Intent.Rule]
+	return ok && x.Move(p, inOpen[p.Intent.ID])
 }
 
 // writeExtended writes what extend moved. With the last of it the extension is over.

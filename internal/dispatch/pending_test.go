@@ -48,7 +48,7 @@ func TestACancelledIntentIsSuppressedAndTheOthersGoOn(t *testing.T) {
 	}
 	a.admit(merge("anew"), 9)
 	a.apply()
-	if calls := a.plan(); len(calls) != 1 || len(calls[0].items) != 1 || calls[0].items[0].p.Intent.Event.ID != "other" {
+	if calls := a.plan(); len(calls) != 1 || len(calls[0].items) != 1 || calls[0].items[0].p().Intent.Event.ID != "other" {
 		t.Fatalf("%d calls, want the other's alone", len(calls))
 	}
 	a.obey(cancelOf(2, queued))
@@ -150,13 +150,13 @@ func TestAnExtensionMovesOnceAlsoAcrossATakeOver(t *testing.T) {
 	}
 
 	a = b.byHand(nil) // the owner died before it had written any
-	a.keep(a.items[string(a.longer[0].id())])
+	a.keep(a.items[itemOf(a.longer[0].id())])
 	take(expiring("later", "r", intent.Push))
 	b.commit(a)
 	a = b.byHand(nil) // and the next one when it had written one
 	for _, it := range a.items {
-		if it.p.Intent.Event.ID == "held" && !a.timers.at[timerKey{expireItem, it.id()}].Equal(at.Add(2*time.Hour)) {
-			t.Errorf("the timer of %s is %v", it.id(), a.timers.at[timerKey{expireItem, it.id()}])
+		if it.p().Intent.Event.ID == "held" && !expiresAt(a, it).Equal(at.Add(2*time.Hour)) {
+			t.Errorf("the timer of %s is %v", it.id(), expiresAt(a, it))
 		}
 	}
 	a.writeExtended()
@@ -238,13 +238,13 @@ func TestWaitsAgreesWithTheGates(t *testing.T) {
 	at.Policy.SendAt = &later
 	a.admit(at, 9)
 	for _, it := range a.items {
-		where, until := Waits(it.p, a.clock.now(), time.UTC)
-		wake, timed := a.timers.at[timerKey{wakeItem, it.id()}]
-		if where != string(it.state) || it.state == approval || timed != !until.IsZero() || timed && !wake.Equal(until) {
-			if where == string(approval) && it.state == approval && until.IsZero() { // its timer is its end
+		where, until := Waits(it.p(), a.clock.now(), time.UTC)
+		wake, timed := a.timers.wakesAt(it)
+		if where != it.state.String() || it.state == approval || timed != !until.IsZero() || timed && !wake.Equal(until) {
+			if where == approval.String() && it.state == approval && until.IsZero() { // its timer is its end
 				continue
 			}
-			t.Errorf("%s: %s until %v, the actor has it %s until %v", it.p.Intent.Event.ID, where, until, it.state, wake)
+			t.Errorf("%s: %s until %v, the actor has it %s until %v", it.p().Intent.Event.ID, where, until, it.state, wake)
 		}
 	}
 	if len(a.items) != 5 {
@@ -274,4 +274,14 @@ func TestTheBacklogGoesByTheExtendedExpiry(t *testing.T) {
 	if got := kinds(b.fates(1)); !slices.Equal(got, []string{"soonest SUPPRESSED(no-quota)"}) {
 		t.Errorf("fates %v", got)
 	}
+}
+
+// expiresAt is the last time at which a timer ends an item, zero: none does.
+func expiresAt(a *actor, it *item) (at time.Time) {
+	for _, e := range a.timers.items[expireItem] {
+		if e.it == it && e.stands(expireItem) {
+			at = time.Unix(0, e.at)
+		}
+	}
+	return at
 }

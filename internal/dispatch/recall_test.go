@@ -152,9 +152,9 @@ func TestARecallTakesASlotOfItsOwnLaneAndIsNotHeld(t *testing.T) {
 	a.resolve(result{calls[0], Outcome{Class: ClassNotSent}}) // gives its slot back
 	a.obey(next(ledger.CmdResume, "broadcasts"))
 	a.accounts["stub:k"].lanes[LaneRecall].notBefore = time.Time{}
-	a.seen = map[string]time.Time{}
+	clear(a.seen)
 	recall(Outcome{Class: ClassOK})
-	a.seen = map[string]time.Time{}
+	clear(a.seen)
 	recall(Outcome{Class: ClassPermanent, Code: 1002})
 	if got := b.refusal(a, next(ledger.CmdRecall, at.ID)); !strings.Contains(got, "no slot is free in lane main/recall before") {
 		t.Errorf("a third recall in the hour: %q", got)
@@ -180,7 +180,7 @@ func TestARecallThatItsOwnerDidNotSurviveIsUnknown(t *testing.T) {
 	if got := b.refusal(a, told(6, "c2", ledger.CmdRecall, sent.ID, nil)); !strings.Contains(got, "in flight") {
 		t.Errorf("while the open call may arrive: %q", got)
 	}
-	a.fire(timerKey{settleCall, recall.ID})
+	a.fire(alarm{timerKey: timerKey{settleCall, recall.ID}})
 	b.commit(a)
 	as := b.answers()
 	if last := as[len(as)-1]; last.ID != "c1" || last.OK || last.Outcome != ledger.Unknown || !strings.Contains(last.Text, "not repeated") {

@@ -18,7 +18,7 @@ func (b *bundle) push(a *actor, id string) *item {
 	in := b.intent(id, "r", "u-"+id, intent.Push)
 	in.Content.Body = id
 	a.admit(in, b.offset)
-	return a.items[string(in.ID)]
+	return a.items[itemOf(in.ID)]
 }
 
 // retry lets a closed lane's pause be over, and its probe be answered.

@@ -19,17 +19,7 @@ func (a *actor) restore(st *ledger.State) {
 			l.doubt(now.Add(ac.Timeout))
 		}
 	}
-	for hash, s := range st.Seen {
-		a.seen[hash] = s.Until
-		class := 0
-		if s.Until.Sub(now) > a.opt.DuplicatesUsers { // at worst it waits in the other queue a little longer
-			class = 1
-		}
-		a.seenOld[class] = append(a.seenOld[class], seenEntry{hash, s.Until})
-	}
-	for i := range a.seenOld {
-		slices.SortFunc(a.seenOld[i], func(x, y seenEntry) int { return x.until.Compare(y.until) })
-	}
+	a.restoreSeen(st, now)
 	for key, table := range st.Users {
 		ac := a.accounts[key]
 		if ac == nil {
@@ -81,7 +71,7 @@ func (a *actor) restore(st *ledger.State) {
 	}
 	a.holds()
 	for _, it := range a.stray {
-		a.log.Error("intents wait for an account that the settings do not have: put it back in notifier.yaml", zap.Int("intents", len(a.stray)), zap.String("account", it.p.Intent.Account), zap.String("identity", it.p.Intent.Key))
+		a.log.Error("intents wait for an account that the settings do not have: put it back in notifier.yaml", zap.Int("intents", len(a.stray)), zap.String("account", it.p().Intent.Account), zap.String("identity", it.p().Intent.Key))
 		break // one line is enough
 	}
 }
@@ -106,30 +96,41 @@ func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*ite
 			}
 		}
 	}
-	pend := make([]*ledger.Pending, 0, len(st.Pending))
-	for _, p := range st.Pending {
-		pend = append(pend, p)
+	packer, pend, err := st.Waiting()
+	if err != nil { // read or packed in this process
+		panic("pending records of a take-over: " + err.Error())
 	}
-	extended := a.restoreExtended(pend, inOpen)
-	slices.SortFunc(pend, func(x, y *ledger.Pending) int { return int(x.Seq - y.Seq) })
+	a.packer = packer
+	var extended []intent.ID
 	held := map[intent.ID]*item{}
-	for _, p := range pend {
+	for i := range pend {
+		a.coolMany()
+		x := pend[i].Packed
+		pend[i] = ledger.Waiting{}
+		p, err := x.Pending()
+		if err != nil {
+			panic("a pending record of a take-over: " + err.Error())
+		}
+		if a.restoreExtended(p, inOpen) {
+			extended = append(extended, p.Intent.ID)
+		}
 		in := p.Intent
 		ac := a.accounts[in.Key]
 		if a.killed(in) && !inOpen[in.ID] && (ac == nil || p.Stray) { // given up, and the predecessor did not get to it
-			a.giveUp(a.add(nil, p, Route{}), ledger.Killed)
+			a.giveUp(a.addPacked(nil, p, x, Route{}), ledger.Killed)
 			continue
 		}
 		if ac == nil {
-			it := a.add(nil, p, Route{})
-			a.timers.stop(expireItem, it.id())
-			a.stray[it.id()] = it
+			it := a.addPacked(nil, p, x, Route{})
+			a.timers.stopExpire(it)
+			a.stray[string(it.id())] = it
 			if a.setState(it, paused); inOpen[in.ID] { // its call may have left: what became of it is asked when the account is back
 				a.setState(it, inFlight)
 			}
 			continue
 		}
 		if p.Stray {
+			a.packer.Drop(x)
 			a.found = append(a.found, p)
 			continue
 		}
@@ -141,7 +142,7 @@ func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*ite
 				route, nowhere = Route{Lane: "none"}, true
 			}
 		}
-		it := a.add(ac, p, route)
+		it := a.addPacked(ac, p, x, route)
 		if b := ac.backlog(it); b != nil {
 			b.add(it)
 		}
@@ -162,15 +163,22 @@ func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*ite
 				ac.merges[in.Merge.Key] = it
 			}
 			a.setState(it, queued)
-			a.timers.set(wakeItem, it.id(), now) // its gates are asked in the first turn
+			a.timers.wake(it, now) // its gates are asked in the first turn
 		}
 	}
 	for _, id := range extended {
-		if it := a.items[string(id)]; it != nil {
+		if it := a.items[itemOf(id)]; it != nil {
 			a.longer = append(a.longer, it)
 		}
 	}
 	return held
+}
+
+// addPacked is add for a record that is packed already.
+func (a *actor) addPacked(ac *account, p *ledger.Pending, x ledger.Packed, r Route) *item {
+	it := a.add(ac, p, r)
+	it.packed = x
+	return it
 }
 
 // machineTime is the machine's time at a time of the actor's clock.
@@ -292,14 +300,14 @@ func (a *actor) retagLater(ac *account, user string) {
 }
 
 // fire handles a timer.
-func (a *actor) fire(k timerKey) {
+func (a *actor) fire(k alarm) {
 	switch k.kind {
 	case wakeItem:
-		if it := a.items[k.key]; it != nil && it.state != inFlight && it.ac != nil {
+		if it := k.it; it.state != inFlight && it.ac != nil {
 			a.gate(it)
 		}
 	case expireItem:
-		if it := a.items[k.key]; it != nil && it.state != inFlight {
+		if it := k.it; it.state != inFlight {
 			a.expired(it)
 		}
 	case wakeUser:

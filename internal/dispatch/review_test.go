@@ -134,7 +134,7 @@ func TestWhatWaitedForItsAccountMeetsEveryGate(t *testing.T) {
 	if n := a.pos.Fates; n != 2 || len(a.items) != 3 || a.pos.Intents != 5 {
 		t.Errorf("%d fates, %d pending of %d, want shadow and dead to have theirs and 3 pending", n, len(a.items), a.pos.Intents)
 	}
-	if it := a.items[string(merged.ID)]; it == nil || it.state != merging {
+	if it := a.items[itemOf(merged.ID)]; it == nil || it.state != merging {
 		t.Errorf("the merge is %+v, want it open", it)
 	}
 	if u := a.accounts["stub:k"].users.Get("u1"); u == nil || u.Fields["city"].Str != "bj" {
@@ -323,7 +323,7 @@ func TestACallLeftOpenIsUnknownAlsoWhenItsServiceIsOff(t *testing.T) {
 	a = b.byHand(func(ac *Account, _ *Options) { ac.Vendor = noRoute{b.vendor} })
 	a.apply()
 	a.plan()
-	a.fire(timerKey{settleCall, calls[0].attempt.ID})
+	a.fire(alarm{timerKey: timerKey{settleCall, calls[0].attempt.ID}})
 	b.commit(a)
 	if got := kinds(b.fates(1)); !slices.Equal(got, []string{"e1 UNKNOWN"}) {
 		t.Errorf("its fate is %v", got)

@@ -20,7 +20,7 @@ func ShareUsed(sends map[string]*ledger.Sends, account, rule string, c intent.Ca
 
 // share is the count of the scarce slots that an item's rule may take.
 func (a *actor) share(it *item) (counted, bool) {
-	c := it.p.Intent.Policy.Share
+	c := it.p().Intent.Policy.Share
 	if l := it.ac.lanes[it.route.Lane]; c == nil || l == nil || !l.scarce() {
 		return counted{}, false
 	}
@@ -148,7 +148,7 @@ func (a *actor) divide(l *lane, now time.Time) *division {
 
 // castAt is when an audience may leave, and what it waits for.
 func (a *actor) castAt(d *division, l *lane, it *item, now time.Time) (time.Time, string) {
-	key := divisionKey{rule: it.p.Intent.Rule}
+	key := divisionKey{rule: it.p().Intent.Rule}
 	share, has := a.share(it)
 	if has {
 		key.share = share.Cap
@@ -201,7 +201,7 @@ func (a *actor) nextCast(l *lane, now time.Time) *item {
 		if l.scarce() {
 			at, _ := a.castAt(d, l, it, now)
 			if at.After(now) {
-				if it.p.Intent.Policy.DropNoQuota {
+				if it.p().Intent.Policy.DropNoQuota {
 					drop = append(drop, it)
 				} else {
 					a.wakeAt(at)

@@ -101,9 +101,9 @@ func (a *actor) endItem(it *item, f *ledger.Fate) {
 	if a.opt.Tracer == nil || it.state == inFlight {
 		return
 	}
-	c, ok := a.ended(f, it.p.Intent, a.waitsSince(it), linked(it.p))
-	if into := a.items[string(f.Into)]; ok && into != nil && f.Fate == ledger.Coalesced {
-		link(into.p, c)
+	c, ok := a.ended(f, it.p().Intent, a.waitsSince(it), linked(it.p()))
+	if into := a.items[itemOf(f.Into)]; ok && into != nil && f.Fate == ledger.Coalesced {
+		link(into.p(), c)
 		a.keep(into)
 	}
 }
@@ -112,7 +112,7 @@ func (a *actor) waitsSince(it *item) time.Time {
 	if at, ok := a.spans.since[it]; ok {
 		return at
 	}
-	return it.p.At
+	return it.since()
 }
 
 // link notes in a pending record what was coalesced into it, for the call that it will be in.
@@ -149,12 +149,12 @@ func (a *actor) departs(c *call, now time.Time) *callSpan {
 	}
 	var members, others []trace.Context
 	for _, it := range c.items {
-		w, ok := a.waited(it.p.Intent, "wait", a.waitsSince(it), now, nil, "", trace.Text("notifier.lane", c.lane.full()), trace.Text("notifier.attempt", c.attempt.ID))
+		w, ok := a.waited(it.p().Intent, "wait", a.waitsSince(it), now, nil, "", trace.Text("notifier.lane", c.lane.full()), trace.Text("notifier.attempt", c.attempt.ID))
 		if ok {
 			members = append(members, w)
 			a.spans.since[it] = now
 		}
-		others = append(others, linked(it.p)...)
+		others = append(others, linked(it.p())...)
 	}
 	return newCallSpan(append(members, others...))
 }
@@ -180,7 +180,7 @@ func (a *actor) called(c *call, o Outcome, now time.Time) {
 	if s == nil && at.Owner != a.w.Nonce() {
 		var members []trace.Context
 		for _, it := range c.items {
-			if m, ok := a.recorded(it.p.Intent); ok {
+			if m, ok := a.recorded(it.p().Intent); ok {
 				members = append(members, m)
 			}
 		}

@@ -77,7 +77,7 @@ func (a *actor) retag(ac *account, user string) {
 	ac.later.Remove(user)
 	switch {
 	case it != nil && !rewrite:
-		deadline = it.p.At.Add(ac.TagDelay)
+		deadline = it.since().Add(ac.TagDelay)
 	case ac.repairs[user] != nil:
 		deadline = deadline.Add(ac.TagDelay) // others with the same set may join
 	}
@@ -227,7 +227,7 @@ func (a *actor) startTags(l *lane, r refused, still func(*tagsync.User) bool) *c
 	ac.spoil(sending)
 	for _, it := range items {
 		a.setState(it, gone) // leaves the counts of the lane it was thought to take
-		it.route = Route{Lane: l.name, Endpoint: r.endpoint, Users: true}
+		it.berth = a.berth(ac, Route{Lane: l.name, Endpoint: r.endpoint, Users: true})
 	}
 	return a.start(l, &Call{Endpoint: r.endpoint, Users: sending, Tags: r.set, Try: r.try, Began: r.began}, items, sending, r.set, 1)
 }
@@ -334,19 +334,19 @@ func (a *actor) backTags(c *call) {
 
 // askAgain lets what was in a call wait again, unless there is something newer.
 func (a *actor) askAgain(ac *account, it *item) {
-	if newer := ac.asked[it.p.Intent.Target]; newer != nil {
-		into := newer.p.Intent.ID
+	if newer := ac.asked[it.p().Intent.Target]; newer != nil {
+		into := newer.p().Intent.ID
 		a.fate(it, ledger.Coalesced, ledger.ReasonNone, func(f *ledger.Fate) { f.Into = into })
 		return
 	}
-	ac.asked[it.p.Intent.Target] = it
+	ac.asked[it.p().Intent.Target] = it
 	a.setState(it, queued)
 }
 
 // refusedTags splits a refused batch; a user alone is DEAD, and the row stays as it is until the next event.
 func (a *actor) refusedTags(c *call, o Outcome) {
 	ac := c.lane.ac
-	if len(c.users) == 1 && !(len(c.items) == 1 && a.doubted(c.lane, c.attempt.At, c.items[0].p.Intent.Event.ID, o)) {
+	if len(c.users) == 1 && !(len(c.items) == 1 && a.doubted(c.lane, c.attempt.At, c.items[0].p().Intent.Event.ID, o)) {
 		a.refusedUser(c, o)
 		return
 	}

@@ -21,8 +21,8 @@ func unsaid(detail string, users []string, items []*item) string {
 	}
 	var texts []string
 	for _, it := range items {
-		texts = append(texts, wordsOf(it.p.Intent.Content)...)
-		users = append(slices.Clip(users), it.p.Intent.Target)
+		texts = append(texts, wordsOf(it.p().Intent.Content)...)
+		users = append(slices.Clip(users), it.p().Intent.Target)
 	}
 	slices.SortFunc(texts, func(a, b string) int { return len(b) - len(a) }) // a text that holds another goes first
 	for _, t := range texts {

@@ -9,7 +9,7 @@ import (
 
 func TestWhatAVendorQuotesIsNotSaidAgain(t *testing.T) {
 	t.Parallel()
-	it := &item{p: &ledger.Pending{Intent: &intent.Intent{Target: "u-77", Content: &intent.Content{Title: "Thanks", Body: "Thanks, Li", Data: map[string]string{"k": "order 99"}, Message: &intent.Message{Content: map[string]string{"content": "你好世界"}}}}}}
+	it := &item{warm: &ledger.Pending{Intent: &intent.Intent{Target: "u-77", Content: &intent.Content{Title: "Thanks", Body: "Thanks, Li", Data: map[string]string{"k": "order 99"}, Message: &intent.Message{Content: map[string]string{"content": "你好世界"}}}}}}
 	for _, c := range []struct{ say, want string }{
 		{"", ""},
 		{"HTTP 400, code 1003: toUserId u-77 is wrong", "HTTP 400, code 1003: toUserId *** is wrong"},

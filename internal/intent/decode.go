@@ -27,17 +27,25 @@ func Decode(b []byte) (*Intent, error) {
 		return in, nil
 	case len(b) > 0 && (b[0] == Version || b[0] == versionBinary):
 		in.V = int(b[0])
-		if err := fields(b[1:], in.field); err != nil {
-			return nil, fmt.Errorf("decode intent: %w", err)
-		}
-		if in.ID == "" {
-			in.ID = MakeID(in.Position(), in.Rule, in.Target)
+		if err := in.fill(b); err != nil {
+			return nil, err
 		}
 		return in, nil
 	case len(b) > 0 && b[0] > Version && b[0] < '{':
 		return nil, fmt.Errorf("decode intent: wire version %d, this binary reads up to %d: %w", b[0], Version, ErrNewer)
 	}
 	return nil, errors.New("decode intent: no wire form of any version")
+}
+
+// fill reads the fields of a binary wire form into an intent, which may hold some already.
+func (in *Intent) fill(b []byte) error {
+	if err := fields(b[1:], in.field); err != nil {
+		return fmt.Errorf("decode intent: %w", err)
+	}
+	if in.ID == "" {
+		in.ID = MakeID(in.Position(), in.Rule, in.Target)
+	}
+	return nil
 }
 
 // field is one field of a message. Reading it as something else than it is leaves its error in err.
@@ -147,8 +155,12 @@ func (in *Intent) field(f *field) {
 		in.Audience = &Audience{}
 		f.message(in.Audience.field)
 	case fContent:
-		in.Content = &Content{}
-		f.message(in.Content.field)
+		c := Content{}
+		if in.Content != nil { // DecodeOwn: the rest is shared
+			c = *in.Content
+		}
+		in.Content = &c
+		f.message(c.field)
 	case fMerge:
 		in.Merge = &Merge{}
 		f.message(in.Merge.field)

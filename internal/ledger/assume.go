@@ -48,7 +48,7 @@ func (t *TakenOver) assume(halt *HaltError, as *Assumption) error {
 	case as.Forgot || st.Genesis == nil:
 		t.begin(halt.Partitions, halt.IntentsID, halt.LedgerID)
 		st.Position.Next, as.Before = halt.log.start, halt.End
-		st.Position.Intents = st.Position.Fates + int64(len(st.Pending)) // a copy's counts say nothing, and the books must balance
+		st.Position.Intents = st.Position.Fates + int64(st.PendingCount()) // a copy's counts say nothing, and the books must balance
 	case halt.Kind == HaltBeyond && st.Position.Next < halt.log.start: // what lies between is gone
 		st.Position.Next = halt.log.start
 	default: // the offsets begin anew: what has a fate or is pending is known by its id
@@ -64,7 +64,7 @@ func (t *TakenOver) assume(halt *HaltError, as *Assumption) error {
 // Fated gives the ids of intents that have a fate on record, of those whose event an intent between two offsets of the partition has,
 // or what is pending: by that an owner that forgot what was sent knows it again. The ids of intents that follow from others have their
 // event too.
-func Fated(ctx context.Context, opt Options, from, before int64, pending map[string]*Pending) (map[intent.ID]bool, error) {
+func Fated(ctx context.Context, opt Options, from, before int64, st *State) (map[intent.ID]bool, error) {
 	type place struct {
 		topic     string
 		partition int32
@@ -72,7 +72,14 @@ func Fated(ctx context.Context, opt Options, from, before int64, pending map[str
 	}
 	wanted := map[place]bool{}
 	want := func(ref intent.EventRef) { wanted[place{ref.Topic, ref.Partition, ref.Offset}] = true }
-	for _, p := range pending {
+	for _, p := range st.Pending {
+		want(p.Intent.Event)
+	}
+	for _, x := range st.packed {
+		p, err := x.Pending()
+		if err != nil {
+			return nil, err
+		}
 		want(p.Intent.Event)
 	}
 	err := scanPartition(ctx, opt.Kafka, opt.Topics.Intents, opt.Partition, span{from, before}, func(r *kgo.Record) error {

@@ -33,6 +33,9 @@ type State struct {
 	Gap      time.Time             // when the outcome of a call was written that is not known any more; zero: of all it is
 	Records  int                   // records read, tombstones included
 	Sizes    Sizes
+
+	packer *Packer           // of a take-over: what is pending is packed at once, see Waiting
+	packed map[string]Packed // instead of Pending, by intent id
 }
 
 // NewState gives an empty State.

@@ -27,15 +27,21 @@ func (p *Pending) Encode() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return p.frame(make([]byte, 0, len(wire)+64), wire)
+}
+
+// frame appends the record around the wire form of its intent.
+func (p *Pending) frame(b, wire []byte) ([]byte, error) {
+	var tail []byte
 	rest := *p
 	rest.Intent, rest.Seq, rest.At = nil, 0, time.Time{}
-	var tail []byte
 	if rest != (Pending{}) {
+		var err error
 		if tail, err = json.Marshal(&rest); err != nil {
 			return nil, err
 		}
 	}
-	b := append(make([]byte, 0, len(wire)+len(tail)+6*binary.MaxVarintLen64), pendingBinary)
+	b = append(b, pendingBinary)
 	b = append(binary.AppendUvarint(b, uint64(len(wire))), wire...)
 	b = binary.AppendVarint(b, p.Seq)
 	b = binary.AppendUvarint(binary.AppendVarint(b, p.At.Unix()), uint64(p.At.Nanosecond()))
@@ -48,13 +54,13 @@ func decodePending(key string, value []byte) (*Pending, error) {
 	if len(value) == 0 || value[0] == '{' {
 		return p, decode(key, value, p)
 	}
-	if err := p.decode(value); err != nil {
+	if err := p.decode(value, intent.Decode); err != nil {
 		return nil, fmt.Errorf("read ledger: record %q: %w", key, err)
 	}
 	return p, nil
 }
 
-func (p *Pending) decode(value []byte) error {
+func (p *Pending) decode(value []byte, read func(wire []byte) (*intent.Intent, error)) error {
 	if value[0] != pendingBinary {
 		return fmt.Errorf("version %d, this binary reads up to %d: %w", value[0], pendingBinary, ErrNewer)
 	}
@@ -72,7 +78,7 @@ func (p *Pending) decode(value []byte) error {
 	}
 	p.Seq, p.At = seq, time.Unix(seconds, int64(nanos)).UTC()
 	var err error
-	if p.Intent, err = intent.Decode(wire); errors.Is(err, intent.ErrNewer) {
+	if p.Intent, err = read(wire); errors.Is(err, intent.ErrNewer) {
 		return errors.Join(err, ErrNewer)
 	}
 	return err
@@ -120,11 +126,24 @@ func (r *varints) bytes() []byte {
 func (s *State) pending(key, rest string, value []byte) error {
 	if value == nil {
 		delete(s.Pending, rest)
+		if x, ok := s.packed[rest]; ok {
+			s.packer.Drop(x)
+			delete(s.packed, rest)
+		}
 		return nil
 	}
 	p, err := decodePending(key, value)
 	if err != nil {
 		return err
+	}
+	if s.packer != nil {
+		if in := p.Intent; in.Profile != nil && !p.Stray { // its fields are in the user's row
+			in.Profile.Fields = nil
+		}
+		if s.packed[rest], err = s.packer.Pack(p, s.packed[rest]); err != nil {
+			return fmt.Errorf("read ledger: record %q: %w", key, err)
+		}
+		return nil
 	}
 	s.Pending[rest] = p
 	return nil

@@ -106,6 +106,7 @@ func restore(ctx context.Context, opt Options, nonce string) (*State, error) {
 	}
 	defer cl.Close()
 	st := NewState()
+	st.packPending()
 	for {
 		fs := cl.PollFetches(ctx)
 		if err := ctx.Err(); err != nil {
@@ -174,7 +175,7 @@ func (t *TakenOver) checkGenesis(ctx context.Context) error {
 		if hi.Offset > 0 {
 			return halt(HaltLost, "the ledger has no genesis record but %s[%d] has held %d offsets: the ledger was lost or is another one", opt.Topics.Intents, p, hi.Offset)
 		}
-		if len(st.Pending)+len(st.Attempts)+st.KnownUsers() > 0 {
+		if st.PendingCount()+len(st.Attempts)+st.KnownUsers() > 0 {
 			return halt(HaltLost, "the ledger holds records but no genesis record")
 		}
 		t.begin(len(intents.Partitions), intents.ID.String(), ledger.ID.String())
