@@ -485,7 +485,7 @@ func (a *actor) setState(it *item, s state) {
 		a.opt.Metrics.pending.WithLabelValues(lane, it.state.String()).Dec()
 	}
 	if s != gone {
-		a.opt.Metrics.pending.WithLabelValues(lane, string(s)).Inc()
+		a.opt.Metrics.pending.WithLabelValues(lane, s.String()).Inc()
 	}
 	if it.ac != nil && (s == approval || it.state == approval) {
 		by := -1.0
