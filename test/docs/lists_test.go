@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/getui"
 	"github.com/notifier/notifier/internal/rongpush"
 	"github.com/notifier/notifier/internal/settings"
@@ -73,7 +74,9 @@ var row = regexp.MustCompile("(?m)^\\| `([A-Za-z_-]+)` \\|")
 func TestFatesPageKnowsNoFateThatTheProgramDoesNot(t *testing.T) {
 	known := literals(t, "internal/ledger/fate.go", "FateKind")
 	known = append(known, literals(t, "internal/ledger/fate.go", "Reason")...)
-	known = append(known, literals(t, "internal/dispatch/item.go", "state")...)
+	for _, s := range dispatch.States {
+		known = append(known, s.String())
+	}
 	for _, p := range bilingual("docs/fates.md") {
 		for _, m := range row.FindAllStringSubmatch(text(t, p), -1) {
 			if !slices.Contains(known, m[1]) {
