@@ -75,7 +75,7 @@ func (b *between) revoked(w *world) {
 	}
 	b.mu.Unlock()
 	if token != "" {
-		w.call("DELETE", "/auth/"+token, nil)
+		w.insist("DELETE", "/auth/"+token, nil)
 	}
 }
 
@@ -84,7 +84,7 @@ func (w *world) authAsOther() {
 	const key, secret = "ak-notifier-test-0001", "ms-notifier-test-0001"
 	stamp := fmt.Sprint(w.vendor.GetuiClock())
 	sum := sha256.Sum256([]byte(key + stamp + secret))
-	w.call("POST", "/auth", map[string]string{"appkey": key, "timestamp": stamp, "sign": hex.EncodeToString(sum[:])})
+	w.insist("POST", "/auth", map[string]string{"appkey": key, "timestamp": stamp, "sign": hex.EncodeToString(sum[:])})
 }
 
 // Under a load of pushes, tags and broadcasts tokens run out every two minutes, or somebody else's make them worthless every 20 s, or the clocks
