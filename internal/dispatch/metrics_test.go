@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 )
@@ -78,4 +80,36 @@ func TestWhatHoldsALaneIsToldByItsOwner(t *testing.T) {
 	if r, n := gaugeOf(t, records), gaugeOf(t, bytes); r != 0 || n != 0 {
 		t.Errorf("after another process took over: %g records of limits, %g bytes of intents", r, n)
 	}
+}
+
+// What waits is counted under the name of where it stands, and under no other.
+func TestWhatWaitsIsCountedByItsState(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(nil)
+	in := b.intent("e1", "r", "u", intent.Push)
+	a.pauseScope(order(0, ledger.CmdPause, "rule/r"), &ledger.Answer{})
+	stands := func(want string) {
+		t.Helper()
+		for _, s := range States {
+			n := 0.0
+			if s.String() == want {
+				n = 1
+			}
+			if got := gaugeOf(t, a.opt.Metrics.pending.WithLabelValues("main/user", s.String())); got != n {
+				t.Errorf("%v in state %s, want %s", got, s, want)
+			}
+		}
+		if n := testutil.CollectAndCount(a.opt.Metrics.pending); n%len(States) != 0 {
+			t.Errorf("%d series: one has another name than a state's", n)
+		}
+	}
+	a.admit(in, b.offset)
+	stands("paused")
+	a.lift("rule/r")
+	stands("quota")
+	calls := a.plan()
+	stands("in_flight")
+	a.resolve(result{calls[0], accepted})
+	stands("")
 }
