@@ -49,8 +49,6 @@ type item struct {
 	spare   bool // it is in lane.spare
 	expires bool // a timer stands for its expiry
 	anew    bool // the count of its rule's brake began anew since it left
-
-	overtaken bool // it waits to be made again, and a newer one of its merge key has left
 }
 
 // itemKey is an intent's id as a key in memory: two hashes of it with random seeds. No two ids of a process have the same.
