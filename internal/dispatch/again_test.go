@@ -965,3 +965,36 @@ func TestWhatHasAFateIsNotMadeAgainFromACopy(t *testing.T) {
 		}
 	}
 }
+
+// What the copy of a lost ledger holds for an account that the settings did not have then is not sent either: they may have had it since.
+func TestWhatACopyHoldsForAnAbsentAccountIsNotSent(t *testing.T) {
+	t.Parallel()
+	for _, fated := range []bool{true, false} {
+		b := setup(t)
+		a := b.byHand(nil)
+		in := b.intent("e1", "r", "u1", intent.Push)
+		in.Key = "stub:later"
+		a.admit(in, b.offset)
+		b.commit(a)
+		a = b.byHand(func(ac *Account, o *Options) {
+			found := *ac
+			found.Name, found.Key = "later", "stub:later"
+			o.Accounts = append(o.Accounts, &found)
+		})
+		a.past = &past{before: 100, forgot: true, fated: map[intent.ID]bool{in.ID: fated}, lost: map[string][]ledger.Fate{}}
+		a.sift()
+		a.apply()
+		if calls := a.plan(); len(calls) != 0 {
+			t.Errorf("with a fate on record %t: %v leave", fated, endpointsOf(calls))
+		}
+		b.commit(a)
+		if st := b.readLedger(); !st.Balanced() || len(st.Pending) != 0 {
+			t.Errorf("%+v, %d pending", st.Position, len(st.Pending))
+		}
+		if !fated {
+			if got := kinds(b.fates(1)); !slices.Equal(got, []string{"e1 UNKNOWN"}) {
+				t.Errorf("fates %v", got)
+			}
+		}
+	}
+}
