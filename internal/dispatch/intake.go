@@ -125,6 +125,7 @@ func (a *actor) place(ac *account, p *ledger.Pending) {
 	if p.Merged != nil {
 		ac.merges[in.Merge.Key] = it
 	}
+	a.setState(it, queued) // until its gates are asked: it may be the one that gives way
 	b := ac.backlog(it)
 	b.add(it)
 	a.keep(it)
