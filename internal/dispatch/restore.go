@@ -139,7 +139,7 @@ func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*ite
 			var err error
 			if route, err = ac.Vendor.Route(in); err != nil { // a service was switched off since
 				a.log.Error("a pending intent has no route any more", intentField(in.ID), zap.Error(err))
-				route, nowhere = Route{Lane: "none"}, true
+				route, nowhere = Route{Lane: "none", Users: in.Action == intent.Push}, true
 			}
 		}
 		it := a.addPacked(ac, p, x, route)
