@@ -50,7 +50,7 @@ func (a *actor) passed(in *intent.Intent, offset int64) bool {
 			}
 		}
 		return true
-	case a.items[itemOf(in.ID)] != nil:
+	case a.waits(in):
 		return true
 	case !p.forgot || !leaves:
 		return false // tags may be written twice
@@ -75,14 +75,25 @@ func (a *actor) sift() {
 			l.again = slices.DeleteFunc(l.again, a.siftAgain)
 		}
 	}
+	drop := func(it *item) {
+		a.forget(it)
+		a.w.Delete(ledger.PendingKey(string(it.id())))
+	}
+	a.cool() // what can be parked is
+	for ac, p := range a.allParked() {
+		if a.past.fated[p.Intent.ID] {
+			drop(a.askedBy(ac, p.Intent.Target))
+			a.pos.Fates++
+			a.coolMany()
+		}
+	}
 	for _, it := range a.items {
 		a.coolMany()
 		in := it.p().Intent
 		if in.Profile != nil && !a.past.fated[in.ID] || it.state == inFlight && !a.past.fated[in.ID] {
 			continue
 		}
-		a.forget(it)
-		a.w.Delete(ledger.PendingKey(string(it.id())))
+		drop(it)
 		if a.past.fated[in.ID] {
 			a.pos.Fates++
 			continue
