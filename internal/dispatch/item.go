@@ -112,6 +112,9 @@ func (a *actor) cool() {
 		case inFlight:
 			flying = append(flying, it)
 		default:
+			if a.park(it) {
+				continue
+			}
 			packed, err := a.packer.Pack(it.warm, it.packed)
 			if err != nil { // as in ledger.Writer.Put
 				panic("a pending record cannot be packed: " + err.Error())

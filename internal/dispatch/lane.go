@@ -20,7 +20,7 @@ type account struct {
 	later  *tagsync.Groups // users who are evaluated again because the rules changed: they go when nobody else is due
 	diffs  *tagsync.Diffs  // instead of both, where tags are changed by differences
 	retags *retags
-	asked  map[string]*item // user -> the profile intent that waits for its tags to be sent
+	asked  map[string]*item // user -> the profile intent that waits for its tags to be sent; at the end of a turn most are parked
 	busy   map[string]*call // user -> the tag call in flight (ONE-IN-FLIGHT)
 	refuse []refused        // tag batches to be split, and changes of tags that go once more
 	parted bool             // the last change of tags that left was one of those: now others have their turn

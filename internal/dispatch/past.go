@@ -50,7 +50,7 @@ func (a *actor) passed(in *intent.Intent, offset int64) bool {
 			}
 		}
 		return true
-	case a.items[itemOf(in.ID)] != nil:
+	case a.waits(in):
 		return true
 	case !p.forgot || !leaves:
 		return false // tags may be written twice
@@ -73,6 +73,14 @@ func (a *actor) sift() {
 	for _, ac := range a.accounts {
 		for _, l := range ac.lanes {
 			l.again = slices.DeleteFunc(l.again, a.siftAgain)
+		}
+	}
+	a.cool() // what can be parked is
+	for ac, p := range a.allParked() {
+		if a.past.fated[p.Intent.ID] {
+			a.forget(a.askedBy(ac, p.Intent.Target))
+			a.sifted(p.Intent)
+			a.coolMany()
 		}
 	}
 	for _, it := range a.items {
