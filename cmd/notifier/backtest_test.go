@@ -127,7 +127,11 @@ func TestBacktestForms(t *testing.T) {
 		c.o.from = "history.jsonl"
 		out, talk, code := runBacktestCmd(c.o)
 		got := out + fmt.Sprintf("exit %d\n", code)
-		if want := "note: no notifier.yaml beside the rules: account names and permissions are not checked\n"; talk != want {
+		want := "note: no notifier.yaml beside the rules: account names and permissions are not checked\n"
+		if c.o.lang == "zh" {
+			want = "提示：规则旁边没有 notifier.yaml，所以不检查账号名和权限\n"
+		}
+		if talk != want {
 			t.Errorf("%s: notes: %q", c.name, talk)
 		}
 		holdGolden(t, filepath.Join(golden, c.name+".txt"), got)

@@ -27,7 +27,7 @@ func TestNewRule(t *testing.T) {
 			[]string{`expect: {push: {title: "茶"}}`, `expect: no match`}},
 		{"profile push", ruletest.Draft{Action: "push", Event: "profile.changed", When: `changed(level) and level == "vip"`, Subject: "升级", Body: "b"},
 			[]string{`profile: {level: "normal"}, expect: {push: {title: "升级"}}`, `sample: profile.changed, expect: no match`}},
-		{"tags", "", ruletest.Draft{Action: "tags", Event: "profile.changed", When: "always", Tag: "town_${city}"},
+		{"tags", ruletest.Draft{Action: "tags", Event: "profile.changed", When: "always", Tag: "town_${city}"},
 			[]string{`expect: {tags: ["town_北京"]}`, `expect: {tags: []}`}},
 		{"broadcast", ruletest.Draft{Action: "broadcast", Event: "sale.opened", When: "stock > 100", Audience: []string{"city_${city}"}, Subject: "开抢", Body: "b"},
 			[]string{`expect: {broadcast: {title: "开抢"}}`, `with: {stock: 100}, expect: no match`}},
