@@ -170,9 +170,13 @@ func newActorIn(w books, machine func() time.Time, opt *Options, p int32, t *led
 	a.ctx, a.lose = context.WithCancelCause(context.Background())
 	a.callCtx, a.cut = context.WithCancelCause(a.ctx)
 	a.txnCtx, a.tear = context.WithCancelCause(a.ctx)
+	reads := now
+	if t.New && a.gen.Assumed == nil { // nobody was here before
+		reads = time.Time{}
+	}
 	for _, ac := range opt.Accounts {
 		if ledger.HashPartition([]byte(ac.Key), a.gen.Partitions) == int(p) {
-			a.accounts[ac.Key] = newAccount(ac, now, a.machineTime(t.State.Clock()), a.machineTime(t.State.Gap))
+			a.accounts[ac.Key] = newAccount(ac, reads, a.machineTime(t.State.Clock()), a.machineTime(t.State.Gap))
 		}
 	}
 	a.keys = slices.Sorted(maps.Keys(a.accounts))

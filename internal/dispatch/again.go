@@ -63,6 +63,10 @@ func (a *actor) planAgain(l *lane, now time.Time) (calls []*call) {
 			a.store(c)
 			continue
 		}
+		if c.tooMuch && len(c.items) > 1 && c.attempt.State == ledger.Again {
+			calls = append(calls, a.againInPart(l, c))
+			continue
+		}
 		v := *c.vendor
 		next := a.start(l, &v, c.items, nil, nil, l.weightAgain(c))
 		if c.attempt.State == ledger.Again {
@@ -72,6 +76,20 @@ func (a *actor) planAgain(l *lane, now time.Time) (calls []*call) {
 		calls = append(calls, next)
 	}
 	return calls
+}
+
+// againInPart makes half of a batch again, which the vendor refused as too much for now: it may be more than it ever takes at once, and each member
+// is under a request id of its own. The others stay on record under the attempt that they have, and follow.
+func (a *actor) againInPart(l *lane, c *call) *call {
+	h := len(c.items) / 2
+	v, items := *c.vendor, c.items[:h:h]
+	v.Intents, v.Users = v.Intents[:h:h], v.Users[:h:h]
+	c.vendor.Intents, c.vendor.Users, c.items, c.tooMuch = c.vendor.Intents[h:], c.vendor.Users[h:], c.items[h:], false
+	c.attempt.Members = slices.Clone(c.attempt.Members[h:])
+	next := a.start(l, &v, items, nil, nil, l.weightAgain(c))
+	a.store(c)
+	l.again = append(l.again, c)
+	return next
 }
 
 // within is for how long after its first try a call may be made again: also no longer than until its last member expires, for it may be the try

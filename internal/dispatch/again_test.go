@@ -632,6 +632,44 @@ func TestABatchThatIsTooMuchForAMinute(t *testing.T) {
 	}
 }
 
+// A batch that is made again and refused for a minute's limit goes in halves, each member under what it had: whole it might never get through, and all
+// of them would be UNKNOWN. The next owner knows of those that still wait.
+func TestABatchMadeAgainThatIsTooMuchForAMinute(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(repeating)
+	for i := range 4 {
+		b.push(a, fmt.Sprint("e", i))
+	}
+	full := Outcome{Class: ClassRetryLater, Wait: time.Minute}
+	answer := func(o Outcome, want ...string) {
+		t.Helper()
+		calls := due(a, a.accounts["stub:k"].lanes["user"])
+		if got := endpointsOf(calls); !slices.Equal(got, want) {
+			t.Fatalf("%v leave, want %v", got, want)
+		}
+		b.commit(a)
+		if n := len(b.readLedger().Pending); n != len(a.items) {
+			t.Errorf("%d pending on record, %d here", n, len(a.items))
+		}
+		for _, c := range calls {
+			a.resolve(result{c, o})
+		}
+		b.commit(a)
+	}
+	answer(lost, "/batch4 try 1")
+	answer(full, "/batch4 try 2")
+	answer(full, "/batch2 try 2")     // half of it
+	answer(accepted, "/batch2 try 2") // the others
+	a = b.byHand(repeating)           // who comes next does not know that it was too much, and finds out
+	answer(full, "/batch2 try 3")
+	answer(accepted, "/batch1 try 3")
+	answer(accepted, "/batch1 try 3")
+	if got := kinds(b.fates(4)); !slices.Equal(got, []string{"e2 SENT", "e3 SENT", "e0 SENT", "e1 SENT"}) || len(b.readLedger().Attempts) != 0 {
+		t.Errorf("fates %v, on record %v", got, b.readLedger().Attempts)
+	}
+}
+
 // A user is in a mixed call once, or the answer could not tell the two apart.
 func TestAUserIsInACallOnce(t *testing.T) {
 	t.Parallel()
