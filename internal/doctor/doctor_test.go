@@ -194,9 +194,6 @@ func TestEachMissingRightIsNamed(t *testing.T) {
 	t.Parallel()
 	all := exactly()
 	for i, gone := range all {
-		if gone.Operation == kadm.OpDescribeConfigs && (gone.Name == "n.fates" || gone.Name == "n.dead") {
-			continue // of these nothing must hold
-		}
 		t.Run(fmt.Sprintf("%v %s", gone.Operation, gone.Name), func(t *testing.T) {
 			t.Parallel()
 			var left []kfake.ACL
