@@ -97,6 +97,17 @@ func TestDemoDataInUse(t *testing.T) {
 	}
 }
 
+func TestDemoOnAFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Symlink("/dev/full", filepath.Join(dir, "probe")); err != nil {
+		t.Fatal(err)
+	}
+	code, out, _, err := runLine(t, "demo", "--data", dir, "--for", "1s")
+	if code != exitUnreachable || err == nil || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "no space left on device") || out != "" {
+		t.Errorf("exit %d, %v, stdout %q: want %d, the directory's name and why", code, err, out, exitUnreachable)
+	}
+}
+
 func TestDemoWithRulesThatHaveErrors(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "events.yaml"), []byte("version: 1\nevents:\n  a: {topic: t, id: i, time: t, fieldz: {}}\n"), 0o600); err != nil {

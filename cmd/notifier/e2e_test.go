@@ -14,7 +14,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,9 +24,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/embedded"
 	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/sandbox"
 	"github.com/notifier/notifier/test/schema"
@@ -312,7 +316,7 @@ func (w *world) broker() string {
 
 func (w *world) produce(topic, value string) {
 	w.t.Helper()
-	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(w.broker())}, w.kafka...)...)
+	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(w.broker()), kgo.ProducerBatchMaxBytes(6 << 20)}, w.kafka...)...)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -340,6 +344,7 @@ func (w *world) sent(text string) (n int) {
 func TestFromAnEventToTheVendorAndBackToTheCommands(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	w.edit("notifier.yaml", "rules: rules/", "log: {level: debug}\nrules: rules/")
 	p := w.run()
 	w.order("ord-1", "u-1")
 	w.produce("profiles", fmt.Sprintf(`{"id":"p-1","at":%q,"user":"u-1","city":"北京","level":"vip"}`, time.Now().Format(time.RFC3339)))
@@ -377,6 +382,12 @@ func TestFromAnEventToTheVendorAndBackToTheCommands(t *testing.T) {
 	}
 	if strings.Contains(p.said(), sandbox.DefaultSecret) {
 		t.Error("the log holds the secret")
+	}
+	if strings.Contains(p.said(), "paid 200") {
+		t.Error("the log holds a text")
+	}
+	if !regexp.MustCompile(`"fate",.*"event":"ord-1","rule":"thanks","fate":"SENT",.*"attempt":"\S+"`).MatchString(p.said()) {
+		t.Error("the log does not tell the fate with event, rule and attempt")
 	}
 	p.signal(syscall.SIGTERM)
 	if code := p.exits(); code != 0 {
@@ -607,6 +618,187 @@ func TestTwoProcesses(t *testing.T) {
 	p.says(`another process uses this kafka.instance name: "one"`)
 	if code := p.exits(); code != exitSettings {
 		t.Errorf("the first of two processes with one name: exit %d, want %d", code, exitSettings)
+	}
+}
+
+// Of two processes with one name one ends with an error that names it, under traffic either of them, and the other goes on: what came
+// meanwhile has its fate and leaves once, and only a call that was under way may be UNKNOWN.
+func TestTwoProcessesWithOneNameLoseNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	broker, err := embedded.Start(t.Context(), embedded.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = broker.Close() })
+	w.addr = broker.Addrs()[0]
+	cl, err := kgo.NewClient(kgo.SeedBrokers(w.addr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	if _, err := kadm.NewClient(cl).CreateTopics(t.Context(), 2, 1, nil, "orders", "profiles"); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"notifier.yaml", "two.yaml"} { // they differ in the admin port
+		w.settings(name, fmt.Sprintf("brokers: [%q], replication: 1", w.addr))
+	}
+	p := w.run()
+	ids := []string{"before"}
+	w.order("before", "u-1")
+	until(t, "the push", func() bool { return w.sent("in before") == 1 })
+	q := start(t, w.dir, "run", "-c", "two.yaml")
+	for i := range 20 {
+		ids = append(ids, fmt.Sprintf("meanwhile-%02d", i))
+		w.order(ids[len(ids)-1], fmt.Sprintf("u-%d", i))
+	}
+	select {
+	case <-p.end:
+	case <-q.end:
+		p, q = q, p
+	case <-time.After(30 * time.Second):
+		t.Fatal("neither of two processes with one name ended")
+	}
+	if code := p.exits(); code != exitSettings || !strings.Contains(p.said(), `another process uses this kafka.instance name: "one"`) {
+		t.Errorf("one of two processes with one name: exit %d, want %d", code, exitSettings)
+	}
+	ids = append(ids, "after")
+	w.order("after", "u-1")
+	until(t, "balanced books", func() bool {
+		select {
+		case <-q.end: // each has thrown out the other, at the same moment
+			q = start(t, w.dir, "run", "-c", "two.yaml")
+		default:
+		}
+		code, out, _ := once(t, w.dir, "fates")
+		return code == 0 && strings.Contains(out, "22 intents = 22 fates + 0 pending ✓")
+	})
+	for _, id := range ids {
+		_, out, _ := once(t, w.dir, "fates", id)
+		unknown := strings.Contains(out, "UNKNOWN")
+		if n := w.sent("in " + id); n > 1 || n == 0 && !unknown || unknown && !strings.HasPrefix(id, "meanwhile") || !unknown && !strings.Contains(out, "SENT") {
+			t.Errorf("%s reached the vendor %d times, its fate:\n%s", id, n, out)
+		}
+	}
+}
+
+const badCatalogue = `version: 1
+events:
+  order.paid:
+    topic: orders
+    match: {type: order.paid}
+    id: id
+    time: at
+    user: user
+    fields: {amount: {path: amount, type: number}, shop: {path: shop, type: number, required: true}}
+`
+
+// Bad input of each kind among good events: each bad record is named with its reason, is kept as it came or counted, and none holds up the
+// line or reaches the vendor.
+func TestBadInputIsNamedAndNothingIsLost(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("rules/events.yaml", badCatalogue)
+	w.write("rules/rules.yaml", testRules[:strings.Index(testRules, "  - name: city-tag")]+testRules[strings.Index(testRules, "  - name: thanks"):])
+	p := w.run()
+	at := time.Now().Format(time.RFC3339)
+	letters := []struct{ value, reason, says string }{
+		{`{"type":"order.paid","id":"cut-off","at":`, "undecodable", "invalid JSON at byte 41"},
+		{"not JSON at all", "undecodable", "invalid JSON at byte 2"},
+		{`{"type":"order.paid","id":"large","filler":"` + strings.Repeat("x", 5<<20) + `"}`, "too-large", "events.max_bytes"},
+		{`{"type":"order.paid","at":"` + at + `","user":"u-1","amount":200,"shop":1}`, "bad-field", "id: nothing at id"},
+		{`{"type":"order.paid","id":"no-user","at":"` + at + `","amount":200,"shop":1}`, "bad-field", "user: nothing at user"},
+		{`{"type":"order.paid","id":"no-time","user":"u-1","amount":200,"shop":1}`, "bad-field", "time: nothing at at\""},
+		{`{"type":"order.paid","id":"wrong-type","at":"` + at + `","user":"u-1","amount":200,"shop":"twelve"}`, "bad-field", "field shop: a text at shop"},
+	}
+	order := func(id, user, amount, kind string) {
+		w.produce("orders", fmt.Sprintf(`{"type":%q,"id":%q,"at":%q,"user":%q,"amount":%s,"shop":1}`, kind, id, at, user, amount))
+	}
+	order("first", "u-1", "200", "order.paid")
+	for _, l := range letters {
+		w.produce("orders", l.value)
+	}
+	order("unknown-event", "u-1", "200", "alien.contact")
+	order("wrong-optional", "u-1", `"many"`, "order.paid") // as if it were not there: the condition is not met
+	order("forbidden-1", "renovate[bot]", "200", "order.paid")
+	order("forbidden-2", "用户1", "200", "order.paid")
+	order("last", "u-1", "200", "order.paid")
+	until(t, "balanced books", func() bool {
+		code, out, _ := once(t, w.dir, "fates")
+		return code == 0 && strings.Contains(out, "4 intents = 4 fates + 0 pending ✓")
+	})
+	if sent := w.sbx.Stats().RongCloud.Executed; sent != 2 || w.sent("in first") != 1 || w.sent("in last") != 1 {
+		t.Errorf("%d calls, want one for each of the two good orders", sent)
+	}
+	for _, id := range []string{"forbidden-1", "forbidden-2"} {
+		if _, out, _ := once(t, w.dir, "fates", id); !strings.Contains(out, "DEAD") || !strings.Contains(out, "want only A-Z a-z 0-9") {
+			t.Errorf("fates %s:\n%s", id, out)
+		}
+	}
+	code, out, _ := once(t, w.dir, "dead", "ls", "--format", "jsonl")
+	got := strings.Split(strings.TrimSpace(out), "\n")
+	if code != 0 || len(got) != len(letters) {
+		t.Fatalf("dead ls: exit %d, %d letters, want %d\n%s", code, len(got), len(letters), out)
+	}
+	for _, l := range letters { // of several partitions, in any order
+		if !slices.ContainsFunc(got, func(line string) bool {
+			return strings.Contains(line, `"`+l.reason+`"`) && strings.Contains(line, l.says)
+		}) {
+			t.Errorf("no letter is %s and says %q:\n%s", l.reason, l.says, out)
+		}
+	}
+	if m := p.metrics(); !strings.Contains(m, `result="ignored"} 1`) || !strings.Contains(m, `notifier_events_total{event="order.paid",result="no_match"} 1`) {
+		t.Error("the unknown event or the wrong type of what is not required is not counted")
+	}
+}
+
+// full fills the disk under the embedded broker until it has looked once: /dev/full fails every write with ENOSPC, and the broker's test
+// write removes its file.
+func (w *world) full() {
+	w.t.Helper()
+	if err := os.Symlink("/dev/full", filepath.Join(w.dir, "data", "probe")); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// A full disk under the embedded broker ends the daemon with an error that names the directory, and a start does not get further; once there
+// is room again it goes on where it was: what was held leaves once, what was sent is not sent again.
+func TestAFullDiskEndsTheDaemonAndLosesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := w.run()
+	w.order("ord-1", "u-1")
+	until(t, "the push", func() bool { return w.sent("ord-1") == 1 })
+	if code, _, talk := once(t, w.dir, "pause", "rule/thanks", "--why", "test", "--yes"); code != 0 {
+		t.Fatalf("pause: exit %d %s", code, talk)
+	}
+	w.order("ord-2", "u-1")
+	until(t, "a held intent", func() bool {
+		_, out, _ := once(t, w.dir, "status")
+		return strings.Contains(out, "+ 1 pending")
+	})
+	w.full()
+	if code := p.exits(); code != exitUnreachable || !strings.Contains(p.said(), "notifier: embedded broker stopped: test write to data: ") || !strings.Contains(p.said(), "no space left on device") {
+		t.Errorf("exit %d, want %d and the full disk named", code, exitUnreachable)
+	}
+	w.full()
+	p = start(t, w.dir, "run", "-c", "notifier.yaml")
+	if code := p.exits(); code != exitUnreachable || !strings.Contains(p.said(), "notifier: test write to data: ") || !strings.Contains(p.said(), "no space left on device") {
+		t.Errorf("a start on a full disk: exit %d, want %d and the full disk named", code, exitUnreachable)
+	}
+	p = start(t, w.dir, "run", "-c", "notifier.yaml")
+	p.says(`"notifier runs"`)
+	if code, _, talk := once(t, w.dir, "resume", "rule/thanks", "--why", "test", "--yes"); code != 0 {
+		t.Fatalf("resume: exit %d %s", code, talk)
+	}
+	until(t, "balanced books", func() bool {
+		code, out, _ := once(t, w.dir, "fates")
+		return code == 0 && strings.Contains(out, "2 intents = 2 fates + 0 pending ✓")
+	})
+	for _, id := range []string{"ord-1", "ord-2"} {
+		if n := w.sent(id); n != 1 {
+			t.Errorf("%s was sent %d times", id, n)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -381,7 +382,7 @@ func (a *App) Run(ctx context.Context) error {
 			case <-gctx.Done():
 				return nil
 			case <-a.broker.Done():
-				return fmt.Errorf("the embedded broker stopped: %w", errors.Join(a.broker.Err(), errors.New("see the log")))
+				return cmp.Or(a.broker.Err(), errors.New("the embedded broker stopped, see the log"))
 			}
 		})
 	}

@@ -43,11 +43,12 @@ func OwnTopics(t ledger.Topics, partitions, brokers int) []Topic {
 	}
 	day := 24 * 60 * 60 * 1000
 	return []Topic{
-		{t.Intents, partitions, true, with("retention.ms", "-1"), map[string]string{"retention.ms": "-1", "cleanup.policy": "delete"}},
+		{t.Intents, partitions, true, with("retention.ms", "-1", "cleanup.policy", "delete"), map[string]string{"retention.ms": "-1", "cleanup.policy": "delete"}},
 		{t.Ledger, partitions, true, with("cleanup.policy", "compact", "message.timestamp.type", "LogAppendTime", "retention.ms", "-1", "segment.bytes", strconv.Itoa(32<<20), "segment.ms", "600000",
 			"min.cleanable.dirty.ratio", "0.1", "delete.retention.ms", "3600000"), map[string]string{"cleanup.policy": "compact", "message.timestamp.type": "LogAppendTime", "retention.ms": "-1"}},
-		{t.Fates, partitions, false, with("retention.ms", strconv.Itoa(30*day)), nil},
-		{t.Dead, 1, false, with("retention.ms", strconv.Itoa(14*day)), nil},
+		// Compacted, fates would keep one of an event's, and dead would refuse a letter without a key, which stops the line.
+		{t.Fates, partitions, false, with("retention.ms", strconv.Itoa(30*day), "cleanup.policy", "delete"), map[string]string{"cleanup.policy": "delete"}},
+		{t.Dead, 1, false, with("retention.ms", strconv.Itoa(14*day), "cleanup.policy", "delete"), map[string]string{"cleanup.policy": "delete"}},
 		{t.Control, 1, false, with("cleanup.policy", "compact", "retention.ms", "-1"), map[string]string{"cleanup.policy": "compact"}},
 	}
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -53,6 +54,68 @@ func TestAWrongSettingIsFoundThoughTheBrokerHearsOfTheTopicLate(t *testing.T) {
 	}
 	if late.Load() != 4 {
 		t.Errorf("asked %d times", late.Load())
+	}
+}
+
+// Of topics that somebody else made each setting that must hold is checked, and the count of partitions: a wrong one is named with what it
+// must be.
+func TestEachWrongSettingOfATopicIsNamed(t *testing.T) {
+	t.Parallel()
+	topics := ledger.TopicsOf("n")
+	own := OwnTopics(topics, 2, 1)
+	wrong := map[string]string{"retention.ms": "604800000", "message.timestamp.type": "CreateTime"}
+	for _, o := range own {
+		changes := map[string]string{}
+		for k, v := range o.Must {
+			changes[k] = wrong[k]
+			if k == "cleanup.policy" {
+				changes[k] = map[string]string{"compact": "delete", "delete": "compact"}[v]
+			}
+		}
+		if len(changes) == 0 {
+			t.Errorf("nothing must hold of %s", o.Name)
+		}
+		if o.Exact {
+			changes["partitions"] = "3"
+		}
+		for key, value := range changes {
+			t.Run(o.Name+" "+key, func(t *testing.T) {
+				t.Parallel()
+				kc, err := kfake.NewCluster(kfake.NumBrokers(1))
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(kc.Close)
+				cl, err := kgo.NewClient(kgo.SeedBrokers(kc.ListenAddrs()...))
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(cl.Close)
+				for _, made := range own {
+					n, cfg := made.Partitions, map[string]*string{}
+					for k, v := range made.Make {
+						cfg[k] = kadm.StringPtr(v)
+					}
+					if made.Name == o.Name && key == "partitions" {
+						n = 3
+					} else if made.Name == o.Name {
+						cfg[key] = &value
+					}
+					if _, err := kadm.NewClient(cl).CreateTopic(t.Context(), int32(n), 1, cfg, made.Name); err != nil {
+						t.Fatal(err)
+					}
+				}
+				want := fmt.Sprintf("%s has %s=%s, it must be %s", o.Name, key, value, o.Must[key])
+				if key == "partitions" {
+					want = o.Name + " has 3 partitions, kafka.partitions is 2: set kafka.partitions to what the topic has"
+				}
+				err = ensureTopics(t.Context(), cl, topics, 2, 1, zap.NewNop())
+				got, ok := errors.AsType[*TopicError](err)
+				if !ok || len(got.Problems) != 1 || got.Problems[0] != want {
+					t.Errorf("got %v, want %s", err, want)
+				}
+			})
+		}
 	}
 }
 

@@ -463,6 +463,9 @@ func (a *actor) record(f ledger.Fate) {
 	a.w.Fate(f)
 	a.pos.Fates++
 	a.opt.Metrics.fate(f)
+	if e := a.log.Check(zap.DebugLevel, "fate"); e != nil { // not committed yet: one that never is, the next owner tells again
+		e.Write(eventField(f.Event.ID), ruleField(f.Rule), zap.String("fate", string(f.Fate)), reasonField(string(f.Reason)), attemptField(f.Attempt), laneField(f.Lane))
+	}
 }
 
 // forget takes an item out of every index in memory.

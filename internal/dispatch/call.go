@@ -152,7 +152,7 @@ func (a *actor) settle(c *call, o Outcome) {
 	}
 	at.Code, at.VendorID, at.Detail, at.Until, at.Sender, at.MessageUID = o.Code, o.VendorID, o.Detail, now.UTC(), o.Sender, o.MessageUID
 	if o.Class != ClassOK {
-		a.log.Warn("vendor call not accepted", attemptField(at.ID), laneField(l.full()), ruleField(at.Rule), zap.String("class", string(o.Class)), zap.Int("code", o.Code), zap.Int("members", len(c.items)), detailField(o.Detail))
+		a.log.Warn("vendor call not accepted", attemptField(at.ID), laneField(l.full()), ruleField(at.Rule), c.eventField(), zap.String("class", string(o.Class)), zap.Int("code", o.Code), zap.Int("members", len(c.items)), detailField(o.Detail))
 	} else {
 		a.log.Debug("vendor call accepted", attemptField(at.ID), laneField(l.full()), ruleField(at.Rule), zap.Int("members", len(c.items)))
 	}
@@ -405,7 +405,7 @@ func (a *actor) unknownItems(c *call, items []*item, o Outcome) {
 			f.Attempt, f.Endpoint, f.Code, f.Detail = at.ID, at.Endpoint, o.Code, o.Detail
 			at.Affected = append(at.Affected, *f)
 		})
-		a.log.Error("outcome unknown: counted as used, never repeated; decide with `notifier attempts resolve`", attemptField(at.ID), laneField(l.full()), ruleField(in.Rule), zap.String("event", in.Event.ID), intentField(in.ID))
+		a.log.Error("outcome unknown: counted as used, never repeated; decide with `notifier attempts resolve`", attemptField(at.ID), laneField(l.full()), ruleField(in.Rule), eventField(in.Event.ID), intentField(in.ID))
 	}
 }
 

@@ -39,6 +39,8 @@ func (d *doctor) topicRights() (out []right) {
 		right{t.Intents, kadm.OpDescribeConfigs, text("checking its settings", "检查它的设置")},
 		right{t.Ledger, kadm.OpDescribeConfigs, text("checking its settings", "检查它的设置")},
 		right{t.Control, kadm.OpDescribeConfigs, text("checking its settings", "检查它的设置")},
+		right{t.Fates, kadm.OpDescribeConfigs, text("checking its settings", "检查它的设置")},
+		right{t.Dead, kadm.OpDescribeConfigs, text("checking its settings", "检查它的设置")},
 	)
 }
 

@@ -100,7 +100,7 @@ func probe(dir string) error {
 		return fmt.Errorf("free space of %s: %w", dir, err)
 	}
 	if free := uint64(fs.Bavail) * uint64(fs.Bsize); free < minFree {
-		return fmt.Errorf("only %d MiB are free on %s: the broker needs at least %d MiB; free some space", free>>20, dir, minFree>>20)
+		return fmt.Errorf("only %d MiB are free on %s, the broker needs at least %d MiB: free some space: %w", free>>20, dir, minFree>>20, syscall.ENOSPC)
 	}
 	path := filepath.Join(dir, probeFile)
 	f, err := os.Create(path)

@@ -23,9 +23,24 @@ func (l *logger) Logf(level kfake.LogLevel, format string, args ...any) {
 		l.zap.Warn("kfake", zap.String("message", fmt.Sprintf(format, args...)))
 	}
 	if level <= kfake.LogLevelWarn && lostWrite(format) {
-		l.broken(fmt.Errorf("a write failed: "+format, args...))
+		lost := &lostError{text: fmt.Sprintf("a write failed: "+format, args...)}
+		for _, arg := range args {
+			if cause, ok := arg.(error); ok {
+				lost.cause = cause
+			}
+		}
+		l.broken(lost)
 	}
 }
+
+// lostError is a write that failed, in kfake's words; kfake formats the cause with %v, so that it would be lost.
+type lostError struct {
+	text  string
+	cause error
+}
+
+func (e *lostError) Error() string { return e.text }
+func (e *lostError) Unwrap() error { return e.cause }
 
 // lostWrite knows the messages by how they begin. A test provokes the ones that matter, so that a new version of
 // kfake which words them differently is noticed.

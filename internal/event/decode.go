@@ -297,6 +297,9 @@ func (d *document) time(e *entry) (time.Time, error) {
 	if d.tombstone || (e.Time.Path == "" && !r.Exists()) {
 		return d.rec.Time.UTC(), nil
 	}
+	if !r.Exists() || r.Type == gjson.Null {
+		return time.Time{}, fmt.Errorf("nothing at %s", d.plan.text(e.time))
+	}
 	t, ok := parseTime(r, e.Time.Layout, e.Time.Zone)
 	if !ok {
 		return time.Time{}, fmt.Errorf("%s at %s is not a time", shown(Value{State: stateOf(r), Str: raw(*r)}), d.plan.text(e.time))

@@ -30,6 +30,8 @@ func TestTopicsMadeBySomebodyElse(t *testing.T) {
 		{name: "ledger-with-other-partitions", topic: "ledger", partitions: 3, want: []string{"3 partitions", "4"}},
 		{name: "intents-with-other-partitions", topic: "intents", partitions: 5, want: []string{"5 partitions", "4"}},
 		{name: "intents-that-forget", topic: "intents", setting: "retention.ms", value: "604800000", want: []string{"retention.ms", "-1"}},
+		{name: "fates-compacted", topic: "fates", setting: "cleanup.policy", value: "compact", want: []string{"cleanup.policy", "delete"}},
+		{name: "dead-compacted", topic: "dead", setting: "cleanup.policy", value: "compact", want: []string{"cleanup.policy", "delete"}},
 		{name: "control-not-compacted", topic: "control", setting: "cleanup.policy", value: "delete", want: []string{"cleanup.policy", "compact"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -289,6 +289,11 @@ func TestPlantedBugsAreCaught(t *testing.T) {
 		}},
 		{"the sandbox counts an overrun", "overrun", func(t *testing.T, r *run) { r.in.Overruns = 1 }},
 		{"a third broadcast within the hour", "overrun", func(t *testing.T, r *run) { again(r, r.find(t, "/push.json", "")) }},
+		{"a broadcast waits although a slot is free", "slot unused", func(t *testing.T, r *run) {
+			f := r.fateOf(t, "release-major", "SENT")
+			delete(r.fates, f["intent"].(string))
+			drop(r, r.find(t, "/push.json", ""))
+		}},
 		{"the sandbox counts a double", "doubles", func(t *testing.T, r *run) { r.in.Doubles = 1 }},
 		{"the vendor had to refuse", "quota", func(t *testing.T, r *run) { r.in.Refused = 1 }},
 		{"two fates", "two fates", func(t *testing.T, r *run) {

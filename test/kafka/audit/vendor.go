@@ -76,6 +76,7 @@ func (c *checker) checkQuota() {
 			at[one.App] = append(at[one.App], one.AtMS)
 		}
 	}
+	c.checkSlots()
 	for app, ts := range at {
 		slices.Sort(ts)
 		if len(ts) > 3 {
@@ -85,6 +86,36 @@ func (c *checker) checkQuota() {
 			if d := time.Duration(ts[i]-ts[i-2]) * time.Millisecond; d < time.Hour {
 				c.problem("overrun: app %s made 3 scarce calls in %s, 2 an hour are allowed", app, d)
 			}
+		}
+	}
+}
+
+// hourly is how many scarce calls an app may make in an hour; a run is shorter than that.
+const hourly = 2
+
+// checkSlots asks of each account with a broadcast that waits whether it has used its slots: what else would it wait for? Whatever arrived
+// took one, and an UNKNOWN call that never did.
+func (c *checker) checkSlots() {
+	waits, used := map[string]int{}, map[string]int{}
+	for i := range c.calls {
+		if one := &c.calls[i]; one.scarce() {
+			used[c.in.Apps[one.App]]++
+		}
+	}
+	for id, w := range c.x.wants {
+		if w.action != "broadcast" || c.intents[id].ID == "" {
+			continue
+		}
+		switch f := c.fates[id]; {
+		case f == nil:
+			waits[w.account]++
+		case f.Fate == "UNKNOWN" && c.got[id] == 0:
+			used[w.account]++
+		}
+	}
+	for account, n := range waits {
+		if used[account] < hourly {
+			c.problem("slot unused: %d broadcasts of %s wait, and %d of its %d slots are used", n, account, used[account], hourly)
 		}
 	}
 }
