@@ -176,3 +176,14 @@ func TestWhereTheNeutralKeysGoAtHarmonyOS(t *testing.T) {
 		}
 	}
 }
+
+// Data that a message endpoint does not carry is not held to the limits of what it would be elsewhere.
+func TestDataThatAMessageLeavesOutIsNotJudged(t *testing.T) {
+	c := &intent.Content{Title: "题", Body: "文", Data: map[string]string{}, Message: &intent.Message{Type: "RC:TxtMsg", Content: map[string]string{"content": "c"}}}
+	for i := range 65 { // of extras at most 64
+		c.Data[strings.Repeat("k", i+1)] = "v"
+	}
+	for _, endpoint := range []string{rongpush.SystemPublish.Path, rongpush.BroadcastMessage.Path} {
+		sentFor(t, []string{"ios", "android", "harmonyos"}, endpoint, c)
+	}
+}

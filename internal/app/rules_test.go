@@ -157,6 +157,30 @@ func TestTheVendorsContractIsCheckedWhenRulesLoad(t *testing.T) {
 	}
 }
 
+// A neutral key that has no place beside a message is told of, not lost in silence.
+func TestWhatAMessageDoesNotCarryIsSaid(t *testing.T) {
+	const keys, message = "link: 'app://x', data: {k: v}, badge: 1, image: 'https://x/i.png', group: g, ", "message: {type: 'RC:TxtMsg', content: {content: c}}}\n"
+	for block, want := range map[string]string{
+		"    push: {title: t, body: b, " + keys + message:                               "link data badge",
+		"    broadcast: {audience: everyone, title: t, body: b, " + keys + message:      "link data badge",
+		"    broadcast: {audience: online, title: t, body: b, " + keys + message:        "link data badge image group", // without a notification
+		"    broadcast: {audience: {all_of: [a]}, title: t, body: b, " + keys + message: "",
+		"    push: {title: t, body: b, " + strings.TrimSuffix(keys, ", ") + "}\n":       "",
+		"    broadcast: {audience: online, title: t, body: b, " + message:               "",
+	} {
+		_, list := check(t, account(true, true), block)
+		var got []string
+		for _, d := range list {
+			if d.Code == "W407" {
+				got = append(got, strings.Split(d.Message.EN, "`")[1])
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s warns of %v, want %s", block, got, want)
+		}
+	}
+}
+
 // What only the account does not allow hides nothing that the vendor cannot do.
 func TestAMissingApprovalHidesNoImpossibleRoute(t *testing.T) {
 	opt := RuleOptions(&settings.Settings{Accounts: []settings.Account{{Name: "main", Vendor: "rongcloud", Sender: "system", AllowEveryone: true, Broadcast: true}}})

@@ -47,7 +47,11 @@ func (l *loader) carried(body *diag.Node, r *Rule, a Account) {
 	if a.Vendor != "rongcloud" || body.Get("message") == nil || filter {
 		return
 	}
-	for _, key := range []string{"link", "data", "badge"} {
+	keys := []string{"link", "data", "badge"}
+	if r.audience != nil && r.audience.online { // it comes without a notification
+		keys = append(keys, "image", "group")
+	}
+	for _, key := range keys {
 		if k := body.Key(key); k != nil {
 			k.Warn("W407", diag.Text{EN: "RongCloud does not carry `" + key + "` with a message", ZH: "融云的应用内消息不带 `" + key + "`"},
 				diag.Text{EN: "put it into the message's `content` or `extra`, or remove it", ZH: "请写进 message 的 `content` 或 `extra`，或删掉"})

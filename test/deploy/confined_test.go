@@ -37,6 +37,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 
 	"github.com/notifier/notifier/internal/sandbox"
+	"github.com/notifier/notifier/test/schema"
 )
 
 // The program asks nothing of the machine: no loader, no library.
@@ -200,6 +201,7 @@ func TestTheDaemonRunsAsItsManifestsSay(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = sbx.Close() })
+	schema.Hold(t, sbx)
 	behind, err := url.Parse(sbx.Ready().Primary)
 	if err != nil {
 		t.Fatal(err)
