@@ -194,14 +194,23 @@ func (d *Doc) holeInside(line, _ int, _ string) bool {
 			if !strings.HasPrefix(s[i:], "${") || quotedAt(s, i) || openBrackets(s[:i]) == "" {
 				continue
 			}
+			inMap := strings.HasSuffix(openBrackets(s[:i]), "{")
 			from := strings.LastIndexAny(s[:i], ":,[{") + 1
-			from += len(s[from:i]) - len(strings.TrimLeft(s[from:i], " "))
-			to := i
-			for to < len(s) && !strings.ContainsRune(",]}", rune(s[to])) {
-				if strings.HasPrefix(s[to:], "${") {
-					to += max(0, strings.IndexByte(s[to:], '}'))
+			for inMap && s[from-1] == ',' { // the text begins before its comma
+				begin := strings.LastIndexAny(s[:from-1], ":,[{") + 1
+				if strings.ContainsAny("[{", s[begin-1:begin]) || strings.ContainsAny(s[begin:from], "\"'") {
+					break
 				}
-				to++
+				from = begin
+			}
+			from += len(s[from:i]) - len(strings.TrimLeft(s[from:i], " "))
+			to := pieceEnd(s, i)
+			for inMap && to < len(s) && s[to] == ',' { // the text goes on behind its comma
+				end := pieceEnd(s, to+1)
+				if piece := s[to+1 : end]; strings.TrimSpace(piece) == "" || strings.ContainsAny(piece, ":：\"'") {
+					break
+				}
+				to = end
 			}
 			d.needsQuotes(l, utf8.RuneCountInString(s[:from])+1, strings.TrimSpace(s[from:min(to, len(s))]),
 				Text{"`${...}` inside `{}` or `[]` needs double quotes", "`{}` 或 `[]` 里的 `${...}` 要加双引号"})
@@ -209,6 +218,17 @@ func (d *Doc) holeInside(line, _ int, _ string) bool {
 		}
 	}
 	return false
+}
+
+// pieceEnd gives the byte behind a piece of a flow collection that begins at i; braces of holes are part of it.
+func pieceEnd(s string, i int) int {
+	for i < len(s) && !strings.ContainsRune(",]}", rune(s[i])) {
+		if strings.HasPrefix(s[i:], "${") {
+			i += max(0, strings.IndexByte(s[i:], '}'))
+		}
+		i++
+	}
+	return min(i, len(s))
 }
 
 // needsQuotes reports a text that YAML takes for something else, with the text as it should be written.

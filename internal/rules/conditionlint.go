@@ -98,7 +98,7 @@ var wide = map[string]string{"＞": ">", "＜": "<", "＝": "==", "！": "not", 
 
 // chinese maps words that stand for an operator to the operator.
 var chinese = map[string]string{"并且": "and", "而且": "and", "且": "and", "和": "and", "与": "and", "或者": "or", "或": "or", "非": "not", "不是": "!=", "不等于": "!=", "是": "==", "等于": "==",
-	"大于": ">", "大于等于": ">=", "小于": "<", "小于等于": "<=", "属于": "in", "在": "in", "包含": "contains", "AND": "and", "OR": "or", "NOT": "not", "IN": "in", "And": "and", "Or": "or", "Not": "not"}
+	"大于": ">", "大于等于": ">=", "小于": "<", "小于等于": "<=", "属于": "in", "在": "in", "不属于": "not in", "不在": "not in", "包含": "contains", "AND": "and", "OR": "or", "NOT": "not", "IN": "in", "And": "and", "Or": "or", "Not": "not"}
 
 var grouped = regexp.MustCompile(`^[0-9]{3}$`)
 

@@ -32,7 +32,7 @@ var mistakes = []struct {
 	{"YAML", "tags, anchors, aliases, merge keys", map[string]string{"yaml-tag": "N105", "yaml-anchor": "N105", "yaml-alias": "N105", "yaml-merge-key": "N105"}},
 	{"YAML", "` #` inside a text (the rest would be cut silently)", map[string]string{"yaml-hash": "W113", "yaml-hash-flow": "N113", "yaml-hash-condition": "N113"}},
 	{"YAML", "an ASCII comma", map[string]string{"yaml-comma-flow": "N105"}},
-	{"YAML", "or unquoted `${}` inside `{}` or `[]`", map[string]string{"yaml-hole-flow": "N105", "yaml-hole-first-flow": "N105"}},
+	{"YAML", "or unquoted `${}` inside `{}` or `[]`", map[string]string{"yaml-hole-flow": "N105", "yaml-hole-first-flow": "N105", "yaml-hole-comma-flow": "N105"}},
 	{"YAML", "`: ` in a text", map[string]string{"yaml-colon-space": "N105"}},
 	{"YAML", "a text that begins with `[ * & ! % @ > |`", map[string]string{"yaml-begins-bracket": "N105", "yaml-begins-star": "N105", "yaml-begins-ampersand": "N105",
 		"yaml-begins-bang": "N105", "yaml-begins-percent": "N105", "yaml-begins-at": "N105", "yaml-begins-greater": "N105", "yaml-begins-bar": "N105"}},

@@ -26,10 +26,10 @@ var wrongly = []struct {
 	{regexp.MustCompile(`^unexpected token|^unrecognized character`), func(_ []string, marked string) diag.Text {
 		return diag.Text{EN: "`" + marked + "` does not belong here: an operator or `and` is missing before it", ZH: "这里不应该有 `" + marked + "`：它前面少了运算符或 `and`"}
 	}, diag.Text{EN: "like `amount > 500 and has(city)`", ZH: "例如 `amount > 500 and has(city)`"}},
-	{regexp.MustCompile(`mismatched types (\S+) and (\S+)\)`), func(m []string, _ string) diag.Text {
-		a, b := typeWord(m[1]), typeWord(m[2])
-		return diag.Text{EN: "a " + a.EN + " and a " + b.EN + " do not go together", ZH: a.ZH + "和" + b.ZH + "不能放在一起算"}
-	}, diag.Text{EN: "compare numbers with numbers, texts with texts", ZH: "数字和数字比，文字和文字比"}},
+	{regexp.MustCompile(`mismatched types (\[\]string) and (string)\)`), apartTypes, diag.Text{EN: "whether it is in the list: `\"a\" in items`", ZH: "问列表里有没有，写 `\"a\" in items`"}},
+	{regexp.MustCompile(`mismatched types (time\.Time|string) and (time\.Time|string)\)`), apartTypes,
+		diag.Text{EN: "a time is compared with a time; for a date there are `from` and `until`", ZH: "时间只能和时间比；按日期请用 `from`、`until`"}},
+	{regexp.MustCompile(`mismatched types (\S+) and (\S+)\)`), apartTypes, diag.Text{EN: "compare numbers with numbers, texts with texts", ZH: "数字和数字比，文字和文字比"}},
 	{regexp.MustCompile(`expected bool, but got (any|unknown|interface)`), func([]string, string) diag.Text {
 		return diag.Text{EN: "it is true or false only at times: both sides of `? :` must be conditions", ZH: "结果不一定是真假值：`? :` 的两边都要写条件"}
 	}, diag.Text{EN: "like `has(city) ? city == \"a\" : amount > 1`", ZH: "例如 `has(city) ? city == \"a\" : amount > 1`"}},
@@ -59,6 +59,12 @@ var wrongly = []struct {
 	{regexp.MustCompile(`error parsing regexp`), func([]string, string) diag.Text {
 		return diag.Text{EN: "the pattern is no regular expression", ZH: "这不是正确的正则表达式"}
 	}, diag.Text{EN: "a mark with a meaning of its own, like ( or *, has a backslash before it", ZH: "( * 这类有特殊含义的符号前要加反斜杠"}},
+}
+
+// apartTypes names two types that an operator does not take together.
+func apartTypes(m []string, _ string) diag.Text {
+	a, b := typeWord(m[1]), typeWord(m[2])
+	return diag.Text{EN: "a " + a.EN + " and a " + b.EN + " do not go together", ZH: a.ZH + "和" + b.ZH + "不能放在一起算"}
 }
 
 // typeWord names a type of expr.
