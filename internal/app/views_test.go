@@ -47,7 +47,7 @@ func TestStatusTellsWhatOthersUsedAndHowFarAResyncIs(t *testing.T) {
 // Slots that others used can be charged at either vendor.
 func TestLanesWithSlotsOfBothVendors(t *testing.T) {
 	t.Parallel()
-	for vendor, want := range map[string]string{"rongcloud": "broadcast recall", "getui": "app tag"} {
+	for vendor, want := range map[string]string{"rongcloud": "broadcast recall", "getui": "app recall tag"} {
 		if got := strings.Join(ScarceLanes(&settings.Account{Vendor: vendor, Quota: settings.Quota{Hour: 2, Day: 3, DayZones: []*time.Location{time.UTC}, Shared: true}}), " "); got != want {
 			t.Errorf("%s: %s, want %s", vendor, got, want)
 		}

@@ -181,7 +181,7 @@ func TestTheWindowsOfANewOwnerHoldWhatWasSent(t *testing.T) {
 // Where nobody was before, tags can be read at once: whoever tries the program out does not wait for a window of minutes. A second owner does.
 func TestTheFirstOwnerReadsTagsAtOnce(t *testing.T) {
 	t.Parallel()
-	b := setup(t)
+	b := empty(t)
 	slow := func(ac *Account, _ *Options) {
 		pol := ac.Lanes[LaneTagGet]
 		pol.Window = 10 * time.Minute

@@ -161,7 +161,8 @@ func TestWhatALostListTakesOfTheDay(t *testing.T) {
 	}{
 		{accepted, 7},
 		{Outcome{Class: ClassUnknown}, 7},
-		{Outcome{Class: ClassRetryLater, Wait: time.Hour, Alone: true}, 7},
+		{Outcome{Class: ClassRetryLater, Wait: time.Minute, Alone: true}, 7},
+		{Outcome{Class: ClassRetryLater, Wait: time.Hour, Alone: true}, 100}, // the vendor says that all of it is used
 		{Outcome{Class: ClassNotSent}, 1},
 		{Outcome{Class: ClassPermanent, Invalid: true}, 1},
 		{Outcome{Class: ClassPermanent, Code: 20001}, 7},

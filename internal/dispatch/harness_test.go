@@ -174,6 +174,17 @@ func (stubUsers) Fill(c *intent.Content, row func(string) (intent.Value, bool), 
 
 func setup(t *testing.T) *bundle {
 	t.Helper()
+	b := empty(t)
+	// A ledger without genesis beside intents is stopped, so the ledger begins before the test's intents come.
+	stop := b.start(b.account(), nil)
+	b.state("genesis", func(st *ledger.State) bool { return st.Genesis != nil })
+	stop()
+	return b
+}
+
+// empty is a bundle whose ledger nobody has begun.
+func empty(t *testing.T) *bundle {
+	t.Helper()
 	kc, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(100*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
@@ -194,10 +205,6 @@ func setup(t *testing.T) *bundle {
 			t.Fatal(err)
 		}
 	}
-	// A ledger without genesis beside intents is stopped, so the ledger begins before the test's intents come.
-	stop := b.start(b.account(), nil)
-	b.state("genesis", func(st *ledger.State) bool { return st.Genesis != nil })
-	stop()
 	return b
 }
 
