@@ -23,6 +23,7 @@ type daemon struct {
 	*proc.Process
 	name, binary, settings, log, admin string
 	pid                                int
+	env                                []string // beside the secret
 }
 
 // newDaemon writes the settings and rules of a daemon that begins at the start of the topics.
@@ -74,7 +75,7 @@ func (d *daemon) start(ctx context.Context) (time.Duration, error) {
 	began := time.Now()
 	known := children(filepath.Base(d.binary))
 	p, err := proc.Start(proc.Options{Name: d.name, Path: d.binary, Args: []string{"run", "-c", d.settings}, Dir: filepath.Dir(d.settings),
-		Env: []string{"BENCH_SECRET=secret"}, Log: d.log})
+		Env: append([]string{"BENCH_SECRET=secret"}, d.env...), Log: d.log})
 	if err != nil {
 		return 0, err
 	}

@@ -45,6 +45,7 @@ var benches = []bench{
 	{"http", calling},
 	{"pending", pending},
 	{"outage", outage},
+	{"outage-daemon", outageDaemon},
 	{"restore", restore},
 }
 

@@ -89,17 +89,22 @@ func children(name string) map[int]bool {
 }
 
 // resident is the resident memory of a process in bytes.
-func resident(pid int) (int64, error) {
+func resident(pid int) (int64, error) { return memoryOf(pid, "VmRSS:") }
+
+// peak is the most that it was.
+func peak(pid int) (int64, error) { return memoryOf(pid, "VmHWM:") }
+
+func memoryOf(pid int, what string) (int64, error) {
 	f, err := os.Open(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, fmt.Errorf("resident memory: %w", err)
 	}
 	defer f.Close()
 	for s := bufio.NewScanner(f); s.Scan(); {
-		if v, ok := strings.CutPrefix(s.Text(), "VmRSS:"); ok {
+		if v, ok := strings.CutPrefix(s.Text(), what); ok {
 			kb, err := strconv.ParseInt(strings.Fields(v)[0], 10, 64)
 			return kb << 10, err
 		}
 	}
-	return 0, fmt.Errorf("resident memory: no VmRSS of process %d", pid)
+	return 0, fmt.Errorf("resident memory: no %s of process %d", what, pid)
 }

@@ -97,7 +97,7 @@ func runBacktest(ctx context.Context, o backtestOptions, env []string, out, talk
 	if o.since != "" && o.config == "" && isFile("notifier.yaml") { // where Kafka is, wherever the candidate rules are
 		o.config = "notifier.yaml"
 	}
-	known, s, err := ruleSettings(checkOptions{paths: []string{o.rules}, config: o.config}, env, talk)
+	known, s, err := ruleSettings(checkOptions{paths: []string{o.rules}, config: o.config}, lang, env, talk)
 	if err != nil {
 		return err
 	}
@@ -146,10 +146,10 @@ func (o *backtestOptions) side(path string, known rules.Options, s *settings.Set
 				return nil, &exitError{code: exitUsage}
 			}
 		}
-		return nil, &exitError{exitFindings, fmt.Errorf("the rules in %s have errors, nothing was run; next: notifier check %s", path, path)}
+		return nil, &exitError{exitFindings, fmt.Errorf(mostly(lang, "the rules in %s have errors, nothing was run; next: notifier check %s", "%s 里的规则有错误，没有运行；下一步：notifier check %s"), path, shellWord(path))}
 	}
 	if len(set.Rules) == 0 {
-		return nil, &exitError{exitUsage, fmt.Errorf("no rules in %s: name a folder with rules", path)}
+		return nil, &exitError{exitUsage, fmt.Errorf(mostly(lang, "no rules in %s: name a folder with rules", "%s 里没有规则：请写有规则的文件夹"), path)}
 	}
 	bench := app.AnyBench(set, nil)
 	if s != nil {
@@ -165,7 +165,7 @@ func (o *backtestOptions) runFile(candidate, against *backtest.Side, talk io.Wri
 		return nil, &exitError{exitUsage, err}
 	}
 	defer file.Close()
-	rep, err := backtest.Run(withProgress(file.Each, file.Len(), talk), *candidate, against)
+	rep, err := backtest.Run(withProgress(file.Each, file.Len, talk), *candidate, against)
 	if _, bad := errors.AsType[*backtest.LineError](err); bad {
 		return nil, &exitError{exitUsage, err}
 	}
@@ -197,9 +197,10 @@ func (o *backtestOptions) runTopics(ctx context.Context, s *settings.Settings, c
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var refused error // by a side, not by Kafka
+	total := 0
 	src := func(take func(event.Record) error) error {
 		r := query.Reader{Kafka: opts}
-		missing, err := r.History(ctx, topics, since, func(k *kgo.Record) error {
+		missing, err := r.History(ctx, topics, since, func(n int) { total = n }, func(k *kgo.Record) error {
 			refused = take(consumer.RecordOf(k))
 			return refused
 		})
@@ -208,7 +209,7 @@ func (o *backtestOptions) runTopics(ctx context.Context, s *settings.Settings, c
 		}
 		return err
 	}
-	rep, err := backtest.Run(withProgress(src, 0, talk), *candidate, against)
+	rep, err := backtest.Run(withProgress(src, func() int { return total }, talk), *candidate, against)
 	switch {
 	case errors.Is(err, backtest.ErrEmpty):
 		return nil, &exitError{exitUsage, fmt.Errorf("since %s: %w", since.Format(time.RFC3339), err)}
@@ -218,8 +219,8 @@ func (o *backtestOptions) runTopics(ctx context.Context, s *settings.Settings, c
 	return rep, err
 }
 
-// withProgress shows how far a source is, if talk is a terminal. A total of 0 is not known.
-func withProgress(src backtest.Source, total int, talk io.Writer) backtest.Source {
+// withProgress shows how far a source is, if talk is a terminal. Its total is known once it has begun.
+func withProgress(src backtest.Source, total func() int, talk io.Writer) backtest.Source {
 	f, ok := fileOf(talk)
 	if !ok || !term.IsTerminal(int(f.Fd())) || os.Getenv("TERM") == "dumb" {
 		return src
@@ -231,7 +232,7 @@ func withProgress(src backtest.Source, total int, talk io.Writer) backtest.Sourc
 const barWide = 30
 
 // progress draws a bar at most five times a second, and takes it away at the end.
-func progress(src backtest.Source, total int, talk io.Writer, now func() time.Time) backtest.Source {
+func progress(src backtest.Source, total func() int, talk io.Writer, now func() time.Time) backtest.Source {
 	return func(take func(event.Record) error) error {
 		n, began := 0, now()
 		shown := began
@@ -239,13 +240,9 @@ func progress(src backtest.Source, total int, talk io.Writer, now func() time.Ti
 		return src(func(rec event.Record) error {
 			if n++; n%1000 == 0 && now().Sub(shown) > 200*time.Millisecond {
 				shown = now()
-				bar, of := "", ""
-				if total > 0 {
-					done := min(barWide, barWide*n/total)
-					bar = "[" + strings.Repeat("#", done) + strings.Repeat(".", barWide-done) + "] "
-					of = fmt.Sprintf(" of %d (%d %%)", total, 100*n/total)
-				}
-				fmt.Fprintf(talk, "\r\033[K%s%d%s records, %.0f a second", bar, n, of, float64(n)/shown.Sub(began).Seconds())
+				all := max(n, total())
+				done := barWide * n / all
+				fmt.Fprintf(talk, "\r\033[K[%s%s] %d of %d (%d %%) records, %.0f a second", strings.Repeat("#", done), strings.Repeat(".", barWide-done), n, all, 100*n/all, float64(n)/shown.Sub(began).Seconds())
 			}
 			return take(rec)
 		})

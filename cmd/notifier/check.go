@@ -85,14 +85,14 @@ func check(o checkOptions, env []string, out, talk io.Writer) error {
 	if o.format != "text" && o.format != "json" && o.format != "github" {
 		return &exitError{exitUsage, fmt.Errorf("unknown --format %q: text, json or github", o.format)}
 	}
-	opt, err := accounts(o, env, talk)
+	opt, _, err := ruleSettings(o, lang, env, talk)
 	if err != nil {
 		return err
 	}
 	files, list := rules.Read(o.paths)
 	unreadable := list.Errors() > 0
 	if !unreadable && len(files) == 0 {
-		return &exitError{exitUsage, fmt.Errorf("no rule files in %s: name a folder with .yaml files", strings.Join(o.paths, ", "))}
+		return noRuleFiles(o.paths, lang)
 	}
 	var n rules.FileInfo
 	var summary []rules.FileInfo
@@ -179,6 +179,23 @@ func many(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
+// languageOf is the language of a command's --lang, or of the locale.
+func languageOf(cmd *cobra.Command) (diag.Lang, error) {
+	flag := ""
+	if f := cmd.Flag("lang"); f != nil {
+		flag = f.Value.String()
+	}
+	return language(flag, os.Environ())
+}
+
+// mostly is a sentence around a result: one language is enough for it, and it is Chinese where everything is.
+func mostly(lang diag.Lang, en, zh string) string {
+	if lang == diag.ZH {
+		return zh
+	}
+	return en
+}
+
 // language is --lang, or what the locale says; both for a locale that says nothing.
 func language(flag string, env []string) (diag.Lang, error) {
 	switch l := diag.Lang(flag); l {
@@ -216,44 +233,45 @@ func rulesOf(config string, env []string) []string {
 	return []string{"rules/"}
 }
 
-// accounts gives the loader what the settings say, or a stand-in that knows every account and says so.
-func accounts(o checkOptions, env []string, talk io.Writer) (rules.Options, error) {
-	opt, _, err := ruleSettings(o, env, talk)
-	return opt, err
+func noRuleFiles(paths []string, lang diag.Lang) error {
+	where := strings.Join(paths, ", ")
+	return &exitError{exitUsage, errors.New(mostly(lang, "no rule files in "+where+": name a folder with .yaml files", where+" 里没有规则文件：请写有 .yaml 文件的文件夹"))}
 }
 
-// ruleSettings gives the settings too, nil when there are none that can be used.
-func ruleSettings(o checkOptions, env []string, talk io.Writer) (rules.Options, *settings.Settings, error) {
-	standIn := func(why string) rules.Options {
-		fmt.Fprintf(talk, "note: %s: account names and permissions are not checked\n", why)
+// ruleSettings gives the loader what the settings say, and the settings; where none can be used a stand-in that knows every account, which
+// is said, and nil.
+func ruleSettings(o checkOptions, lang diag.Lang, env []string, talk io.Writer) (rules.Options, *settings.Settings, error) {
+	standIn := func(en, zh string) rules.Options {
+		fmt.Fprintln(talk, mostly(lang, "note: "+en+": account names and permissions are not checked", "提示："+zh+"，所以不检查账号名和权限"))
 		return app.AnyRuleOptions()
 	}
 	path := o.config
 	if path == "" {
 		if path = besideRules(o.paths); path == "" {
-			return standIn("no notifier.yaml beside the rules"), nil, nil
+			return standIn("no notifier.yaml beside the rules", "规则旁边没有 notifier.yaml"), nil, nil
 		}
 	}
 	s, list := settings.LoadForRules(path, env) // who edits rules need not have the secrets that the settings refer to
 	if s == nil && o.config != "" {
-		if err := diag.WriteText(talk, list, diag.Both); err != nil {
+		if err := diag.WriteText(talk, list, lang); err != nil {
 			return rules.Options{}, nil, err
 		}
-		return rules.Options{}, nil, &exitError{exitSettings, errors.New("the settings are invalid: `notifier config check`")}
+		return rules.Options{}, nil, &exitError{exitSettings, errors.New(mostly(lang, "the settings are invalid: `notifier config check`", "设置有错误：`notifier config check`"))}
 	}
 	if s == nil {
-		return standIn(fmt.Sprintf("%s cannot be used here (%s)", path, firstError(list))), nil, nil
+		why := firstError(list)
+		return standIn(fmt.Sprintf("%s cannot be used here (%s)", path, why.EN), fmt.Sprintf("%s 在这里用不了（%s）", path, why.ZH)), nil, nil
 	}
 	return app.RuleOptions(s), s, nil
 }
 
-func firstError(list diag.List) string {
+func firstError(list diag.List) diag.Text {
 	for _, d := range list {
 		if d.Severity == diag.Error {
-			return d.Message.EN
+			return d.Message
 		}
 	}
-	return "unknown"
+	return diag.Text{EN: "unknown", ZH: "原因不明"}
 }
 
 // besideRules finds the settings in the folder of the rules or the one above it.

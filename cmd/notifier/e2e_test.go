@@ -489,7 +489,7 @@ func TestWhetherAReloadFailedIsToldEverywhere(t *testing.T) {
 	first := hash()
 	told := func(live, gone string, failed bool) {
 		t.Helper()
-		success, detail := "notifier_rules_last_reload_success 1\n", "the rule files have errors, the last good set is live: 1 errors, the first: rules/rules.yaml:10:11 N202 "
+		success, detail := "notifier_rules_last_reload_success 1\n", "the rule files have errors, the last good set is live: 1 error: rules/rules.yaml:10:11 N202 "
 		if failed {
 			success = "notifier_rules_last_reload_success 0\n"
 		}
@@ -509,7 +509,7 @@ func TestWhetherAReloadFailedIsToldEverywhere(t *testing.T) {
 			line, next, _ := strings.Cut(out, "\n")
 			next, _, _ = strings.Cut(next, "\n")
 			return code == 0 && strings.HasPrefix(line, "instance one  ") && strings.Contains(line, "  rules "+live+" since ") &&
-				failed == strings.HasPrefix(next, "  the files on its disk are not live since ") && (!failed || strings.Contains(next, ": 1 errors, the first: rules/rules.yaml:") && strings.HasSuffix(next, "   next: notifier check"))
+				failed == strings.HasPrefix(next, "  the files on its disk are not live since ") && (!failed || strings.Contains(next, ": 1 error: rules/rules.yaml:") && strings.HasSuffix(next, "   next: notifier check"))
 		})
 		_, out, _ := once(t, w.dir, "status", "--format", "json")
 		var st struct {

@@ -149,10 +149,10 @@ func explainRecord(o explainOptions, env []string, in io.Reader, out, talk io.Wr
 		}
 	}
 	for _, f := range faults {
-		fmt.Fprintf(talk, "dead letter: %s\n", tame(f.Error()))
+		fmt.Fprintln(talk, mostly(o.say, "dead letter: ", "死信：")+tame(f.Error()))
 	}
 	if len(evs) == 0 {
-		return &exitError{exitFindings, errors.New("the record is no usable event, the daemon would make it a dead letter; next: mend the record or rules/events.yaml")}
+		return &exitError{exitFindings, errors.New(mostly(o.say, "the record is no usable event, the daemon would make it a dead letter; next: mend the record or rules/events.yaml", "这条记录不是可用的事件，守护进程会把它当作死信；下一步：改记录或 rules/events.yaml"))}
 	}
 	return nil
 }
@@ -187,7 +187,7 @@ func readRecord(name string, in io.Reader) ([]byte, error) {
 
 // rulesToExplain loads the rules as `check` does, and sees that --rule is one of them.
 func rulesToExplain(o explainOptions, env []string, talk io.Writer) (*rules.Set, *settings.Settings, error) {
-	known, s, err := ruleSettings(o.checkOptions, env, talk)
+	known, s, err := ruleSettings(o.checkOptions, o.say, env, talk)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -200,7 +200,7 @@ func rulesToExplain(o explainOptions, env []string, talk io.Writer) (*rules.Set,
 		if slices.ContainsFunc(list, func(d diag.Diagnostic) bool { return d.Code == "N117" }) { // a path that cannot be read
 			code = exitUsage
 		}
-		return nil, nil, &exitError{code, fmt.Errorf("the rules have errors, nothing was explained; next: %s", checkOf(o.given))}
+		return nil, nil, &exitError{code, errors.New(mostly(o.say, "the rules have errors, nothing was explained; next: ", "规则有错误，无法说明；下一步：") + checkOf(o.given))}
 	}
 	if o.rule != "" && set.Rule(o.rule) == nil {
 		var names []string
@@ -249,15 +249,16 @@ func eventsOf(set *rules.Set, o explainOptions, value []byte, now time.Time, tal
 		}
 	}
 	if len(evs) == 0 && len(faults) == 0 {
-		return nil, nil, &exitError{exitUsage, fmt.Errorf("no entry of the catalogue takes this record (topics tried: %s): the daemon would ignore it", strings.Join(topics, ", "))}
+		return nil, nil, &exitError{exitUsage, fmt.Errorf(mostly(o.say, "no entry of the catalogue takes this record (topics tried: %s): the daemon would ignore it", "事件目录里没有哪个事件接受这条记录（试过的主题：%s）：守护进程会忽略它"), strings.Join(topics, ", "))}
 	}
 	if o.topic == "" {
 		var names []string
 		for _, ev := range evs {
-			names = append(names, fmt.Sprintf("%s (topic %s)", ev.Spec.Name, ev.Pos.Topic))
+			names = append(names, fmt.Sprintf(mostly(o.say, "%s (topic %s)", "%s（主题 %s）"), ev.Spec.Name, ev.Pos.Topic))
 		}
 		if len(names) > 0 {
-			fmt.Fprintf(talk, "note: no --topic: of %s in the catalogue it is %s\n", many(len(topics), "topic"), strings.Join(names, ", "))
+			fmt.Fprintln(talk, mostly(o.say, fmt.Sprintf("note: no --topic: of %s in the catalogue it is %s", many(len(topics), "topic"), strings.Join(names, ", ")),
+				fmt.Sprintf("提示：没有 --topic：在目录的 %d 个主题里是 %s", len(topics), strings.Join(names, "、"))))
 			faults = nil // of entries that it was never meant for
 		}
 	}

@@ -32,17 +32,21 @@ PATH is a folder or a file, rules/ if there is none.`,
 			if len(args) == 0 {
 				args = []string{"rules/"}
 			}
-			return format(args, diff, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			lang, err := languageOf(cmd)
+			if err != nil {
+				return &exitError{exitUsage, err}
+			}
+			return format(args, diff, lang, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	cmd.Flags().BoolVar(&diff, "diff", false, "print the changes instead of writing them")
 	return cmd
 }
 
-func format(paths []string, diff bool, out, talk io.Writer) error {
+func format(paths []string, diff bool, lang diag.Lang, out, talk io.Writer) error {
 	files, list := rules.Read(paths)
 	if list.Errors() > 0 {
-		if err := diag.WriteText(talk, list, diag.Both); err != nil {
+		if err := diag.WriteText(talk, list, lang); err != nil {
 			return err
 		}
 		return &exitError{code: exitUsage}
@@ -59,7 +63,7 @@ func format(paths []string, diff bool, out, talk io.Writer) error {
 		n++
 		if f.Left {
 			left++
-			fmt.Fprintf(talk, "note: %s has errors of form, so its keys stay where they are: `notifier check %s`\n", f.File.Name, f.File.Name)
+			fmt.Fprintf(talk, mostly(lang, "note: %s has errors of form, so its keys stay where they are: `notifier check %s`\n", "提示：%s 有格式错误，配置项的顺序不动：`notifier check %s`\n"), f.File.Name, shellWord(f.File.Name))
 		}
 		if !f.Changed() {
 			continue
@@ -78,12 +82,12 @@ func format(paths []string, diff bool, out, talk io.Writer) error {
 	}
 	switch {
 	case n == 0:
-		return &exitError{exitUsage, fmt.Errorf("no rule files in %s: name a folder with .yaml files", strings.Join(paths, ", "))}
+		return noRuleFiles(paths, lang)
 	case diff && changed > 0, left > 0:
 		return &exitError{code: exitFindings}
 	}
 	if changed == 0 {
-		fmt.Fprintf(talk, "%s, all in the canonical form\n", many(n, "file"))
+		fmt.Fprintln(talk, mostly(lang, many(n, "file")+", all in the canonical form", fmt.Sprintf("%d 个文件，格式都已规范", n)))
 	}
 	return nil
 }

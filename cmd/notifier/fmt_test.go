@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/notifier/notifier/internal/diag"
 )
 
 const unformatted = `version: 1
@@ -47,7 +49,7 @@ func TestFmt(t *testing.T) {
 	run := func(diff bool, paths ...string) (code int, out, talk string) {
 		t.Helper()
 		var o, e bytes.Buffer
-		err := format(paths, diff, &o, &e)
+		err := format(paths, diff, diag.EN, &o, &e)
 		if x, ok := errors.AsType[*exitError](err); ok {
 			return x.code, o.String(), e.String() + err.Error()
 		} else if err != nil {

@@ -96,7 +96,7 @@ func noRule(cmd *cobra.Command, what string) error {
 	entries, errs := ruleEntries(s)
 	what += ": " + strings.Join(namesOf(entries), "  ")
 	if errs > 0 {
-		what += fmt.Sprintf(" (the rule files have %d errors: there may be more)", errs)
+		what += fmt.Sprintf(" (the rule files have %s: there may be more)", many(errs, "error"))
 	}
 	return &exitError{exitUsage, errors.New(what)}
 }

@@ -43,7 +43,11 @@ evaluated and recorded, not sent. A tag rule is live once it is loaded.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d.Action = intent.Action(action)
 			f, ok := cmd.InOrStdin().(*os.File)
-			return newRule(&d, dir, cmd.InOrStdin(), ok && term.IsTerminal(int(f.Fd())), cmd.OutOrStdout(), cmd.ErrOrStderr())
+			lang, err := languageOf(cmd)
+			if err != nil {
+				return &exitError{exitUsage, err}
+			}
+			return newRule(&d, dir, lang, cmd.InOrStdin(), ok && term.IsTerminal(int(f.Fd())), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	f := cmd.Flags()
@@ -62,20 +66,20 @@ evaluated and recorded, not sent. A tag rule is live once it is loaded.`,
 	return cmd
 }
 
-func newRule(d *ruletest.Draft, dir string, in io.Reader, terminal bool, out, talk io.Writer) error {
+func newRule(d *ruletest.Draft, dir string, lang diag.Lang, in io.Reader, terminal bool, out, talk io.Writer) error {
 	beside, list := rules.Read([]string{dir})
 	if list.Errors() > 0 {
-		if err := diag.WriteText(talk, list, diag.Both); err != nil {
+		if err := diag.WriteText(talk, list, lang); err != nil {
 			return err
 		}
 		return &exitError{code: exitUsage}
 	}
-	if err := answers(d, beside, in, terminal, talk); err != nil {
+	if err := answers(d, beside, lang, in, terminal, talk); err != nil {
 		return err
 	}
 	file := filepath.ToSlash(filepath.Join(dir, d.Name+".yaml"))
 	if _, err := os.Stat(file); err == nil {
-		return &exitError{exitUsage, fmt.Errorf("%s exists already: take another --name, or edit it", file)}
+		return &exitError{exitUsage, fmt.Errorf(mostly(lang, "%s exists already: take another --name, or edit it", "%s 已经有了：请换一个 --name，或者改它"), file)}
 	}
 	text, list, err := d.Write(file, beside, app.AnyRuleOptions(), func(set *rules.Set) ruletest.Options {
 		b := app.AnyBench(set, nil)
@@ -85,23 +89,24 @@ func newRule(d *ruletest.Draft, dir string, in io.Reader, terminal bool, out, ta
 		return &exitError{exitFindings, err}
 	}
 	if len(list) > 0 {
-		if err := diag.WriteText(talk, list, diag.Both); err != nil {
+		if err := diag.WriteText(talk, list, lang); err != nil {
 			return err
 		}
-		return &exitError{exitFindings, errors.New("nothing was written")}
+		return &exitError{exitFindings, errors.New(mostly(lang, "nothing was written", "什么也没有写"))}
 	}
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		return &exitError{exitUsage, fmt.Errorf("write the rule: %w", err)}
 	}
 	fmt.Fprintln(out, file)
 	if strings.Count(text, "- {name: ") < 2 {
-		fmt.Fprintln(talk, "note: it has one test only, no values were found for the other; write it by hand: docs/testing.md · 只有一个测试，另一个没有试出来，请手写：docs/testing.zh-CN.md")
+		note := diag.Text{EN: "note: it has one test only, no values were found for the other; write it by hand: docs/testing.md", ZH: "提示：只有一个测试，另一个没有试出来，请手写：docs/testing.zh-CN.md"}
+		fmt.Fprintln(talk, note.In(lang))
 	}
-	begins := "it begins in mode " + d.Mode
+	begins := mostly(lang, "it begins in mode "+d.Mode, "它以 `mode: "+d.Mode+"` 开始")
 	if d.Action == intent.Tags {
-		begins = "a tag rule has no shadow: it is live once the daemon has loaded it"
+		begins = mostly(lang, "a tag rule has no shadow: it is live once the daemon has loaded it", "标签规则不能试运行：守护进程读到就生效")
 	}
-	fmt.Fprintf(talk, "next: `notifier check %s`, `notifier test %s`; %s\n", dir, file, begins)
+	fmt.Fprintf(talk, mostly(lang, "next: `notifier check %s`, `notifier test %s`; %s\n", "下一步：`notifier check %s`，`notifier test %s`；%s\n"), shellWord(dir), shellWord(file), begins)
 	return nil
 }
 
@@ -109,13 +114,13 @@ func newRule(d *ruletest.Draft, dir string, in io.Reader, terminal bool, out, ta
 type question struct {
 	to   *string
 	flag string
-	text string
+	text diag.Text
 	one  []string // of which it is one; nil: any text
 	or   string   // what an empty line means
 }
 
 // answers asks for what is missing, on a terminal; elsewhere it names the flag.
-func answers(d *ruletest.Draft, beside []rules.File, in io.Reader, terminal bool, talk io.Writer) error {
+func answers(d *ruletest.Draft, beside []rules.File, lang diag.Lang, in io.Reader, terminal bool, talk io.Writer) error {
 	lines := bufio.NewReader(in)
 	ask := func(q question) error {
 		if *q.to != "" {
@@ -125,14 +130,14 @@ func answers(d *ruletest.Draft, beside []rules.File, in io.Reader, terminal bool
 			if *q.to = q.or; q.or != "" {
 				return nil
 			}
-			return &exitError{exitUsage, fmt.Errorf("--%s is missing: %s", q.flag, q.text)}
+			return &exitError{exitUsage, fmt.Errorf(mostly(lang, "--%s is missing: %s", "缺少 --%s：%s"), q.flag, q.text.In(lang))}
 		}
 		for *q.to == "" {
-			fmt.Fprintf(talk, "%s: ", q.text)
+			fmt.Fprintf(talk, mostly(lang, "%s: ", "%s："), q.text.In(lang))
 			line, err := lines.ReadString('\n')
 			says := strings.TrimSpace(line)
 			if err != nil && says == "" {
-				return &exitError{exitUsage, errors.New("no more answers, nothing was written")}
+				return &exitError{exitUsage, errors.New(mostly(lang, "no more answers, nothing was written", "没有回答完，什么也没有写"))}
 			}
 			if says == "" {
 				says = q.or
@@ -142,7 +147,7 @@ func answers(d *ruletest.Draft, beside []rules.File, in io.Reader, terminal bool
 				if near := nearestName(says, q.one); near != "" {
 					hint = diag.Text{EN: fmt.Sprintf("did you mean `%s`?", near), ZH: fmt.Sprintf("是不是想写 `%s`？", near)}
 				}
-				fmt.Fprintln(talk, hint.In(diag.Both))
+				fmt.Fprintln(talk, hint.In(lang))
 				continue
 			}
 			*q.to = says
@@ -154,32 +159,36 @@ func answers(d *ruletest.Draft, beside []rules.File, in io.Reader, terminal bool
 		events = append(events, e.Name)
 	}
 	action := string(d.Action)
-	if err := ask(question{&action, "action", "push to users (empty: this), broadcast to an audience, or tags · push 发给用户（留空就是它）、broadcast 发给人群、tags 打标签", []string{"push", "broadcast", "tags"}, "push"}); err != nil {
+	if err := ask(question{&action, "action", diag.Text{EN: "push to users (empty: this), broadcast to an audience, or tags", ZH: "push 发给用户（留空就是它）、broadcast 发给人群、tags 打标签"}, []string{"push", "broadcast", "tags"}, "push"}); err != nil {
 		return err
 	}
 	d.Action = intent.Action(action)
+	event := diag.Text{EN: "event: " + strings.Join(events, ", "), ZH: "事件"}
+	if lang == diag.ZH { // in both the list stands there already
+		event.ZH += "：" + strings.Join(events, "、")
+	}
 	questions := []question{
-		{&d.Name, "name", "name of the rule, like vip-thanks · 规则名", nil, ""},
-		{&d.Event, "event", "event: " + strings.Join(events, ", ") + " · 事件", events, ""},
+		{&d.Name, "name", diag.Text{EN: "name of the rule, like vip-thanks", ZH: "规则名，例如 vip-thanks"}, nil, ""},
+		{&d.Event, "event", event, events, ""},
 	}
 	var tags string
 	switch d.Action {
 	case intent.Tags:
-		questions = append(questions, question{&d.Tag, "tag", "tag, like city_${city} · 标签", nil, ""})
+		questions = append(questions, question{&d.Tag, "tag", diag.Text{EN: "tag, like city_${city}", ZH: "标签，例如 city_${city}"}, nil, ""})
 		if d.When == "" {
 			d.When = "always"
 		}
 	case intent.Push, intent.Broadcast:
 		questions = append(questions,
-			question{&d.When, "when", "condition, like amount > 500, or always · 条件", nil, ""},
-			question{&d.Class, "class", "class: service (what the user did or asked for) or marketing (everything else) · 类别：service（用户自己的事）或 marketing（其他都是营销）", []string{"service", "marketing"}, ""},
-			question{&d.Subject, "subject", "title of the message · 消息标题", nil, ""},
-			question{&d.Body, "body", "text of the message · 消息正文", nil, ""})
+			question{&d.When, "when", diag.Text{EN: "condition, like amount > 500, or always", ZH: "条件，例如 amount > 500，或 always"}, nil, ""},
+			question{&d.Class, "class", diag.Text{EN: "class: service (what the user did or asked for) or marketing (everything else)", ZH: "类别：service（用户自己的事）或 marketing（其他都是营销）"}, []string{"service", "marketing"}, ""},
+			question{&d.Subject, "subject", diag.Text{EN: "title of the message", ZH: "消息标题"}, nil, ""},
+			question{&d.Body, "body", diag.Text{EN: "text of the message", ZH: "消息正文"}, nil, ""})
 		if d.Action == intent.Broadcast && len(d.Audience) == 0 {
-			questions = append(questions, question{&tags, "audience", "tags of the users, with commas · 人群标签", nil, ""})
+			questions = append(questions, question{&tags, "audience", diag.Text{EN: "tags of the users, with commas", ZH: "人群标签，用逗号分开"}, nil, ""})
 		}
 	default:
-		return &exitError{exitUsage, fmt.Errorf("unknown --action %q: push, broadcast or tags", d.Action)}
+		return &exitError{exitUsage, fmt.Errorf(mostly(lang, "unknown --action %q: push, broadcast or tags", "没有 --action %q：push、broadcast 或 tags"), d.Action)}
 	}
 	for _, q := range questions {
 		if err := ask(q); err != nil {

@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/ruletest"
 )
 
@@ -52,7 +54,7 @@ func TestNewRule(t *testing.T) {
 			d := tc.draft
 			d.Name, d.Class, d.Mode = "brand-new", "service", "shadow"
 			var out, talk bytes.Buffer
-			if err := newRule(&d, dir, strings.NewReader(""), false, &out, &talk); err != nil {
+			if err := newRule(&d, dir, diag.Both, strings.NewReader(""), false, &out, &talk); err != nil {
 				t.Fatalf("%v\n%s", err, talk.String())
 			}
 			file := filepath.Join(dir, "brand-new.yaml")
@@ -80,7 +82,7 @@ func TestNewRule(t *testing.T) {
 			}
 			d = tc.draft
 			d.Name = "brand-new"
-			if x, ok := errors.AsType[*exitError](newRule(&d, dir, strings.NewReader(""), false, &out, &talk)); !ok || x.code != exitUsage {
+			if x, ok := errors.AsType[*exitError](newRule(&d, dir, diag.Both, strings.NewReader(""), false, &out, &talk)); !ok || x.code != exitUsage {
 				t.Error("a file that exists was written over")
 			}
 		})
@@ -104,7 +106,7 @@ func TestNewRuleSaysWhatIsMissingOrWrong(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out, talk bytes.Buffer
-		err := newRule(&tc.draft, dir, strings.NewReader(""), false, &out, &talk)
+		err := newRule(&tc.draft, dir, diag.Both, strings.NewReader(""), false, &out, &talk)
 		x, ok := errors.AsType[*exitError](err)
 		if !ok || x.code != tc.code || !strings.Contains(talk.String()+err.Error(), tc.want) {
 			t.Errorf("%v: %v\n%s", tc.draft, err, talk.String())
@@ -119,23 +121,27 @@ func TestNewRuleSaysWhatIsMissingOrWrong(t *testing.T) {
 func TestNewRuleAsks(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
+		lang    diag.Lang      // "" is both
 		draft   ruletest.Draft // what flags say
 		answers string
 		asked   []string // in this order
 		silent  []string // not asked
 		want    []string // in the file; nil: nothing is written
 	}{
-		{"a push", ruletest.Draft{}, "\n\n  brand-new  \norder.padi\norder.paid\namount > 800\nservcie\nservice\n谢谢\n收到 ${amount | money} 元\n",
+		{"a push", "", ruletest.Draft{}, "\n\n  brand-new  \norder.padi\norder.paid\namount > 800\nservcie\nservice\n谢谢\n收到 ${amount | money} 元\n",
 			[]string{"push to users (empty: this), broadcast to an audience, or tags · push 发给用户", "name of the rule", "event: ", "order.paid", "did you mean `order.paid`? · 是不是想写 `order.paid`？", "event: ", "condition, like amount > 500", "class: service", "did you mean `service`?", "class: service", "title of the message · 消息标题", "text of the message · 消息正文", "mode shadow"}, []string{"tags of the users", "tag, like"},
 			[]string{"event: order.paid", "when: amount > 800", "class: service", "mode: shadow", `title: "谢谢"`}},
-		{"a broadcast", ruletest.Draft{Name: "brand-new", When: "stock > 100"}, "broadcast\nsale.opened\nmarketing\n开抢\n快来\n，vip、city_${city}\n",
-			[]string{"push to users", "event: ", "class: service", "title of the message", "text of the message", "tags of the users, with commas · 人群标签"}, []string{"name of the rule", "condition, like"},
+		{"a broadcast", "", ruletest.Draft{Name: "brand-new", When: "stock > 100"}, "broadcast\nsale.opened\nmarketing\n开抢\n快来\n，vip、city_${city}\n",
+			[]string{"push to users", "event: ", "class: service", "title of the message", "text of the message", "tags of the users, with commas · 人群标签，"}, []string{"name of the rule", "condition, like"},
 			[]string{`["vip", "city_${city}"]`, "class: marketing"}},
-		{"tags", ruletest.Draft{}, "tag\ntags\nbrand-new\nprofile.changed\ntown_${city}\n",
-			[]string{"push to users", "did you mean `tags`?", "push to users", "name of the rule", "event: ", "tag, like city_${city} · 标签", "live once the daemon"}, []string{"class:", "condition, like", "title of"},
+		{"tags", "", ruletest.Draft{}, "tag\ntags\nbrand-new\nprofile.changed\ntown_${city}\n",
+			[]string{"push to users", "did you mean `tags`?", "push to users", "name of the rule", "event: ", "tag, like city_${city} · 标签，例如", "live once the daemon"}, []string{"class:", "condition, like", "title of"},
 			[]string{`tags: ["town_${city}"]`}},
-		{"an event that nothing is like", ruletest.Draft{Action: "tags", Name: "brand-new"}, "zzzzzzzz\n", []string{"event: ", "one of ", "profile.changed", "· 请写其中一个：", "event: "}, nil, nil},
-		{"no more answers", ruletest.Draft{}, "push\nbrand-new\n", []string{"push to users", "name of the rule", "event: "}, []string{"condition"}, nil},
+		{"an event that nothing is like", "", ruletest.Draft{Action: "tags", Name: "brand-new"}, "zzzzzzzz\n", []string{"event: ", "one of ", "profile.changed", "· 请写其中一个：", "event: "}, nil, nil},
+		{"a Chinese shop", diag.ZH, ruletest.Draft{Action: "push"}, "brand-new\norder.padi\norder.paid\namount > 800\nservice\n谢谢\n收到 ${amount | money} 元\n",
+			[]string{"规则名，例如 vip-thanks：", "事件：", "order.paid、", "是不是想写 `order.paid`？\n事件：", "条件，例如 amount > 500，或 always：", "类别：service", "消息标题：", "消息正文：", "下一步：`notifier check ", "它以 `mode: shadow` 开始"}, []string{"event: ", "did you mean", "next: ", " · "},
+			[]string{"event: order.paid", "when: amount > 800"}},
+		{"no more answers", "", ruletest.Draft{}, "push\nbrand-new\n", []string{"push to users", "name of the rule", "event: "}, []string{"condition"}, nil},
 	} {
 		dir := t.TempDir()
 		if err := os.CopyFS(dir, os.DirFS("../../rules")); err != nil {
@@ -144,7 +150,7 @@ func TestNewRuleAsks(t *testing.T) {
 		d := tc.draft
 		d.Mode = "shadow"
 		var out, talk bytes.Buffer
-		err := newRule(&d, dir, strings.NewReader(tc.answers), true, &out, &talk)
+		err := newRule(&d, dir, cmp.Or(tc.lang, diag.Both), strings.NewReader(tc.answers), true, &out, &talk)
 		rest := talk.String()
 		for _, q := range tc.asked {
 			_, after, ok := strings.Cut(rest, q)

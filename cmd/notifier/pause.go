@@ -144,7 +144,7 @@ func scopes(s *settings.Settings) []string {
 	}
 	out = append(out, strings.Join(names, "  "))
 	if errs > 0 {
-		out = append(out, fmt.Sprintf("(the rule files have %d errors: there may be more rules)", errs))
+		out = append(out, fmt.Sprintf("(the rule files have %s: there may be more rules)", many(errs, "error")))
 	}
 	return out
 }
@@ -177,7 +177,7 @@ func knownScope(s *settings.Settings, scope string) error {
 			return nil
 		}
 		if errs > 0 {
-			return fmt.Errorf("no rule %q: %s; the rule files have %d errors, so there may be more; next: notifier check", name, strings.Join(names, ", "), errs)
+			return fmt.Errorf("no rule %q: %s; the rule files have %s, so there may be more; next: notifier check", name, strings.Join(names, ", "), many(errs, "error"))
 		}
 		hint := ""
 		if near := nearestName(name, names); near != "" {

@@ -42,7 +42,7 @@ func newQuotaCmd() *cobra.Command {
 			}
 			set, list := rules.Load([]string{s.Rules}, app.RuleOptions(s))
 			if set == nil {
-				fmt.Fprintf(cmd.ErrOrStderr(), "the rule files have %d mistakes: what rules reserve is not known   next: notifier check\n", list.Errors())
+				fmt.Fprintf(cmd.ErrOrStderr(), "the rule files have %s: what rules reserve is not known   next: notifier check\n", many(list.Errors(), "error"))
 			}
 			q := app.QuotaOf(s, set, states, time.Now())
 			for p, accounts := range accountsOf(s) {

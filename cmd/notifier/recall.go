@@ -16,10 +16,14 @@ func newRecallCmd() *cobra.Command {
 	var c changeFlags
 	cmd := &cobra.Command{
 		Use:   "recall ATTEMPT",
-		Short: "take a message broadcast back; there is none for a push without a message",
-		Long: `Asks the vendor to take back what an attempt of the last 48 hours sent: a broadcast with a message, to tags, a package or
-everyone. A push without a message, a message to online users and a message to named users cannot be taken back. A recall takes a
-slot of a lane of its own (RongCloud: 2 an hour, 3 a day), is made at most once, and is refused at once when no slot is free.`,
+		Short: "take a broadcast back: at RongCloud one with a message, at Getui what still waits there",
+		Long: `Asks the vendor to take back what an attempt of the last 48 hours sent.
+RongCloud: a broadcast with a message, to tags, a package or everyone. A push without a message, a message to online users and a
+message to named users cannot be taken back.
+Getui: a broadcast in lane app: its task is stopped. What waits at Getui for users who are away is not delivered any more; what
+phones, makers' channels and Apple have stays.
+A recall takes a slot of a lane of its own (RongCloud: 2 an hour, 3 a day), is made at most once, and is refused at once when no slot
+is free.`,
 		Example: `  notifier pause broadcasts --why "wrong text" --yes
   notifier attempts
   notifier recall K3F7QA-0-91 --why "wrong text"`,
@@ -74,7 +78,7 @@ func noRecall(ctx context.Context, r *query.Reader, id string, at *ledger.Attemp
 		if was == nil {
 			return usage("no attempt %q on record; next: notifier attempts", id)
 		}
-		return usage("attempt %s went to %s in lane %s: no recall exists for that; only a message broadcast of the last 48 h can be recalled", id, was.Endpoint, was.Lane)
+		return usage("attempt %s went to %s in lane %s: no recall exists for that; only a broadcast of the last 48 h can be recalled, at RongCloud one with a message, at Getui one of lane app", id, was.Endpoint, was.Lane)
 	case at.Recalls != "":
 		return usage("attempt %s is a recall itself", id)
 	case at.State == ledger.Unknown:

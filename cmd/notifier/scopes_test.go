@@ -66,7 +66,7 @@ func TestARuleCanBePausedWhileTheFilesHaveErrors(t *testing.T) {
 	if err := knownScope(s, "rule/thanks"); err != nil {
 		t.Error(err)
 	}
-	if err := knownScope(s, "rule/thanx"); err == nil || !strings.Contains(err.Error(), `no rule "thanx": city-tag, thanks; the rule files have 1 errors, so there may be more; next: notifier check`) {
+	if err := knownScope(s, "rule/thanx"); err == nil || !strings.Contains(err.Error(), `no rule "thanx": city-tag, thanks; the rule files have 1 error, so there may be more; next: notifier check`) {
 		t.Error(err)
 	}
 	if err := killable(s, "thanks", 0); err != nil {
@@ -75,7 +75,7 @@ func TestARuleCanBePausedWhileTheFilesHaveErrors(t *testing.T) {
 	if err := killable(s, "city-tag", 0); err == nil || !strings.Contains(err.Error(), "is a tag rule") {
 		t.Error(err)
 	}
-	for line, want := range map[string]string{"pause": "\nrule/thanks\n(the rule files have 1 errors", "kill": ": city-tag  thanks (the rule files have 1 errors"} {
+	for line, want := range map[string]string{"pause": "\nrule/thanks\n(the rule files have 1 error", "kill": ": city-tag  thanks (the rule files have 1 error"} {
 		if _, _, _, err := runLine(t, line); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", line, err)
 		}

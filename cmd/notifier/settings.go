@@ -53,11 +53,7 @@ func loadSettings(cmd *cobra.Command) (*settings.Settings, error) {
 }
 
 func printFindings(cmd *cobra.Command, list diag.List) error {
-	flag := ""
-	if f := cmd.Flag("lang"); f != nil {
-		flag = f.Value.String()
-	}
-	lang, err := language(flag, os.Environ())
+	lang, err := languageOf(cmd)
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}

@@ -52,7 +52,7 @@ func skip(cmd *cobra.Command, place string, c changeFlags) error {
 		if !slices.Contains(topics, at.Topic) {
 			more := ""
 			if set == nil { // the topics that can be made out go by their names
-				more = fmt.Sprintf("; the rule files have %d errors, so there may be more; next: notifier check", list.Errors())
+				more = fmt.Sprintf("; the rule files have %s, so there may be more; next: notifier check", many(list.Errors(), "error"))
 			}
 			return &exitError{exitUsage, fmt.Errorf("no topic %q is read: %s%s", at.Topic, strings.Join(topics, ", "), more)}
 		}

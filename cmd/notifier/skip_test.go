@@ -61,7 +61,7 @@ func TestARecordIsPassedWhileTheRuleFilesHaveErrors(t *testing.T) {
 	inDir(t, map[string]string{"notifier.yaml": scopeSettings, "rules/events.yaml": testCatalogue, "rules/rules.yaml": strings.Replace(testRules, "amount >", "amuont >", 1)})
 	for place, want := range map[string]string{
 		"orders/1@0": "skip orders/1@0: what it holds is never acted on",
-		"order/1@0":  `no topic "order" is read: orders, profiles, notifier.intents; the rule files have 1 errors, so there may be more; next: notifier check`,
+		"order/1@0":  `no topic "order" is read: orders, profiles, notifier.intents; the rule files have 1 error, so there may be more; next: notifier check`,
 	} {
 		code, _, talk, err := runLine(t, "skip", place, "--why", "x")
 		if code != exitUsage || err == nil || !strings.Contains(talk+err.Error(), want) {

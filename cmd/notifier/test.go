@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -76,7 +77,7 @@ func runTests(o testOptions, env []string, out, talk io.Writer) error {
 	if err != nil {
 		return &exitError{exitUsage, fmt.Errorf("--run: %w", err)}
 	}
-	known, s, err := ruleSettings(o.checkOptions, env, talk)
+	known, s, err := ruleSettings(o.checkOptions, lang, env, talk)
 	if err != nil {
 		return err
 	}
@@ -91,11 +92,12 @@ func runTests(o testOptions, env []string, out, talk io.Writer) error {
 	shots := &ruletest.Snapshots{Update: o.update}
 	rep := ruletest.Run(ruletest.Options{Set: set, Stage: bench.Options, Identities: bench.Identities, Request: bench.Request, Run: filter, Snapshots: shots})
 	if len(rep.Results) == 0 {
-		what := "no rule in " + strings.Join(o.paths, ", ") + " has `tests`; next: docs/testing.md"
+		where := strings.Join(o.paths, ", ")
+		what := mostly(lang, "no rule in "+where+" has `tests`; next: docs/testing.md", where+" 里没有规则写了 `tests`；下一步：docs/testing.zh-CN.md")
 		if o.run != "" {
-			what = fmt.Sprintf("no test in %s matches --run %q", strings.Join(o.paths, ", "), o.run)
+			what = fmt.Sprintf(mostly(lang, "no test in %s matches --run %q", "%s 里没有测试符合 --run %q"), where, o.run)
 		}
-		return &exitError{exitUsage, fmt.Errorf("no tests were run: %s", what)}
+		return &exitError{exitUsage, errors.New(mostly(lang, "no tests were run: ", "没有运行任何测试：") + what)}
 	}
 	switch o.format {
 	case "json":
@@ -111,7 +113,7 @@ func runTests(o testOptions, env []string, out, talk io.Writer) error {
 	if o.update {
 		changed, err := shots.Write(o.run == "")
 		for _, path := range changed {
-			fmt.Fprintf(talk, "written: %s\n", path)
+			fmt.Fprintln(talk, mostly(lang, "written: ", "已写入：")+path)
 		}
 		if err != nil {
 			return err
@@ -142,5 +144,5 @@ func mistakes(o testOptions, list diag.List, lang diag.Lang, out, talk io.Writer
 			return &exitError{code: exitUsage}
 		}
 	}
-	return &exitError{exitFindings, fmt.Errorf("the rules have errors, no test was run; next: %s", checkOf(o.given))}
+	return &exitError{exitFindings, errors.New(mostly(lang, "the rules have errors, no test was run; next: ", "规则有错误，没有运行测试；下一步：") + checkOf(o.given))}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -38,7 +37,7 @@ func flagError(cmd *cobra.Command, err error) error {
 		}
 		says = mistaken(cmd, "--"+name, "flag", "参数", "--", nearestName(name, known))
 	}
-	return &exitError{exitUsage, fmt.Errorf("%s; next: %s --help", says, cmd.CommandPath())}
+	return &exitError{exitUsage, errors.New(andNext(says, cmd.CommandPath()+" --help"))}
 }
 
 // mistaken says in the user's language that something is not there, and what was perhaps meant.
@@ -48,15 +47,19 @@ func mistaken(cmd *cobra.Command, name, en, zh, before, near string) string {
 		says.EN += fmt.Sprintf("; did you mean `%s`?", before+near)
 		says.ZH += fmt.Sprintf("，是不是想写 `%s`？", before+near)
 	}
-	flag := ""
-	if f := cmd.Flag("lang"); f != nil {
-		flag = f.Value.String()
-	}
-	lang, err := language(flag, os.Environ())
+	lang, err := languageOf(cmd)
 	if err != nil { // it is for the command to refuse
 		lang = diag.Both
 	}
 	return says.In(lang)
+}
+
+// andNext puts the next command behind a sentence; behind a question stands no second mark.
+func andNext(says, next string) string {
+	if strings.HasSuffix(says, "?") || strings.HasSuffix(says, "？") {
+		return says + " next: " + next
+	}
+	return says + "; next: " + next
 }
 
 // otherWords are names that people bring from other programs.
@@ -89,7 +92,7 @@ func wrongWords(cmd *cobra.Command) {
 
 // unknownCommand is the error for a word that is no command of cmd.
 func unknownCommand(cmd *cobra.Command, word string) error {
-	return &exitError{exitUsage, fmt.Errorf("%s; next: %s --help", mistaken(cmd, "`"+cmd.CommandPath()+" "+word+"`", "command", "命令", cmd.CommandPath()+" ", nearSub(cmd, word)), cmd.CommandPath())}
+	return &exitError{exitUsage, errors.New(andNext(mistaken(cmd, "`"+cmd.CommandPath()+" "+word+"`", "command", "命令", cmd.CommandPath()+" ", nearSub(cmd, word)), cmd.CommandPath()+" --help"))}
 }
 
 func nearSub(cmd *cobra.Command, word string) string {

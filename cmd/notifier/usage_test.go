@@ -54,7 +54,7 @@ func TestHelpBeginsWithExamples(t *testing.T) {
 func TestFlagsOfEveryCommand(t *testing.T) {
 	t.Setenv("LC_ALL", "en_US.UTF-8")
 	for line, want := range map[string]string{
-		"check --fromat json":              "unknown flag --fromat; did you mean `--format`?; next: notifier check --help",
+		"check --fromat json":              "unknown flag --fromat; did you mean `--format`? next: notifier check --help",
 		"approvals approve X --why":        "next: notifier approvals approve --help",
 		"status --wyh":                     "did you mean `--why`?",
 		"pending list --lnag en":           "did you mean `--lang`?",
@@ -93,20 +93,20 @@ func TestFlagsOfEveryCommand(t *testing.T) {
 func TestWhatWasPerhapsMeant(t *testing.T) {
 	dir := t.TempDir()
 	for _, c := range []struct{ locale, line, want string }{
-		{"en", "chekc", "notifier: unknown command `notifier chekc`; did you mean `notifier check`?; next: notifier --help\n"},
-		{"zh_CN.UTF-8", "chekc", "notifier: 没有 `notifier chekc` 这个命令，是不是想写 `notifier check`？; next: notifier --help\n"},
-		{"", "validate", "notifier: unknown command `notifier validate`; did you mean `notifier check`? · 没有 `notifier validate` 这个命令，是不是想写 `notifier check`？; next: notifier --help\n"},
+		{"en", "chekc", "notifier: unknown command `notifier chekc`; did you mean `notifier check`? next: notifier --help\n"},
+		{"zh_CN.UTF-8", "chekc", "notifier: 没有 `notifier chekc` 这个命令，是不是想写 `notifier check`？ next: notifier --help\n"},
+		{"", "validate", "notifier: unknown command `notifier validate`; did you mean `notifier check`? · 没有 `notifier validate` 这个命令，是不是想写 `notifier check`？ next: notifier --help\n"},
 		{"en", "zzzzz", "notifier: unknown command `notifier zzzzz`; next: notifier --help\n"},
-		{"en", "new ruel", "notifier: unknown command `notifier new ruel`; did you mean `notifier new rule`?; next: notifier new --help\n"},
+		{"en", "new ruel", "notifier: unknown command `notifier new ruel`; did you mean `notifier new rule`? next: notifier new --help\n"},
 		{"en", "approvals aprove X --why x", "notifier: unknown flag --why; next: notifier approvals --help\n"},
-		{"en", "approvals aprove X", "notifier: unknown command `notifier approvals aprove`; did you mean `notifier approvals approve`?; next: notifier approvals --help\n"},
-		{"en", "attempts resovle", "notifier: unknown command `notifier attempts resovle`; did you mean `notifier attempts resolve`?; next: notifier attempts --help\n"},
-		{"en", "quota chrage main/broadcast", "notifier: unknown command `notifier quota chrage`; did you mean `notifier quota charge`?; next: notifier quota --help\n"},
-		{"en", "completion bsh", "notifier: unknown command `notifier completion bsh`; did you mean `notifier completion bash`?; next: notifier completion --help\n"},
+		{"en", "approvals aprove X", "notifier: unknown command `notifier approvals aprove`; did you mean `notifier approvals approve`? next: notifier approvals --help\n"},
+		{"en", "attempts resovle", "notifier: unknown command `notifier attempts resovle`; did you mean `notifier attempts resolve`? next: notifier attempts --help\n"},
+		{"en", "quota chrage main/broadcast", "notifier: unknown command `notifier quota chrage`; did you mean `notifier quota charge`? next: notifier quota --help\n"},
+		{"en", "completion bsh", "notifier: unknown command `notifier completion bsh`; did you mean `notifier completion bash`? next: notifier completion --help\n"},
 		{"en", "status main", "notifier: notifier status takes flags only, and \"main\" is none; next: notifier status --help\n"},
-		{"zh_CN.UTF-8", "check --fromat json", "notifier: 没有 --fromat 这个参数，是不是想写 `--format`？; next: notifier check --help\n"},
-		{"en", "check --lang zh --fromat json", "notifier: 没有 --fromat 这个参数，是不是想写 `--format`？; next: notifier check --help\n"},
-		{"", "check --fromat json", "notifier: unknown flag --fromat; did you mean `--format`? · 没有 --fromat 这个参数，是不是想写 `--format`？; next: notifier check --help\n"},
+		{"zh_CN.UTF-8", "check --fromat json", "notifier: 没有 --fromat 这个参数，是不是想写 `--format`？ next: notifier check --help\n"},
+		{"en", "check --lang zh --fromat json", "notifier: 没有 --fromat 这个参数，是不是想写 `--format`？ next: notifier check --help\n"},
+		{"", "check --fromat json", "notifier: unknown flag --fromat; did you mean `--format`? · 没有 --fromat 这个参数，是不是想写 `--format`？ next: notifier check --help\n"},
 	} {
 		cmd := command(t, dir, strings.Fields(c.line)...)
 		cmd.Env = append(cmd.Env, "LC_ALL="+c.locale, "LC_MESSAGES=", "LANG=")

@@ -92,3 +92,45 @@ func TestRetryAfterIsKept(t *testing.T) {
 		}
 	}
 }
+
+// A probe asks whether the vendor answers and knows the key. It judges the frequency and the service behind the key (rongcloud.md 9), so an
+// account that may not read tags, or whose reads somebody else uses up, is not kept closed by its own probe.
+func TestWhatAProbeProves(t *testing.T) {
+	for _, tc := range []struct {
+		status, code int
+		text         string
+		want         dispatch.Class
+	}{
+		{200, 200, "", dispatch.ClassOK},
+		{401, 1007, "method restricted", dispatch.ClassOK},
+		{429, 1008, "frequency", dispatch.ClassOK},
+		{430, 1009, "service not enabled", dispatch.ClassOK},
+		{401, 1001, "key and secret", dispatch.ClassConfig},
+		{401, 1004, "signature", dispatch.ClassConfig},
+		{401, 1006, "app locked", dispatch.ClassConfig},
+		{400, 1002, "invalid App-Key.", dispatch.ClassConfig},
+		{404, 404, "no such path", dispatch.ClassConfig},
+		{429, 0, "slow down", dispatch.ClassRetryLater}, // some gateway's, which knows no key
+		{500, 1000, "internal", dispatch.ClassRetrySafe},
+	} {
+		vendor := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(tc.status)
+			if tc.code == 0 {
+				fmt.Fprint(w, tc.text)
+				return
+			}
+			fmt.Fprintf(w, `{"code":%d,"errorMessage":%q,"result":{}}`, tc.code, tc.text)
+		}))
+		cl, err := rongcloud.New(rongcloud.Options{Hosts: []string{vendor.URL}, AppKey: "k", Secret: func() rongcloud.Secret { return rongcloud.NewSecret("s") }, AllowHTTP: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		if o := (&rongAccount{client: cl}).Probe(ctx, "call-1"); o.Class != tc.want {
+			t.Errorf("HTTP %d, code %d: %+v, want %s", tc.status, tc.code, o, tc.want)
+		}
+		cancel()
+		cl.Close()
+		vendor.Close()
+	}
+}

@@ -52,8 +52,11 @@ func probed(o dispatch.Outcome) dispatch.Outcome {
 
 // Send implements dispatch.Vendor.
 func (g *getuiAccount) Send(ctx context.Context, c *dispatch.Call) dispatch.Outcome {
-	if isTags(c) {
+	switch {
+	case isTags(c):
 		return g.sendTags(ctx, c)
+	case c.Recall != nil:
+		return g.stop(ctx, c)
 	}
 	switch c.Endpoint {
 	case getui.BatchCID.Name, getui.BatchAlias.Name:
@@ -83,7 +86,17 @@ func (g *getuiAccount) Send(ctx context.Context, c *dispatch.Call) dispatch.Outc
 	if err != nil {
 		return getuiOutcome(err, c.Try)
 	}
-	return dispatch.Outcome{Class: dispatch.ClassOK, VendorID: task}
+	o := dispatch.Outcome{Class: dispatch.ClassOK, VendorID: task}
+	if c.Endpoint != getui.AppFastTag.Name { // whose lane keeps no calls on record
+		o.Sender, o.MessageUID = g.appID, task // what a stop names
+	}
+	return o
+}
+
+// stop takes a push to an audience back, as far as it still waits at the vendor.
+func (g *getuiAccount) stop(ctx context.Context, c *dispatch.Call) dispatch.Outcome {
+	_, err := getui.Send(ctx, g.client, c.ID, getui.StopTask{TaskID: c.Recall.MessageUID})
+	return getuiOutcome(err, c.Try)
 }
 
 // sendList stores the message and sends it. Nobody gets anything by the first: whatever goes wrong there, nothing was sent.
@@ -195,8 +208,15 @@ func (g *getuiAccount) list(c *dispatch.Call) (getui.Push, error) {
 	}
 	p, err := g.push(&first, c.Began)
 	p.RequestID = getui.IDsOf(g.appID, "list "+c.ID).RequestID
+	if s := p.Settings; s != nil && s.TTL != nil && *s.TTL < 0 {
+		s.TTL = getui.TTL(leastStored)
+	}
 	return p, err
 }
+
+// leastStored is how long the message of a list push is kept that is for nobody who is away: its task lives as long, and must be there when the
+// users are named.
+const leastStored = time.Minute
 
 // audienceRequest is a push whose answer is a task.
 type audienceRequest interface {
@@ -213,7 +233,7 @@ func (g *getuiAccount) toAudience(c *dispatch.Call) (audienceRequest, error) {
 	case getui.AppAll.Name:
 		return getui.Everybody{AllowEveryone: g.allowEveryone, Push: p}, nil
 	case getui.AppTag.Name:
-		conditions, err := g.conditions(c.Audience, c.Content.Platforms)
+		conditions, err := g.conditions(c.Audience, c.Content)
 		return getui.Matching{Conditions: conditions, Push: p}, err
 	case getui.AppFastTag.Name:
 		return getui.FastTag{Tag: cmp.Or(slices.Concat(c.Audience.AllOf, c.Audience.AnyOf)...), Push: p}, nil
@@ -269,8 +289,7 @@ func (g *getuiAccount) push(in *intent.Intent, began time.Time) (getui.Push, err
 	if err != nil {
 		return p, fmt.Errorf("encode data: %w", err)
 	}
-	x.Apply(&p, string(all))
-	return p, nil
+	return p, x.Apply(&p, began, string(all))
 }
 
 // appData is what the app gets of a push that shows nothing by itself.
@@ -302,7 +321,11 @@ func getuiOutcome(err error, try int) dispatch.Outcome {
 	case e.Wait == getui.Moment: // it did nothing and used nothing: as if it had not left
 		o.Class = dispatch.ClassNotSent
 	case e.Wait == getui.NextDay:
-		o.Wait = untilMidnight(time.Now())
+		now := e.Date // its day ends by its clock
+		if now.IsZero() {
+			now = time.Now()
+		}
+		o.Wait = untilMidnight(now)
 		o.Alone = e.Code == codeListDay
 	default:
 		o.Wait = max(time.Minute, e.RetryAfter)
@@ -347,44 +370,62 @@ const leastEqual = 10
 // of them in one record, and 400 times 2 KiB are below a broker's limit of 1 MB.
 const mostEqual = 400
 
-// mostByAlias is how many users by alias a change of tags takes: their devices, up to 10 each, must fit into one call.
-const mostByAlias = getui.MaxTagCIDs / 10
+// mostDevices is how many an alias has at most.
+const mostDevices = 10
 
-// getuiLanes is the lane table of Getui (getui.md 9). Pushes to users share one lane, whose rate is the requests a second of single pushes;
-// a batch counts as five of them and a list push as 25, as the defaults for those calls are a fifth and a 25th. A list push cannot be
-// repeated, so only marketing goes by it. By alias there is no batch: its answer does not tell who was not reached.
+// mostByAlias is how many users by alias a change of tags takes: their devices must fit into one call.
+const mostByAlias = getui.MaxTagCIDs / mostDevices
+
+// getuiLanes is the lane table of Getui: its numbers are the vendor's (getui.Endpoint.Limits), or the account's own. Pushes to users share one
+// lane, whose rate is the requests a second of single pushes; a batch and a list push count for as many of them as are made in the time of one.
+// A list push cannot be repeated, so only marketing goes by it. By alias there is no batch: its answer does not tell who was not reached.
 //
-// All changes of tags share one lane: the vendor's pages and its code table give different numbers a minute (100 and 5), and do not say
-// whether replacements count; so all count, under the smaller number. Replacing is for users by cid, who are one device each.
+// All changes of tags share one lane: the vendor's pages and its code table give different numbers a minute, and do not say whether
+// replacements count; so all count, under the smaller number. Replacing is for users by cid, who are one device each.
 func getuiLanes(ac *settings.Account) map[string]dispatch.Policy {
-	rate := cmp.Or(ac.Quota.Pushes, 50)
+	byCID := ac.Identify == string(getui.ByCID)
 	single, list := getui.SingleAlias, getui.ListAlias
-	if ac.Identify == string(getui.ByCID) {
+	if byCID {
 		single, list = getui.SingleCID, getui.ListCID
 	}
-	forms := []dispatch.Form{{Endpoint: list.Name, Least: leastEqual, Most: mostEqual, Class: "marketing", Weight: max(1, rate/2),
-		Day: quota.Limit{N: cmp.Or(ac.Quota.Lists, 2_000_000), Day: true, Zone: getuiDay}, DayName: dayOfLists}}
-	if ac.Identify == string(getui.ByCID) {
-		forms = append(forms, dispatch.Form{Endpoint: getui.BatchCID.Name, Least: 2, Most: getui.MaxBatch, Mixed: true, Weight: max(1, rate/10), Tries: 3})
+	day := func(own int, ep getui.Endpoint) quota.Limit {
+		return quota.Limit{N: cmp.Or(own, ep.Limits().Per("day")), Day: true, Zone: getuiDay}
 	}
-	forms = append(forms, dispatch.Form{Endpoint: single.Name, Least: 1, Most: 1, Tries: 3})
-	minute := quota.Limit{N: cmp.Or(ac.Quota.Minute, 5), Window: time.Minute}
-	day := quota.Limit{N: cmp.Or(ac.Quota.Day, 20), Day: true, Zone: getuiDay}
+	minute := func(own int, ep getui.Endpoint) quota.Limit {
+		return quota.Limit{N: cmp.Or(own, ep.Limits().Per("minute")), Window: time.Minute}
+	}
+	rate := cmp.Or(ac.Quota.Pushes, single.Limits().PerSecond)
+	forms := []dispatch.Form{{Endpoint: list.Name, Least: leastEqual, Most: min(mostEqual, list.Limits().MaxBatch), Class: "marketing",
+		Weight: max(1, rate/list.Limits().PerSecond), Day: day(ac.Quota.Lists, list), DayName: dayOfLists, Tries: tries(list)}}
+	if batch := getui.BatchCID; byCID {
+		forms = append(forms, dispatch.Form{Endpoint: batch.Name, Least: 2, Most: batch.Limits().MaxBatch, Mixed: true, Weight: max(1, rate/batch.Limits().PerSecond), Tries: tries(batch)})
+	}
+	forms = append(forms, dispatch.Form{Endpoint: single.Name, Least: 1, Most: 1, Tries: tries(single)})
 	tags := dispatch.Policy{
-		Limits:   []quota.Limit{{N: cmp.Or(ac.Quota.TagMinute, 5), Window: time.Minute}, {N: cmp.Or(ac.Quota.TagDay, 10000), Day: true, Zone: getuiDay}},
+		Limits:   []quota.Limit{minute(ac.Quota.TagMinute, getui.TagAdd), day(ac.Quota.TagDay, getui.TagAdd)},
 		Endpoint: tagAdd, Remove: tagRemove, MaxBatch: mostByAlias, Parallel: 1, Repeatable: true, Late: late,
 	}
-	// 10,000 reads a day are 69 in 10 minutes, which keeps the 100 a minute too. An alias has up to 10 devices, each read by itself.
-	reads := dispatch.Policy{Rate: 6, Window: 10 * time.Minute, MaxBatch: 1, Parallel: 2, Repeatable: true, Late: late}
-	if ac.Identify == string(getui.ByCID) {
-		tags.MaxBatch, tags.Replace, tags.PerUser = getui.MaxTagCIDs, tagSet, quota.Limit{N: 1, Day: true, Zone: getuiDay}
-		reads.Rate = 69
+	// The reads of a day, spread over it; that is far below those of a minute. An alias has up to 10 devices, each read by itself.
+	const often = 10 * time.Minute
+	reads := dispatch.Policy{Rate: getui.TagGet.Limits().Per("day") * int(often/time.Minute) / (24 * 60), Window: often, MaxBatch: 1, Parallel: 2, Repeatable: true, Late: late}
+	if byCID {
+		tags.MaxBatch, tags.Replace, tags.PerUser = getui.TagAdd.Limits().MaxBatch, tagSet, quota.Limit{N: getui.TagSet.Limits().Per("day per cid"), Day: true, Zone: getuiDay}
+	} else {
+		reads.Rate /= mostDevices
 	}
 	return map[string]dispatch.Policy{
 		dispatch.LaneTag: tags, dispatch.LaneTagGet: reads,
 		laneGetuiPush: {Rate: rate, MaxBatch: 1, Forms: forms, Parallel: 16, Within: repeatWithin, Late: late},
-		laneGetuiApp:  {Limits: []quota.Limit{minute, day}, MaxBatch: 1, Parallel: 1, Tries: 2, Within: repeatWithin, Late: lateScarce, Audiences: true},
+		laneGetuiApp: {Limits: []quota.Limit{minute(ac.Quota.Minute, getui.AppAll), day(ac.Quota.Day, getui.AppAll)}, MaxBatch: 1, Parallel: 1, Tries: tries(getui.AppAll),
+			Within: repeatWithin, Late: lateScarce, Audiences: true},
+		// Stops have no limit in the vendor's pages. With one they are kept on record, as other vendors' recalls are.
+		dispatch.LaneRecall: {Limits: []quota.Limit{{N: 60 * getui.TaskStop.Limits().PerSecond, Window: time.Minute}}, MaxBatch: 1, Parallel: 1, Late: late, Endpoint: getui.TaskStop.Name},
 		// The package's own limits are not published: a call a second is far above a rule's need.
-		laneGetuiFastTag: {Rate: 1, MaxBatch: 1, Parallel: 1, Tries: 2, Within: repeatWithin, Late: late, Audiences: true},
+		laneGetuiFastTag: {Rate: getui.AppFastTag.Limits().PerSecond, MaxBatch: 1, Parallel: 1, Tries: tries(getui.AppFastTag), Within: repeatWithin, Late: late, Audiences: true},
 	}
+}
+
+// tries is how often a push is made in all while its outcome is unclear.
+func tries(ep getui.Endpoint) int {
+	return map[string]int{"yes": 3, "once": 2}[ep.Limits().ResendSafe]
 }

@@ -266,8 +266,54 @@ func TestWhereTheNeutralKeysGoAtGetui(t *testing.T) {
 	in.Content.Getui = json.RawMessage(`{"transmission":true}`)
 	in.Content.Title, in.Content.Body = "t", "b"
 	if body, _, err = g.body(&dispatch.Call{Endpoint: "/push/single/alias", Intents: []*intent.Intent{in}, Began: began}); err != nil || strings.Contains(string(body), "notification") ||
-		strings.Contains(string(body), "alert") || !strings.Contains(string(body), `"transmission":"{\"title\":\"t\",\"body\":\"b\",\"link\":\"app://o/1\"`) {
+		strings.Contains(string(body), "alert") || !strings.Contains(string(body), `"apns-collapse-id":"`+ids.CollapseID+`"`) || !strings.Contains(string(body), `"transmission":"{\"title\":\"t\",\"body\":\"b\",\"link\":\"app://o/1\"`) {
 		t.Errorf("%s, %v", body, err)
+	}
+}
+
+// Now or never, over Wi-Fi only, shown for a time: what the vendor's older SDK set by isOffline, pushNetWorkType and setDuration. The message of
+// a list is kept for a minute all the same, for the call that names its users.
+func TestWhenAndHowAtGetui(t *testing.T) {
+	g := &getuiAccount{appID: "a", by: getui.ByCID}
+	began := time.UnixMilli(1700000000000)
+	in := &intent.Intent{ID: "t/0/1/r/c", Rule: "r", Target: "c", Action: intent.Push, Policy: intent.Policy{Expire: began.Add(time.Hour)},
+		Content: &intent.Content{Title: "t", Body: "b", Getui: json.RawMessage(`{"offline":false,"network_type":1,"show_for":"2h"}`)}}
+	for endpoint, ttl := range map[string]string{"/push/single/cid": "-1", "/push/single/batch/cid": "-1", "/push/list/cid": "60000"} {
+		body, _, err := g.body(&dispatch.Call{Endpoint: endpoint, Users: []string{"c"}, Intents: []*intent.Intent{in}, Began: began})
+		if err != nil || !strings.Contains(string(body), `"ttl":`+ttl+`}`) || !strings.Contains(string(body), `"network_type":1,"duration":"1700000000000-1700007200000"`) {
+			t.Errorf("%s: %s, %v", endpoint, body, err)
+		}
+	}
+}
+
+// Regions and portraits narrow an audience: everyone then goes by conditions, and one tag no longer by the fast way.
+func TestRegionsAndPortraitsNarrowAnAudience(t *testing.T) {
+	g := &getuiAccount{appID: "a", by: getui.ByAlias, allowEveryone: true, broadcast: true, fastTag: true}
+	for _, tc := range []struct {
+		audience *intent.Audience
+		block    string
+		want     string // conditions
+	}{
+		{&intent.Audience{Everyone: true}, `{"region":{"or":["11000000","31000000"]}}`, `[{"key":"region","values":["11000000","31000000"],"opt_type":"or"}]`},
+		{&intent.Audience{AllOf: []string{"vip"}}, `{"region":{"not":["11000000"]},"portrait":{"and":["p1","p2"]}}`,
+			`[{"key":"custom_tag","values":["vip"],"opt_type":"and"},{"key":"region","values":["11000000"],"opt_type":"not"},{"key":"portrait","values":["p1","p2"],"opt_type":"and"}]`},
+	} {
+		in := &intent.Intent{ID: "t/0/1/r/*", Rule: "r", Target: "*", Action: intent.Broadcast, Audience: tc.audience, Content: &intent.Content{Title: "t", Body: "b", Getui: json.RawMessage(tc.block)}}
+		route, err := g.Route(in)
+		if err != nil || route.Endpoint != "/push/tag" || route.Lane != "app" {
+			t.Errorf("%s: %+v, %v", tc.block, route, err)
+		}
+		body, _, err := g.body(&dispatch.Call{Endpoint: route.Endpoint, Audience: in.Audience, Content: in.Content, Intents: []*intent.Intent{in}})
+		if err != nil || !strings.Contains(string(body), `"audience":{"tag":`+tc.want+`}`) {
+			t.Errorf("%s, %v; want %s", body, err, tc.want)
+		}
+		if err := schema.Request("POST", "/v2/a"+route.Endpoint, body); err != nil {
+			t.Error(err)
+		}
+	}
+	in := &intent.Intent{ID: "t/0/1/r/*", Rule: "r", Action: intent.Broadcast, Audience: &intent.Audience{Everyone: true}, Content: &intent.Content{Title: "t", Body: "b", Getui: json.RawMessage(`{"region":{"or":["北京"]}}`)}}
+	if body, _, err := g.body(&dispatch.Call{Endpoint: "/push/tag", Audience: in.Audience, Content: in.Content, Intents: []*intent.Intent{in}}); err == nil {
+		t.Errorf("a region by its name became %s", body)
 	}
 }
 
@@ -329,6 +375,15 @@ func TestRulesForGetuiAreCheckedWhenTheyLoad(t *testing.T) {
 		{"    broadcast: {audience: {all_of: [a], none_of: [x]}, title: t, body: b}\n", "1:17 N407", "one of"},
 		{"    broadcast: {audience: {any_of: [a, '${order_id}']}, title: t, body: b, platforms: [ios]}\n", "", ""},
 		{"    broadcast: {audience: {any_of: [a]}, title: t, body: b, platforms: [harmonyos]}\n", "1:61 N407", "android"},
+		{"    broadcast: {audience: everyone, title: t, body: b, getui: {region: {or: ['11000000']}, portrait: {not: [p1, p2]}}}\n", "", ""},
+		{"    broadcast: {audience: everyone, title: t, body: b, getui: {region: {or: [北京]}}}\n", "1:77 N412", "numeric code"},
+		{"    broadcast: {audience: everyone, title: t, body: b, getui: {region: {}, portrait: {or: [a], not: [b]}}}\n", "1:72 N412 1:84 N412", "one of `or`"},
+		{"    broadcast: {audience: everyone, title: t, body: b, getui: {region: {or: '11000000', nor: []}}}\n", "1:77 N411 1:89 N411", "want a list"},
+		{"    push: {title: t, body: b, getui: {region: {or: ['11000000']}}}\n", "1:47 N412", "a push to users has none"},
+		{"    push: {title: t, body: b, getui: {network_type: 1, show_for: 2h, offline: false}}\n", "", ""},
+		{"    push: {title: t, body: b, getui: {network_type: 2}}\n", "1:53 N412", "0 or 1"},
+		{"    push: {title: t, body: b, getui: {show_for: 10m}}\n", "1:49 N412", "more than 10m0s"},
+		{"    push: {title: t, body: b, getui: {show_for: tomorrow}}\n", "1:49 N412", "like 30m"},
 		{"    broadcast: {audience: {any_of: [" + strings.Repeat("a", 33) + "]}, title: t, body: b}\n", "1:28 N412", "at most 31"},
 	} {
 		for _, fast := range []bool{false, true} {
@@ -476,6 +531,22 @@ func TestTheVendorsDayEndsInShanghai(t *testing.T) {
 		if got := untilMidnight(now); got != want {
 			t.Errorf("%s: %s, want %s", at, got, want)
 		}
+		// By the vendor's clock, whatever this machine's says.
+		if o := getuiOutcome(&getui.Error{Class: getui.RetryLater, Wait: getui.NextDay, Code: 30009, Date: now}, 1); o.Wait != want {
+			t.Errorf("the vendor answers at %s: wait %s, want %s", at, o.Wait, want)
+		}
+	}
+}
+
+// What the settings have where nobody says otherwise is the vendor's own table.
+func TestTheSettingsOfGetuiBeginWithTheVendorsTable(t *testing.T) {
+	s, list := settings.LoadForRules("../../docs/moving/getui.yaml", nil)
+	if s == nil {
+		t.Fatal(list)
+	}
+	ac := s.Accounts[0]
+	if got, want := getuiLanes(&ac), getuiLanes(&settings.Account{Identify: ac.Identify}); ac.Quota.Pushes == 0 || ac.Quota.TagDay == 0 || !cmp.Equal(got, want, cmp.Comparer(func(a, b *time.Location) bool { return a == b })) {
+		t.Errorf("lanes %+v, the table %+v", got, want)
 	}
 }
 

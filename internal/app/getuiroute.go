@@ -2,6 +2,7 @@ package app
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ func (g *getuiAccount) Route(in *intent.Intent) (dispatch.Route, error) {
 	if c == nil {
 		c = &intent.Content{}
 	}
-	route, no := g.route(in.Action, in.Audience, c.Message != nil, c.Platforms)
+	route, no := g.route(in.Action, in.Audience, c)
 	if no != nil {
 		return dispatch.Route{}, no
 	}
@@ -27,9 +28,11 @@ func (g *getuiAccount) Route(in *intent.Intent) (dispatch.Route, error) {
 }
 
 // route is design.md 4's column of Getui. Of two ways to one audience it takes the one that costs no slot of the day.
-func (g *getuiAccount) route(action intent.Action, a *intent.Audience, message bool, platforms []string) (dispatch.Route, *refusal) {
+func (g *getuiAccount) route(action intent.Action, a *intent.Audience, c *intent.Content) (dispatch.Route, *refusal) {
+	platforms := c.Platforms
+	narrowed := action == intent.Broadcast && (len(platforms) > 0 || len(moreConditions(c)) > 0)
 	switch {
-	case message:
+	case c.Message != nil:
 		return dispatch.Route{}, no("message", "Getui sends no in-app messages", "个推不发应用内消息", "without `message`: what the app needs goes into `data`", "去掉 `message`，应用需要的内容写进 `data`")
 	case action == intent.Push && a == nil && len(platforms) > 0:
 		return dispatch.Route{}, no("platforms", "a push to users goes to all their devices", "推送给用户会发到他的所有设备", "without `platforms`", "去掉 `platforms`")
@@ -55,9 +58,9 @@ func (g *getuiAccount) route(action intent.Action, a *intent.Audience, message b
 	case groupsOf(a) > 1:
 		return dispatch.Route{}, no("audience", "Getui joins the tags of an audience in one way", "个推的一次推送只能用一种方式组合标签",
 			"one of `all_of`, `any_of` and `none_of`, or a tag of its own for the audience", "`all_of`、`any_of`、`none_of` 只写一种，或给这个人群单独打标签")
-	case a.Everyone && len(platforms) == 0:
+	case a.Everyone && !narrowed:
 		return dispatch.Route{Lane: laneGetuiApp, Endpoint: getui.AppAll.Name}, nil
-	case g.fastTag && len(platforms) == 0 && len(a.NoneOf) == 0 && len(a.AllOf)+len(a.AnyOf) == 1:
+	case g.fastTag && !narrowed && len(a.NoneOf) == 0 && len(a.AllOf)+len(a.AnyOf) == 1:
 		return dispatch.Route{Lane: laneGetuiFastTag, Endpoint: getui.AppFastTag.Name}, nil
 	}
 	return dispatch.Route{Lane: laneGetuiApp, Endpoint: getui.AppTag.Name}, nil
@@ -74,8 +77,18 @@ func groupsOf(a *intent.Audience) (n int) {
 	return n
 }
 
+// moreConditions are those of the rule's own block. What is wrong in them is found by check, and when the push is built.
+func moreConditions(c *intent.Content) []getui.Condition {
+	x, err := getui.ParseExtras(c.Getui)
+	if err != nil {
+		return nil
+	}
+	out, _ := x.Conditions()
+	return out
+}
+
 // conditions are an audience as the vendor writes it; never none, which would not be an audience.
-func (g *getuiAccount) conditions(a *intent.Audience, platforms []string) (out []getui.Condition, err error) {
+func (g *getuiAccount) conditions(a *intent.Audience, c *intent.Content) (out []getui.Condition, err error) {
 	if a == nil || shape(a) != 1 || groupsOf(a) > 1 || a.Online || a.Package != "" || a.Everyone && !g.allowEveryone {
 		return nil, fmt.Errorf("no push to this audience: %+v", a)
 	}
@@ -87,15 +100,20 @@ func (g *getuiAccount) conditions(a *intent.Audience, platforms []string) (out [
 			out = append(out, getui.Condition{Key: "custom_tag", Values: group.tags, Op: group.op})
 		}
 	}
-	if len(platforms) > 0 {
-		out = append(out, getui.Condition{Key: "phone_type", Values: platforms, Op: "or"})
+	if len(c.Platforms) > 0 {
+		out = append(out, getui.Condition{Key: "phone_type", Values: c.Platforms, Op: "or"})
 	}
-	return out, nil
+	x, err := getui.ParseExtras(c.Getui)
+	if err != nil {
+		return nil, err
+	}
+	more, err := x.Conditions()
+	return append(out, more...), err
 }
 
 // check implements vendor: it builds what would be sent, with something harmless in every hole, and says what the vendor would refuse.
 func (g *getuiAccount) check(d rules.Delivery) []rules.Problem {
-	route, no := g.route(d.Action, d.Audience, d.Content.Message != nil, d.Content.Platforms)
+	route, no := g.route(d.Action, d.Audience, d.Content)
 	if no != nil {
 		return []rules.Problem{{Path: no.path, AtKey: true, Code: "N407", Message: no.why, Hint: no.can}}
 	}
@@ -104,7 +122,11 @@ func (g *getuiAccount) check(d rules.Delivery) []rules.Problem {
 			return getuiProblems("N412", err, func(string) []string { return []string{"to"} })
 		}
 	}
-	if out := getuiProblems("N411", getui.CheckExtras(d.Content.Getui), func(field string) []string { return append([]string{"getui"}, strings.Split(field, ".")...) }); len(out) > 0 {
+	inBlock := func(field string) []string { return append([]string{"getui"}, strings.Split(field, ".")...) }
+	if out := getuiProblems("N411", getui.CheckExtras(d.Content.Getui), inBlock); len(out) > 0 {
+		return out
+	}
+	if out := getuiProblems("N412", checkConditions(d), inBlock); len(out) > 0 {
 		return out
 	}
 	c := *d.Content
@@ -112,6 +134,27 @@ func (g *getuiAccount) check(d rules.Delivery) []rules.Problem {
 	in := &intent.Intent{ID: "rule", Rule: "rule", Target: "user", Action: d.Action, Content: &c, Audience: tagsFilled(d.Audience)}
 	_, _, err := g.body(&dispatch.Call{Endpoint: route.Endpoint, Users: []string{"user"}, Content: &c, Audience: in.Audience, Intents: []*intent.Intent{in}})
 	return getuiProblems("N412", err, func(field string) []string { return getuiKey(field, d) })
+}
+
+// checkConditions says what is wrong with the conditions of the rule's own block.
+func checkConditions(d rules.Delivery) error {
+	x, err := getui.ParseExtras(d.Content.Getui)
+	if err != nil {
+		return err
+	}
+	_, wrong := x.Conditions()
+	if d.Audience != nil {
+		return wrong
+	}
+	for _, m := range []struct {
+		key   string
+		match *getui.Match
+	}{{"region", x.Region}, {"portrait", x.Portrait}} {
+		if m.match != nil {
+			wrong = errors.Join(wrong, &getui.InvalidError{Field: m.key, Reason: "is of an audience; a push to users has none", ZH: "只用于人群；给用户的推送没有人群"})
+		}
+	}
+	return wrong
 }
 
 // getuiProblems are one of each key: the same text goes to the vendor's own channel and to those of the phone makers.

@@ -46,7 +46,7 @@ type RulesError struct {
 }
 
 func (e *RulesError) Error() string {
-	return fmt.Sprintf("the rule files have %d errors, the first: %s", e.List.Errors(), firstError(e.List))
+	return "the rule files have " + errorsIn(e.List)
 }
 
 func newLiveRules(opt Options, reg prometheus.Registerer) (*liveRules, error) {
@@ -241,7 +241,7 @@ func digest(files []rules.File) [32]byte {
 func (l *liveRules) reload(files []rules.File) error {
 	set, ds := rules.LoadFiles(files, l.opt)
 	if set == nil {
-		return fmt.Errorf("%d errors, the first: %s", ds.Errors(), firstError(ds))
+		return errors.New(errorsIn(ds))
 	}
 	if len(set.Rules) == 0 {
 		return errors.New("N110: the reload would remove every rule")
@@ -252,6 +252,14 @@ func (l *liveRules) reload(files []rules.File) error {
 	l.swap(set)
 	l.log.Info("rules reloaded", zap.String("rule_set", set.Hash), zap.Strings("added", added), zap.Strings("changed", changed), zap.Strings("removed", removed))
 	return nil
+}
+
+// errorsIn says how many errors there are, and the first.
+func errorsIn(ds diag.List) string {
+	if n := ds.Errors(); n != 1 {
+		return fmt.Sprintf("%d errors, the first: %s", n, firstError(ds))
+	}
+	return "1 error: " + firstError(ds)
 }
 
 func firstError(ds diag.List) string {

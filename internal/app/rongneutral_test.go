@@ -16,7 +16,13 @@ import (
 // sentTo is the request of a call at RongCloud as JSON, forms too; pushExt and a message's content, which are JSON in a text, as they are.
 func sentTo(t *testing.T, endpoint string, c *intent.Content) map[string]any {
 	t.Helper()
-	r := &rongAccount{sender: "system", platforms: []string{"ios", "android"}, allowEveryone: true, broadcast: true, pushPlus: true}
+	return sentFor(t, []string{"ios", "android"}, endpoint, c)
+}
+
+// sentFor is sentTo of an account with other platforms.
+func sentFor(t *testing.T, platforms []string, endpoint string, c *intent.Content) map[string]any {
+	t.Helper()
+	r := &rongAccount{sender: "system", platforms: platforms, allowEveryone: true, broadcast: true, pushPlus: true}
 	call := &dispatch.Call{Endpoint: endpoint, Users: []string{"u-1"}, First: "t/0/1/r/u-1", Content: c}
 	switch endpoint {
 	case rongpush.Push.Path:
@@ -128,5 +134,45 @@ func TestARequestWithEveryNeutralKeyAtRongCloud(t *testing.T) {
 	both.Message = &intent.Message{Type: "RC:TxtMsg", From: "shop", Content: map[string]string{"content": "c"}, Extra: "x"}
 	if d := cmp.Diff(asMap(t, `{"platform":["ios","android"],"fromuserid":"shop","message":{"objectName":"RC:TxtMsg","content":"{\"content\":\"c\",\"extra\":\"x\"}"},`+audience+`}`), sentTo(t, rongpush.Push.Path, &both)); d != "" {
 		t.Errorf("broadcast with a message (-want +got):\n%s", d)
+	}
+}
+
+// HarmonyOS gets what its node has room for, and only where the account lists it: the tests above are of an account that does not.
+func TestWhereTheNeutralKeysGoAtHarmonyOS(t *testing.T) {
+	const image = "https://e.example/i.png"
+	all := []string{"ios", "android", "harmonyos"}
+	for name, c := range map[string]struct {
+		content intent.Content
+		node    any // harmonyOS of the notification; nil: none
+		ext     any // OHOS of pushConfigs; nil: none
+	}{
+		"none":           {intent.Content{}, nil, nil},
+		"link and data":  {intent.Content{Link: "app://o/1", Data: map[string]string{"k": "v"}}, asMap(t, `{"extras":{"k":"v","link":"app://o/1"}}`), nil},
+		"image":          {intent.Content{Image: image}, asMap(t, `{"ohos":{"image":"`+image+`"}}`), asMap(t, `{"image":"`+image+`"}`)},
+		"the rule's own": {intent.Content{Image: image, RongCloud: json.RawMessage(`{"harmonyOS":{"ohos":{"category":"IM"}}}`)}, asMap(t, `{"ohos":{"image":"`+image+`","category":"IM"}}`), asMap(t, `{"image":"`+image+`","category":"IM"}`)},
+		"the rule's image wins": {intent.Content{Image: image, RongCloud: json.RawMessage(`{"harmonyOS":{"ohos":{"image":"https://e.example/own.png"}}}`)},
+			asMap(t, `{"ohos":{"image":"https://e.example/own.png"}}`), asMap(t, `{"image":"https://e.example/own.png"}`)},
+	} {
+		for _, endpoint := range []string{rongpush.PushUser.Path, rongpush.Push.Path, rongpush.PushCustom.Path} {
+			content := c.content
+			content.Title, content.Body = "题", "文"
+			if d := cmp.Diff(c.node, sentFor(t, all, endpoint, &content)["notification"].(map[string]any)["harmonyOS"]); d != "" {
+				t.Errorf("%s by %s (-want +got):\n%s", name, endpoint, d)
+			}
+		}
+		for _, endpoint := range []string{rongpush.SystemPublish.Path, rongpush.BroadcastMessage.Path} {
+			content := c.content
+			content.Title, content.Body, content.Message = "题", "文", &intent.Message{Type: "RC:TxtMsg", Content: map[string]string{"content": "c"}}
+			var node any
+			configs, _ := asMap(t, sentFor(t, all, endpoint, &content)["pushExt"].(string))["pushConfigs"].([]any)
+			for _, c := range configs {
+				if v, ok := c.(map[string]any)["OHOS"]; ok {
+					node = v
+				}
+			}
+			if d := cmp.Diff(c.ext, node); d != "" {
+				t.Errorf("%s by %s (-want +got):\n%s", name, endpoint, d)
+			}
+		}
 	}
 }

@@ -138,8 +138,8 @@ rules:
 	none := map[string]int{}
 	one := Spread{Users: 1, P50: 1, P99: 1, Max: 1}
 	want := []Rule{
-		{Rule: "braked", Action: "push", Intents: 2, Sent: 1, PerDay: 1, MostInADay: 1, MostOn: "2026-11-20", PerUser: one, Suppressed: none, Dead: none, Held: map[string]int{"paused": 1}},
-		{Rule: "night", Action: "push", Intents: 1, Sent: 1, PerDay: 1, MostInADay: 1, MostOn: "2026-11-21", PerUser: one, Suppressed: none, Dead: none, Held: none},
+		{Rule: "braked", Action: "push", Intents: 2, Sent: 1, PerDay: 1, MostInADay: 1, MostOn: "2026-11-20", ByDay: map[string]int{"2026-11-20": 1}, PerUser: one, Suppressed: none, Dead: none, Held: map[string]int{"paused": 1}},
+		{Rule: "night", Action: "push", Intents: 1, Sent: 1, PerDay: 1, MostInADay: 1, MostOn: "2026-11-21", ByDay: map[string]int{"2026-11-21": 1}, PerUser: one, Suppressed: none, Dead: none, Held: none},
 	}
 	if diff := cmp.Diff(want, rep.Rules); diff != "" {
 		t.Errorf("rules (-want +got):\n%s", diff)

@@ -39,6 +39,7 @@ type Rule struct {
 	PerDay     float64        `json:"per_day"` // sent
 	MostInADay int            `json:"most_in_a_day"`
 	MostOn     string         `json:"most_on,omitempty"` // the date
+	ByDay      map[string]int `json:"by_day"`            // sent, by the date
 	PerUser    Spread         `json:"per_user"`          // pushes in the whole history
 	Coalesced  int            `json:"coalesced"`
 	Suppressed map[string]int `json:"suppressed"`
@@ -125,10 +126,12 @@ func (c *counts) add(o *counts) {
 }
 
 func (c *counts) rule(name string, days float64) Rule {
-	r := Rule{Rule: name, Action: string(c.action), Sent: c.sent, Coalesced: c.coalesced, Suppressed: c.suppressed, Dead: c.dead, Held: c.held, Slots: c.slots,
+	r := Rule{Rule: name, Action: string(c.action), Sent: c.sent, Coalesced: c.coalesced, Suppressed: c.suppressed, Dead: c.dead, Held: c.held, Slots: c.slots, ByDay: map[string]int{},
 		PerDay: math.Round(float64(c.sent)/days*100) / 100, PerUser: spread(c.people), Intents: c.sent + c.coalesced + sum(c.suppressed) + sum(c.dead) + sum(c.held)}
 	for d, n := range c.byDay {
-		if on := d.String(); n > r.MostInADay || (n == r.MostInADay && on < r.MostOn) {
+		on := d.String()
+		r.ByDay[on] = n
+		if n > r.MostInADay || (n == r.MostInADay && on < r.MostOn) {
 			r.MostInADay, r.MostOn = n, on
 		}
 	}

@@ -152,8 +152,8 @@ type Outcome struct {
 	Users map[string]UserOutcome // with ClassOK: what became of users where that differs; who is not in it was accepted. With ClassPermanent: the culprits, if known
 	Some  map[string][]string    // of a read: tags that only some of a user's devices have
 
-	Sender     string // of a message that was sent, whatever became of it
-	MessageUID string // the vendor's id of a message that can be recalled
+	Sender     string // of a message that was sent, whatever became of it; set with MessageUID of whatever else can be recalled
+	MessageUID string // the vendor's id of what can be recalled
 }
 
 // UserOutcome is what became of one user of an accepted call.

@@ -42,6 +42,9 @@ type actor struct {
 	warm     []*item // whose records are unpacked
 	hot      int     // of them, after the last cool
 	berths   map[berth]*berth
+	docks    []*berth         // of profile intents that wait, by number
+	spot     []byte           // room to pack them
+	restored bool             // nothing was decided since the take-over
 	calls    map[string]*call // in flight, ours and those a predecessor left open
 	kept     map[string]*ledger.Attempt
 	seen     map[seenKey]int64 // until when, in unix nanoseconds
@@ -167,9 +170,13 @@ func newActorIn(w books, machine func() time.Time, opt *Options, p int32, t *led
 	a.ctx, a.lose = context.WithCancelCause(context.Background())
 	a.callCtx, a.cut = context.WithCancelCause(a.ctx)
 	a.txnCtx, a.tear = context.WithCancelCause(a.ctx)
+	reads := now
+	if t.New && a.gen.Assumed == nil { // nobody was here before
+		reads = time.Time{}
+	}
 	for _, ac := range opt.Accounts {
 		if ledger.HashPartition([]byte(ac.Key), a.gen.Partitions) == int(p) {
-			a.accounts[ac.Key] = newAccount(ac, now, a.machineTime(t.State.Clock()), a.machineTime(t.State.Gap))
+			a.accounts[ac.Key] = newAccount(ac, reads, a.machineTime(t.State.Clock()), a.machineTime(t.State.Gap))
 		}
 	}
 	a.keys = slices.Sorted(maps.Keys(a.accounts))
@@ -270,6 +277,7 @@ func (a *actor) apply() {
 	a.coolMany()
 	a.rotated()
 	a.writeForgotten()
+	a.retagAll()
 	now := a.clock.now()
 	for {
 		k, ok := a.timers.pop(now)
@@ -404,7 +412,7 @@ func (a *actor) release() {
 	}
 	a.tellSpans()
 	failpoint.Here(failpoint.Released)
-	a.log.Info("partition released", zap.Int("pending", len(a.items)), zap.Int64("next", a.pos.Next))
+	a.log.Info("partition released", zap.Int("pending", a.pending()), zap.Int64("next", a.pos.Next))
 }
 
 // drainCalls is how long calls in flight may go on in a drain: what is left of its 10 s is for two commits and for leaving the groups. It is
@@ -540,6 +548,9 @@ func (a *actor) retire() {
 	}
 	for _, it := range a.items {
 		a.setState(it, gone)
+	}
+	for b, l := range a.parkedSince() {
+		a.opt.Metrics.pending.WithLabelValues(b.ac.Name+"/"+b.route.Lane, queued.String()).Sub(float64(l.n))
 	}
 	for _, ac := range a.accounts {
 		for _, l := range ac.lanes {

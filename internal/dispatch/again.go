@@ -11,8 +11,8 @@ import (
 // A push that a vendor drops when it comes a second time under the same request id may be made again after an ambiguous outcome: the same
 // members with the same contents, at most Tries times and Within a time of the first, far below what any vendor remembers ids for. Its
 // members stay in flight all the while, so no gate or hand-over touches what may have been sent; the ambiguous attempt stays in the ledger until
-// the next one takes its place in the same transaction. A member that has expired, that a newer one of its merge key has overtaken, or whose rule is
-// paused, killed or switched off when it would be made again, is UNKNOWN, and the others go. Nothing else is ever made again (AT-MOST-ONCE).
+// the next one takes its place in the same transaction. A member that nobody wants to be sent any more when it would be made again is UNKNOWN, and the
+// others go; so is a broadcast as soon as a newer one of its merge key leaves. Nothing else is ever made again (AT-MOST-ONCE).
 
 // tries is how often a call to an endpoint is made in all while it stays ambiguous.
 func (l *lane) tries(endpoint string) int {
@@ -45,7 +45,7 @@ func (a *actor) planAgain(l *lane, now time.Time) (calls []*call) {
 		}
 		end, due := c.vendor.Began.Add(l.within(c)), l.due(c)
 		if !now.Before(end) {
-			a.unknown(c, Outcome{Code: c.attempt.Code, Detail: "not made again in its time; the last try: " + c.attempt.Detail})
+			a.unknown(c, notAgain(c, "its time is over"))
 			a.store(c)
 			continue
 		}
@@ -63,6 +63,10 @@ func (a *actor) planAgain(l *lane, now time.Time) (calls []*call) {
 			a.store(c)
 			continue
 		}
+		if c.tooMuch && len(c.items) > 1 && c.attempt.State == ledger.Again {
+			calls = append(calls, a.againInPart(l, c))
+			continue
+		}
 		v := *c.vendor
 		next := a.start(l, &v, c.items, nil, nil, l.weightAgain(c))
 		if c.attempt.State == ledger.Again {
@@ -72,6 +76,20 @@ func (a *actor) planAgain(l *lane, now time.Time) (calls []*call) {
 		calls = append(calls, next)
 	}
 	return calls
+}
+
+// againInPart makes half of a batch again, which the vendor refused as too much for now: it may be more than it ever takes at once, and each member
+// is under a request id of its own. The others stay on record under the attempt that they have, and follow.
+func (a *actor) againInPart(l *lane, c *call) *call {
+	h := len(c.items) / 2
+	v, items := *c.vendor, c.items[:h:h]
+	v.Intents, v.Users = v.Intents[:h:h], v.Users[:h:h]
+	c.vendor.Intents, c.vendor.Users, c.items, c.tooMuch = c.vendor.Intents[h:], c.vendor.Users[h:], c.items[h:], false
+	c.attempt.Members = slices.Clone(c.attempt.Members[h:])
+	next := a.start(l, &v, items, nil, nil, l.weightAgain(c))
+	a.store(c)
+	l.again = append(l.again, c)
+	return next
 }
 
 // within is for how long after its first try a call may be made again: also no longer than until its last member expires, for it may be the try
@@ -101,45 +119,79 @@ func (l *lane) due(c *call) time.Time {
 	return c.vendor.Began.Add(after)
 }
 
-// overtake marks a broadcast that waits to be made again when a newer one of its merge key leaves, which would have replaced it in the queue: the
-// older state must not arrive after the newer.
+// overtake ends a broadcast that waits to be made again when a newer one of its merge key leaves, which would have replaced it in the queue: the
+// older state must not arrive after the newer. It has its fate in the transaction that records the newer one's attempt: so every owner knows.
 func (a *actor) overtake(l *lane, newer *item) {
 	m := newer.p().Intent.Merge
 	if newer.route.Users || m == nil || m.Keep == intent.KeepFirst {
 		return
 	}
-	for _, c := range l.again {
-		for _, it := range c.items {
-			if o := it.p().Intent.Merge; o != nil && o.Key == m.Key {
-				it.overtaken = true
-			}
-		}
+	older := func(it *item) bool {
+		o := it.p().Intent.Merge
+		return o != nil && o.Key == m.Key && it.order() < newer.order()
 	}
+	l.again = slices.DeleteFunc(l.again, func(c *call) bool {
+		if !slices.ContainsFunc(c.items, older) {
+			return false
+		}
+		a.unknown(c, notAgain(c, "a newer one of its merge key has left"))
+		a.store(c)
+		return true
+	})
 }
 
-// stopped ends the members of a call that is to be made again which have expired or were overtaken, or whose rule was paused or killed since or does
-// not send by the rule files: nobody wants them to be sent now, and they may have been.
+// notAgain is what becomes of a call that is not made again.
+func notAgain(c *call, why string) Outcome {
+	return Outcome{Code: c.attempt.Code, Detail: "not made again: " + why + "; the last try: " + c.attempt.Detail}
+}
+
+// stopped ends the members of a call that is to be made again whom nobody wants to be sent now: they may have been.
 func (a *actor) stopped(c *call, now time.Time) {
-	var items, out []*item
+	var items []*item
 	var intents []*intent.Intent
 	var users []string
 	for i, it := range c.items {
-		expire := c.vendor.Intents[i].Policy.Expire
-		if in := it.p().Intent; it.overtaken || a.killed(in) || a.pausedRule(in) || a.offWhy(in) != "" || !expire.IsZero() && !now.Before(expire) {
-			out = append(out, it)
+		in := c.vendor.Intents[i]
+		if why := a.unwanted(it, in.Policy.Expire, now); why != "" {
+			o := notAgain(c, why)
+			c.attempt.State = ledger.Unknown
+			a.unknownItems(c, []*item{it}, o)
 			continue
 		}
-		items, intents = append(items, it), append(intents, c.vendor.Intents[i])
+		items, intents = append(items, it), append(intents, in)
 		if it.route.Users {
 			users = append(users, it.p().Intent.Target)
 		}
 	}
-	if len(out) == 0 {
+	if len(items) == len(c.items) {
 		return
 	}
-	c.attempt.State, c.attempt.Members = ledger.Unknown, nil
-	a.unknownItems(c, out, Outcome{Code: c.attempt.Code, Detail: "not made again, it has expired, a newer one of its merge left, or its rule was paused, killed or switched off; the last try: " + c.attempt.Detail})
+	c.attempt.Members = nil
 	c.items, c.vendor.Intents, c.vendor.Users = items, intents, users
+}
+
+// unwanted says why nobody wants an item of a call to be sent now, by what may have changed since it left; "": it may go. Caps and limits are taken
+// already. The expiry is the one that the vendor was told.
+func (a *actor) unwanted(it *item, expire, now time.Time) string {
+	in := it.p().Intent
+	off := a.offWhy(in)
+	switch {
+	case !expire.IsZero() && !now.Before(expire):
+		return "it has expired"
+	case a.killed(in):
+		return "its rule was killed"
+	case a.pausedRule(in):
+		return "its rule was paused"
+	case off != "":
+		return off
+	case quietUntil(in.Policy.Quiet, now, a.opt.Zone).After(now):
+		return "quiet hours have begun"
+	case in.Action == intent.Push && a.consent(it) != ledger.ReasonNone:
+		return "the user may not be sent to any more"
+	case !a.userMeets(it):
+		return "user_when is not met any more: " + in.UserWhen
+	}
+	return ""
 }
 
 // callFor describes the call that delivers items.

@@ -10,6 +10,7 @@ import (
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/quota"
+	"github.com/notifier/notifier/internal/tagsync"
 )
 
 // repeating gives the lanes of a vendor that drops repeats: named users one by one, mixed in batches of up to 4, or equal in lists from 3 on.
@@ -167,8 +168,23 @@ func TestWhenACallIsMadeAgain(t *testing.T) {
 	}
 }
 
-// A repeat may be what delivers: of a rule that was paused or killed since, or of a push that has expired, none leaves. Whoever was in the same call
-// with such a member is called again without it, in their own time.
+// row says something of a user in the profile table.
+func row(a *actor, user string, version int64, fields ...string) {
+	ac := a.accounts["stub:k"]
+	u := ac.users.Get(user)
+	if u == nil {
+		u = &tagsync.User{}
+	}
+	p := &intent.Profile{Version: version, Fields: map[string]intent.Value{}}
+	for i := 0; i < len(fields); i += 2 {
+		p.Fields[fields[i]] = intent.Value{Type: "string", Str: fields[i+1]}
+	}
+	u.Apply(p, version)
+	ac.users.Put(user, u)
+}
+
+// A repeat may be what delivers: of a rule that was paused or killed since, of a push that has expired, to a user who has opted out or in quiet hours
+// none leaves. Whoever was in the same call with such a member is called again without it, in their own time.
 func TestNothingUnwantedIsMadeAgain(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -177,6 +193,9 @@ func TestNothingUnwantedIsMadeAgain(t *testing.T) {
 		do     func(*actor)
 		want   []string
 	}{
+		{"nobody asks the user any more", 30 * time.Minute, func(a *actor) { row(a, "u1", 2, "push_ok", "false") }, []string{"e1 UNKNOWN", "e2 SENT"}},
+		{"user_when is not met any more", 30 * time.Minute, func(a *actor) { row(a, "u1", 2, "level", "none") }, []string{"e1 UNKNOWN", "e2 SENT"}},
+		{"in quiet hours", 30 * time.Minute, func(a *actor) { passes(a, 3*time.Minute) }, []string{"e1 UNKNOWN", "e2 SENT"}},
 		{"killed", 30 * time.Minute, func(a *actor) { a.kill(order(1, ledger.CmdKill, "r"), &ledger.Answer{}) }, []string{"e1 UNKNOWN", "e2 SENT"}},
 		{"paused", 30 * time.Minute, func(a *actor) { a.pauseScope(order(1, ledger.CmdPause, "rule/r"), &ledger.Answer{}) }, []string{"e1 UNKNOWN", "e2 SENT"}},
 		{"switched off in the rule files", 30 * time.Minute, func(a *actor) {
@@ -194,12 +213,20 @@ func TestNothingUnwantedIsMadeAgain(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
-			a := b.byHand(repeating)
+			a := b.byHand(func(ac *Account, o *Options) {
+				repeating(ac, o)
+				o.Consent, o.Users = Consent{Marketing: "push_ok"}, func() Users { return stubUsers{} }
+			})
+			row(a, "u1", 1, "push_ok", "true", "level", "vip")
+			now := a.clock.now()
+			minute := now.UTC().Hour()*60 + now.UTC().Minute()
 			for i, rule := range []string{"r", "s"} {
 				in := b.intent(fmt.Sprint("e", i+1), rule, fmt.Sprint("u", i+1), intent.Push)
 				in.Content.Body = rule
 				if i == 0 {
-					in.Policy.Expire = a.clock.now().Add(tc.expire)
+					in.Policy.Expire = now.Add(tc.expire)
+					in.Class, in.UserWhen = "marketing", "level is vip"
+					in.Policy.Quiet = []intent.Quiet{{From: (minute + 2) % 1440, To: (minute + 100) % 1440}}
 				}
 				a.admit(in, b.offset)
 			}
@@ -236,45 +263,68 @@ func TestNothingUnwantedIsMadeAgain(t *testing.T) {
 	}
 }
 
-// A broadcast that waits to be made again is not, once a newer one of its merge key has left: users would see the older state last.
+// A broadcast that waits to be made again is not, once a newer one of its merge key has left: users would see the older state last. Neither by the next
+// owner, who never saw the newer one.
 func TestAnOvertakenBroadcastIsNotMadeAgain(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
-		name string
-		key  string
-		keep intent.Keep
-		want []string
+		name  string
+		key   string
+		keep  intent.Keep
+		later bool // the older one waits for a person meanwhile, and leaves last
+		next  bool // another owner makes it again
+		want  []string
 	}{
-		{"the same key", "m", intent.KeepLatest, []string{"b1 UNKNOWN", "b2 SENT"}},
-		{"another key", "n", intent.KeepLatest, []string{"b1 SENT", "b2 SENT"}},
-		{"the first counts", "m", intent.KeepFirst, []string{"b1 SENT", "b2 SENT"}},
+		{"the same key", "m", intent.KeepLatest, false, false, []string{"b1 UNKNOWN", "b2 SENT"}},
+		{"the same key, the next owner", "m", intent.KeepLatest, false, true, []string{"b1 UNKNOWN", "b2 SENT"}},
+		{"another key", "n", intent.KeepLatest, false, false, []string{"b1 SENT", "b2 SENT"}},
+		{"another key, the next owner", "n", intent.KeepLatest, false, true, []string{"b1 SENT", "b2 SENT"}},
+		{"the first counts", "m", intent.KeepFirst, false, false, []string{"b1 SENT", "b2 SENT"}},
+		{"the older one leaves", "m", intent.KeepLatest, true, false, []string{"b1 SENT", "b2 SENT"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			b := setup(t)
-			a := b.byHand(func(ac *Account, o *Options) {
+			scarce := func(ac *Account, o *Options) {
 				repeating(ac, o)
 				c := ac.Lanes["broadcast"]
 				c.Limits = []quota.Limit{{N: 9, Window: time.Hour}}
 				ac.Lanes["broadcast"] = c
-			})
-			l := a.accounts["stub:k"].lanes["broadcast"]
-			take := func(event, key string) []*call {
-				in := b.intent(event, "r", intent.Everyone, intent.Broadcast)
-				in.Merge = &intent.Merge{Key: key, Keep: tc.keep}
-				a.admit(in, b.offset)
-				for _, it := range a.items { // its window is over
-					if it.p().Merged != nil {
-						it.p().Merged.Closes = a.clock.now()
-						a.gate(it)
-					}
-				}
-				return a.plan()
 			}
-			a.resolve(result{take("b1", "m")[0], lost})
+			a := b.byHand(scarce)
+			l := a.accounts["stub:k"].lanes["broadcast"]
+			take := func(event, key string, approval *intent.Approval) *item {
+				in := b.intent(event, "r", intent.Everyone, intent.Broadcast)
+				in.Merge, in.Policy.Approval = &intent.Merge{Key: key, Keep: tc.keep}, approval
+				a.admit(in, b.offset)
+				it := a.items[itemOf(in.ID)]
+				if m := it.p().Merged; m != nil { // its window is over
+					m.Closes = a.clock.now()
+					a.gate(it)
+				}
+				return it
+			}
+			if tc.later {
+				older := take("b1", "m", &intent.Approval{People: 1, Within: time.Hour})
+				take("b2", "m", nil)
+				a.resolve(result{a.plan()[0], lost})
+				older.p().Intent.Policy.Approval = nil // somebody has approved it
+				a.gate(older)
+			} else {
+				take("b1", "m", nil)
+				a.resolve(result{a.plan()[0], lost})
+				take("b2", tc.key, nil)
+			}
 			l.notBefore = time.Time{}
-			for _, c := range take("b2", tc.key) {
+			for _, c := range a.plan() {
 				a.resolve(result{c, accepted})
+			}
+			b.commit(a)
+			if tc.next {
+				clock := a.clock
+				a = b.byHand(scarce)
+				a.clock = clock
+				l = a.accounts["stub:k"].lanes["broadcast"]
 			}
 			for _, c := range due(a, l) {
 				a.resolve(result{c, accepted})
@@ -579,6 +629,44 @@ func TestABatchThatIsTooMuchForAMinute(t *testing.T) {
 		for _, c := range calls {
 			a.resolve(result{c, step.o})
 		}
+	}
+}
+
+// A batch that is made again and refused for a minute's limit goes in halves, each member under what it had: whole it might never get through, and all
+// of them would be UNKNOWN. The next owner knows of those that still wait.
+func TestABatchMadeAgainThatIsTooMuchForAMinute(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(repeating)
+	for i := range 4 {
+		b.push(a, fmt.Sprint("e", i))
+	}
+	full := Outcome{Class: ClassRetryLater, Wait: time.Minute}
+	answer := func(o Outcome, want ...string) {
+		t.Helper()
+		calls := due(a, a.accounts["stub:k"].lanes["user"])
+		if got := endpointsOf(calls); !slices.Equal(got, want) {
+			t.Fatalf("%v leave, want %v", got, want)
+		}
+		b.commit(a)
+		if n := len(b.readLedger().Pending); n != len(a.items) {
+			t.Errorf("%d pending on record, %d here", n, len(a.items))
+		}
+		for _, c := range calls {
+			a.resolve(result{c, o})
+		}
+		b.commit(a)
+	}
+	answer(lost, "/batch4 try 1")
+	answer(full, "/batch4 try 2")
+	answer(full, "/batch2 try 2")     // half of it
+	answer(accepted, "/batch2 try 2") // the others
+	a = b.byHand(repeating)           // who comes next does not know that it was too much, and finds out
+	answer(full, "/batch2 try 3")
+	answer(accepted, "/batch1 try 3")
+	answer(accepted, "/batch1 try 3")
+	if got := kinds(b.fates(4)); !slices.Equal(got, []string{"e2 SENT", "e3 SENT", "e0 SENT", "e1 SENT"}) || len(b.readLedger().Attempts) != 0 {
+		t.Errorf("fates %v, on record %v", got, b.readLedger().Attempts)
 	}
 }
 
@@ -912,6 +1000,39 @@ func TestWhatHasAFateIsNotMadeAgainFromACopy(t *testing.T) {
 		}
 		if !st.Balanced() || len(st.Pending) != 0 {
 			t.Errorf("%+v, %d pending", st.Position, len(st.Pending))
+		}
+	}
+}
+
+// What the copy of a lost ledger holds for an account that the settings did not have then is not sent either: they may have had it since.
+func TestWhatACopyHoldsForAnAbsentAccountIsNotSent(t *testing.T) {
+	t.Parallel()
+	for _, fated := range []bool{true, false} {
+		b := setup(t)
+		a := b.byHand(nil)
+		in := b.intent("e1", "r", "u1", intent.Push)
+		in.Key = "stub:later"
+		a.admit(in, b.offset)
+		b.commit(a)
+		a = b.byHand(func(ac *Account, o *Options) {
+			found := *ac
+			found.Name, found.Key = "later", "stub:later"
+			o.Accounts = append(o.Accounts, &found)
+		})
+		a.past = &past{before: 100, forgot: true, fated: map[intent.ID]bool{in.ID: fated}, lost: map[string][]ledger.Fate{}}
+		a.sift()
+		a.apply()
+		if calls := a.plan(); len(calls) != 0 {
+			t.Errorf("with a fate on record %t: %v leave", fated, endpointsOf(calls))
+		}
+		b.commit(a)
+		if st := b.readLedger(); !st.Balanced() || len(st.Pending) != 0 {
+			t.Errorf("%+v, %d pending", st.Position, len(st.Pending))
+		}
+		if !fated {
+			if got := kinds(b.fates(1)); !slices.Equal(got, []string{"e1 UNKNOWN"}) {
+				t.Errorf("fates %v", got)
+			}
 		}
 	}
 }

@@ -48,7 +48,7 @@ func (a *actor) decide(c command, ans *ledger.Answer) {
 		return
 	}
 	now := a.clock.now()
-	it := a.items[itemOf(intent.ID(c.Target))]
+	it := a.find(intent.ID(c.Target))
 	if it != nil && (it.ac == nil || it.ac.lanes[it.route.Lane] == nil) {
 		refuse("the settings of this instance have no account or lane for it: it waits for them")
 		return

@@ -28,6 +28,7 @@ type call struct {
 	began    time.Time    // local, of the request; zero until then
 	ended    time.Time
 	askBy    time.Time // of a predecessor's call: until when the vendor may be asked what became of it
+	tooMuch  bool      // made again, it was refused for a limit that it may never fit into as it is
 	awaited  bool      // its outcome is unclear and it may still arrive: it is booked when it cannot any more, and is no longer running
 }
 
@@ -191,6 +192,7 @@ func (a *actor) settle(c *call, o Outcome) {
 		case o.Alone && len(l.Forms) > 1:
 			l.rest(at.Endpoint, now.Add(o.Wait))
 			if o.Wait >= longWait {
+				a.assumeDay(l, at.At)
 				a.log.Error("the vendor says that the day of this endpoint is used up: users go by others until it is over", laneField(l.full()), zap.String("endpoint", at.Endpoint), zap.Duration("for", o.Wait), detailField(o.Detail))
 			}
 		case o.Alone && l.Remove != "": // only these users had enough
@@ -198,6 +200,7 @@ func (a *actor) settle(c *call, o Outcome) {
 			a.later(l, at.At, o)
 			if len(c.items) > 1 && len(l.Forms) > 1 && o.Wait > 0 && o.Wait < longWait { // it may be more than the vendor takes in one window, and would be refused for ever
 				l.rest(at.Endpoint, l.notBefore.Add(o.Wait))
+				c.tooMuch = c.vendor.Try > 1
 			}
 		}
 		if o.Once && l.Remove != "" {

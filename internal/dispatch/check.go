@@ -181,7 +181,7 @@ func (a *actor) planChecks(ac *account, now time.Time) {
 // settled reports whether what the vendor has of a user can be known: nothing is on its way, nothing was unclear.
 func (ac *account) settled(user string) bool {
 	u := ac.users.Get(user)
-	return u != nil && !u.Gone && u.Acked != nil && (u.Foreign != nil || ac.byDifferences() && u.Had == nil) && u.RewriteAt.IsZero() && ac.busy[user] == nil && ac.asked[user] == nil && !ac.groups.Waits(user) && !ac.diffs.Waits(user) && !ac.reading[user] && !ac.retags.out[user] &&
+	return u != nil && !u.Gone && u.Acked != nil && (u.Foreign != nil || ac.byDifferences() && u.Had == nil) && u.RewriteAt.IsZero() && ac.busy[user] == nil && !ac.asks(user) && !ac.groups.Waits(user) && !ac.diffs.Waits(user) && !ac.reading[user] && !ac.retags.out[user] &&
 		len(ac.recent[user]) == 0
 }
 

@@ -59,7 +59,7 @@ func (a *actor) chores() {
 	}
 	a.sweepStalled(now)
 	a.sweepEpisodes(now)
-	if books := a.pos.Intents - a.pos.Fates - int64(len(a.items)); books != 0 {
+	if books := a.pos.Intents - a.pos.Fates - int64(a.pending()); books != 0 {
 		a.opt.Metrics.unbalanced.Set(float64(books))
 		a.log.Error("the books do not balance: intents taken in minus fates minus pending", zap.Int64("difference", books))
 	}
@@ -99,7 +99,7 @@ func (a *actor) beat() {
 
 // needs counts what the ledger holds for this actor.
 func (a *actor) needs() ledger.Needs {
-	n := ledger.Needs{Pending: len(a.items), Attempts: len(a.kept), Taken: len(a.taken), Sends: len(a.sends), Once: len(a.once), Seen: len(a.seen),
+	n := ledger.Needs{Pending: a.pending(), Attempts: len(a.kept), Taken: len(a.taken), Sends: len(a.sends), Once: len(a.once), Seen: len(a.seen),
 		Others: len(a.pauses) + len(a.kills) + len(a.extends)}
 	for _, ac := range a.accounts {
 		n.Users += ac.users.Len()
@@ -111,14 +111,20 @@ func (a *actor) needs() ledger.Needs {
 // tens of milliseconds, an index would cost more at every intent.
 func (a *actor) oldest(now time.Time) {
 	since := map[*lane]time.Time{}
+	note := func(b *berth, at time.Time) {
+		if b.ac == nil || b.ac.lanes[b.route.Lane] == nil {
+			return
+		}
+		l := b.ac.lanes[b.route.Lane]
+		if old, ok := since[l]; !ok || at.Before(old) {
+			since[l] = at
+		}
+	}
 	for _, it := range a.items {
-		if it.ac == nil || it.ac.lanes[it.route.Lane] == nil {
-			continue
-		}
-		l := it.ac.lanes[it.route.Lane]
-		if at, ok := since[l]; !ok || it.since().Before(at) {
-			since[l] = it.since()
-		}
+		note(it.berth, it.since())
+	}
+	for b, l := range a.parkedSince() {
+		note(b, l.since)
 	}
 	for _, ac := range a.accounts {
 		for _, l := range ac.lanes {

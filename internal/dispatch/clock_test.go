@@ -178,6 +178,26 @@ func TestTheWindowsOfANewOwnerHoldWhatWasSent(t *testing.T) {
 	}
 }
 
+// Where nobody was before, tags can be read at once: whoever tries the program out does not wait for a window of minutes. A second owner does.
+func TestTheFirstOwnerReadsTagsAtOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	slow := func(ac *Account, _ *Options) {
+		pol := ac.Lanes[LaneTagGet]
+		pol.Window = 10 * time.Minute
+		ac.Lanes[LaneTagGet] = pol
+	}
+	for _, first := range []bool{true, false} {
+		a := b.byHand(slow)
+		now := a.clock.now()
+		if wait := a.slot(a.accounts[b.account().Key].lanes[LaneTagGet], 1, now).Sub(now); first != (wait <= 0) || !first && wait < 9*time.Minute {
+			t.Errorf("the first owner %t: a read waits %s", first, wait)
+		}
+		a.plan()
+		b.commit(a)
+	}
+}
+
 func TestANewOwnerKnowsWhatItsPredecessorSent(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

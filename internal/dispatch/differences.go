@@ -27,7 +27,7 @@ func (ac *account) byDifferences() bool { l := ac.lanes[LaneTag]; return l != ni
 
 // retagByDifferences is retag for such an account. The RewriteAt of a row is a mark here: the row is to be looked at, asked or not.
 func (a *actor) retagByDifferences(ac *account, user string, u *tagsync.User) {
-	it, now := ac.asked[user], a.clock.now()
+	it, now := a.askedBy(ac, user), a.clock.now()
 	later := it == nil && u.RewriteAt.IsZero()
 	switch {
 	case ac.reading[user] || later && !ac.retags.out[user]:
@@ -105,7 +105,7 @@ func (r recent) forget(late time.Duration, now time.Time) {
 
 // inStep books that nothing is left to do for a user.
 func (a *actor) inStep(ac *account, user string, u *tagsync.User) {
-	if it := ac.asked[user]; it != nil && it.called() != "" {
+	if it := a.askedBy(ac, user); it != nil && it.called() != "" {
 		a.fate(it, ledger.Sent, ledger.ReasonNone, func(f *ledger.Fate) { f.Attempt, f.Endpoint = it.called(), it.route.Endpoint })
 	} else if it != nil {
 		a.fate(it, ledger.Suppressed, ledger.Unchanged, nil)

@@ -219,7 +219,7 @@ func (a *actor) refusedRead(c *call, o Outcome) {
 		a.unreadable(ac, users[0])
 		return
 	}
-	it := ac.asked[users[0]]
+	it := a.askedBy(ac, users[0])
 	if len(users) == 1 && !(it != nil && a.doubted(c.lane, c.read.began, it.p().Intent.Event.ID, o)) {
 		if it != nil {
 			a.fate(it, ledger.Dead, ledger.RejectedByVendor, func(f *ledger.Fate) { f.Code, f.Detail = o.Code, o.Detail })

@@ -15,8 +15,7 @@ func (a *actor) forgetUser(c command, ans *ledger.Answer) {
 	a.unstrand()
 	user, rows, caps := c.Target, 0, 0
 	for _, it := range a.items {
-		a.coolMany()
-		if it.tags || it.p().Intent.Target != user {
+		if a.coolMany(); it.tags || it.p().Intent.Target != user {
 			continue
 		}
 		if it.state == inFlight {

@@ -60,7 +60,8 @@ func (a *actor) giveBackDay(c *call) {
 	}
 }
 
-// assumeDay lets forms rest for the day: after a loss of the ledger nobody knows what was used.
+// assumeDay lets forms rest for the day, whoever owns the partition: after a loss of the ledger nobody knows what was used, and the vendor may say
+// that all of it is.
 func (a *actor) assumeDay(l *lane, at time.Time) {
 	for _, f := range l.Forms {
 		if f.Day.N == 0 {

@@ -48,7 +48,7 @@ func (a *actor) admit(in *intent.Intent, offset int64) {
 	a.pos.Intents++
 	a.opt.Metrics.intents.WithLabelValues(string(in.Action)).Inc()
 	p := &ledger.Pending{Intent: in, Seq: offset, At: a.clock.now().UTC()}
-	if a.items[itemOf(in.ID)] != nil { // its event was read anew: one id has one fate, and this one is pending
+	if a.waits(in) { // its event was read anew: one id has one fate, and this one is pending
 		a.recordAtOnce(ledger.NewFate(in, ledger.Suppressed, ledger.Duplicate, p.At), in)
 		return
 	}
@@ -125,6 +125,7 @@ func (a *actor) place(ac *account, p *ledger.Pending) {
 	if p.Merged != nil {
 		ac.merges[in.Merge.Key] = it
 	}
+	a.setState(it, queued) // until its gates are asked: it may be the one that gives way
 	b := ac.backlog(it)
 	b.add(it)
 	a.keep(it)
@@ -255,7 +256,7 @@ func (a *actor) profile(ac *account, p *ledger.Pending) {
 		a.keepUser(ac, user, u)
 		a.opt.Metrics.users.WithLabelValues(ac.Name).Set(float64(ac.users.Len()))
 	}
-	if old := ac.asked[user]; old != nil { // newest wins
+	if old := a.askedBy(ac, user); old != nil { // newest wins
 		a.fate(old, ledger.Coalesced, ledger.ReasonNone, func(f *ledger.Fate) { f.Into = in.ID })
 	}
 	ac.asked[user] = it

@@ -49,8 +49,6 @@ type item struct {
 	spare   bool // it is in lane.spare
 	expires bool // a timer stands for its expiry
 	anew    bool // the count of its rule's brake began anew since it left
-
-	overtaken bool // it waits to be made again, and a newer one of its merge key has left
 }
 
 // itemKey is an intent's id as a key in memory: two hashes of it with random seeds. No two ids of a process have the same.
@@ -114,6 +112,9 @@ func (a *actor) cool() {
 		case inFlight:
 			flying = append(flying, it)
 		default:
+			if a.park(it) {
+				continue
+			}
 			packed, err := a.packer.Pack(it.warm, it.packed)
 			if err != nil { // as in ledger.Writer.Put
 				panic("a pending record cannot be packed: " + err.Error())

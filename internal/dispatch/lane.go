@@ -20,7 +20,7 @@ type account struct {
 	later  *tagsync.Groups // users who are evaluated again because the rules changed: they go when nobody else is due
 	diffs  *tagsync.Diffs  // instead of both, where tags are changed by differences
 	retags *retags
-	asked  map[string]*item // user -> the profile intent that waits for its tags to be sent
+	asked  map[string]*item // user -> the profile intent that waits for its tags to be sent; at the end of a turn most are parked
 	busy   map[string]*call // user -> the tag call in flight (ONE-IN-FLIGHT)
 	refuse []refused        // tag batches to be split, and changes of tags that go once more
 	parted bool             // the last change of tags that left was one of those: now others have their turn
@@ -60,8 +60,8 @@ type refused struct {
 // newAccount makes an account's lanes at a take-over. What predecessors sent is counted apart, call by call (restoreWindows,
 // restoreAttempts). A window begins full as of a time where that is not known: as of gap, when an outcome was written of a call that the
 // ledger has forgotten; of a window longer than the ledger's memory as of before, the predecessor's last commit, because whatever it sent
-// and has booked arrived by then; and reads of tags are in no ledger, so their window begins full as of now.
-func newAccount(a *Account, now, before, gap time.Time) *account {
+// and has booked arrived by then; and reads of tags are in no ledger, so their window begins full as of reads: now, but where nobody was before.
+func newAccount(a *Account, reads, before, gap time.Time) *account {
 	ac := &account{Account: a, lanes: map[string]*lane{}, users: tagsync.NewTable(), asked: map[string]*item{}, busy: map[string]*call{}, merges: map[string]*item{},
 		reading: map[string]bool{}, readOnce: map[string]bool{}, readAt: map[string]time.Time{}, recent: recent{},
 		comparing: map[*reading]bool{}, repairs: map[string]*check{}, drifted: map[string]bool{}, retags: newRetags(), rotation: a.rotations()}
@@ -81,7 +81,7 @@ func newAccount(a *Account, now, before, gap time.Time) *account {
 			since := gap
 			switch {
 			case name == LaneTagGet:
-				since = now
+				since = reads
 			case l.Window > ledger.EndedFor:
 				since = before
 			}

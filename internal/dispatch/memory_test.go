@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"testing"
@@ -53,6 +54,37 @@ func BenchmarkIntake(b *testing.B) {
 				m.Take(c.of(b, i, at))
 			}
 		})
+	}
+}
+
+// noPushes is a vendor whose service for users was switched off.
+type noPushes struct{ *stubVendor }
+
+func (v noPushes) Route(in *intent.Intent) (Route, error) {
+	if in.Action == intent.Push {
+		return Route{}, errors.New("the account has no pushes to users")
+	}
+	return v.stubVendor.Route(in)
+}
+
+// Pushes that a new owner cannot send by its settings are packed as well, and take no places of broadcasts.
+func TestWhatHasNoRouteIsPacked(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(nil)
+	for i := range 3 {
+		a.admit(b.intent(fmt.Sprint("e", i), "r", fmt.Sprint("u", i), intent.Push), int64(i))
+	}
+	b.commit(a)
+	a = b.byHand(func(ac *Account, _ *Options) { ac.Vendor = noPushes{b.vendor} })
+	a.cool()
+	for _, it := range a.items {
+		if it.warm != nil || it.state != paused {
+			t.Errorf("%s is %s and unpacked", it.id(), it.state)
+		}
+	}
+	if ac := a.accounts["stub:k"]; len(a.items) != 3 || ac.pushes.n != 3 || ac.casts.n != 0 {
+		t.Errorf("%d wait, %d count as pushes, %d as broadcasts", len(a.items), ac.pushes.n, ac.casts.n)
 	}
 }
 

@@ -159,7 +159,7 @@ func (m *Model) Advance(to time.Time) {
 
 // Next is when the model would next do something by itself; ok is false if nothing waits.
 func (m *Model) Next() (at time.Time, ok bool) {
-	if len(m.a.items) == 0 && m.a.timers.none() && m.a.wake.IsZero() {
+	if m.a.pending() == 0 && m.a.timers.none() && m.a.wake.IsZero() {
 		return time.Time{}, false
 	}
 	at = m.a.nextChore()
@@ -211,10 +211,14 @@ func (m *Model) depart(c *call) Outcome {
 }
 
 // Pending counts the intents without fate.
-func (m *Model) Pending() int { return len(m.a.items) }
+func (m *Model) Pending() int { return m.a.pending() }
 
 // Each calls f for every intent without fate, with the gate that holds it, in no order.
 func (m *Model) Each(f func(in *intent.Intent, gate string)) {
+	m.a.cool() // what can be parked is
+	for _, p := range m.a.allParked() {
+		f(p.Intent, Gate(queued))
+	}
 	for _, it := range m.a.items {
 		f(it.p().Intent, Gate(it.state))
 		m.a.coolMany()
@@ -223,7 +227,7 @@ func (m *Model) Each(f func(in *intent.Intent, gate string)) {
 
 // Stands says where an intent stands; ok is false when it has its fate.
 func (m *Model) Stands(id intent.ID) (s Standing, ok bool) {
-	it := m.a.items[itemOf(id)]
+	it := m.a.find(id)
 	if it == nil {
 		return s, false
 	}

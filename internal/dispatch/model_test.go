@@ -243,11 +243,11 @@ func TestAWaitingProfileEventHoldsNoFields(t *testing.T) {
 	if n := p.Pending(); n != 1 {
 		t.Fatalf("%d wait, want the newest", n)
 	}
-	for _, it := range p.a.items {
-		if pr := it.p().Intent.Profile; pr == nil || pr.Fields != nil || pr.Version != 2 {
+	p.Each(func(in *intent.Intent, _ string) {
+		if pr := in.Profile; pr == nil || pr.Fields != nil || pr.Version != 2 {
 			t.Errorf("held of the event that waits: %+v, want its version alone", pr)
 		}
-	}
+	})
 	if len(first.Profile.Fields) == 0 || len(second.Profile.Fields) == 0 {
 		t.Error("the caller's events were emptied")
 	}

@@ -50,7 +50,7 @@ func (a *actor) passed(in *intent.Intent, offset int64) bool {
 			}
 		}
 		return true
-	case a.items[itemOf(in.ID)] != nil:
+	case a.waits(in):
 		return true
 	case !p.forgot || !leaves:
 		return false // tags may be written twice
@@ -75,6 +75,14 @@ func (a *actor) sift() {
 			l.again = slices.DeleteFunc(l.again, a.siftAgain)
 		}
 	}
+	a.cool() // what can be parked is
+	for ac, p := range a.allParked() {
+		if a.past.fated[p.Intent.ID] {
+			a.forget(a.askedBy(ac, p.Intent.Target))
+			a.sifted(p.Intent)
+			a.coolMany()
+		}
+	}
 	for _, it := range a.items {
 		a.coolMany()
 		in := it.p().Intent
@@ -82,13 +90,25 @@ func (a *actor) sift() {
 			continue
 		}
 		a.forget(it)
-		a.w.Delete(ledger.PendingKey(string(it.id())))
-		if a.past.fated[in.ID] {
-			a.pos.Fates++
-			continue
-		}
-		a.forgotten(ledger.NewFate(in, ledger.FateUnknown, ledger.ReasonNone, a.clock.now()), in)
+		a.sifted(in)
 	}
+	a.found = slices.DeleteFunc(a.found, func(p *ledger.Pending) bool { // their account may have been there since
+		if p.Intent.Profile != nil && !a.past.fated[p.Intent.ID] {
+			return false
+		}
+		a.sifted(p.Intent)
+		return true
+	})
+}
+
+// sifted ends what the copy holds as pending: it has its fate, or is given one.
+func (a *actor) sifted(in *intent.Intent) {
+	a.w.Delete(ledger.PendingKey(string(in.ID)))
+	if a.past.fated[in.ID] {
+		a.pos.Fates++
+		return
+	}
+	a.forgotten(ledger.NewFate(in, ledger.FateUnknown, ledger.ReasonNone, a.clock.now()), in)
 }
 
 // siftAgain reports whether a call that the copy wants made again is not: a member has its fate since, so as it was it cannot be made.

@@ -36,7 +36,7 @@ func Waits(p *ledger.Pending, now time.Time, zone *time.Location) (where string,
 // cancel gives one intent up. What has left cannot be cancelled: nobody could say any more whether it arrived.
 func (a *actor) cancel(c command, ans *ledger.Answer) {
 	a.unstrand()
-	it := a.items[itemOf(intent.ID(c.Target))]
+	it := a.find(intent.ID(c.Target))
 	refused := ""
 	switch {
 	case it == nil:
@@ -81,7 +81,9 @@ func (a *actor) extend(c command, ans *ledger.Answer) {
 	a.unstrand()
 	x := ledger.Extension{Mark: c.offset + 1, Before: a.pos.Next, For: by, By: c.By, Why: c.Why, At: c.At, ID: c.ID}
 	for _, it := range a.items {
-		a.coolMany()
+		if a.coolMany(); it.tags { // a profile event does not expire
+			continue
+		}
 		if it.intent().Rule != c.Target || !x.Move(it.p(), it.state == inFlight) {
 			continue
 		}

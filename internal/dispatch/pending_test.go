@@ -276,6 +276,33 @@ func TestTheBacklogGoesByTheExtendedExpiry(t *testing.T) {
 	}
 }
 
+// Who comes when too many wait is asked as everybody else is: it gives way itself if it is the least urgent.
+func TestTheLeastUrgentGivesWayAlsoIfItIsTheLastToCome(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(func(ac *Account, _ *Options) { ac.MaxPushes = 2 })
+	for i, x := range []struct {
+		event string
+		prio  intent.Priority
+	}{{"high", intent.High}, {"middle", intent.Normal}, {"low", intent.Low}, {"high2", intent.High}, {"low2", intent.Low}, {"urgent", intent.Urgent}} {
+		in := b.intent(x.event, "r", "u-"+x.event, intent.Push)
+		in.Policy.Priority, in.Policy.Expire = x.prio, time.Now().Add(time.Hour)
+		a.admit(in, int64(i))
+	}
+	var left []string
+	for _, it := range a.items {
+		left = append(left, it.p().Intent.Event.ID)
+	}
+	if slices.Sort(left); !slices.Equal(left, []string{"high2", "urgent"}) {
+		t.Errorf("%v wait", left)
+	}
+	a.pos.Next = 0 // none of them is in the topic
+	b.commit(a)
+	if got, want := kinds(b.fates(4)), []string{"high SUPPRESSED(no-quota)", "low SUPPRESSED(no-quota)", "low2 SUPPRESSED(no-quota)", "middle SUPPRESSED(no-quota)"}; !slices.Equal(got, want) {
+		t.Errorf("fates %v, want %v", got, want)
+	}
+}
+
 // expiresAt is the last time at which a timer ends an item, zero: none does.
 func expiresAt(a *actor, it *item) (at time.Time) {
 	for _, e := range a.timers.items[expireItem] {

@@ -10,7 +10,7 @@ import (
 	"github.com/notifier/notifier/internal/ledger"
 )
 
-// LaneRecall takes message broadcasts back. It is as scarce as their own lane and has slots of its own.
+// LaneRecall takes broadcasts back: at RongCloud those with a message, at Getui what still waits there. It has slots of its own.
 const LaneRecall = "recall"
 
 // Recall is what a call of LaneRecall names.
@@ -25,7 +25,7 @@ func (a *actor) ours(attempt string) bool {
 	return strings.HasPrefix(attempt, fmt.Sprintf("%s-%d-", a.gen.Incarnation, a.p))
 }
 
-// recall starts the call that takes a message broadcast back; its outcome is the command's answer, see recalled. It is false when
+// recall starts the call that takes a broadcast back; its outcome is the command's answer, see recalled. It is false when
 // nothing leaves: then ans says why. It is never waited for a slot: whoever asked must know now that it does not happen.
 func (a *actor) recall(c command, ans *ledger.Answer) (started bool) {
 	at := a.kept[c.Target]
@@ -53,7 +53,7 @@ func (a *actor) recall(c command, ans *ledger.Answer) (started bool) {
 func (a *actor) notRecallable(at *ledger.Attempt, id string) string {
 	switch {
 	case at == nil:
-		return "no such attempt on record: broadcasts are kept for 48 h, other calls not at all; only a message broadcast can be recalled"
+		return "no such attempt on record: broadcasts are kept for 48 h, other calls not at all; only a broadcast can be recalled"
 	case at.Recalls != "":
 		return "the attempt is a recall itself"
 	case at.State == ledger.Started:

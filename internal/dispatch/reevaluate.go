@@ -196,7 +196,7 @@ func turns(gains, losses map[string]int) (out []ledger.TagTurn, others int) {
 // that; of who was never read or is gone there is nothing to compare.
 func (a *actor) differs(ac *account, user string) (want, has []string, differs bool) {
 	u := ac.users.Get(user)
-	if u == nil || u.Gone || !ac.byDifferences() && (u.Acked == nil || u.Foreign == nil) || !u.RewriteAt.IsZero() || ac.asked[user] != nil {
+	if u == nil || u.Gone || !ac.byDifferences() && (u.Acked == nil || u.Foreign == nil) || !u.RewriteAt.IsZero() || ac.asks(user) {
 		return nil, nil, false
 	}
 	want = a.wanted(ac, u)

@@ -65,9 +65,9 @@ func (a *actor) restore(st *ledger.State) {
 	for _, ac := range a.accounts {
 		a.opt.Metrics.lanes(ac.Account)
 		a.opt.Metrics.users.WithLabelValues(ac.Name).Set(float64(ac.users.Len()))
-		for user := range ac.asked {
-			a.retagLater(ac, user)
-		}
+	}
+	if a.restored = slices.ContainsFunc(a.keys, func(key string) bool { ac := a.accounts[key]; return len(ac.asked)+ac.users.Waiting() > 0 }); a.restored {
+		a.wakeAt(now)
 	}
 	a.holds()
 	for _, it := range a.stray {
@@ -86,7 +86,7 @@ func (a *actor) accountOf(key string) (*account, string) {
 	return nil, ""
 }
 
-// restoreItems indexes the pending intents, in the order they came in; those in an open attempt are returned by id.
+// restoreItems indexes the pending intents, pushes in the order they came in; those in an open attempt are returned by id.
 func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*item {
 	inOpen := map[intent.ID]bool{}
 	for _, at := range st.Attempts {
@@ -96,21 +96,14 @@ func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*ite
 			}
 		}
 	}
-	packer, pend, err := st.Waiting()
+	packer, pend, tags, err := st.Waiting()
 	if err != nil { // read or packed in this process
 		panic("pending records of a take-over: " + err.Error())
 	}
 	a.packer = packer
 	var extended []intent.ID
 	held := map[intent.ID]*item{}
-	for i := range pend {
-		a.coolMany()
-		x := pend[i].Packed
-		pend[i] = ledger.Waiting{}
-		p, err := x.Pending()
-		if err != nil {
-			panic("a pending record of a take-over: " + err.Error())
-		}
+	one := func(p *ledger.Pending, x ledger.Packed) {
 		if a.restoreExtended(p, inOpen) {
 			extended = append(extended, p.Intent.ID)
 		}
@@ -118,7 +111,7 @@ func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*ite
 		ac := a.accounts[in.Key]
 		if a.killed(in) && !inOpen[in.ID] && (ac == nil || p.Stray) { // given up, and the predecessor did not get to it
 			a.giveUp(a.addPacked(nil, p, x, Route{}), ledger.Killed)
-			continue
+			return
 		}
 		if ac == nil {
 			it := a.addPacked(nil, p, x, Route{})
@@ -127,19 +120,19 @@ func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*ite
 			if a.setState(it, paused); inOpen[in.ID] { // its call may have left: what became of it is asked when the account is back
 				a.setState(it, inFlight)
 			}
-			continue
+			return
 		}
 		if p.Stray {
 			a.packer.Drop(x)
 			a.found = append(a.found, p)
-			continue
+			return
 		}
 		route, nowhere := Route{Lane: LaneTag, Users: true}, false
 		if in.Profile == nil {
 			var err error
 			if route, err = ac.Vendor.Route(in); err != nil { // a service was switched off since
 				a.log.Error("a pending intent has no route any more", intentField(in.ID), zap.Error(err))
-				route, nowhere = Route{Lane: "none"}, true
+				route, nowhere = Route{Lane: "none", Users: in.Action == intent.Push}, true
 			}
 		}
 		it := a.addPacked(ac, p, x, route)
@@ -155,7 +148,9 @@ func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*ite
 		case nowhere: // it waits where it cannot be sent
 			a.setState(it, paused)
 		case in.Profile != nil:
-			ac.asked[in.Target] = it
+			if other := a.askedBy(ac, in.Target); other == nil || other.order() < p.Seq {
+				ac.asked[in.Target] = it
+			}
 			p.Intent = learnt(in)
 			a.setState(it, queued)
 		default:
@@ -165,6 +160,20 @@ func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*ite
 			a.setState(it, queued)
 			a.timers.wake(it, now) // its gates are asked in the first turn
 		}
+	}
+	for p := range tags {
+		a.coolMany()
+		one(p, ledger.Packed{})
+	}
+	for i := range pend {
+		a.coolMany()
+		x := pend[i].Packed
+		pend[i] = ledger.Waiting{}
+		p, err := x.Pending()
+		if err != nil {
+			panic("a pending record of a take-over: " + err.Error())
+		}
+		one(p, x)
 	}
 	for _, id := range extended {
 		if it := a.items[itemOf(id)]; it != nil {
@@ -293,11 +302,6 @@ func (a *actor) leftOpen(l *lane, by int) {
 
 // lateHold is how long after its notAfter a predecessor's call in a scarce lane is still waited for before it is UNKNOWN.
 const lateHold = 60 * time.Second
-
-// retagLater asks retag in the first turn, when writing is allowed.
-func (a *actor) retagLater(ac *account, user string) {
-	a.timers.set(wakeUser, ac.Key+"\x00"+user, a.clock.now())
-}
 
 // fire handles a timer.
 func (a *actor) fire(k alarm) {

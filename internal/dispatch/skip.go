@@ -45,7 +45,7 @@ func (a *actor) skip(c command, ans *ledger.Answer) bool {
 	if r == nil {
 		r = &kgo.Record{Topic: at.Topic, Partition: at.Partition, Offset: at.Offset}
 		detail += fmt.Sprintf(" (a batch up to offset %d, too large to be unpacked)", next-1)
-	} else if in, err := intent.Decode(r.Value); err == nil && a.items[itemOf(in.ID)] == nil {
+	} else if in, err := intent.Decode(r.Value); err == nil && !a.waits(in) {
 		a.pos.Intents++
 		a.opt.Metrics.intents.WithLabelValues(string(in.Action)).Inc()
 		f := ledger.NewFate(in, ledger.Dead, ledger.SkippedByOperator, a.clock.now())

@@ -16,7 +16,7 @@ func (a *actor) retag(ac *account, user string) {
 	if u == nil || ac.busy[user] != nil {
 		return
 	}
-	it := ac.asked[user]
+	it := a.askedBy(ac, user)
 	if ac.lanes[LaneTag] == nil { // its vendor keeps no tags for us: the row is all that a profile event changes
 		delete(ac.retags.out, user)
 		if it != nil {
@@ -108,7 +108,7 @@ func (a *actor) wanted(ac *account, u *tagsync.User) []string {
 
 // dropGone removes the row of a user who is gone and whose tags are cleared.
 func (a *actor) dropGone(ac *account, user string) {
-	if u := ac.users.Get(user); u == nil || !u.Gone || !u.RewriteAt.IsZero() || ac.asked[user] != nil { // who asks needs the row
+	if u := ac.users.Get(user); u == nil || !u.Gone || !u.RewriteAt.IsZero() || ac.asks(user) { // who asks needs the row
 		return
 	}
 	ac.users.Delete(user)
@@ -216,7 +216,7 @@ func (a *actor) startTags(l *lane, r refused, still func(*tagsync.User) bool) *c
 		}
 		ac.unqueue(user)
 		sending = append(sending, user)
-		if it := ac.asked[user]; it != nil {
+		if it := a.askedBy(ac, user); it != nil {
 			items = append(items, it)
 			delete(ac.asked, user) // in flight: a newer event does not replace it any more
 		}
@@ -334,7 +334,7 @@ func (a *actor) backTags(c *call) {
 
 // askAgain lets what was in a call wait again, unless there is something newer.
 func (a *actor) askAgain(ac *account, it *item) {
-	if newer := ac.asked[it.p().Intent.Target]; newer != nil {
+	if newer := a.askedBy(ac, it.p().Intent.Target); newer != nil {
 		into := newer.p().Intent.ID
 		a.fate(it, ledger.Coalesced, ledger.ReasonNone, func(f *ledger.Fate) { f.Into = into })
 		return

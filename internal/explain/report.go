@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
@@ -169,7 +168,7 @@ func clause(c rules.Clause) Clause {
 	out := Clause{Kind: c.Kind, Text: c.Text, Value: c.Value, Seen: c.Seen, Result: c.Result, Decided: c.Decided, File: c.File, Line: c.Line, label: c.Label()}
 	for _, m := range c.Missing {
 		out.Missing = append(out.Missing, m.Field+": "+m.Why)
-		out.missingZH = append(out.missingZH, m.Field+"："+say(diag.ZH).told(m.Why, whyZH(m.Why)))
+		out.missingZH = append(out.missingZH, m.Field+"："+rules.WhyZH(m.Why))
 	}
 	return out
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/rules"
 )
 
 // maxRecipients is how many recipients of one rule are listed.
@@ -43,7 +44,7 @@ func (r *Report) WriteText(w io.Writer, zone *time.Location, lang diag.Lang) err
 	}
 	fmt.Fprintf(&b, "%s %s %s%s  %s  %s  %s\n", s.word("event", "事件"), e.Type, tame(e.ID), user, e.Time.In(zone).Format("2006-01-02 15:04:05 -07:00"), where, found)
 	for _, name := range r.Absent {
-		fmt.Fprintf(&b, s.word("  without %s: %s\n", "  没有 %s：%s\n"), name, tame(s.told(r.Why[name], whyZH(r.Why[name]))))
+		fmt.Fprintf(&b, s.word("  without %s: %s\n", "  没有 %s：%s\n"), name, tame(s.told(r.Why[name], rules.WhyZH(r.Why[name]))))
 	}
 	for _, f := range r.Rules {
 		f.write(&b, zone, r.Now, s)

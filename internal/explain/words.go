@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -81,20 +82,18 @@ func (f *Rule) mode(s say) string {
 	return s.told(f.Mode, map[string]string{"live": "live", "shadow": "shadow 试运行", "canary": "canary 灰度", "off": "off"}[f.Mode])
 }
 
-// whyZH is why a field has no usable value.
-func whyZH(en string) string {
-	switch {
-	case en == "missing" || en == "absent":
-		return "没有"
-	case en == "unknown":
-		return "没有人说过"
-	case strings.HasSuffix(en, " is none of its values"):
-		return strings.TrimSuffix(en, " is none of its values") + " 不是可选值"
+// detailZH is what stage 2 adds to a reason, as far as the words are its own.
+func detailZH(en string) string {
+	if in, ok := strings.CutPrefix(en, "while it waited for "); ok {
+		state, more, _ := strings.Cut(in, ", ") // by whose brake
+		zh := cmp.Or(map[string]string{"merging": "合并"}[state], gatesZH[state], state)
+		if zh = "等待" + zh + "期间过期"; more != "" {
+			zh += "，" + more
+		}
+		return zh
 	}
-	if value, typ, ok := strings.Cut(en, " is no "); ok && types[typ] != "" {
-		return value + " 不是" + types[typ]
+	if condition, ok := strings.CutPrefix(en, "user_when is not met: "); ok {
+		return "user_when 不成立：" + condition
 	}
-	return ""
+	return cmp.Or(map[string]string{"before it was taken in": "收到时已经过期", "too many pending": "待发任务太多"}[en], en)
 }
-
-var types = map[string]string{"string": "文字", "number": "数字", "bool": "真假值", "time": "时间", "list": "列表"}

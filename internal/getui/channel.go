@@ -135,7 +135,7 @@ func (i *IOS) validate() error {
 	if i == nil {
 		return nil
 	}
-	if i.Aps.Alert != nil && i.CollapseID == "" {
+	if i.CollapseID == "" {
 		return invalid("apns-collapse-id", "missing; it makes a repeat replace the first notification", "缺少；有了它，重发的通知会覆盖前一条")
 	}
 	if len(i.Multimedia) > MaxMultimedia {

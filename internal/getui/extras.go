@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"time"
 )
 
 // Extras are a rule's own `getui` block: what the neutral keys of a rule do not say. They win over those.
@@ -16,10 +17,53 @@ type Extras struct {
 	FilterNotifyOff *bool               `json:"filter_notify_off"`
 	ActiveDays      *int                `json:"active_days"`
 	NeedBackup      *bool               `json:"need_backup"`
+	Offline         *bool               `json:"offline"`      // false: nothing is kept for who is away
+	NetworkType     *int                `json:"network_type"` // 1: shown over Wi-Fi only
+	ShowFor         string              `json:"show_for"`     // how long after it leaves a device may show it
+	Region          *Match              `json:"region"`       // of audiences, as Portrait: they must meet these too
+	Portrait        *Match              `json:"portrait"`
 	Transmission    *bool               `json:"transmission"` // the app gets everything as data and nothing is shown
 	Notification    *NotificationExtras `json:"notification"`
 	Android         *AndroidExtras      `json:"android"`
 	IOS             *IOSExtras          `json:"ios"`
+}
+
+// Match is a condition on something that the vendor knows of users, in the vendor's own codes.
+type Match struct {
+	Or  []string `json:"or"`
+	And []string `json:"and"`
+	Not []string `json:"not"`
+}
+
+// Conditions are what an audience must meet beside its tags and platforms. The vendor intersects conditions with different keys, so they
+// only ever narrow it.
+func (x Extras) Conditions() (out []Condition, err error) {
+	var wrong []error
+	for _, m := range []struct {
+		key string
+		*Match
+	}{{"region", x.Region}, {"portrait", x.Portrait}} {
+		if m.Match == nil {
+			continue
+		}
+		n := len(out)
+		for _, c := range []Condition{{m.key, m.Or, "or"}, {m.key, m.And, "and"}, {m.key, m.Not, "not"}} {
+			if len(c.Values) == 0 {
+				continue
+			}
+			for _, v := range c.Values {
+				if bad, ok := errors.AsType[*InvalidError](value(m.key, v)); ok {
+					wrong = append(wrong, &InvalidError{Field: join(m.key, c.Op), Reason: bad.Reason, ZH: bad.ZH})
+					break
+				}
+			}
+			out = append(out, c)
+		}
+		if len(out) != n+1 { // what the vendor makes of two on one key is not documented
+			wrong = append(wrong, invalid(m.key, "one of `or`, `and` and `not`, with codes", "`or`、`and`、`not` 只写一种，并写上编码"))
+		}
+	}
+	return out, every(wrong...)
 }
 
 // NotificationExtras are of Getui's own channel. Click is for the makers' channels too.
@@ -92,7 +136,8 @@ func checkShape(path string, v any, t reflect.Type) (out []error) {
 		t = t.Elem()
 	}
 	wants := map[reflect.Kind][2]string{reflect.String: {"want a text", "应为文字"}, reflect.Int: {"want a whole number", "应为整数"}, reflect.Bool: {"want true or false", "应为 true 或 false"},
-		reflect.Map: {"want a mapping", "应为一组配置项"}, reflect.Struct: {"want a mapping", "应为一组配置项"}}[t.Kind()]
+		reflect.Slice: {"want a list", "应为列表"},
+		reflect.Map:   {"want a mapping", "应为一组配置项"}, reflect.Struct: {"want a mapping", "应为一组配置项"}}[t.Kind()]
 	wrong := []error{&InvalidError{Field: path, Reason: wants[0], ZH: wants[1]}}
 	switch t.Kind() {
 	case reflect.String:
@@ -106,6 +151,14 @@ func checkShape(path string, v any, t reflect.Type) (out []error) {
 	case reflect.Int:
 		if n, ok := v.(float64); !ok || n != float64(int32(n)) {
 			return wrong
+		}
+	case reflect.Slice:
+		l, ok := v.([]any)
+		if !ok {
+			return wrong
+		}
+		for _, e := range l {
+			out = append(out, checkShape(path, e, t.Elem())...)
 		}
 	case reflect.Map:
 		m, ok := v.(map[string]any)
@@ -156,14 +209,31 @@ func join(path, key string) string {
 	return fmt.Sprintf("%s.%s", path, key)
 }
 
-// Apply writes the extras over a push with a notification. data is what the app gets instead of it with Transmission.
-func (x Extras) Apply(p *Push, data string) {
+// Apply writes the extras over a push with a notification, which leaves at a time. data is what the app gets instead of it with
+// Transmission.
+func (x Extras) Apply(p *Push, at time.Time, data string) error {
 	x.settings(p)
+	if x.NetworkType != nil {
+		p.Message.NetworkType = *x.NetworkType
+	}
+	if x.ShowFor != "" {
+		d, err := time.ParseDuration(x.ShowFor)
+		if err != nil {
+			return invalid("show_for", "%q; like 30m or 2h", "%q；应类似 30m 或 2h", x.ShowFor)
+		}
+		if d <= minWindow {
+			return invalid("show_for", "%s; more than %s", "%s；要大于 %s", d, minWindow)
+		}
+		if at.IsZero() { // it is looked at, and does not leave
+			at = time.UnixMilli(0)
+		}
+		p.Message.Duration = Window(at, at.Add(d))
+	}
 	if x.Transmission != nil && *x.Transmission {
-		p.Message = Message{Transmission: data}
+		p.Message.Notification, p.Message.Transmission = nil, data
 		p.Channel.Android = &Android{Ups{Transmission: data}}
-		p.Channel.IOS = &IOS{Type: "notify", Payload: data, Aps: Aps{ContentAvailable: new(1)}}
-		return
+		p.Channel.IOS = &IOS{Type: "notify", Payload: data, Aps: Aps{ContentAvailable: new(1)}, CollapseID: p.Channel.IOS.CollapseID}
+		return nil
 	}
 	n, u, i := p.Message.Notification, p.Channel.Android.Ups.Notification, p.Channel.IOS
 	if e := x.Notification; e != nil {
@@ -187,16 +257,20 @@ func (x Extras) Apply(p *Push, data string) {
 			i.Aps.ContentAvailable = e.ContentAvailable
 		}
 	}
+	return nil
 }
 
 func (x Extras) settings(p *Push) {
-	if x.Strategy == nil && x.Speed == nil && x.FilterNotifyOff == nil && x.ActiveDays == nil && x.NeedBackup == nil {
+	if x.Strategy == nil && x.Speed == nil && x.FilterNotifyOff == nil && x.ActiveDays == nil && x.NeedBackup == nil && x.Offline == nil {
 		return
 	}
 	if p.Settings == nil {
 		p.Settings = &Settings{}
 	}
 	p.Settings.Strategy, p.Settings.ActiveDays, p.Settings.NeedBackup = x.Strategy, x.ActiveDays, x.NeedBackup
+	if x.Offline != nil && !*x.Offline {
+		p.Settings.TTL = new(int64(-1))
+	}
 	if x.Speed != nil {
 		p.Settings.Speed = *x.Speed
 	}

@@ -3,6 +3,7 @@ package getui
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 // Every mistake of a block is named at its place; what is right goes into the push.
@@ -31,7 +32,9 @@ func TestExtras(t *testing.T) {
 	}
 	p := paid()
 	p.Message.Notification.BigImage = "https://e.example/i.png"
-	x.Apply(&p, "{}")
+	if err := x.Apply(&p, time.Now(), "{}"); err != nil {
+		t.Fatal(err)
+	}
 	body, err := Single{ByCID, cidA, p}.Body()
 	if err != nil {
 		t.Fatal(err)

@@ -82,6 +82,10 @@ func Fated(ctx context.Context, opt Options, from, before int64, st *State) (map
 		}
 		want(p.Intent.Event)
 	}
+	for _, with := range st.tags {
+		user, b := tagsOf(with)
+		want(st.packer.UnpackTags(b, user).Intent.Event)
+	}
 	err := scanPartition(ctx, opt.Kafka, opt.Topics.Intents, opt.Partition, span{from, before}, func(r *kgo.Record) error {
 		if in, err := intent.Decode(r.Value); err == nil { // what cannot be read has no fate, and gets none
 			want(in.Event)

@@ -36,6 +36,8 @@ type State struct {
 
 	packer *Packer           // of a take-over: what is pending is packed at once, see Waiting
 	packed map[string]Packed // instead of Pending, by intent id
+	tags   map[idKey]string  // of profile intents, see PackTags: with their users before them
+	room   []byte
 }
 
 // NewState gives an empty State.

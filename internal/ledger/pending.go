@@ -126,9 +126,8 @@ func (r *varints) bytes() []byte {
 func (s *State) pending(key, rest string, value []byte) error {
 	if value == nil {
 		delete(s.Pending, rest)
-		if x, ok := s.packed[rest]; ok {
-			s.packer.Drop(x)
-			delete(s.packed, rest)
+		if s.packer != nil {
+			s.unpack(rest)
 		}
 		return nil
 	}
@@ -140,7 +139,7 @@ func (s *State) pending(key, rest string, value []byte) error {
 		if in := p.Intent; in.Profile != nil && !p.Stray { // its fields are in the user's row
 			in.Profile.Fields = nil
 		}
-		if s.packed[rest], err = s.packer.Pack(p, s.packed[rest]); err != nil {
+		if err := s.pack(rest, p); err != nil {
 			return fmt.Errorf("read ledger: record %q: %w", key, err)
 		}
 		return nil

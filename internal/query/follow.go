@@ -2,7 +2,6 @@ package query
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -54,12 +53,7 @@ func (r *Reader) Follow(ctx context.Context, f Filter, past bool, emit func(ledg
 		if ctx.Err() != nil {
 			return nil
 		}
-		var bad error
-		fs.EachError(func(t string, p int32, err error) {
-			if !errors.Is(err, context.DeadlineExceeded) {
-				bad = errors.Join(bad, fmt.Errorf("read %s[%d]: %w", t, p, err))
-			}
-		})
+		bad := failed(fs)
 		fs.EachRecord(func(rec *kgo.Record) {
 			if bad == nil {
 				bad = take(rec)

@@ -24,13 +24,15 @@ const (
 )
 
 // History calls f for the committed records of topics between a time and now, in the order of their timestamps, as far as those of each
-// partition are in order. It has no group and changes nothing. Topics that do not exist are given back.
-func (r *Reader) History(ctx context.Context, topics []string, since time.Time, f func(*kgo.Record) error) (missing []string, err error) {
+// partition are in order. Before the first it says how many there are at the most: offsets of markers and aborted records count too. It has no group and
+// changes nothing. Topics that do not exist are given back.
+func (r *Reader) History(ctx context.Context, topics []string, since time.Time, most func(records int), f func(*kgo.Record) error) (missing []string, err error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer stop(nil)
 	var streams []*stream
+	all := 0
 	for _, topic := range topics {
 		parts, left, err := r.bounds(ctx, topic, since)
 		if errors.Is(err, kerr.UnknownTopicOrPartition) {
@@ -43,6 +45,7 @@ func (r *Reader) History(ctx context.Context, topics []string, since time.Time, 
 		for p, from := range parts {
 			s := &stream{records: make(chan *kgo.Record, streamRecords)}
 			streams = append(streams, s)
+			all += int(left[p] - from.EpochOffset().Offset)
 			wg.Go(func() {
 				defer close(s.records)
 				err := r.span(ctx, topic, map[int32]kgo.Offset{p: from}, map[int32]int64{p: left[p]}, func(rec *kgo.Record) error {
@@ -59,6 +62,7 @@ func (r *Reader) History(ctx context.Context, topics []string, since time.Time, 
 			})
 		}
 	}
+	most(all)
 	for _, s := range streams {
 		s.head = <-s.records
 	}

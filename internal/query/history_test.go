@@ -53,12 +53,16 @@ func TestHistoryIsInTheOrderOfTime(t *testing.T) {
 		first int
 	}{{time.Time{}, 0}, {began.Add(500 * time.Minute), 500}, {began.Add(n * time.Minute), n}} {
 		var got, want []string
+		most := -1
 		for i := c.first; i < n; i++ {
 			want = append(want, fmt.Sprint(i))
 		}
-		missing, err := r.History(t.Context(), []string{"a", "b", "c"}, c.since, func(rec *kgo.Record) error { got = append(got, string(rec.Value)); return nil })
+		missing, err := r.History(t.Context(), []string{"a", "b", "c"}, c.since, func(n int) { most = n }, func(rec *kgo.Record) error { got = append(got, string(rec.Value)); return nil })
 		if err != nil || !slices.Equal(missing, []string{"c"}) {
 			t.Errorf("missing %v, %v", missing, err)
+		}
+		if most != len(want) {
+			t.Errorf("since %s: at most %d records, want %d", c.since, most, len(want))
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("since %s (-want +got):\n%s", c.since, diff)
@@ -74,11 +78,11 @@ func TestHistoryEndsWithItsReader(t *testing.T) {
 	r, _, _ := past(t, 2000)
 	enough := errors.New("enough")
 	n := 0
-	if _, err := r.History(t.Context(), []string{"a", "b"}, time.Time{}, func(*kgo.Record) error { n++; return enough }); !errors.Is(err, enough) || n != 1 {
+	if _, err := r.History(t.Context(), []string{"a", "b"}, time.Time{}, func(int) {}, func(*kgo.Record) error { n++; return enough }); !errors.Is(err, enough) || n != 1 {
 		t.Errorf("%d records, %v", n, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	if _, err := r.History(ctx, []string{"a", "b"}, time.Time{}, func(*kgo.Record) error { cancel(); return nil }); !errors.Is(err, context.Canceled) {
+	if _, err := r.History(ctx, []string{"a", "b"}, time.Time{}, func(int) {}, func(*kgo.Record) error { cancel(); return nil }); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }

@@ -91,13 +91,7 @@ func (r *Reader) span(ctx context.Context, topic string, parts map[int32]kgo.Off
 		if ctx.Err() != nil {
 			return fmt.Errorf("read %s: %w", topic, context.Cause(ctx))
 		}
-		var bad error
-		fs.EachError(func(t string, p int32, err error) {
-			if errors.Is(err, context.DeadlineExceeded) {
-				return
-			}
-			bad = errors.Join(bad, fmt.Errorf("read %s[%d]: %w", t, p, err))
-		})
+		bad := failed(fs)
 		fs.EachRecord(func(rec *kgo.Record) {
 			stop, reading := left[rec.Partition]
 			if !reading || bad != nil {
@@ -118,6 +112,16 @@ func (r *Reader) span(ctx context.Context, topic string, parts map[int32]kgo.Off
 		}
 	}
 	return nil
+}
+
+// failed is what partitions could not be read for; that a broker took its time is no failure.
+func failed(fs kgo.Fetches) (bad error) {
+	fs.EachError(func(t string, p int32, err error) {
+		if !errors.Is(err, context.DeadlineExceeded) {
+			bad = errors.Join(bad, fmt.Errorf("read %s[%d]: %w", t, p, err))
+		}
+	})
+	return bad
 }
 
 // passed ends partitions whose last records were compacted or deleted meanwhile, so that no record will ever say that we are there.

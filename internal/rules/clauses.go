@@ -375,3 +375,23 @@ func (l *leaf) missing(src source) (out []Missing) {
 	}
 	return out
 }
+
+// WhyZH is why a field has no usable value, Missing.Why, in Chinese.
+func WhyZH(en string) string {
+	switch {
+	case en == "missing" || en == "absent":
+		return "没有"
+	case en == "unknown":
+		return "没有人说过"
+	case en == "null":
+		return "没有（null）"
+	case strings.HasSuffix(en, " is none of its values"):
+		return strings.TrimSuffix(en, " is none of its values") + " 不是可选值"
+	}
+	if value, typ, ok := strings.Cut(en, " is no "); ok && typesZH[typ] != "" {
+		return value + " 不是" + typesZH[typ]
+	}
+	return en
+}
+
+var typesZH = map[string]string{"string": "文字", "number": "数字", "bool": "真假值", "time": "时间", "list": "列表"}

@@ -57,7 +57,7 @@ func (t *Result) write(b *strings.Builder, lang diag.Lang) {
 		}
 	}
 	for _, c := range t.because() {
-		fmt.Fprintf(b, "     %s  %s  %s  %s:%d:%d\n", because, runewidth.FillRight(c.Label(), 16), saw(&c), c.File, c.Line, c.Column)
+		fmt.Fprintf(b, "     %s  %s  %s  %s:%d:%d\n", because, runewidth.FillRight(c.Label(), 16), saw(&c, lang), c.File, c.Line, c.Column)
 	}
 }
 
@@ -93,10 +93,13 @@ func (t *Result) because() (out []rules.Clause) {
 }
 
 // saw is a clause with its values: 500.00 >= 500 → true.
-func saw(c *rules.Clause) string {
+func saw(c *rules.Clause, lang diag.Lang) string {
 	if len(c.Missing) > 0 {
 		var out []string
 		for _, m := range c.Missing {
+			if lang == diag.ZH {
+				m.Why = rules.WhyZH(m.Why)
+			}
 			out = append(out, m.Field+" "+m.Why)
 		}
 		return strings.Join(out, ", ") + " → false"

@@ -28,6 +28,7 @@ type trial struct {
 	calls   []call
 	fates   map[intent.ID]ledger.Fate
 	last    []*intent.Intent // what the rule wanted on the last event
+	knows   map[string]bool  // recipients other than the event's user whose profile is there
 	verdict *rules.Verdict
 	asked   *rules.Verdict // what user_when said when the call was to leave; nil: nobody asked
 }
@@ -39,7 +40,7 @@ type call struct {
 }
 
 func newTrial(o *Options, r *rules.Rule, t *rules.Test, mode rules.Mode) *trial {
-	x := &trial{o: o, rule: r, test: t, set: o.Set.Only(r, mode), key: o.Identities[r.Account], fates: map[intent.ID]ledger.Fate{}, now: t.Now}
+	x := &trial{o: o, rule: r, test: t, set: o.Set.Only(r, mode), key: o.Identities[r.Account], fates: map[intent.ID]ledger.Fate{}, knows: map[string]bool{}, now: t.Now}
 	if x.now.IsZero() {
 		x.now = time.Date(2026, 1, 5, 12, 0, 0, 0, o.Stage.Zone)
 	}
@@ -120,6 +121,12 @@ func (x *trial) take(ev *event.Event) error {
 			return err
 		}
 		ins = append(ins, in)
+		if in.Profile == nil && in.Action == intent.Push && in.Target != ev.User && !x.knows[in.Target] { // whom `to` names
+			x.knows[in.Target] = true
+			if err := x.model.Know(x.key, in.Target, x.test.Profile); err != nil {
+				return err
+			}
+		}
 		if in.Profile == nil || x.rule.Action == intent.Tags {
 			x.last = append(x.last, in)
 		}

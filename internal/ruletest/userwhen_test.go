@@ -27,9 +27,21 @@ rules:
       - {name: unknown, event: {amount: 501}, expect: {suppressed: opted-out}}
       - {name: bad reason, event: {amount: 501}, profile: {push_ok: false, level: vip}, expect: {suppressed: opted-out}, why: amount > 500}
       - {name: too little, event: {amount: 499}, expect: no match, why: amount > 500}
+  - name: tell-another
+    event: order.paid
+    mode: live
+    class: marketing
+    when: amount > 500
+    user_when: level == "vip"
+    push: {to: "${order_id}", title: "t", body: "${user.level | upper}"}
+    limits: {quiet: none, expire: 12h}
+    tests:
+      - {name: sent to another, event: {amount: 501, order_id: u-9}, profile: {level: vip}, expect: {push: {to: [u-9], body: VIP}}}
+      - {name: another is none, event: {amount: 501, order_id: u-9}, profile: {level: normal}, expect: {suppressed: opted-out}, why: level == "vip"}
+      - {name: again too little, event: {amount: 499, order_id: u-9}, profile: {level: vip}, expect: no match, why: amount > 500}
 `
 
-// A condition on the profile table is asked when the push would leave; it decides, explains and counts as the others do.
+// A condition on the profile table is asked when the push would leave, of whom it goes to; it decides, explains and counts as the others do.
 func TestUserWhenDecidesAndIsCovered(t *testing.T) {
 	events, err := os.ReadFile("../../rules/events.yaml")
 	if err != nil {
@@ -60,7 +72,7 @@ func TestUserWhenDecidesAndIsCovered(t *testing.T) {
 	for _, o := range rep.Coverage.Open {
 		open = append(open, o.Text+" never "+o.Never)
 	}
-	if diff := cmp.Diff([]string(nil), open); diff != "" || rep.Coverage.Clauses != 3 {
+	if diff := cmp.Diff([]string(nil), open); diff != "" || rep.Coverage.Clauses != 5 {
 		t.Errorf("%d clauses (-want +got):\n%s", rep.Coverage.Clauses, diff)
 	}
 }

@@ -137,6 +137,53 @@ func TestRulesBeyondTheVendorCases(t *testing.T) {
 	}
 }
 
+// Section 9 in its order: a call that is wrong at every step is told of the first, and mended there of the next. What the first three steps
+// refuse takes no quota.
+func TestTheFirstStepThatRefusesAnswers(t *testing.T) {
+	t.Parallel()
+	b := start(t, Options{FixedClock: true})
+	mustStatus(t, "services", b.control("POST", b.Ready().Control+"/services", `{"broadcast":false}`, nil), 200)
+	path, method, nonce, key, secret, contentType, body := "/push.jsom", "PUT", strings.Repeat("7", 19), "nobody", "wrong", formType, ""
+	for _, step := range []struct {
+		status, code int
+		says         string
+		mend         func()
+	}{
+		{404, 404, "path", func() { path = pushPath }},
+		{405, 405, "POST", func() { method = "POST" }},
+		{401, 1004, "Nonce", func() { nonce = "7" }},
+		{400, 1002, "invalid App-Key.", func() { key = DefaultKey }},
+		{401, 1004, "signature", func() { secret = DefaultSecret }},
+		{400, 1003, "no POST data", func() { body = "{}" }},
+		{400, 1002, "Content-Type", func() { contentType = jsonType }},
+		{430, 1009, "broadcast", func() {}}, // the first two that are counted
+		{430, 1009, "broadcast", func() {}},
+		{429, 1008, "frequency", func() { b.AdvanceClock(dayMS) }},
+		{430, 1009, "broadcast", func() {
+			b.AdvanceClock(dayMS)
+			mustStatus(t, "services", b.control("POST", b.Ready().Control+"/services", `{"broadcast":true}`, nil), 200)
+		}},
+		{400, 1002, "audience", func() { body = pushBox }},
+		{200, 200, "", nil},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), method, b.Ready().Primary+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		stamp := fmt.Sprint(b.Clock())
+		for name, value := range map[string]string{"App-Key": key, "Nonce": nonce, "Timestamp": stamp, "Signature": sign(secret, nonce, stamp), "Content-Type": contentType} {
+			r.Header.Set(name, value)
+		}
+		status, out := b.send(r)
+		if status != step.status || codeOf(out) != step.code || !strings.Contains(string(out), step.says) {
+			t.Fatalf("%s %s: got %d %s, want %d/%d about %q", method, path, status, out, step.status, step.code, step.says)
+		}
+		if step.mend != nil {
+			step.mend()
+		}
+	}
+}
+
 // Without the broadcast service, each endpoint of it is refused for that, whatever is in the call; with it, an invalid body is.
 func TestAServiceIsLookedAtBeforeTheBody(t *testing.T) {
 	const recall = "/message/broadcast/recall.json"

@@ -2,8 +2,10 @@ package tagsync
 
 import (
 	"encoding/binary"
+	"hash/maphash"
 	"iter"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -16,61 +18,237 @@ import (
 // 900, which is what lets millions of users stay in memory (design.md 3: at most 200 bytes a user). Get unpacks a row; what is changed
 // in it is kept by Put. A nil Table is empty.
 //
+// Beside the row stands what the user waits with (Wait), as bytes that only their owner understands: an outage lets most users wait, and
+// another index by user would cost more than what it finds.
+//
 // A packed row is
 //
 //	flags | RewriteAt | SetAt | stamps | fields (name, type, stamp, value) | acked | had | foreign | may
 //
 // in varints. Names, types and tags are numbers in the table's words; a word beyond the first maxWords is written out.
 type Table struct {
-	rows  map[string]string
-	words []string
-	index map[string]int
+	index  index
+	lines  [][]line // by number, in pieces of linePiece
+	used   uint32   // numbers ever given
+	free   []uint32 // those that are free again
+	n      int      // users
+	waits  int      // of them, those who wait
+	words  []string
+	wordNo map[string]int
+	row, b []byte // room
+}
+
+// line is a user, "" where the number is free:
+//
+//	length of the id * 2 + 1 if the user waits | id | length of the row, if the user waits | row | what the user waits with
+type line string
+
+const linePiece = 256
+
+// parts divides a line; they are parts of it.
+func (e line) parts() (user, row, waits string) {
+	r := reader{row: string(e)}
+	n := r.uvarint()
+	if user = r.text(n >> 1); n&1 == 0 {
+		return user, r.row, ""
+	}
+	return user, r.text(r.uvarint()), r.row
+}
+
+func (e line) user() string {
+	r := reader{row: string(e)}
+	return r.text(r.uvarint() >> 1)
 }
 
 // maxWords bounds the words: tags made of ids would otherwise be kept for ever.
 const maxWords = 1 << 16
 
 // NewTable gives an empty table.
-func NewTable() *Table { return &Table{rows: map[string]string{}, index: map[string]int{}} }
+func NewTable() *Table { return &Table{index: newIndex(), wordNo: map[string]int{}} }
 
 // Len is how many users are known.
 func (t *Table) Len() int {
 	if t == nil {
 		return 0
 	}
-	return len(t.rows)
+	return t.n
+}
+
+func (t *Table) at(i uint32) *line { return &t.lines[i/linePiece][i%linePiece] }
+
+func (t *Table) find(user string) uint32 {
+	if t == nil {
+		return none
+	}
+	return t.index.find(user, t)
+}
+
+func (t *Table) isID(i uint32, id string) bool { return t.at(i).user() == id }
+
+func (t *Table) hashOf(i uint32, seed maphash.Seed) uint64 {
+	return maphash.String(seed, t.at(i).user())
 }
 
 // Users walks the ids, in no order. The table may change meanwhile: who stays is seen once.
 func (t *Table) Users() iter.Seq[string] {
-	if t == nil {
-		return func(func(string) bool) {}
+	return t.walk(func(e line) (string, bool) { return strings.Clone(e.user()), true }) // it may be kept, the row is written anew
+}
+
+// walk gives what of finds in each line, where it finds anything.
+func (t *Table) walk(of func(line) (string, bool)) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if t == nil || t.used == 0 {
+			return
+		}
+		end := t.used             // who comes later is not waited for: there may always be one more
+		from := rand.Uint32N(end) // else those with low numbers would always be first
+		see := func(i uint32) bool {
+			e := *t.at(i)
+			if e == "" {
+				return true
+			}
+			s, ok := of(e)
+			return !ok || yield(s)
+		}
+		for i := from; i < end; i++ {
+			if !see(i) {
+				return
+			}
+		}
+		for i := range from {
+			if !see(i) {
+				return
+			}
+		}
 	}
-	return maps.Keys(t.rows)
 }
 
 // Get gives a user's row, nil when there is none.
 func (t *Table) Get(user string) *User {
-	if t == nil {
+	i := t.find(user)
+	if i == none {
 		return nil
 	}
-	row, ok := t.rows[user]
-	if !ok {
-		return nil
-	}
+	_, row, _ := t.at(i).parts()
 	return t.unpack(row)
 }
 
 // Put keeps a row.
 func (t *Table) Put(user string, u *User) {
-	if _, ok := t.rows[user]; !ok {
-		user = strings.Clone(user) // it may be cut from something larger
+	t.row = t.pack(t.row[:0], u)
+	i := t.find(user)
+	if i != none {
+		_, _, waits := t.at(i).parts()
+		t.set(i, user, t.row, waits)
+		return
 	}
-	t.rows[user] = string(t.pack(u))
+	if n := len(t.free); n > 0 {
+		i, t.free = t.free[n-1], t.free[:n-1]
+	} else {
+		if t.used%linePiece == 0 {
+			t.lines = append(t.lines, make([]line, linePiece))
+		}
+		i = t.used
+		t.used++
+	}
+	t.set(i, user, t.row, "")
+	t.index.add(i, t)
+	t.n++
 }
 
-// Delete forgets a user.
-func (t *Table) Delete(user string) { delete(t.rows, user) }
+// set writes a line.
+func (t *Table) set(i uint32, user string, row []byte, waits string) {
+	head := uint64(len(user)) << 1
+	if waits != "" {
+		head |= 1
+	}
+	t.b = append(binary.AppendUvarint(t.b[:0], head), user...)
+	if waits != "" {
+		t.b = binary.AppendUvarint(t.b, uint64(len(row)))
+	}
+	t.b = append(append(t.b, row...), waits...)
+	*t.at(i) = line(t.b)
+}
+
+// Delete forgets a user, and what the user waits with.
+func (t *Table) Delete(user string) {
+	i := t.find(user)
+	if i == none {
+		return
+	}
+	t.Release(user)
+	t.index.drop(i, t)
+	*t.at(i) = ""
+	t.free = append(t.free, i)
+	t.n--
+}
+
+// Wait lets a user wait with something, instead of what it was before. False: there is no such user, or nothing to wait with.
+func (t *Table) Wait(user string, with []byte) bool {
+	i := t.find(user)
+	if i == none || len(with) == 0 {
+		return false
+	}
+	_, row, waits := t.at(i).parts()
+	if waits == "" {
+		t.waits++
+	}
+	t.row = append(t.row[:0], row...)
+	t.set(i, user, t.row, string(with))
+	return true
+}
+
+// Waits gives what a user waits with.
+func (t *Table) Waits(user string) (with string, ok bool) {
+	i := t.find(user)
+	if i == none {
+		return "", false
+	}
+	_, _, with = t.at(i).parts()
+	return with, with != ""
+}
+
+// Release lets a user wait no longer.
+func (t *Table) Release(user string) {
+	i := t.find(user)
+	if i == none {
+		return
+	}
+	_, row, waits := t.at(i).parts()
+	if waits == "" {
+		return
+	}
+	t.waits--
+	t.row = append(t.row[:0], row...)
+	t.set(i, user, t.row, "")
+}
+
+// Waiting is how many users wait.
+func (t *Table) Waiting() int {
+	if t == nil {
+		return 0
+	}
+	return t.waits
+}
+
+// WhoWaits walks those who wait, in no order. The table may change meanwhile.
+func (t *Table) WhoWaits() iter.Seq[string] {
+	return t.walk(func(e line) (string, bool) {
+		user, _, waits := e.parts()
+		if waits == "" {
+			return "", false
+		}
+		return strings.Clone(user), true
+	})
+}
+
+// AllThatWaits walks what they wait with, in no order. The table may not change meanwhile.
+func (t *Table) AllThatWaits() iter.Seq[string] {
+	return t.walk(func(e line) (string, bool) {
+		_, _, waits := e.parts()
+		return waits, waits != ""
+	})
+}
 
 // Flags of a packed row.
 const (
@@ -87,14 +265,14 @@ const (
 // stamp is what the fields of one event share.
 type stamp struct{ version, offset int64 }
 
-func (t *Table) pack(u *User) []byte {
+func (t *Table) pack(b []byte, u *User) []byte {
 	flags := byte(0)
 	for i, on := range []bool{u.Gone, u.Acked != nil, u.Had != nil, u.Foreign != nil, !u.RewriteAt.IsZero(), !u.SetAt.IsZero(), u.May != nil, u.Anew} {
 		if on {
 			flags |= 1 << i
 		}
 	}
-	b := append(make([]byte, 0, 128), flags)
+	b = append(b, flags)
 	if flags&hasRewrite != 0 {
 		b = binary.AppendVarint(b, u.RewriteAt.UnixNano())
 	}
@@ -149,7 +327,7 @@ func stampOf(f Field) stamp { return stamp{f.Version, f.Offset} }
 
 // word writes the number of a word, or 0 and the word.
 func (t *Table) word(b []byte, w string) []byte {
-	n, ok := t.index[w]
+	n, ok := t.wordNo[w]
 	if !ok {
 		if len(t.words) == maxWords {
 			return append(binary.AppendUvarint(append(b, 0), uint64(len(w))), w...)
@@ -157,7 +335,7 @@ func (t *Table) word(b []byte, w string) []byte {
 		w = strings.Clone(w)
 		t.words = append(t.words, w)
 		n = len(t.words)
-		t.index[w] = n
+		t.wordNo[w] = n
 	}
 	return binary.AppendUvarint(b, uint64(n))
 }

@@ -2,6 +2,7 @@ package tagsync
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -58,17 +59,28 @@ func someone(r *rand.Rand) *User {
 	return u
 }
 
-// A table gives back what was put, whatever came between: held to a plain map.
+// A table gives back what was put and what users wait with, whatever came between: held to plain maps.
 func TestATableIsAMapOfRows(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		table, plain := NewTable(), map[string]*User{}
+		table, plain, waits := NewTable(), map[string]*User{}, map[string]string{}
 		for i := range 200 {
 			user := fmt.Sprint("u", r.IntN(50))
-			switch r.IntN(5) {
+			switch r.IntN(8) {
 			case 0:
 				table.Delete(user)
 				delete(plain, user)
+				delete(waits, user)
+			case 1, 2:
+				with := string(make([]byte, r.IntN(200))) + fmt.Sprint(i)
+				if known := plain[user] != nil; table.Wait(user, []byte(with)) != known {
+					t.Fatalf("seed %d, step %d: a user waits, who is known: %v", seed, i, known)
+				} else if known {
+					waits[user] = with
+				}
+			case 3:
+				table.Release(user)
+				delete(waits, user)
 			default:
 				u := someone(r)
 				table.Put(user, u)
@@ -77,10 +89,19 @@ func TestATableIsAMapOfRows(t *testing.T) {
 			if user := fmt.Sprint("u", r.IntN(50)); !cmp.Equal(plain[user], table.Get(user)) {
 				t.Fatalf("seed %d, step %d (-put +got):\n%s", seed, i, cmp.Diff(plain[user], table.Get(user)))
 			}
+			if with, ok := table.Waits(user); with != waits[user] || ok != (waits[user] != "") {
+				t.Fatalf("seed %d, step %d: %s waits with %q, %v, want %q", seed, i, user, with, ok, waits[user])
+			}
 		}
 		users := slices.Sorted(table.Users())
 		if table.Len() != len(plain) || len(users) != len(plain) {
 			t.Fatalf("seed %d: %d rows, %d ids, want %d", seed, table.Len(), len(users), len(plain))
+		}
+		if who, want := slices.Sorted(table.WhoWaits()), slices.Sorted(maps.Keys(waits)); !slices.Equal(who, want) || table.Waiting() != len(want) {
+			t.Fatalf("seed %d: %v wait, counted %d, want %v", seed, who, table.Waiting(), want)
+		}
+		if with, want := slices.Sorted(table.AllThatWaits()), slices.Sorted(maps.Values(waits)); !slices.Equal(with, want) {
+			t.Fatalf("seed %d: they wait with %q, want %q", seed, with, want)
 		}
 		for user, u := range plain {
 			if diff := cmp.Diff(u, table.Get(user), cmpopts.EquateEmpty()); diff != "" {
@@ -95,13 +116,42 @@ func TestWordsBeyondTheBoundAreWrittenOut(t *testing.T) {
 	for i := range maxWords + 10 {
 		table.Put(fmt.Sprint(i), &User{Acked: []string{fmt.Sprint("tag", i)}})
 	}
-	if len(table.words) != maxWords || len(table.index) != maxWords {
-		t.Errorf("%d words, %d in the index", len(table.words), len(table.index))
+	if len(table.words) != maxWords || len(table.wordNo) != maxWords {
+		t.Errorf("%d words, %d in the index", len(table.words), len(table.wordNo))
 	}
 	for _, i := range []int{0, maxWords - 1, maxWords, maxWords + 9} {
 		if u := table.Get(fmt.Sprint(i)); len(u.Acked) != 1 || u.Acked[0] != fmt.Sprint("tag", i) {
 			t.Errorf("user %d has %q", i, u.Acked)
 		}
+	}
+}
+
+// Who stays while others come, go and are changed is seen once, wherever the walk began; many users, so that the index grows and shrinks.
+func TestAWalkSeesWhoStaysOnce(t *testing.T) {
+	table := NewTable()
+	const n = 3000
+	for i := range n {
+		table.Put(fmt.Sprint("u", i), &User{})
+	}
+	seen := map[string]int{}
+	step := 0
+	for user := range table.Users() {
+		seen[user]++
+		table.Put(fmt.Sprint("new", step), &User{})
+		table.Put("u0", &User{Acked: make([]string, step%7)})
+		table.Delete(fmt.Sprint("u", n/2+step))
+		step++
+	}
+	for i := range n / 2 {
+		if user := fmt.Sprint("u", i); seen[user] != 1 {
+			t.Fatalf("%s was seen %d times", user, seen[user])
+		}
+	}
+	for _, user := range slices.Collect(table.Users()) {
+		table.Delete(user)
+	}
+	if table.Len() != 0 || slices.ContainsFunc(table.index.parts[:], func(p []uint32) bool { return p != nil }) {
+		t.Errorf("%d users are left, or room of the index", table.Len())
 	}
 }
 
@@ -120,7 +170,7 @@ func TestARowOfFiveShortFieldsIsSmall(t *testing.T) {
 		u.Fields[name] = Field{Value: intent.Value{Type: "string", Str: v}, Version: 1_764_000_000_000, Offset: 123_456_789}
 	}
 	table.Put("u", u)
-	if n := len(table.rows["u"]); n > 64 {
+	if n := len(*table.at(table.find("u"))); n > 64 {
 		t.Errorf("the row takes %d bytes", n)
 	}
 }

@@ -6,12 +6,11 @@ import "hash/maphash"
 // collection of garbage need not look at them. (A map by id, a queue a group and a heap of deadlines took 227.) A user is a slot,
 // known by its number.
 //
-//	table ──► slots ──► texts
+//	index ──► slots ──► texts
 //	 hash      id, group, neighbours in the group, deadline, place in the heap of deadlines
 type waiting struct {
-	seed  maphash.Seed
-	table []uint32 // open addressing by the hash of the id, linear probes: number of the slot + 1; 0: nobody
-	n     int      // users
+	index index
+	n     int // users
 
 	slots [][]slot // pieces of slotPiece
 	used  uint32   // slots ever given
@@ -35,7 +34,7 @@ const (
 	textPiece = 4096
 )
 
-func newWaiting() waiting { return waiting{seed: maphash.MakeSeed(), free: none} }
+func newWaiting() waiting { return waiting{index: newIndex(), free: none} }
 
 func (w *waiting) at(i uint32) *slot { return &w.slots[i/slotPiece][i%slotPiece] }
 
@@ -48,24 +47,14 @@ func (w *waiting) id(i uint32) []byte {
 }
 
 // find gives the slot of a user, none for one who is not here.
-func (w *waiting) find(user string) uint32 {
-	if w.n == 0 {
-		return none
-	}
-	mask := uint64(len(w.table) - 1)
-	for p := maphash.String(w.seed, user) & mask; w.table[p] != 0; p = (p + 1) & mask {
-		if i := w.table[p] - 1; string(w.id(i)) == user {
-			return i
-		}
-	}
-	return none
-}
+func (w *waiting) find(user string) uint32 { return w.index.find(user, w) }
+
+func (w *waiting) isID(i uint32, id string) bool { return string(w.id(i)) == id }
+
+func (w *waiting) hashOf(i uint32, seed maphash.Seed) uint64 { return maphash.Bytes(seed, w.id(i)) }
 
 // add gives a user who is not here a slot, of which the caller fills in the rest.
 func (w *waiting) add(user string) uint32 {
-	if 4*(w.n+1) > 3*len(w.table) {
-		w.grow()
-	}
 	i := w.free
 	if i != none {
 		w.free = w.at(i).next
@@ -77,46 +66,14 @@ func (w *waiting) add(user string) uint32 {
 		w.used++
 	}
 	*w.at(i) = slot{text: w.write(user)}
-	w.enter(i, maphash.String(w.seed, user))
+	w.index.add(i, w)
 	w.n++
 	return i
 }
 
-func (w *waiting) enter(i uint32, hash uint64) {
-	mask := uint64(len(w.table) - 1)
-	p := hash & mask
-	for w.table[p] != 0 {
-		p = (p + 1) & mask
-	}
-	w.table[p] = i + 1
-}
-
-func (w *waiting) grow() {
-	old := w.table
-	w.table = make([]uint32, max(16, 2*len(old)))
-	for _, k := range old {
-		if k != 0 {
-			w.enter(k-1, maphash.Bytes(w.seed, w.id(k-1)))
-		}
-	}
-}
-
 // drop forgets a user.
 func (w *waiting) drop(i uint32) {
-	mask := uint64(len(w.table) - 1)
-	p := maphash.Bytes(w.seed, w.id(i)) & mask
-	for w.table[p] != i+1 {
-		p = (p + 1) & mask
-	}
-	// Who stands behind moves up unless that were before their own place: a gap would end their search.
-	for q := (p + 1) & mask; w.table[q] != 0; q = (q + 1) & mask {
-		home := maphash.Bytes(w.seed, w.id(w.table[q]-1)) & mask
-		if (q-home)&mask >= (q-p)&mask {
-			w.table[p] = w.table[q]
-			p = q
-		}
-	}
-	w.table[p] = 0
+	w.index.drop(i, w)
 	size := 2 + len(w.id(i))
 	w.live, w.dead = w.live-size, w.dead+size
 	w.at(i).next, w.free = w.free, i
@@ -147,9 +104,5 @@ func (w *waiting) write(user string) uint32 {
 func (w *waiting) compact() {
 	old := *w
 	w.texts, w.live, w.dead = nil, 0, 0
-	for _, k := range w.table {
-		if k != 0 {
-			w.at(k - 1).text = w.write(string(old.id(k - 1)))
-		}
-	}
+	w.index.each(func(i uint32) { w.at(i).text = w.write(string(old.id(i))) })
 }

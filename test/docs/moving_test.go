@@ -115,14 +115,16 @@ func TestThePagesOfMovingShowItsFiles(t *testing.T) {
 	}
 }
 
-// What the vendor's page on its older SDK names, call by call and result by result (getui.md 11 and 10.5): in a row's first column each, where
+// What the vendor's page on its older SDK names, call by call and result by result (getui.md 11 and 10.5), and what else its clients have: in a row's first column each, where
 // somebody who moves looks.
 func TestThePagesOfMovingNameEveryOldCall(t *testing.T) {
 	old := strings.Fields(`
 		pushMessageToSingle clientId alias requestId isOffline offlineExpireTime pushNetWorkType
 		TransmissionTemplate transmissionContent NotificationTemplate title text logo logoURL LinkTemplate isRing isVibrate isClearable transmissionType setDuration
 		getContentId pushMessageToList needDetails pushMessageToApp phoneTypeList provinceList tagList speed taskGroupName
-		IBatch add submit retry stop
+		IBatch add submit retry stop cancelContentId
+		bindAlias unBindAlias unBindAliasAll queryAlias queryClientId setClientTag getUserTags getClientIdStatus addCidListToBlk restoreCidListFromBlk setBadgeForCID
+		getUserCountByTags getScheduleTask delScheduleTask getPushResult queryAppPushDataByDate queryAppUserDataByDate
 		ok successed_online successed_offline successed_ignore details Error action_error appkey_error sign_error domain_error AppidNoMatchAppKey AppidNoAppSecret
 		AppidError TokenMD5Error TokenMD5NoUsers TargetListIsNullOrSizeIs0 AppIdNoUsers PushMsgToListOrAppTimesOverLimit PushTotalNumOverLimit flow_exceeded
 		NullMsgCommon TaskIdHasBeanCanceled SendError SynSendError OtherError`)

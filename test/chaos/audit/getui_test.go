@@ -110,11 +110,7 @@ func TestAFaultlessRunAtGetuiHasNoProblems(t *testing.T) {
 
 // Every bug planted in a run at Getui must be found, as what it is.
 func TestPlantedBugsAtGetui(t *testing.T) {
-	for _, b := range []struct {
-		name  string
-		plant func(*testing.T, *paper)
-		want  string
-	}{
+	findAll(t, newGetuiPaper, []planted{
 		{"a repeat under another id", func(t *testing.T, p *paper) { p.journal[2]["repeats"], p.journal[2]["executed"] = nil, true }, "push doubled:"},
 		{"a batch whose repeat the vendor did not see", func(t *testing.T, p *paper) { p.journal[4]["repeats"] = nil }, "push doubled:"},
 		{"a broadcast under two ids", func(t *testing.T, p *paper) {
@@ -178,19 +174,7 @@ func TestPlantedBugsAtGetui(t *testing.T) {
 			e := p.change("g-23", "main", "PUT", "vip", 3300)
 			e["executed"], e["code"] = false, 30012
 		}, "overrun:"},
-	} {
-		t.Run(b.name, func(t *testing.T) {
-			p := newGetuiPaper()
-			b.plant(t, p)
-			problems := p.check(t).Problems
-			for _, problem := range problems {
-				if strings.HasPrefix(problem, b.want) {
-					return
-				}
-			}
-			t.Errorf("nobody noticed; want %q, got %q", b.want, problems)
-		})
-	}
+	})
 }
 
 // A change of tags whose answer was lost outlives a process that ends in peace.

@@ -79,11 +79,7 @@ func TestAFaultlessRunWithGiftsHasNoProblems(t *testing.T) {
 
 // Every bug planted in the gifts must be found, as what it is.
 func TestPlantedBugsOfGifts(t *testing.T) {
-	for _, b := range []struct {
-		name  string
-		plant func(*testing.T, *paper)
-		want  string
-	}{
+	findAll(t, newGiftPaper, []planted{
 		{"a list that was cut off goes again", func(t *testing.T, p *paper) {
 			p.stored("l-9", "task-9", "gift-cid g2", 3200)
 			p.journal = append(p.journal, p.list("l-9", "task-9", 3210))
@@ -126,17 +122,5 @@ func TestPlantedBugsOfGifts(t *testing.T) {
 		{"a refusal for the day of lists", func(t *testing.T, p *paper) {
 			p.last()["executed"], p.last()["code"], p.last()["fault"] = false, 30008, ""
 		}, "overrun:"},
-	} {
-		t.Run(b.name, func(t *testing.T) {
-			p := newGiftPaper()
-			b.plant(t, p)
-			problems := p.check(t).Problems
-			for _, problem := range problems {
-				if strings.HasPrefix(problem, b.want) {
-					return
-				}
-			}
-			t.Errorf("nobody noticed; want %q, got %q", b.want, problems)
-		})
-	}
+	})
 }
