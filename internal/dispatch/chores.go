@@ -152,7 +152,9 @@ func (a *actor) gauges(now time.Time) {
 					m.quotaUsed.WithLabelValues(l.full(), u.Limit.String(), source).Set(float64(u.Used))
 				}
 			}
-			m.quotaNext.WithLabelValues(l.full()).Set(float64(a.slot(l, 1, now).Unix()))
+			for _, limit := range l.Limits {
+				m.quotaNext.WithLabelValues(l.full(), limit.String()).Set(float64(a.slotUnder(l, []quota.Limit{limit}, 1, now).Unix()))
+			}
 		}
 	}
 }

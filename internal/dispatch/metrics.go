@@ -66,7 +66,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		eventToCall:   histogram("notifier_event_to_call_seconds", "From the event's record in stage 2 to the start of its call.", "action"),
 		quotaUsed:     gauge("notifier_quota_used", "Slots used in a scarce window.", "lane", "window", "source"),
 		quotaLimit:    gauge("notifier_quota_limit", "Slots of a scarce window.", "lane", "window"),
-		quotaNext:     gauge("notifier_quota_next_slot_timestamp_seconds", "When the next slot opens.", "lane"),
+		quotaNext:     gauge("notifier_quota_next_slot_timestamp_seconds", "When the next slot of a scarce window opens.", "lane", "window"),
 		contested:     gauge("notifier_quota_contested", "Calls of a lane without slots that the vendor refused as too many although we kept its limit; 0 after an hour without.", "lane"),
 		held:          gauge("notifier_lane_held", "1 while a lane sends nothing.", "lane", "reason"),
 		owned:         gauge("notifier_partition_owned", "1 for the partitions this process owns.", "partition"),
@@ -159,8 +159,8 @@ func (m *Metrics) lanes(ac *Account) {
 			}
 		}
 		if len(pol.Limits) > 0 {
-			m.quotaNext.WithLabelValues(lane)
 			for _, l := range pol.Limits {
+				m.quotaNext.WithLabelValues(lane, l.String())
 				m.quotaLimit.WithLabelValues(lane, l.String()).Set(float64(l.N))
 				for _, s := range chargeSources {
 					m.quotaUsed.WithLabelValues(lane, l.String(), s)
@@ -187,8 +187,8 @@ func (m *Metrics) forget(l *lane) {
 	if !l.scarce() {
 		return
 	}
-	m.quotaNext.WithLabelValues(l.full()).Set(0)
 	for _, limit := range l.Limits {
+		m.quotaNext.WithLabelValues(l.full(), limit.String()).Set(0)
 		for _, s := range chargeSources {
 			m.quotaUsed.WithLabelValues(l.full(), limit.String(), s).Set(0)
 		}

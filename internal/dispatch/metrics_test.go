@@ -8,6 +8,7 @@ import (
 
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/quota"
 )
 
 // notifier_oldest_pending_seconds is the age of a lane's oldest intent, and 0 where nothing waits or another process tells it.
@@ -66,6 +67,14 @@ func TestWhatHoldsALaneIsToldByItsOwner(t *testing.T) {
 		}
 		return n
 	}
+	next := func(l quota.Limit) float64 {
+		return gaugeOf(t, a.opt.Metrics.quotaNext.WithLabelValues("main/broadcast", l.String()))
+	}
+	for _, l := range a.accounts["stub:k"].lanes["broadcast"].Limits { // one call is gone: a window of one slot opens later, others are open
+		if at, now := next(l), float64(a.clock.now().Unix()); at < now || (l.N == 1) != (at > now) {
+			t.Errorf("the next slot of %s opens at %g, now is %g", l, at, now)
+		}
+	}
 	if to, n := held("main/broadcast", "takeover"), used(); to != 0 || n == 0 {
 		t.Errorf("after the call is settled: held %g, slots used %g", to, n)
 	}
@@ -74,6 +83,11 @@ func TestWhatHoldsALaneIsToldByItsOwner(t *testing.T) {
 	records.Set(7)
 	bytes.Set(7)
 	a.retire()
+	for _, l := range a.accounts["stub:k"].lanes["broadcast"].Limits {
+		if at := next(l); at != 0 {
+			t.Errorf("after another process took over the next slot of %s opens at %g", l, at)
+		}
+	}
 	if o, n := held("main/user", "operator"), used(); o != 0 || n != 0 {
 		t.Errorf("after another process took over: paused %g, slots used %g", o, n)
 	}

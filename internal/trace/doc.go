@@ -4,8 +4,7 @@
 // Nothing here can hold the daemon up. Spans wait in a queue that is bounded; what does not fit, or what the collector does not take,
 // is dropped, counted and logged once a minute. A span is made when it has ended, so nothing is kept for one that is open.
 //
-// It is small on purpose. The SDK of OpenTelemetry with its exporter, kotel and otelhttp would be six direct dependencies and gRPC in the
-// binary, and the last two would not do: our vendor clients have no http.RoundTripper (package wire says why), and a span of kotel's holds
-// the record's key, which is often a user. What a span may say is in the hands of who makes it: names of the settings and the rule files,
-// places in topics, numbers. Never a user, an event id, a text, a body, or what a vendor said.
+// It is small on purpose, and not OpenTelemetry's SDK with kotel and otelhttp: ARCHITECTURE.md has the reasons and their numbers. What a span
+// may say is in the hands of who makes it: names of the settings and the rule files, places in topics, numbers. Never a user, an event id, a
+// text, a body, or what a vendor said.
 package trace

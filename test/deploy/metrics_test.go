@@ -19,6 +19,7 @@ type series []map[string]string
 var (
 	once    sync.Once
 	metrics map[string]series
+	types   = map[string]string{} // counter, gauge or histogram, by name
 )
 
 // scrape gives what /metrics holds when a daemon has just become ready, by name; of a histogram the name without _bucket, _sum and _count. It
@@ -40,11 +41,11 @@ func scraped(t *testing.T) map[string]series {
 	if code != http.StatusOK {
 		t.Fatalf("/metrics: %d %s", code, body)
 	}
-	out, histograms := map[string]series{}, map[string]bool{}
+	out := map[string]series{}
 	label := regexp.MustCompile(`(\w+)="((?:[^"\\]|\\.)*)"`)
 	for line := range strings.Lines(body) {
-		if f := strings.Fields(line); len(f) == 4 && f[1] == "TYPE" && f[3] == "histogram" {
-			histograms[f[2]] = true
+		if f := strings.Fields(line); len(f) == 4 && f[1] == "TYPE" {
+			types[f[2]] = f[3]
 		}
 		name, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
 		if i := strings.IndexByte(line, '{'); i >= 0 {
@@ -54,7 +55,7 @@ func scraped(t *testing.T) map[string]series {
 			continue
 		}
 		for _, part := range []string{"_bucket", "_sum", "_count"} {
-			if base, ok := strings.CutSuffix(name, part); ok && histograms[base] {
+			if base, ok := strings.CutSuffix(name, part); ok && types[base] == "histogram" {
 				name = base
 			}
 		}
@@ -71,8 +72,18 @@ func scraped(t *testing.T) map[string]series {
 
 // documented is a row of the document: names, and what it says of their labels.
 type documented struct {
-	names  []string
-	labels string
+	names     []string
+	labels    string
+	histogram bool
+}
+
+// absent are labels that a row of the document gives to all its metrics and one of them does not have, or not by default.
+var absent = map[string][]string{
+	"notifier_partition_owned":                   {"reason"},
+	"notifier_quota_limit":                       {"source"},
+	"notifier_quota_next_slot_timestamp_seconds": {"source"},
+	"notifier_consumer_lag":                      {"partition"},
+	"notifier_partition_oldest_age_seconds":      {"partition"},
 }
 
 func document(t *testing.T) (out []documented) {
@@ -83,7 +94,7 @@ func document(t *testing.T) (out []documented) {
 		if len(cells) < 4 {
 			continue
 		}
-		d := documented{labels: cells[2]}
+		d := documented{labels: cells[2], histogram: strings.Contains(cells[1], "(histogram)")}
 		for _, m := range name.FindAllStringSubmatch(cells[1], -1) {
 			d.names = append(d.names, m[1])
 		}
@@ -112,6 +123,17 @@ func TestEveryMetricOfTheDocumentExistsFromTheStart(t *testing.T) {
 				if !regexp.MustCompile(`\b` + l + `\b`).MatchString(d.labels) {
 					t.Errorf("%s has a label %s that the document does not give it: %s", name, l, d.labels)
 				}
+			}
+			word := regexp.MustCompile(`^[a-z_]+$`)
+			given, _, _ := strings.Cut(regexp.MustCompile(`\(used: (\w+) = `).ReplaceAllString(d.labels, ", $1 = "), " = ")
+			for l := range strings.SplitSeq(regexp.MustCompile(`\([^)]*\)| only if enabled`).ReplaceAllString(given, ""), ",") {
+				l = strings.TrimSpace(l)
+				if _, ok := all[0][l]; word.MatchString(l) && ok == slices.Contains(absent[name], l) {
+					t.Errorf("%s has the label %s: %t, the document says %s", name, l, ok, d.labels)
+				}
+			}
+			if is := types[name]; d.histogram && is != "histogram" || strings.HasSuffix(name, "_total") != (is == "counter") || is == "summary" {
+				t.Errorf("%s is a %s", name, is)
 			}
 			if strings.Contains(d.labels, "used: ") && name != "notifier_quota_used" { // what stands there is of that one
 				continue

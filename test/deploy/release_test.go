@@ -59,7 +59,11 @@ type goreleaser struct {
 			FileInfo       struct{ Mode int } `yaml:"file_info"`
 		}
 	} `yaml:"nfpms"`
-	Checksum  map[string]string
+	Checksum map[string]string
+	Signs    []struct {
+		ID, Artifacts, Cmd, Signature string
+		Args, Env                     []string
+	}
 	SBOMs     []struct{ ID, Artifacts string } `yaml:"sboms"`
 	Release   map[string]bool
 	Changelog map[string]bool
@@ -241,4 +245,91 @@ func completions(t *testing.T) (names []string) {
 		}
 	}
 	return names
+}
+
+// A release is signed as .goreleaser.yaml says, with a key that deploy/release-signers names or not at all, and what the page of installing
+// has its readers type finds any change.
+func TestAReleaseIsSignedAndVerified(t *testing.T) {
+	if _, err := exec.LookPath("ssh-keygen"); err != nil {
+		t.Fatal("no ssh-keygen here: it signs and verifies releases")
+	}
+	var verify []string
+	for line := range strings.Lines(string(read(t, "docs/deploy.md"))) {
+		if cmd, ok := strings.CutPrefix(line, "$ "); ok && (strings.HasPrefix(cmd, "ssh-keygen ") || strings.HasPrefix(cmd, "sha256sum ")) {
+			verify = append(verify, strings.TrimSpace(cmd))
+		}
+	}
+	sign := release(t).Signs
+	if len(sign) != 1 || sign[0].Artifacts != "checksum" || sign[0].Signature != "${artifact}.sig" || len(verify) != 2 {
+		t.Fatalf("signs %+v, users type %q", sign, verify)
+	}
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	do := func(in, name string, args ...string) (string, error) {
+		cmd := exec.CommandContext(t.Context(), name, args...)
+		cmd.Dir, cmd.Env = filepath.Join(dir, in), append(os.Environ(), "RELEASE_KEY="+filepath.Join(dir, "key"))
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	if out, err := do("", "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", "key"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	key, err := os.ReadFile(filepath.Join(dir, "key.pub"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write("deploy/sign.sh", string(read(t, "deploy/sign.sh")))
+	write("dist/notifier_linux_amd64.tar.gz", "the program")
+	sum, err := do("dist", "sha256sum", "notifier_linux_amd64.tar.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := strings.Fields(strings.ReplaceAll(strings.Join(sign[0].Args, " "), "${artifact}", "dist/checksums.txt"))
+	signers := string(read(t, "deploy/release-signers"))
+
+	write("dist/checksums.txt", sum)
+	write("deploy/release-signers", signers)
+	if out, err := do("", sign[0].Cmd, args...); err == nil {
+		t.Errorf("signed with a key that deploy/release-signers does not name:\n%s", out)
+	}
+	if err := os.Remove(filepath.Join(dir, "dist/checksums.txt.sig")); err != nil {
+		t.Fatal(err)
+	}
+	signers += `notifier namespaces="notifier-release" ` + string(key)
+	write("deploy/release-signers", signers)
+	if out, err := do("", sign[0].Cmd, args...); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	write("dist/release-signers", signers) // a reader has it beside the files
+	verified := func() error {
+		for _, v := range verify {
+			if _, err := do("dist", "sh", "-c", v); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := verified(); err != nil {
+		t.Errorf("a good release is refused: %v", err)
+	}
+	write("dist/notifier_linux_amd64.tar.gz", "another program")
+	if verified() == nil {
+		t.Error("another program is taken for the release's")
+	}
+	if sum, err = do("dist", "sha256sum", "notifier_linux_amd64.tar.gz"); err != nil {
+		t.Fatal(err)
+	}
+	write("dist/checksums.txt", sum)
+	if verified() == nil {
+		t.Error("sums that nobody signed are taken for the release's")
+	}
 }

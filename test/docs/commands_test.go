@@ -166,8 +166,10 @@ var madeUp = []string{"SYYBMN-1-91", "3f9c2a1b07", "u-77", "flash-sale-by-city",
 // madeUpStates are what the manual's commands speak of and no fresh cluster is in: they are refused with just these words.
 var madeUpStates = map[string]string{"quota assume": "is not stopped", "skip": "only the record at which it stands"}
 
-// servers run until they are stopped, as whatever has --follow does; other tests start them.
-var servers = []string{"sandbox", "demo", "run"}
+// endless reports whether a command runs until it is stopped.
+func endless(args []string) bool {
+	return slices.Contains([]string{"sandbox", "demo", "run"}, args[0]) || slices.Contains(args, "--follow")
+}
 
 // The commands of the manual that need Kafka are run against a daemon. What they name may not be there; that they are commands with
 // these flags, and end with an answer, is what is held.
@@ -183,18 +185,43 @@ func TestCommandsOfTheManualAreAnsweredByADaemon(t *testing.T) {
 			}
 			n.env = append(n.env, "NOTIFIER_ACCOUNTS_MAIN_HOSTS="+ready.Rongcloud, "RONGCLOUD_SECRET=sandbox-secret-01")
 		case c.is("go run ./cmd/notifier run"):
-			n.start(c).wait("new topics begin")
+			daemon := n.start(c)
+			admin := regexp.MustCompile(`"admin": ?"([^"]+)"`).FindStringSubmatch(daemon.wait("notifier runs"))
+			if admin == nil {
+				t.Fatal("the daemon does not say where it listens")
+			}
+			n.listener = admin[1]
+			daemon.wait("new topics begin")
 		}
+	}
+	requested := 0
+	for _, p := range pages(t) {
+		for _, r := range requests(t, p) {
+			if strings.Contains(r.url, daemonOfTheManual) {
+				requested++
+				n.answered(r)
+			}
+		}
+	}
+	if requested == 0 {
+		t.Error("no page asks the daemon anything")
 	}
 	done := map[string]bool{}
 	for _, p := range pages(t) {
 		for _, l := range lines(t, p) {
 			cmd := strings.Join(l.args, " ")
-			if _, _, ok := runs(l); ok || done[cmd] || slices.Contains(servers, l.args[0]) || slices.Contains(l.args, "--follow") {
+			if _, _, ok := runs(l); ok || done[cmd] || endless(l.args) && l.args[0] != "fates" {
 				continue
 			}
 			done[cmd] = true
 			args := append(slices.Clone(l.args), "-c", "docs/first/notifier.yaml")
+			if endless(l.args) { // it shows what comes
+				shows := n.start(command{args: append([]string{"go", "run", "./cmd/notifier"}, args...)})
+				shows.wait("following")
+				n.run(command{args: []string{"go", "run", "./docs/first", "shop.orders", `{"id": "followed", "user": "u-77", "amount": 812}`}})
+				shows.wait("followed")
+				continue
+			}
 			out, talk, code := notifier(t, n.dir, n.env, args...)
 			if code == 2 && strings.Contains(talk, "--yes") {
 				out, talk, code = notifier(t, n.dir, n.env, append(args, "--yes")...)

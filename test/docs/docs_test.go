@@ -51,22 +51,25 @@ type block struct {
 
 func (b block) String() string { return fmt.Sprintf("%s:%d", b.page, b.line) }
 
-// blocks gives the fenced blocks of a page.
+// blocks gives the fenced blocks of a page, those within lists too.
 func blocks(t *testing.T, page string) (out []block) {
 	t.Helper()
 	var open *block
 	var body []string
+	indent := ""
 	for i, line := range strings.Split(text(t, page), "\n") {
-		lang, fence := strings.CutPrefix(line, "```")
+		trimmed := strings.TrimLeft(line, " ")
+		lang, fence := strings.CutPrefix(trimmed, "```")
 		switch {
 		case fence && open == nil:
 			open, body = &block{page: page, line: i + 2, lang: lang}, nil
+			indent = line[:len(line)-len(trimmed)]
 		case fence:
 			open.body = strings.Join(body, "\n")
 			out = append(out, *open)
 			open = nil
 		default:
-			body = append(body, line)
+			body = append(body, strings.TrimPrefix(line, indent))
 		}
 	}
 	if open != nil {
@@ -94,7 +97,7 @@ func sections(s, mark string) map[string]string {
 
 // outside gives a page without its fenced blocks.
 func outside(s string) string {
-	return regexp.MustCompile("(?ms)^```.*?^```$").ReplaceAllString(s, "")
+	return regexp.MustCompile("(?ms)^ *```.*?^ *```$").ReplaceAllString(s, "")
 }
 
 // sources gives the program's Go files, tests left out, by path from the root.

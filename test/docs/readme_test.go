@@ -88,9 +88,10 @@ func TestMain(m *testing.M) {
 
 // newcomer is a checkout as README.md's reader has it, but with addresses that nobody else uses.
 type newcomer struct {
-	t   *testing.T
-	dir string
-	env []string
+	t        *testing.T
+	dir      string
+	env      []string
+	listener string // where what was started takes requests
 }
 
 func arrive(t *testing.T) *newcomer {
@@ -168,17 +169,22 @@ type service struct {
 	seen  bytes.Buffer
 }
 
-// start starts a command whose lines, of stdout and stderr, are waited for.
+// start starts a command whose lines, of stdout and stderr, are waited for. What a sandbox takes meanwhile is held to the vendor's schemas.
 func (n *newcomer) start(c command) *service {
+	n.t.Helper()
+	if c.is("go run ./cmd/notifier sandbox") {
+		n.t.Cleanup(func() { n.hold(c.args[len(c.args)-1]) }) // behind the cleanup of launch: when it has ended
+	}
+	return n.launch(c)
+}
+
+func (n *newcomer) launch(c command) *service {
 	n.t.Helper()
 	s := &service{n: n, c: c, cmd: n.prepare(c), lines: make(chan string, 10000)}
 	r, w := io.Pipe()
 	s.cmd.Stdout, s.cmd.Stderr = w, w
 	if err := s.cmd.Start(); err != nil {
 		n.t.Fatal(err)
-	}
-	if c.is("go run ./cmd/notifier sandbox") {
-		n.t.Cleanup(func() { n.hold(c.args[len(c.args)-1]) }) // when it has ended
 	}
 	go func() {
 		defer close(s.lines)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -20,7 +21,7 @@ func TestWhatAttacksAControlExists(t *testing.T) {
 		id := fmt.Sprintf("S-%02d", n)
 		row := regexp.MustCompile("(?m)^\\| " + id + " .*\\|$").FindString(page)
 		switch {
-		case n >= 21 && n <= 28 || n == 38 || n == 41: // a console's; signatures, which releases do not have yet; the page itself
+		case n >= 21 && n <= 28: // a console's
 		case !named.MatchString(row):
 			t.Errorf("SECURITY.md: no test attacks %s", id)
 		}
@@ -44,4 +45,18 @@ func namedTestsExist(t *testing.T, page string, least int) string {
 		}
 	}
 	return string(b)
+}
+
+// Who finds a weakness is told where to say so, and how long it takes.
+func TestTheWayToReportAWeaknessIsThere(t *testing.T) {
+	b, err := os.ReadFile("../../SECURITY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	report := regexp.MustCompile(`(?s)## Report a weakness\n(.*?)\n## `).FindString(string(b))
+	for _, want := range []string{"private vulnerability reporting", "within 3 days", "within 7"} {
+		if !strings.Contains(report, want) {
+			t.Errorf("SECURITY.md does not say %q where it tells how to report a weakness", want)
+		}
+	}
 }

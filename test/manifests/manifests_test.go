@@ -1,8 +1,11 @@
-// Package manifests renders deploy/kubernetes as `kubectl apply -k` does, and reads what comes of it into the API's own types. It is a module
-// of its own because nothing else needs those: `GOWORK=off go -C test/manifests test ./...`. What the manifests say, test/deploy judges.
+// Package manifests renders deploy/kubernetes as `kubectl apply -k` does, and holds what comes of it to the API: testdata/schema.json, which
+// tools/kubeschema makes of the API's own types. It is a module of its own because nothing else needs kustomize:
+// `GOWORK=off go -C test/manifests test ./...`. What the manifests say, test/deploy judges.
 package manifests
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -10,32 +13,60 @@ import (
 	"strings"
 	"testing"
 
-	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
-	policyv1 "k8s.io/api/policy/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/json"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
 
 const folder = "../../deploy/kubernetes"
 
-// types are the kinds that the manifests may be of.
-var types = map[string]func() metav1.Object{
-	"apps/v1 StatefulSet":                 func() metav1.Object { return &appsv1.StatefulSet{} },
-	"v1 Service":                          func() metav1.Object { return &corev1.Service{} },
-	"v1 ConfigMap":                        func() metav1.Object { return &corev1.ConfigMap{} },
-	"policy/v1 PodDisruptionBudget":       func() metav1.Object { return &policyv1.PodDisruptionBudget{} },
-	"networking.k8s.io/v1 NetworkPolicy":  func() metav1.Object { return &networkingv1.NetworkPolicy{} },
-	"monitoring.coreos.com/v1 PodMonitor": func() metav1.Object { return &monitoringv1.PodMonitor{} },
+// object is what of a rendered object is looked at here.
+type object struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string
+	Metadata   struct{ Name, Namespace string }
+	Data       map[string]string
+	Spec       struct {
+		Template struct {
+			Spec struct {
+				Containers []struct{ Image string }
+				Volumes    []struct {
+					Name      string
+					ConfigMap struct{ Name string }
+				}
+			}
+		}
+	}
+}
+
+// kinds gives the schema of each kind that a manifest may be of, by apiVersion and kind.
+func kinds() (map[string]*jsonschema.Schema, error) {
+	b, err := os.ReadFile("testdata/schema.json")
+	if err != nil {
+		return nil, err
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(b))
+	if err != nil {
+		return nil, err
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("schema.json", doc); err != nil {
+		return nil, err
+	}
+	root, err := c.Compile("schema.json")
+	if err != nil {
+		return nil, err
+	}
+	return root.Properties, nil
 }
 
 // render gives the objects that kubectl would apply. A field that the API does not have, or of another type, is an error, and so is a volume
 // of a ConfigMap that is not among them under the name that rendering gave it.
-func render(dir string) (objects []metav1.Object, err error) {
+func render(dir string) (objects []object, err error) {
+	schemas, err := kinds()
+	if err != nil {
+		return nil, err
+	}
 	rendered, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), dir)
 	if err != nil {
 		return nil, fmt.Errorf("render: %w", err)
@@ -43,31 +74,33 @@ func render(dir string) (objects []metav1.Object, err error) {
 	maps := map[string]bool{}
 	for _, r := range rendered.Resources() {
 		kind := r.GetApiVersion() + " " + r.GetKind()
-		made := types[kind]
-		if made == nil {
-			return nil, fmt.Errorf("%s %s is of no type that this test knows", kind, r.GetName())
+		schema := schemas[kind]
+		if schema == nil {
+			return nil, fmt.Errorf("%s %s is of no kind that the schema has", kind, r.GetName())
 		}
 		text, err := r.MarshalJSON()
 		if err != nil {
 			return nil, err
 		}
-		o := made()
-		strict, err := json.UnmarshalStrict(text, o) // the API server's own: unlike encoding/json it tells capital letters apart
-		if err := errors.Join(append(strict, err)...); err != nil {
+		value, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+		if err != nil {
+			return nil, err
+		}
+		if err := schema.Validate(value); err != nil {
 			return nil, fmt.Errorf("%s %s: %w", kind, r.GetName(), err)
 		}
-		if m, ok := o.(*corev1.ConfigMap); ok {
-			maps[m.Name] = len(m.Data) > 0
+		var o object
+		if err := json.Unmarshal(text, &o); err != nil {
+			return nil, err
+		}
+		if o.Kind == "ConfigMap" {
+			maps[o.Metadata.Name] = len(o.Data) > 0
 		}
 		objects = append(objects, o)
 	}
 	for _, o := range objects {
-		set, ok := o.(*appsv1.StatefulSet)
-		if !ok {
-			continue
-		}
-		for _, v := range set.Spec.Template.Spec.Volumes {
-			if v.ConfigMap != nil && !maps[v.ConfigMap.Name] {
+		for _, v := range o.Spec.Template.Spec.Volumes {
+			if v.ConfigMap.Name != "" && !maps[v.ConfigMap.Name] {
 				err = errors.Join(err, fmt.Errorf("volume %s is of ConfigMap %s, which is empty or not among %v", v.Name, v.ConfigMap.Name, maps))
 			}
 		}
@@ -81,42 +114,53 @@ func TestTheManifestsAreTheAPIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kinds := map[string]int{}
+	seen := map[string]int{}
 	for _, o := range objects {
-		kinds[fmt.Sprintf("%T", o)]++
-		if o.GetNamespace() != "notifier" {
-			t.Errorf("%T %s is in namespace %q", o, o.GetName(), o.GetNamespace())
+		seen[o.APIVersion+" "+o.Kind]++
+		if o.Metadata.Namespace != "notifier" {
+			t.Errorf("%s %s is in namespace %q", o.Kind, o.Metadata.Name, o.Metadata.Namespace)
 		}
-		switch o := o.(type) {
-		case *appsv1.StatefulSet:
+		switch o.Kind {
+		case "StatefulSet":
 			if image := o.Spec.Template.Spec.Containers[0].Image; image != "notifier:dev" {
 				t.Errorf("the image is %s", image)
 			}
-		case *corev1.ConfigMap:
-			if o.Name != "notifier-rules" && !strings.HasPrefix(o.Name, "notifier-settings-") {
-				t.Errorf("ConfigMap %s: the rules' must keep its name, the settings' must have a hash", o.Name)
+		case "ConfigMap":
+			if o.Metadata.Name != "notifier-rules" && !strings.HasPrefix(o.Metadata.Name, "notifier-settings-") {
+				t.Errorf("ConfigMap %s: the rules' must keep its name, the settings' must have a hash", o.Metadata.Name)
 			}
 		}
 	}
-	for _, made := range types {
-		if kind := fmt.Sprintf("%T", made()); kinds[kind] == 0 {
+	schemas, err := kinds()
+	if err != nil || len(schemas) < 6 {
+		t.Fatalf("%d kinds: %v", len(schemas), err)
+	}
+	for kind := range schemas {
+		if seen[kind] == 0 {
 			t.Errorf("nothing is a %s", kind)
 		}
 	}
-	if kinds["*v1.ConfigMap"] != 2 {
-		t.Errorf("%v", kinds)
+	if seen["v1 ConfigMap"] != 2 {
+		t.Errorf("%v", seen)
 	}
 }
 
 // Mistakes that YAML alone does not show are found.
 func TestMistakesAreFound(t *testing.T) {
-	for _, m := range []struct{ file, from, to, want string }{
-		{"statefulset.yaml", "serviceName: notifier", "servicename: notifier", `unknown field "spec.servicename"`},
-		{"statefulset.yaml", "replicas: 2", `replicas: "two"`, "cannot unmarshal string"},
-		{"statefulset.yaml", "configMap: {name: notifier-settings}", "configMap: {name: settings}", "volume settings is of ConfigMap settings"},
-		{"podmonitor.yaml", "targetLabel: job", "target_label: job", `unknown field "spec.podMetricsEndpoints[0].relabelings[0].target_label"`},
-		{"networkpolicy.yaml", "{port: 8088}", "{number: 8088}", `unknown field "spec.ingress[0].ports[0].number"`},
-		{"kustomization.yaml", "  - service.yaml\n", "  - services.yaml\n", "render"},
+	for _, m := range []struct {
+		file, from, to string
+		want           []string
+	}{
+		{"statefulset.yaml", "serviceName: notifier", "servicename: notifier", []string{"at '/spec'", "'servicename' not allowed"}},
+		{"statefulset.yaml", "replicas: 2", `replicas: "two"`, []string{"at '/spec/replicas'", "got string, want integer"}},
+		{"statefulset.yaml", "periodSeconds: 2", "periodSeconds: 2.5", []string{"startupProbe/periodSeconds'", "got number, want integer"}},
+		{"statefulset.yaml", "runAsNonRoot: true", "runAsNonroot: true", []string{"securityContext'", "'runAsNonroot' not allowed"}},
+		{"statefulset.yaml", "configMap: {name: notifier-settings}", "configMap: {name: settings}", []string{"volume settings is of ConfigMap settings"}},
+		{"podmonitor.yaml", "targetLabel: job", "target_label: job", []string{"at '/spec/podMetricsEndpoints/0/relabelings/0'", "'target_label' not allowed"}},
+		{"networkpolicy.yaml", "{port: 8088}", "{number: 8088}", []string{"at '/spec/ingress/0/ports/0'", "'number' not allowed"}},
+		{"disruption.yaml", "maxUnavailable: 1", "maxUnavailable: true", []string{"at '/spec/maxUnavailable'", "got boolean"}},
+		{"service.yaml", "kind: Service", "kind: Ingress", []string{"no kind that the schema has"}},
+		{"kustomization.yaml", "  - service.yaml\n", "  - services.yaml\n", []string{"render"}},
 	} {
 		dir := t.TempDir()
 		if err := os.CopyFS(dir, os.DirFS(folder)); err != nil {
@@ -130,8 +174,11 @@ func TestMistakesAreFound(t *testing.T) {
 		if err := os.WriteFile(file, []byte(strings.Replace(string(b), m.from, m.to, 1)), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := render(dir); err == nil || !strings.Contains(err.Error(), m.want) {
-			t.Errorf("%s with %q: %v, want %q", m.file, m.to, err, m.want)
+		_, err = render(dir)
+		for _, want := range m.want {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s with %q: %v, want %q", m.file, m.to, err, want)
+			}
 		}
 	}
 }
