@@ -52,6 +52,7 @@ type crossing struct {
 	firsts   map[intent.ID]string // what was said of members of calls that were done: a vendor drops them when they come again
 	sends    []*crossSend
 	resumed  map[string]time.Time // rules, by the end of their last pause
+	newest   map[string]int64     // the newest broadcast that has left, by account and merge key
 	n        int
 	wave     int // of equal pushes, so many are still to come: lists take them
 	log      []string
@@ -122,7 +123,7 @@ var (
 
 func newCrossing(t *testing.T, seed uint64) *crossing {
 	x := &crossing{t: t, r: rand.New(rand.NewPCG(seed, 11)), seed: seed, at: noon, paper: map[string][]byte{}, made: map[string]*intent.Intent{}, rules: map[string]*crossRule{},
-		down: map[string]Outcome{}, done: map[intent.ID]int{}, firsts: map[intent.ID]string{}, resumed: map[string]time.Time{}}
+		down: map[string]Outcome{}, done: map[intent.ID]int{}, firsts: map[intent.ID]string{}, resumed: map[string]time.Time{}, newest: map[string]int64{}}
 	limits := []quota.Limit{{N: 2, Window: time.Hour}, {N: 7, Day: true, Zone: time.UTC}}
 	scarce := Policy{Limits: limits, MaxBatch: 1, Parallel: 1, Late: 5 * time.Minute, Audiences: true}
 	twice := scarce
@@ -377,6 +378,15 @@ func (x *crossing) starts(c *call) {
 			x.sends = append(x.sends, &crossSend{in: it.p().Intent, at: at.At, attempt: at.ID})
 		}
 	}
+	for _, it := range c.items {
+		if m := it.p().Intent.Merge; m != nil && !it.route.Users && m.Keep != intent.KeepFirst {
+			newest := x.newest[it.ac.Key+m.Key]
+			if c.vendor.Try > 1 && it.order() < newest {
+				x.failf("%s is made again, and a newer one of its merge key has left", it.id())
+			}
+			x.newest[it.ac.Key+m.Key] = max(newest, it.order())
+		}
+	}
 	if c.vendor.Try > 1 {
 		for i, it := range c.items {
 			x.wanted(c, it)
@@ -395,6 +405,9 @@ func (x *crossing) wanted(c *call, it *item) {
 			x.failf("%s leaves while %s is paused: %s", in.ID, scope, x.paper["x/"+scope])
 		}
 	}
+	if quietUntil(in.Policy.Quiet, now, time.UTC).After(now) {
+		x.failf("%s leaves in its quiet hours", in.ID)
+	}
 	if _, ok := x.paper["k/"+in.Rule]; ok {
 		x.failf("%s leaves and its rule is killed", in.ID)
 	}
@@ -409,9 +422,6 @@ func (x *crossing) allowed(c *call, it *item) {
 	pol := in.Policy
 	if !pol.Expire.IsZero() && !pol.Expire.After(now) {
 		x.failf("%s leaves at %s and expired at %s", in.ID, now, pol.Expire)
-	}
-	if quietUntil(pol.Quiet, now, time.UTC).After(now) {
-		x.failf("%s leaves in its quiet hours", in.ID)
 	}
 	if pol.Approval != nil && !it.p().Approved() {
 		x.failf("%s leaves without approval", in.ID)
@@ -615,8 +625,11 @@ func (x *crossing) check() {
 			in[it]++
 		}
 	}
-	backlogs := map[*backlog]int{}
+	backlogs, mayGive := map[*backlog]int{}, map[*item]bool{}
 	for _, ac := range a.accounts {
+		for _, it := range slices.Concat(ac.pushes.heap, ac.casts.heap) {
+			mayGive[it] = true
+		}
 		for _, l := range ac.lanes {
 			for _, c := range l.again {
 				for _, it := range c.items {
@@ -667,6 +680,9 @@ func (x *crossing) check() {
 		if it.ac != nil {
 			if b := it.ac.backlog(it); b != nil {
 				backlogs[b]++
+				if !mayGive[it] {
+					x.failf("%s is never asked to give way", it.id())
+				}
 			}
 		} else if it.state == inFlight {
 			want = 0
