@@ -380,7 +380,7 @@ func plainJSON(n *diag.Node) any {
 }
 
 // apartAt takes five texts out of one.
-func apartAt(all string, ends [5]int32) (title, body, link, image, group string) {
+func apartAt[N int32 | uint16](all string, ends [5]N) (title, body, link, image, group string) {
 	return all[:ends[0]], all[ends[0]:ends[1]], all[ends[1]:ends[2]], all[ends[2]:ends[3]], all[ends[3]:]
 }
 

@@ -45,20 +45,18 @@ func (s *Set) EvaluateInto(room *intent.Room, ev *event.Event) []*intent.Intent 
 	}
 	out := v.press.list(len(v.found))
 	a := subject{ev: ref(ev), user: ev.User, src: v, get: v.get, press: &v.press, places: ev}
-	watched := false
-	for _, f := range v.found { // before all else: the processor fetches what it needs of the rules side by side, not one after the other
-		if s.watch.on(p.index.rules[f.id]) {
-			watched = true
-		}
-	}
+	watched := s.watch.awake()
 	for _, f := range v.found {
-		r, e, sure := p.index.rules[f.id], &p.index.entries[f.id], f.sure
-		if watched && s.watch.on(r) {
+		l, e, sure := &p.index.lines[f.at], &p.index.entries[f.at], f.sure
+		switch {
+		case watched && s.watch.on(l.rule):
 			kept := a // what the watchdog keeps for a second time is allocated on this way only
-			out = s.ask(out, r, &kept, func() bool { return sure || e.matches(v) })
-			continue
+			out = s.ask(out, l.rule, &kept, func() bool { return sure || e.matches(v) })
+		case sure && l.fixed != "" && a.user != "":
+			out = append(out, s.fixed(l, &a))
+		default:
+			out = s.one(out, l.rule, &a, func() bool { return sure || e.matches(v) })
 		}
-		out = s.one(out, r, &a, func() bool { return sure || e.matches(v) })
 	}
 	if len(out) == 0 {
 		return nil
@@ -238,13 +236,7 @@ func (r *Rule) targets(src source, get lookup) ([]string, error) {
 
 // blank is an intent without content.
 func (s *Set) blank(r *Rule, a *subject, target string) *intent.Intent {
-	in, p := a.press.intent(), r.print
-	in.Event, in.Rule, in.RuleSet, in.Revision, in.Account, in.Target, in.Action = a.ev, r.Name, s.Hash, r.Revision, p.account, target, p.action
-	in.Shadow, in.Class, in.Policy = p.shadow, p.class, p.policy
-	in.ID = intent.MakeID(in.Position(), r.Name, target)
-	if p.expire > 0 {
-		in.Policy.Expire = a.ev.Time.Add(p.expire)
-	}
+	in := s.stamp(r.print, r.Name, r.Revision, a, target)
 	if r.plain {
 		return in
 	}
@@ -252,6 +244,26 @@ func (s *Set) blank(r *Rule, a *subject, target string) *intent.Intent {
 	if r.userWhen != nil {
 		in.UserWhen = r.userWhen.source
 	}
+	return in
+}
+
+// stamp is an intent with its imprint and nothing else.
+func (s *Set) stamp(p *imprint, name, revision string, a *subject, target string) *intent.Intent {
+	in := a.press.intent()
+	in.Event, in.Rule, in.RuleSet, in.Revision, in.Account, in.Target, in.Action = a.ev, name, s.Hash, revision, p.account, target, p.action
+	in.Shadow, in.Class, in.Policy = p.shadow, p.class, p.policy
+	in.ID = intent.MakeID(in.Position(), name, target)
+	if p.expire > 0 {
+		in.Policy.Expire = a.ev.Time.Add(p.expire)
+	}
+	return in
+}
+
+// fixed is the intent of a plain rule whose text is the same for every event, of its line alone.
+func (s *Set) fixed(l *line, a *subject) *intent.Intent {
+	in := s.stamp(l.print, l.names[:l.name], l.names[l.name:], a, a.user)
+	in.Content = a.press.content()
+	in.Content.Title, in.Content.Body, in.Content.Link, in.Content.Image, in.Content.Group = apartAt(l.fixed, l.ends)
 	return in
 }
 

@@ -152,7 +152,7 @@ func TestASetServesSeveralGoroutines(t *testing.T) {
 
 // A rule that panics makes a dead intent; the other rules run.
 func TestAPanicStaysInItsRule(t *testing.T) {
-	s := mustLoad(t, rule("broken", "order.paid", "    when: always\n    push: {body: b}")+rule("healthy", "order.paid", "    when: always\n    push: {body: b}"), demoAccount())
+	s := mustLoad(t, rule("broken", "order.paid", "    when: always\n    push: {body: \"b ${event.id}\"}")+rule("healthy", "order.paid", "    when: always\n    push: {body: b}"), demoAccount())
 	s.Rule("broken").content = nil
 	got := s.Evaluate(happen(t, s, "orders", paid))
 	if len(got) != 2 || got[0].Dead != intent.RenderError || !strings.Contains(got[0].DeadDetail, "internal fault in rule broken") || got[1].Dead != "" {

@@ -23,23 +23,34 @@ import (
 //   - a rule with a life of its own (from, until) counts nothing outside of it, so it is in no group, and its first clause is
 //     like a later one
 type index struct {
-	needed  []neededField
-	groups  []*group
-	rules   []*Rule // in the order of the files
-	entries []entry // parallel to rules
-	keys    []key
-	always  list   // entries without a key
-	late    []list // parallel to needed
+	needed []neededField
+	groups []*group
+	*tables
+	entries []entry // in the order in which the lists come upon them
+	lines   []line  // parallel to entries
+	start   way     // where every event begins
+	late    []way   // parallel to needed: where it goes on without that field
 }
 
 // posting is an entry in a list, with a comparison of a number in its first clause, if there is one: of many rules with
 // the same key most fall here, without the processor leaving the list.
 type posting struct {
 	num  float64
-	id   int32 // place in index.entries
+	at   int32 // place in index.entries
 	slot uint16
 	op   simpleOp // opLess to opMoreOrEqual; opAnd: there is none
 	sure bool     // where the comparison holds, of a number that is there, the rule matches: arranger.sure
+}
+
+// line is what a match needs of most rules: one line of the processor's caches. Those that are found together mostly stand together.
+type line struct {
+	rule  *Rule
+	print *imprint
+	names string    // its name, and behind it its revision
+	fixed string    // all of its text, where it is plain and that is the same for every event; else ""
+	ends  [5]uint16 // as content.ends
+	name  uint8     // how long the name is
+	nth   int32     // in the order of the files
 }
 
 // maxNeeded is how many fields the conditions of one event may need: the bits of a set. More and every rule is asked.
@@ -75,7 +86,8 @@ type clause struct {
 
 // newIndex arranges the rules of an event, lists of more than short divided; nil when they cannot be indexed and each has to be asked.
 func newIndex(spec *event.Spec, rules []*Rule, short int) *index {
-	x := &index{rules: rules, entries: make([]entry, 0, len(rules))}
+	x := &index{}
+	entries := make([]entry, 0, len(rules))
 	good, once := true, shared{}
 	clauses := func(list []*condition) (out []clause) {
 		for _, c := range list {
@@ -105,9 +117,9 @@ func newIndex(spec *event.Spec, rules []*Rule, short int) *index {
 			r.groups = append(r.groups, x.group(e.first))
 		}
 		e.simple = len(e.unless) == 0 && !slices.ContainsFunc(e.when, func(c clause) bool { return !c.whole })
-		x.entries = append(x.entries, e)
+		entries = append(entries, e)
 	}
-	x.hash(short)
+	x.arrange(newArranger(entries, short))
 	for i := range x.entries {
 		for _, list := range [][]clause{x.entries[i].when, x.entries[i].unless} {
 			for j := range list {
@@ -161,7 +173,6 @@ func (x *index) bit(spec *event.Spec, name string) (uint64, bool) {
 		}
 		i = len(x.needed)
 		x.needed = append(x.needed, neededField{slot, spec.Fields[slot].Type})
-		x.late = append(x.late, list{})
 	}
 	return 1 << i, true
 }
@@ -191,64 +202,69 @@ func (x *index) group(needs uint64) *group {
 	return g
 }
 
-// hash chooses each rule's key, of several that on the field with most values, and files the rule under it.
-func (x *index) hash(short int) {
-	values := map[int]map[operand]bool{}
-	for i := range x.entries {
-		for c := range x.entries[i].when {
-			for _, p := range x.entries[i].when[c].keys() {
-				if values[p.slot] == nil {
-					values[p.slot] = map[operand]bool{}
-				}
-				for v := range p.operands {
-					values[p.slot][v] = true
-				}
-			}
-		}
-	}
-	for i := range x.entries {
-		e := &x.entries[i]
+// arrange chooses each rule's key, of several that on the field with most values, and files the rule under it.
+func (x *index) arrange(a *arranger) {
+	var always []posting // entries without a key
+	var keyed []filed
+	late := make([][]posting, len(x.needed))
+	for i := range a.entries {
+		e := &a.entries[i]
 		in := e.posting(int32(i))
-		var best *simple
-		var before uint64 // what the clauses after the first, up to the key's, need
-		var needs uint64
-		for c := range e.when {
-			if c > 0 || e.rule.bounded() {
-				needs |= e.when[c].needs
-			}
-			for _, p := range e.when[c].keys() {
-				if best == nil || len(values[p.slot]) > len(values[best.slot]) {
-					best, before = &p, needs
-				}
+		var best *asking
+		for j := range a.asks[i] {
+			if k := &a.asks[i][j]; best == nil || len(a.numbers[k.field]) > len(a.numbers[best.field]) {
+				best = k
 			}
 		}
 		if best == nil {
-			x.always.plain = append(x.always.plain, in)
+			always = append(always, in)
 			continue
 		}
-		x.file(best, in)
-		for b := range x.late {
+		for _, v := range best.values {
+			keyed = append(keyed, filed{in, v})
+		}
+		var before uint64 // what the clauses after the first, up to the key's, need
+		for c := range e.when[:best.clause+1] {
+			if c > 0 || e.rule.bounded() {
+				before |= e.when[c].needs
+			}
+		}
+		for b := range late {
 			if before&(1<<b) != 0 {
-				x.late[b].plain = append(x.late[b].plain, in)
+				late[b] = append(late[b], in)
 			}
 		}
 	}
-	a := newArranger(x.entries, short)
-	a.divide(&x.always, nil, nil)
-	for i := range x.keys {
-		slot := []int{x.keys[i].slot}
-		x.keys[i].each(func(l *list) { a.divide(l, slot, slot) })
+	x.start = a.list(always, keyed, nil, nil)
+	for _, list := range late {
+		x.late = append(x.late, a.list(list, nil, nil, nil))
 	}
-	for i := range x.late {
-		a.divide(&x.late[i], nil, nil)
+	x.tables = a.finish()
+	x.entries, x.lines = make([]entry, len(a.order)), make([]line, len(a.order))
+	for at, id := range a.order {
+		x.entries[at] = a.entries[id]
+		x.lines[at] = newLine(a.entries[id].rule, id)
 	}
+}
+
+// newLine is made in the order of the lines, so that the names stand in that order too.
+func newLine(r *Rule, nth int32) line {
+	l := line{rule: r, print: r.print, names: r.Name + r.Revision, name: uint8(len(r.Name)), nth: nth}
+	r.Name, r.Revision = l.names[:l.name], l.names[l.name:]
+	if r.plain && r.content.fixed != "" {
+		l.fixed = r.content.fixed
+		for i, end := range r.content.ends {
+			l.ends[i] = uint16(end)
+		}
+	}
+	return l
 }
 
 // grouped reports whether a group counts what the first clause lacks: with a life of its own, only while it lasts is anything counted.
 func (e *entry) grouped() bool { return len(e.when) > 0 && !e.rule.bounded() }
 
 func (e *entry) posting(id int32) posting {
-	in := posting{id: id}
+	in := posting{at: id}
 	if e.grouped() {
 		for _, p := range e.when[0].parts {
 			if p.op >= opLess && p.slot <= math.MaxUint16 {
@@ -311,6 +327,7 @@ func (x *simple) equality() (slot int, ok bool) {
 type operand struct {
 	text string
 	num  float64
+	op   simpleOp // opIsText, opIsNumber or opBool
 	is   bool
 }
 
@@ -319,32 +336,23 @@ func (x *simple) operands(yield func(operand) bool) {
 	switch x.op {
 	case opIsText, opInText:
 		for i, s := range x.strs {
-			if !slices.Contains(x.strs[:i], s) && !yield(operand{text: s}) {
+			if !slices.Contains(x.strs[:i], s) && !yield(operand{op: opIsText, text: s}) {
 				return
 			}
 		}
 	case opIsNumber, opInNumber:
 		for i, n := range x.nums {
-			if !slices.Contains(x.nums[:i], n) && !yield(operand{num: n}) {
+			if !slices.Contains(x.nums[:i], n) && !yield(operand{op: opIsNumber, num: n}) {
 				return
 			}
 		}
 	case opBool:
-		yield(operand{is: true})
+		yield(operand{op: opBool, is: true})
 	case opNot:
 		if x.kids[0].op == opBool {
-			yield(operand{})
+			yield(operand{op: opBool})
 		}
 	}
-}
-
-func (x *index) file(p *simple, in posting) {
-	i := slices.IndexFunc(x.keys, func(k key) bool { return k.slot == p.slot })
-	if i < 0 {
-		i = len(x.keys)
-		x.keys = append(x.keys, newKey(p.slot))
-	}
-	x.keys[i].file(p, in)
 }
 
 func truth(b bool) int {
@@ -367,25 +375,27 @@ func (x *index) find(v *view) bool {
 			return false
 		}
 	}
-	x.sift(&x.always, v)
-	for i := range x.keys {
-		x.sift(x.keys[i].of(&v.ev.Values[x.keys[i].slot]), v)
-	}
+	v.values = slices.Grow(v.values[:0], len(x.fields))[:len(x.fields)]
+	clear(v.values)
+	x.sift(x.start, v)
 	if v.missing != 0 {
 		for _, g := range x.groups {
 			if g.needs&v.missing != 0 {
 				g.missed.Add(1)
 			}
 		}
-		for i := range x.late {
+		for i, to := range x.late {
 			if v.missing&(1<<i) != 0 {
-				x.sift(&x.late[i], v)
+				x.sift(to, v)
 			}
 		}
 	}
+	for i := range v.found { // before all else: the processor fetches the lines side by side, not one after the other
+		v.found[i].nth = x.lines[v.found[i].at].nth
+	}
 	if len(v.found) > 1 { // they come from several lists, and a rule may stand in more than one
-		slices.SortFunc(v.found, func(a, b found) int { return int(a.id - b.id) })
-		v.found = slices.CompactFunc(v.found, func(a, b found) bool { return a.id == b.id })
+		slices.SortFunc(v.found, func(a, b found) int { return int(a.nth - b.nth) })
+		v.found = slices.CompactFunc(v.found, func(a, b found) bool { return a.nth == b.nth })
 	}
 	return true
 }

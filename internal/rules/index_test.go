@@ -306,28 +306,18 @@ func (d *drawn) agree(t *rapid.T) {
 				}
 			}
 		}
-		d.look(&divided.always)
-		for i := range divided.keys {
-			divided.keys[i].each(d.look)
-		}
+		d.look(divided.tables)
 	}
 }
 
-func (d *drawn) look(l *list) {
-	d.byValue += len(l.keys)
-	for _, p := range l.plain {
+func (d *drawn) look(x *tables) {
+	d.byValue += len(x.below)
+	d.byRange += len(x.ranges)
+	for _, p := range x.postings {
 		d.sure += truth(p.sure)
 	}
-	if l.ranges != nil {
-		d.byRange++
-		for _, run := range l.ranges.runs {
-			for _, s := range run {
-				d.sureRange += truth(s.sure)
-			}
-		}
-	}
-	for i := range l.keys {
-		l.keys[i].each(d.look)
+	for _, s := range x.spans {
+		d.sureRange += truth(s.sure)
 	}
 }
 
@@ -499,12 +489,45 @@ func TestKeyIsTheFieldWithMostValues(t *testing.T) {
 	v := look(order(s, "k07"), time.UTC)
 	defer v.release()
 	x := s.business["order"].index
-	if len(x.always.plain) != 0 || len(x.keys) != 1 || x.keys[0].slot != 2 || len(x.keys[0].texts) != 101 || len(x.keys[0].texts["s-x"].keys[0].texts["k07"].plain) != 100 {
-		t.Errorf("%d without key, keys %+v", len(x.always.plain), x.keys)
+	first := x.lists[x.start.to]
+	if first.n != 0 || first.ends-first.keys != 1 || x.fields[x.below[first.keys]].slot != 2 {
+		t.Errorf("the first list is %+v of %+v", first, x.fields)
+	}
+	if to := x.under(t, x.under(t, x.start, "s-x"), "k07"); to.n != 100 {
+		t.Errorf("%+v stand under s-x and k07, want 100", to)
 	}
 	if !x.find(v) || !slices.Equal(ids(v.found), []int32{7}) {
 		t.Errorf("found %v, want rule 7 alone", v.found)
 	}
+}
+
+// under gives where the rules of a list are that ask for a text.
+func (x *tables) under(t *testing.T, at way, text string) way {
+	t.Helper()
+	if at.n > 0 {
+		t.Fatalf("%+v is not divided", at)
+	}
+	l := x.lists[at.to]
+	for _, f := range x.below[l.keys:l.ends] {
+		v := event.Value{State: event.Known, Type: event.String, Str: text}
+		if to := x.edgeOf(at.to, x.lookUp(&x.fields[f], &v)); to != (way{}) {
+			return to
+		}
+	}
+	t.Fatalf("nothing stands under %s", text)
+	return way{}
+}
+
+// longest is how many rules an event may have to look at one by one.
+func (x *index) longest() uint32 {
+	n := x.start.n
+	for _, l := range x.lists {
+		n = max(n, l.n)
+	}
+	for _, e := range x.edges {
+		n = max(n, e.n)
+	}
+	return n
 }
 
 // Of many rules with one key, an event looks at those whose other values and intervals are its own, the ends included.
@@ -528,6 +551,9 @@ func TestLongListsAreDivided(t *testing.T) {
 		{"no key", func(i int) string {
 			return fmt.Sprintf(`(kind == "k%02d" or vip) and amount >= %d`, i%50, 812+i/50*100)
 		}, []int32{7}},
+		{"few different intervals", func(i int) string {
+			return fmt.Sprintf(`kind == "k07" and amount >= %d`, 900-100*truth(i == 7))
+		}, []int32{7}},
 		{"the second number", func(i int) string { return fmt.Sprintf(`kind == "k07" and amount < 9000 and amount >= %d`, 811+i) }, []int32{0, 1}},
 	} {
 		s := benchSet(t, 1000, c.when)
@@ -537,20 +563,49 @@ func TestLongListsAreDivided(t *testing.T) {
 			t.Errorf("%s: found %v, want %v", c.name, v.found, c.want)
 		}
 		v.release()
-		var longest func(*list) int
-		longest = func(l *list) int {
-			n := len(l.plain)
-			for i := range l.keys {
-				l.keys[i].each(func(sub *list) { n = max(n, longest(sub)) })
-			}
-			return n
-		}
-		n := longest(&x.always)
-		for i := range x.keys {
-			x.keys[i].each(func(l *list) { n = max(n, longest(l)) })
-		}
+		n := x.longest()
 		if n > short {
 			t.Errorf("%s: a list of %d rules is gone through one by one", c.name, n)
+		}
+	}
+}
+
+// A search among intervals finds those that begin at the number, just below and just above it, wherever the marks of the search stand.
+func TestEachIntervalIsFound(t *testing.T) {
+	for _, n := range []int{short + 1, markEvery - 1, markEvery, markEvery + 1, 2 * markEvery, 2*markEvery + 1, 100} {
+		s := benchSet(t, n, func(i int) string { return fmt.Sprintf(`kind == "k07" and amount >= %d`, i/3) })
+		if x := s.business["order"].index; len(x.spans) != n {
+			t.Fatalf("%d of %d rules stand by their intervals", len(x.spans), n)
+		}
+		e := order(s, "k07")
+		for at := -1.0; at <= float64(n/3+1); at += 0.5 {
+			e.Values[1].Num = at
+			want := 0
+			for i := range n {
+				want += truth(float64(i/3) <= at)
+			}
+			if got := len(s.Evaluate(e)); got != want {
+				t.Errorf("%d rules, amount %v: %d match, want %d", n, at, got, want)
+			}
+		}
+	}
+}
+
+// Values are found in tables of every size, and others are not.
+func TestEachValueIsFound(t *testing.T) {
+	for _, n := range []int{1, 2, 9, 100, 300} {
+		s := benchSet(t, n, func(i int) string {
+			return fmt.Sprintf(`(store == "s-%d" and vip == %t) and amount in [%d, %d.5]`, i/2, i%2 == 0, i/4, i/4)
+		})
+		e := order(s, "k07")
+		for i := range n + 2 {
+			for _, half := range []float64{0, 0.5, 0.25} {
+				e.Values[1].Num, e.Values[2].Str, e.Values[5].Bool = float64(i/4)+half, fmt.Sprintf("s-%d", i/2), i%2 == 0
+				want := truth(i < n && half != 0.25)
+				if got := len(s.Evaluate(e)); got != want {
+					t.Errorf("%d rules, %v: %d match, want %d", n, e.Values, got, want)
+				}
+			}
 		}
 	}
 }
@@ -583,12 +638,8 @@ func TestAnEventLooksAtAFewRules(t *testing.T) {
 			if !x.find(v) || len(v.found) != 2 || !v.found[0].sure || !v.found[1].sure {
 				t.Errorf("%s, %d rules: found %+v, want two that surely match", c.name, n, v.found)
 			}
+			looked, asked := x.looked(x.start, v)
 			v.release()
-			looked, asked := x.always.looked(e)
-			for i := range x.keys {
-				a, b := x.keys[i].of(&e.Values[x.keys[i].slot]).looked(e)
-				looked, asked = looked+a, asked+b
-			}
 			if looked > short+1 || n > 100 && asked > 0 { // a short list is not divided
 				t.Errorf("%s, %d rules: an event looks at %d and asks conditions of %d", c.name, n, looked, asked)
 			}
@@ -597,31 +648,36 @@ func TestAnEventLooksAtAFewRules(t *testing.T) {
 }
 
 // looked counts the rules of a list that sift looks at, and those of them whose conditions are asked.
-func (l *list) looked(e *event.Event) (n, asked int) {
-	if l == nil {
-		return 0, 0
+func (x *index) looked(at way, v *view) (n, asked int) {
+	if at.n > 0 {
+		for _, p := range x.postings[at.to : at.to+at.n] {
+			asked += 1 - truth(p.sure)
+		}
+		return int(at.n), asked
 	}
-	n = len(l.plain)
-	for _, p := range l.plain {
-		asked += 1 - truth(p.sure)
+	l := x.lists[at.to]
+	if l.n > 0 {
+		n, asked = x.looked(l.way, v)
 	}
-	for i := range l.keys {
-		a, b := l.keys[i].of(&e.Values[l.keys[i].slot]).looked(e)
+	for _, f := range x.below[l.keys:l.ends] {
+		a, b := x.looked(x.edgeOf(at.to, x.valueOf(f, v)), v)
 		n, asked = n+a, asked+b
 	}
-	if l.ranges != nil {
-		at := e.Values[l.ranges.slot].Num
-		for _, run := range l.ranges.runs {
-			from, _ := slices.BinarySearchFunc(run, at, func(s span, at float64) int {
-				if s.lo > at {
-					return 1
-				}
-				return -1
-			})
-			for i := from - 1; i >= 0 && run[i].most >= at; i-- {
-				n++
-				asked += 1 - truth(run[i].sure)
+	if l.ranges < 0 {
+		return n, asked
+	}
+	r := x.ranges[l.ranges]
+	num := v.ev.Values[r.slot].Num
+	for _, run := range r.runs {
+		for i := run.to; i > run.from; i-- {
+			if x.lows[i-1] > num {
+				continue
 			}
+			if x.spans[i-1].most < num {
+				break
+			}
+			n++
+			asked += 1 - truth(x.spans[i-1].sure)
 		}
 	}
 	return n, asked
@@ -629,7 +685,7 @@ func (l *list) looked(e *event.Event) (n, asked int) {
 
 func ids(list []found) (out []int32) {
 	for _, f := range list {
-		out = append(out, f.id)
+		out = append(out, f.nth)
 	}
 	return out
 }
@@ -645,17 +701,7 @@ func TestManyValuesOfManyFieldsAreNotMultiplied(t *testing.T) {
 	}
 	when := fmt.Sprintf("kind in [%s] and store in [%s] and region in [%s] and name in [%s]", texts("k"), texts("s"), texts("r"), texts("n"))
 	s := benchSet(t, 20, func(int) string { return when })
-	n := 0
-	var count func(*list)
-	count = func(l *list) {
-		n += len(l.plain)
-		for i := range l.keys {
-			l.keys[i].each(count)
-		}
-	}
-	for _, k := range s.business["order"].index.keys {
-		k.each(count)
-	}
+	n := len(s.business["order"].index.postings)
 	if n > 20*maxCopies {
 		t.Errorf("20 rules stand in %d places", n)
 	}

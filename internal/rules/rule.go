@@ -26,8 +26,8 @@ const (
 
 // Rule is one entry of a rule file, compiled.
 type Rule struct {
-	// What is read for each event that matches comes first: of many rules those of one event are in none of the processor's caches. Of
-	// most it is one line of memory.
+	// What is read for each event that matches comes first: of many rules those of one event are in none of the processor's caches. It is
+	// one line of memory, and the next where a text has holes; of a rule whose text has none its line in the index is enough.
 	Name     string
 	Revision string // of this rule alone; on every intent it makes
 	content  *content

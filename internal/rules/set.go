@@ -63,6 +63,9 @@ func (s *Set) index(table map[string]*event.Field) {
 	s.reserves = map[string][]intent.Reserve{}
 	imprints(s.Rules)
 	for _, r := range s.Rules {
+		if r.parked.Load() { // by the set that s is made of: see Only
+			s.watch.some.Store(true)
+		}
 		if r.Action == intent.Tags {
 			s.tagRules[r.Account] = append(s.tagRules[r.Account], r)
 			accounts[r.Account] = true // also when it is off: the table must be right when it is on again

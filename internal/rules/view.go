@@ -13,6 +13,7 @@ type view struct {
 	eventSource
 	missing uint64         // bits of index.needed
 	found   []found        // entries of the index
+	values  []uint32       // by tables.fields: the event's values, as far as they were asked
 	env     map[string]any // what programs have asked for so far
 	get     lookup         // for texts
 	press   press

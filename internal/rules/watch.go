@@ -28,6 +28,7 @@ const (
 type watch struct {
 	left  atomic.Int64 // rules still to be timed
 	calls atomic.Int64 // over the profile table
+	some  atomic.Bool  // a rule is parked
 	clock func() time.Duration
 	spent func(func()) time.Duration // what f takes of a processor: a machine that stands still is no rule's fault
 
@@ -105,6 +106,7 @@ func (w *watch) timed(r *Rule, on string, f func()) {
 
 func (w *watch) park(r *Rule, p Parked) {
 	r.parked.Store(true)
+	w.some.Store(true)
 	w.mu.Lock()
 	w.parked = append(w.parked, p)
 	tell := w.tell
@@ -119,6 +121,9 @@ func (s *Set) Park(p Parked) { s.watch.park(s.Rule(p.Rule), p) }
 
 // on reports whether a rule cannot be asked in the usual way.
 func (w *watch) on(r *Rule) bool { return w.left.Load() > 0 || r.parked.Load() }
+
+// awake is whether on may be true of any rule.
+func (w *watch) awake() bool { return w.left.Load() > 0 || w.some.Load() }
 
 // ask is one under the watchdog. What a parked rule would have wanted nobody knows, so its event has a fate of its own that says so.
 func (s *Set) ask(out []*intent.Intent, r *Rule, a *subject, met func() bool) []*intent.Intent {
