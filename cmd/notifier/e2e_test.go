@@ -682,6 +682,105 @@ func TestTwoProcessesWithOneNameLoseNothing(t *testing.T) {
 	}
 }
 
+const envelopes = `version: 1
+events:
+  user.row:
+    topic: cdc.users
+    kind: profile
+    update: snapshot
+    format: debezium
+    user: user_id
+    fields: {city: city}
+  order.row:
+    topic: cdc.orders
+    format: debezium
+    user: user_id
+    fields: {amount: {path: amount, type: number}}
+  order.event:
+    topic: ce.orders
+    format: cloudevents
+    match: {type: paid}
+    user: data.user
+    fields: {amount: {path: data.amount, type: number}}
+`
+
+const envelopeRules = `version: 1
+rules:
+  - {name: city-tag, event: user.row, tags: ["city_${city}"]}
+  - name: thanks
+    event: [order.row, order.event]
+    mode: live
+    class: service
+    when: amount > 100
+    push: {title: "Thanks", body: "paid ${amount}."}
+    limits: {expire: 1h}
+`
+
+// Change data of Debezium and CloudEvents in both modes, from the record to the vendor: a row that is read, made, changed, deleted or only
+// buried is the user's tags; rows of a business table are events when they are made.
+func TestEnvelopesFromTheRecordToTheVendor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("rules/events.yaml", envelopes)
+	w.write("rules/rules.yaml", envelopeRules)
+	w.run()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(w.broker()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	produce := func(r kgo.Record) {
+		t.Helper()
+		if err := cl.ProduceSync(t.Context(), &r).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	began, pos := time.Now().UnixMilli(), int64(0)
+	row := func(topic, op, user, before, after string) {
+		t.Helper()
+		pos++
+		produce(kgo.Record{Topic: topic, Key: []byte(`{"user_id":` + user + `}`), Value: fmt.Appendf(nil,
+			`{"before":%s,"after":%s,"source":{"connector":"mysql","name":"s","file":"b.1","pos":%d,"row":0},"op":%q,"ts_ms":%d}`, before, after, pos, op, began+pos)})
+	}
+	tags := func(user, want string) {
+		t.Helper()
+		until(t, user+" to have "+want, func() bool { return fmt.Sprint(w.sbx.Tags(sandbox.DefaultKey)[user]) == want })
+	}
+	row("cdc.users", "r", "7", "null", `{"user_id":7,"city":"上海"}`)
+	row("cdc.users", "c", "8", "null", `{"user_id":8,"city":"广州"}`)
+	tags("7", "[city_上海]")
+	tags("8", "[city_广州]")
+	row("cdc.users", "u", "7", `{"user_id":7,"city":"上海"}`, `{"user_id":7,"city":"北京"}`)
+	tags("7", "[city_北京]")
+	row("cdc.users", "d", "7", `{"user_id":7,"city":"北京"}`, "null")
+	produce(kgo.Record{Topic: "cdc.users", Key: []byte(`{"user_id":8}`)})
+	tags("7", "[]")
+	tags("8", "[]")
+
+	row("cdc.orders", "r", "7", "null", `{"user_id":7,"amount":201}`) // of a snapshot: it was there before
+	row("cdc.orders", "c", "7", "null", `{"user_id":7,"amount":202}`)
+	now := time.Now().UTC().Format(time.RFC3339)
+	produce(kgo.Record{Topic: "ce.orders", Value: fmt.Appendf(nil, `{"specversion":"1.0","id":"structured","type":"paid","source":"/shop","time":%q,"data":{"user":"u-1","amount":203}}`, now)})
+	binary := kgo.Record{Topic: "ce.orders", Value: []byte(`{"user":"u-1","amount":204}`)}
+	for k, v := range map[string]string{"ce_specversion": "1.0", "ce_id": "binary", "ce_type": "paid", "ce_source": "/shop", "ce_time": now, "content-type": "application/json"} {
+		binary.Headers = append(binary.Headers, kgo.RecordHeader{Key: k, Value: []byte(v)})
+	}
+	produce(binary)
+	until(t, "the pushes", func() bool { return w.sent("paid 202.")+w.sent("paid 203.")+w.sent("paid 204.") == 3 })
+	until(t, "balanced books", func() bool {
+		code, out, _ := once(t, w.dir, "fates")
+		return code == 0 && strings.Contains(out, "+ 0 pending ✓")
+	})
+	if w.sent("paid 201.") != 0 {
+		t.Error("a row of a snapshot is an event")
+	}
+	for _, id := range []string{"structured", "binary"} {
+		if _, out, _ := once(t, w.dir, "fates", id); !strings.Contains(out, "SENT") {
+			t.Errorf("fates %s:\n%s", id, out)
+		}
+	}
+}
+
 const badCatalogue = `version: 1
 events:
   order.paid:

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -104,7 +105,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 	r, err := d.with(ctx, broker, dir, log)
-	return r, errors.Join(err, broker.Close())
+	return r, cmp.Or(err, broker.Close()) // a broker that stopped says the same again
 }
 
 // logger gives the daemon's log: its warnings, beside our lines or in the view.
