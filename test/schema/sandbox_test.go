@@ -121,11 +121,16 @@ var beside = regexp.MustCompile(`has no criterion|^platform: is required|is not 
 // The sandbox and the schemas are written apart, from one contract: what one refuses for its form, the other does, for every change of one
 // place of a request with all fields.
 func TestTheStrictSandboxAgreesWithTheSchemas(t *testing.T) {
-	for name, least := range map[string]int{"tags-set": 100, "tags-batch": 100, "tags-get": 50, "users-every": 1000, "push-every": 1000, "push-message": 300, "push-users": 300, "custom-without": 1000,
+	for name, least := range map[string]int{"tags-set": 100, "tags-batch": 100, "tags-get": 50, "users-every": 700, "push-every": 1000, "push-message": 300, "push-users": 300, "custom-without": 700,
 		"broadcast-every": 800, "online": 100, "system-every": 1000, "template-every": 300, "recall-every": 100} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path, contentType, seed := golden(t, name)
+			if name == "users-every" || name == "custom-without" { // the nodes are those of push-every
+				notification := seed.(map[string]any)["notification"].(map[string]any)
+				delete(notification, "android")
+				delete(notification, "harmonyOS")
+			}
 			s, err := sandbox.Start(context.Background(), sandbox.Options{Vendor: "rongcloud", FixedClock: true})
 			if err != nil {
 				t.Fatal(err)
