@@ -229,6 +229,13 @@ func (g *getuiAccount) toAudience(c *dispatch.Call) (audienceRequest, error) {
 	if err != nil {
 		return nil, err
 	}
+	x, err := getui.ParseExtras(c.Content.Getui)
+	if err != nil {
+		return nil, err
+	}
+	if more, err := x.Conditions(); err != nil || len(more) > 0 && c.Endpoint != getui.AppTag.Name { // it would reach more than the rule says
+		return nil, cmp.Or(err, fmt.Errorf("endpoint %s takes no conditions", c.Endpoint))
+	}
 	switch c.Endpoint {
 	case getui.AppAll.Name:
 		return getui.Everybody{AllowEveryone: g.allowEveryone, Push: p}, nil

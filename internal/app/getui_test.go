@@ -311,9 +311,12 @@ func TestRegionsAndPortraitsNarrowAnAudience(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	in := &intent.Intent{ID: "t/0/1/r/*", Rule: "r", Action: intent.Broadcast, Audience: &intent.Audience{Everyone: true}, Content: &intent.Content{Title: "t", Body: "b", Getui: json.RawMessage(`{"region":{"or":["北京"]}}`)}}
-	if body, _, err := g.body(&dispatch.Call{Endpoint: "/push/tag", Audience: in.Audience, Content: in.Content, Intents: []*intent.Intent{in}}); err == nil {
-		t.Errorf("a region by its name became %s", body)
+	// Never wider: neither by what is no condition, nor by a way that takes none.
+	for block, endpoint := range map[string]string{`{"region":{"or":["北京"]}}`: "/push/tag", `{"region":{}}`: "/push/all", `{"region":{"or":["11000000"]}}`: "/push/all", `{"portrait":{"or":["p"]}}`: "/push/fast_custom_tag"} {
+		in := &intent.Intent{ID: "t/0/1/r/*", Rule: "r", Action: intent.Broadcast, Audience: &intent.Audience{Everyone: true}, Content: &intent.Content{Title: "t", Body: "b", Getui: json.RawMessage(block)}}
+		if body, _, err := g.body(&dispatch.Call{Endpoint: endpoint, Audience: in.Audience, Content: in.Content, Intents: []*intent.Intent{in}}); err == nil {
+			t.Errorf("%s by %s became %s", block, endpoint, body)
+		}
 	}
 }
 
