@@ -51,6 +51,7 @@ type crossing struct {
 	done     map[intent.ID]int    // deliveries by intent
 	firsts   map[intent.ID]string // what was said of members of calls that were done: a vendor drops them when they come again
 	sends    []*crossSend
+	held     map[string]bool      // rules that are paused
 	resumed  map[string]time.Time // rules, by the end of their last pause
 	newest   map[string]int64     // the newest broadcast that has left, by account and merge key
 	n        int
@@ -123,7 +124,7 @@ var (
 
 func newCrossing(t *testing.T, seed uint64) *crossing {
 	x := &crossing{t: t, r: rand.New(rand.NewPCG(seed, 11)), seed: seed, at: noon, paper: map[string][]byte{}, made: map[string]*intent.Intent{}, rules: map[string]*crossRule{},
-		down: map[string]Outcome{}, done: map[intent.ID]int{}, firsts: map[intent.ID]string{}, resumed: map[string]time.Time{}, newest: map[string]int64{}}
+		down: map[string]Outcome{}, done: map[intent.ID]int{}, firsts: map[intent.ID]string{}, held: map[string]bool{}, resumed: map[string]time.Time{}, newest: map[string]int64{}}
 	limits := []quota.Limit{{N: 2, Window: time.Hour}, {N: 7, Day: true, Zone: time.UTC}}
 	scarce := Policy{Limits: limits, MaxBatch: 1, Parallel: 1, Late: 5 * time.Minute, Audiences: true}
 	twice := scarce
@@ -360,11 +361,11 @@ func (x *crossing) dies(n int) bool { return !x.calm && x.r.IntN(n) == 0 }
 // resumes notes rules that are let go.
 func (x *crossing) resumes() {
 	for name := range x.rules {
-		if _, ok := x.paper["x/rule/"+name]; ok {
-			x.resumed[name] = time.Time{}
-		} else if at, was := x.resumed[name]; was && at.IsZero() {
+		_, held := x.paper["x/rule/"+name]
+		if x.held[name] && !held {
 			x.resumed[name] = x.at
 		}
+		x.held[name] = held
 	}
 }
 
