@@ -1,10 +1,13 @@
 package ledger
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/notifier/notifier/internal/intent"
 )
@@ -110,6 +113,64 @@ func TestKindsAreNumberedAnew(t *testing.T) {
 	for want, s := range map[string][]byte{"b": b, "c": c} {
 		if got := k.UnpackTags(s, "u-1").Intent.RuleSet; got != want {
 			t.Errorf("the rules are %q, want %q", got, want)
+		}
+	}
+}
+
+// What a take-over packs as it reads is what it would have kept: records that come, change and go, profile intents and pushes.
+func TestATakeOverPacksWhatItReads(t *testing.T) {
+	for seed := range uint64(50) {
+		r := rand.New(rand.NewPCG(seed, 6))
+		plain, packing := NewState(), NewState()
+		packing.packPending()
+		for i := range 200 {
+			p := waitingTags(func(p *Pending) {
+				p.Intent.Target, p.Intent.Event.Offset, p.Seq = fmt.Sprint("u-", r.IntN(9)), int64(r.IntN(40)), int64(i)
+				switch r.IntN(4) {
+				case 0: // a push
+					p.Intent.Profile, p.Intent.Action, p.Intent.Rule = nil, intent.Push, "order-paid"
+					p.Intent.Content = &intent.Content{Title: fmt.Sprint(i)}
+				case 1:
+					p.Stray = true
+				}
+			})
+			var value []byte
+			if r.IntN(3) > 0 {
+				var err error
+				if value, err = encode(p); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, s := range []*State{plain, packing} {
+				if err := s.Apply(PendingKey(string(p.Intent.ID)), value); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if packing.PendingCount() != len(plain.Pending) {
+				t.Fatalf("seed %d, step %d: %d pending, want %d", seed, i, packing.PendingCount(), len(plain.Pending))
+			}
+		}
+		k, rest, tags, err := packing.Waiting()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]*Pending{}
+		for _, x := range rest {
+			p, err := x.Pending()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got[string(p.Intent.ID)] = p
+			k.Drop(x.Packed)
+		}
+		for p := range tags {
+			got[string(p.Intent.ID)] = p
+		}
+		if diff := cmp.Diff(plain.Pending, got, cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("seed %d (-kept +packed):\n%s", seed, diff)
+		}
+		if len(k.kinds) != 0 {
+			t.Fatalf("seed %d: %d kinds of nobody", seed, len(k.kinds))
 		}
 	}
 }
