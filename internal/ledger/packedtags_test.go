@@ -69,17 +69,17 @@ func TestProfileIntentsThatWaitArePackedWhole(t *testing.T) {
 			if !ok {
 				return
 			}
-			if diff := cmp.Diff(p, k.UnpackTags(b[6:], p.Intent.Target)); diff != "" {
+			if diff := cmp.Diff(p, k.UnpackTags(string(b[6:]), p.Intent.Target)); diff != "" {
 				t.Errorf("(-packed +unpacked):\n%s", diff)
 			}
-			if at := TagsAt(b[6:]); !at.Equal(p.At) {
+			if at := TagsAt(string(b[6:])); !at.Equal(p.At) {
 				t.Errorf("taken in at %v, want %v", at, p.At)
 			}
 			x, err := k.Pack(p, Packed{}) // of the same kind
 			if err != nil || len(k.kinds) != 1 {
 				t.Fatalf("%d kinds, %v", len(k.kinds), err)
 			}
-			k.DropTags(b[6:])
+			k.DropTags(string(b[6:]))
 			if len(k.kinds) != 1 {
 				t.Error("what another holds was forgotten")
 			}
@@ -93,12 +93,12 @@ func TestProfileIntentsThatWaitArePackedWhole(t *testing.T) {
 // A number that is free is given again, and those of others stay.
 func TestKindsAreNumberedAnew(t *testing.T) {
 	k := NewPacker()
-	pack := func(rules string) []byte {
+	pack := func(rules string) string {
 		b, ok := k.PackTags(nil, waitingTags(func(p *Pending) { p.Intent.RuleSet = rules }))
 		if !ok {
 			t.Fatal("not packed")
 		}
-		return b
+		return string(b)
 	}
 	a, b, again := pack("a"), pack("b"), pack("a")
 	k.DropTags(a)
@@ -110,7 +110,7 @@ func TestKindsAreNumberedAnew(t *testing.T) {
 	if len(k.list) != 2 {
 		t.Errorf("%d numbers for two kinds", len(k.list))
 	}
-	for want, s := range map[string][]byte{"b": b, "c": c} {
+	for want, s := range map[string]string{"b": b, "c": c} {
 		if got := k.UnpackTags(s, "u-1").Intent.RuleSet; got != want {
 			t.Errorf("the rules are %q, want %q", got, want)
 		}
