@@ -20,7 +20,7 @@ func TestBytesOfAPendingUser(t *testing.T) {
 		name string
 		of   func(testing.TB, int, time.Time) *intent.Intent
 		most int // about a tenth more than was measured
-	}{{"tags", profileOf, 500}, {"push", pushOf, 600}} {
+	}{{"tags", profileOf, 207}, {"push", pushOf, 600}} {
 		t.Run(c.name, func(t *testing.T) {
 			m := outageModel(at)
 			before := heapBytes()

@@ -43,9 +43,10 @@ func (a *actor) askedBy(ac *account, user string) *item {
 }
 
 // parked reads what stands in a user's entry.
-func (a *actor) parked(s string) (*berth, []byte) {
-	n, size := binary.Uvarint([]byte(s))
-	return a.docks[n], []byte(s[size:])
+func (a *actor) parked(s string) (*berth, string) {
+	var room [binary.MaxVarintLen64]byte
+	n, size := binary.Uvarint(room[:copy(room[:], s)])
+	return a.docks[n], s[size:]
 }
 
 // park puts an item into its user's entry. False: it is none that can stand there.
@@ -66,7 +67,7 @@ func (a *actor) park(it *item) bool {
 	}
 	if !ac.users.Wait(in.Target, packed) {
 		_, size := binary.Uvarint(packed)
-		a.packer.DropTags(packed[size:])
+		a.packer.DropTags(string(packed[size:]))
 		return false
 	}
 	a.packer.Drop(it.packed)

@@ -166,10 +166,10 @@ func (s *State) unpack(id string) {
 }
 
 // tagsOf divides an entry of State.tags.
-func tagsOf(with string) (user string, packed []byte) {
+func tagsOf(with string) (user, packed string) {
 	r := varints{b: []byte(with)}
 	user = string(r.bytes())
-	return user, r.b
+	return user, with[len(with)-len(r.b):]
 }
 
 // PendingCount is how many records are pending, packed or not.

@@ -97,8 +97,8 @@ func appendText(b []byte, s string) []byte {
 }
 
 // UnpackTags is the record of a user's intent that PackTags packed; DropTags forgets it.
-func (k *Packer) UnpackTags(s []byte, user string) *Pending {
-	r := varints{b: s}
+func (k *Packer) UnpackTags(s, user string) *Pending {
+	r := varints{b: []byte(s)}
 	at, flags, of := r.signed(), r.unsigned(), k.list[r.unsigned()]
 	p := &Pending{Seq: r.signed(), At: time.Unix(0, at).UTC()}
 	in := new(intent.Intent)
@@ -133,16 +133,17 @@ func (k *Packer) UnpackTags(s []byte, user string) *Pending {
 }
 
 // DropTags forgets what PackTags packed.
-func (k *Packer) DropTags(s []byte) {
-	r := varints{b: s}
+func (k *Packer) DropTags(s string) {
+	var room [3 * binary.MaxVarintLen64]byte // as much as is read of it
+	r := varints{b: room[:copy(room[:], s)]}
 	r.signed()
 	r.unsigned()
-	of := k.list[r.unsigned()]
-	k.let(of)
+	k.let(k.list[r.unsigned()])
 }
 
 // TagsAt is when what PackTags packed was taken in.
-func TagsAt(s []byte) time.Time {
-	r := varints{b: s}
-	return time.Unix(0, r.signed()).UTC()
+func TagsAt(s string) time.Time {
+	var room [binary.MaxVarintLen64]byte
+	at, _ := binary.Varint(room[:copy(room[:], s)])
+	return time.Unix(0, at).UTC()
 }

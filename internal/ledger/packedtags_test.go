@@ -1,10 +1,13 @@
 package ledger
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/notifier/notifier/internal/intent"
 )
@@ -66,17 +69,17 @@ func TestProfileIntentsThatWaitArePackedWhole(t *testing.T) {
 			if !ok {
 				return
 			}
-			if diff := cmp.Diff(p, k.UnpackTags(b[6:], p.Intent.Target)); diff != "" {
+			if diff := cmp.Diff(p, k.UnpackTags(string(b[6:]), p.Intent.Target)); diff != "" {
 				t.Errorf("(-packed +unpacked):\n%s", diff)
 			}
-			if at := TagsAt(b[6:]); !at.Equal(p.At) {
+			if at := TagsAt(string(b[6:])); !at.Equal(p.At) {
 				t.Errorf("taken in at %v, want %v", at, p.At)
 			}
 			x, err := k.Pack(p, Packed{}) // of the same kind
 			if err != nil || len(k.kinds) != 1 {
 				t.Fatalf("%d kinds, %v", len(k.kinds), err)
 			}
-			k.DropTags(b[6:])
+			k.DropTags(string(b[6:]))
 			if len(k.kinds) != 1 {
 				t.Error("what another holds was forgotten")
 			}
@@ -90,12 +93,12 @@ func TestProfileIntentsThatWaitArePackedWhole(t *testing.T) {
 // A number that is free is given again, and those of others stay.
 func TestKindsAreNumberedAnew(t *testing.T) {
 	k := NewPacker()
-	pack := func(rules string) []byte {
+	pack := func(rules string) string {
 		b, ok := k.PackTags(nil, waitingTags(func(p *Pending) { p.Intent.RuleSet = rules }))
 		if !ok {
 			t.Fatal("not packed")
 		}
-		return b
+		return string(b)
 	}
 	a, b, again := pack("a"), pack("b"), pack("a")
 	k.DropTags(a)
@@ -107,9 +110,67 @@ func TestKindsAreNumberedAnew(t *testing.T) {
 	if len(k.list) != 2 {
 		t.Errorf("%d numbers for two kinds", len(k.list))
 	}
-	for want, s := range map[string][]byte{"b": b, "c": c} {
+	for want, s := range map[string]string{"b": b, "c": c} {
 		if got := k.UnpackTags(s, "u-1").Intent.RuleSet; got != want {
 			t.Errorf("the rules are %q, want %q", got, want)
+		}
+	}
+}
+
+// What a take-over packs as it reads is what it would have kept: records that come, change and go, profile intents and pushes.
+func TestATakeOverPacksWhatItReads(t *testing.T) {
+	for seed := range uint64(50) {
+		r := rand.New(rand.NewPCG(seed, 6))
+		plain, packing := NewState(), NewState()
+		packing.packPending()
+		for i := range 200 {
+			p := waitingTags(func(p *Pending) {
+				p.Intent.Target, p.Intent.Event.Offset, p.Seq = fmt.Sprint("u-", r.IntN(9)), int64(r.IntN(40)), int64(i)
+				switch r.IntN(4) {
+				case 0: // a push
+					p.Intent.Profile, p.Intent.Action, p.Intent.Rule = nil, intent.Push, "order-paid"
+					p.Intent.Content = &intent.Content{Title: fmt.Sprint(i)}
+				case 1:
+					p.Stray = true
+				}
+			})
+			var value []byte
+			if r.IntN(3) > 0 {
+				var err error
+				if value, err = encode(p); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, s := range []*State{plain, packing} {
+				if err := s.Apply(PendingKey(string(p.Intent.ID)), value); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if packing.PendingCount() != len(plain.Pending) {
+				t.Fatalf("seed %d, step %d: %d pending, want %d", seed, i, packing.PendingCount(), len(plain.Pending))
+			}
+		}
+		k, rest, tags, err := packing.Waiting()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]*Pending{}
+		for _, x := range rest {
+			p, err := x.Pending()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got[string(p.Intent.ID)] = p
+			k.Drop(x.Packed)
+		}
+		for p := range tags {
+			got[string(p.Intent.ID)] = p
+		}
+		if diff := cmp.Diff(plain.Pending, got, cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("seed %d (-kept +packed):\n%s", seed, diff)
+		}
+		if len(k.kinds) != 0 {
+			t.Fatalf("seed %d: %d kinds of nobody", seed, len(k.kinds))
 		}
 	}
 }
