@@ -3,9 +3,11 @@ package event
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/big"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -140,9 +142,16 @@ func TestFastNumbersAndTimesAreTheSlowOnes(t *testing.T) {
 		s := rapid.OneOf(rapid.StringMatching(`-?[0-9]{1,20}(\.[0-9]{0,8})?`), rapid.StringMatching(`-?0{0,3}[0-9.]{0,4}0{0,3}`),
 			rapid.StringMatching(`9{9,18}|10{9,17}|[0-9]\.[0-9]{1,3}0{1,3}(e[0-9]0?)?`), rapid.StringMatching(`[0-9]\.[05]{395,401}`)).Draw(t, "number")
 		scale := rapid.SampledFrom([]string{"", "1", "0.01", "0.10", "100", "0.025", "-0.1", "0", "123456789012345.678"}).Draw(t, "scale")
+		var v Value
+		isNumber := v.number(s, scale, nil)
+		if isNumber {
+			if n, err := strconv.ParseFloat(v.Str, 64); err != nil || n != v.Num || math.Signbit(n) != math.Signbit(v.Num) {
+				t.Fatalf("%s by %q: %s is %v, want %v", s, scale, v.Str, v.Num, n)
+			}
+		}
 		got, ok := decimal(s, scale, nil)
 		c, exp, wantOK := parseDecimal(s)
-		if ok != wantOK {
+		if ok != wantOK || isNumber && got != v.Str {
 			t.Fatalf("%s by %q: got %q %t, want %t", s, scale, got, ok, wantOK)
 		}
 		if ok {
