@@ -122,6 +122,9 @@ func ListOf(items []string) Value {
 
 // number fills in a number from its digits.
 func (v *Value) number(s, scale string, t *texts) (ok bool) {
+	if scale == "" && v.short(withoutZeros(s)) {
+		return true
+	}
 	if v.Str, ok = decimal(s, scale, t); !ok {
 		return false
 	}
@@ -129,6 +132,22 @@ func (v *Value) number(s, scale string, t *texts) (ok bool) {
 	v.Num, err = strconv.ParseFloat(v.Str, 64)
 	return err == nil && !math.IsInf(v.Num, 0)
 }
+
+// short fills in a number from digits that are written as decimal writes them and that a float64 holds without the point, as it does
+// the power of ten that they are divided by: then the quotient is the nearest there is.
+func (v *Value) short(s string) bool {
+	c, exp, ok := smallDecimal(s)
+	if !ok || c > 1<<53 || !canonical(s) {
+		return false
+	}
+	v.Str, v.Num = s, float64(c)/tens[-exp]
+	if s[0] == '-' {
+		v.Num = -v.Num
+	}
+	return true
+}
+
+var tens = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18}
 
 // scalar gives a scalar as text: a number by its own digits, so that large integers stay exact.
 func scalar(r *gjson.Result) (string, bool) {
@@ -144,7 +163,12 @@ func scalar(r *gjson.Result) (string, bool) {
 // shortText makes a text from JSON one that may be used.
 func shortText(s string) string { return cut(valid(s), maxString) }
 
-func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+func valid(s string) string {
+	if utf8.ValidString(s) { // faster than the other
+		return s
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
+}
 
 // cut shortens a text to n bytes without breaking a character.
 func cut(s string, n int) string {

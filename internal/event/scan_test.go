@@ -3,9 +3,11 @@ package event
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/big"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -57,6 +59,8 @@ var awkward = []string{
 	`"{\"a\":1}"`, `[{"a":1}]`, ` {"a" : { "b" : [ ] , "a" : -0.0e+1 } } `, `{}`, `1`, `null`, ``, ` `, `{"a":tru}`, `{"a":truex}`, `{"a":01}`, `{"a":-}`, `{"a":1.}`, `{"a":.1}`, `{"a":1e}`, `{"a":1e+}`, `[1,]`, `{"a":1,}`, `[,1]`,
 	`{"a"1}`, `{"a":}`, `{a:1}`, `{"a":"\x"}`, `{"a":"\u12g4"}`, `{"a":"\u123`, "{\"a\":\"\n\"}", "{\"a\":\"1234567\x1f\"}", `{"a":"12345678`, `{"a":1}}`, `{"a":1} x`, "\ufeff{}", `{"A":1,"a":2}`, `[[1]`, `{"a":[1 2]}`, "{\"a\":1}\x00", `{"金":"x","é":{"b":1}}`,
 	`{"long name of a key":{"a":1}}`, strings.Repeat("[", 64) + strings.Repeat("]", 64), strings.Repeat("[", 65) + strings.Repeat("]", 65), strings.Repeat(`{"a":`, 64) + "1" + strings.Repeat("}", 64), strings.Repeat(`{"a":`, 65) + "1" + strings.Repeat("}", 65),
+	`{"x":[1}}`, `{"x":{"y":1]}`, `[[1}]`, `[{"y":1]]`, `{"x":[{"y":[ {} , [ ] ]} , 2]}`, `{"x":[{"y":1]}]}`, `{"x":[1],"a":[1]}`, `{"x":{"y" : 1 , "z":[ true , null ] } }`, `{"x":[12345678,123456789,1234567x]}`,
+	`{"x":` + strings.Repeat("[", 63) + strings.Repeat("]", 63) + "}", `{"x":` + strings.Repeat("[", 64) + strings.Repeat("]", 64) + "}",
 	`{"a":"` + strings.Repeat("[", 99) + `"}`, `{"a":1e999,"b":12345678901234567890}`, `{"a":{"a":{"b":1},"b":{"a":{"b":2}}}}`, `{"":{"":1},"a":true,"b":false}`,
 }
 
@@ -138,11 +142,18 @@ func TestFastNumbersAndTimesAreTheSlowOnes(t *testing.T) {
 	wellWritten := regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?$`)
 	rapid.Check(t, func(t *rapid.T) {
 		s := rapid.OneOf(rapid.StringMatching(`-?[0-9]{1,20}(\.[0-9]{0,8})?`), rapid.StringMatching(`-?0{0,3}[0-9.]{0,4}0{0,3}`),
-			rapid.StringMatching(`9{9,18}|10{9,17}|[0-9]\.[0-9]{1,3}0{1,3}(e[0-9]0?)?`), rapid.StringMatching(`[0-9]\.[05]{395,401}`)).Draw(t, "number")
-		scale := rapid.SampledFrom([]string{"", "1", "0.01", "0.10", "100", "0.025", "-0.1", "0", "123456789012345.678"}).Draw(t, "scale")
+			rapid.StringMatching(`[1-9][0-9]{5,8}\.[0-9]{7}[1-9]`), rapid.StringMatching(`9{9,18}|10{9,17}|[0-9]\.[0-9]{1,3}0{1,3}(e[0-9]0?)?`), rapid.StringMatching(`[0-9]\.[05]{395,401}`)).Draw(t, "number")
+		scale := rapid.SampledFrom([]string{"", "", "", "1", "0.01", "0.10", "100", "0.025", "-0.1", "0", "123456789012345.678"}).Draw(t, "scale")
+		var v Value
+		isNumber := v.number(s, scale, nil)
+		if isNumber {
+			if n, err := strconv.ParseFloat(v.Str, 64); err != nil || n != v.Num || math.Signbit(n) != math.Signbit(v.Num) {
+				t.Fatalf("%s by %q: %s is %v, want %v", s, scale, v.Str, v.Num, n)
+			}
+		}
 		got, ok := decimal(s, scale, nil)
 		c, exp, wantOK := parseDecimal(s)
-		if ok != wantOK {
+		if ok != wantOK || isNumber && got != v.Str {
 			t.Fatalf("%s by %q: got %q %t, want %t", s, scale, got, ok, wantOK)
 		}
 		if ok {

@@ -162,3 +162,17 @@ func TestProcessorTimeCounts(t *testing.T) {
 		t.Errorf("a hundred million steps took %s", took)
 	}
 }
+
+// A rule that is parked stays so when nothing is timed any more, also where its text is the same for every event.
+func TestAParkedRuleIsNotAsked(t *testing.T) {
+	s := mustLoad(t, rule("parked", "order.paid", "    when: always\n    push: {body: b}")+rule("healthy", "order.paid", "    when: always\n    push: {body: b}"), demoAccount())
+	s.Park(Parked{Rule: "parked"})
+	got := s.Evaluate(happen(t, s, "orders", paid))
+	if len(got) != 2 || !strings.Contains(got[0].DeadDetail, "rule parked is parked") || got[1].Dead != "" {
+		t.Errorf("got %+v", got)
+	}
+	only := s.Only(s.Rule("parked"), Live)
+	if got := only.Evaluate(happen(t, only, "orders", paid)); len(got) != 1 || got[0].Dead == "" {
+		t.Errorf("alone: got %+v", got)
+	}
+}
