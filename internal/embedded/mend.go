@@ -16,8 +16,11 @@ const (
 	batchHeader = 61
 )
 
-// mend completes what a killed process left half written in dir.
+// mend completes what a killed process left half written in dir, and ends what a closed one left open.
 func mend(dir string) error {
+	if err := mendSession(dir); err != nil {
+		return err
+	}
 	if err := mendIndexes(dir); err != nil {
 		return err
 	}
