@@ -94,9 +94,10 @@ messages and broadcasts by rule files that operations edit while it runs.`,
   notifier fates --since 1h         what became of events`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
+		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
 			*started = true
 			repeatConfig(cmd)
+			return emptyWord(cmd, args)
 		},
 	}
 	root.PersistentFlags().StringP("config", "c", "notifier.yaml", "settings file (else /etc/notifier/notifier.yaml)")

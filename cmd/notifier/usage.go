@@ -159,3 +159,21 @@ func nearestName(name string, known []string) string {
 	}
 	return found
 }
+
+// emptyWord refuses an argument, or a flag that names whom a command is about, that is given and empty: it is a script's unset variable, and would
+// mean everybody.
+func emptyWord(cmd *cobra.Command, args []string) error {
+	what := ""
+	if slices.Contains(args, "") && !strings.HasPrefix(cmd.Name(), cobra.ShellCompRequestCmd) { // what a shell completes may have no letter yet
+		what = "an argument"
+	}
+	for _, name := range []string{"user", "rule", "event", "account", "lane"} {
+		if f := cmd.Flags().Lookup(name); f != nil && f.Changed && f.Value.String() == "" {
+			what = "--" + name
+		}
+	}
+	if what == "" {
+		return nil
+	}
+	return &exitError{exitUsage, fmt.Errorf("%s is empty; next: leave it out for all, or look whether a variable is unset", what)}
+}

@@ -191,3 +191,13 @@ func TestColours(t *testing.T) {
 		}
 	}
 }
+
+// An unset variable of a script must not mean everybody.
+func TestEmptyWordsAreRefused(t *testing.T) {
+	for _, args := range [][]string{{"tags", "verify", "--user", "", "--repair", "--yes", "--why", "x"}, {"user", "show", ""}, {"fates", ""}, {"fates", "--user", ""},
+		{"explain", "--user="}, {"pending", "list", "--lane", ""}} {
+		if code, _, talk := once(t, t.TempDir(), args...); code != exitUsage || !strings.Contains(talk, " is empty; next: ") {
+			t.Errorf("%q: exit %d %s", args, code, talk)
+		}
+	}
+}

@@ -295,6 +295,7 @@ func TestRegionsAndPortraitsNarrowAnAudience(t *testing.T) {
 		want     string // conditions
 	}{
 		{&intent.Audience{Everyone: true}, `{"region":{"or":["11000000","31000000"]}}`, `[{"key":"region","values":["11000000","31000000"],"opt_type":"or"}]`},
+		{&intent.Audience{AnyOf: []string{"bj", "vip", "bj"}}, `{}`, `[{"key":"custom_tag","values":["bj","vip"],"opt_type":"or"}]`}, // two holes were filled with the same
 		{&intent.Audience{AllOf: []string{"vip"}}, `{"region":{"not":["11000000"]},"portrait":{"and":["p1","p2"]}}`,
 			`[{"key":"custom_tag","values":["vip"],"opt_type":"and"},{"key":"region","values":["11000000"],"opt_type":"not"},{"key":"portrait","values":["p1","p2"],"opt_type":"and"}]`},
 	} {

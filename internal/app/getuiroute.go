@@ -97,11 +97,11 @@ func (g *getuiAccount) conditions(a *intent.Audience, c *intent.Content) (out []
 		tags []string
 	}{{"and", a.AllOf}, {"or", a.AnyOf}, {"not", a.NoneOf}} {
 		if len(group.tags) > 0 {
-			out = append(out, getui.Condition{Key: "custom_tag", Values: group.tags, Op: group.op})
+			out = append(out, getui.Condition{Key: "custom_tag", Values: once(group.tags), Op: group.op})
 		}
 	}
 	if len(c.Platforms) > 0 {
-		out = append(out, getui.Condition{Key: "phone_type", Values: c.Platforms, Op: "or"})
+		out = append(out, getui.Condition{Key: "phone_type", Values: once(c.Platforms), Op: "or"})
 	}
 	x, err := getui.ParseExtras(c.Getui)
 	if err != nil {
@@ -109,6 +109,16 @@ func (g *getuiAccount) conditions(a *intent.Audience, c *intent.Content) (out []
 	}
 	more, err := x.Conditions()
 	return append(out, more...), err
+}
+
+// once keeps the first of each value: two holes of a rule may be filled with the same tag, and the vendor takes none twice.
+func once(values []string) (out []string) {
+	for _, v := range values {
+		if !slices.Contains(out, v) {
+			out = append(out, v)
+		}
+	}
+	return out
 }
 
 // check implements vendor: it builds what would be sent, with something harmless in every hole, and says what the vendor would refuse.

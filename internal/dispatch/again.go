@@ -33,6 +33,9 @@ func (a *actor) again(c *call) {
 	c.lane.again = append(c.lane.again, c)
 }
 
+// madeAgainAs is what the attempt of a call says that was made again, before the id of that attempt.
+const madeAgainAs = "made again as "
+
 // planAgain starts those that may start now. One that could not in its time becomes UNKNOWN.
 func (a *actor) planAgain(l *lane, now time.Time) (calls []*call) {
 	waiting, full := l.again, false
@@ -70,7 +73,7 @@ func (a *actor) planAgain(l *lane, now time.Time) (calls []*call) {
 		v := *c.vendor
 		next := a.start(l, &v, c.items, nil, nil, l.weightAgain(c))
 		if c.attempt.State == ledger.Again {
-			c.attempt.State, c.attempt.Members, c.attempt.Detail = ledger.Resolved, nil, "made again as "+next.attempt.ID
+			c.attempt.State, c.attempt.Members, c.attempt.Detail = ledger.Resolved, nil, madeAgainAs+next.attempt.ID
 		}
 		a.store(c)
 		calls = append(calls, next)

@@ -58,8 +58,12 @@ func (a *actor) notRecallable(at *ledger.Attempt, id string) string {
 		return "the attempt is a recall itself"
 	case at.State == ledger.Started:
 		return "the call is in flight: ask again when its outcome is known"
+	case at.State == ledger.Again:
+		return "its answer never came and it waits to be made again: pause its rule or its lane, or recall what it is made again as"
+	case strings.HasPrefix(at.Detail, madeAgainAs):
+		return "it was " + at.Detail + "; next: notifier recall " + strings.TrimPrefix(at.Detail, madeAgainAs)
 	case at.State == ledger.Unknown || at.State == ledger.Resolved:
-		return "the call's answer never came, so its messageUID is not known: recall it in the vendor's console"
+		return "the call's answer never came, so the vendor's id of what it sent is not known: recall it in the vendor's console"
 	case at.State != ledger.OK:
 		return fmt.Sprintf("nothing to recall: the attempt is %s", at.State)
 	case at.Sender == "":

@@ -96,7 +96,7 @@ func TestWhatCannotBeRecalledIsSaid(t *testing.T) {
 	}{
 		"push-only": {Outcome{Class: ClassOK, Code: 200, VendorID: "id"}, "no recall exists"},
 		"no uid":    {Outcome{Class: ClassOK, Code: 200, Sender: "system"}, "no messageUID"},
-		"unknown":   {Outcome{Class: ClassUnknown, Sender: "system"}, "messageUID is not known"},
+		"unknown":   {Outcome{Class: ClassUnknown, Sender: "system"}, "id of what it sent is not known"},
 		"refused":   {Outcome{Class: ClassPermanent, Code: 1002, Sender: "system"}, "nothing to recall"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -272,5 +272,25 @@ func TestTheSecondRefusalInARowBooksTheDay(t *testing.T) {
 				t.Errorf("%d slots of the hour are booked, want all 4", used[0].Used)
 			}
 		})
+	}
+}
+
+// What was made again is recalled by the attempt that it was made again as: the first one's answer never came.
+func TestARecallOfWhatWasMadeAgainNamesTheRepeat(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(repeating)
+	l := a.accounts["stub:k"].lanes["broadcast"]
+	a.admit(b.intent("b1", "r", intent.Everyone, intent.Broadcast), b.offset)
+	first := a.plan()[0]
+	b.commit(a)
+	a.resolve(result{first, lost})
+	if got := b.refusal(a, told(0, "c1", ledger.CmdRecall, first.attempt.ID, nil)); !strings.Contains(got, "waits to be made again") {
+		t.Errorf("while it waits: %q", got)
+	}
+	again := due(a, l)[0]
+	b.commit(a)
+	if got, want := b.refusal(a, told(1, "c2", ledger.CmdRecall, first.attempt.ID, nil)), "next: notifier recall "+again.attempt.ID; !strings.HasSuffix(got, want) {
+		t.Errorf("afterwards: %q, want %q", got, want)
 	}
 }
