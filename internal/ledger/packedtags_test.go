@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/notifier/notifier/internal/intent"
 )
@@ -172,5 +174,47 @@ func TestATakeOverPacksWhatItReads(t *testing.T) {
 		if len(k.kinds) != 0 {
 			t.Fatalf("seed %d: %d kinds of nobody", seed, len(k.kinds))
 		}
+	}
+}
+
+// What a take-over has packed is asked for in the fates as what it has not: a pending intent that has its fate since is not made again.
+func TestFatesOfWhatIsPackedAreFound(t *testing.T) {
+	opt, _, _ := brokers(t, 1)
+	cl, err := kgo.NewClient(opt.Kafka...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cl.Close)
+	st := NewState()
+	st.packPending()
+	tags := waitingTags(nil)
+	push := waitingTags(func(p *Pending) {
+		p.Intent.Profile, p.Intent.Action, p.Intent.Rule, p.Intent.Event.Offset = nil, intent.Push, "order-paid", 5
+	})
+	other := waitingTags(func(p *Pending) { p.Intent.Event.Offset = 7 })
+	for _, p := range []*Pending{tags, push, other} {
+		if p != other {
+			value, err := encode(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := st.Apply(PendingKey(string(p.Intent.ID)), value); err != nil {
+				t.Fatal(err)
+			}
+		}
+		value, err := json.Marshal(NewFate(p.Intent, Sent, ReasonNone, p.At))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cl.ProduceSync(within(t), &kgo.Record{Topic: opt.Topics.Fates, Key: []byte(p.Intent.Event.ID), Value: value}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := Fated(within(t), opt, 0, 0, st)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[intent.ID]bool{tags.Intent.ID: true, push.Intent.ID: true}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
