@@ -319,6 +319,43 @@ func TestOfTwoThatWaitTheNewerAsks(t *testing.T) {
 	}
 }
 
+// The gauge of how long the oldest waits tells of the oldest that is parked, not of any.
+func TestTheOldestThatIsParkedIsTold(t *testing.T) {
+	gone := true
+	p, ac := parkedPlay(t, 2, &gone)
+	p.Advance(noon.Add(time.Hour))
+	in := p.profile("later", "u9", 1, map[string]string{"city": "bj"})
+	in.Event.Time = noon
+	p.Take(in)
+	p.Advance(noon.Add(time.Hour + time.Minute))
+	if ac.users.Waiting() != 3 {
+		t.Fatalf("%d are parked", ac.users.Waiting())
+	}
+	oldest := 0.0
+	p.a.oldest(p.Now())
+	for _, lane := range ac.names {
+		oldest = max(oldest, gaugeOf(t, p.a.opt.Metrics.oldest.WithLabelValues("main/"+lane)))
+	}
+	if want := p.Now().Sub(noon).Seconds(); oldest != want {
+		t.Errorf("the oldest has waited for %v s, want %v", oldest, want)
+	}
+}
+
+// A profile event that was parked while the pushes behind it were restored is looked at in the first turn like any other.
+func TestOneProfileEventBeforeManyPushesIsRestored(t *testing.T) {
+	d := newSetDesk(t)
+	d.answer = func(int, *Call) (Outcome, bool) { return Outcome{Class: ClassNotSent}, false }
+	d.event("u1", "city=a")
+	for i := range maxWarm + 2 {
+		in := &intent.Intent{ID: intent.ID(fmt.Sprint("t/0/", i, "/r/u2")), Event: intent.EventRef{ID: "e", Type: "e", Time: d.at}, Rule: "r", Account: "main", Key: "stub:k", Target: "u2", Action: intent.Push}
+		deskBooks{d: d}.Put(ledger.PendingKey(string(in.ID)), &ledger.Pending{Intent: in, Seq: int64(100 + i), At: d.at})
+	}
+	d.begin()
+	if ac := d.a.accounts["stub:k"]; len(ac.asked) != 0 || ac.users.Waiting() != 1 || !d.a.restored || d.a.wake.IsZero() {
+		t.Errorf("%d ask, %d are parked, looked at in the first turn: %v", len(ac.asked), ac.users.Waiting(), d.a.restored)
+	}
+}
+
 // However many are parked, a walk over them unpacks a bounded number at a time.
 func TestAWalkOverWhatIsParkedIsBounded(t *testing.T) {
 	const n = maxWarm + 3*maxTurn

@@ -191,6 +191,25 @@ func TestPlacesInATableAreTakenAgain(t *testing.T) {
 	}
 }
 
+// Who comes while a table is walked is not waited for: there may always be one more.
+func TestAWalkEndsWhileUsersCome(t *testing.T) {
+	table := NewTable()
+	const n = 10
+	for i := range n {
+		table.Put(fmt.Sprint("u", i), &User{})
+	}
+	seen := 0
+	for range table.Users() {
+		if seen++; seen > n {
+			t.Fatalf("%d users were seen of the %d that were here", seen, n)
+		}
+		table.Put(fmt.Sprint("new", seen), &User{})
+	}
+	if seen != n {
+		t.Errorf("%d users were seen, want %d", seen, n)
+	}
+}
+
 // A walk begins anywhere: whoever walks a bounded number at a time would otherwise always meet the same users first.
 func TestAWalkBeginsAnywhere(t *testing.T) {
 	table := NewTable()
