@@ -99,6 +99,7 @@ func TestAProfileEventThatWaitsIsParked(t *testing.T) {
 		t.Errorf("coalesced: %+v", p.said)
 	}
 	ans = ledger.Answer{OK: true}
+	p.a.askedBy(ac, "u0") // one is an item meanwhile
 	p.a.kill(order(1, ledger.CmdKill, "tags"), &ans)
 	p.a.extend(told(2, "c2", ledger.CmdExtend, "tags", map[string]string{ledger.ArgFor: "1h"}), &ledger.Answer{})
 	p.a.revive(order(3, ledger.CmdRevive, "tags"), &ledger.Answer{})
@@ -248,6 +249,7 @@ func TestWhoseProfileEventIsParkedStillAsks(t *testing.T) {
 func TestAUserIsForgottenWhoseProfileEventIsParked(t *testing.T) {
 	gone := true
 	p, ac := parkedPlay(t, 2, &gone)
+	p.a.askedBy(ac, "u0")
 	p.a.forgetUser(told(0, "c", ledger.CmdForget, "u0", nil), &ledger.Answer{OK: true})
 	p.Take()
 	if ac.users.Waiting() != 2 {
@@ -324,11 +326,11 @@ func TestTheOldestThatIsParkedIsTold(t *testing.T) {
 	gone := true
 	p, ac := parkedPlay(t, 2, &gone)
 	p.Advance(noon.Add(time.Hour))
-	in := p.profile("later", "u9", 1, map[string]string{"city": "bj"})
-	in.Event.Time = noon
-	p.Take(in)
+	later := []*intent.Intent{p.profile("later", "u8", 1, map[string]string{"city": "bj"}), p.profile("later", "u9", 1, map[string]string{"city": "bj"})} // two: a batch, as before
+	later[0].Event.Time, later[1].Event.Time = noon, noon
+	p.Take(later...)
 	p.Advance(noon.Add(time.Hour + time.Minute))
-	if ac.users.Waiting() != 3 {
+	if ac.users.Waiting() != 4 {
 		t.Fatalf("%d are parked", ac.users.Waiting())
 	}
 	oldest := 0.0
@@ -353,6 +355,55 @@ func TestOneProfileEventBeforeManyPushesIsRestored(t *testing.T) {
 	d.begin()
 	if ac := d.a.accounts["stub:k"]; len(ac.asked) != 0 || ac.users.Waiting() != 1 || !d.a.restored || d.a.wake.IsZero() {
 		t.Errorf("%d ask, %d are parked, looked at in the first turn: %v", len(ac.asked), ac.users.Waiting(), d.a.restored)
+	}
+}
+
+// A record that an operator skips gives no second fate to a profile event that is parked under the same id: its event was read anew.
+func TestASkippedRecordOfWhatIsParkedHasNoFate(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(nil)
+	in, other := b.profile("p1", "u1", 1, map[string]string{"city": "bj"}), b.profile("p2", "u2", 1, map[string]string{"city": "bj"})
+	a.admit(in, 0)
+	a.cool()
+	b.produce(in, other)
+	for i, fates := range []int64{0, 1} {
+		ans := ledger.Answer{OK: true}
+		if a.skip(told(int64(i), "c", ledger.CmdSkip, fmt.Sprintf("n.intents/0@%d", a.pos.Next), nil), &ans); !ans.OK {
+			t.Fatalf("answer %+v", ans)
+		}
+		if a.pos.Fates != fates || a.pos.Intents-a.pos.Fates != 1 || a.pending() != 1 {
+			t.Errorf("after %d: %d fates of %d intents, %d pending", i, a.pos.Fates, a.pos.Intents, a.pending())
+		}
+	}
+}
+
+// What was in a call already and is traced stays an item: when it began to wait again is known of the item.
+func TestWhatIsTracedAndWaitsAgainIsNotParked(t *testing.T) {
+	gone := true
+	p, ac := parkedPlay(t, 2, &gone)
+	it := p.a.askedBy(ac, "u1")
+	p.a.spans.since = map[*item]time.Time{it: p.Now()}
+	p.a.cool()
+	if ac.asked["u1"] != it || it.state != queued || ac.users.Waiting() != 1 || !p.a.waitsSince(it).Equal(p.Now()) {
+		t.Errorf("%d are parked, it waits since %v", ac.users.Waiting(), p.a.waitsSince(it))
+	}
+}
+
+// However many wait, a take-over unpacks a bounded number of them at a time.
+func TestATakeOverOfManyParkedIsBounded(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	const n = maxWarm + 500
+	a := b.byHand(nil)
+	for i := range n {
+		in := learnt(b.profile(fmt.Sprint("p", i), fmt.Sprint("u", i), 1, nil))
+		a.w.Put(ledger.UserKey(in.Key, in.Target), &tagsync.User{})
+		a.w.Put(ledger.PendingKey(string(in.ID)), &ledger.Pending{Intent: in, Seq: int64(i), At: a.clock.now().UTC()})
+	}
+	b.commit(a)
+	if a = b.byHand(nil); len(a.warm) > maxWarm+1 || a.pending() != n {
+		t.Errorf("%d are unpacked, %d pending, want %d", len(a.warm), a.pending(), n)
 	}
 }
 
