@@ -105,8 +105,8 @@ func TestSetsComeToRest(t *testing.T) {
 				t.Errorf("seed %d: %s should have %v, the row says %+v", seed, user, want, u)
 			}
 		}
-		if len(d.fates) != 40 || len(d.a.items) > 0 {
-			t.Errorf("seed %d: %d fates and %d pending of 40", seed, len(d.fates), len(d.a.items))
+		if len(d.fates) != 40 || d.a.pending() > 0 {
+			t.Errorf("seed %d: %d fates and %d pending of 40", seed, len(d.fates), d.a.pending())
 		}
 		if t.Failed() {
 			t.Log(d.log)

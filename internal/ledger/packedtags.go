@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"encoding/binary"
+	"strings"
 	"time"
 
 	"github.com/notifier/notifier/internal/intent"
@@ -10,7 +11,7 @@ import (
 
 // A profile intent that waits is mostly what others are too: its fields are in the user's row and the rest is its rule's. What is its own is
 //
-//	at | flags | kind | seq | partition | offset | event time | [version] | event id | [id] | [trace] | [linked]
+//	at | flags | kind | seq | partition | offset | event time | [version] | event id | [id, or its tail] | [trace] | [linked]
 //
 // in varints, times in nanoseconds, that of the event from at on backwards. The user is not in it. It lives in the memory of one process only.
 
@@ -22,6 +23,8 @@ const (
 	tagsID
 	tagsTrace
 	tagsLinked
+	tagsAccount // in the id the account stands beside the rule: the event is for several
+	tagsTail    // the id goes on behind the user, as all of a topic that was made again do
 )
 
 // bareIntent is the wire form of an intent with nothing in it.
@@ -57,8 +60,9 @@ func (k *Packer) PackTags(b []byte, p *Pending) ([]byte, bool) {
 	if err != nil {
 		return b, false
 	}
+	account, tail, id := partsOf(in, id)
 	flags := uint64(0)
-	for i, on := range []bool{in.Profile.Gone, event%1e6 == 0, in.Profile.Version != in.Event.Time.UnixMilli(), id != "", in.Trace != "", p.Linked != ""} {
+	for i, on := range []bool{in.Profile.Gone, event%1e6 == 0, in.Profile.Version != in.Event.Time.UnixMilli(), id != "", in.Trace != "", p.Linked != "", account, tail != ""} {
 		if on {
 			flags |= 1 << i
 		}
@@ -81,6 +85,9 @@ func (k *Packer) PackTags(b []byte, p *Pending) ([]byte, bool) {
 	if flags&tagsID != 0 {
 		b = appendText(b, string(id))
 	}
+	if flags&tagsTail != 0 {
+		b = appendText(b, tail)
+	}
 	if flags&tagsTrace != 0 {
 		b = appendText(b, in.Trace)
 	}
@@ -90,6 +97,28 @@ func (k *Packer) PackTags(b []byte, p *Pending) ([]byte, bool) {
 	of.n++
 	k.kinds[of.key] = of
 	return b, true
+}
+
+// partsOf says what an id adds to what its intent tells, if anything; whole is an id of another form.
+func partsOf(in *intent.Intent, id intent.ID) (account bool, tail string, whole intent.ID) {
+	if id == "" {
+		return false, "", ""
+	}
+	for _, account = range []bool{false, true} {
+		if tail, ok := strings.CutPrefix(string(id), string(idOf(in, account))); ok {
+			return account, tail, ""
+		}
+	}
+	return false, "", id
+}
+
+// idOf is the id of an intent for one account or for one of several.
+func idOf(in *intent.Intent, account bool) intent.ID {
+	rule := in.Rule
+	if account {
+		rule += "@" + in.Account
+	}
+	return intent.MakeID(in.Position(), rule, in.Target)
 }
 
 func appendText(b []byte, s string) []byte {
@@ -115,9 +144,12 @@ func (k *Packer) UnpackTags(s, user string) *Pending {
 		in.Profile.Version = r.signed()
 	}
 	in.Event.ID = string(r.bytes())
-	in.ID = intent.MakeID(in.Position(), in.Rule, user)
+	in.ID = idOf(in, flags&tagsAccount != 0)
 	if flags&tagsID != 0 {
 		in.ID = intent.ID(r.bytes())
+	}
+	if flags&tagsTail != 0 {
+		in.ID += intent.ID(r.bytes())
 	}
 	if flags&tagsTrace != 0 {
 		in.Trace = string(r.bytes())

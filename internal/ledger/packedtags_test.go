@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/notifier/notifier/internal/intent"
 )
@@ -40,7 +42,11 @@ func TestProfileIntentsThatWaitArePackedWhole(t *testing.T) {
 		"time in nanoseconds":   {change: func(p *Pending) { p.Intent.Event.Time = p.Intent.Event.Time.Add(1); p.Intent.Profile.Version = 0 }},
 		"an event of 1901":      {change: func(p *Pending) { p.Intent.Event.Time = time.Date(1901, 1, 1, 0, 0, 0, 5e6, time.UTC) }},
 		"an event to come":      {change: func(p *Pending) { p.Intent.Event.Time = p.At.Add(time.Hour) }},
-		"an id of its own":      {change: func(p *Pending) { p.Intent.ID = "crm.profiles/3/1000000/tags/u-1#2" }},
+		"an id of its own":      {change: func(p *Pending) { p.Intent.ID = "x" }},
+		"an id with a tail":     {change: func(p *Pending) { p.Intent.ID = "crm.profiles/3/1000000/tags/u-1~2#2" }},
+		"one of two accounts":   {change: func(p *Pending) { p.Intent.ID = "crm.profiles/3/1000000/tags@main/u-1" }},
+		"that with a tail":      {change: func(p *Pending) { p.Intent.ID = "crm.profiles/3/1000000/tags@main/u-1#2" }},
+		"another's id":          {change: func(p *Pending) { p.Intent.ID = "crm.profiles/3/1000000/tags/u-2" }},
 		"traced":                {change: func(p *Pending) { p.Intent.Trace, p.Linked = "00-aa-bb-01", "00-cc-dd-01" }},
 		"no event id":           {change: func(p *Pending) { p.Intent.Event.ID = "" }},
 		"the largest offsets":   {change: func(p *Pending) { p.Seq, p.Intent.Event.Offset = 1<<63-1, 1<<63-1 }},
@@ -171,6 +177,65 @@ func TestATakeOverPacksWhatItReads(t *testing.T) {
 		}
 		if len(k.kinds) != 0 {
 			t.Fatalf("seed %d: %d kinds of nobody", seed, len(k.kinds))
+		}
+	}
+}
+
+// What a take-over has packed is asked for in the fates as what it has not: a pending intent that has its fate since is not made again.
+func TestFatesOfWhatIsPackedAreFound(t *testing.T) {
+	opt, _, _ := brokers(t, 1)
+	cl, err := kgo.NewClient(opt.Kafka...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cl.Close)
+	st := NewState()
+	st.packPending()
+	tags := waitingTags(nil)
+	push := waitingTags(func(p *Pending) {
+		p.Intent.Profile, p.Intent.Action, p.Intent.Rule, p.Intent.Event.Offset = nil, intent.Push, "order-paid", 5
+	})
+	other := waitingTags(func(p *Pending) { p.Intent.Event.Offset = 7 })
+	for _, p := range []*Pending{tags, push, other} {
+		if p != other {
+			value, err := encode(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := st.Apply(PendingKey(string(p.Intent.ID)), value); err != nil {
+				t.Fatal(err)
+			}
+		}
+		value, err := json.Marshal(NewFate(p.Intent, Sent, ReasonNone, p.At))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cl.ProduceSync(within(t), &kgo.Record{Topic: opt.Topics.Fates, Key: []byte(p.Intent.Event.ID), Value: value}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := Fated(within(t), opt, 0, 0, st)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[intent.ID]bool{tags.Intent.ID: true, push.Intent.ID: true}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// What is in every id of an event for several accounts, or of a topic that was made again, is not kept for each user.
+func TestIDsOfSeveralAccountsTakeNoRoom(t *testing.T) {
+	size := func(id intent.ID) int {
+		b, ok := NewPacker().PackTags(nil, waitingTags(func(p *Pending) { p.Intent.ID = id }))
+		if !ok {
+			t.Fatalf("%q is not packed", id)
+		}
+		return len(b)
+	}
+	plain := size("")
+	for id, more := range map[intent.ID]int{"crm.profiles/3/1000000/tags@main/u-1": 0, "crm.profiles/3/1000000/tags/u-1~1": 3, "crm.profiles/3/1000000/tags@main/u-1~1#2": 5} {
+		if n := size(id); n > plain+more+1 { // flags beyond the seventh take a byte
+			t.Errorf("%s takes %d bytes, the plain one %d", id, n, plain)
 		}
 	}
 }

@@ -143,7 +143,7 @@ func TestAWalkSeesWhoStaysOnce(t *testing.T) {
 		step++
 	}
 	for i := range n / 2 {
-		if user := fmt.Sprint("u", i); seen[user] != 1 {
+		if user := fmt.Sprint("u", i); seen[user] != 1 || table.Get(user) == nil {
 			t.Fatalf("%s was seen %d times", user, seen[user])
 		}
 	}
@@ -152,6 +152,79 @@ func TestAWalkSeesWhoStaysOnce(t *testing.T) {
 	}
 	if table.Len() != 0 || slices.ContainsFunc(table.index.parts[:], func(p []uint32) bool { return p != nil }) {
 		t.Errorf("%d users are left, or room of the index", table.Len())
+	}
+}
+
+// Who comes takes the place of who has gone: a table is as large as it ever had users at a time, and each of them is found.
+func TestPlacesInATableAreTakenAgain(t *testing.T) {
+	table := NewTable()
+	const n = 2000
+	r := rand.New(rand.NewPCG(1, 2))
+	var here []string
+	for i := range 10 * n {
+		if len(here) == n {
+			k := r.IntN(n)
+			table.Delete(here[k])
+			if table.Get(here[k]) != nil {
+				t.Fatalf("%s is still here", here[k])
+			}
+			here = slices.Delete(here, k, k+1)
+		}
+		user := fmt.Sprint("u", i)
+		table.Put(user, &User{Acked: []string{user}})
+		here = append(here, user)
+	}
+	if table.used != n || len(table.free) != 0 || len(table.lines) != n/linePiece+1 {
+		t.Errorf("%d places for %d users, %d free", table.used, n, len(table.free))
+	}
+	room := 0
+	for _, part := range table.index.parts {
+		room += len(part)
+	}
+	if room > 4*n {
+		t.Errorf("%d places in the index", room)
+	}
+	for _, user := range here {
+		if u := table.Get(user); u == nil || u.Acked[0] != user {
+			t.Fatalf("%s has %+v", user, u)
+		}
+	}
+}
+
+// Who comes while a table is walked is not waited for: there may always be one more.
+func TestAWalkEndsWhileUsersCome(t *testing.T) {
+	table := NewTable()
+	const n = 10
+	for i := range n {
+		table.Put(fmt.Sprint("u", i), &User{})
+	}
+	seen := 0
+	for range table.Users() {
+		if seen++; seen > n {
+			t.Fatalf("%d users were seen of the %d that were here", seen, n)
+		}
+		table.Put(fmt.Sprint("new", seen), &User{})
+	}
+	if seen != n {
+		t.Errorf("%d users were seen, want %d", seen, n)
+	}
+}
+
+// A walk begins anywhere: whoever walks a bounded number at a time would otherwise always meet the same users first.
+func TestAWalkBeginsAnywhere(t *testing.T) {
+	table := NewTable()
+	for i := range 1000 {
+		table.Put(fmt.Sprint("u", i), &User{})
+	}
+	first := map[string]bool{}
+	for range 50 {
+		for user := range table.Users() {
+			first[user] = true
+			break
+		}
+	}
+	if len(first) < 2 {
+		t.Errorf("each of 50 walks begins with %v", first)
 	}
 }
 
