@@ -17,10 +17,9 @@ import (
 	"github.com/notifier/notifier/internal/ledger"
 )
 
-// A broker that has not heard of a new topic yet says that it does not know it. Its settings must be checked all the same.
-func TestAWrongSettingIsFoundThoughTheBrokerHearsOfTheTopicLate(t *testing.T) {
-	t.Parallel()
-	topics := ledger.TopicsOf("n")
+// fakeKafka is a broker of its own, and a client.
+func fakeKafka(t *testing.T) (*kfake.Cluster, *kgo.Client) {
+	t.Helper()
 	kc, err := kfake.NewCluster(kfake.NumBrokers(1))
 	if err != nil {
 		t.Fatal(err)
@@ -31,6 +30,14 @@ func TestAWrongSettingIsFoundThoughTheBrokerHearsOfTheTopicLate(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(cl.Close)
+	return kc, cl
+}
+
+// A broker that has not heard of a new topic yet says that it does not know it. Its settings must be checked all the same.
+func TestAWrongSettingIsFoundThoughTheBrokerHearsOfTheTopicLate(t *testing.T) {
+	t.Parallel()
+	topics := ledger.TopicsOf("n")
+	kc, cl := fakeKafka(t)
 	if _, err := kadm.NewClient(cl).CreateTopic(t.Context(), 1, 1, map[string]*string{"cleanup.policy": kadm.StringPtr("delete")}, topics.Control); err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +54,7 @@ func TestAWrongSettingIsFoundThoughTheBrokerHearsOfTheTopicLate(t *testing.T) {
 		resp.Resources = append(resp.Resources, r)
 		return resp, nil, true
 	})
-	err = ensureTopics(t.Context(), cl, topics, 2, 1, zap.NewNop())
+	err := ensureTopics(t.Context(), cl, topics, 2, 1, zap.NewNop())
 	wrong, ok := errors.AsType[*TopicError](err)
 	if !ok || len(wrong.Problems) != 1 || !strings.Contains(wrong.Problems[0], "n.control has cleanup.policy=delete") {
 		t.Errorf("got %v, want that control must be compacted", err)
@@ -81,16 +88,7 @@ func TestEachWrongSettingOfATopicIsNamed(t *testing.T) {
 		for key, value := range changes {
 			t.Run(o.Name+" "+key, func(t *testing.T) {
 				t.Parallel()
-				kc, err := kfake.NewCluster(kfake.NumBrokers(1))
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(kc.Close)
-				cl, err := kgo.NewClient(kgo.SeedBrokers(kc.ListenAddrs()...))
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(cl.Close)
+				_, cl := fakeKafka(t)
 				for _, made := range own {
 					n, cfg := made.Partitions, map[string]*string{}
 					for k, v := range made.Make {
@@ -109,7 +107,7 @@ func TestEachWrongSettingOfATopicIsNamed(t *testing.T) {
 				if key == "partitions" {
 					want = o.Name + " has 3 partitions, kafka.partitions is 2: set kafka.partitions to what the topic has"
 				}
-				err = ensureTopics(t.Context(), cl, topics, 2, 1, zap.NewNop())
+				err := ensureTopics(t.Context(), cl, topics, 2, 1, zap.NewNop())
 				got, ok := errors.AsType[*TopicError](err)
 				if !ok || len(got.Problems) != 1 || got.Problems[0] != want {
 					t.Errorf("got %v, want %s", err, want)
@@ -156,16 +154,7 @@ func refuseCreation(kc *kfake.Cluster) (asked *atomic.Int32) {
 func TestTopicsWithoutTheRightToMakeThem(t *testing.T) {
 	t.Parallel()
 	topics := ledger.TopicsOf("n")
-	kc, err := kfake.NewCluster(kfake.NumBrokers(1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(kc.Close)
-	cl, err := kgo.NewClient(kgo.SeedBrokers(kc.ListenAddrs()...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cl.Close)
+	kc, cl := fakeKafka(t)
 	for _, o := range OwnTopics(topics, 2, 1) {
 		if o.Name == topics.Ledger || o.Name == topics.Dead {
 			continue
@@ -179,7 +168,7 @@ func TestTopicsWithoutTheRightToMakeThem(t *testing.T) {
 		}
 	}
 	refused := refuseCreation(kc)
-	err = ensureTopics(t.Context(), cl, topics, 2, 1, zap.NewNop())
+	err := ensureTopics(t.Context(), cl, topics, 2, 1, zap.NewNop())
 	wrong, ok := errors.AsType[*TopicError](err)
 	if !ok || len(wrong.Problems) != 2 || refused.Load() != 2 {
 		t.Fatalf("got %v after %d tries to make topics, want two problems", err, refused.Load())
