@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/notifier/notifier/bench/load"
+	"github.com/notifier/notifier/test/chaos/ports"
 	"github.com/notifier/notifier/test/kafka/proc"
 )
 
@@ -42,12 +42,8 @@ func (l *lab) newDaemon(ctx context.Context, name string, v *vendor) (*daemon, e
 			return nil, err
 		}
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	admin, err := ports.Address()
 	if err != nil {
-		return nil, err
-	}
-	admin := ln.Addr().String()
-	if err := ln.Close(); err != nil {
 		return nil, err
 	}
 	d := &daemon{name: name, binary: binary, admin: admin, settings: filepath.Join(dir, "notifier.yaml"), log: filepath.Join(dir, "log")}

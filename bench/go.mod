@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/expr-lang/expr v1.17.8
 	github.com/notifier/notifier v0.0.0
+	github.com/notifier/notifier/test/chaos v0.0.0
 	github.com/notifier/notifier/test/kafka v0.0.0-00010101000000-000000000000
 	github.com/prometheus/client_golang v1.25.0
 	github.com/prometheus/common v0.72.0
@@ -38,5 +39,6 @@ require (
 
 replace (
 	github.com/notifier/notifier => ..
+	github.com/notifier/notifier/test/chaos => ../test/chaos
 	github.com/notifier/notifier/test/kafka => ../test/kafka
 )

@@ -37,7 +37,7 @@ func TestRealInput(t *testing.T) {
 	})
 	r.drain()
 	for _, d := range r.daemons {
-		if code := d.Stop(30 * time.Second); code != 0 {
+		if code := d.Stop(time.Minute); code != 0 {
 			t.Errorf("%s: exit code %d after SIGTERM, want 0\n%s", d.Instance, code, d.Tail())
 		}
 	}

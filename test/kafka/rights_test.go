@@ -210,7 +210,7 @@ func TestTheRightsOfThePageAreEnough(t *testing.T) {
 	if refuses(s.Output()) {
 		t.Error("the log speaks of a right that is missing")
 	}
-	if code := s.Stop(30 * time.Second); code != 0 {
+	if code := s.Stop(time.Minute); code != 0 {
 		t.Errorf("exit code %d after SIGTERM, want 0", code)
 	}
 }

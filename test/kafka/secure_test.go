@@ -25,7 +25,7 @@ import (
 const shopTopic = "shop.orders"
 
 // patience bounds every wait of these tests.
-const patience = 60 * time.Second
+const patience = 3 * time.Minute
 
 // secureKafka is a node with TLS, logins and rights, which several tests share.
 func secureKafka(t *testing.T) *broker.Cluster {
@@ -245,7 +245,7 @@ func TestTLSAndLogins(t *testing.T) {
 			if out, code := runNotifier(t, s.Daemon, nil, "doctor"); strings.Contains(out, "not encrypted") || !strings.Contains(out, "brokers that answer: 1") {
 				t.Errorf("notifier doctor, exit code %d:\n%s", code, out)
 			}
-			if code := s.Stop(30 * time.Second); code != 0 {
+			if code := s.Stop(time.Minute); code != 0 {
 				t.Errorf("exit code %d after SIGTERM, want 0", code)
 			}
 		})
@@ -334,7 +334,7 @@ func TestThePasswordIsRotatedWhileItRuns(t *testing.T) {
 	s.until("/readyz", func() bool { code, _, _ = s.Get(t.Context(), "/readyz"); return code == http.StatusOK })
 	s.until("the second fate", func() bool { return s.sent("rotate-2") })
 	t.Logf("the second fate came %s after the file's change", time.Since(changed))
-	if code := s.Stop(30 * time.Second); code != 0 {
+	if code := s.Stop(time.Minute); code != 0 {
 		t.Errorf("exit code %d after SIGTERM, want 0", code)
 	}
 }

@@ -73,7 +73,7 @@ func TestTopicsMadeBySomebodyElse(t *testing.T) {
 				if err := d.Ready(ctx); err != nil {
 					t.Fatal(err)
 				}
-				if code := d.Stop(30 * time.Second); code != 0 {
+				if code := d.Stop(time.Minute); code != 0 {
 					t.Errorf("exit code %d after SIGTERM, want 0\n%s", code, d.Tail())
 				}
 				return

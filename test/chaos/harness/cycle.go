@@ -25,8 +25,16 @@ func often(name string) int {
 	return 20
 }
 
-// patience is how long a process may take to come to its failpoint once it is ready.
+// patience is how long a process may take to come to its failpoint once it is ready: most come within a second, and one that does not come
+// is killed where it is.
 const patience = 8 * time.Second
+
+// How long a process may take to be ready, and to end. They only tell a process that never does from a machine that is busy: what it takes is
+// measured elsewhere.
+const (
+	readyWithin = 2 * time.Minute
+	endsWithin  = time.Minute
+)
 
 // A frozen process wakes up after its calls' time is over, or after its session with the group is (10 s).
 var frozenFor = map[string]time.Duration{"briefly": 1500 * time.Millisecond, "session": 11 * time.Second}
@@ -125,7 +133,7 @@ func (r *round) kill(n int) error {
 
 // endAt waits until the process has died at its failpoint. One that does not come there is killed where it is.
 func (r *round) endAt(ctx context.Context, name string) error {
-	over := time.NewTimer(patience + 30*time.Second)
+	over := time.NewTimer(readyWithin)
 	defer over.Stop()
 	for ready := false; !ready && !r.daemon.Ended(); {
 		select {
@@ -162,7 +170,7 @@ func (r *round) endAt(ctx context.Context, name string) error {
 
 // terminate ends the process in peace: SIGTERM, everything in flight resolved, exit code 0.
 func (r *round) terminate() {
-	if code := r.daemon.Stop(15 * time.Second); code != 0 {
+	if code := r.daemon.Stop(endsWithin); code != 0 {
 		r.problem("after SIGTERM daemon %s ended with code %d\n%s", r.daemon.Name, code, r.daemon.Tail())
 	}
 	r.drains = append(r.drains, r.moment(time.Now()))
@@ -220,7 +228,7 @@ func (r *round) feed(ctx context.Context, d *rig.Daemon) error {
 }
 
 func (r *round) awaitReady(ctx context.Context) error {
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(readyWithin)
 	for {
 		ok, says := r.daemon.Ready(ctx)
 		if ok {

@@ -84,20 +84,7 @@ func TestADaemonThatIsTooOldTakesNoLane(t *testing.T) {
 	if err := r.fed(ctx, func() error { r.rollBack(ctx, t, old, upgraded); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	in, err := r.drain(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, r.daemon = range r.daemons {
-		r.terminate()
-	}
-	journal, err := os.Open(r.sandbox.Journal)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer journal.Close()
-	in.Journal = journal
-	report, err := audit.Check(in)
+	report, err := r.judge(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -205,7 +206,20 @@ func (r *round) run(ctx context.Context) (*audit.Report, error) {
 	if err := r.settle(ctx); err != nil {
 		return nil, err
 	}
-	in, err := r.drain(ctx)
+	report, err := r.judge(ctx)
+	if err != nil {
+		return nil, err
+	}
+	problem, err := Judge(ctx, r.opt.Root, r.sandbox.Journal)
+	if problem != "" {
+		r.problem("%s", problem)
+	}
+	return report, err
+}
+
+// judge drains, ends the daemons and audits.
+func (r *round) judge(ctx context.Context) (*audit.Report, error) {
+	in, arrived, err := r.drain(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -217,16 +231,8 @@ func (r *round) run(ctx context.Context) (*audit.Report, error) {
 		return nil, err
 	}
 	defer journal.Close()
-	in.Journal = journal
-	report, err := audit.Check(in)
-	if err != nil {
-		return nil, err
-	}
-	problem, err := Judge(ctx, r.opt.Root, r.sandbox.Journal)
-	if problem != "" {
-		r.problem("%s", problem)
-	}
-	return report, err
+	in.Journal = io.LimitReader(journal, arrived)
+	return audit.Check(in)
 }
 
 func (r *round) problem(format string, args ...any) {
@@ -235,34 +241,56 @@ func (r *round) problem(format string, args ...any) {
 
 // drain waits until stage 1 has read everything and only broadcasts without a slot are pending, and reads it all. If what is left says
 // nothing new for as long as Options.Drain, the audit judges what there is: a busy machine and a rate of the vendor's take their time.
-func (r *round) drain(ctx context.Context) (in audit.Input, err error) {
+// arrived is how many bytes of the vendor's journal belong to it: slots go on opening, and of a later call the topics as read know nothing.
+func (r *round) drain(ctx context.Context) (in audit.Input, arrived int64, err error) {
 	reader, err := rig.NewReader(r.daemon.Address())
 	if err != nil {
-		return in, err
+		return in, 0, err
 	}
 	defer reader.Close()
 	p := rig.Patience{Most: r.opt.Drain}
-	for {
+	for calm := 0; ; {
 		var left string
 		if err := r.alive(); err != nil {
-			return in, fmt.Errorf("while the rest drained: %w", err)
+			return in, 0, fmt.Errorf("while the rest drained: %w", err)
+		}
+		if arrived, err = r.sandbox.Arrived(); err != nil {
+			return in, 0, err
 		}
 		if in, left, err = r.look(ctx, reader); err != nil {
-			return in, err
+			return in, 0, err
 		}
-		if left == "" {
-			break
-		}
-		if p.Over(left, time.Now()) {
-			r.problem("not drained: %s", left)
-			break
+		over := left != "" && p.Over(left, time.Now())
+		if left == "" || over {
+			odd, err := r.vendorSays(ctx, &in)
+			if err != nil {
+				return in, 0, err
+			}
+			now, err := r.sandbox.Arrived()
+			if err != nil {
+				return in, 0, err
+			}
+			if calm++; now == arrived || calm == mostCalls { // what the vendor says is of the same moment
+				if over {
+					r.problem("not drained: %s", left)
+				}
+				r.problems = append(r.problems, odd...)
+				return in, arrived, nil
+			}
 		}
 		select {
 		case <-ctx.Done():
-			return in, context.Cause(ctx)
+			return in, 0, context.Cause(ctx)
 		case <-time.After(500 * time.Millisecond):
 		}
 	}
+}
+
+// mostCalls is how often a call may leave while everything is read.
+const mostCalls = 20
+
+// vendorSays adds what the vendor holds, and what the program says of the tags. odd is what no audit can see.
+func (r *round) vendorSays(ctx context.Context, in *audit.Input) (odd []string, err error) {
 	in.Tags, in.Told = map[string]map[string][]string{}, map[string]audit.Told{}
 	for _, a := range r.all {
 		if !a.Tags {
@@ -270,24 +298,24 @@ func (r *round) drain(ctx context.Context) (in audit.Input, err error) {
 		}
 		if a.TagDay > 0 {
 			if in.Told[a.Name], err = r.daemon.Told(ctx, a.Name); err != nil {
-				return in, err
+				return nil, err
 			}
 		}
 		if in.Tags[a.Name], err = r.sandbox.Tags(ctx, a); err != nil {
-			return in, err
+			return nil, err
 		}
 	}
 	for _, vendor := range []string{"rongcloud", audit.Getui} {
 		stats, err := r.sandbox.Stats(ctx, vendor)
 		if err != nil {
-			return in, err
+			return nil, err
 		}
 		in.Overruns, in.Doubles = in.Overruns+stats.Overruns, in.Doubles+stats.Doubles+stats.DuplicateDeliveries
 		if n := stats.RequestIDConflicts + stats.WithoutOverlay; n > 0 {
-			r.problem("request ids: the sandbox counts %+v", stats)
+			odd = append(odd, fmt.Sprintf("request ids: the sandbox counts %+v", stats))
 		}
 	}
-	return in, nil
+	return odd, nil
 }
 
 // look reads what the topics hold now and says what is left to do.

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"github.com/notifier/notifier/test/chaos/audit"
+	"github.com/notifier/notifier/test/chaos/ports"
 )
 
 // Prefix is the prefix of the daemon's own topics and groups.
@@ -50,12 +50,11 @@ type Setup struct {
 
 // NewDaemon writes the settings; Start runs the daemon.
 func NewDaemon(name, program string, s Setup) (*Daemon, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	admin, err := ports.Address()
 	if err != nil {
-		return nil, fmt.Errorf("find a free port: %w", err)
+		return nil, err
 	}
-	d := &Daemon{Name: name, Program: program, dir: s.Dir, data: filepath.Join(s.Dir, "data"), brokers: s.Brokers, settings: filepath.Join(s.Dir, name+".yaml"), admin: l.Addr().String()}
-	l.Close()
+	d := &Daemon{Name: name, Program: program, dir: s.Dir, data: filepath.Join(s.Dir, "data"), brokers: s.Brokers, settings: filepath.Join(s.Dir, name+".yaml"), admin: admin}
 	kafka := fmt.Sprintf("embedded: %q", d.data)
 	if s.Brokers != nil {
 		kafka = fmt.Sprintf("brokers: [%s], replication: %d", strings.Join(s.Brokers, ", "), len(s.Brokers))

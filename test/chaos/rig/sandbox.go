@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"time"
 )
@@ -105,7 +106,7 @@ func StartSandbox(ctx context.Context, binary, dir string, seed uint64, accounts
 		<-p.Done()
 		pw.Close()
 	}()
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
 	defer cancel()
 	select {
 	case b := <-line:
@@ -165,6 +166,15 @@ func (s *Sandbox) Turn(ctx context.Context, knobs map[string]any) error {
 func (s *Sandbox) Tags(ctx context.Context, a Account) (map[string][]string, error) {
 	out := map[string][]string{}
 	return out, s.call(ctx, http.MethodGet, "/tags?app="+url.QueryEscape(a.shown()), nil, &out)
+}
+
+// Arrived is how many bytes the journal has: a call is in it before it is answered.
+func (s *Sandbox) Arrived() (int64, error) {
+	info, err := os.Stat(s.Journal)
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
 }
 
 // Stats returns the sandbox's counts for a vendor, rongcloud or getui.

@@ -11,7 +11,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/notifier/notifier/test/chaos/ports"
 	"github.com/notifier/notifier/test/kafka/link"
 	"github.com/notifier/notifier/test/kafka/proc"
 )
@@ -61,16 +61,16 @@ func Start(ctx context.Context, lib, dir string, o Options) (*Cluster, error) {
 	c := &Cluster{lib: lib, opt: o}
 	n := o.Nodes
 	each := 4 + o.Links
-	ports, err := freePorts(each * n)
+	free, err := ports.Free(each * n)
 	if err != nil {
 		return nil, fmt.Errorf("start kafka: %w", err)
 	}
 	if o.Port != 0 {
-		ports[0] = o.Port
+		free[0] = o.Port
 	}
 	for i := range n {
 		d := filepath.Join(dir, fmt.Sprintf("node-%d", i+1))
-		p := ports[each*i : each*(i+1)]
+		p := free[each*i : each*(i+1)]
 		c.nodes = append(c.nodes, &node{id: i + 1, port: p[0], controller: p[1], sasl: p[2], mutual: p[3], far: p[4:], dir: d, data: filepath.Join(d, "data")})
 	}
 	if err := c.connect(); err != nil {
@@ -312,19 +312,4 @@ func (c *Cluster) answers(ctx context.Context, n *node, want int) error {
 			return errors.Join(fmt.Errorf("kafka node %d was not ready in time: %w", n.id, last), errors.New(n.proc.Tail()))
 		}
 	}
-}
-
-// freePorts asks the system for n ports that nobody listens on. Another process may take one before the broker
-// binds it; then the broker's log says so and the run fails, which is rare enough.
-func freePorts(n int) ([]int, error) {
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
-		}
-		defer l.Close() // all stay open until the last is found, so that they differ
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
 }

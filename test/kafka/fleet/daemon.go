@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/notifier/notifier/test/chaos/ports"
 	"github.com/notifier/notifier/test/kafka/proc"
 )
 
@@ -30,7 +30,7 @@ type Daemon struct {
 
 // NewDaemon writes the settings file of an instance; Start runs it.
 func NewDaemon(binary, dir, instance string, s Settings) (*Daemon, error) {
-	admin, err := freeAddress()
+	admin, err := ports.Address()
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (d *Daemon) Environ() []string { return append(os.Environ(), d.env...) }
 
 // Ready waits until /readyz answers 200: the instance's partitions are restored.
 func (d *Daemon) Ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
@@ -118,13 +118,4 @@ func (d *Daemon) Get(ctx context.Context, path string) (int, string, error) {
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
 	return res.StatusCode, string(b), err
-}
-
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }

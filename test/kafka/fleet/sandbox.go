@@ -78,7 +78,7 @@ func StartSandbox(ctx context.Context, binary, dir string, apps ...App) (*Sandbo
 		<-p.Done()
 		pw.Close()
 	}()
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
 	defer cancel()
 	select {
 	case b := <-line:
