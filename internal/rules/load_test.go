@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -19,7 +20,7 @@ var update = flag.Bool("update", false, "write the golden files")
 
 // strictAccount may reach nobody but by tag.
 func strictAccount() Options {
-	return Options{Accounts: []Account{{Name: "main", Vendor: "rongcloud", Sender: "system"}}}
+	return Options{Now: time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC), Accounts: []Account{{Name: "main", Vendor: "rongcloud", Sender: "system"}}}
 }
 
 func readFile(t testing.TB, name string) []byte {
