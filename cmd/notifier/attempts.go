@@ -161,6 +161,9 @@ func attemptText(a *ledger.Attempt, zone *time.Location) string {
 	if a.Recalls == "" {
 		return a.Detail
 	}
+	if a.State == ledger.Resolved { // by is who said so, not who asked for the recall
+		return fmt.Sprintf("recalls %s; %s by %s", a.Recalls, a.Detail, a.By)
+	}
 	return strings.TrimSpace(fmt.Sprintf("recalls %s, by %s %s", a.Recalls, a.By, a.Detail))
 }
 
@@ -184,7 +187,7 @@ func newResolveCmd() *cobra.Command {
 			if err != nil {
 				return &exitError{exitUsage, err}
 			}
-			r, _, err := reader(cmd)
+			r, s, err := reader(cmd)
 			if err != nil {
 				return err
 			}
@@ -192,8 +195,16 @@ func newResolveCmd() *cobra.Command {
 			if err != nil {
 				return &exitError{exitUnreachable, err}
 			}
-			if st := states[partition]; st == nil || st.Attempts[args[0]] == nil {
-				return &exitError{exitUsage, fmt.Errorf("no attempt %q on record; next: notifier attempts --unknown", args[0])}
+			var at *ledger.Attempt
+			if st := states[partition]; st != nil {
+				at = st.Attempts[args[0]]
+			}
+			if at == nil || at.State == ledger.Resolved && at.By != "" {
+				said, err := r.Resolution(cmd.Context(), args[0])
+				if err != nil {
+					return &exitError{exitUnreachable, err}
+				}
+				return notResolvable(args[0], at, said, s.Zone)
 			}
 			what := "resolve " + args[0] + " as " + as
 			if err := confirm(cmd, c.yes, what, as); err != nil {
@@ -206,6 +217,19 @@ func newResolveCmd() *cobra.Command {
 	cmd.Flags().StringVar(&as, "as", "", "sent or not-sent")
 	c.add(cmd)
 	return cmd
+}
+
+// notResolvable says why an attempt needs no human's word: somebody has said it, or there is no such attempt (nil). No command is sent: it
+// would take the place of the one that took effect.
+func notResolvable(id string, at *ledger.Attempt, said *ledger.Command, zone *time.Location) error {
+	switch {
+	case said != nil:
+		return &exitError{exitGate, fmt.Errorf("attempt %s is resolved as %s already, by %s at %s: %s; a resolution is final", id, said.Args["as"], said.By,
+			said.At.In(zone).Format("2006-01-02 15:04:05 -07:00"), said.Why)}
+	case at != nil:
+		return &exitError{exitGate, fmt.Errorf("attempt %s is %s already, by %s: %s; a resolution is final", id, at.Detail, at.By, at.Why)}
+	}
+	return &exitError{exitUsage, fmt.Errorf("no attempt %q on record; next: notifier attempts --unknown", id)}
 }
 
 // attemptPartition reads the partition out of an attempt's id, INCARNATION-PARTITION-NUMBER.

@@ -97,6 +97,9 @@ func newQuotaCmd() *cobra.Command {
 				for _, d := range a.Days {
 					fmt.Fprintf(out, "%s   %s %d/%d, users and calls   above it users are called in other ways\n", d.Name, windowWords(d.Window, time.Now()), d.Used, d.Limit)
 				}
+				if r := a.Reads; r != nil {
+					fmt.Fprintf(out, "%s   rests until %s: reads of tags are on no record, so after a start they wait for one window\n", r.Lane, r.Until.In(s.Zone).Format("15:04:05 -07:00"))
+				}
 				sayRates(out, app.RatesOf(s, a.Account, lately))
 			}
 			return nil

@@ -139,6 +139,22 @@ func TestWhereSettingsWereLookedForIsTold(t *testing.T) {
 	}
 }
 
+// A recall of which a human says what became of it names who said so; who asked for it stands in the fates.
+func TestWhoIsNamedBesideARecall(t *testing.T) {
+	for state, want := range map[ledger.AttemptState]string{
+		ledger.OK:       "recalls A-0-1, by li",
+		ledger.Resolved: "recalls A-0-1; resolved as sent by li",
+	} {
+		at := &ledger.Attempt{ID: "A-0-2", Recalls: "A-0-1", State: state, By: "li"}
+		if state == ledger.Resolved {
+			at.Detail = "resolved as sent"
+		}
+		if got := attemptText(at, time.UTC); got != want {
+			t.Errorf("%s: %q, want %q", state, got, want)
+		}
+	}
+}
+
 // One attempt is told for people, in the zone of the settings; machines ask for JSON.
 func TestOneAttemptAsText(t *testing.T) {
 	at := time.Date(2026, 11, 21, 4, 0, 0, 0, time.UTC)

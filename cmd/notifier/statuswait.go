@@ -132,7 +132,7 @@ func busyText(v *app.IdleView) string {
 	add(v.Events, "events to read")
 	add(v.Intents, "intents to take in")
 	for _, b := range []struct{ key, what string }{{"ready", "ready to leave"}, {"in_flight", "in flight"}, {app.StateStopped, "in stopped lanes"}, {"calls", "other calls in flight"},
-		{"tag_changes", "changes of tag rules"}, {"resyncs", "resyncs of tags"}} {
+		{"tag_changes", "changes of tag rules"}, {"resyncs", "resyncs of tags"}, {"clearing", "users whose tags are to be cleared"}, {"rewrites", "users whose tags are to be written once more"}} {
 		add(int64(v.Busy[b.key]), b.what)
 	}
 	for _, p := range v.Halts {

@@ -86,6 +86,7 @@ func TestHowWaitingEndsAsText(t *testing.T) {
 		"idle after 0 s; 3 held: 1 approval, 2 paused   next: notifier pending list":                                                                                {Idle: true, Held: map[string]int{"paused": 2, "approval": 1}},
 		"idle after 0 s; 1 held: 1 quota; the first goes on at 2026-11-21 14:30:00   next: notifier pending list":                                                   {Idle: true, Held: map[string]int{"quota": 1}, Next: at},
 		"not idle after 60 s: 1 events to read, 2 ready to leave, 1 other calls in flight, 3 changes of tag rules, 4 resyncs of tags   next: notifier status --why": {Waited: 60, Events: 1, Busy: map[string]int{"ready": 2, "calls": 1, "tag_changes": 3, "resyncs": 4}},
+		"not idle after 0 s: 1 users whose tags are to be cleared, 2 users whose tags are to be written once more   next: notifier status --why":                    {Busy: map[string]int{"clearing": 1, "rewrites": 2}},
 		"not idle after 0 s: partition 1 is stopped   next: docs/runbook.md#stopped-partition":                                                                      {Halts: []int32{1}},
 	} {
 		if got := idleText(v, time.UTC); got != want {

@@ -53,6 +53,37 @@ func TestTheLongestAnswerAboutTagsIsRead(t *testing.T) {
 	}
 }
 
+// An answer that says yes and has nothing that can be read would come again for ever: it is a refusal, of which halves are asked. What is no
+// answer of the vendor's is asked again.
+func TestAnAnswerAboutTagsThatCannotBeReadIsARefusal(t *testing.T) {
+	answer := ""
+	vendor := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, answer) }))
+	defer vendor.Close()
+	cl, err := rongcloud.New(rongcloud.Options{Hosts: []string{vendor.URL}, AppKey: "k", Secret: func() rongcloud.Secret { return rongcloud.NewSecret("s") }, AllowHTTP: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for _, tc := range []struct {
+		answer string
+		want   dispatch.Class
+	}{
+		{`{"code":200}`, dispatch.ClassPermanent},
+		{`{"code":200,"result":null}`, dispatch.ClassPermanent},
+		{`{"code":200,"result":[]}`, dispatch.ClassPermanent},
+		{`{"code":200,"result":{"u-1":"x"}}`, dispatch.ClassPermanent},
+		{`{"code":200,"result":{}}`, dispatch.ClassOK},
+		{`<html>`, dispatch.ClassRetrySafe},
+	} {
+		answer = tc.answer
+		if _, o := (&rongAccount{client: cl}).ReadTags(ctx, "call-1", []string{"u-1", "u-2"}); o.Class != tc.want || tc.want != dispatch.ClassOK && o.Detail == "" {
+			t.Errorf("%s: %+v, want %s with a detail", tc.answer, o, tc.want)
+		}
+	}
+}
+
 // How long to wait is the vendor's to say where its limit is one of a second or a minute, or is not documented. Of the lanes of few slots the
 // hour and the day are longer than what it may say, and to try again before would be to probe (rongcloud.md 10.7).
 func TestRetryAfterIsKept(t *testing.T) {

@@ -324,6 +324,8 @@ func getuiOutcome(err error, try int) dispatch.Outcome {
 	switch {
 	case e.Repeated && try > 1:
 		return dispatch.Outcome{Class: dispatch.ClassOK, Code: e.Code, Detail: "the vendor had it already"}
+	case e.Repeated:
+		o.IDTaken, o.Detail = true, usedBefore+": "+o.Detail
 	case e.Class != getui.RetryLater:
 	case e.Wait == getui.Moment: // it did nothing and used nothing: as if it had not left
 		o.Class = dispatch.ClassNotSent
@@ -340,6 +342,10 @@ func getuiOutcome(err error, try int) dispatch.Outcome {
 	}
 	return o
 }
+
+// usedBefore says what it means that the first try of a push is one too many: its id is made of the place of its event, so that place is there
+// twice, and this push was not sent.
+const usedBefore = "not sent: the vendor has had another push under this request_id; an event topic was made anew and counts from 0, or another installation with topics of these names sends to the same app"
 
 // The limits of list pushes alone: other pushes to users go on.
 const (

@@ -472,7 +472,7 @@ func TestOutcomesOfGetui(t *testing.T) {
 		{"an audience", "/push/all", 1, 200, `{"code":0,"data":{"taskid":"RASA_1"}}`, dispatch.Outcome{Class: dispatch.ClassOK, VendorID: "RASA_1", Sender: "a", MessageUID: "RASA_1"}, ""},
 		{"one tag", "/push/fast_custom_tag", 1, 200, `{"code":0,"data":{"taskid":"RASA_1"}}`, dispatch.Outcome{Class: dispatch.ClassOK, VendorID: "RASA_1"}, ""},
 		{"seen before, on a repeat", "/push/single/cid", 2, 400, `{"code":20001,"msg":"request_id cannot be repeat."}`, dispatch.Outcome{Class: dispatch.ClassOK, Code: 20001}, "already"},
-		{"seen before, on the first try", "/push/single/cid", 1, 400, `{"code":20001,"msg":"request_id cannot be repeat."}`, dispatch.Outcome{Class: dispatch.ClassPermanent, Code: 20001}, "repeat"},
+		{"seen before, on the first try", "/push/single/cid", 1, 400, `{"code":20001,"msg":"request_id cannot be repeat."}`, dispatch.Outcome{Class: dispatch.ClassPermanent, Code: 20001, IDTaken: true}, "not sent: the vendor has had another push"},
 		{"no such user", "/push/single/cid", 1, 400, `{"code":20001,"msg":"target user is invalid"}`, dispatch.Outcome{Class: dispatch.ClassPermanent, Code: 20001, Target: true}, "target"},
 		{"no data", "/push/single/cid", 1, 200, `{"code":0}`, dispatch.Outcome{Class: dispatch.ClassRetrySafe}, "accepted, but"},
 		{"502", "/push/single/cid", 1, 502, `<html>`, dispatch.Outcome{Class: dispatch.ClassRetrySafe}, "502"},

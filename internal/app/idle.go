@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/quota"
 	"github.com/notifier/notifier/internal/rules"
@@ -17,7 +18,7 @@ type IdleView struct {
 	Waited  float64        `json:"waited_seconds"`
 	Events  int64          `json:"events"`  // that stage 1 has not read, as far as anybody can read
 	Intents int64          `json:"intents"` // that stage 2 has not taken in
-	Busy    map[string]int `json:"busy"`    // ready, in_flight, stopped: intents; calls, tag_changes, resyncs
+	Busy    map[string]int `json:"busy"`    // ready, in_flight, stopped: intents; calls, tag_changes, resyncs; clearing, rewrites: users
 	Held    map[string]int `json:"held"`    // merging, quiet, quota: intents that wait for time; approval, paused: for people
 	Next    time.Time      `json:"next,omitzero"`
 	Halts   []int32        `json:"stopped_partitions"` // nothing moves there until somebody has looked
@@ -65,8 +66,12 @@ func IdleOf(f IdleFacts) IdleView {
 			v.Next = p.Next.UTC()
 		}
 	}
+	accounts := pendingAccounts(f.Settings)
 	for _, st := range f.States {
 		v.works(st)
+		for key, ac := range accounts {
+			v.tags(st, key, ac)
+		}
 	}
 	v.Idle = v.Events == 0 && v.Intents == 0 && len(v.Busy) == 0 && len(v.Halts) == 0
 	return v
@@ -96,6 +101,25 @@ func (v *IdleView) works(st *ledger.State) {
 	for _, c := range st.Checks {
 		if c.Cmd == ledger.CmdResync && c.Ended.IsZero() {
 			v.Busy["resyncs"]++
+		}
+	}
+}
+
+// tags counts the users whose tags are to be written although no intent asks for it: those of users who are forgotten are cleared, others are
+// written once more because a call without an answer may still arrive. Where a pause holds them they wait for people.
+func (v *IdleView) tags(st *ledger.State, key string, ac *pendingAccount) {
+	if _, ok := ac.lanes[dispatch.LaneTag]; !ok {
+		return // nobody writes them
+	}
+	held := pausedBy(st, rules.TagsRule, ac, dispatch.LaneTag) != ""
+	for _, gone := range st.Users[key].Rewrites() {
+		switch {
+		case held:
+			v.Held["paused"]++
+		case gone:
+			v.Busy["clearing"]++
+		default:
+			v.Busy["rewrites"]++
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/quota"
+	"github.com/notifier/notifier/internal/tagsync"
 )
 
 // Idle is when nothing is left to do now: what waits for time or people is told and not waited for, what waits for us or for a vendor is.
@@ -55,6 +56,16 @@ func TestIdleIsWhenNothingIsLeftToDoNow(t *testing.T) {
 		"tags are written": {func(w *WhyFacts, _ *IdleFacts) {
 			w.States[0].Changes["rongcloud:k"] = &ledger.TagChange{State: ledger.TagsWriting}
 		}, false, "map[tag_changes:1]", "map[]", 0},
+		"tags of the forgotten":  {func(w *WhyFacts, _ *IdleFacts) { w.rewrite("u-1", true) }, false, "map[clearing:1]", "map[]", 0},
+		"tags written once more": {func(w *WhyFacts, _ *IdleFacts) { w.rewrite("u-1", false) }, false, "map[rewrites:1]", "map[]", 0},
+		"tags of whom nobody touches": {func(w *WhyFacts, _ *IdleFacts) {
+			w.States[0].Users["rongcloud:k"] = tagsync.NewTable()
+			w.States[0].Users["rongcloud:k"].Put("u-1", &tagsync.User{Gone: true})
+		}, true, "map[]", "map[]", 0},
+		"tags that a pause holds": {func(w *WhyFacts, _ *IdleFacts) {
+			w.rewrite("u-1", true)
+			w.States[0].Pauses["lane/main/tag"] = ledger.Pause{By: "li"}
+		}, true, "map[]", "map[paused:1]", 0},
 		"tags wait for people": {func(w *WhyFacts, _ *IdleFacts) {
 			w.States[0].Changes["rongcloud:k"] = &ledger.TagChange{State: ledger.TagsApproval}
 		}, true, "map[]", "map[]", 0},
@@ -71,6 +82,13 @@ func TestIdleIsWhenNothingIsLeftToDoNow(t *testing.T) {
 			t.Errorf("%s: %+v, next in %s", name, v, next)
 		}
 	}
+}
+
+// rewrite is a user whose tags are to be written although no intent asks for it.
+func (f *WhyFacts) rewrite(user string, gone bool) {
+	t := tagsync.NewTable()
+	t.Put(user, &tagsync.User{Gone: gone, Foreign: []string{}, RewriteAt: f.Now.Add(time.Minute)})
+	f.States[0].Users["rongcloud:k"] = t
 }
 
 // Slots that are free and not for this rule are none: it waits for time.

@@ -38,8 +38,8 @@ func (r *rongAccount) ReadTags(ctx context.Context, id string, users []string) (
 		return nil, outcome(nil, err)
 	}
 	tags, err := req.Decode(ans.Body)
-	if err != nil {
-		return nil, dispatch.Outcome{Class: dispatch.ClassRetrySafe, Detail: err.Error()}
+	if err != nil { // the same question would be answered in the same way for ever: it is asked of halves, then given up
+		return nil, dispatch.Outcome{Class: dispatch.ClassPermanent, Detail: err.Error()}
 	}
 	return tags, outcome(ans, nil)
 }

@@ -31,6 +31,7 @@ type QuotaAccount struct {
 	Stopped bool        `json:"stopped,omitempty"` // its partition is, as QuotaOf cannot know: what is used is not known, whatever Lanes say
 	Lanes   []QuotaLane `json:"lanes"`
 	Days    []QuotaDay  `json:"days,omitempty"`
+	Reads   *QuotaRest  `json:"reads_rest,omitempty"`
 }
 
 // QuotaDay is what one kind of call to users may use of a day. They go another way when it is used up, so nothing waits for it.
@@ -79,7 +80,7 @@ func QuotaOf(s *settings.Settings, set *rules.Set, states map[int32]*ledger.Stat
 	for i := range s.Accounts {
 		ac := &s.Accounts[i]
 		lanes := lanesOf(ac)
-		qa := QuotaAccount{Account: ac.Name}
+		qa := QuotaAccount{Account: ac.Name, Reads: restOf(s, ac, states, now)}
 		for _, name := range slices.Sorted(maps.Keys(lanes)) {
 			qa.Days = append(qa.Days, quotaDays(ac, lanes[name], states, now)...)
 			if pol := lanes[name]; len(pol.Limits) > 0 {

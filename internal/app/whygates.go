@@ -200,11 +200,36 @@ func (w *why) takeOver() WhyStep {
 		}
 	}
 	if first == nil {
-		return WhyStep{What: "no predecessor left a call open"}
+		return WhyStep{What: "no predecessor left a call open" + w.rests()}
 	}
 	ac := w.accounts[first.Account]
 	return WhyStep{Holds: true, Since: first.At, What: fmt.Sprintf("a process that ended left call %s of lane %s/%s open: what it touches is held until it can no longer arrive, at the latest %s", first.ID, ac.name, first.Lane,
 		w.zoned(first.NotAfter.Add(ac.lanes[first.Lane].Late))), Next: "notifier attempts " + first.ID}
+}
+
+// rests tells which reads of tags rest since a start. Only deletions wait for them, so the gate does not hold: users who are forgotten keep their tags until
+// then, and `notifier tags verify` answers later.
+func (w *why) rests() (text string) {
+	for i := range w.Settings.Accounts {
+		ac := &w.Settings.Accounts[i]
+		r := restOf(w.Settings, ac, w.States, w.Now)
+		if r == nil || !w.lanes[r.Lane] {
+			continue
+		}
+		text += fmt.Sprintf("; %s rests until %s, since reads are on no record and a start waits for one window", r.Lane, w.zoned(r.Until))
+		n := 0
+		for _, st := range w.States {
+			for _, gone := range st.Users[Identity(ac)].Rewrites() {
+				if gone {
+					n++
+				}
+			}
+		}
+		if n > 0 {
+			text += fmt.Sprintf(": %d users who are forgotten keep their tags until then", n)
+		}
+	}
+	return text
 }
 
 // closed gives the first stopped lane for one of some reasons.

@@ -144,6 +144,7 @@ type Outcome struct {
 	Detail   string        // for people: never a secret, never a body
 	Invalid  bool          // with ClassPermanent: we refused to build it, nothing left
 	Target   bool          // with ClassPermanent: who it is for is at fault, which says nothing of the lane
+	IDTaken  bool          // with ClassPermanent: the vendor has had a push under its id that was not ours
 	Service  bool          // with ClassConfig: this endpoint is not ours to use; otherwise it is the credentials
 	Wait     time.Duration // with ClassRetryLater: how long, if the vendor lets us know
 	Alone    bool          // with Wait: only this endpoint is meant, the lane's other forms may go on

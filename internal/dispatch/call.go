@@ -336,6 +336,10 @@ func (a *actor) doubted(l *lane, began time.Time, event string, o Outcome) bool 
 }
 
 func (a *actor) dead(it *item, c *call, o Outcome) {
+	if o.IDTaken { // no fault of this push: those after it may have the same fate
+		in := it.p().Intent
+		a.log.Error("the vendor has had another push under the id of this one", attemptField(c.attempt.ID), laneField(c.lane.full()), ruleField(in.Rule), eventField(in.Event.ID), intentField(in.ID), detailField(o.Detail))
+	}
 	reason := ledger.RejectedByVendor
 	if o.Invalid {
 		reason = ledger.BadField

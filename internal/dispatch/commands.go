@@ -223,6 +223,9 @@ func (a *actor) resolveAttempt(c command, ans *ledger.Answer) {
 		if at != nil {
 			ans.Text = "the attempt is " + string(at.State)
 		}
+		if at != nil && at.State == ledger.Resolved && at.By != "" {
+			ans.Text = fmt.Sprintf("the attempt is %s already, by %s: %s", at.Detail, at.By, at.Why)
+		}
 		return
 	}
 	kind, reason := ledger.Sent, ledger.ReasonNone

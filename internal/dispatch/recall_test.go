@@ -190,12 +190,15 @@ func TestARecallThatItsOwnerDidNotSurviveIsUnknown(t *testing.T) {
 		t.Errorf("after the unclear one: %q", got)
 	}
 	a.obey(told(8, "c4", ledger.CmdResolve, recall.ID, map[string]string{"as": "not-sent"}))
+	if got := b.refusal(a, told(9, "c5", ledger.CmdResolve, recall.ID, map[string]string{"as": "sent"})); !strings.Contains(got, "is resolved as not-sent already, by "+recall.By) {
+		t.Errorf("a second word on it: %q", got)
+	}
 	b.commit(a)
 	fs := b.fates(3)
 	if f := fs[2]; f.Fate != ledger.Sent || f.Resolves != ledger.Sent || !strings.Contains(f.Detail, "not-sent") {
 		t.Errorf("the broadcast was sent, whatever became of its recall: %+v", f)
 	}
-	a.obey(told(9, "c5", ledger.CmdRecall, sent.ID, nil))
+	a.obey(told(10, "c6", ledger.CmdRecall, sent.ID, nil))
 	if calls := a.plan(); len(calls) != 1 {
 		t.Errorf("%d calls, want a new recall after a human said that the first did not leave", len(calls))
 	}

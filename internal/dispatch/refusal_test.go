@@ -134,6 +134,25 @@ func TestSomeRefusalsAreBelieved(t *testing.T) {
 	}
 }
 
+// getui.md 8.4: on the first try it is a mistake of ours or of whoever runs us, and more than one push may have it.
+func TestAPushWhoseIDTheVendorHasHadIsDeadWithAnAlarm(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c := b.crowd(nil)
+	c.pushed(badParameter)
+	if n := c.said.Len(); n != 0 {
+		t.Errorf("%d errors in the log after an ordinary refusal, want none", n)
+	}
+	c.pushed(Outcome{Class: ClassPermanent, Code: 20001, IDTaken: true, Detail: "not sent: had it"})
+	if got := c.said.FilterMessage("the vendor has had another push under the id of this one").All(); len(got) != 1 || got[0].ContextMap()["intent"] == nil || got[0].ContextMap()["detail"] != "not sent: had it" {
+		t.Errorf("%v in the log, want one error that names the intent", got)
+	}
+	b.commit(c.a)
+	if got, want := fmt.Sprint(kinds(b.fates(2))), "[e1 DEAD(rejected-by-vendor) e2 DEAD(rejected-by-vendor)]"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 func TestATagSetThatIsRefusedEverywhereIsKeptForWhoMendsTheRule(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

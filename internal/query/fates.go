@@ -42,6 +42,33 @@ func (f Filter) take(emit func(ledger.Fate) error) func(*kgo.Record) error {
 	}
 }
 
+// Resolution gives the command by which a human said what became of an attempt; nil: none is on record that took effect. The attempt itself may be
+// gone: on most lanes it is kept no longer. That the command took effect is seen in the fate that it corrected.
+func (r *Reader) Resolution(ctx context.Context, attempt string) (*ledger.Command, error) {
+	var c *ledger.Command
+	err := r.Commands(ctx, ledger.CmdResolve, func(x ledger.Command) {
+		if x.Target == attempt {
+			c = &x
+		}
+	})
+	if err != nil || c == nil {
+		return nil, err
+	}
+	found := false
+	_, err = r.Search(ctx, r.Topics.Fates, c.At.Add(-clocksApart), func(rec *kgo.Record) bool {
+		var f ledger.Fate
+		found = json.Unmarshal(rec.Value, &f) == nil && f.Attempt == attempt && f.Kind == "operator" && f.By == c.By && f.Why == c.Why
+		return found
+	})
+	if err != nil || !found {
+		return nil, err
+	}
+	return c, nil
+}
+
+// clocksApart is how far the clock of whoever typed a command may be ahead of the broker's.
+const clocksApart = time.Hour
+
 // Books are the counts that must balance (design.md 2), computed from the topics alone.
 type Books struct {
 	Intents int                     `json:"intents"` // on <prefix>.intents and derived from profile events

@@ -250,6 +250,23 @@ func (t *Table) AllThatWaits() iter.Seq[string] {
 	})
 }
 
+// Rewrites walks the users whose tags are to be written once more or cleared (RewriteAt), and says who of them is gone. It unpacks no row.
+func (t *Table) Rewrites() iter.Seq2[string, bool] {
+	return func(yield func(string, bool) bool) {
+		gone := false
+		of := func(e line) (string, bool) {
+			user, row, _ := e.parts()
+			gone = row[0]&isGone != 0
+			return strings.Clone(user), row[0]&hasRewrite != 0
+		}
+		for user := range t.walk(of) {
+			if !yield(user, gone) {
+				return
+			}
+		}
+	}
+}
+
 // Flags of a packed row.
 const (
 	isGone = 1 << iota

@@ -228,6 +228,22 @@ func TestAWalkBeginsAnywhere(t *testing.T) {
 	}
 }
 
+func TestWhoIsWrittenOnceMoreIsFound(t *testing.T) {
+	tb := NewTable()
+	at := time.Date(2026, 11, 21, 4, 0, 0, 0, time.UTC)
+	tb.Put("still", &User{Acked: []string{"a"}})
+	tb.Put("cleared", &User{Gone: true})
+	tb.Put("once more", &User{RewriteAt: at})
+	tb.Put("forgotten", &User{Gone: true, RewriteAt: at})
+	tb.Wait("forgotten", []byte("something"))
+	if got := maps.Collect(tb.Rewrites()); len(got) != 2 || got["once more"] || !got["forgotten"] {
+		t.Errorf("%v, want `once more`, which is not gone, and `forgotten`, which is", got)
+	}
+	for range (*Table)(nil).Rewrites() {
+		t.Error("a nil table has somebody")
+	}
+}
+
 func TestANilTableIsEmpty(t *testing.T) {
 	var table *Table
 	if table.Get("u") != nil || table.Len() != 0 || len(slices.Collect(table.Users())) != 0 {
