@@ -121,6 +121,29 @@ func TestSpansOfRecords(t *testing.T) {
 	}
 }
 
+// Of a producer's context only the parent is kept. tracestate and baggage are the producer's own words, which may name a user: they are in no
+// span and in no intent, and so neither in the ledger nor in a call.
+func TestOfAContextOnlyTheParentIsKept(t *testing.T) {
+	tr, err := trace.New(trace.Options{Endpoint: "http://127.0.0.1:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := evaluatorWith(tr, stubRules{})
+	r := carrying(trace.Header, "x")
+	r.Headers = append(r.Headers, kgo.RecordHeader{Key: "tracestate", Value: []byte("shop=canary")}, kgo.RecordHeader{Key: "baggage", Value: []byte("userId=canary")})
+	e.evaluate(r)
+	if len(e.out) != 1 || len(e.traced.spans) != 1 {
+		t.Fatalf("%d records, %d spans, want one of each", len(e.out), len(e.traced.spans))
+	}
+	in, err := intent.Decode(e.out[0].Value)
+	if err != nil || in.Trace == "" {
+		t.Errorf("the intent carries %q, %v", in.Trace, err)
+	}
+	if text := fmt.Sprintf("%s %+v %+v", e.out[0].Value, e.out[0].Headers, e.traced.spans); strings.Contains(text, "canary") {
+		t.Errorf("the producer's words are in %s", text)
+	}
+}
+
 // A transaction holds no more spans than may wait to be sent; the next begins with none.
 func TestSpansOfATransactionAreBounded(t *testing.T) {
 	tr, err := trace.New(trace.Options{Endpoint: "http://127.0.0.1:1"})

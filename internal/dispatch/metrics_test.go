@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/notifier/notifier/internal/intent"
@@ -126,4 +127,123 @@ func TestWhatWaitsIsCountedByItsState(t *testing.T) {
 	stands("in_flight")
 	a.resolve(result{calls[0], accepted})
 	stands("")
+}
+
+// timesOf gives how many times a histogram holds, and their sum in seconds.
+func timesOf(t *testing.T, o prometheus.Observer) (n uint64, sum float64) {
+	t.Helper()
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(o.(prometheus.Histogram))
+	mfs, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := mfs[0].GetMetric()[0].GetHistogram()
+	return h.GetSampleCount(), h.GetSampleSum()
+}
+
+// What happens to intents is in the series that are named for it: taken in, called and how long that took, accepted, stopped by a brake until
+// somebody resumes the rule, expired.
+func TestWhatHappensToIntentsIsCounted(t *testing.T) {
+	x, push := brakes(t, 1)
+	a := x.a
+	m := a.opt.Metrics
+	began := x.at
+	a.admit(push("1", "main"), 0)
+	late := push("2", "main")
+	late.Policy.Expire = x.at.Add(time.Hour)
+	a.admit(late, 1)
+	if n := testutil.ToFloat64(m.intents.WithLabelValues("push")); n != 2 {
+		t.Errorf("%g pushes were taken in, want 2", n)
+	}
+	x.at = x.at.Add(3 * time.Second)
+	calls := a.plan()
+	if len(calls) != 1 {
+		t.Fatalf("%d calls, want one", len(calls))
+	}
+	if n, sum := timesOf(t, m.eventToCall.WithLabelValues("push")); n != 1 || sum != 3 {
+		t.Errorf("from event to call: %d of %g s, want 1 of 3 s", n, sum)
+	}
+	if on := gaugeOf(t, m.brake.WithLabelValues("r0")); on != 1 {
+		t.Errorf("the brake has stopped the rule, the gauge is %g", on)
+	}
+	x.at = x.at.Add(2 * time.Second)
+	a.resolve(result{calls[0], accepted})
+	if n, sum := timesOf(t, m.callSeconds.WithLabelValues("main/user")); n != 1 || sum != 2 {
+		t.Errorf("calls: %d of %g s, want 1 of 2 s", n, sum)
+	}
+	if n := testutil.ToFloat64(m.calls.WithLabelValues("main/user", string(ClassOK))); n != 1 {
+		t.Errorf("%g accepted calls, want 1", n)
+	}
+	if at := gaugeOf(t, m.lastSent.WithLabelValues("main/user")); at != float64(began.Add(5*time.Second).Unix()) {
+		t.Errorf("the last call was accepted at %g, want %d", at, began.Add(5*time.Second).Unix())
+	}
+	x.at = began.Add(time.Hour)
+	a.fire(alarm{timerKey{kind: expireItem}, a.items[itemOf(late.ID)]})
+	for _, s := range States {
+		want := 0.0
+		if s == paused {
+			want = 1
+		}
+		if n := testutil.ToFloat64(m.expired.WithLabelValues("r0", s.String())); n != want {
+			t.Errorf("expired in state %s: %g, want %g", s, n, want)
+		}
+	}
+	a.obey(told(0, "c1", ledger.CmdResume, "rule/r0", nil))
+	if on := gaugeOf(t, m.brake.WithLabelValues("r0")); on != 0 {
+		t.Errorf("the rule was resumed, the brake's gauge is %g", on)
+	}
+}
+
+// A brake is told by whoever owns the partition, from the take-over on, and by nobody else.
+func TestABrakeIsToldByItsOwner(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(nil)
+	a.w.Put(ledger.PauseKey("rule/r"), ledger.Pause{By: brakeCount, Why: "test", At: a.clock.now(), Brake: true})
+	a.w.Put(ledger.PauseKey("rule/other"), ledger.Pause{By: "anna", Why: "test", At: a.clock.now()})
+	b.commit(a)
+	a = b.byHand(nil)
+	told := func() [2]float64 {
+		return [2]float64{gaugeOf(t, a.opt.Metrics.brake.WithLabelValues("r")), gaugeOf(t, a.opt.Metrics.brake.WithLabelValues("other"))}
+	}
+	if got := told(); got != [2]float64{1, 0} {
+		t.Errorf("after the take-over: %v, want the brake's rule alone", got)
+	}
+	a.retire()
+	if got := told(); got != [2]float64{} {
+		t.Errorf("after another process took over: %v", got)
+	}
+}
+
+// Each transaction's time is in the histogram of its partition; the size of what the ledger needs, and books that do not balance, are told by
+// the chores.
+func TestTheLedgerIsTold(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(nil)
+	m := a.opt.Metrics
+	before, _ := timesOf(t, m.commitSeconds.WithLabelValues("0"))
+	b.push(a, "one")
+	b.commit(a)
+	if n, _ := timesOf(t, m.commitSeconds.WithLabelValues("0")); n != before+1 {
+		t.Errorf("%d commits were timed, want %d", n, before+1)
+	}
+	chores := func() {
+		a.lastSweep = time.Time{}
+		a.chores()
+	}
+	chores()
+	if n, books := gaugeOf(t, m.liveBytes.WithLabelValues("0")), gaugeOf(t, m.unbalanced); n <= 0 || books != 0 {
+		t.Errorf("a ledger with a pending record needs %g bytes; the books are off by %g", n, books)
+	}
+	a.pos.Fates++ // a fate of nothing
+	chores()
+	if books := gaugeOf(t, m.unbalanced); books != -1 {
+		t.Errorf("books with a fate too many are off by %g, want -1", books)
+	}
+	a.retire()
+	if n := gaugeOf(t, m.liveBytes.WithLabelValues("0")); n != 0 {
+		t.Errorf("after another process took over the ledger needs %g bytes", n)
+	}
 }

@@ -140,6 +140,11 @@ func (d *doctor) disk() {
 		at = filepath.Dir(at)
 	}
 	free, err := freeBytes(at)
+	d.room(dir, at, free, err)
+}
+
+// room judges what a folder of the embedded broker may still be given; at is the folder above it that is there.
+func (d *doctor) room(dir, at string, free uint64, err error) {
 	state := Warning
 	switch {
 	case err != nil:

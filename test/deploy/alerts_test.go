@@ -5,6 +5,7 @@ package deploy
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -54,10 +55,21 @@ var (
 	matcher  = regexp.MustCompile(`(\w+)(=~|!~|!=|=)"([^"]*)"`)
 )
 
-// asked checks that what a query asks for is what the daemon has: metrics, labels, and values of labels that are compared with =.
-func asked(t *testing.T, where, expr string) (n int) {
+// grouped are the labels by which a query groups or joins, legend those that a text shows.
+var (
+	grouped = regexp.MustCompile(`\b(?:by|without|on|ignoring|group_left|group_right) ?\(([^)]*)\)`)
+	legend  = regexp.MustCompile(`\{\{ *(?:\$labels\.)?([a-z]\w*) *\}\}`)
+)
+
+// ofPrometheus are labels that the daemon need not have: Prometheus gives them, or a histogram's buckets have them.
+func ofPrometheus(label string) bool { return label == "job" || label == "instance" || label == "le" }
+
+// asked checks that what a query asks for is what the daemon has: metrics, labels, and values of labels that are compared with =. shown are
+// texts in which labels of the result stand.
+func asked(t *testing.T, where, expr string, shown ...string) (n int) {
 	t.Helper()
 	is := scrape(t)
+	has := map[string]bool{}
 	for _, m := range selector.FindAllStringSubmatch(expr, -1) {
 		n++
 		name := m[1]
@@ -73,7 +85,7 @@ func asked(t *testing.T, where, expr string) (n int) {
 		}
 		for _, l := range matcher.FindAllStringSubmatch(m[2], -1) {
 			label, op, value := l[1], l[2], l[3]
-			if label == "job" || label == "instance" || label == "le" {
+			if ofPrometheus(label) {
 				continue
 			}
 			if _, ok := all[0][label]; !ok {
@@ -82,13 +94,32 @@ func asked(t *testing.T, where, expr string) (n int) {
 				t.Errorf("%s: %s never has %s=%q", where, name, label, value)
 			}
 		}
+		for label := range all[0] {
+			has[label] = true
+		}
+	}
+	var used []string
+	for _, m := range grouped.FindAllStringSubmatch(expr, -1) {
+		for label := range strings.SplitSeq(m[1], ",") {
+			used = append(used, strings.TrimSpace(label))
+		}
+	}
+	for _, text := range shown {
+		for _, m := range legend.FindAllStringSubmatch(text, -1) {
+			used = append(used, m[1])
+		}
+	}
+	for _, label := range used {
+		if !has[label] && !ofPrometheus(label) {
+			t.Errorf("%s: none of its metrics has a label %q", where, label)
+		}
 	}
 	return n
 }
 
 func TestAlertsAskForWhatTheDaemonHas(t *testing.T) {
 	for _, a := range alerts(t) {
-		if asked(t, a.Alert, a.Expr) == 0 && !strings.Contains(a.Expr, `up{job="notifier"}`) {
+		if asked(t, a.Alert, a.Expr, a.Annotations.Summary, a.Annotations.Description) == 0 && !strings.Contains(a.Expr, `up{job="notifier"}`) {
 			t.Errorf("%s asks for no metric of ours: %s", a.Alert, a.Expr)
 		}
 		if a.Labels.Severity != "page" && a.Labels.Severity != "warn" || a.Annotations.Summary == "" || a.Annotations.Description == "" {
@@ -106,6 +137,63 @@ func TestEveryAlertIsTested(t *testing.T) {
 		if !strings.Contains(tests, "alertname: "+a.Alert+"}") && a.Alert != "" {
 			t.Errorf("alerts_test.yaml has no moment at which %s is silent", a.Alert)
 		}
+	}
+}
+
+// The alerts' tests go by series that the daemon has: an alert that rings in its test alone is none.
+func TestTheAlertsAreTestedWithTheDaemonsSeries(t *testing.T) {
+	var f struct {
+		RuleFiles []string `yaml:"rule_files"`
+		Every     string   `yaml:"evaluation_interval"`
+		Tests     []struct {
+			Name, Interval string
+			InputSeries    []struct{ Series, Values string } `yaml:"input_series"`
+			Rules          []any                             `yaml:"alert_rule_test"`
+		}
+	}
+	strict(t, read(t, "deploy/prometheus/alerts_test.yaml"), &f)
+	closed := []string{"reason", "state", "class", "fate", "result", "waiting_for", "source", "mode"} // their values do not hang on settings and rules
+	is, n := scrape(t), 0
+	for _, test := range f.Tests {
+		for _, in := range test.InputSeries {
+			m := selector.FindStringSubmatch(in.Series)
+			if m == nil {
+				if !strings.HasPrefix(in.Series, "up{") {
+					t.Errorf("%s: %s is no series of ours", test.Name, in.Series)
+				}
+				continue
+			}
+			n++
+			name := m[1]
+			for _, part := range []string{"_bucket", "_sum", "_count"} {
+				if base, ok := strings.CutSuffix(name, part); ok && len(is[base]) > 0 {
+					name = base
+				}
+			}
+			all := is[name]
+			if len(all) == 0 {
+				t.Errorf("%s: the daemon has no metric %s", test.Name, m[1])
+				continue
+			}
+			given := map[string]string{}
+			for _, l := range matcher.FindAllStringSubmatch(m[2], -1) {
+				if !ofPrometheus(l[1]) {
+					given[l[1]] = l[3]
+				}
+			}
+			if got, want := slices.Sorted(maps.Keys(given)), slices.Sorted(maps.Keys(all[0])); !slices.Equal(got, want) {
+				t.Errorf("%s: %s has the labels %v, the daemon's has %v", test.Name, in.Series, got, want)
+			}
+			for _, label := range closed {
+				value, ok := given[label]
+				if ok && !slices.ContainsFunc(all, func(ls map[string]string) bool { return ls[label] == value }) {
+					t.Errorf("%s: %s never has %s=%q", test.Name, name, label, value)
+				}
+			}
+		}
+	}
+	if n < 40 {
+		t.Errorf("only %d series", n)
 	}
 }
 
@@ -144,7 +232,7 @@ type panel struct {
 	Type    string
 	Title   string
 	GridPos struct{ X, Y, W, H int }
-	Targets []struct{ Expr string }
+	Targets []struct{ Expr, LegendFormat string }
 }
 
 func TestDashboardsAskForWhatTheDaemonHas(t *testing.T) {
@@ -186,7 +274,7 @@ func TestDashboardsAskForWhatTheDaemonHas(t *testing.T) {
 				}
 			}
 			for _, q := range p.Targets {
-				n += asked(t, name+": "+p.Title, q.Expr)
+				n += asked(t, name+": "+p.Title, q.Expr, q.LegendFormat)
 			}
 			if p.Type != "row" && len(p.Targets) == 0 {
 				t.Errorf("%s: %q asks nothing", name, p.Title)

@@ -108,10 +108,23 @@ func TestTheUnitFits(t *testing.T) {
 		t.Errorf("nobody makes the user %s", one("Service/User"))
 	}
 	memoryFits(t, "notifier.service", strings.TrimPrefix(one("Service/Environment"), "GOMEMLIMIT="), strings.ReplaceAll(one("Service/MemoryMax"), "1G", "1024Mi"))
-	for _, key := range []string{"ProtectSystem=strict", "NoNewPrivileges=true", "CapabilityBoundingSet=", "PrivateDevices=true", "ProtectHome=true", "MemoryDenyWriteExecute=true", "SystemCallErrorNumber=EPERM"} {
+	for _, key := range []string{"NotifyAccess=main", "KillSignal=SIGTERM", "KillMode=mixed", "Restart=on-failure",
+		"NoNewPrivileges=true", "CapabilityBoundingSet=", "AmbientCapabilities=", "PrivateUsers=true", "UMask=0077", "RestrictSUIDSGID=true", "RemoveIPC=true",
+		"ProtectSystem=strict", "ProtectHome=true", "PrivateTmp=true", "PrivateDevices=true", "ProtectProc=invisible", "ProcSubset=pid",
+		"ProtectHostname=true", "ProtectClock=true", "ProtectKernelTunables=true", "ProtectKernelModules=true", "ProtectKernelLogs=true", "ProtectControlGroups=true",
+		"RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX", "RestrictNamespaces=true", "RestrictRealtime=true", "LockPersonality=true", "MemoryDenyWriteExecute=true",
+		"SystemCallArchitectures=native", "SystemCallErrorNumber=EPERM"} {
 		name, want, _ := strings.Cut(key, "=")
 		if one("Service/"+name) != want {
 			t.Errorf("%s is %v, want %q", name, u["Service/"+name], want)
+		}
+	}
+	if calls := u["Service/SystemCallFilter"]; !slices.Equal(calls, []string{"@system-service", "~@privileged @resources"}) {
+		t.Errorf("SystemCallFilter is %q", calls)
+	}
+	for _, key := range []string{"ReadWritePaths", "StateDirectory", "CacheDirectory", "LogsDirectory", "RuntimeDirectory"} {
+		if paths := u["Service/"+key]; len(paths) > 0 {
+			t.Errorf("%s=%v: nothing is written", key, paths)
 		}
 	}
 	if out, code := ran(t, nil, append(slices.Clone(start[1:]), "--help")...); code != 0 {

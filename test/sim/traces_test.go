@@ -51,7 +51,8 @@ func (w *world) traced(topic, header string, fields map[string]any) {
 	}
 	r := &kgo.Record{Topic: topic, Key: []byte("k"), Value: b, Headers: []kgo.RecordHeader{{Key: "other", Value: []byte("canary-header")}}}
 	if header != "" {
-		r.Headers = append(r.Headers, kgo.RecordHeader{Key: "traceparent", Value: []byte(header)})
+		r.Headers = append(r.Headers, kgo.RecordHeader{Key: "traceparent", Value: []byte(header)},
+			kgo.RecordHeader{Key: "tracestate", Value: []byte("shop=canary-state")}, kgo.RecordHeader{Key: "baggage", Value: []byte("userId=canary-baggage")})
 	}
 	if err := w.cl.ProduceSync(w.t.Context(), r).FirstErr(); err != nil {
 		w.t.Fatal(err)
@@ -246,7 +247,7 @@ func TestATraceGoesFromTheProducerToTheVendor(t *testing.T) {
 			attempts[e.Headers["X-Request-Id"]] = true
 			attempts[e.Headers["X-Request-ID"]] = true
 			for h, v := range e.Headers {
-				if http.CanonicalHeaderKey(h) == "Traceparent" || strings.Contains(v, hex32(1)) {
+				if slices.Contains([]string{"Traceparent", "Tracestate", "Baggage"}, http.CanonicalHeaderKey(h)) || strings.Contains(v, hex32(1)) || strings.Contains(v, "canary-state") || strings.Contains(v, "canary-baggage") {
 					t.Errorf("a call to the vendor has %s: %s", h, v)
 				}
 			}
