@@ -261,9 +261,11 @@ func TestTheFolderHoldsAPipeADeviceAndLargeFiles(t *testing.T) {
 		file string
 		want string
 	}{
-		"a pipe":        {func(p string) error { return syscall.Mkfifo(p, 0o600) }, "pipe.yaml", "N117 it is a pipe"},
-		"a device":      {func(p string) error { return os.Symlink("/dev/zero", p) }, "zero.yaml", "N117 it is a device"},
-		"a large file":  {func(p string) error { return os.WriteFile(p, bytes.Repeat([]byte("#\t \n"), 75<<10), 0o600) }, "large.yaml", "N108 more than 256 KiB"},
+		"a pipe":   {func(p string) error { return syscall.Mkfifo(p, 0o600) }, "pipe.yaml", "N117 it is a pipe"},
+		"a device": {func(p string) error { return os.Symlink("/dev/zero", p) }, "zero.yaml", "N117 it is a device"},
+		"a large file": {func(p string) error {
+			return os.WriteFile(p, append([]byte("\ufeff"), bytes.Repeat([]byte("# 1\n"), 75<<10)...), 0o600)
+		}, "large.yaml", "N108 more than 256 KiB"},
 		"a sample pipe": {func(p string) error { return syscall.Mkfifo(p, 0o600) }, "sample.json", "N117 it is a pipe"},
 		"no sample":     {func(p string) error { return os.WriteFile(p, make([]byte, 2<<20), 0o600) }, "any.json", ""},
 		"a large sample": {func(p string) error {
