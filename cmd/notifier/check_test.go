@@ -123,6 +123,17 @@ func TestCheckExitCodesAgreeWithTheText(t *testing.T) {
 	}
 }
 
+// A file that is too large is a mistake in the files like any other: those of the other files are shown beside it, and the path is not wrong.
+func TestALargeFileIsAFindingBesideTheOthers(t *testing.T) {
+	inDir(t, map[string]string{"rules/events.yaml": checkCatalogue, "rules/vip.yaml": checkRules, "rules/large.yaml": strings.Repeat("# 300 KiB\n", 30<<10)})
+	out, _, code := runCheck(checkOptions{lang: "en"})
+	for _, want := range []string{"error[N108]: the file has more than 256 KiB\n  --> rules/large.yaml:1:1\n", "error[N202]: unknown field `amuont`", "2 errors, 0 warnings in 3 files (1 rule)\n"} {
+		if !strings.Contains(out, want) || code != exitFindings {
+			t.Errorf("exit %d, want %q in\n%s", code, want, out)
+		}
+	}
+}
+
 func TestCheckTakesAccountsFromTheSettings(t *testing.T) {
 	account := strings.Replace(checkRules, "amuont", "amount", 1) + "    account: mian\n"
 	config := "version: 1\nkafka: {brokers: [k:9092], start: latest}\naccounts: {main: {vendor: rongcloud, data_center: beijing, app_key: k, secret: \"${env:S}\"}}\n"

@@ -19,7 +19,7 @@ func newConfigCmd() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: ok, %d accounts\n", settingsPath(cmd), len(s.Accounts))
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: ok, %s\n", settingsPath(cmd), many(len(s.Accounts), "account"))
 				return err
 			}},
 		newConfigShowCmd(),

@@ -48,7 +48,7 @@ func (f *deadFlags) letters(cmd *cobra.Command, ids []string) (*query.Reader, *s
 		return nil, nil, nil, err
 	}
 	q := query.DeadFilter{IDs: ids, Topic: f.topic, Reason: f.reason}
-	if q.Since, err = parseSince(f.since, time.Now(), s.Zone); err != nil {
+	if q.Since, err = sinceWhen(f.since, time.Now(), s.Zone); err != nil {
 		return nil, nil, nil, &exitError{exitUsage, err}
 	}
 	var found []*query.Letter

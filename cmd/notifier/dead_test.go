@@ -78,6 +78,9 @@ func TestDeadLettersAreReplayed(t *testing.T) {
 		{[]string{"dead", "show", "0@99"}, `no dead letter "0@99"`},
 		{[]string{"dead", "replay", "--topic", "profiles"}, "none of 0 dead letters"},
 		{[]string{"dead", "ls", "--since", "soon"}, "is no time"},
+		{[]string{"dead", "ls", "--since", "2099-01-01"}, `"2099-01-01" is in the future (2099-01-01 00:00:00`},
+		{[]string{"fates", "--since", "2099-01-01 09:00"}, "is in the future"},
+		{[]string{"fates", "--since", "-5m"}, "is in the future"},
 	} {
 		if code, _, talk := once(t, w.dir, c.args...); code != exitUsage || !strings.Contains(talk, c.says) {
 			t.Errorf("%v: exit %d %q, want %q", c.args, code, talk, c.says)

@@ -53,7 +53,7 @@ on record come first. As JSON it is one object in each line.`,
 			if len(args) == 1 {
 				f.Event = args[0]
 			}
-			if f.Since, err = parseSince(since, time.Now(), s.Zone); err != nil {
+			if f.Since, err = sinceWhen(since, time.Now(), s.Zone); err != nil {
 				return &exitError{exitUsage, err}
 			}
 			if follow {

@@ -107,5 +107,6 @@ messages and broadcasts by rule files that operations edit while it runs.`,
 	root.AddCommand(newRunCmd(), newDemoCmd(), newCheckCmd(), newFmtCmd(), newNewCmd(), newTestCmd(), newExplainCmd(), newBacktestCmd(), newExplainCodeCmd(), newSchemaCmd(), newSandboxCmd(), newConfigCmd(), newFatesCmd(), newQuotaCmd(), newAttemptsCmd(), newStatusCmd(), newDoctorCmd(), newRecallCmd(), newApprovalsCmd(), newPendingCmd(), newDeadCmd(), newSkipCmd(), newUserCmd(), newTagsCmd(), newPauseCmd(), newResumeCmd(), newKillCmd(), newReviveCmd(), newVersionCmd())
 	completions(root)
 	wrongWords(root)
+	saidOnce(root)
 	return root
 }

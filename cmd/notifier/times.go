@@ -6,6 +6,15 @@ import (
 	"time"
 )
 
+// sinceWhen is parseSince for what is looked up: of a time that is still to come nothing is on record, and no rows would pass for none.
+func sinceWhen(s string, now time.Time, zone *time.Location) (time.Time, error) {
+	t, err := parseSince(s, now, zone)
+	if err == nil && t.After(now) {
+		return t, fmt.Errorf("%q is in the future (%s): nothing is on record yet; say how long ago it was, like 2h", s, t.In(zone).Format("2006-01-02 15:04:05 -07:00"))
+	}
+	return t, err
+}
+
 // parseSince reads a time as operators type it: 10m, 2h ago, 2026-11-21 09:00 in the settings' zone, RFC 3339.
 func parseSince(s string, now time.Time, zone *time.Location) (time.Time, error) {
 	if s == "" {

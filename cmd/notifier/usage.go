@@ -90,6 +90,38 @@ func wrongWords(cmd *cobra.Command) {
 	}
 }
 
+// saidOnce makes the flags that choose one thing refuse a second value: the last would win, and the answer would pass for one about both.
+// Flags with which a script may override what an alias says, like --config and --format, are left as they are.
+func saidOnce(cmd *cobra.Command) {
+	for _, c := range cmd.Commands() {
+		saidOnce(c)
+	}
+	for _, name := range []string{"user", "rule", "event", "fate", "since"} {
+		if f := cmd.Flags().Lookup(name); f != nil && f.Value.Type() == "string" {
+			f.Value = &oneValue{flagValue: f.Value}
+		}
+	}
+}
+
+type flagValue interface {
+	String() string
+	Set(string) error
+	Type() string
+}
+
+type oneValue struct {
+	flagValue
+	set bool
+}
+
+func (o *oneValue) Set(s string) error {
+	if o.set && s != o.String() {
+		return fmt.Errorf("it takes one value, and %q was given before", o.String())
+	}
+	o.set = true
+	return o.flagValue.Set(s)
+}
+
 // unknownCommand is the error for a word that is no command of cmd.
 func unknownCommand(cmd *cobra.Command, word string) error {
 	return &exitError{exitUsage, errors.New(andNext(mistaken(cmd, "`"+cmd.CommandPath()+" "+word+"`", "command", "命令", cmd.CommandPath()+" ", nearSub(cmd, word)), cmd.CommandPath()+" --help"))}

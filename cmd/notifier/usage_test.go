@@ -62,6 +62,8 @@ func TestFlagsOfEveryCommand(t *testing.T) {
 		"new":                              "notifier new is several commands: rule",
 		"pending":                          "notifier pending is several commands: cancel, extend, list",
 		"check --color never --lang en ..": "",
+		"explain --user a --user b":        `"--user" flag: it takes one value, and "a" was given before`,
+		"fates --rule a --rule b":          `"--rule" flag: it takes one value, and "a" was given before`,
 	} {
 		started := false
 		root := newRootCmd(&started)

@@ -159,7 +159,7 @@ func forget(cmd *cobra.Command, user string, c changeFlags) error {
 	if err != nil {
 		return err
 	}
-	ask := fmt.Sprintf("user forget %s: tags and fields in %d accounts are cleared, %d intents that wait are given up", tame(user), len(v.Accounts), len(v.Pending))
+	ask := fmt.Sprintf("user forget %s: tags and fields in %s are cleared, %d intents that wait are given up", tame(user), many(len(v.Accounts), "account"), len(v.Pending))
 	if err := confirm(cmd, c.yes, ask, user); err != nil {
 		return err
 	}

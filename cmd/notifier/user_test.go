@@ -70,7 +70,7 @@ func TestUserShowAndForget(t *testing.T) {
 		{[]string{"show", "nobody"}, `nothing is held on user "nobody"`},
 		{[]string{"forget", "nobody", "--why", "x", "--yes"}, `nothing is held on user "nobody"`},
 		{[]string{"forget", "u-1", "--yes"}, "--why is missing"},
-		{[]string{"forget", "u-1", "--why", "x"}, "user forget u-1: tags and fields in 1 accounts are cleared, 0 intents that wait are given up"},
+		{[]string{"forget", "u-1", "--why", "x"}, "user forget u-1: tags and fields in 1 account are cleared, 0 intents that wait are given up"},
 	} {
 		if code, _, talk := once(t, w.dir, append([]string{"user"}, c.args...)...); code != exitUsage || !strings.Contains(talk, c.says) {
 			t.Errorf("user %v: exit %d %q, want %q", c.args, code, talk, c.says)

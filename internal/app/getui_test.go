@@ -385,6 +385,8 @@ func TestRulesForGetuiAreCheckedWhenTheyLoad(t *testing.T) {
 		{"    broadcast: {audience: everyone, title: t, body: b, getui: {region: {or: '11000000', nor: []}}}\n", "1:77 N411 1:89 N411", "want a list"},
 		{"    push: {title: t, body: b, getui: {region: {or: ['11000000']}}}\n", "1:39 N412", "a push to users has none"},
 		{"    push: {title: t, body: b, getui: {network_type: 1, show_for: 2h, offline: false}}\n", "", ""},
+		{"    push: {title: t, body: b, getui: {show_for: 1d}}\n", "", ""},
+		{"    push: {title: t, body: b, getui: {show_for: 99999d}}\n", "1:49 N412", "like 30m"},
 		{"    push: {title: t, body: b, getui: {network_type: 2}}\n", "1:53 N412", "0 or 1"},
 		{"    push: {title: t, body: b, getui: {show_for: 10m}}\n", "1:49 N412", "more than 10m0s"},
 		{"    push: {title: t, body: b, getui: {show_for: tomorrow}}\n", "1:49 N412", "like 30m"},

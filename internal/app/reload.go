@@ -102,10 +102,10 @@ func (l *liveRules) swap(s *rules.Set) {
 	l.standing.Store(standings(s))
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if old != nil {
-		l.info.WithLabelValues(old.Hash).Set(0)
-	}
 	l.info.WithLabelValues(s.Hash).Set(1)
+	if old != nil && old.Hash != s.Hash { // a series for every edit would stay for as long as the process runs
+		l.info.DeleteLabelValues(old.Hash)
+	}
 	for _, m := range []rules.Mode{rules.Live, rules.Shadow, rules.Canary, rules.Off} {
 		l.success.WithLabelValues(string(m)).Set(float64(s.Modes()[m]))
 	}

@@ -71,7 +71,7 @@ func Parse(file string, src []byte) *Doc {
 // split makes lines of a file; false when it cannot be read.
 func (d *Doc) split(src []byte) bool {
 	if len(src) > MaxBytes {
-		d.whole("N108", Text{fmt.Sprintf("the file has %d bytes, the most is %d", len(src), MaxBytes), fmt.Sprintf("文件有 %d 字节，最多 %d", len(src), MaxBytes)},
+		d.whole("N108", Text{fmt.Sprintf("the file has more than %d KiB", MaxBytes>>10), fmt.Sprintf("文件超过 %d KiB", MaxBytes>>10)}, // of a larger one no more is read
 			Text{"split it into several files", "拆成几个文件"})
 		return false
 	}

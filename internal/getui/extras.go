@@ -7,6 +7,8 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -209,6 +211,15 @@ func join(path, key string) string {
 	return fmt.Sprintf("%s.%s", path, key)
 }
 
+// lasting is time.ParseDuration that also knows whole days, as all durations of rule files do.
+func lasting(s string) (time.Duration, error) {
+	if n, whole := strings.CutSuffix(s, "d"); whole {
+		days, err := strconv.ParseUint(n, 10, 16)
+		return time.Duration(days) * 24 * time.Hour, err
+	}
+	return time.ParseDuration(s)
+}
+
 // Apply writes the extras over a push with a notification, which leaves at a time. data is what the app gets instead of it with
 // Transmission.
 func (x Extras) Apply(p *Push, at time.Time, data string) error {
@@ -217,9 +228,9 @@ func (x Extras) Apply(p *Push, at time.Time, data string) error {
 		p.Message.NetworkType = *x.NetworkType
 	}
 	if x.ShowFor != "" {
-		d, err := time.ParseDuration(x.ShowFor)
+		d, err := lasting(x.ShowFor)
 		if err != nil {
-			return invalid("show_for", "%q; like 30m or 2h", "%q；应类似 30m 或 2h", x.ShowFor)
+			return invalid("show_for", "%q; like 30m, 2h or 1d", "%q；应类似 30m、2h 或 1d", x.ShowFor)
 		}
 		if d <= minWindow {
 			return invalid("show_for", "%s; more than %s", "%s；要大于 %s", d, minWindow)

@@ -1,8 +1,10 @@
 package rules
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
+	pattern "regexp/syntax"
 	"slices"
 	"strings"
 	"sync"
@@ -481,6 +483,16 @@ func (w *writer) binary(n *ast.BinaryNode) ast.Node {
 			return w.fail(n, "N214", diag.Text{EN: fmt.Sprintf("the pattern has more than %d bytes", maxRegex), ZH: fmt.Sprintf("表达式超过 %d 字节", maxRegex)}, diag.Text{EN: "write a shorter one, or several conditions", ZH: "请写短一些，或拆成几个条件"})
 		}
 		if _, err := regexp.Compile(s.Value); err != nil {
+			if wrong, ok := errors.AsType[*pattern.Error](err); ok {
+				switch wrong.Code {
+				case pattern.ErrInvalidRepeatSize, pattern.ErrLarge: // the same at the end: a{1001} and (a{500}){500}
+					return w.fail(n.Right, "N214", diag.Text{EN: "the pattern repeats too often: `" + wrong.Expr + "`", ZH: "表达式重复的次数太多：`" + wrong.Expr + "`"},
+						diag.Text{EN: "at most 1000 times, repeats inside each other multiplied; `*` and `+` have no such limit", ZH: "最多 1000 次，嵌套的重复要相乘；`*` 和 `+` 没有这个限制"})
+				case pattern.ErrInvalidPerlOp:
+					return w.fail(n.Right, "N209", diag.Text{EN: "patterns have no `" + wrong.Expr + "`", ZH: "表达式里不能用 `" + wrong.Expr + "`"},
+						diag.Text{EN: "there is no looking ahead or behind; write several conditions", ZH: "不支持前后断言，请拆成几个条件"})
+				}
+			}
 			return w.fail(n.Right, "N209", diag.Text{EN: "the pattern is no regular expression", ZH: "这不是正确的正则表达式"}, diag.Text{EN: "a mark with a meaning of its own, like ( or *, has a backslash before it", ZH: "( * 这类有特殊含义的符号前要加反斜杠"})
 		}
 	}

@@ -207,6 +207,9 @@ func (l *loader) texts(n *diag.Node, r *Rule, a Account) {
 	if d := n.Get("data"); d.IsMapping() {
 		c.data = map[string]*template{}
 		for _, f := range d.Fields {
+			if f.Key.Text == "link" && n.Get("link") != nil { // at every vendor both become the same key of what the app gets
+				f.Key.Error("N102", diag.Text{EN: "`link` stands in `data` as well, and only one of them is sent", ZH: "`data` 里也有 `link`，两个只会发出一个"}, diag.Text{EN: "keep one of them, or give the one in `data` another name", ZH: "只保留一个，或给 `data` 里的换个名字"})
+			}
 			c.data[f.Key.Text] = l.text(f.Value, s)
 		}
 	}

@@ -55,7 +55,7 @@ func repair(files []File, opt Options) ([]File, map[string]int) {
 	files = slices.Clone(files)
 	moved := map[string]int{}
 	for i, f := range files {
-		if isYAML(f.Name) {
+		if isYAML(f.Name) && len(f.Data) <= diag.MaxBytes { // of a larger one there is the beginning only: shortened it would pass for the whole
 			text, n := whiteSpace(string(f.Data))
 			files[i].Data, moved[f.Name] = []byte(text), n
 		}

@@ -20,7 +20,7 @@ import (
 // File is one file of rules/, by a name that does not depend on where the folder lies.
 type File struct {
 	Name string // as shown in diagnostics
-	Data []byte
+	Data []byte // of a file that is too large only the beginning, a byte more than may be
 }
 
 // maxSample bounds a sample event, like a record.
@@ -59,12 +59,7 @@ func Read(paths []string) ([]File, diag.List) {
 		}
 		b, err := diag.ReadFile(p, most)
 		if _, large := errors.AsType[*diag.TooLarge](err); large {
-			if most == diag.MaxBytes {
-				list = append(list, diag.Diagnostic{Code: "N108", Severity: diag.Error, File: p,
-					Message: diag.Text{EN: "the file: " + diag.Unread(err).EN, ZH: "文件" + diag.Unread(err).ZH}, Hint: diag.Text{EN: "split it into several files", ZH: "拆成几个文件"}})
-				return
-			}
-			err = nil // whether an event has it for a sample is seen later
+			err = nil // a mistake in the file like any other, named where it is parsed; of a sample, where an event has it for one
 		}
 		if err != nil {
 			unreadable(p, err)

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"bytes"
 	"errors"
 	"flag"
 	"os"
@@ -249,6 +250,11 @@ func TestTheVendorsBlockHasNoHoles(t *testing.T) {
 	}
 }
 
+func readAndFormat(dir string) ([]Formatted, error) {
+	files, _ := Read([]string{dir})
+	return Format(files, demoAccount())
+}
+
 // What is no regular file in the folder is named and not waited for, and a file is read no further than a rule file may go.
 func TestTheFolderHoldsAPipeADeviceAndLargeFiles(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -256,9 +262,11 @@ func TestTheFolderHoldsAPipeADeviceAndLargeFiles(t *testing.T) {
 		file string
 		want string
 	}{
-		"a pipe":        {func(p string) error { return syscall.Mkfifo(p, 0o600) }, "pipe.yaml", "N117 it is a pipe"},
-		"a device":      {func(p string) error { return os.Symlink("/dev/zero", p) }, "zero.yaml", "N117 it is a device"},
-		"a large file":  {func(p string) error { return os.WriteFile(p, make([]byte, 300<<10), 0o600) }, "large.yaml", "N108 more than 256 KiB"},
+		"a pipe":   {func(p string) error { return syscall.Mkfifo(p, 0o600) }, "pipe.yaml", "N117 it is a pipe"},
+		"a device": {func(p string) error { return os.Symlink("/dev/zero", p) }, "zero.yaml", "N117 it is a device"},
+		"a large file": {func(p string) error {
+			return os.WriteFile(p, append([]byte("\ufeff"), bytes.Repeat([]byte("# 1\n"), 75<<10)...), 0o600)
+		}, "large.yaml", "N108 more than 256 KiB"},
 		"a sample pipe": {func(p string) error { return syscall.Mkfifo(p, 0o600) }, "sample.json", "N117 it is a pipe"},
 		"no sample":     {func(p string) error { return os.WriteFile(p, make([]byte, 2<<20), 0o600) }, "any.json", ""},
 		"a large sample": {func(p string) error {
@@ -275,6 +283,9 @@ func TestTheFolderHoldsAPipeADeviceAndLargeFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		s, l := Load([]string{dir}, demoAccount())
+		if formatted, err := readAndFormat(dir); c.file == "large.yaml" && (err != nil || len(formatted) != 3 || formatted[1].Changed() || !formatted[1].Left) {
+			t.Errorf("%s: its beginning would be written over the whole: %v", name, err)
+		}
 		if c.want == "" {
 			if s == nil {
 				t.Errorf("%s: %s", name, show(l))

@@ -90,10 +90,11 @@ var mistakes = []struct {
 	{"", "what is sent literally", map[string]string{"text-almost-hole": "W308", "text-unseen": "W310"}},
 	{"", "holes", map[string]string{"hole-open": "N301", "hole-wide": "N301", "hole-wide-bar": "N301", "hole-chinese-quotes": "N301", "hole-chinese-closing": "N301", "hole-empty": "N301", "hole-count": "N302", "hole-event": "N302"}},
 	{"", "accounts of which none is clear, or that cannot send it", map[string]string{"account-several": "N406", "account-no-sender": "N408"}},
-	{"", "what is too much", map[string]string{"cond-nested": "N214", "cond-loops": "N214", "size-text": "N505"}},
+	{"", "what is too much", map[string]string{"cond-nested": "N214", "cond-loops": "N214", "cond-repeats": "N214", "work-to-list": "N214", "size-text": "N505"}},
 	{"", "another kind of file, or none", map[string]string{"file-no-rules": "N110", "file-settings": "N118"}},
 	{"", "the catalogue", map[string]string{"catalogue-none": "N601", "catalogue-missing": "N601", "catalogue-envelope": "W606", "catalogue-sample": "N608", "catalogue-names": "N602", "catalogue-shared-topic": "W221"}},
-	{"", "what is no condition", map[string]string{"cond-not-a-number": "N209", "cond-unfinished": "N209", "cond-no-operator": "N209", "cond-unclosed-text": "N209", "cond-not-bool": "N209"}},
+	{"", "what would be sent once of two", map[string]string{"text-link-twice": "N102"}},
+	{"", "what is no condition", map[string]string{"cond-lookahead": "N209", "cond-pattern": "N209", "cond-not-a-number": "N209", "cond-unfinished": "N209", "cond-no-operator": "N209", "cond-unclosed-text": "N209", "cond-not-bool": "N209"}},
 }
 
 // described is the section of the format that promises the list, word by word.

@@ -220,12 +220,21 @@ func (l *loader) work(n *diag.Node, r *Rule) {
 		whole.check(w, diag.Text{EN: "the conditions", ZH: "这些条件"})
 		return
 	}
+	if users > 1 && texts.alloc > conditions.alloc {
+		whole.checkHint(r.node, diag.Text{EN: "the rule", ZH: "这条规则"}, diag.Text{EN: "`to` is a list, and each of its users gets a text of their own: fewer joined lists or holes, or one user in `to`",
+			ZH: "`to` 是列表，每个用户各有一份文案：请减少拼接的列表或 `${}`，或 `to` 只写一个用户"})
+		return
+	}
 	whole.check(r.node, diag.Text{EN: "the rule", ZH: "这条规则"})
 }
 
 // check reports what may take too much, and whether it does not.
 func (a amount) check(n *diag.Node, what diag.Text) bool {
-	hint := diag.Text{EN: "fewer loops inside each other, joined texts, or holes", ZH: "少用嵌套的循环、文字拼接，或减少 `${}`"}
+	return a.checkHint(n, what, diag.Text{EN: "fewer loops inside each other, joined texts, or holes", ZH: "少用嵌套的循环、文字拼接，或减少 `${}`"})
+}
+
+// checkHint is check with a cure for what the amount comes of.
+func (a amount) checkHint(n *diag.Node, what, hint diag.Text) bool {
 	switch {
 	case a.alloc > maxWork:
 		n.Error("N214", diag.Text{EN: fmt.Sprintf("%s may need %.1f MiB of memory on one event, the most is %d", what.EN, a.alloc/(1<<20), maxWork>>20),
