@@ -20,8 +20,11 @@ const worthTelling = time.Minute
 // restOf tells until when an account's reads of tags rest, nil if they do not. An owner that began the ledger has nobody's reads to mind.
 func restOf(s *settings.Settings, ac *settings.Account, states map[int32]*ledger.State, now time.Time) *QuotaRest {
 	reads := lanesOf(ac)[dispatch.LaneTagGet]
+	if reads.Window < worthTelling {
+		return nil
+	}
 	st := states[int32(ledger.HashPartition([]byte(Identity(ac)), s.Kafka.Partitions))]
-	if reads.Window < worthTelling || st == nil || st.Owner == nil || st.Owner.Released {
+	if st == nil || st.Owner == nil || st.Owner.Released {
 		return nil
 	}
 	if g := st.Genesis; g != nil && g.Assumed == nil && st.Owner.At.Sub(g.At) < clocksOff {
