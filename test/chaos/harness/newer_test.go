@@ -13,7 +13,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/notifier/notifier/test/chaos/audit"
 	"github.com/notifier/notifier/test/chaos/rig"
 )
 
