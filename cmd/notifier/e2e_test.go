@@ -52,7 +52,18 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
-	os.Exit(m.Run())
+	if !underRace {
+		os.Exit(m.Run())
+	}
+	var err error
+	if unracedDir, err = os.MkdirTemp("", "notifier-unraced-"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	if err := os.RemoveAll(unracedDir); err != nil {
+		panic(err)
+	}
+	os.Exit(code)
 }
 
 // program is one process of notifier.
@@ -66,11 +77,37 @@ type program struct {
 
 func command(t *testing.T, dir string, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], args...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), asProgram+"=1", "VENDOR_SECRET="+sandbox.DefaultSecret, "LANG=en")
+	path, env := os.Args[0], append(os.Environ(), "VENDOR_SECRET="+sandbox.DefaultSecret, "LANG=en")
+	if underRace && !slices.Contains([]string{"run", "demo", "sandbox"}, args[0]) {
+		path = unraced(t)
+	} else {
+		env = append(env, asProgram+"=1")
+	}
+	cmd := exec.Command(path, args...)
+	cmd.Dir, cmd.Env = dir, env
 	return cmd
 }
+
+// unraced is the program without the race detector, for commands: with it hundreds of them need most of these tests' time to start, and what they run
+// at once is tested with it in their packages.
+func unraced(t *testing.T) string {
+	t.Helper()
+	path, err := builtUnraced()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+var unracedDir string // made and removed by TestMain, under the race detector
+
+var builtUnraced = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(unracedDir, "notifier")
+	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the program: %w\n%s", err, out)
+	}
+	return path, nil
+})
 
 // once runs a command to its end.
 func once(t *testing.T, dir string, args ...string) (code int, out, talk string) {

@@ -2,7 +2,9 @@ package rules
 
 import (
 	"fmt"
+	"maps"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -164,7 +166,11 @@ func costly(t *testing.T, body string) (*Set, diag.List) {
 // No rule that loads allocates more than 8 MiB on the largest event. Of each shape the largest that still loads is looked for and
 // tried; the next larger one is refused with N214, or is over another limit of its own.
 func TestNoAcceptedRuleTakesMoreThanItsShare(t *testing.T) {
-	for name, body := range worst {
+	for i, name := range slices.Sorted(maps.Keys(worst)) {
+		if underRace && i%8 != 0 { // nothing here runs at once: the detector sees in a few what it sees in all
+			continue
+		}
+		body := worst[name]
 		low, high := 0, 4096 // low loads, high does not
 		if s, l := costly(t, body(low)); s == nil {
 			t.Errorf("%s: the smallest is refused:\n%s", name, show(l))

@@ -183,6 +183,7 @@ func TestTheReleaseFits(t *testing.T) {
 		}
 	}
 	made := completions(t)
+	var all []string // that are packed
 	packed := func(src string) {
 		t.Helper()
 		if name, ok := strings.CutPrefix(src, "dist-completions/"); ok {
@@ -191,9 +192,11 @@ func TestTheReleaseFits(t *testing.T) {
 			}
 			return
 		}
-		if found, err := filepath.Glob(filepath.Join(root, src)); err != nil || len(found) == 0 {
+		found, err := filepath.Glob(filepath.Join(root, src))
+		if err != nil || len(found) == 0 {
 			t.Errorf(".goreleaser.yaml packs %s, which is not there", src)
 		}
+		all = append(all, found...)
 	}
 	for _, f := range g.Archives[0].Files {
 		switch f := f.(type) {
@@ -203,6 +206,7 @@ func TestTheReleaseFits(t *testing.T) {
 			packed(f["src"].(string))
 		}
 	}
+	linked(t, all)
 	for _, c := range g.NFPMs[0].Contents {
 		packed(c.Src)
 	}
@@ -215,6 +219,32 @@ func TestTheReleaseFits(t *testing.T) {
 	script := g.NFPMs[0].Scripts["postinstall"]
 	if made := postinstalled(t, script); made != "systemd-sysusers "+users+"\n" {
 		t.Errorf("%s made %q; the unit's user is in %q, and a package that only puts files there has none", script, made, users)
+	}
+}
+
+// linked holds that what the pages of an archive lead to is in it.
+func linked(t *testing.T, files []string) {
+	t.Helper()
+	link := regexp.MustCompile(`\]\(([^)#:]+)[#)]`) // not those with a scheme
+	links := 0
+	for _, page := range files {
+		if filepath.Ext(page) != ".md" {
+			continue
+		}
+		b, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(b), -1) {
+			links++
+			to := filepath.Join(filepath.Dir(page), m[1])
+			if filepath.Base(to) != ".goreleaser.yaml" && !slices.ContainsFunc(files, func(f string) bool { return f == to || strings.HasPrefix(f, to+"/") }) {
+				t.Errorf("%s leads to %s, which is not packed", page, m[1])
+			}
+		}
+	}
+	if links < 100 {
+		t.Errorf("only %d links", links)
 	}
 }
 
