@@ -100,6 +100,7 @@ func Start(ctx context.Context, o Options) (*Broker, error) {
 	}
 	b.addrs = b.cluster.ListenAddrs()
 	b.cluster.ControlKey(int16(kmsg.JoinGroup), impatient)
+	b.cluster.ControlKey(int16(kmsg.GetTelemetrySubscriptions), b.incurious)
 	if o.Dir != "" {
 		if err := b.stage(o.Dir); err != nil {
 			return nil, errors.Join(err, b.Close())
@@ -121,6 +122,18 @@ func impatient(r kmsg.Request) (kmsg.Response, error, bool) {
 	j := r.(*kmsg.JoinGroupRequest)
 	j.RebalanceTimeoutMillis = min(j.RebalanceTimeoutMillis, j.SessionTimeoutMillis/3)
 	return nil, nil, false
+}
+
+// incurious asks no client for its own metrics (KIP-714): kfake wants all of them every 30 s and throws them away.
+func (b *Broker) incurious(r kmsg.Request) (kmsg.Response, error, bool) {
+	b.cluster.KeepControl() // for whoever asks next
+	res := r.ResponseKind().(*kmsg.GetTelemetrySubscriptionsResponse)
+	res.ClientInstanceID = r.(*kmsg.GetTelemetrySubscriptionsRequest).ClientInstanceID
+	if res.ClientInstanceID == [16]byte{} {
+		rand.Read(res.ClientInstanceID[:])
+	}
+	res.PushIntervalMillis = int32(time.Hour.Milliseconds()) // until it may ask again
+	return res, nil, true
 }
 
 // stage sees to it that the group offsets of a transaction are on disk before the transaction ends.

@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/goleak"
 )
 
@@ -265,4 +266,23 @@ func ExampleStart() {
 	defer cl.Close()
 	fmt.Println(cl.Ping(context.Background()))
 	// Output: <nil>
+}
+
+// Nobody reads what clients would tell of themselves, so nobody is asked: each client that offers it hears that none is wanted, and keeps its id.
+func TestNoClientIsAskedForItsMetrics(t *testing.T) {
+	t.Parallel()
+	cl := client(t, start(t, ""))
+	var id [16]byte
+	for n := range 3 {
+		req := kmsg.NewPtrGetTelemetrySubscriptionsRequest()
+		req.ClientInstanceID = id
+		res, err := req.RequestWith(t.Context(), cl)
+		if err != nil || res.ErrorCode != 0 || len(res.RequestedMetrics) != 0 || res.PushIntervalMillis < 60_000 {
+			t.Fatalf("time %d: %+v, %v", n, res, err)
+		}
+		if n > 0 && res.ClientInstanceID != id || res.ClientInstanceID == [16]byte{} {
+			t.Errorf("time %d: id %x after %x", n, res.ClientInstanceID, id)
+		}
+		id = res.ClientInstanceID
+	}
 }
