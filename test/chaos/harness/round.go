@@ -33,8 +33,8 @@ func Accounts(vendor string) (all []rig.Account, shops []string) {
 	return append(all, gifts...), shops
 }
 
-// fewTagChanges a day: a run of 100 kills wants about three times as many.
-const fewTagChanges = 30
+// fewTagChanges a day: a run of 100 kills wants from two times as many, where each call finds many users, to six times.
+const fewTagChanges = 15
 
 // VendorFaults make calls last, so that kills find them open, and some end unclear. A late call arrives within the second that the
 // daemon still charges. The last two stand behind the others: most calls meet them.
