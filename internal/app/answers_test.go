@@ -38,16 +38,8 @@ func TestTheLongestAnswerAboutTagsIsRead(t *testing.T) {
 			body.WriteRune(r)
 		}
 	}
-	vendor := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body.String()) }))
-	defer vendor.Close()
-	cl, err := rongcloud.New(rongcloud.Options{Hosts: []string{vendor.URL}, AppKey: "k", Secret: func() rongcloud.Secret { return rongcloud.NewSecret("s") }, AllowHTTP: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cl.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	got, o := (&rongAccount{client: cl}).ReadTags(ctx, "call-1", users)
+	ac, ctx := answering(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body.String()) })
+	got, o := ac.ReadTags(ctx, "call-1", users)
 	if o.Class != dispatch.ClassOK || len(got) != len(users) || len(got["user-49"]) != 20 {
 		t.Errorf("%d bytes: %+v, tags of %d users", body.Len(), o, len(got))
 	}
@@ -57,15 +49,7 @@ func TestTheLongestAnswerAboutTagsIsRead(t *testing.T) {
 // answer of the vendor's is asked again.
 func TestAnAnswerAboutTagsThatCannotBeReadIsARefusal(t *testing.T) {
 	answer := ""
-	vendor := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, answer) }))
-	defer vendor.Close()
-	cl, err := rongcloud.New(rongcloud.Options{Hosts: []string{vendor.URL}, AppKey: "k", Secret: func() rongcloud.Secret { return rongcloud.NewSecret("s") }, AllowHTTP: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cl.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
+	ac, ctx := answering(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, answer) })
 	for _, tc := range []struct {
 		answer string
 		want   dispatch.Class
@@ -78,7 +62,7 @@ func TestAnAnswerAboutTagsThatCannotBeReadIsARefusal(t *testing.T) {
 		{`<html>`, dispatch.ClassRetrySafe},
 	} {
 		answer = tc.answer
-		if _, o := (&rongAccount{client: cl}).ReadTags(ctx, "call-1", []string{"u-1", "u-2"}); o.Class != tc.want || tc.want != dispatch.ClassOK && o.Detail == "" {
+		if _, o := ac.ReadTags(ctx, "call-1", []string{"u-1", "u-2"}); o.Class != tc.want || tc.want != dispatch.ClassOK && o.Detail == "" {
 			t.Errorf("%s: %+v, want %s with a detail", tc.answer, o, tc.want)
 		}
 	}
@@ -144,24 +128,31 @@ func TestWhatAProbeProves(t *testing.T) {
 		{429, 0, "slow down", dispatch.ClassRetryLater}, // some gateway's, which knows no key
 		{500, 1000, "internal", dispatch.ClassRetrySafe},
 	} {
-		vendor := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		ac, ctx := answering(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(tc.status)
 			if tc.code == 0 {
 				fmt.Fprint(w, tc.text)
 				return
 			}
 			fmt.Fprintf(w, `{"code":%d,"errorMessage":%q,"result":{}}`, tc.code, tc.text)
-		}))
-		cl, err := rongcloud.New(rongcloud.Options{Hosts: []string{vendor.URL}, AppKey: "k", Secret: func() rongcloud.Secret { return rongcloud.NewSecret("s") }, AllowHTTP: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		if o := (&rongAccount{client: cl}).Probe(ctx, "call-1"); o.Class != tc.want {
+		})
+		if o := ac.Probe(ctx, "call-1"); o.Class != tc.want {
 			t.Errorf("HTTP %d, code %d: %+v, want %s", tc.status, tc.code, o, tc.want)
 		}
-		cancel()
-		cl.Close()
-		vendor.Close()
 	}
+}
+
+// answering is an account at a vendor that answers in one way, and a context for its calls.
+func answering(t *testing.T, answer http.HandlerFunc) (*rongAccount, context.Context) {
+	t.Helper()
+	vendor := httptest.NewServer(answer)
+	t.Cleanup(vendor.Close)
+	cl, err := rongcloud.New(rongcloud.Options{Hosts: []string{vendor.URL}, AppKey: "k", Secret: func() rongcloud.Secret { return rongcloud.NewSecret("s") }, AllowHTTP: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cl.Close)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	return &rongAccount{client: cl}, ctx
 }

@@ -72,12 +72,7 @@ func asked(t *testing.T, where, expr string, shown ...string) (n int) {
 	has := map[string]bool{}
 	for _, m := range selector.FindAllStringSubmatch(expr, -1) {
 		n++
-		name := m[1]
-		for _, part := range []string{"_bucket", "_sum", "_count"} {
-			if base, ok := strings.CutSuffix(name, part); ok && len(is[base]) > 0 {
-				name = base
-			}
-		}
+		name := metricOf(is, m[1])
 		all := is[name]
 		if len(all) == 0 {
 			t.Errorf("%s: the daemon has no metric %s", where, m[1])
@@ -164,12 +159,7 @@ func TestTheAlertsAreTestedWithTheDaemonsSeries(t *testing.T) {
 				continue
 			}
 			n++
-			name := m[1]
-			for _, part := range []string{"_bucket", "_sum", "_count"} {
-				if base, ok := strings.CutSuffix(name, part); ok && len(is[base]) > 0 {
-					name = base
-				}
-			}
+			name := metricOf(is, m[1])
 			all := is[name]
 			if len(all) == 0 {
 				t.Errorf("%s: the daemon has no metric %s", test.Name, m[1])
@@ -290,4 +280,14 @@ func TestDashboardsAskForWhatTheDaemonHas(t *testing.T) {
 			t.Errorf("%s asks for only %d metrics", name, n)
 		}
 	}
+}
+
+// metricOf is the name under which scrape has a series: without what a histogram's series add to it.
+func metricOf(is map[string]series, name string) string {
+	for _, part := range []string{"_bucket", "_sum", "_count"} {
+		if base, ok := strings.CutSuffix(name, part); ok && len(is[base]) > 0 {
+			return base
+		}
+	}
+	return name
 }
