@@ -150,6 +150,9 @@ func (a *App) connect(ctx context.Context) error {
 	if a.opt.DialContext != nil {
 		opts = append(opts, kgo.Dialer(a.opt.DialContext))
 	}
+	if hb := a.opt.Heartbeat; hb > 0 { // a connection outlives the pause between two of them
+		opts = append(opts, kgo.ConnIdleTimeout(3*hb))
+	}
 	a.kafka = append(opts, kgo.WithLogger(kzap.New(calmLog(a.log.Named("kafka")), kzap.Level(kgo.LogLevelWarn))))
 	// The client answers what it was asked before from memory, for 5 s: also that a topic does not exist which was made since.
 	cl, err := kgo.NewClient(append(slices.Clone(a.kafka), kgo.MetadataMinAge(100*time.Millisecond))...)

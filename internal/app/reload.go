@@ -1,10 +1,11 @@
 package app
 
 import (
+	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -169,8 +170,9 @@ func (l *liveRules) summary() string {
 func (l *liveRules) watch(ctx context.Context) error {
 	t := time.NewTicker(lookEvery)
 	defer t.Stop()
-	tried := digest(l.files) // what is live; the disk may hold something else by now
+	tried := l.files // what is live; the disk may hold something else by now
 	seen := tried
+	unlike := []rules.File{{}} // what no folder holds
 	var since time.Time
 	for {
 		var answer chan error // of whom asked for a reload
@@ -189,13 +191,12 @@ func (l *liveRules) watch(ctx context.Context) error {
 				l.log.Error("the rule files cannot be read, the last good set stays", zap.Error(err))
 			}
 			l.fail(err.Error())
-			tried = [32]byte{}
+			tried = unlike
 			continue
 		}
-		now := digest(files)
 		if answer != nil {
-			seen, tried, since = now, now, time.Now()
-			if now == digest(l.files) && l.failure() == "" { // it is live
+			seen, tried, since = files, files, time.Now()
+			if sameFiles(files, l.files) && l.failure() == "" { // it is live
 				answer <- nil
 				continue
 			}
@@ -206,11 +207,11 @@ func (l *liveRules) watch(ctx context.Context) error {
 			answer <- err
 			continue
 		}
-		if now != seen {
-			seen, since = now, time.Now()
+		if !sameFiles(files, seen) {
+			seen, since = files, time.Now()
 			continue
 		}
-		if now == tried || time.Since(since) < settled {
+		if sameFiles(files, tried) || time.Since(since) < settled {
 			continue
 		}
 		if cut := rules.CutShort(l.files, files); cut != "" && time.Since(since) < finished {
@@ -218,10 +219,10 @@ func (l *liveRules) watch(ctx context.Context) error {
 				l.log.Warn("a rule file is the beginning of the live one, perhaps still being written: the live rules stay for a minute", zap.String("code", "N109"), zap.String("file", cut))
 				l.fail(says)
 			}
-			tried = [32]byte{} // also the live content, when it comes back, is news
+			tried = unlike // also the live content, when it comes back, is news
 			continue
 		}
-		tried = now
+		tried = files
 		if err := l.reload(files); err != nil {
 			l.log.Error("the rule files have errors, the last good set stays", zap.Error(err))
 			l.fail(err.Error())
@@ -229,13 +230,8 @@ func (l *liveRules) watch(ctx context.Context) error {
 	}
 }
 
-func digest(files []rules.File) [32]byte {
-	h := sha256.New()
-	for _, f := range files {
-		fmt.Fprintf(h, "%s\x00%d\x00", f.Name, len(f.Data))
-		h.Write(f.Data)
-	}
-	return [32]byte(h.Sum(nil))
+func sameFiles(a, b []rules.File) bool {
+	return slices.EqualFunc(a, b, func(x, y rules.File) bool { return x.Name == y.Name && bytes.Equal(x.Data, y.Data) })
 }
 
 func (l *liveRules) reload(files []rules.File) error {

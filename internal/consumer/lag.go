@@ -10,7 +10,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// lagEvery is how often the group's lag is asked.
+// lagEvery is how often the group's lag is asked, and within what it must be answered: a group with rarer heartbeats is asked as rarely.
 const lagEvery = 10 * time.Second
 
 // readTimes remembers when the last record read of each partition was written: how old the work is that lies before it.
@@ -40,7 +40,7 @@ func (r *readTimes) of(topic string, p int32) (time.Time, bool) {
 
 // watchLag tells the group's lag until ctx ends.
 func (c *Consumer) watchLag(ctx context.Context, cl *kgo.Client) {
-	t := time.NewTicker(lagEvery)
+	t := time.NewTicker(max(lagEvery, c.opt.Heartbeat))
 	defer t.Stop()
 	for {
 		select {

@@ -49,7 +49,7 @@ func TestAnEndInTheMiddleOfABroadcast(t *testing.T) {
 					d.stop()
 				}
 				d = w.start(s)
-				time.Sleep(30 * time.Hour)
+				time.Sleep(3 * time.Hour)
 				d.stop()
 
 				words := w.words()
