@@ -240,3 +240,48 @@ func TestExplainTakesTheEventsTime(t *testing.T) {
 		t.Errorf("printed\n%s", text)
 	}
 }
+
+// A brake that trips, people who do not decide and texts that cannot be made are told in Chinese to the end.
+func TestExplainTellsDetailsInChinese(t *testing.T) {
+	files := explainFiles()
+	files["rules/vip.yaml"] = `version: 1
+rules:
+  - name: tell-friends
+    event: order.paid
+    mode: live
+    class: service
+    when: always
+    push: {to: "${friends}", body: "b"}
+    limits: {brake: 1 in 10m, expire: 1h}
+  - name: sale
+    event: order.paid
+    mode: live
+    class: marketing
+    when: has(level)
+    broadcast: {audience: {all_of: ["city_${city}"]}, body: "b"}
+    approval: {people: 2, within: 30m}
+    limits: {expire: 12h}
+  - name: thanks
+    event: order.paid
+    mode: live
+    class: marketing
+    when: always
+    user_when: vip
+    push: {body: "b"}
+    limits: {expire: 12h}
+`
+	files["nowhere.json"] = strings.Replace(explainOrder, `"city":"北京",`, "", 1)
+	inDir(t, files)
+	for _, c := range []struct{ event, rule, want string }{
+		{"order.json", "tell-friends", "暂缓（暂停），然后 SUPPRESSED 不发（expired）"},
+		{"order.json", "tell-friends", "发给 c                       暂缓（暂停），然后 SUPPRESSED 不发（expired）"},
+		{"order.json", "sale", "然后 SUPPRESSED 不发（not-approved），除非有人批准"},
+		{"order.json", "thanks", "SUPPRESSED 不发（opted-out）：user_when 不成立：vip"},
+		{"nowhere.json", "sale", "DEAD 死信（render-error）：人群：${city} 没有值"},
+	} {
+		out, talk, code := runExplain(explainOptions{event: c.event, rule: c.rule, say: diag.ZH})
+		if code != 0 || !strings.Contains(out, c.want) {
+			t.Errorf("%s on %s: exit %d, %q is missing\n%s%s", c.rule, c.event, code, c.want, out, talk)
+		}
+	}
+}

@@ -108,7 +108,7 @@ func explainKnown(cmd *cobra.Command, o explainOptions, id string) error {
 	opts := explaining(o, set, s, now)
 	opts.Ledger = func(identity string) *ledger.State { return ledgerOf(states, identity) }
 	rep := explain.Known(opts, past)
-	if rep.FateText = fateText; past.Event == nil {
+	if rep.FateText = fateTextIn; past.Event == nil {
 		rep.Name(refs[len(refs)-1], user)
 		rep.Gone = broken == nil
 	}
@@ -211,8 +211,8 @@ func rowBefore(ctx context.Context, r *query.Reader, set *rules.Set, ev *event.E
 						limit = raw.Timestamp
 						continue
 					}
-					for _, in := range set.Evaluate(e)[:1] {
-						all = append(all, change{raw.Timestamp, e.Pos, in.Profile})
+					if ins := set.Evaluate(e); len(ins) > 0 { // none: no rule asks the table
+						all = append(all, change{raw.Timestamp, e.Pos, ins[0].Profile})
 					}
 				}
 			}

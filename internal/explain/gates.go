@@ -246,7 +246,7 @@ func (x *run) mark(gates []Gate, c *course) []Gate {
 		case g.Gate == stop:
 			en, zh := string(c.fate.Fate)+" "+string(c.fate.Reason), say(diag.ZH).fate(c.fate.Fate, c.fate.Reason)
 			if c.fate.Detail != "" {
-				en, zh = en+": "+c.fate.Detail, zh+"："+detailZH(c.fate.Detail)
+				en, zh = en+": "+c.fate.Detail, zh+"："+DetailZH(c.fate.Detail)
 			}
 			if g.Note != "" { // what it saw
 				en, zh = g.Note+" → "+en, g.noteZH+" → "+zh

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mattn/go-runewidth"
 
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/intent"
@@ -208,7 +209,7 @@ func (r *Report) became(b *strings.Builder, rule string, zone *time.Location, s 
 		if mine(f.Rule) {
 			state := s.fate(f.Fate, f.Reason)
 			if r.FateText != nil {
-				state = strings.TrimSpace(string(f.Fate) + "  " + tame(r.FateText(f)))
+				state = strings.TrimSpace(s.fate(f.Fate, "") + "  " + tame(r.FateText(f, diag.Lang(s))))
 			}
 			line(f.Rule, state, f.User, f.At.In(zone).Format("2006-01-02 15:04:05"), f.RuleSet)
 		}
@@ -223,7 +224,7 @@ func (r *Report) became(b *strings.Builder, rule string, zone *time.Location, s 
 				state += s.word(" until ", "，到 ") + p.Until.In(zone).Format("2006-01-02 15:04:05")
 			}
 			if p.Holds != "" {
-				state += ", " + tame(p.Holds)
+				state += s.word(", ", "，") + tame(s.told(p.Holds, holdsZH(p.Holds)))
 			}
 			if p.Triggers > 1 {
 				state += s.word(", %d triggers so far", "，已有 %d 次触发", p.Triggers)

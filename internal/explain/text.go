@@ -44,7 +44,7 @@ func (r *Report) WriteText(w io.Writer, zone *time.Location, lang diag.Lang) err
 	}
 	fmt.Fprintf(&b, "%s %s %s%s  %s  %s  %s\n", s.word("event", "事件"), e.Type, tame(e.ID), user, e.Time.In(zone).Format("2006-01-02 15:04:05 -07:00"), where, found)
 	for _, name := range r.Absent {
-		fmt.Fprintf(&b, s.word("  without %s: %s\n", "  没有 %s：%s\n"), name, tame(s.told(r.Why[name], rules.WhyZH(r.Why[name]))))
+		fmt.Fprintf(&b, s.word("  without %s: %s\n", "  字段 %s：%s\n"), name, tame(s.told(r.Why[name], rules.WhyZH(r.Why[name]))))
 	}
 	for _, f := range r.Rules {
 		f.write(&b, zone, r.Now, s)
@@ -120,6 +120,9 @@ func writeClause(b *strings.Builder, c *Clause, verdict string, s say) {
 		}
 	} else if mark == "✗" {
 		seen += " → " + strconv.FormatBool(c.Result)
+	}
+	if s == say(diag.ZH) {
+		seen = seenZH.Replace(seen)
 	}
 	fmt.Fprintf(b, "     %s %s %s", mark, runewidth.FillRight(text, 24), tame(seen))
 	if c.Decided && verdict == "no match" { // also where the record says otherwise
