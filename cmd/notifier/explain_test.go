@@ -257,10 +257,11 @@ rules:
     event: order.paid
     mode: live
     class: marketing
+    from: 2026-01-01 00:00
     when: has(level)
     broadcast: {audience: {all_of: ["city_${city}"]}, body: "b"}
     approval: {people: 2, within: 30m}
-    limits: {expire: 12h}
+    limits: {quiet: ["mon-fri 10:00-12:00"], expire: 12h}
   - name: thanks
     event: order.paid
     mode: live
@@ -276,6 +277,8 @@ rules:
 		{"order.json", "tell-friends", "暂缓（暂停），然后 SUPPRESSED 不发（expired）"},
 		{"order.json", "tell-friends", "发给 c                       暂缓（暂停），然后 SUPPRESSED 不发（expired）"},
 		{"order.json", "sale", "然后 SUPPRESSED 不发（not-approved），除非有人批准"},
+		{"order.json", "sale", "✓ from 2026-01-01 00:00:00 事件时间 2026-11-21 22:41:07\n     ✓ has(level)"}, // in the order of the gates
+		{"order.json", "sale", "免打扰时段 周一、周二、周三、周四、周五 10:00-12:00"},
 		{"order.json", "thanks", "SUPPRESSED 不发（opted-out）：user_when 不成立：vip"},
 		{"nowhere.json", "sale", "DEAD 死信（render-error）：人群：${city} 没有值"},
 	} {

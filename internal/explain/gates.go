@@ -108,6 +108,7 @@ func (x *run) policy(in *intent.Intent) (out []Gate) {
 		add("send_at", fmt.Sprintf("send_at %02d:%02d", *p.SendAt/60, *p.SendAt%60), clock, clock)
 	}
 	for _, q := range p.Quiet {
+		zh["quiet "+quietText(q)] = gatesZH["quiet"] + " " + daysZH.Replace(quietText(q))
 		add("quiet", "quiet "+quietText(q), clock, clock)
 	}
 	consent := map[string]string{"marketing": x.o.Stage.Consent.Marketing, "service": x.o.Stage.Consent.Service}[in.Class]
@@ -332,6 +333,8 @@ func quietText(q intent.Quiet) string {
 	}
 	return strings.Join(days, ",") + " " + s
 }
+
+var daysZH = strings.NewReplacer("Mon", "周一", "Tue", "周二", "Wed", "周三", "Thu", "周四", "Fri", "周五", "Sat", "周六", "Sun", "周日", ",", "、")
 
 func capText(c intent.Cap) string {
 	if c.Each != "" {

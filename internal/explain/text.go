@@ -77,12 +77,18 @@ func (r *Report) WriteText(w io.Writer, zone *time.Location, lang diag.Lang) err
 func (f *Rule) write(b *strings.Builder, zone *time.Location, now time.Time, s say) {
 	name := s.word("rule %s (rev %s, %s)", "规则 %s（版本 %s，%s）", f.Rule, shortRevision(f.Revision), f.mode(s))
 	fmt.Fprintf(b, "  %s  %s\n", runewidth.FillRight(name, 46), f.status(zone, now, s))
+	early := 0 // the gates before the conditions
+	for early < len(f.Gates) && (f.Gates[early].Gate == "mode" || f.Gates[early].Gate == "life") {
+		early++
+	}
+	for i := range f.Gates[:early] {
+		f.Gates[i].write(b, s)
+	}
 	for i := range f.Clauses {
 		writeClause(b, &f.Clauses[i], cmp.Or(f.Now, f.Verdict), s)
 	}
-	for _, g := range f.Gates {
-		mark := map[string]string{"pass": "✓", "hold": "✗", "stop": "✗", "not asked": "–"}[g.Result]
-		b.WriteString(strings.TrimRight(fmt.Sprintf("     %s %s %s", mark, runewidth.FillRight(tame(s.told(g.Text, g.textZH)), 24), tame(s.told(g.Note, g.noteZH))), " ") + "\n")
+	for i := range f.Gates[early:] {
+		f.Gates[early+i].write(b, s)
 	}
 	if n := len(f.Targets); n > 1 {
 		for _, o := range f.Targets[:min(n, maxRecipients)] {
@@ -104,6 +110,11 @@ func (f *Rule) write(b *strings.Builder, zone *time.Location, now time.Time, s s
 	}
 }
 
+func (g *Gate) write(b *strings.Builder, s say) {
+	mark := map[string]string{"pass": "✓", "hold": "✗", "stop": "✗", "not asked": "–"}[g.Result]
+	b.WriteString(strings.TrimRight(fmt.Sprintf("     %s %s %s", mark, runewidth.FillRight(tame(s.told(g.Text, g.textZH)), 24), tame(s.told(g.Note, g.noteZH))), " ") + "\n")
+}
+
 // writeClause puts a check mark where the clause lets the rule act, and a hint at what decided when it does not.
 func writeClause(b *strings.Builder, c *Clause, verdict string, s say) {
 	mark, text, seen := "✗", c.label, c.Seen
@@ -122,7 +133,7 @@ func writeClause(b *strings.Builder, c *Clause, verdict string, s say) {
 		seen += " → " + strconv.FormatBool(c.Result)
 	}
 	if s == say(diag.ZH) {
-		seen = seenZH.Replace(seen)
+		seen = seenZH(seen)
 	}
 	fmt.Fprintf(b, "     %s %s %s", mark, runewidth.FillRight(text, 24), tame(seen))
 	if c.Decided && verdict == "no match" { // also where the record says otherwise

@@ -97,5 +97,28 @@ func holdsZH(en string) string {
 	return cmp.Or(map[string]string{"its account is not in the settings": "设置里没有它的账号", "the rule is killed": "规则已作废"}[en], en)
 }
 
-// seenZH is a clause with its values: a field without one is a word of ours, not of the event, whose texts are quoted.
-var seenZH = strings.NewReplacer("changed(unknown →", "changed(没有人说过 →", "changed(absent →", "changed(没有 →", "→ unknown)", "→ 没有人说过)", "→ absent)", "→ 没有)")
+// seenZH is a clause with its values. A field without one stands there as a word of ours, outside of quotation marks.
+func seenZH(en string) string {
+	var b strings.Builder
+	word, quoted := 0, false // where the word begins that is being read
+	flush := func(to int) {
+		b.WriteString(cmp.Or(map[string]string{"missing": "没有", "absent": "没有", "unknown": "没有人说过"}[en[word:to]], en[word:to]))
+	}
+	for i := 0; i < len(en); i++ {
+		switch c := en[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			if quoted = !quoted; quoted {
+				flush(i)
+				word = i
+			}
+		case !quoted && (c == ' ' || c == '(' || c == ')' || c == ',' || c == '[' || c == ']'):
+			flush(i)
+			b.WriteByte(c)
+			word = i + 1
+		}
+	}
+	flush(len(en))
+	return b.String()
+}
