@@ -11,6 +11,7 @@ import (
 	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/explain"
+	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/rules"
 )
@@ -247,6 +248,9 @@ func TestExplainOfARealEventInChinese(t *testing.T) {
 		more(&f)
 		return explain.Past{Fates: []ledger.Fate{f}}
 	}
+	asking := *in
+	asking.Policy.Approval = &intent.Approval{People: 1, Within: 30 * time.Minute}
+	asked := &ledger.Pending{Intent: &asking, At: at, Approval: &ledger.Approval{Since: at}}
 	waits := func(holds string) explain.Past {
 		return explain.Past{Pending: []explain.Waiting{explain.Waits(&ledger.Pending{Intent: in, At: at}, explain.Stands{State: "paused", Holds: holds, Lane: "main/user"})}}
 	}
@@ -266,11 +270,13 @@ func TestExplainOfARealEventInChinese(t *testing.T) {
 		{fate(ledger.FateUnknown, "", func(f *ledger.Fate) { f.Attempt, f.Detail = "a-1", ledger.LostWaiting }), "等待期间账本丢失：可能已发出，除 `notifier quota assume` 说的以外不占名额；"},
 		{fate(ledger.Suppressed, ledger.Killed, func(f *ledger.Fate) { f.By, f.Why = "ann", "wrong text" }), "不发  killed，操作人 ann：wrong text\n"},
 		{fate(ledger.Sent, "", func(f *ledger.Fate) { f.Resolves, f.By = ledger.FateUnknown, "ann" }), "已发出  针对 UNKNOWN，操作人 ann\n"},
-		{waits("pause rule/thanks"), "待发  在等 暂停，暂停 rule/thanks\n"},
-		{waits("the rule files: mode: off"), "在等 暂停，规则文件：mode: off\n"},
-		{waits("the rule files: the rule is not in the rule files"), "在等 暂停，规则文件：里面没有这条规则\n"},
-		{waits("the rule is killed"), "在等 暂停，规则已作废\n"},
-		{waits("its account is not in the settings"), "在等 暂停，设置里没有它的账号\n"},
+		{explain.Past{Pending: []explain.Waiting{explain.Waits(asked, explain.Stands{State: "approval", Lane: "main/broadcast"})}}, "待发  在等 批准，到 2026-11-21 14:30:00：notifier approvals list\n"},
+		{explain.Past{Pending: []explain.Waiting{explain.Waits(asked, explain.Stands{State: "approval", Lane: "main/broadcast"})}}, "暂缓（批准）到 2026-11-21 14:30\n"},
+		{waits("pause rule/thanks"), "待发  暂停：暂停 rule/thanks；下一步：notifier status --why --rule thanks\n"},
+		{waits("the rule files: mode: off"), "待发  暂停：规则文件：mode: off；下一步："},
+		{waits("the rule files: the rule is not in the rule files"), "待发  暂停：规则文件：里面没有这条规则；下一步："},
+		{waits("the rule is killed"), "待发  暂停：规则已作废；下一步："},
+		{waits("its account is not in the settings"), "待发  暂停：设置里没有它的账号；下一步："},
 	} {
 		if got := show(c.past); !strings.Contains(got, c.want) {
 			t.Errorf("%q is missing\n%s", c.want, got)
