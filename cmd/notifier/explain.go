@@ -149,7 +149,11 @@ func explainRecord(o explainOptions, env []string, in io.Reader, out, talk io.Wr
 		}
 	}
 	for _, f := range faults {
-		fmt.Fprintln(talk, mostly(o.say, "dead letter: ", "死信：")+tame(f.Error()))
+		says := f.Error()
+		if letter, ok := errors.AsType[*event.DecodeError](f); ok {
+			says = mostly(o.say, says, explain.LetterZH(letter))
+		}
+		fmt.Fprintln(talk, mostly(o.say, "dead letter: ", "死信：")+tame(says))
 	}
 	if len(evs) == 0 {
 		return &exitError{exitFindings, errors.New(mostly(o.say, "the record is no usable event, the daemon would make it a dead letter; next: mend the record or rules/events.yaml", "这条记录不是可用的事件，守护进程会把它当作死信；下一步：改记录或 rules/events.yaml"))}

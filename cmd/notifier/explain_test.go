@@ -288,3 +288,22 @@ rules:
 		}
 	}
 }
+
+func TestExplainTellsDeadLettersInChinese(t *testing.T) {
+	for record, want := range map[string]string{
+		`{bad`:                               "死信：undecodable：第 2 字节处不是正确的 JSON：",
+		`{"type":"order.paid","id":"ord-1"}`: "死信：order.paid：bad-field：user：user 处没有值",
+		`{"type":"order.paid","id":" ","user":"u"}`:                     "死信：order.paid：bad-field：id：id 处是空的",
+		`{"type":"order.paid","id":"x","user":{"a":1}}`:                 "死信：order.paid：bad-field：user：user 处是对象，既不是文字也不是数字",
+		`{"type":"order.paid","id":"x","user":"u","at":"soon"}`:         "死信：order.paid：bad-field：time：at 处是文字，不是时间",
+		`{"type":"order.paid","id":"` + strings.Repeat("x", 513) + `"}`: "死信：order.paid：bad-field：id：id 处有 513 字节，最多 512 字节",
+	} {
+		files := explainFiles()
+		files["r.json"] = record
+		inDir(t, files)
+		out, talk, code := runExplain(explainOptions{event: "r.json", topic: "shop.orders", say: diag.ZH})
+		if code != exitFindings || !strings.Contains(talk, want) {
+			t.Errorf("%.60s: exit %d, want %q\n%s%s", record, code, want, out, talk)
+		}
+	}
+}
