@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,9 +11,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mattn/go-runewidth"
 	"github.com/spf13/cobra"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/query"
@@ -49,7 +52,11 @@ func newApprovalsListCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printApprovals(cmd.OutOrStdout(), format, v, s.Zone)
+			lang, err := languageOf(cmd)
+			if err != nil {
+				return &exitError{exitUsage, err}
+			}
+			return printApprovals(cmd.OutOrStdout(), format, v, s.Zone, lang)
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text, json or jsonl")
@@ -71,7 +78,7 @@ func waiting(cmd *cobra.Command) (*query.Reader, *settings.Settings, *app.Approv
 	return r, s, &v, nil
 }
 
-func printApprovals(out io.Writer, format string, v *app.ApprovalsView, zone *time.Location) error {
+func printApprovals(out io.Writer, format string, v *app.ApprovalsView, zone *time.Location, lang diag.Lang) error {
 	switch format {
 	case "json":
 		return printJSON(out, v)
@@ -86,31 +93,32 @@ func printApprovals(out io.Writer, format string, v *app.ApprovalsView, zone *ti
 		return nil
 	}
 	for i := range v.Approvals {
-		fmt.Fprintln(out, approvalText(&v.Approvals[i], zone))
+		fmt.Fprintln(out, approvalText(&v.Approvals[i], zone, lang))
 	}
 	if len(v.Approvals) == 0 {
-		fmt.Fprintln(out, "nothing waits for approval")
+		fmt.Fprintln(out, mostly(lang, "nothing waits for approval", "没有等待批准的请求"))
 		return nil
 	}
-	fmt.Fprintln(out, "next: notifier approvals approve ID, or notifier approvals reject ID --why TEXT")
+	fmt.Fprintln(out, mostly(lang, "next: notifier approvals approve ID, or notifier approvals reject ID --why TEXT", "下一步：notifier approvals approve ID，或 notifier approvals reject ID --why 原因"))
 	return nil
 }
 
 // approvalText shows a request: what the person who decides must have seen.
-func approvalText(v *app.ApprovalView, zone *time.Location) string {
+func approvalText(v *app.ApprovalView, zone *time.Location, lang diag.Lang) string {
 	if v.Tags != nil {
-		return tagsApprovalText(v, zone)
+		return tagsApprovalText(v, zone, lang)
 	}
 	var b strings.Builder
 	r := v.Request
-	fmt.Fprintf(&b, "%s  %s  %s %s  %s  %s\n", v.ID, r.Rule, r.Lane, r.Endpoint, slots(r.Slots), audienceText(r.Audience))
+	fmt.Fprintf(&b, "%s  %s  %s %s  %s  %s\n", v.ID, r.Rule, r.Lane, r.Endpoint, slots(r.Slots, lang), audienceText(r.Audience, lang))
 	row := func(key, text string) {
 		if text != "" {
-			fmt.Fprintf(&b, "  %-9s %s\n", key, tame(text))
+			zh := map[string]string{"problem": "问题", "title": "标题", "body": "正文", "link": "链接", "image": "图片", "message": "消息", "event": "事件", "owner": "负责人", "approved": "批准", "until": "截止"}[key]
+			fmt.Fprintf(&b, "  %s %s\n", runewidth.FillRight(mostly(lang, key, cmp.Or(zh, key)), 9), tame(text))
 		}
 	}
 	if r.Problem != "" {
-		row("problem", "it cannot leave like this: "+r.Problem)
+		row("problem", mostly(lang, "it cannot leave like this: ", "照这样发不出去：")+r.Problem)
 	}
 	if c := r.Content; c != nil {
 		row("title", c.Title)
@@ -130,23 +138,23 @@ func approvalText(v *app.ApprovalView, zone *time.Location) string {
 	for _, c := range r.Approved {
 		by = append(by, strings.TrimSpace(c.By+" "+c.Why))
 	}
-	row("approved", strings.TrimSuffix(fmt.Sprintf("%d of %d: %s", len(r.Approved), r.People, strings.Join(by, ", ")), ": "))
-	row("until", r.Expires.In(zone).Format("2006-01-02 15:04:05 -07:00")+", then it is suppressed (not-approved)")
+	row("approved", strings.TrimSuffix(fmt.Sprintf(mostly(lang, "%d of %d: %s", "已有 %d 人，要 %d 人：%s"), len(r.Approved), r.People, strings.Join(by, mostly(lang, ", ", "、"))), mostly(lang, ": ", "：")))
+	row("until", r.Expires.In(zone).Format("2006-01-02 15:04:05 -07:00")+mostly(lang, ", then it is suppressed (not-approved)", "，之后不发（not-approved）"))
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // tagsApprovalText shows what a change of tag rules does.
-func tagsApprovalText(v *app.ApprovalView, zone *time.Location) string {
+func tagsApprovalText(v *app.ApprovalView, zone *time.Location, lang diag.Lang) string {
 	t := v.Tags
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %d of %d known users get other tags, more than tags.max_change allows (%d)\n", v.Shown(), t.Users, t.Known, t.Limit)
+	fmt.Fprintf(&b, mostly(lang, "%s  %d of %d known users get other tags, more than tags.max_change allows (%d)\n", "%s  %d 个用户的标签会变，已知用户共 %d 个，超过了 tags.max_change 允许的 %d 个\n"), v.Shown(), t.Users, t.Known, t.Limit)
 	for _, x := range t.Turns {
 		fmt.Fprintf(&b, "  %-30s +%d -%d\n", tame(x.Tag), x.Gains, x.Losses)
 	}
 	if t.Others > 0 {
-		fmt.Fprintf(&b, "  and %d tags more\n", t.Others)
+		fmt.Fprintf(&b, mostly(lang, "  and %d tags more\n", "  另有 %d 个标签\n"), t.Others)
 	}
-	fmt.Fprintf(&b, "  waits since %s; rejected, the tags stay as they are and the next reload asks again", v.Since.In(zone).Format("2006-01-02 15:04:05 -07:00"))
+	fmt.Fprintf(&b, mostly(lang, "  waits since %s; rejected, the tags stay as they are and the next reload asks again", "  自 %s 起等待；驳回的话标签不变，下次重新加载规则时再问"), v.Since.In(zone).Format("2006-01-02 15:04:05 -07:00"))
 	return b.String()
 }
 
@@ -159,7 +167,10 @@ func sortedKeys(m map[string]string) []string {
 	return keys
 }
 
-func slots(n int) string {
+func slots(n int, lang diag.Lang) string {
+	if lang == diag.ZH {
+		return fmt.Sprintf("%d 个名额", n)
+	}
 	if n == 1 {
 		return "1 slot"
 	}
@@ -167,28 +178,28 @@ func slots(n int) string {
 }
 
 // audienceText says whom a request reaches.
-func audienceText(a *intent.Audience) string {
+func audienceText(a *intent.Audience, lang diag.Lang) string {
 	switch {
 	case a == nil:
-		return "to nobody"
+		return mostly(lang, "to nobody", "不发给任何人")
 	case a.Everyone:
-		return "to everyone"
+		return mostly(lang, "to everyone", "发给全部用户")
 	case a.Online:
-		return "to everyone who is online"
+		return mostly(lang, "to everyone who is online", "发给全部在线用户")
 	}
 	var parts []string
 	for _, x := range []struct {
 		what string
 		tags []string
-	}{{"all of", a.AllOf}, {"any of", a.AnyOf}, {"none of", a.NoneOf}} {
+	}{{mostly(lang, "all of", "同时有"), a.AllOf}, {mostly(lang, "any of", "任一"), a.AnyOf}, {mostly(lang, "none of", "排除"), a.NoneOf}} {
 		if len(x.tags) > 0 {
 			parts = append(parts, x.what+" "+strings.Join(x.tags, " "))
 		}
 	}
 	if a.Package != "" {
-		parts = append(parts, "package "+a.Package)
+		parts = append(parts, mostly(lang, "package ", "包名 ")+a.Package)
 	}
-	return "to " + strings.Join(parts, ", ")
+	return mostly(lang, "to ", "发给 ") + strings.Join(parts, mostly(lang, ", ", "，"))
 }
 
 func newDecideCmd(what string) *cobra.Command {
@@ -248,7 +259,11 @@ func decide(cmd *cobra.Command, what, id string, c changeFlags) error {
 	if x.Tags != nil && what == ledger.CmdApprove {
 		word = strconv.Itoa(x.Tags.Users)
 	}
-	text := approvalText(x, s.Zone)
+	lang, err := languageOf(cmd)
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	text := approvalText(x, s.Zone, lang)
 	if err := confirm(cmd, c.yes, what+"\n"+text, word); err != nil {
 		return err
 	}

@@ -9,11 +9,78 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/sandbox"
 )
+
+// Who decides reads the request in the user's language.
+func TestApprovalsInTheUsersLanguage(t *testing.T) {
+	at := time.Date(2026, 11, 21, 14, 0, 0, 0, time.UTC)
+	v := app.ApprovalsView{Approvals: []app.ApprovalView{
+		{ID: "3f9c2a1b07", Request: &app.ApprovalOf{Event: "n-1", Rule: "notice", Owner: "growth", Lane: "main/broadcast", Endpoint: "/push.json", Slots: 1, Audience: &intent.Audience{Everyone: true},
+			Content: &intent.Content{Title: "停服", Body: "今晚停服"}, Problem: "too long", People: 2, Approved: []ledger.Consent{{By: "li", Why: "read"}}, Expires: at.Add(30 * time.Minute)}},
+		{ID: "3f9c2a1b08", Request: &app.ApprovalOf{Event: "n-2", Rule: "sale", Lane: "main/broadcast", Endpoint: "/push.json", Slots: 2, Audience: &intent.Audience{AllOf: []string{"a", "b"}, AnyOf: []string{"c"}, NoneOf: []string{"d"}, Package: "com.x"},
+			Content: &intent.Content{Body: "b"}, People: 1, Expires: at}},
+		{ID: "tags/main", Since: at, Tags: &app.TagChangeView{ID: "8c1f", Known: 90, Users: 7, Limit: 3, Others: 4, Turns: []ledger.TagTurn{{Tag: "vip", Gains: 5, Losses: 2}}}},
+	}}
+	for lang, want := range map[diag.Lang]string{
+		diag.EN: `3f9c2a1b07  notice  main/broadcast /push.json  1 slot  to everyone
+  problem   it cannot leave like this: too long
+  title     停服
+  body      今晚停服
+  event     n-1
+  owner     growth
+  approved  1 of 2: li read
+  until     2026-11-21 14:30:00 +00:00, then it is suppressed (not-approved)
+3f9c2a1b08  sale  main/broadcast /push.json  2 slots  to all of a b, any of c, none of d, package com.x
+  body      b
+  event     n-2
+  approved  0 of 1
+  until     2026-11-21 14:00:00 +00:00, then it is suppressed (not-approved)
+tags/main@8c1f  7 of 90 known users get other tags, more than tags.max_change allows (3)
+  vip                            +5 -2
+  and 4 tags more
+  waits since 2026-11-21 14:00:00 +00:00; rejected, the tags stay as they are and the next reload asks again
+next: notifier approvals approve ID, or notifier approvals reject ID --why TEXT
+`,
+		diag.ZH: `3f9c2a1b07  notice  main/broadcast /push.json  1 个名额  发给全部用户
+  问题      照这样发不出去：too long
+  标题      停服
+  正文      今晚停服
+  事件      n-1
+  负责人    growth
+  批准      已有 1 人，要 2 人：li read
+  截止      2026-11-21 14:30:00 +00:00，之后不发（not-approved）
+3f9c2a1b08  sale  main/broadcast /push.json  2 个名额  发给 同时有 a b，任一 c，排除 d，包名 com.x
+  正文      b
+  事件      n-2
+  批准      已有 0 人，要 1 人
+  截止      2026-11-21 14:00:00 +00:00，之后不发（not-approved）
+tags/main@8c1f  7 个用户的标签会变，已知用户共 90 个，超过了 tags.max_change 允许的 3 个
+  vip                            +5 -2
+  另有 4 个标签
+  自 2026-11-21 14:00:00 +00:00 起等待；驳回的话标签不变，下次重新加载规则时再问
+下一步：notifier approvals approve ID，或 notifier approvals reject ID --why 原因
+`} {
+		var out strings.Builder
+		if err := printApprovals(&out, "text", &v, time.UTC, lang); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, out.String()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", lang, diff)
+		}
+	}
+	var none strings.Builder
+	if err := printApprovals(&none, "text", &app.ApprovalsView{}, time.UTC, diag.ZH); err != nil || none.String() != "没有等待批准的请求\n" {
+		t.Errorf("%v %q", err, none.String())
+	}
+}
 
 const approvalRules = `version: 1
 rules:

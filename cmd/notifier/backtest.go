@@ -92,7 +92,7 @@ func runBacktest(ctx context.Context, o backtestOptions, env []string, out, talk
 		return err
 	}
 	if (o.from == "") == (o.since == "") {
-		return &exitError{exitUsage, errors.New("one history is needed: --from FILE, with a record a line, or --since 7d; next: notifier backtest --help")}
+		return &exitError{exitUsage, errors.New(mostly(lang, "one history is needed: --from FILE, with a record a line, or --since 7d; next: notifier backtest --help", "需要且只能有一份历史：--from 文件（每行一条记录），或 --since 7d；下一步：notifier backtest --help"))}
 	}
 	if o.since != "" && o.config == "" && isFile("notifier.yaml") { // where Kafka is, wherever the candidate rules are
 		o.config = "notifier.yaml"
@@ -113,9 +113,9 @@ func runBacktest(ctx context.Context, o backtestOptions, env []string, out, talk
 	}
 	var rep *backtest.Report
 	if o.from != "" {
-		rep, err = o.runFile(candidate, against, talk)
+		rep, err = o.runFile(candidate, against, lang, talk)
 	} else {
-		rep, err = o.runTopics(ctx, s, candidate, against, talk)
+		rep, err = o.runTopics(ctx, s, candidate, against, lang, talk)
 	}
 	if err != nil {
 		return err
@@ -159,26 +159,34 @@ func (o *backtestOptions) side(path string, known rules.Options, s *settings.Set
 }
 
 // runFile reads the file. What is wrong with it is wrong use.
-func (o *backtestOptions) runFile(candidate, against *backtest.Side, talk io.Writer) (*backtest.Report, error) {
+func (o *backtestOptions) runFile(candidate, against *backtest.Side, lang diag.Lang, talk io.Writer) (*backtest.Report, error) {
 	file, err := backtest.OpenFile(o.from)
 	if err != nil {
-		return nil, &exitError{exitUsage, err}
+		return nil, &exitError{exitUsage, noRecord(err, lang)}
 	}
 	defer file.Close()
 	rep, err := backtest.Run(withProgress(file.Each, file.Len, talk), *candidate, against)
 	if _, bad := errors.AsType[*backtest.LineError](err); bad {
-		return nil, &exitError{exitUsage, err}
+		return nil, &exitError{exitUsage, noRecord(err, lang)}
 	}
 	if errors.Is(err, backtest.ErrEmpty) {
-		return nil, &exitError{exitUsage, fmt.Errorf("%s: %w; the topics of its records must be those of events.yaml", o.from, err)}
+		return nil, &exitError{exitUsage, errors.New(mostly(lang, o.from+": "+err.Error()+"; the topics of its records must be those of events.yaml", o.from+" 里没有可用的记录：记录的主题要和 events.yaml 里的一样"))}
 	}
 	return rep, err
 }
 
+// noRecord says which line of a file is no record.
+func noRecord(err error, lang diag.Lang) error {
+	if bad, ok := errors.AsType[*backtest.LineError](err); ok && lang == diag.ZH {
+		return fmt.Errorf("%s:%d 不是记录：%w；每行写 {\"topic\": ..., \"key\": ..., \"timestamp\": ..., \"value\": ...}，或 `kcat -J` 的输出", bad.Path, bad.Line, bad.Unwrap())
+	}
+	return err
+}
+
 // runTopics reads the topics of both catalogues.
-func (o *backtestOptions) runTopics(ctx context.Context, s *settings.Settings, candidate, against *backtest.Side, talk io.Writer) (*backtest.Report, error) {
+func (o *backtestOptions) runTopics(ctx context.Context, s *settings.Settings, candidate, against *backtest.Side, lang diag.Lang, talk io.Writer) (*backtest.Report, error) {
 	if s == nil {
-		return nil, &exitError{exitUsage, errors.New("--since reads Kafka, and where that is stands in the settings: -c notifier.yaml (in place of the vendor's secret any text will do)")}
+		return nil, &exitError{exitUsage, errors.New(mostly(lang, "--since reads Kafka, and where that is stands in the settings: -c notifier.yaml (in place of the vendor's secret any text will do)", "--since 要读 Kafka，地址写在设置里：请加 -c notifier.yaml（厂商密钥随便写什么都行）"))}
 	}
 	since, err := parseSince(o.since, time.Now(), s.Zone)
 	if err != nil {
@@ -205,14 +213,14 @@ func (o *backtestOptions) runTopics(ctx context.Context, s *settings.Settings, c
 			return refused
 		})
 		for _, topic := range missing {
-			fmt.Fprintf(talk, "note: there is no topic %s\n", topic)
+			fmt.Fprintf(talk, mostly(lang, "note: there is no topic %s\n", "提示：没有主题 %s\n"), topic)
 		}
 		return err
 	}
 	rep, err := backtest.Run(withProgress(src, func() int { return total }, talk), *candidate, against)
 	switch {
 	case errors.Is(err, backtest.ErrEmpty):
-		return nil, &exitError{exitUsage, fmt.Errorf("since %s: %w", since.Format(time.RFC3339), err)}
+		return nil, &exitError{exitUsage, errors.New(mostly(lang, "since "+since.Format(time.RFC3339)+": "+err.Error(), "从 "+since.Format(time.RFC3339)+" 起没有可用的记录"))}
 	case err != nil && refused == nil:
 		return nil, &exitError{exitUnreachable, err}
 	}

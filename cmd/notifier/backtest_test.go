@@ -337,3 +337,104 @@ func TestBacktestSinceTakesTheSettingsHere(t *testing.T) {
 		t.Errorf("%v\n%s", err, talk.String())
 	}
 }
+
+// The numbers of a history that is small enough to be counted by hand; what is wanted was written down before it was run.
+func TestBacktestCountsAsPeopleDo(t *testing.T) {
+	const catalogue = `version: 1
+events:
+  order.paid:
+    topic: orders
+    id: id
+    time: at
+    user: user
+    fields: {amount: {path: fen, type: number, scale: 0.01}}
+  sale.opened:
+    topic: sales
+    id: id
+    time: at
+    fields: {city: city, stock: {path: stock, type: number}}
+`
+	const ruleFile = `version: 1
+rules:
+  - name: city-sale
+    event: sale.opened
+    mode: live
+    class: marketing
+    when: stock > 100
+    broadcast: {audience: {all_of: ["city_${city}"]}, title: "t", body: "${count}"}
+    merge: {by: "${city}", wait: 10m, keep: list}
+    limits: {quiet: 21:00-09:00, when_quiet: drop, expire: 4h}
+  - name: rush
+    event: sale.opened
+    mode: live
+    class: marketing
+    when: stock < 10
+    broadcast: {audience: {all_of: ["city_${city}"]}, title: "t", body: "b"}
+    limits: {expire: 30m}
+  - name: thanks
+    event: order.paid
+    mode: live
+    class: service
+    when: amount > 500
+    push: {title: "t", body: "${amount | money}"}
+    limits: {per_user: 1 in 24h, quiet: 22:00-08:00, when_quiet: hold, expire: 12h}
+`
+	var b strings.Builder
+	order := func(id, user, at string, yuan int) {
+		fmt.Fprintf(&b, `{"topic":"orders","timestamp":"2026-03-%s:00+08:00","value":{"id":%q,"user":%q,"at":"2026-03-%s:00+08:00","fen":%d}}`+"\n", at, id, user, at, 100*yuan)
+	}
+	sale := func(id, city, at string, stock int) {
+		fmt.Fprintf(&b, `{"topic":"sales","timestamp":"2026-03-%s:00+08:00","value":{"id":%q,"city":%q,"at":"2026-03-%s:00+08:00","stock":%d}}`+"\n", at, id, city, at, stock)
+	}
+	order("a1", "u1", "02T10:00", 600) // sent
+	order("a2", "u1", "02T12:00", 700) // capped
+	order("a3", "u1", "03T09:59", 600) // capped: less than 24 h
+	order("a4", "u1", "03T10:01", 600) // sent
+	order("b1", "u2", "02T11:00", 100) // no rule
+	order("b2", "u2", "02T23:00", 600) // held, at 08:00 sent
+	order("b3", "u2", "03T07:00", 900) // held, at 08:00 capped
+	order("c1", "u3", "02T19:00", 600) // sent
+	order("c1", "u3", "02T19:01", 600) // duplicate
+	order("d1", "u4", "02T22:30", 600) // held, at 08:00 sent
+	order("e1", "", "02T13:00", 600)   // bad-field
+	b.WriteString(`{"topic":"orders","timestamp":"2026-03-02T13:01:00+08:00","value":"{oops"}` + "\n")
+	b.WriteString(`{"topic":"nobody","timestamp":"2026-03-02T13:02:00+08:00","value":{}}` + "\n")
+	sale("1", "bj", "02T10:00", 200) // sent at 10:10, slot 1
+	sale("2", "bj", "02T10:05", 200) // coalesced into 1
+	sale("3", "sh", "02T10:01", 200) // sent at 10:11, slot 2 of the hour
+	sale("4", "gz", "02T10:02", 200) // sent after 11:10, slot 3 of the day
+	sale("5", "sz", "02T12:00", 200) // expired at 16:00: no slot is left of the day
+	sale("6", "cd", "02T21:30", 200) // dropped for quiet hours at 21:40
+	sale("7", "bj", "03T09:30", 200) // sent
+	sale("8", "bj", "04T10:00", 1)   // sent
+	sale("9", "sh", "04T10:01", 1)   // sent
+	sale("10", "gz", "04T10:02", 1)  // expired at 10:32 for want of a slot of the hour, and one of the day stays unused: wasted
+	inDir(t, map[string]string{"rules/events.yaml": catalogue, "rules/r.yaml": ruleFile, "history.jsonl": b.String()})
+	out, talk, code := runBacktestCmd(backtestOptions{from: "history.jsonl", format: "json"})
+	var rep backtest.Report
+	if err := json.Unmarshal([]byte(out), &rep); err != nil || code != 0 {
+		t.Fatalf("exit %d, %v\n%s%s", code, err, out, talk)
+	}
+	got := []string{fmt.Sprintf("records %d events %d matched %d no rule %d ignored %d dead %v", rep.Records, rep.Stage1.Events, rep.Stage1.Matched, rep.Stage1.NoRule, rep.Stage1.Ignored, rep.Stage1.Dead)}
+	for _, r := range append(rep.Rules, rep.Total) {
+		got = append(got, fmt.Sprintf("%s: sent %d, %.2f a day, most %d on %s, users %v, coalesced %d, suppressed %v, dead %v, slots %d", r.Rule, r.Sent, r.PerDay, r.MostInADay, r.MostOn, r.PerUser, r.Coalesced, r.Suppressed, r.Dead, r.Slots))
+	}
+	got = append(got, fmt.Sprintf("a user and day %v", rep.PerUserDay))
+	for _, l := range rep.Lanes {
+		if l.Used > 0 {
+			got = append(got, fmt.Sprintf("%s: %d days, %d of %d used, %d unused, %d wasted, %d lost", l.Lane, l.Days, l.Used, l.Slots, l.Unused, l.Wasted, l.Lost))
+		}
+	}
+	want := []string{
+		"records 23 events 20 matched 19 no rule 1 ignored 1 dead map[bad-field:1 undecodable:1]",
+		"city-sale: sent 4, 2.00 a day, most 3 on 2026-03-02, users {0 0 0 0}, coalesced 1, suppressed map[expired:1 quiet:1], dead map[], slots 4",
+		"rush: sent 2, 1.00 a day, most 2 on 2026-03-04, users {0 0 0 0}, coalesced 0, suppressed map[expired:1], dead map[], slots 2",
+		"thanks: sent 5, 2.50 a day, most 3 on 2026-03-03, users {4 1 2 2}, coalesced 0, suppressed map[capped:3 duplicate:1], dead map[], slots 0",
+		": sent 11, 5.50 a day, most 5 on 2026-03-02, users {4 1 2 2}, coalesced 1, suppressed map[capped:3 duplicate:1 expired:2 quiet:1], dead map[], slots 6",
+		"a user and day {5 1 1 1}",
+		"main/broadcast: 3 days, 6 of 9 used, 3 unused, 1 wasted, 2 lost",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

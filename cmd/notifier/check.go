@@ -83,7 +83,7 @@ func check(o checkOptions, env []string, out, talk io.Writer) error {
 		return &exitError{exitUsage, err}
 	}
 	if o.format != "text" && o.format != "json" && o.format != "github" {
-		return &exitError{exitUsage, fmt.Errorf("unknown --format %q: text, json or github", o.format)}
+		return &exitError{exitUsage, fmt.Errorf(mostly(lang, "unknown --format %q: text, json or github", "没有 --format %q：text、json 或 github"), o.format)}
 	}
 	opt, _, err := ruleSettings(o, lang, env, talk)
 	if err != nil {

@@ -194,6 +194,31 @@ func checksAgain(t *testing.T) {
 	}
 }
 
+func TestCheckWatchInChinese(t *testing.T) { synctest.Test(t, watchesInChinese) }
+
+func watchesInChinese(t *testing.T) {
+	inDir(t, map[string]string{"rules/events.yaml": checkCatalogue, "rules/vip.yaml": checkRules})
+	ctx, stop := context.WithCancel(t.Context())
+	var out, talk bytes.Buffer
+	tick, done := make(chan time.Time), make(chan error, 1)
+	go func() {
+		done <- watchCheck(ctx, checkOptions{paths: []string{"rules/"}, format: "text", lang: "zh"}, nil, &out, &talk, tick)
+	}()
+	tick <- time.Time{}
+	write(t, "rules/vip.yaml", checkRules+"# changed\n")
+	for range 3 {
+		tick <- time.Time{}
+	}
+	synctest.Wait()
+	stop()
+	<-done
+	for _, want := range []string{"正在等文件变化，Ctrl-C 结束\n", "有变化，", " 重新检查\n"} {
+		if !strings.Contains(talk.String(), want) {
+			t.Errorf("%q is missing\n%s", want, &talk)
+		}
+	}
+}
+
 func TestCheckWatchEndsWhenThereIsNothingToWatch(t *testing.T) {
 	inDir(t, map[string]string{"rules/readme.txt": ""})
 	err := watchCheck(t.Context(), checkOptions{paths: []string{"rules/"}, format: "text"}, nil, new(bytes.Buffer), new(bytes.Buffer), nil)

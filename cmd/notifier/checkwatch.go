@@ -21,7 +21,8 @@ func watchCheck(ctx context.Context, o checkOptions, env []string, out, talk io.
 	if e, ok := errors.AsType[*exitError](err); err != nil && (!ok || e.err != nil) {
 		return err
 	}
-	fmt.Fprintln(talk, "watching, Ctrl-C ends")
+	lang, _ := language(o.lang, env) // check has refused what is none
+	fmt.Fprintln(talk, mostly(lang, "watching, Ctrl-C ends", "正在等文件变化，Ctrl-C 结束"))
 	for {
 		select {
 		case <-ctx.Done():
@@ -30,7 +31,7 @@ func watchCheck(ctx context.Context, o checkOptions, env []string, out, talk io.
 		}
 		now := digest(o.paths)
 		if now == seen && now != checked {
-			fmt.Fprintf(talk, "changed, checked again at %s\n", time.Now().Format(time.TimeOnly))
+			fmt.Fprintf(talk, mostly(lang, "changed, checked again at %s\n", "有变化，%s 重新检查\n"), time.Now().Format(time.TimeOnly))
 			checked = now
 			if err = check(o, env, out, talk); err != nil && err.Error() != "" {
 				fmt.Fprintln(talk, err)

@@ -39,6 +39,18 @@ func TestPathsAndDisksAreNoInternalFaults(t *testing.T) {
 	}
 }
 
+// A panic is a fault of the program: not 2, with which Go ends and which blames the command line. What happened is told with its place.
+func TestAPanicIsAnInternalFault(t *testing.T) {
+	var talk strings.Builder
+	code := faultless(&talk, func() int { panic("impossible") })
+	if code != exitInternal || !strings.Contains(talk.String(), "notifier: internal fault: impossible") || !strings.Contains(talk.String(), "exit_test.go") {
+		t.Errorf("exit %d, want %d\n%s", code, exitInternal, talk.String())
+	}
+	if code := faultless(&talk, func() int { return exitFindings }); code != exitFindings {
+		t.Errorf("exit %d, want %d", code, exitFindings)
+	}
+}
+
 // A call that waits to be made again says when, in the settings' zone.
 func TestAttemptsSayWhenACallIsMadeAgain(t *testing.T) {
 	at := time.Date(2026, 11, 21, 4, 0, 0, 0, time.UTC)

@@ -76,15 +76,15 @@ The gates in their order, the first that stops an event names the reason:
 				return &exitError{exitUsage, err}
 			}
 			if len(args) == 1 && (o.event != "" || o.user != "") || o.event != "" && o.user != "" {
-				return &exitError{exitUsage, errors.New("EVENT_ID, --event and --user exclude each other")}
+				return &exitError{exitUsage, errors.New(mostly(o.say, "EVENT_ID, --event and --user exclude each other", "EVENT_ID、--event、--user 只能写一个"))}
 			}
 			for _, name := range []string{"topic", "key", "now"} {
 				if o.event == "" && cmd.Flags().Changed(name) {
-					return &exitError{exitUsage, fmt.Errorf("--%s is for --event", name)}
+					return &exitError{exitUsage, fmt.Errorf(mostly(o.say, "--%s is for --event", "--%s 只和 --event 一起用"), name)}
 				}
 			}
 			if len(args) == 0 && o.since != "" {
-				return &exitError{exitUsage, errors.New("--since is for EVENT_ID")}
+				return &exitError{exitUsage, errors.New(mostly(o.say, "--since is for EVENT_ID", "--since 只和 EVENT_ID 一起用"))}
 			}
 			if len(args) == 1 {
 				return explainKnown(cmd, o, args[0])
@@ -115,7 +115,7 @@ func explainRecord(o explainOptions, env []string, in io.Reader, out, talk io.Wr
 		return err
 	}
 	if o.event == "" {
-		return &exitError{exitUsage, errors.New("name an event, EVENT_ID, a user, --user ID, or a record: --event FILE, or --event - for stdin")}
+		return &exitError{exitUsage, errors.New(mostly(o.say, "name an event, EVENT_ID, a user, --user ID, or a record: --event FILE, or --event - for stdin", "请写一个事件 EVENT_ID、一个用户 --user ID，或一条记录：--event 文件，--event - 读标准输入"))}
 	}
 	value, err := readRecord(o.event, in)
 	if err != nil {
@@ -149,7 +149,11 @@ func explainRecord(o explainOptions, env []string, in io.Reader, out, talk io.Wr
 		}
 	}
 	for _, f := range faults {
-		fmt.Fprintln(talk, mostly(o.say, "dead letter: ", "死信：")+tame(f.Error()))
+		says := f.Error()
+		if letter, ok := errors.AsType[*event.DecodeError](f); ok {
+			says = mostly(o.say, says, explain.LetterZH(letter))
+		}
+		fmt.Fprintln(talk, mostly(o.say, "dead letter: ", "死信：")+tame(says))
 	}
 	if len(evs) == 0 {
 		return &exitError{exitFindings, errors.New(mostly(o.say, "the record is no usable event, the daemon would make it a dead letter; next: mend the record or rules/events.yaml", "这条记录不是可用的事件，守护进程会把它当作死信；下一步：改记录或 rules/events.yaml"))}
@@ -209,9 +213,9 @@ func rulesToExplain(o explainOptions, env []string, talk io.Writer) (*rules.Set,
 		}
 		hint := ""
 		if n := nearestName(o.rule, names); n != "" {
-			hint = fmt.Sprintf("; did you mean %s?", n)
+			hint = fmt.Sprintf(mostly(o.say, "; did you mean %s?", "；是不是想写 %s？"), n)
 		}
-		return nil, nil, &exitError{exitUsage, fmt.Errorf("there is no rule %q in %s: %s%s", o.rule, strings.Join(o.paths, ", "), some(names), hint)}
+		return nil, nil, &exitError{exitUsage, fmt.Errorf(mostly(o.say, "there is no rule %q in %s: %s%s", "没有规则 %q，%s 里有：%s%s"), o.rule, strings.Join(o.paths, ", "), some(names), hint)}
 	}
 	return set, s, nil
 }
@@ -224,9 +228,9 @@ func eventsOf(set *rules.Set, o explainOptions, value []byte, now time.Time, tal
 		if !slices.Contains(topics, o.topic) {
 			hint := ""
 			if n := diag.Nearest(o.topic, topics); n != "" {
-				hint = fmt.Sprintf("; did you mean %s?", n)
+				hint = fmt.Sprintf(mostly(o.say, "; did you mean %s?", "；是不是想写 %s？"), n)
 			}
-			return nil, nil, &exitError{exitUsage, fmt.Errorf("no entry of the catalogue reads topic %q%s", o.topic, hint)}
+			return nil, nil, &exitError{exitUsage, fmt.Errorf(mostly(o.say, "no entry of the catalogue reads topic %q%s", "事件目录里没有用主题 %q 的事件%s"), o.topic, hint)}
 		}
 		topics = []string{o.topic}
 	}

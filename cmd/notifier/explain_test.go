@@ -240,3 +240,70 @@ func TestExplainTakesTheEventsTime(t *testing.T) {
 		t.Errorf("printed\n%s", text)
 	}
 }
+
+// A brake that trips, people who do not decide and texts that cannot be made are told in Chinese to the end.
+func TestExplainTellsDetailsInChinese(t *testing.T) {
+	files := explainFiles()
+	files["rules/vip.yaml"] = `version: 1
+rules:
+  - name: tell-friends
+    event: order.paid
+    mode: live
+    class: service
+    when: always
+    push: {to: "${friends}", body: "b"}
+    limits: {brake: 1 in 10m, expire: 1h}
+  - name: sale
+    event: order.paid
+    mode: live
+    class: marketing
+    from: 2026-01-01 00:00
+    when: has(level)
+    broadcast: {audience: {all_of: ["city_${city}"]}, body: "b"}
+    approval: {people: 2, within: 30m}
+    limits: {quiet: ["mon-fri 10:00-12:00"], expire: 12h}
+  - name: thanks
+    event: order.paid
+    mode: live
+    class: marketing
+    when: always
+    user_when: vip
+    push: {body: "b"}
+    limits: {expire: 12h}
+`
+	files["nowhere.json"] = strings.Replace(explainOrder, `"city":"北京",`, "", 1)
+	inDir(t, files)
+	for _, c := range []struct{ event, rule, want string }{
+		{"order.json", "tell-friends", "暂缓（暂停），然后 SUPPRESSED 不发（expired）"},
+		{"order.json", "tell-friends", "发给 c                       暂缓（暂停），然后 SUPPRESSED 不发（expired）"},
+		{"order.json", "sale", "然后 SUPPRESSED 不发（not-approved），除非有人批准"},
+		{"order.json", "sale", "✓ from 2026-01-01 00:00:00 事件时间 2026-11-21 22:41:07\n     ✓ has(level)"}, // in the order of the gates
+		{"order.json", "sale", "免打扰时段 周一、周二、周三、周四、周五 10:00-12:00"},
+		{"order.json", "thanks", "SUPPRESSED 不发（opted-out）：user_when 不成立：vip"},
+		{"nowhere.json", "sale", "DEAD 死信（render-error）：人群：${city} 没有值"},
+	} {
+		out, talk, code := runExplain(explainOptions{event: c.event, rule: c.rule, say: diag.ZH})
+		if code != 0 || !strings.Contains(out, c.want) {
+			t.Errorf("%s on %s: exit %d, %q is missing\n%s%s", c.rule, c.event, code, c.want, out, talk)
+		}
+	}
+}
+
+func TestExplainTellsDeadLettersInChinese(t *testing.T) {
+	for record, want := range map[string]string{
+		`{bad`:                               "死信：undecodable：第 2 字节处不是正确的 JSON：",
+		`{"type":"order.paid","id":"ord-1"}`: "死信：order.paid：bad-field：user：user 处没有值",
+		`{"type":"order.paid","id":" ","user":"u"}`:                     "死信：order.paid：bad-field：id：id 处是空的",
+		`{"type":"order.paid","id":"x","user":{"a":1}}`:                 "死信：order.paid：bad-field：user：user 处是对象，既不是文字也不是数字",
+		`{"type":"order.paid","id":"x","user":"u","at":"soon"}`:         "死信：order.paid：bad-field：time：at 处是文字，不是时间",
+		`{"type":"order.paid","id":"` + strings.Repeat("x", 513) + `"}`: "死信：order.paid：bad-field：id：id 处有 513 字节，最多 512 字节",
+	} {
+		files := explainFiles()
+		files["r.json"] = record
+		inDir(t, files)
+		out, talk, code := runExplain(explainOptions{event: "r.json", topic: "shop.orders", say: diag.ZH})
+		if code != exitFindings || !strings.Contains(talk, want) {
+			t.Errorf("%.60s: exit %d, want %q\n%s%s", record, code, want, out, talk)
+		}
+	}
+}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/consumer"
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/explain"
 	"github.com/notifier/notifier/internal/intent"
@@ -91,8 +92,8 @@ func explainKnown(cmd *cobra.Command, o explainOptions, id string) error {
 	case len(refs) > 0:
 		past.Event, err = readAgain(ctx, r, set, refs[len(refs)-1])
 	default:
-		fmt.Fprintf(cmd.ErrOrStderr(), "note: event %s has no fate and nothing pending; its topics are searched from %s on (--since)\n", tame(id), since.In(s.Zone).Format("2006-01-02 15:04:05 -07:00"))
-		past.Event, err = findEvent(ctx, r, set, id, since)
+		fmt.Fprintf(cmd.ErrOrStderr(), mostly(o.say, "note: event %s has no fate and nothing pending; its topics are searched from %s on (--since)\n", "提示：事件 %s 没有处理结果，也没有待发任务；从 %s 起在它的主题里找（--since）\n"), tame(id), since.In(s.Zone).Format("2006-01-02 15:04:05 -07:00"))
+		past.Event, err = findEvent(ctx, r, set, id, since, o.say)
 	}
 	if err != nil {
 		return err
@@ -108,14 +109,14 @@ func explainKnown(cmd *cobra.Command, o explainOptions, id string) error {
 	opts := explaining(o, set, s, now)
 	opts.Ledger = func(identity string) *ledger.State { return ledgerOf(states, identity) }
 	rep := explain.Known(opts, past)
-	if rep.FateText = fateText; past.Event == nil {
+	if rep.FateText = fateTextIn; past.Event == nil {
 		rep.Name(refs[len(refs)-1], user)
 		rep.Gone = broken == nil
 	}
 	if err := writeExplained(cmd.OutOrStdout(), rep, o, s.Zone); err != nil || broken == nil {
 		return err
 	}
-	return &exitError{exitFindings, fmt.Errorf("the rules have errors, so no clause was asked; next: %s", checkOf(o.given))}
+	return &exitError{exitFindings, fmt.Errorf(mostly(o.say, "the rules have errors, so no clause was asked; next: %s", "规则有错误，没有判断条件；下一步：%s"), checkOf(o.given))}
 }
 
 // waits says what holds the pending intents that a filter chooses.
@@ -140,7 +141,7 @@ func ledgerOf(states map[int32]*ledger.State, identity string) *ledger.State {
 }
 
 // findEvent searches the topics of the catalogue for an event that no rule wanted anything of.
-func findEvent(ctx context.Context, r *query.Reader, set *rules.Set, id string, since time.Time) (*event.Event, error) {
+func findEvent(ctx context.Context, r *query.Reader, set *rules.Set, id string, since time.Time, lang diag.Lang) (*event.Event, error) {
 	var found *event.Event
 	letter := ""
 	for _, topic := range set.Topics() {
@@ -155,7 +156,7 @@ func findEvent(ctx context.Context, r *query.Reader, set *rules.Set, id string, 
 				}
 			}
 			if found == nil && err != nil {
-				letter = fmt.Sprintf("%s[%d]@%d names it and is no usable event: %v", raw.Topic, raw.Partition, raw.Offset, err)
+				letter = fmt.Sprintf(mostly(lang, "%s[%d]@%d names it and is no usable event: %v", "%s[%d]@%d 里有它，但不是可用的事件：%v"), raw.Topic, raw.Partition, raw.Offset, err)
 			}
 			return found != nil
 		})
@@ -167,9 +168,9 @@ func findEvent(ctx context.Context, r *query.Reader, set *rules.Set, id string, 
 		}
 	}
 	if letter != "" {
-		return nil, &exitError{exitUsage, fmt.Errorf("event %q: the record %s; next: notifier dead ls", id, tame(letter))}
+		return nil, &exitError{exitUsage, fmt.Errorf(mostly(lang, "event %q: the record %s; next: notifier dead ls", "事件 %q：记录 %s；下一步：notifier dead ls"), id, tame(letter))}
 	}
-	return nil, &exitError{exitUsage, fmt.Errorf("nothing is known of event %q: it has no fate, and no record of it is in %s since then; next: an earlier --since, or notifier explain --event FILE", id, strings.Join(set.Topics(), ", "))}
+	return nil, &exitError{exitUsage, fmt.Errorf(mostly(lang, "nothing is known of event %q: it has no fate, and no record of it is in %s since then; next: an earlier --since, or notifier explain --event FILE", "没有事件 %q：它没有处理结果，从那时起 %s 里也没有它的记录；下一步：把 --since 写早一些，或 notifier explain --event 文件"), id, strings.Join(set.Topics(), ", "))}
 }
 
 // mayHold reports whether a record can have a text as one of its values, without decoding it.
@@ -211,8 +212,8 @@ func rowBefore(ctx context.Context, r *query.Reader, set *rules.Set, ev *event.E
 						limit = raw.Timestamp
 						continue
 					}
-					for _, in := range set.Evaluate(e)[:1] {
-						all = append(all, change{raw.Timestamp, e.Pos, in.Profile})
+					if ins := set.Evaluate(e); len(ins) > 0 { // none: no rule asks the table
+						all = append(all, change{raw.Timestamp, e.Pos, ins[0].Profile})
 					}
 				}
 			}

@@ -11,6 +11,7 @@ import (
 	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/explain"
+	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/rules"
 )
@@ -75,6 +76,14 @@ func TestExplainOfARealEvent(t *testing.T) {
 	w.write("other/rules.yaml", strings.Replace(testRules, "city_${city}", "from_${city}", 1))
 	code, out, talk = once(t, w.dir, "explain", "--user", "u-1", "--rules", "other", "--format", "json")
 	if code != 0 || !strings.Contains(out, `"notifier.explain-user/v1"`) || !strings.Contains(out, `"state": "to be set"`) || !strings.Contains(out, `"state": "to be removed"`) {
+		t.Errorf("exit %d\n%s%s", code, out, talk)
+	}
+	// Where no rule asks the table, what other profile events said of the user has no part in it.
+	w.write("plain/events.yaml", testCatalogue)
+	w.write("plain/rules.yaml", "version: 1\nrules:\n  - name: thanks\n    event: order.paid\n    mode: live\n    class: service\n    when: always\n    push: {body: \"b\"}\n    limits: {expire: 1h}\n")
+	w.produce("profiles", fmt.Sprintf(`{"id":"p-2","at":%q,"user":"u-1","city":"上海"}`, time.Now().Format(time.RFC3339)))
+	code, out, talk = once(t, w.dir, "explain", "p-1", "--rules", "plain")
+	if code != 0 || !strings.Contains(out, "event profile.changed p-1") {
 		t.Errorf("exit %d\n%s%s", code, out, talk)
 	}
 	for _, args := range [][]string{{"explain", "--user", "u-9"}, {"explain", "--user", "u-1", "--rule", "nope"}, {"explain", "--user", "u-1", "--since", "1h"}, {"explain", "ord-9"}, {"explain", "ord-1", "--event", "x.json"}, {"explain", "ord-1", "--now", "1h"}, {"explain", "ord-1", "--rule", "nope"}} {
@@ -208,5 +217,69 @@ func TestExplainOfARealEventSaysWhatHoldsIt(t *testing.T) {
 	}
 	if code, out, talk := once(t, w.dir, "explain", "ord-9"); code != exitUsage || !strings.Contains(talk, "nothing is known") || !strings.Contains(talk, "orders, profiles") {
 		t.Errorf("exit %d\n%s%s", code, out, talk)
+	}
+}
+
+// What became of a real event reads in Chinese to its end: the fate's own words, and what holds what is pending.
+func TestExplainOfARealEventInChinese(t *testing.T) {
+	set, list := rules.LoadFiles([]rules.File{{Name: "events.yaml", Data: []byte(testCatalogue)}, {Name: "rules.yaml", Data: []byte(testRules)}}, app.AnyRuleOptions())
+	if set == nil {
+		t.Fatal(list)
+	}
+	at := time.Date(2026, 11, 21, 14, 0, 0, 0, time.UTC)
+	evs, err := set.Decode(event.Record{Position: event.Position{Topic: "orders"}, Value: []byte(`{"id":"ord-1","at":"2026-11-21T14:00:00Z","user":"u-1","amount":200}`), Time: at})
+	if err != nil || len(evs) != 1 {
+		t.Fatal(evs, err)
+	}
+	in := set.Evaluate(&evs[0])[0]
+	show := func(past explain.Past) string {
+		t.Helper()
+		past.Event = &evs[0]
+		rep := explain.Known(explaining(explainOptions{}, set, nil, at), past)
+		rep.FateText = fateTextIn
+		var out strings.Builder
+		if err := rep.WriteText(&out, time.UTC, diag.ZH); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	fate := func(kind ledger.FateKind, reason ledger.Reason, more func(*ledger.Fate)) explain.Past {
+		f := ledger.NewFate(in, kind, reason, at)
+		more(&f)
+		return explain.Past{Fates: []ledger.Fate{f}}
+	}
+	asking := *in
+	asking.Policy.Approval = &intent.Approval{People: 1, Within: 30 * time.Minute}
+	asked := &ledger.Pending{Intent: &asking, At: at, Approval: &ledger.Approval{Since: at}}
+	waits := func(holds string) explain.Past {
+		return explain.Past{Pending: []explain.Waiting{explain.Waits(&ledger.Pending{Intent: in, At: at}, explain.Stands{State: "paused", Holds: holds, Lane: "main/user"})}}
+	}
+	for _, c := range []struct {
+		past explain.Past
+		want string
+	}{
+		{fate(ledger.Suppressed, ledger.Expired, func(f *ledger.Fate) {
+			f.Detail = "while it waited for paused, by the brake: the rule sent 500 in 10m0s"
+		}),
+			"SUPPRESSED 不发  expired，暂停期间过期，自动刹车：规则已发 500 in 10m0s\n"},
+		{fate(ledger.Sent, "", func(f *ledger.Fate) {
+			f.Code, f.Lane, f.Endpoint, f.Variant, f.Approved = 200, "main/user", "/push/user.json", "b", []string{"ann", "bo"}
+		}), "SENT 已发出  厂商代码 200，文案 b，main/user /push/user.json，批准人 ann、bo\n"},
+		{fate(ledger.Coalesced, "", func(f *ledger.Fate) { f.Into = "orders/0/2/thanks/u-1" }), "COALESCED 已并入  并入 orders/0/2/thanks/u-1\n"},
+		{fate(ledger.FateUnknown, "", func(f *ledger.Fate) { f.Attempt = "a-1" }), "UNKNOWN 结果未知  按已用掉名额计算；`notifier attempts resolve a-1`\n"},
+		{fate(ledger.FateUnknown, "", func(f *ledger.Fate) { f.Attempt, f.Detail = "a-1", ledger.LostWaiting }), "等待期间账本丢失：可能已发出，除 `notifier quota assume` 说的以外不占名额；"},
+		{fate(ledger.Suppressed, ledger.Killed, func(f *ledger.Fate) { f.By, f.Why = "ann", "wrong text" }), "不发  killed，操作人 ann：wrong text\n"},
+		{fate(ledger.Sent, "", func(f *ledger.Fate) { f.Resolves, f.By = ledger.FateUnknown, "ann" }), "已发出  针对 UNKNOWN，操作人 ann\n"},
+		{explain.Past{Pending: []explain.Waiting{explain.Waits(asked, explain.Stands{State: "approval", Lane: "main/broadcast"})}}, "待发  在等 批准，到 2026-11-21 14:30:00：notifier approvals list\n"},
+		{explain.Past{Pending: []explain.Waiting{explain.Waits(asked, explain.Stands{State: "approval", Lane: "main/broadcast"})}}, "暂缓（批准）到 2026-11-21 14:30\n"},
+		{waits("pause rule/thanks"), "待发  暂停：暂停 rule/thanks；下一步：notifier status --why --rule thanks\n"},
+		{waits("the rule files: mode: off"), "待发  暂停：规则文件：mode: off；下一步："},
+		{waits("the rule files: the rule is not in the rule files"), "待发  暂停：规则文件：里面没有这条规则；下一步："},
+		{waits("the rule is killed"), "待发  暂停：规则已作废；下一步："},
+		{waits("its account is not in the settings"), "待发  暂停：设置里没有它的账号；下一步："},
+	} {
+		if got := show(c.past); !strings.Contains(got, c.want) {
+			t.Errorf("%q is missing\n%s", c.want, got)
+		}
 	}
 }

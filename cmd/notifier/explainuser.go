@@ -39,7 +39,7 @@ func explainUser(cmd *cobra.Command, o explainOptions, user string) error {
 	}
 	out.Pending = waits(s, states, app.PendingFilter{Target: user}, time.Now())
 	if len(out.Accounts)+len(out.Pending) == 0 {
-		return &exitError{exitUsage, fmt.Errorf("nothing is known of user %q: no profile event named the user; next: notifier fates --user %s", user, user)}
+		return &exitError{exitUsage, fmt.Errorf(mostly(o.say, "nothing is known of user %q: no profile event named the user; next: notifier fates --user %s", "没有用户 %q 的资料：没有哪个资料事件写过这个用户；下一步：notifier fates --user %s"), user, user)}
 	}
 	if o.rule != "" {
 		out.Only(o.rule)

@@ -16,6 +16,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/explain"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/query"
@@ -291,41 +293,48 @@ func (b *books) exit() error {
 	return nil
 }
 
-func fateText(f *ledger.Fate) string {
+// fateText is what a fate says beside its kind.
+func fateText(f *ledger.Fate) string { return fateTextIn(f, diag.EN) }
+
+func fateTextIn(f *ledger.Fate, lang diag.Lang) string {
 	var parts []string
-	if f.Reason != "" {
-		parts = append(parts, string(f.Reason))
+	say := func(en, zh string, args ...any) { parts = append(parts, fmt.Sprintf(mostly(lang, en, zh), args...)) }
+	add := func(text string) {
+		if text != "" {
+			parts = append(parts, text)
+		}
 	}
+	add(string(f.Reason))
 	if f.Code != 0 {
-		parts = append(parts, fmt.Sprintf("vendor code %d", f.Code))
+		say("vendor code %d", "厂商代码 %d", f.Code)
 	}
 	if f.Into != "" {
-		parts = append(parts, "into "+string(f.Into))
+		say("into %s", "并入 %s", f.Into)
 	}
 	if f.Variant != "" {
-		parts = append(parts, "variant "+f.Variant)
+		say("variant %s", "文案 %s", f.Variant)
 	}
 	if f.Lane != "" {
-		parts = append(parts, strings.TrimSpace(f.Lane+" "+f.Endpoint))
+		add(strings.TrimSpace(f.Lane + " " + f.Endpoint))
 	}
-	if f.Detail != "" {
-		parts = append(parts, f.Detail)
-	}
+	add(mostly(lang, f.Detail, explain.DetailZH(f.Detail)))
 	if len(f.Approved) > 0 {
-		parts = append(parts, "approved by "+strings.Join(f.Approved, " and "))
+		say("approved by %s", "批准人 %s", strings.Join(f.Approved, mostly(lang, " and ", "、")))
 	}
 	if f.Fate == ledger.FateUnknown {
-		counted := "counted as used"
+		counted := mostly(lang, "counted as used", "按已用掉名额计算")
 		if f.Detail == ledger.LostWaiting {
-			counted = noSlot
+			counted = mostly(lang, noSlot, "除 `notifier quota assume` 说的以外不占名额")
 		}
-		parts = append(parts, counted+"; `notifier attempts resolve "+f.Attempt+"`")
+		parts = append(parts, counted+mostly(lang, "; ", "；")+"`notifier attempts resolve "+f.Attempt+"`")
 	}
-	if f.Resolves == "" && f.By != "" {
-		parts = append(parts, strings.TrimSuffix(fmt.Sprintf("by %s: %s", f.By, f.Why), ": "))
+	if f.By != "" || f.Resolves != "" {
+		by := fmt.Sprintf(mostly(lang, "by %s: %s", "操作人 %s：%s"), f.By, f.Why)
+		by = strings.TrimSuffix(by, mostly(lang, ": ", "："))
+		if f.Resolves != "" {
+			by = fmt.Sprintf(mostly(lang, "resolves %s, ", "针对 %s，"), f.Resolves) + by
+		}
+		parts = append(parts, by)
 	}
-	if f.Resolves != "" {
-		parts = append(parts, strings.TrimSuffix(fmt.Sprintf("resolves %s, by %s: %s", f.Resolves, f.By, f.Why), ": "))
-	}
-	return strings.Join(parts, ", ")
+	return strings.Join(parts, mostly(lang, ", ", "，"))
 }

@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	_ "time/tzdata" // zones also where the image has none
@@ -21,7 +23,20 @@ import (
 	"github.com/notifier/notifier/internal/query"
 )
 
-func main() { os.Exit(execute(context.Background(), os.Args[1:])) }
+func main() {
+	os.Exit(faultless(os.Stderr, func() int { return execute(context.Background(), os.Args[1:]) }))
+}
+
+// faultless gives a panic the code of an internal fault. Go itself would end with 2, which says that the command line was wrong.
+func faultless(talk io.Writer, run func() int) (code int) {
+	defer func() {
+		if p := recover(); p != nil {
+			fmt.Fprintf(talk, "notifier: internal fault: %v · 程序内部错误\n%s", p, debug.Stack())
+			code = exitInternal
+		}
+	}()
+	return run()
+}
 
 // execute runs a command line and gives the exit code of cli.md 2.
 func execute(ctx context.Context, args []string) int {

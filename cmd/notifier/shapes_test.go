@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/settings"
@@ -63,7 +64,7 @@ func TestTheShapesOfJSON(t *testing.T) {
 		"quota":     func(w io.Writer) error { return printJSON(w, q) },
 		"status":    func(w io.Writer) error { return printJSON(w, st) },
 		"pending":   func(w io.Writer) error { return printPending(w, io.Discard, "json", &p, time.UTC) },
-		"approvals": func(w io.Writer) error { return printApprovals(w, "json", &a, time.UTC) },
+		"approvals": func(w io.Writer) error { return printApprovals(w, "json", &a, time.UTC, diag.EN) },
 		"attempts":  func(w io.Writer) error { return printAttempts(w, "json", attempts, none) },
 	} {
 		var out bytes.Buffer

@@ -71,11 +71,11 @@ func runTests(o testOptions, env []string, out, talk io.Writer) error {
 		return &exitError{exitUsage, err}
 	}
 	if o.format != "text" && o.format != "json" && o.format != "junit" {
-		return &exitError{exitUsage, fmt.Errorf("unknown --format %q: text, json or junit", o.format)}
+		return &exitError{exitUsage, fmt.Errorf(mostly(lang, "unknown --format %q: text, json or junit", "没有 --format %q：text、json 或 junit"), o.format)}
 	}
 	filter, err := regexp.Compile(o.run)
 	if err != nil {
-		return &exitError{exitUsage, fmt.Errorf("--run: %w", err)}
+		return &exitError{exitUsage, fmt.Errorf(mostly(lang, "--run: %w", "--run 不是正则表达式：%w"), err)}
 	}
 	known, s, err := ruleSettings(o.checkOptions, lang, env, talk)
 	if err != nil {

@@ -145,3 +145,51 @@ func TestTestKnowsTheSettings(t *testing.T) {
 		t.Errorf("%v\n%s%s", err, a.String(), b.String())
 	}
 }
+
+// What came instead reads in Chinese to its end: what stage 1 and stage 2 add to a reason, too.
+func TestFailedTestsInChinese(t *testing.T) {
+	inDir(t, map[string]string{
+		"rules/events.yaml": "version: 1\nevents:\n  order.paid:\n    topic: t\n    id: id\n    time: at\n    user: user\n    fields:\n      city: city\n      amount: {path: fen, type: number, scale: 0.01, required: true}\n      ok: {path: ok, type: bool}\n" +
+			"  profile.changed:\n    topic: p\n    kind: profile\n    update: patch\n    id: id\n    time: at\n    user: user\n    fields: {push_ok: {path: push_ok, type: bool}}\n",
+		"rules/r.yaml": `version: 1
+rules:
+  - name: thanks
+    event: order.paid
+    mode: live
+    class: service
+    when: amount >= 500
+    user_when: push_ok
+    push: {title: "${city}", body: "付 ${amount} 元"}
+    limits: {quiet: 22:00-08:00, brake: 1 in 10m, expire: 1h}
+    tests:
+      - {name: 没同意, event: {amount: 500, city: 北京}, profile: {push_ok: false}, expect: {push: {}}}
+      - {name: 没城市, event: {amount: 500}, profile: {push_ok: true}, expect: {push: {}}}
+      - {name: 没金额, event: {city: 北京}, profile: {push_ok: true}, expect: {push: {}}}
+      - {name: 夜里, event: {amount: 500, city: 北京}, profile: {push_ok: true}, now: 2026-01-05T23:00:00+08:00, expect: {push: {}}}
+      - {name: 夜里过期, event: {amount: 500, city: 北京}, profile: {push_ok: true}, now: 2026-01-05T23:00:00+08:00, expect: {held: quiet, leaves_at: 2026-01-06T08:00:00+08:00}}
+      - {name: 刹车, event: {amount: 500, city: 北京}, profile: {push_ok: true}, times: 2, after: 2h, expect: {push: {}}}
+      - {name: 别的原因, event: {amount: 499, city: 北京}, expect: no match, why: amount > 500}
+      - {name: 分, event: {amount: 500, city: 北京}, profile: {push_ok: true}, expect: {push: {body: "付 500.00 元"}}}
+`})
+	o := testOptions{}
+	o.lang = "zh"
+	out, talk, code := runTest(o)
+	for _, want := range []string{
+		"实际  不发：opted-out（user_when 不成立：push_ok）\n",
+		"实际  死信：render-error（${city} 没有值）\n",
+		"实际  不是可用的事件，成了死信：必须有的字段 amount 没有值\n",
+		"实际  暂缓：quiet，到 2026-01-06T08:00:00+08:00\n",
+		"实际  一直没有发出：不发：expired（等待免打扰时段结束期间过期）\n",
+		"实际  不发：expired（暂停期间过期，自动刹车：规则已发 1 in 10m0s）\n",
+		"实际  因为 amount >= 500，而且规则里没有条件 `amount > 500`\n",
+		"500.00 >= 500 → true",
+		"PASS thanks/分\n",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing", want)
+		}
+	}
+	if t.Failed() || code != exitFindings {
+		t.Errorf("exit %d\n%s%s", code, out, talk)
+	}
+}

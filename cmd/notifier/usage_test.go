@@ -203,3 +203,39 @@ func TestEmptyWordsAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// Who reads Chinese is told in Chinese what is wrong with a command for rule files.
+func TestCommandsForRulesRefuseInChinese(t *testing.T) {
+	files := backtestFiles()
+	files["bad.jsonl"], files["empty.jsonl"] = "{\"topic\":1}\n", ""
+	for name, text := range explainFiles() {
+		files["x/"+name] = text
+	}
+	inDir(t, files)
+	for _, c := range []struct {
+		line string
+		want string
+	}{
+		{"backtest", "需要且只能有一份历史"},
+		{"backtest --since 7d", "--since 要读 Kafka"},
+		{"backtest --from bad.jsonl", "bad.jsonl:1 不是记录："},
+		{"backtest --from empty.jsonl", "empty.jsonl 里没有可用的记录"},
+		{"explain", "请写一个事件 EVENT_ID"},
+		{"explain e-1 --user u", "只能写一个"},
+		{"explain e-1 --key k", "--key 只和 --event 一起用"},
+		{"explain --user u --since 1h", "--since 只和 EVENT_ID 一起用"},
+		{"explain --rules x/rules --event x/order.json --rule big-ordr", "没有规则 \"big-ordr\"，x/rules 里有：vip-beijing-thanks"},
+		{"explain --rules x/rules --event x/order.json --topic shop.order", "事件目录里没有用主题 \"shop.order\" 的事件；是不是想写 shop.orders？"},
+		{"test --format xml", "没有 --format \"xml\"：text、json 或 junit"},
+		{"test --run (", "--run 不是正则表达式："},
+		{"check --format xml", "没有 --format \"xml\"：text、json 或 github"},
+	} {
+		code, out, talk, err := runLine(t, append(strings.Fields(c.line), "--lang", "zh")...)
+		if code != exitUsage || err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: exit %d, %v, want %q\n%s%s", c.line, code, err, c.want, out, talk)
+		}
+		if code, _, _, err = runLine(t, append(strings.Fields(c.line), "--lang", "en")...); code != exitUsage || err == nil || strings.Contains(err.Error(), "，") {
+			t.Errorf("%s in English: exit %d, %v", c.line, code, err)
+		}
+	}
+}

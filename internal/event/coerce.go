@@ -440,6 +440,19 @@ const (
 	yearTenThousand = 253402300800
 )
 
+// Parse reads a value of the field as a condition sees it: after scale, with the digits behind the point that scale gives a record's.
+func (f *Field) Parse(s string) (Value, bool) {
+	v, ok := Parse(f.Type, s)
+	if ok && f.Type == Number && f.Scale != "" {
+		if _, exp, _ := parseDecimal(f.Scale); exp < 0 {
+			if long, fits := decimal(v.Str, "1."+strings.Repeat("0", -exp), nil); fits {
+				v.Str = long
+			}
+		}
+	}
+	return v, ok
+}
+
 // Parse reads a value of a type from a text, as the loader does with `default`; a list is one item, or none when empty.
 func Parse(t Type, s string) (Value, bool) {
 	if t == List {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/tidwall/gjson"
 	"pgregory.net/rapid"
 )
 
@@ -340,6 +341,26 @@ func TestVersion(t *testing.T) {
 }
 
 // Scaling is exact: what is written out, divided by the factor, is the number that came in.
+// A value that a test gives is written as the decoder would have written it.
+func TestParseWritesWhatTheDecoderWrites(t *testing.T) {
+	for _, c := range []struct{ scale, raw, seen, want string }{
+		{"0.01", "50000", "500", "500.00"}, {"0.01", "50150", "501.5", "501.50"}, {"0.01", "50151", "501.51", "501.51"}, {"0.01", "-7", "-0.07", "-0.07"},
+		{"0.01", "0", "0", "0.00"}, {"0.010", "1", "0.01", "0.010"}, {"1e-2", "500", "5", "5.00"}, {"100", "1.5", "150", "150"}, {"", "500", "500", "500"}, {"", "1.50", "1.50", "1.5"},
+	} {
+		f := Field{Type: Number, Scale: c.scale}
+		r := gjson.Parse(c.raw)
+		var decoded Value
+		decoded.coerce(&f, &r, nil)
+		parsed, ok := f.Parse(c.seen)
+		if !ok || parsed.Str != c.want || decoded.Str != c.want || parsed.Num != decoded.Num {
+			t.Errorf("scale %q: %s is decoded to %q, %s is parsed to %q, want %q", c.scale, c.raw, decoded.Str, c.seen, parsed.Str, c.want)
+		}
+	}
+	if v, ok := (&Field{Type: Bool}).Parse("true"); !ok || !v.Bool {
+		t.Errorf("a bool is %+v", v)
+	}
+}
+
 func TestScaledDecimalsAreExact(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.Int64().Draw(t, "n")

@@ -108,6 +108,7 @@ func (x *run) policy(in *intent.Intent) (out []Gate) {
 		add("send_at", fmt.Sprintf("send_at %02d:%02d", *p.SendAt/60, *p.SendAt%60), clock, clock)
 	}
 	for _, q := range p.Quiet {
+		zh["quiet "+quietText(q)] = gatesZH["quiet"] + " " + daysZH.Replace(quietText(q))
 		add("quiet", "quiet "+quietText(q), clock, clock)
 	}
 	consent := map[string]string{"marketing": x.o.Stage.Consent.Marketing, "service": x.o.Stage.Consent.Service}[in.Class]
@@ -246,7 +247,7 @@ func (x *run) mark(gates []Gate, c *course) []Gate {
 		case g.Gate == stop:
 			en, zh := string(c.fate.Fate)+" "+string(c.fate.Reason), say(diag.ZH).fate(c.fate.Fate, c.fate.Reason)
 			if c.fate.Detail != "" {
-				en, zh = en+": "+c.fate.Detail, zh+"："+detailZH(c.fate.Detail)
+				en, zh = en+": "+c.fate.Detail, zh+"："+DetailZH(c.fate.Detail)
 			}
 			if g.Note != "" { // what it saw
 				en, zh = g.Note+" → "+en, g.noteZH+" → "+zh
@@ -332,6 +333,8 @@ func quietText(q intent.Quiet) string {
 	}
 	return strings.Join(days, ",") + " " + s
 }
+
+var daysZH = strings.NewReplacer("Mon", "周一", "Tue", "周二", "Wed", "周三", "Thu", "周四", "Fri", "周五", "Sat", "周六", "Sun", "周日", ",", "、")
 
 func capText(c intent.Cap) string {
 	if c.Each != "" {

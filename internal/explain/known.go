@@ -9,6 +9,7 @@ import (
 
 	"github.com/mattn/go-runewidth"
 
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/intent"
@@ -148,6 +149,9 @@ func Waits(p *ledger.Pending, at Stands) Waiting {
 		}
 	case "approval":
 		w.For = "approval: notifier approvals list"
+		if p.Approval != nil {
+			w.Until = p.ApprovalEnds().UTC() // then it is not approved
+		}
 	case "quiet":
 		if p.LeavesAt.Equal(at.Until) && !p.LeavesAt.IsZero() {
 			w.Gate, w.For = "send_at", "send_at"
@@ -185,6 +189,26 @@ var forZH = map[string]string{
 	"a free slot: notifier quota": "空名额：notifier quota", "the tags of the user at the vendor": "用户在厂商处的标签", "the vendor's answer": "厂商的答复",
 }
 
+// waits is what it waits for, for people: until when, and what to type about it.
+func (p *Waiting) waits(zone *time.Location, s say) string {
+	until := ""
+	if !p.Until.IsZero() {
+		until = s.word(" until ", "，到 ") + p.Until.In(zone).Format("2006-01-02 15:04:05")
+	}
+	switch {
+	case p.Stopped != "":
+		return s.stopped(p.Stopped) + s.word("; next: ", "；下一步：") + whyOf(p.Rule) + until
+	case p.Gate == "paused":
+		return s.gate(p.Gate) + s.word(": ", "：") + tame(s.told(p.Holds, holdsZH(p.Holds))) + s.word("; next: ", "；下一步：") + whyOf(p.Rule)
+	}
+	what, next, _ := strings.Cut(s.told(p.For, forZH[p.For]), "notifier ")
+	if next != "" {
+		mark := s.word(": ", "：")
+		return s.word("waits for ", "在等 ") + strings.TrimSuffix(what, mark) + until + mark + "notifier " + next
+	}
+	return s.word("waits for ", "在等 ") + what + until
+}
+
 // became writes what the topics say of a rule's intents; of "" of those that no listed rule has.
 func (r *Report) became(b *strings.Builder, rule string, zone *time.Location, s say) (n int) {
 	mine := func(name string) bool {
@@ -208,23 +232,14 @@ func (r *Report) became(b *strings.Builder, rule string, zone *time.Location, s 
 		if mine(f.Rule) {
 			state := s.fate(f.Fate, f.Reason)
 			if r.FateText != nil {
-				state = strings.TrimSpace(string(f.Fate) + "  " + tame(r.FateText(f)))
+				state = strings.TrimSpace(s.fate(f.Fate, "") + "  " + tame(r.FateText(f, diag.Lang(s))))
 			}
 			line(f.Rule, state, f.User, f.At.In(zone).Format("2006-01-02 15:04:05"), f.RuleSet)
 		}
 	}
 	for _, p := range r.Pending {
 		if mine(p.Rule) {
-			state := s.word("PENDING  waits for ", "待发  在等 ") + s.told(p.For, forZH[p.For])
-			if p.Stopped != "" {
-				state = s.word("PENDING  ", "待发  ") + s.stopped(p.Stopped) + s.word("; next: ", "；下一步：") + whyOf(p.Rule)
-			}
-			if !p.Until.IsZero() {
-				state += s.word(" until ", "，到 ") + p.Until.In(zone).Format("2006-01-02 15:04:05")
-			}
-			if p.Holds != "" {
-				state += ", " + tame(p.Holds)
-			}
+			state := s.word("PENDING  ", "待发  ") + p.waits(zone, s)
 			if p.Triggers > 1 {
 				state += s.word(", %d triggers so far", "，已有 %d 次触发", p.Triggers)
 			}

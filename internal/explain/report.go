@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
@@ -33,7 +34,7 @@ type Report struct {
 	Partly  bool          `json:"earlier_profile_gone,omitempty"` // profile events before it are deleted by age: before.x and changed() may be wrong
 	Unread  bool          `json:"not_read_yet,omitempty"`         // the daemon has not come to the record yet
 
-	FateText func(*ledger.Fate) string `json:"-"` // what else a fate says, for people
+	FateText func(*ledger.Fate, diag.Lang) string `json:"-"` // what else a fate says, for people
 }
 
 // EventShown names the event.

@@ -44,7 +44,7 @@ func (r *Report) WriteText(w io.Writer, zone *time.Location, lang diag.Lang) err
 	}
 	fmt.Fprintf(&b, "%s %s %s%s  %s  %s  %s\n", s.word("event", "事件"), e.Type, tame(e.ID), user, e.Time.In(zone).Format("2006-01-02 15:04:05 -07:00"), where, found)
 	for _, name := range r.Absent {
-		fmt.Fprintf(&b, s.word("  without %s: %s\n", "  没有 %s：%s\n"), name, tame(s.told(r.Why[name], rules.WhyZH(r.Why[name]))))
+		fmt.Fprintf(&b, s.word("  without %s: %s\n", "  字段 %s：%s\n"), name, tame(s.told(r.Why[name], rules.WhyZH(r.Why[name]))))
 	}
 	for _, f := range r.Rules {
 		f.write(&b, zone, r.Now, s)
@@ -77,12 +77,18 @@ func (r *Report) WriteText(w io.Writer, zone *time.Location, lang diag.Lang) err
 func (f *Rule) write(b *strings.Builder, zone *time.Location, now time.Time, s say) {
 	name := s.word("rule %s (rev %s, %s)", "规则 %s（版本 %s，%s）", f.Rule, shortRevision(f.Revision), f.mode(s))
 	fmt.Fprintf(b, "  %s  %s\n", runewidth.FillRight(name, 46), f.status(zone, now, s))
+	early := 0 // the gates before the conditions
+	for early < len(f.Gates) && (f.Gates[early].Gate == "mode" || f.Gates[early].Gate == "life") {
+		early++
+	}
+	for i := range f.Gates[:early] {
+		f.Gates[i].write(b, s)
+	}
 	for i := range f.Clauses {
 		writeClause(b, &f.Clauses[i], cmp.Or(f.Now, f.Verdict), s)
 	}
-	for _, g := range f.Gates {
-		mark := map[string]string{"pass": "✓", "hold": "✗", "stop": "✗", "not asked": "–"}[g.Result]
-		b.WriteString(strings.TrimRight(fmt.Sprintf("     %s %s %s", mark, runewidth.FillRight(tame(s.told(g.Text, g.textZH)), 24), tame(s.told(g.Note, g.noteZH))), " ") + "\n")
+	for i := range f.Gates[early:] {
+		f.Gates[early+i].write(b, s)
 	}
 	if n := len(f.Targets); n > 1 {
 		for _, o := range f.Targets[:min(n, maxRecipients)] {
@@ -104,6 +110,11 @@ func (f *Rule) write(b *strings.Builder, zone *time.Location, now time.Time, s s
 	}
 }
 
+func (g *Gate) write(b *strings.Builder, s say) {
+	mark := map[string]string{"pass": "✓", "hold": "✗", "stop": "✗", "not asked": "–"}[g.Result]
+	b.WriteString(strings.TrimRight(fmt.Sprintf("     %s %s %s", mark, runewidth.FillRight(tame(s.told(g.Text, g.textZH)), 24), tame(s.told(g.Note, g.noteZH))), " ") + "\n")
+}
+
 // writeClause puts a check mark where the clause lets the rule act, and a hint at what decided when it does not.
 func writeClause(b *strings.Builder, c *Clause, verdict string, s say) {
 	mark, text, seen := "✗", c.label, c.Seen
@@ -120,6 +131,9 @@ func writeClause(b *strings.Builder, c *Clause, verdict string, s say) {
 		}
 	} else if mark == "✗" {
 		seen += " → " + strconv.FormatBool(c.Result)
+	}
+	if s == say(diag.ZH) {
+		seen = seenZH(seen)
 	}
 	fmt.Fprintf(b, "     %s %s %s", mark, runewidth.FillRight(text, 24), tame(seen))
 	if c.Decided && verdict == "no match" { // also where the record says otherwise

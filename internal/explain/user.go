@@ -203,11 +203,7 @@ func (u *User) WriteText(w io.Writer, zone *time.Location, lang diag.Lang) error
 		r.write(&b, s)
 	}
 	for _, p := range u.Pending {
-		until := ""
-		if !p.Until.IsZero() {
-			until = s.word(" until ", "，到 ") + p.Until.In(zone).Format("2006-01-02 15:04:05")
-		}
-		fmt.Fprintf(&b, s.word("  on its way: rule %s since %s, waits for %s%s\n", "  还在路上：规则 %s，自 %s，在等 %s%s\n"), p.Rule, p.Since.In(zone).Format("2006-01-02 15:04:05"), s.told(p.For, forZH[p.For]), until)
+		fmt.Fprintf(&b, s.word("  on its way: rule %s since %s, %s\n", "  还在路上：规则 %s，自 %s，%s\n"), p.Rule, p.Since.In(zone).Format("2006-01-02 15:04:05"), p.waits(zone, s))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

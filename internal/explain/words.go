@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/rules"
 )
@@ -82,18 +83,42 @@ func (f *Rule) mode(s say) string {
 	return s.told(f.Mode, map[string]string{"live": "live", "shadow": "shadow 试运行", "canary": "canary 灰度", "off": "off"}[f.Mode])
 }
 
-// detailZH is what stage 2 adds to a reason, as far as the words are its own.
-func detailZH(en string) string {
-	if in, ok := strings.CutPrefix(en, "while it waited for "); ok {
-		state, more, _ := strings.Cut(in, ", ") // by whose brake
-		zh := cmp.Or(map[string]string{"merging": "合并"}[state], gatesZH[state], state)
-		if zh = "等待" + zh + "期间过期"; more != "" {
-			zh += "，" + more
+// DetailZH is what stage 1 and stage 2 add to a reason, in Chinese as far as the words are their own.
+func DetailZH(en string) string { return dispatch.DetailZH(rules.FaultZH(en)) }
+
+// holdsZH is what package app says holds an intent, beside the gates.
+func holdsZH(en string) string {
+	if scope, ok := strings.CutPrefix(en, "pause "); ok {
+		return "暂停 " + scope
+	}
+	if why, ok := strings.CutPrefix(en, "the rule files: "); ok {
+		return "规则文件：" + cmp.Or(map[string]string{dispatch.GoneFromSet: "里面没有这条规则"}[why], why)
+	}
+	return cmp.Or(map[string]string{"its account is not in the settings": "设置里没有它的账号", "the rule is killed": "规则已作废"}[en], en)
+}
+
+// seenZH is a clause with its values. A field without one stands there as a word of ours, outside of quotation marks.
+func seenZH(en string) string {
+	var b strings.Builder
+	word, quoted := 0, false // where the word begins that is being read
+	flush := func(to int) {
+		b.WriteString(cmp.Or(map[string]string{"missing": "没有", "absent": "没有", "unknown": "没有人说过"}[en[word:to]], en[word:to]))
+	}
+	for i := 0; i < len(en); i++ {
+		switch c := en[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			if quoted = !quoted; quoted {
+				flush(i)
+				word = i
+			}
+		case !quoted && (c == ' ' || c == '(' || c == ')' || c == ',' || c == '[' || c == ']'):
+			flush(i)
+			b.WriteByte(c)
+			word = i + 1
 		}
-		return zh
 	}
-	if condition, ok := strings.CutPrefix(en, "user_when is not met: "); ok {
-		return "user_when 不成立：" + condition
-	}
-	return cmp.Or(map[string]string{"before it was taken in": "收到时已经过期", "too many pending": "待发任务太多"}[en], en)
+	flush(len(en))
+	return b.String()
 }

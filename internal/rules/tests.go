@@ -188,7 +188,7 @@ func (r *Rule) value(n diag.Field, f *event.Field) (v event.Value, name string, 
 	if f.Type == event.String {
 		v, ok = event.Value{State: event.Known, Type: event.String, Str: s}, true
 	} else {
-		v, ok = event.Parse(f.Type, s)
+		v, ok = f.Parse(s)
 	}
 	switch {
 	case !ok:

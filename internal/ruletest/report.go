@@ -11,6 +11,7 @@ import (
 	"github.com/mattn/go-runewidth"
 
 	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/rules"
 )
 
@@ -67,14 +68,43 @@ var openings = []struct{ en, zh string }{
 	{"never leaves: ", "一直没有发出："}, {"leaves at ", "发出时间 "}, {"internal fault: ", "内部错误："}, {"no event but a dead letter: ", "不是可用的事件，成了死信："},
 	{"a push with ", "一条推送："}, {"a broadcast with ", "一条人群推送："}, {"a push", "一条推送"}, {"a broadcast", "一条人群推送"}, {"push to ", "推送给 "}, {"broadcast to ", "人群推送给 "},
 	{"push without ", "推送里没有 "}, {"broadcast without ", "人群推送里没有 "}, {"push ", "推送的 "}, {"broadcast ", "人群推送的 "},
+	{"it stays where it is", "留在原处"}, {"the rule has no condition that decides", "规则里没有起决定作用的条件"},
 	{"the snapshot in ", "快照 "}, {"the snapshot", "快照"}, {"other requests; if they are meant: ", "请求与快照不同；确认无误请运行 "}, {"there is none yet: `notifier test --update` writes it", "还没有快照：运行 `notifier test --update` 生成"},
 }
 
 func inChinese(s string) string {
 	for _, o := range openings {
 		if rest, ok := strings.CutPrefix(s, o.en); ok {
-			return o.zh + rest
+			return o.zh + restInChinese(o.en, rest)
 		}
+	}
+	return s
+}
+
+// restInChinese is what follows an opening, as far as it is no text of the file.
+func restInChinese(opening, s string) string {
+	switch opening {
+	case "held: ":
+		return strings.Replace(s, " until ", "，到 ", 1)
+	case "never leaves: ":
+		return inChinese(s)
+	case "no event but a dead letter: ":
+		return rules.FaultZH(s)
+	case "suppressed: ", "dead letter: ": // behind the reason, in brackets, the detail
+		if reason, detail, ok := strings.Cut(s, " ("); ok && strings.HasSuffix(detail, ")") {
+			return reason + "（" + dispatch.DetailZH(rules.FaultZH(strings.TrimSuffix(detail, ")"))) + "）"
+		}
+	case "because ":
+		if decided, none, ok := strings.Cut(s, ", and `"); ok && strings.HasSuffix(none, "` is no clause of the rule") {
+			return inChinese(decided) + "，而且规则里没有条件 `" + strings.TrimSuffix(none, "` is no clause of the rule") + "`"
+		}
+		return inChinese(s)
+	case "broadcast to ":
+		whom, title, _ := strings.Cut(s, ` "`)
+		if zh := map[string]string{"everyone": "全部用户", "online": "在线用户"}[whom]; zh != "" {
+			whom = zh
+		}
+		return strings.NewReplacer("any of ", "任一 ", "none of ", "排除 ", "package ", "包名 ").Replace(whom) + ` "` + title
 	}
 	return s
 }

@@ -1,0 +1,40 @@
+package dispatch
+
+import (
+	"testing"
+
+	"github.com/notifier/notifier/internal/ledger"
+)
+
+// What stage 2 adds to a fate reads in Chinese; a vendor's words stay as they are.
+func TestDetailsInChinese(t *testing.T) {
+	t.Parallel()
+	for en, want := range map[string]string{
+		"before it was taken in":      "收到时已经过期",
+		"too many pending":            "待发任务太多",
+		"while it waited for merging": "等待合并期间过期",
+		"while it waited for quota":   "等待名额期间过期",
+		"while it waited for paused":  "暂停期间过期",
+		"while it waited for paused, by the brake: the rule sent 500 in 10m0s": "暂停期间过期，自动刹车：规则已发 500 in 10m0s",
+		"user_when is not met: push_ok and (level == \"vip\")":                 "user_when 不成立：push_ok and (level == \"vip\")",
+		"once in 24h0m0s, sent 2026-11-21T22:41:07Z":                           "24h0m0s 内已经发过：2026-11-21T22:41:07Z",
+		"rule 100 in 1h0m0s":                                                    "规则次数上限 100 in 1h0m0s",
+		"rule 1 per day":                                                        "规则次数上限 1 per day",
+		"no free slot before 2026-11-21T22:41:07Z":                              "没有空名额，最早 2026-11-21T22:41:07Z",
+		"the slot is reserved before 2026-11-21T22:41:07Z":                      "名额是预留的，最早 2026-11-21T22:41:07Z",
+		"the rule's quota is used: 1 per day before 2026-11-21T22:41:07Z":       "规则的配额 1 per day 已用完，最早 2026-11-21T22:41:07Z",
+		"1 of 2 approved in time":                                               "要 2 人批准，到时只有 1 人",
+		"rejected":                                                              "驳回",
+		"the rule was removed from the rule files":                              "规则已从规则文件里删除",
+		"handed over to account second: lane main/user is stopped: credentials": "交给账号 second：发送通道 main/user 停了：credentials",
+		"handed over to account second: 3 calls of lane main/user in a row did not leave": "交给账号 second：发送通道 main/user 连续 3 次没有发出",
+		"the process that made the call ended before its outcome was known":               "发出请求的进程在知道结果之前就结束了",
+		ledger.LostWaiting:     "等待期间账本丢失：可能已发出",
+		"the tag is not valid": "the tag is not valid",
+		"":                     "",
+	} {
+		if got := DetailZH(en); got != want {
+			t.Errorf("%q is %q, want %q", en, got, want)
+		}
+	}
+}
