@@ -287,6 +287,69 @@ func TestKeysTogether(t *testing.T) {
 			},
 			leaves: []string{"11-01 17:00 other e0/b", "11-01 17:00 other e1/b", "11-01 18:30 other e2/b", "11-02 16:10 other e3/b", "11-02 16:10 other e4/b", "11-02 20:00 other e5/b"},
 		},
+		// One send for the rule, the user and the text; after the window again.
+		"once": {
+			zone: "UTC",
+			rules: push("once", "    when: always\n    push: {title: \"${city}\", body: \"b\"}\n    limits: {once: {by: \"${city}\", in: 2h}}\n") +
+				strings.TrimPrefix(push("other", "    when: city == \"c\"\n    push: {title: \"other ${city}\", body: \"b\"}\n    limits: {once: {by: \"${city}\", in: 2h}}\n"), "rules:\n"),
+			events: []string{
+				`2026-11-01T12:00:00Z shop.orders {"user":"u1","city":"a"}`,
+				`2026-11-01T12:01:00Z shop.orders {"user":"u2","city":"a"}`,
+				`2026-11-01T12:02:00Z shop.orders {"user":"u1","city":"c"}`,
+				`2026-11-01T13:59:59Z shop.orders {"user":"u1","city":"a"}`,
+				`2026-11-01T14:00:00Z shop.orders {"user":"u1","city":"a"}`,
+			},
+			leaves: []string{"11-01 12:00 u1 a/b", "11-01 12:01 u2 a/b", "11-01 12:02 u1 c/b", "11-01 12:02 u1 other c/b", "11-01 14:00 u1 a/b"},
+			fates:  []string{"e3 SUPPRESSED repeated"},
+		},
+		// Each of several limits of the rule counts, over all users and in its own window.
+		"a list of limits of the rule": {
+			zone:  "UTC",
+			rules: push("ruled", "    when: always\n    push: {title: \"${city}\", body: \"b\"}\n    limits: {rule: [1 in 1h, 2 per day]}\n"),
+			events: []string{
+				`2026-11-01T12:00:00Z shop.orders {"user":"u1","city":"a"}`,
+				`2026-11-01T12:30:00Z shop.orders {"user":"u2","city":"b"}`,
+				`2026-11-01T14:00:00Z shop.orders {"user":"u3","city":"c"}`,
+				`2026-11-01T16:00:00Z shop.orders {"user":"u4","city":"d"}`,
+				`2026-11-02T00:00:00Z shop.orders {"user":"u5","city":"e"}`,
+			},
+			leaves: []string{"11-01 12:00 u1 a/b", "11-01 14:00 u3 c/b", "11-02 00:00 u5 e/b"},
+			fates:  []string{"e1 SUPPRESSED capped", "e3 SUPPRESSED capped"},
+		},
+		// What is released in one moment leaves by priority.
+		"priority of pushes": {
+			zone: "UTC",
+			rules: push("slow", "    when: amount < 5\n    push: {title: low, body: \"b\"}\n    send_at: \"13:00\"\n    limits: {priority: low, expire: 24h}\n") +
+				strings.TrimPrefix(push("fast", "    when: amount > 5\n    push: {title: high, body: \"b\"}\n    send_at: \"13:00\"\n    limits: {priority: high, expire: 24h}\n"), "rules:\n"),
+			events: []string{
+				`2026-11-01T12:00:00Z shop.orders {"user":"u1","amount":4}`,
+				`2026-11-01T12:01:00Z shop.orders {"user":"u2","amount":6}`,
+			},
+			leaves: []string{"11-01 13:00 u2 high/b", "11-01 13:00 u1 low/b"},
+		},
+		// Of one priority, what expires first takes the slot.
+		"the earliest expiry takes the slot": {
+			zone:  "UTC",
+			rules: "rules:\n" + cast("long", "${city}", "expire: 30h") + cast("short", "${city}", "expire: 3h"),
+			events: []string{
+				`2026-11-01T12:00:00Z shop.sales {"kind":"long","city":"a"}`,
+				`2026-11-01T12:00:01Z shop.sales {"kind":"long","city":"b"}`,
+				`2026-11-01T12:10:00Z shop.sales {"kind":"long","city":"c"}`,
+				`2026-11-01T12:20:00Z shop.sales {"kind":"short","city":"d"}`,
+			},
+			leaves: []string{"11-01 12:00 long a/b", "11-01 12:00 long b/b", "11-01 13:00 short d/b", "11-02 00:00 long c/b"},
+		},
+		// A reserve that has served its rule keeps nothing from the others.
+		"a reserve that is used": {
+			zone:  "UTC",
+			rules: "rules:\n" + cast("notice", "${city}", `reserve: 1, reserve_until: "22:00", expire: 2h`) + cast("other", "${city}", "expire: 30h"),
+			events: []string{
+				`2026-11-01T12:00:00Z shop.sales {"kind":"other","city":"a"}`,
+				`2026-11-01T12:10:00Z shop.sales {"kind":"notice","city":"b"}`,
+				`2026-11-01T14:00:00Z shop.sales {"kind":"other","city":"c"}`,
+			},
+			leaves: []string{"11-01 12:00 other a/b", "11-01 12:10 notice b/b", "11-01 14:00 other c/b"},
+		},
 		// user_when and the text ask the profile at their own moments: the text when it is fixed, the condition when the push leaves.
 		"user_when, the user's fields and quiet hours": {
 			zone:  "UTC",
@@ -305,6 +368,20 @@ func TestKeysTogether(t *testing.T) {
 	} {
 		t.Run(name, d.run)
 	}
+}
+
+// Of a merge with more triggers than are kept, the count is of all, and the first and the latest are kept.
+func TestAMergeOfManyKeepsFirstLatestAndCount(t *testing.T) {
+	d := day{zone: "UTC", rules: "rules:\n  - name: many\n    event: order.paid\n    mode: live\n    class: service\n    when: always\n" +
+		"    push: {title: \"${count}\", body: \"${first.city} to ${latest.city}\"}\n    merge: {wait: 1h}\n    limits: {expire: 2h}\n", leaves: []string{"11-01 13:00 u 25/c0 to c24"}}
+	for i := range 25 {
+		d.events = append(d.events, fmt.Sprintf(`2026-11-01T12:%02d:00Z shop.orders {"user":"u","city":"c%d"}`, i, i))
+		if i > 0 {
+			d.fates = append(d.fates, fmt.Sprintf("e%d COALESCED", i))
+		}
+	}
+	slices.Sort(d.fates)
+	d.run(t)
 }
 
 // `per_user: none` lifts the limit of the class too, and nothing else does: a limit of the rule's own stands beside it.
