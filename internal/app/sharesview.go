@@ -56,6 +56,9 @@ func (l *QuotaLane) divide(s *settings.Settings, set *rules.Set, ac *settings.Ac
 	all := dispatch.LaneReserves(newVendor(ac), set.Reserves(ac.Name), lane)
 	kept := dispatch.Reserved(all, attempts, now, s.Zone)
 	for _, r := range all {
+		if !r.Holds(now) {
+			continue
+		}
 		q := QuotaReserve{Rule: r.Rule, Slots: r.N, Until: dispatch.ReservedTill(r, now, s.Zone).UTC()}
 		if i := slices.IndexFunc(kept, func(k dispatch.Kept) bool { return k.Rule == r.Rule }); i >= 0 {
 			q.Left = kept[i].Left

@@ -546,7 +546,7 @@ func (a *actor) retire() {
 	a.opt.Metrics.ledgerBytes.WithLabelValues(partLabel(a.p)).Set(0)
 	a.opt.Metrics.liveBytes.WithLabelValues(partLabel(a.p)).Set(0)
 	a.opt.Metrics.intentsBytes.WithLabelValues(partLabel(a.p)).Set(0)
-	for _, kind := range []string{"once", "rule"} {
+	for _, kind := range limitKinds {
 		a.opt.Metrics.limitRecords.WithLabelValues(partLabel(a.p), kind).Set(0)
 	}
 	for _, it := range a.items {

@@ -14,7 +14,7 @@ const (
 	sweepEvery = time.Minute
 	beatEvery  = 12 * time.Hour      // both transactional ids are used: Kafka forgets one after 7 days (design.md 8)
 	keepScarce = 48 * time.Hour      // scarce attempts, for the windows and for `notifier quota`
-	keepTaken  = 32 * 24 * time.Hour // the longest cap is a month
+	keepTaken  = 32 * 24 * time.Hour // a month; what a longer cap counted says itself how long, see ledger.Taken
 	sweepTaken = 24 * time.Hour      // they may be millions, and a day more of 32 is nothing
 
 )
@@ -44,7 +44,7 @@ func (a *actor) chores() {
 	if local.Sub(a.lastTaken) >= sweepTaken {
 		a.lastTaken = local
 		for id, t := range a.taken {
-			if len(t.At) == 0 || now.Sub(t.At[len(t.At)-1]) > keepTaken {
+			if len(t.At) == 0 || now.Sub(t.At[len(t.At)-1]) > keepTaken && !t.Until.After(now) {
 				delete(a.taken, id)
 				a.w.Delete("c/" + id)
 			}

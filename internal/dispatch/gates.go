@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"slices"
 	"time"
 
 	"github.com/notifier/notifier/internal/intent"
@@ -255,23 +256,28 @@ func (a *actor) takeCaps(it *item, now time.Time) {
 	if in.Action != intent.Push {
 		return // caps per user
 	}
-	done := map[string]bool{}
+	var ids []string
 	for _, c := range a.caps(in) {
 		id := takenID(it.ac.Key, c.scope, in.Target)
-		if done[id] {
-			continue
-		}
-		done[id] = true
 		t := a.taken[id]
 		if t == nil {
 			t = &ledger.Taken{}
 			a.taken[id] = t
 		}
+		if long := longest(c.Cap); long > keepTaken {
+			t.Until = latest(t.Until, now.Add(long)).UTC()
+		}
+		if slices.Contains(ids, id) {
+			continue
+		}
+		ids = append(ids, id)
 		t.At = append(t.At, now.UTC())
 		if over := len(t.At) - intent.MaxPerUser; over > 0 {
 			t.At = t.At[over:]
 		}
-		a.w.Put("c/"+id, t)
+	}
+	for _, id := range ids {
+		a.w.Put("c/"+id, a.taken[id])
 	}
 }
 

@@ -357,4 +357,5 @@ func (a *actor) sweepLimits(now time.Time) {
 	}
 	a.opt.Metrics.limitRecords.WithLabelValues(partLabel(a.p), "once").Set(float64(len(a.once)))
 	a.opt.Metrics.limitRecords.WithLabelValues(partLabel(a.p), "rule").Set(float64(len(a.sends)))
+	a.opt.Metrics.limitRecords.WithLabelValues(partLabel(a.p), "user").Set(float64(len(a.taken)))
 }

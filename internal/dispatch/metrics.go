@@ -79,7 +79,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		retagsLeft:    gauge("notifier_tag_reevaluation_left", "Known users who are not evaluated yet by tag rules that changed, or wait for approval.", "account"),
 		intents:       counter("notifier_intents_total", "Intents taken in.", "action"),
 		brake:         gauge("notifier_brake_tripped", "1 while a rule is paused by its brake.", "rule"),
-		limitRecords:  gauge("notifier_limit_records", "Ledger records of the limits of rules: sends that once remembers, counts of rules.", "partition", "kind"),
+		limitRecords:  gauge("notifier_limit_records", "Ledger records of limits: sends that once remembers, counts of rules, users whose sends are counted.", "partition", "kind"),
 		ledgerBytes:   gauge("notifier_ledger_bytes", "Bytes of a ledger partition at the broker.", "partition"),
 		liveBytes:     gauge("notifier_ledger_live_bytes", "Bytes, before compression, of the records that a ledger partition needs: an estimate by the mean size of each kind.", "partition"),
 		oldest:        gauge("notifier_oldest_pending_seconds", "How long ago a lane's oldest intent without fate was taken in, whatever it waits for; told once a minute.", "lane"),
@@ -113,6 +113,9 @@ func (m *Metrics) Rules(names []string) {
 // parkReasons are the labels of notifier_partition_parked.
 var parkReasons = []string{"genesis", "batch", "offset", "newer"}
 
+// limitKinds are the labels of notifier_limit_records.
+var limitKinds = []string{"once", "rule", "user"}
+
 // Partitions makes the series of the ledger's partitions.
 func (m *Metrics) Partitions(n int) {
 	for p := range int32(n) {
@@ -123,7 +126,7 @@ func (m *Metrics) Partitions(n int) {
 		for _, r := range parkReasons {
 			m.parked.WithLabelValues(partLabel(p), r)
 		}
-		for _, kind := range []string{"once", "rule"} {
+		for _, kind := range limitKinds {
 			m.limitRecords.WithLabelValues(partLabel(p), kind)
 		}
 	}

@@ -224,6 +224,43 @@ func TestCapsOfUsersAreForgottenAfterTheirWindow(t *testing.T) {
 	}
 }
 
+// A cap may be longer than a month, and the longest of several counts: 90 days at most in rule files.
+func TestALongCapOfAUserIsRememberedForItsWindow(t *testing.T) {
+	const day = 24 * time.Hour
+	pol := intent.Policy{PerUser: []intent.Cap{{N: 1, In: time.Hour}, {N: 2, In: 60 * day}}}
+	p := newPlay(t, nil)
+	for i, at := range []time.Duration{0, day, 34 * day, 59 * day, 60*day + time.Hour} {
+		p.Advance(noon.Add(at))
+		p.Take(p.push(fmt.Sprint("e", i), "u1", pol))
+	}
+	p.want([]string{"12:00:00 main/user [u1] slots=0 members=1", "12:00:00 main/user [u1] slots=0 members=1", "13:00:00 main/user [u1] slots=0 members=1"},
+		[]string{"e0 SENT", "e1 SENT", "e2 SUPPRESSED(capped)", "e3 SUPPRESSED(capped)", "e4 SENT"})
+	p.Advance(noon.Add(123 * day))
+	p.Take(p.push("other", "u2", intent.Policy{}))
+	if len(p.a.taken) != 0 {
+		t.Error("still remembered")
+	}
+
+	b := setup(t)
+	a := b.byHand(nil)
+	in := b.intent("e", "r", "u1", intent.Push)
+	in.Policy = pol
+	a.admit(in, 0)
+	for _, c := range a.plan() {
+		a.resolve(result{c, accepted})
+	}
+	a.chores()
+	if n := gaugeOf(t, a.opt.Metrics.limitRecords.WithLabelValues("0", "user")); n != 1 {
+		t.Errorf("%g records of users are told, want 1", n)
+	}
+	b.commit(a)
+	for id, taken := range b.byHand(nil).taken {
+		if got := taken.Until.Sub(taken.At[0]); got != 60*day {
+			t.Errorf("the next owner remembers %s for %s", id, got)
+		}
+	}
+}
+
 // What an outage piles up is small: of a profile event that waits only that it waits is held, for its fields are in the user's row. Who gave the
 // event has it as it was, and the tags are those of the newest.
 func TestAWaitingProfileEventHoldsNoFields(t *testing.T) {

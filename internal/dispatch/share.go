@@ -59,7 +59,11 @@ type Kept struct {
 // ReservedTill is the end of today's reserve.
 func ReservedTill(r intent.Reserve, now time.Time, zone *time.Location) time.Time {
 	y, m, d := now.In(zone).Date()
-	return intent.Wall(y, m, d, r.Until/60, r.Until%60, 0, zone)
+	till := intent.Wall(y, m, d, r.Until/60, r.Until%60, 0, zone)
+	if !r.To.IsZero() && r.To.Before(till) {
+		return r.To
+	}
+	return till
 }
 
 // Reserved tells which reserves hold slots of a lane now. A slot that the vendor refused has not served its rule: it stays reserved.
@@ -69,7 +73,7 @@ func Reserved(reserves []intent.Reserve, attempts []*ledger.Attempt, now time.Ti
 	midnight := intent.Wall(y, m, d, 0, 0, 0, zone)
 	for _, r := range reserves {
 		k := Kept{Reserve: r, Left: r.N, Till: ReservedTill(r, now, zone)}
-		if !now.Before(k.Till) {
+		if !r.Holds(now) || !now.Before(k.Till) {
 			continue
 		}
 		for _, at := range attempts {

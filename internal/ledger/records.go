@@ -123,7 +123,8 @@ type Attempt struct {
 
 // Taken holds the times at which sends to one user were counted, oldest first.
 type Taken struct {
-	At []time.Time `json:"at"`
+	At    []time.Time `json:"at"`
+	Until time.Time   `json:"until,omitzero"` // the latest may count until then; zero: for a month
 }
 
 // Sends counts the sends of one rule for one of its limits, oldest first. Sends of one rolling window are counted in up to

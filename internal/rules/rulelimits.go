@@ -216,7 +216,13 @@ func (l *loader) reserves() {
 func (s *Set) Reserves(account string) []intent.Reserve { return s.reserves[account] }
 
 func (r *Rule) reserved() intent.Reserve {
-	return intent.Reserve{Rule: r.Name, N: r.reserve, Until: r.reserveUntil, Like: r.Like()}
+	out := intent.Reserve{Rule: r.Name, N: r.reserve, Until: r.reserveUntil, Like: r.Like()}
+	if r.life != nil {
+		if out.From = r.life.from; !r.life.until.IsZero() {
+			out.To = r.life.until.Add(r.expire) // so long the last of its requests may wait
+		}
+	}
+	return out
 }
 
 // Like is an intent of a broadcast rule as far as it decides the lane; nil for other rules.
