@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -212,4 +213,27 @@ func TestApprovalsAreKeyedByPersonAndGoToOneOwner(t *testing.T) {
 	if as := b.answers(); len(as) != 0 {
 		t.Errorf("another partition's owner answers: %+v", as)
 	}
+}
+
+// What people are asked about expires like all else: while it waits for them, and in the quiet hours of the night in which they approved it.
+func TestApprovalInTheNightAndExpire(t *testing.T) {
+	p := newPlay(t, nil)
+	var wait []*intent.Intent
+	for i, after := range []time.Duration{2 * time.Hour, 18 * time.Hour, 30 * time.Hour} { // from noon: before anybody approves, in the night, the next day
+		in := p.toApprove(fmt.Sprint("e", i), 1)
+		in.Policy.Approval.Within = 12 * time.Hour
+		in.Policy.Quiet = []intent.Quiet{{From: 22 * 60, To: 8 * 60}}
+		in.Policy.Expire = noon.Add(after)
+		wait = append(wait, in)
+	}
+	p.Take(wait...)
+	p.Advance(noon.Add(11 * time.Hour))
+	for i, in := range wait[1:] {
+		p.a.obey(p.bundle.said(int64(i), ledger.CmdApprove, "li", p.a.items[itemOf(in.ID)].p()))
+		if s, ok := p.Stands(in.ID); !ok || s.Gate != "quiet" {
+			t.Errorf("approved at 23:00, %s stands at %+v", in.Event.ID, s)
+		}
+	}
+	p.Advance(noon.Add(48 * time.Hour))
+	p.want([]string{"08:00:00 main/broadcast [x] slots=1 members=1"}, []string{"e0 SUPPRESSED(expired)", "e1 SUPPRESSED(expired)", "e2 SENT"})
 }

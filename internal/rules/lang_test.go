@@ -330,3 +330,21 @@ func TestAVendorsFindingsOnVariants(t *testing.T) {
 		t.Errorf("asked %d times:\n%s", len(v.got), show(list))
 	}
 }
+
+// A share is so many buckets and not one more: the first bucket behind it is the next variant's.
+func TestASharesLastBucketIsItsOwn(t *testing.T) {
+	first, second := new(content), new(content)
+	r := &Rule{Name: "thanks", variants: []variant{{name: "first", upTo: 20, content: first}, {name: "second", upTo: 100, content: second}}}
+	want := map[int]string{19: "first", 20: "second"}
+	for i := 0; len(want) > 0; i++ {
+		user := fmt.Sprint("u-", i)
+		b := bucket("variant", r.Name, user)
+		if want[b] == "" {
+			continue
+		}
+		if _, got := r.contentFor(user); got != want[b] {
+			t.Errorf("bucket %d is of variant %s, want %s", b, got, want[b])
+		}
+		delete(want, b)
+	}
+}

@@ -339,6 +339,17 @@ func TestKeysTogether(t *testing.T) {
 			},
 			leaves: []string{"11-01 12:00 long a/b", "11-01 12:00 long b/b", "11-01 13:00 short d/b", "11-02 00:00 long c/b"},
 		},
+		// A rule on trial sends nothing and keeps nothing.
+		"reserve and shadow": {
+			zone:  "UTC",
+			rules: "rules:\n" + strings.Replace(cast("notice", "${city}", `reserve: 1, reserve_until: "22:00", expire: 2h`), "mode: live", "mode: shadow", 1) + cast("other", "${city}", "expire: 30h"),
+			events: []string{
+				`2026-11-01T12:00:00Z shop.sales {"kind":"other","city":"a"}`,
+				`2026-11-01T12:00:01Z shop.sales {"kind":"other","city":"b"}`,
+				`2026-11-01T14:00:00Z shop.sales {"kind":"other","city":"c"}`,
+			},
+			leaves: []string{"11-01 12:00 other a/b", "11-01 12:00 other b/b", "11-01 14:00 other c/b"},
+		},
 		// A reserve that has served its rule keeps nothing from the others.
 		"a reserve that is used": {
 			zone:  "UTC",
