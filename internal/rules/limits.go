@@ -202,7 +202,7 @@ func (l *loader) approval(n, defaults *diag.Node, r *Rule, a Account, known bool
 	}
 	people, ok1 := block.Need("people").Int(1, 10)
 	within, ok2 := block.Need("within").Duration(time.Minute, 7*24*time.Hour)
-	if !ok1 || !ok2 || (wide && a.ApprovalWaived && !l.opt.AnyAccount) || (!wide && own == nil) {
+	if !ok1 || !ok2 || (wide && a.ApprovalWaived && !l.opt.AnyAccount) || r.Action != intent.Broadcast {
 		return
 	}
 	r.policy.Approval = &intent.Approval{People: int(people), Within: within}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/event"
+	"github.com/notifier/notifier/internal/intent"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -152,6 +153,26 @@ func TestDefaultsAreReplacedKeyByKey(t *testing.T) {
 	}
 	if b.Owner != "me" || b.Class != "service" || b.expire.Hours() != 5 || len(b.policy.Quiet) != 0 || !b.policy.DropOn {
 		t.Errorf("%+v", b)
+	}
+}
+
+// An approval of the file's is asked of each of its broadcasts, whom they go to; a rule may have its own.
+func TestADefaultApprovalIsAskedOfEveryBroadcast(t *testing.T) {
+	src := "version: 1\ndefaults: {owner: me, approval: {people: 2, within: 1h}}\nrules:\n" +
+		"  - {name: push, event: order.paid, mode: live, class: service, when: always, push: {body: b}, limits: {expire: 5h, quiet: none}}\n" +
+		"  - {name: some, event: order.paid, mode: live, class: service, when: always, broadcast: {audience: {any_of: [vip]}, body: b}, limits: {expire: 5h, quiet: none}}\n" +
+		"  - {name: own, event: order.paid, mode: live, class: service, when: always, broadcast: {audience: {any_of: [vip]}, body: b}, limits: {expire: 5h, quiet: none}, approval: {people: 1, within: 30m}}\n"
+	s, l := LoadFiles([]File{{"events.yaml", readFile(t, "testdata/events.yaml")}, {"r.yaml", []byte(src)}}, demoAccount())
+	if s == nil {
+		t.Fatal(show(l))
+	}
+	got := map[string]*intent.Approval{}
+	for _, name := range []string{"push", "some", "own"} {
+		got[name] = s.Rule(name).policy.Approval
+	}
+	want := map[string]*intent.Approval{"push": nil, "some": {People: 2, Within: time.Hour}, "own": {People: 1, Within: 30 * time.Minute}}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("approvals (-want +got):\n%s", d)
 	}
 }
 
