@@ -288,8 +288,14 @@ func (src *dictionary) decide(s *Set) map[string]string {
 		some, _ := s.Decode(rec) // what cannot be used makes no event
 		evs = append(evs, some...)
 	}
-	return decisions(s, evs)
+	out := decisions(s, evs)
+	for rule := range out { // of the keys of an event a revision holds also those that decide nothing, in their order (revisionOf)
+		out[rule] = revisionKey.ReplaceAllString(out[rule], "")
+	}
+	return out
 }
+
+var revisionKey = regexp.MustCompile(`,"revision":"[0-9a-f]{12}"`)
 
 // variants are copies of a document, each with one value left out or made another one.
 func variants(doc any) (out []any) {
