@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 
@@ -23,10 +22,19 @@ var lists = map[string]bool{"userIds": true, "toUserId": true}
 // File is the path of a file of the vendor's contract, testdata/rongcloud/NAME, from any test's folder.
 func File(name string) string { return file("rongcloud", name) }
 
-func file(vendor, name string) string {
-	_, here, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(here), "..", "..", "testdata", vendor, name)
-}
+func file(vendor, name string) string { return filepath.Join(checkout, "testdata", vendor, name) }
+
+// checkout is the folder of the sources, above the one where the process began: a program built with -trimpath does not know where it was built.
+var checkout = func() string {
+	dir, err := os.Getwd()
+	for err == nil {
+		if _, missing := os.Stat(filepath.Join(dir, "go.work")); missing == nil || dir == filepath.Dir(dir) {
+			return dir
+		}
+		dir = filepath.Dir(dir)
+	}
+	return "."
+}()
 
 // compiled is the schemas by their names, such as `POST /user/tag/set.json`.
 var compiled = sync.OnceValues(func() (map[string]*jsonschema.Schema, error) {

@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 
@@ -37,13 +36,37 @@ func main() {
 	}
 }
 
+// cacheDir is where the suite keeps Kafka's jars too, found from any folder of the checkout.
+func cacheDir() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for ; ; dir = filepath.Dir(dir) {
+		if suite := filepath.Join(dir, "test", "kafka"); exists(filepath.Join(suite, "up")) {
+			return filepath.Join(suite, ".cache"), nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", errors.New("run it in a folder of notifier's sources")
+		}
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
 func up(ctx context.Context, port int, topics []string) error {
 	if err := broker.Tools(); err != nil {
 		return err
 	}
-	_, here, _, _ := runtime.Caller(0)
+	cache, err := cacheDir()
+	if err != nil {
+		return err
+	}
 	fmt.Fprintln(os.Stderr, "fetching Kafka's jars, if they are not there yet …")
-	lib, err := broker.Fetch(ctx, filepath.Join(filepath.Dir(here), "..", ".cache"))
+	lib, err := broker.Fetch(ctx, cache)
 	if err != nil {
 		return err
 	}
