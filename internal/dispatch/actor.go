@@ -71,6 +71,7 @@ type actor struct {
 	ordered   []*call                // started by commands of this turn
 	inbox     inbox
 	results   chan result
+	quitting  sync.Once     // closes quit
 	quit      chan struct{} // closed: resolve what is in flight, release, end
 	done      chan struct{}
 	ctx       context.Context // cancelled: somebody else owns the partition, stop calls now
@@ -428,18 +429,14 @@ var (
 	errTorn    = errors.New("the process ends: the broker did not answer a commit")
 )
 
-// stop ends the actor; clean lets calls in flight end and releases the ledger.
+// stop ends the actor; clean lets calls in flight end and releases the ledger. One that ends in peace may still be stopped at once.
 func (a *actor) stop(clean bool) {
 	if !clean {
 		a.lose(errors.New("partition lost"))
 	}
 	time.AfterFunc(drainCalls, func() { a.cut(errDrained) })
 	time.AfterFunc(drainCommits, func() { a.tear(errTorn) })
-	select {
-	case <-a.quit:
-	default:
-		close(a.quit)
-	}
+	a.quitting.Do(func() { close(a.quit) })
 }
 
 // fate writes what became of an intent and removes it, in the same transaction (ONE-FATE).

@@ -27,8 +27,9 @@ type Dispatcher struct {
 	pulse  pulse.Pulse // of the poll loop
 	pauses *pulse.Pauses
 
-	mu       sync.Mutex // guards all below
-	actors   map[int32]*actor
+	mu       sync.Mutex       // guards all below
+	claims   map[int32]*claim // until nothing of the partition is left with us
+	actors   map[int32]*actor // of claims, while they are not told to end
 	halted   map[int32]*ledger.HaltError
 	commands map[string]command // the control topic's commands by key, for actors that come later
 	ready    bool               // the first assignment was taken over
@@ -59,7 +60,7 @@ func New(opt Options) *Dispatcher {
 	if opt.DuplicatesBroadcasts == 0 {
 		opt.DuplicatesBroadcasts = defaultDuplicatesBroadcasts
 	}
-	d := &Dispatcher{opt: opt, log: opt.Log, pauses: pulse.NewPauses(), actors: map[int32]*actor{}, halted: map[int32]*ledger.HaltError{}, commands: map[string]command{}}
+	d := &Dispatcher{opt: opt, log: opt.Log, pauses: pulse.NewPauses(), claims: map[int32]*claim{}, actors: map[int32]*actor{}, halted: map[int32]*ledger.HaltError{}, commands: map[string]command{}}
 	for _, ac := range opt.Accounts {
 		opt.Metrics.lanes(ac)
 	}
@@ -115,6 +116,7 @@ func (d *Dispatcher) member(ctx context.Context) error {
 	o := &d.opt
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
+	membership := ctx
 	group := o.Topics.Prefix + "-dispatch"
 	topic := o.Topics.Intents
 	life, end := context.WithCancel(context.Background())
@@ -125,7 +127,7 @@ func (d *Dispatcher) member(ctx context.Context) error {
 		kgo.SessionTimeout(o.SessionTimeout), kgo.HeartbeatInterval(o.Heartbeat), kgo.RebalanceTimeout(o.SessionTimeout+10*time.Second),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), kgo.FetchMaxWait(o.FetchMaxWait), kgo.MaxDecompressBatchBytes(ledger.MaxBatch),
 		kgo.AdjustFetchOffsetsFn(func(ctx context.Context, m map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
-			return m, d.assigned(ctx, m[topic], fail)
+			return m, d.assigned(ctx, membership, m[topic], fail)
 		}),
 		kgo.OnPartitionsRevoked(func(_ context.Context, cl *kgo.Client, m map[string][]int32) {
 			d.drop(m[topic], true)
@@ -177,7 +179,7 @@ func (d *Dispatcher) member(ctx context.Context) error {
 	}
 	cause := context.Cause(ctx)
 	// Leaving resolves what is in flight and releases; the poll loop is over, so no rebalance waits for us.
-	d.drop(d.owned(), true)
+	d.drop(d.claimed(), true)
 	if !errors.Is(cause, ErrInstanceTaken) {
 		d.leave(cl, group)
 	}
@@ -195,36 +197,91 @@ func (d *Dispatcher) leave(cl *kgo.Client, group string) {
 	}
 }
 
+// claim is a partition that the group gave us: its take-over, and the actor that came of it. It outlives the question that began it, for a
+// rebalance meanwhile asks again: what is read of the ledger by then is not read twice.
+type claim struct {
+	cancel context.CancelFunc
+	done   chan struct{} // the take-over has ended, and what follows is set
+	next   int64         // where to read on
+	err    error
+	actor  *actor // nil: the take-over failed, or the partition is stopped
+	told   bool   // the group knows next; d.mu guards it
+	retire sync.Once
+}
+
+// errAgain should not happen within a membership: the partition's topic was made anew.
+var errAgain = errors.New("the group gave a partition that it had given before")
+
 // assigned takes over the partitions that the group gave us and sets their offsets from the ledger: the group's own offsets are
-// never trusted (design.md 3.2). A stopped partition is kept without an actor.
-func (d *Dispatcher) assigned(ctx context.Context, m map[int32]kgo.Offset, fail context.CancelCauseFunc) error {
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	var errs []error
+// never trusted (design.md 3.2). A stopped partition is kept without an actor. It fails only when the group withdraws its question: an error
+// would make the group's client give up every partition as lost, where leaving as a member resolves what is in flight.
+func (d *Dispatcher) assigned(ctx, membership context.Context, m map[int32]kgo.Offset, fail context.CancelCauseFunc) error {
+	claims := map[int32]*claim{}
 	for _, p := range slices.Sorted(maps.Keys(m)) {
-		wg.Go(func() {
-			next, err := d.takeOver(ctx, p, func(err error) { fail(err) })
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				errs = append(errs, err)
-				return
-			}
-			m[p] = kgo.NewOffset().At(next).WithEpoch(-1)
-		})
+		c := d.claim(membership, p, fail)
+		if c == nil {
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		claims[p] = c
 	}
-	wg.Wait()
-	if err := errors.Join(errs...); err != nil {
-		fail(err)
-		return err
+	for p, c := range claims {
+		select {
+		case <-c.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		m[p] = kgo.NewOffset().At(c.next).WithEpoch(-1)
 	}
-	d.mu.Lock()
-	d.ready, d.newer = true, ""
-	d.mu.Unlock()
+	if !d.tell(claims, fail) {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	return nil
 }
 
-func (d *Dispatcher) takeOver(ctx context.Context, p int32, failed func(error)) (next int64, err error) {
+// tell reports whether the group may be told where to read on.
+func (d *Dispatcher) tell(claims map[int32]*claim, fail context.CancelCauseFunc) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, c := range claims {
+		if c.told {
+			fail(errAgain)
+		}
+		if c.told || c.err != nil {
+			return false
+		}
+	}
+	for _, c := range claims {
+		c.told = true
+	}
+	d.ready, d.newer = true, ""
+	return true
+}
+
+// claim begins to take over a partition, or returns what has begun; nil: a member that leaves takes nothing more.
+func (d *Dispatcher) claim(membership context.Context, p int32, fail context.CancelCauseFunc) *claim {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if membership.Err() != nil { // under the lock: what is claimed when a member begins to drop, it drops
+		return nil
+	}
+	if c := d.claims[p]; c != nil {
+		return c
+	}
+	ctx, cancel := context.WithCancel(membership)
+	c := &claim{cancel: cancel, done: make(chan struct{})}
+	d.claims[p] = c
+	go func() {
+		defer close(c.done)
+		if c.actor, c.next, c.err = d.takeOver(ctx, p, func(err error) { fail(err) }); c.err != nil && ctx.Err() == nil {
+			fail(c.err)
+		}
+	}()
+	return c
+}
+
+func (d *Dispatcher) takeOver(ctx context.Context, p int32, failed func(error)) (_ *actor, next int64, err error) {
 	o := &d.opt
 	lo := ledger.Options{Kafka: o.Kafka, Topics: o.Topics, TxnSuffix: o.TxnSuffix, Instance: o.Instance, Partition: p, Assume: d.assumption}
 	t, err := ledger.TakeOver(ctx, lo)
@@ -239,15 +296,15 @@ func (d *Dispatcher) takeOver(ctx context.Context, p int32, failed func(error)) 
 		if d.assumption(halt.Halt) != nil { // said meanwhile
 			failed(errAssumed)
 		}
-		return 0, nil
+		return nil, 0, nil
 	}
 	if err != nil {
-		return 0, err
+		return nil, 0, err
 	}
 	past, err := pastOf(ctx, lo, t.State, t.New)
 	if err != nil {
 		t.Writer.Close()
-		return 0, fmt.Errorf("take over partition %d: %w", p, err)
+		return nil, 0, fmt.Errorf("take over partition %d: %w", p, err)
 	}
 	a := newActor(o, p, t, failed)
 	a.past = past
@@ -275,7 +332,7 @@ func (d *Dispatcher) takeOver(ctx context.Context, p int32, failed func(error)) 
 	a.w.Touch() // the genesis of a new ledger is written at once: stage 1 waits for it
 	a.inbox.poke()
 	go a.run() // drop and Run wait for a.done
-	return t.State.Position.Next, nil
+	return a, t.State.Position.Next, nil
 }
 
 // park says that a partition stays without an actor until a human has looked.
@@ -305,32 +362,52 @@ func (d *Dispatcher) deliver(cl *kgo.Client, p kgo.FetchTopicPartition) {
 	a.inbox.whenShort(pauseAt/2, func() { cl.ResumeFetchPartitions(part) })
 }
 
-func (d *Dispatcher) owned() []int32 {
+func (d *Dispatcher) claimed() []int32 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return slices.Sorted(maps.Keys(d.actors))
+	return slices.Sorted(maps.Keys(d.claims))
 }
 
-// drop ends actors and waits for them. clean: calls in flight may end, the ledger is released; otherwise somebody else may own the
-// partitions already and calls stop now.
+// drop ends what works on partitions and returns when it has ended, whoever began to end it: the group gives a partition that it takes from a
+// member which is leaving to another one as soon as this returns. clean: calls in flight may end, the ledger is released; otherwise somebody
+// else may own the partitions already and calls stop now.
 func (d *Dispatcher) drop(ps []int32, clean bool) {
 	var wg sync.WaitGroup
 	for _, p := range ps {
 		d.mu.Lock()
-		a := d.actors[p]
-		delete(d.actors, p)
-		delete(d.halted, p)
+		c := d.claims[p]
 		d.mu.Unlock()
-		if a == nil {
-			continue
+		if c != nil {
+			wg.Go(func() { d.end(p, c, clean) })
 		}
-		a.stop(clean)
-		wg.Go(func() {
-			<-a.done
-			a.retire()
-		})
 	}
 	wg.Wait()
+}
+
+func (d *Dispatcher) end(p int32, c *claim, clean bool) {
+	c.cancel()
+	<-c.done
+	d.release(p, c, false)
+	if a := c.actor; a != nil {
+		a.stop(clean)
+		<-a.done
+		c.retire.Do(a.retire)
+	}
+	d.release(p, c, true)
+}
+
+// release makes that nothing is given to a claim's actor any more and, at the end, that the group may give us the partition again.
+func (d *Dispatcher) release(p int32, c *claim, ended bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.claims[p] != c {
+		return
+	}
+	delete(d.actors, p)
+	delete(d.halted, p)
+	if ended {
+		delete(d.claims, p)
+	}
 }
 
 // control follows the control topic and hands every command to every actor; an actor skips what its position has passed.

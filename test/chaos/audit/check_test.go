@@ -216,6 +216,23 @@ func TestRepeatsAreCallsThatAKillMadeAgain(t *testing.T) {
 	}
 }
 
+// A drain is to blame for a call that it left open on a partition which was its own when it began.
+func TestOnlyItsOwnPartitionsAreTorn(t *testing.T) {
+	for at, torn := range map[int]bool{5905: false, 5915: true} { // when the other process became the owner; the drain began at 5910
+		p := newPaper()
+		p.in.Starts = []Moment{{At: p.now, Process: "one"}}
+		p.ledger("o", map[string]any{"instance": "one", "nonce": "one-X"}, 5800)
+		p.ledger("a/x-9", map[string]any{"id": "x-9", "owner": "one-X", "lane": "user", "state": "started"}, 5900)
+		p.ledger("o", map[string]any{"instance": "two", "nonce": "two-Y"}, at)
+		p.ledger("a/x-9", nil, 5950)
+		p.in.Drains = []Moment{{Began: p.at(5910), At: p.at(5920), Process: "one"}}
+		found := slices.ContainsFunc(p.check(t).Problems, func(problem string) bool { return strings.HasPrefix(problem, "torn drain:") })
+		if found != torn {
+			t.Errorf("taken at %d: torn %v, want %v", at, found, torn)
+		}
+	}
+}
+
 // Of several processes a kill hits its own calls, and the first call of a start is by its own process.
 func TestProcessesAreToldApart(t *testing.T) {
 	p := newPaper()

@@ -29,6 +29,7 @@ type ledger struct {
 	pending   map[string]bool
 	users     map[string]userRow
 	positions map[int32]position
+	owners    map[int32]owner
 	crashes   []Crash
 	end       time.Time // of the last record
 	drains    int       // ends in peace that the fold has passed
@@ -36,7 +37,7 @@ type ledger struct {
 }
 
 func readLedger(records []Record, starts, kills, drains []Moment) (*ledger, error) {
-	l := &ledger{started: map[string]time.Time{}, attempts: map[string]*attempt{}, ever: map[string]*attempt{}, orphans: map[string]bool{}, unknown: map[string]bool{}, unknownAt: map[string]time.Time{}, pending: map[string]bool{}, users: map[string]userRow{}, positions: map[int32]position{}}
+	l := &ledger{started: map[string]time.Time{}, attempts: map[string]*attempt{}, ever: map[string]*attempt{}, orphans: map[string]bool{}, unknown: map[string]bool{}, unknownAt: map[string]time.Time{}, pending: map[string]bool{}, users: map[string]userRow{}, positions: map[int32]position{}, owners: map[int32]owner{}}
 	rs := slices.Clone(records)
 	slices.SortStableFunc(rs, func(a, b Record) int { return a.Time.Compare(b.Time) }) // keys never change partition
 	for _, r := range rs {
@@ -92,12 +93,15 @@ func began(starts []Moment, end Moment) (at time.Time) {
 }
 
 // drain notes the attempts that the process which ended in peace then has left open. A change of tags at Getui whose answer was lost stays on
-// record, and its users held, until it can no longer arrive, whoever is the owner then.
+// record, and its users held, until it can no longer arrive, whoever is the owner then. What another process had taken before the drain began is
+// that one's to resolve.
 func (l *ledger) drain(starts, drains []Moment) {
 	end := drains[l.drains]
 	for _, a := range l.attempts {
 		lost := strings.HasPrefix(a.Account, "getui:") && a.Lane == "tag" && a.Detail != ""
-		if l.left(a, starts, end) && !lost {
+		o := l.owners[a.partition]
+		taken := o.Nonce != a.Owner && o.Since.Before(end.Began)
+		if l.left(a, starts, end) && !lost && !taken {
 			l.torn = append(l.torn, a.ID)
 		}
 	}
@@ -116,6 +120,7 @@ func (l *ledger) apply(r Record) error {
 		if err != nil {
 			return err
 		}
+		a.partition = r.Partition
 		l.attempts[rest], l.ever[rest] = &a, &a
 		switch a.State {
 		case "started":
@@ -143,6 +148,15 @@ func (l *ledger) apply(r Record) error {
 			return err
 		}
 		l.users[rest] = u
+	case "o":
+		o, err := decode[owner](r)
+		if err != nil {
+			return err
+		}
+		if o.Nonce != l.owners[r.Partition].Nonce {
+			o.Since = r.Time
+			l.owners[r.Partition] = o
+		}
 	case "s":
 		p, err := decode[position](r)
 		if err != nil {

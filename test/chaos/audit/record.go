@@ -34,8 +34,9 @@ type Place struct {
 // Moment is when something happened to a process. With a name it is one of several that run at once.
 type Moment struct {
 	At      time.Time
-	Process string // kafka.instance; "": there is only one
-	Release string // of a start, where there are several
+	Began   time.Time // of a drain: SIGTERM
+	Process string    // kafka.instance; "": there is only one
+	Release string    // of a start, where there are several
 }
 
 // event is a record of one of the event topics (rules/events.yaml).
@@ -111,11 +112,19 @@ type attempt struct {
 	Detail   string    `json:"detail"`
 	Try      int       `json:"try"`   // Getui: 2 is the first repeat
 	Began    time.Time `json:"began"` // when the first of them started
+
+	partition int32
 }
 
 // of says whether the attempt was made by a process of this name.
 func (a *attempt) of(process string) bool {
 	return process == "" || strings.HasPrefix(a.Owner, process+"-")
+}
+
+// owner is a partition's owner record.
+type owner struct {
+	Nonce string    `json:"nonce"` // as attempt.Owner
+	Since time.Time `json:"-"`     // when the first record of it was committed
 }
 
 type position struct {

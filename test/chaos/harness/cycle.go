@@ -170,10 +170,13 @@ func (r *round) endAt(ctx context.Context, name string) error {
 
 // terminate ends the process in peace: SIGTERM, everything in flight resolved, exit code 0.
 func (r *round) terminate() {
+	began := time.Now()
 	if code := r.daemon.Stop(endsWithin); code != 0 {
 		r.problem("after SIGTERM daemon %s ended with code %d\n%s", r.daemon.Name, code, r.daemon.Tail())
 	}
-	r.drains = append(r.drains, r.moment(time.Now()))
+	end := r.moment(time.Now())
+	end.Began = began
+	r.drains = append(r.drains, end)
 }
 
 // freeze stops the process for longer than its calls may take, every second time for longer than its session with the groups, and
