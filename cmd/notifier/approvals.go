@@ -16,6 +16,7 @@ import (
 
 	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/query"
@@ -229,13 +230,17 @@ the next reload of the rule files asks again.`
 
 // decide sends a person's word on what waits to the owner of its account.
 func decide(cmd *cobra.Command, what, id string, c changeFlags) error {
+	lang, err := languageOf(cmd)
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
 	if what == ledger.CmdReject {
 		if err := c.check(); err != nil {
 			return err
 		}
 	}
 	if c.by = strings.TrimSpace(c.by); ledger.Person(c.by) == "" {
-		return &exitError{exitUsage, errors.New("--by is empty: say who decides")}
+		return &exitError{exitUsage, errors.New(mostly(lang, "--by is empty: say who decides", "--by 是空的：请写是谁决定的"))}
 	}
 	r, s, v, err := waiting(cmd)
 	if err != nil {
@@ -249,50 +254,51 @@ func decide(cmd *cobra.Command, what, id string, c changeFlags) error {
 		return x.ID == name || x.Request != nil && string(x.Request.Intent) == name
 	})
 	if i < 0 {
-		return notWaiting(cmd, r, name)
+		return notWaiting(cmd, r, name, lang)
 	}
 	x := &v.Approvals[i]
 	if name != id && seen != x.Tags.ID {
-		return &exitError{exitGate, fmt.Errorf("the change of tags is not %s any more, the rules or the users have changed since: look again; next: notifier approvals list", id)}
+		return &exitError{exitGate, fmt.Errorf(mostly(lang, "the change of tags is not %s any more, the rules or the users have changed since: look again; next: notifier approvals list", "标签变更已经不是 %s，之后规则或用户变过：请再看一遍；下一步：notifier approvals list"), id)}
 	}
 	word := what
 	if x.Tags != nil && what == ledger.CmdApprove {
 		word = strconv.Itoa(x.Tags.Users)
 	}
-	lang, err := languageOf(cmd)
-	if err != nil {
-		return &exitError{exitUsage, err}
-	}
-	text := approvalText(x, s.Zone, lang)
-	if err := confirm(cmd, c.yes, what+"\n"+text, word); err != nil {
+	text := mostly(lang, what, map[string]string{ledger.CmdApprove: "批准", ledger.CmdReject: "驳回"}[what]) + "\n" + approvalText(x, s.Zone, lang)
+	if err := confirm(cmd, c.yes, text, word); err != nil {
 		return err
 	}
 	if c.yes && x.Tags != nil && name == id { // nobody has named a revision: what is approved, and nothing else, stands in the log of the script
-		fmt.Fprintln(cmd.ErrOrStderr(), what+"\n"+text)
+		fmt.Fprintln(cmd.ErrOrStderr(), text)
 	}
 	return order(cmd, r, s, x.Command(what, c.by, c.why), x.Key())
 }
 
 // order sends a command to the owner of an account, by its identity, and prints the answer; a refusal is a gate's.
 func order(cmd *cobra.Command, r *query.Reader, s *settings.Settings, c ledger.Command, key string) error {
+	lang, err := languageOf(cmd)
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
 	answers, err := r.Send(cmd.Context(), c, int32(ledger.HashPartition([]byte(key), s.Kafka.Partitions)), answerWait)
 	if err != nil {
 		return unreachable(err)
 	}
 	for _, a := range answers {
+		text := mostly(lang, a.Text, dispatch.AnswerZH(a.Text))
 		if !a.OK {
-			return &exitError{exitGate, errors.New(a.Text)}
+			return &exitError{exitGate, errors.New(text)}
 		}
-		fmt.Fprintln(cmd.OutOrStdout(), a.Text)
+		fmt.Fprintln(cmd.OutOrStdout(), text)
 	}
 	return nil
 }
 
 // notWaiting says what an id is that does not wait for approval: one that stands elsewhere or has its fate is refused by its gate, any
 // other is a mistake.
-func notWaiting(cmd *cobra.Command, r *query.Reader, id string) error {
+func notWaiting(cmd *cobra.Command, r *query.Reader, id string, lang diag.Lang) error {
 	if account, ok := strings.CutPrefix(id, "tags/"); ok && !strings.Contains(account, "/") {
-		return &exitError{exitGate, fmt.Errorf("no change of tags of account %s waits for approval; next: notifier status", account)}
+		return &exitError{exitGate, fmt.Errorf(mostly(lang, "no change of tags of account %s waits for approval; next: notifier status", "账号 %s 没有等待批准的标签变更；下一步：notifier status"), account)}
 	}
 	is := func(in intent.ID) bool { return string(in) == id || ledger.ApprovalID(in) == id }
 	states, err := r.Ledgers(cmd.Context())
@@ -305,9 +311,9 @@ func notWaiting(cmd *cobra.Command, r *query.Reader, id string) error {
 				continue
 			}
 			if by := p.Approval.Names(); len(by) > 0 {
-				return &exitError{exitGate, fmt.Errorf("%s is approved already, by %s, and waits at a later gate; next: notifier status", id, strings.Join(by, " and "))}
+				return &exitError{exitGate, fmt.Errorf(mostly(lang, "%s is approved already, by %s, and waits at a later gate; next: notifier status", "%s 已由 %s 批准，正在后面的关卡等待；下一步：notifier status"), id, strings.Join(by, mostly(lang, " and ", "、")))}
 			}
-			return &exitError{exitGate, fmt.Errorf("%s does not wait for approval now; next: notifier approvals list", id)}
+			return &exitError{exitGate, fmt.Errorf(mostly(lang, "%s does not wait for approval now; next: notifier approvals list", "%s 现在不等待批准；下一步：notifier approvals list"), id)}
 		}
 	}
 	var last *ledger.Fate
@@ -320,7 +326,7 @@ func notWaiting(cmd *cobra.Command, r *query.Reader, id string) error {
 		return unreachable(err)
 	}
 	if last == nil {
-		return &exitError{exitUsage, fmt.Errorf("nothing with the id %q waits for approval; next: notifier approvals list", id)}
+		return &exitError{exitUsage, fmt.Errorf(mostly(lang, "nothing with the id %q waits for approval; next: notifier approvals list", "没有 ID 是 %q 的请求在等待批准；下一步：notifier approvals list"), id)}
 	}
-	return &exitError{exitGate, fmt.Errorf("%s has its fate since %s: %s %s; next: notifier fates %s", id, last.At.Format(time.RFC3339), last.Fate, fateText(last), tame(last.Event.ID))}
+	return &exitError{exitGate, fmt.Errorf(mostly(lang, "%s has its fate since %s: %s %s; next: notifier fates %s", "%s 从 %s 起已有处理结果：%s %s；下一步：notifier fates %s"), id, last.At.Format(time.RFC3339), last.Fate, fateText(last), tame(last.Event.ID))}
 }

@@ -145,13 +145,16 @@ func TestApprovals(t *testing.T) {
 		}
 	}
 	refused(exitUsage, "confirm with --yes", "approve", id)
+	refused(exitUsage, "不在终端上，没有做任何事；请加 --yes 确认", "approve", id, "--lang", "zh")
+	refused(exitUsage, `没有 ID 是 "0123456789" 的请求在等待批准`, "approve", "0123456789", "--yes", "--lang", "zh")
 	refused(exitUsage, "--why is missing", "reject", id, "--yes")
 	refused(exitUsage, "--by is empty", "approve", id, "--yes", "--by", " ")
 	refused(exitUsage, `nothing with the id "0123456789"`, "approve", "0123456789", "--yes")
-	if code, out, talk := once(t, w.dir, "approvals", "approve", id, "--yes", "--by", "li"); code != 0 || !strings.Contains(out, "1 of 2 approved") {
+	if code, out, talk := once(t, w.dir, "approvals", "approve", id, "--yes", "--by", "li", "--lang", "zh"); code != 0 || !strings.Contains(out, "要 2 人批准，已有 1 人") {
 		t.Fatalf("the first approval: exit %d %s %s", code, out, talk)
 	}
 	refused(exitGate, "li has approved already", "approve", id, "--yes", "--by", "li")
+	refused(exitGate, "li 已经批准过", "approve", id, "--yes", "--by", "li", "--lang", "zh")
 
 	p.signal(syscall.SIGKILL)
 	p.exits()
@@ -174,6 +177,7 @@ func TestApprovals(t *testing.T) {
 	}
 	w.attempt("a-1", "SENT")
 	refused(exitGate, "has its fate since", "approve", id, "--yes", "--by", "zhao")
+	refused(exitGate, "起已有处理结果", "approve", id, "--yes", "--by", "zhao", "--lang", "zh")
 	if _, out, _ := once(t, w.dir, "fates", "a-1"); !strings.Contains(out, "approved by li and wang") {
 		t.Errorf("fates:\n%s", out)
 	}

@@ -44,19 +44,23 @@ func confirmOne(cmd *cobra.Command, yes bool, what string, words ...string) (str
 	if yes {
 		return words[0], nil
 	}
+	lang, err := languageOf(cmd)
+	if err != nil {
+		return "", &exitError{exitUsage, err}
+	}
 	in, ok := cmd.InOrStdin().(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) {
 		fmt.Fprintln(cmd.ErrOrStderr(), what)
-		return "", &exitError{exitUsage, errors.New("not on a terminal, so nothing was done; confirm with --yes")}
+		return "", &exitError{exitUsage, errors.New(mostly(lang, "not on a terminal, so nothing was done; confirm with --yes", "不在终端上，没有做任何事；请加 --yes 确认"))}
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "%s\ntype %q to go on: ", what, words[0])
+	fmt.Fprintf(cmd.ErrOrStderr(), mostly(lang, "%s\ntype %q to go on: ", "%s\n输入 %q 继续："), what, words[0])
 	line, err := bufio.NewReader(in).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", err
 	}
 	word := strings.TrimSpace(line)
 	if !slices.Contains(words, word) {
-		return "", &exitError{exitUsage, errors.New("not confirmed, nothing was done")}
+		return "", &exitError{exitUsage, errors.New(mostly(lang, "not confirmed, nothing was done", "没有确认，没有做任何事"))}
 	}
 	return word, nil
 }

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -141,6 +142,37 @@ func (a *actor) overtake(l *lane, newer *item) {
 		a.store(c)
 		return true
 	})
+}
+
+// withdraw ends what waits to be made again for a user who is forgotten, and returns how much: it may have been sent, and must not be sent now. The
+// others of a call go on without the user; what a human decides by is an attempt of its own then, which used nothing that is not booked.
+func (a *actor) withdraw(l *lane, user string) (n int) {
+	l.again = slices.DeleteFunc(l.again, func(c *call) bool {
+		i := slices.IndexFunc(c.items, func(it *item) bool { return it.route.Users && it.p().Intent.Target == user })
+		if i < 0 {
+			return false
+		}
+		n++
+		o := notAgain(c, "the user is forgotten")
+		if len(c.items) == 1 {
+			a.unknown(c, o)
+			a.store(c)
+			return true
+		}
+		at := *c.attempt
+		a.pos.AttemptSeq++
+		at.ID, at.State, at.Weight, at.Members = fmt.Sprintf("%s-%d-%d", a.gen.Incarnation, a.p, a.pos.AttemptSeq), ledger.Unknown, 0, nil
+		apart := &call{lane: l, attempt: &at}
+		a.unknownItems(apart, c.items[i:i+1], o)
+		a.store(apart)
+		c.items = slices.Delete(slices.Clone(c.items), i, i+1)
+		c.attempt.Members = slices.Delete(slices.Clone(c.attempt.Members), i, i+1)
+		c.vendor.Intents = slices.Delete(slices.Clone(c.vendor.Intents), i, i+1)
+		c.vendor.Users = slices.Delete(slices.Clone(c.vendor.Users), i, i+1)
+		a.store(c)
+		return false
+	})
+	return n
 }
 
 // notAgain is what becomes of a call that is not made again.

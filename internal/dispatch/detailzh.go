@@ -10,8 +10,8 @@ import (
 
 // detailsZH are the details of fates in this package's own words, and what they are in Chinese. Fates are records: they stand in English,
 // and who shows them to people of another language asks here.
-var detailsZH = sync.OnceValue(func() (out []detailZH) {
-	for _, d := range [][2]string{
+var detailsZH = sync.OnceValue(func() []detailZH {
+	return inChinese([][2]string{
 		{`before it was taken in`, "收到时已经过期"},
 		{`too many pending`, "待发任务太多"},
 		{`user_when is not met: (.*)`, "user_when 不成立：$1"},
@@ -27,16 +27,49 @@ var detailsZH = sync.OnceValue(func() (out []detailZH) {
 		{`handed over to account (\S+): (\d+) calls of lane (\S+) in a row did not leave`, "交给账号 $1：发送通道 $3 连续 $2 次没有发出"},
 		{`the process that made the call ended before its outcome was known`, "发出请求的进程在知道结果之前就结束了"},
 		{regexp.QuoteMeta(ledger.LostWaiting), "等待期间账本丢失：可能已发出"},
-	} {
-		out = append(out, detailZH{regexp.MustCompile(`(?s)^` + d[0] + `$`), d[1]})
-	}
-	return out
+	})
+})
+
+// answersZH are the answers to `approvals approve` and `approvals reject`.
+var answersZH = sync.OnceValue(func() []detailZH {
+	return inChinese([][2]string{
+		{`rejected: the request is suppressed \(not-approved\)`, "已驳回：这条请求不发了（not-approved）"},
+		{`rejected: the tags of (\d+) users stay as they are; the next reload of the rule files asks again`, "已驳回：$1 个用户的标签不变；下次重新加载规则文件时再问"},
+		{`approved: the tags of (\d+) users are written, after everything else; how far it is: notifier status`, "已批准：$1 个用户的标签会在其他任务之后写入；进度见 notifier status"},
+		{`(\d+) of (\d+) approved: (\d+) more, under another name, must approve`, "要 $2 人批准，已有 $1 人：还差 $3 人，名字不能相同"},
+		{`(.+) has approved already; (\d+) more, under another name, must approve`, "$1 已经批准过；还差 $2 人，名字不能相同"},
+		{`approved by (.+): it is held by its quiet hours now`, "$1 已批准：现在等免打扰时段结束"},
+		{`approved by (.+): it is held by a pause now`, "$1 已批准：现在处于暂停"},
+		{`approved by (.+): it is on its way now`, "$1 已批准：正在发送"},
+		{`approved by (.+): it is in the queue of lane (\S+) now`, "$1 已批准：在发送通道 $2 排队"},
+		{`approved by (.+): it is not pending: it has its fate now`, "$1 已批准：已有处理结果"},
+		{`it is approved already, by (.+): it is .+ now`, "$1 已经批准，不再等待批准"},
+		{`it needs no approval: it is .+`, "它不需要批准"},
+		{`more triggers may still come until (\S+), and change the text: approve it then`, "$1 之前还可能有新的触发，正文会变：到时再批准"},
+		{`nobody's name stands on it`, "没有写批准人的名字"},
+		{`the request does not wait any more: it has its fate; next: notifier fates`, "请求已不再等待：已有处理结果；下一步：notifier fates"},
+		{`its rule is killed or removed: it is given up already`, "它的规则已作废或已删除：请求已放弃"},
+		{`the request is not the one that was shown: look again; next: notifier approvals list`, "请求和刚才显示的不一样了：请再看一遍；下一步：notifier approvals list"},
+		{`too late: nobody's approval was enough in time, the request is suppressed`, "太晚了：到时批准的人数不够，请求已不发"},
+		{`no change of tags of account (\S+) waits for approval; next: notifier status`, "账号 $1 没有等待批准的标签变更；下一步：notifier status"},
+		{`the change of tags is not the one that was shown, the rules have changed since: look again; next: notifier approvals list`, "标签变更和刚才显示的不一样了，之后规则改过：请再看一遍；下一步：notifier approvals list"},
+	})
 })
 
 type detailZH struct {
 	en *regexp.Regexp
 	zh string
 }
+
+func inChinese(pairs [][2]string) (out []detailZH) {
+	for _, d := range pairs {
+		out = append(out, detailZH{regexp.MustCompile(`(?s)^` + d[0] + `$`), d[1]})
+	}
+	return out
+}
+
+// AnswerZH is an owner's answer to a person's approval or rejection in Chinese.
+func AnswerZH(en string) string { return first(answersZH(), en) }
 
 // waitedFor is what an intent waited for when it expired, and the brake that paused its rule.
 var waitedFor = sync.OnceValue(func() *regexp.Regexp {
@@ -53,7 +86,12 @@ func DetailZH(en string) string {
 		}
 		return zh
 	}
-	for _, d := range detailsZH() {
+	return first(detailsZH(), en)
+}
+
+// first translates by the pattern that meets the text, and leaves one that none meets.
+func first(patterns []detailZH, en string) string {
+	for _, d := range patterns {
 		if d.en.MatchString(en) {
 			return d.en.ReplaceAllString(en, d.zh)
 		}

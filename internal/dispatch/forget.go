@@ -10,10 +10,15 @@ import (
 )
 
 // forgetUser clears a user's tags at the vendor through the tag lane and then the row, as a tombstone on a profile topic does, and all else
-// that is held under the user's id: pushes that wait, and when caps were counted. What has left is not called back.
+// that is held under the user's id: pushes that wait, also those to be made again, and when caps were counted. What has left is not called back.
 func (a *actor) forgetUser(c command, ans *ledger.Answer) {
 	a.unstrand()
-	user, rows, caps := c.Target, 0, 0
+	user, rows, caps, unclear := c.Target, 0, 0, 0
+	for _, ac := range a.accounts {
+		for _, l := range ac.lanes {
+			unclear += a.withdraw(l, user)
+		}
+	}
 	for _, it := range a.items {
 		if a.coolMany(); it.tags || it.p().Intent.Target != user {
 			continue
@@ -59,6 +64,9 @@ func (a *actor) forgetUser(c command, ans *ledger.Answer) {
 		}
 	}
 	ans.Text = fmt.Sprintf("%d rows are cleared, their tags first; %d intents that waited are given up, %d counts of caps removed", rows, ans.Intents, caps)
+	if unclear > 0 {
+		ans.Text += fmt.Sprintf("; %d that may have been sent are not made again and are UNKNOWN", unclear)
+	}
 }
 
 func latest(a, b time.Time) time.Time {
