@@ -199,7 +199,9 @@ func (a *actor) run() {
 			return
 		}
 		a.pulse.Works(a.clock.machine())
+		a.heed()
 		a.apply()
+		a.heed()
 		if a.stopping && a.flying == 0 {
 			a.release()
 			return
@@ -217,6 +219,16 @@ func (a *actor) run() {
 		}
 		a.act(a.vetted(calls, began))
 		a.cool()
+	}
+}
+
+// heed looks whether the actor is to end. wait takes any of what is ready, and with a backlog there is always more: turns would go by, each with
+// new calls, before it were the end's turn. A turn of thousands of records is long on a busy machine, hence before and after it.
+func (a *actor) heed() {
+	select {
+	case <-a.quit:
+		a.stopping = true
+	default:
 	}
 }
 
@@ -246,7 +258,6 @@ func (a *actor) wait() bool {
 	case r := <-a.results:
 		a.resolve(r)
 	case <-quit:
-		a.stopping = true
 	case <-a.ctx.Done():
 		return false
 	case <-t.C:
@@ -311,6 +322,9 @@ func (a *actor) commit() bool {
 	ended := a.clock.machine()
 	a.opt.Metrics.commitSeconds.WithLabelValues(partLabel(a.p)).Observe(ended.Sub(began).Seconds())
 	if err != nil {
+		if a.stopping { // nobody hears of failed any more
+			a.log.Warn(notReleased, zap.Error(err))
+		}
 		a.lose(err)
 		a.w.Close()
 		a.failed(fmt.Errorf("partition %d: %w", a.p, err))
@@ -398,6 +412,8 @@ func (a *actor) ask(within time.Duration, question func(context.Context) result)
 	a.aside(within, func(ctx context.Context) { a.results <- question(ctx) })
 }
 
+const notReleased = "the ledger could not be released: the next owner will check the open attempts"
+
 // release writes that nothing is in flight and lets go.
 func (a *actor) release() {
 	ctx, cancel := context.WithTimeout(a.txnCtx, 2*time.Second)
@@ -408,7 +424,7 @@ func (a *actor) release() {
 	a.writeCounts()
 	a.pos.Clock = a.clock.now().UTC()
 	if err := a.w.Release(ctx, a.pos, a.pos.Clock); err != nil {
-		a.log.Warn("the ledger could not be released: the next owner will check the open attempts", zap.Error(err))
+		a.log.Warn(notReleased, zap.Error(err))
 		return
 	}
 	a.tellSpans()
