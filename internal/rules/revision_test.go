@@ -21,7 +21,7 @@ rules:
     event: order.paid
     mode: live
     when: amount > 100
-    push: {title: "t", body: "b"}
+    push: {title: "t", body: "b", data: {title: "d"}}
   - name: sent
     event: order.sent
     mode: live
@@ -45,6 +45,8 @@ func TestARulesRevisionIsItsOwn(t *testing.T) {
 		thanks, sent        bool // whether its revision is another
 	}{
 		{"its text", "rules", `body: "b"`, `body: "x"`, true, false},
+		{"the title that people read", "rules", `title: "t"`, `title: "x"`, true, false},
+		{"data that are named like what is for people", "rules", `title: "d"`, `title: "x"`, true, false},
 		{"its condition", "rules", "amount > 100", "amount > 200", true, false},
 		{"the other's text", "rules", `body: "c"`, `body: "x"`, false, true},
 		{"a default", "rules", "expire: 1h", "expire: 2h", true, true},
@@ -52,6 +54,8 @@ func TestARulesRevisionIsItsOwn(t *testing.T) {
 		{"switched off", "rules", "mode: live", "mode: off", false, false},
 		{"shadow", "rules", "mode: live", "mode: shadow", true, false},
 		{"its event", "catalogue", "type: number}", "type: number, scale: 0.01}", true, false},
+		{"what a field is called for people", "catalogue", "type: number}", "type: number, title: T}", false, false},
+		{"a field that is named like what is for people", "catalogue", "fields: {", "fields: {title: {path: t}, ", true, false},
 		{"its event's title", "catalogue", "{topic: orders, id: id, user: user, fields", "{title: T, topic: orders, id: id, user: user, fields", false, false},
 	} {
 		catalogue, rules := revisedCatalogue, revisedRules
@@ -82,7 +86,7 @@ func TestTheDigestOfARuleStaysAsItIs(t *testing.T) {
 		want += kind(it) + ")"
 	}
 	want += ")" + key("empty") + kind(d.Root.Fields[4].Value) + "))"
-	if got := string(digestNode(nil, d.Root)); got != want {
+	if got := string(digestNode(nil, d.Root, besideRule)); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	if got := string(digestNode(nil, nil)); got != "-" {
