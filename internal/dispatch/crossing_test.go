@@ -1037,7 +1037,7 @@ func (x *crossing) operate() {
 // Whatever crosses on the way of a push or a broadcast, each intent has one fate, and a true one; nothing is delivered twice, no limit is passed,
 // none counts what was not done, every call that may have arrived is charged, and in the end nothing waits.
 func TestWhateverCrossesEveryIntentHasOneTrueFate(t *testing.T) {
-	for seed := range uint64(5) {
+	for seed := range seeds(5) {
 		if x := crossRun(t, seed); t.Failed() {
 			for _, l := range x.log {
 				t.Log(l)

@@ -692,7 +692,7 @@ func withoutTheirs(tags []string) []string { return without(tags, []string{"thei
 // A user by differences is never in two calls, and of all users' rows the fold of what was done is what the vendor has: many users, lost answers
 // and deaths at any moment.
 func TestDifferencesComeToRest(t *testing.T) {
-	for seed := range uint64(40) {
+	for seed := range seeds(40) {
 		d := newDesk(t, 10_000)
 		r := rand.New(rand.NewPCG(seed, 3))
 		d.answer = func(n int, c *Call) (Outcome, bool) {

@@ -25,6 +25,14 @@ import (
 	"github.com/notifier/notifier/internal/tagsync"
 )
 
+// seeds is how many of n seeds a test of one goroutine goes through: the race detector sees in a few what it sees in all, and takes its time.
+func seeds(n uint64) uint64 {
+	if underRace {
+		return max(1, n/5)
+	}
+	return n
+}
+
 // bundle is a broker, a vendor that does what the test says, and the means to look at what became of intents.
 type bundle struct {
 	t      *testing.T

@@ -14,7 +14,7 @@ import (
 // What an actor holds for each user who waits while the vendor cannot be reached, everything included: a day's backlog of a million has to fit into
 // a small machine. Not parallel, so that nothing else allocates meanwhile.
 func TestBytesOfAPendingUser(t *testing.T) {
-	const n = 20_000
+	n := int(seeds(20_000))
 	at := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
 	for _, c := range []struct {
 		name string

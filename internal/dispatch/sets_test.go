@@ -26,7 +26,7 @@ func newSetDesk(t *testing.T) *desk {
 
 // Of sets that are replaced, too, the newest is what stays, whatever is lost, comes late or dies; and of who is gone nothing stays, not even a row.
 func TestSetsComeToRest(t *testing.T) {
-	for seed := range uint64(60) {
+	for seed := range seeds(60) {
 		d := newSetDesk(t)
 		r := rand.New(rand.NewPCG(seed, 7))
 		calm := false

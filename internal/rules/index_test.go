@@ -262,7 +262,13 @@ func TestEvaluateAgreesWithAskingEveryRule(t *testing.T) {
 //	go test -run=NONE -fuzz='^FuzzEvaluateAgreesWithAskingEveryRule$' -fuzztime=64m -fuzzminimizetime=20x -parallel 1 ./internal/rules
 func FuzzEvaluateAgreesWithAskingEveryRule(f *testing.F) {
 	var d drawn
-	f.Fuzz(rapid.MakeFuzz(d.agree))
+	agree, n := rapid.MakeFuzz(d.agree), 0
+	f.Fuzz(func(t *testing.T, draws []byte) {
+		if n++; underRace && n%8 != 0 { // one goroutine: the detector sees in a few of the corpus what it sees in all
+			return
+		}
+		agree(t, draws)
+	})
 }
 
 // drawn counts what the draws were good for.
