@@ -15,7 +15,7 @@ import (
 func TestWhatIsHandedOverHasPassedItsGates(t *testing.T) {
 	t.Parallel()
 	noon := 12 * 60
-	in := &intent.Intent{ID: "t/0/1/r/u", Event: intent.EventRef{ID: "e"}, Rule: "r", Account: "main", Key: "stub:k", Next: []string{"second", "third"}, Target: "u", Action: intent.Push,
+	in := &intent.Intent{ID: "t/0/1/r/u", Event: intent.EventRef{ID: "e", Topic: "t", Offset: 1}, Rule: "r", Account: "main", Key: "stub:k", Next: []string{"second", "third"}, Target: "u", Action: intent.Push,
 		Content: &intent.Content{Body: "b"}, Class: "marketing", Merge: &intent.Merge{Key: "m"},
 		Policy: intent.Policy{Priority: 2, Expire: time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC), Approval: &intent.Approval{People: 1, Within: time.Hour}, SendAt: &noon,
 			Quiet: []intent.Quiet{{From: 60, To: 120}}, PerUser: []intent.Cap{{N: 1, In: time.Hour}}}}
