@@ -198,6 +198,7 @@ type course struct {
 	// of a real event: why its lane is stopped
 	stopped string
 	past    bool // it is of a real event: what is built of it here is not what left
+	fixed   bool // it is pending and its texts are rendered
 }
 
 // follow lets time pass until every intent has left or its fate, and writes down what held it.
@@ -266,7 +267,8 @@ func (x *run) callOf(id intent.ID, in *intent.Intent) *departed {
 }
 
 // bare gives the call that an intent would be if nothing held or stopped it; nil when there is none even then.
-func (x *run) bare(in *intent.Intent) *departed {
+func (x *run) bare(c *course) *departed {
+	in := c.in
 	if in.Canary {
 		if in = x.o.Set.IfIn(x.ev, in); in == nil {
 			return nil
@@ -277,6 +279,9 @@ func (x *run) bare(in *intent.Intent) *departed {
 	}
 	free := *in
 	free.Policy, free.Shadow, free.Class, free.UserWhen = intent.Policy{NoCaps: true}, false, "", ""
+	if c.fixed { // a merge would render its texts once more, of no trigger or of one
+		free.Merge = nil
+	}
 	o := *x.o
 	o.Stage.Consent = dispatch.Consent{}
 	y := newRun(&o, x.ev)

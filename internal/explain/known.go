@@ -99,7 +99,7 @@ func (x *run) met(r *Rule, past Past) {
 	}
 	for _, w := range past.Pending {
 		if w.Rule == r.Rule && w.in != nil {
-			c := &course{in: w.in, past: true, stopped: w.Stopped, holds: []dispatch.Standing{{Gate: w.Gate, Lane: w.Lane, Until: w.Until}}}
+			c := &course{in: w.in, fixed: w.fixed, past: true, stopped: w.Stopped, holds: []dispatch.Standing{{Gate: w.Gate, Lane: w.Lane, Until: w.Until}}}
 			r.courses = append(r.courses, c)
 		}
 	}
@@ -137,7 +137,8 @@ type Stands struct {
 
 // Waits says what a pending intent waits for.
 func Waits(p *ledger.Pending, at Stands) Waiting {
-	w := Waiting{Intent: p.Intent.ID, Rule: p.Intent.Rule, RuleSet: p.Intent.RuleSet, Target: p.Intent.Target, Since: p.At.UTC(), Gate: at.State, For: at.State, Holds: at.Holds, Lane: at.Lane, Stopped: at.Stopped, in: held(p)}
+	in, fixed := held(p)
+	w := Waiting{Intent: p.Intent.ID, Rule: p.Intent.Rule, RuleSet: p.Intent.RuleSet, Target: p.Intent.Target, Since: p.At.UTC(), Gate: at.State, For: at.State, Holds: at.Holds, Lane: at.Lane, Stopped: at.Stopped, in: in, fixed: fixed}
 	if at.State != "in_flight" && !at.Until.IsZero() {
 		w.Until = at.Until.UTC()
 	}
@@ -169,18 +170,18 @@ func Waits(p *ledger.Pending, at Stands) Waiting {
 	return w
 }
 
-// held is a pending intent as it would leave now: a merge with the triggers it has so far.
-func held(p *ledger.Pending) *intent.Intent {
+// held is a pending intent as it would leave now: a merge with the triggers it has so far. fixed: its texts are rendered.
+func held(p *ledger.Pending) (in *intent.Intent, fixed bool) {
 	if p.Merged == nil {
-		return p.Intent
+		return p.Intent, true
 	}
 	c, err := rules.RenderMerged(p.Intent.Content, p.Intent.Merge, p.Merged.Items, p.Merged.Count)
 	if err != nil {
-		return p.Intent
+		return p.Intent, false
 	}
-	in := *p.Intent
-	in.Content = c
-	return &in
+	rendered := *p.Intent
+	rendered.Content = c
+	return &rendered, true
 }
 
 // forZH are the texts of Waits.

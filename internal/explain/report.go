@@ -138,7 +138,8 @@ type Waiting struct {
 	Triggers int       `json:"triggers,omitempty"` // of an open merge
 	RuleSet  string    `json:"rule_set,omitempty"` // the hash of the rules that decided
 
-	in *intent.Intent // as it would leave now
+	in    *intent.Intent // as it would leave now
+	fixed bool           // its texts are rendered
 }
 
 func report(o *Options, ev *event.Event) *Report {
@@ -194,7 +195,7 @@ func (x *run) tell(r *Rule) {
 		}
 		d, free := c.call, false
 		if d == nil && (c.fate == nil || c.fate.Fate != ledger.Dead) {
-			d, free = x.bare(c.in), true
+			d, free = x.bare(c), true
 		}
 		if d != nil && !told[d] {
 			told[d] = true
@@ -209,7 +210,7 @@ func (x *run) tell(r *Rule) {
 		}
 	}
 	if out != nil && len(r.Requests) == 0 {
-		if d := x.bare(out.in); d != nil {
+		if d := x.bare(out); d != nil {
 			r.Requests = append(r.Requests, request(d, true))
 		}
 	}
