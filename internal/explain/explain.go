@@ -197,8 +197,27 @@ type course struct {
 	sent  *ledger.Fate // of a real event: SENT
 	// of a real event: why its lane is stopped
 	stopped string
-	past    bool // it is of a real event: what is built of it here is not what left
-	fixed   bool // it is pending and its texts are rendered
+	past    bool         // it is of a real event: what is built of it here is not what left
+	fixed   bool         // it is pending and its texts are rendered
+	first   *ledger.Fate // of a real event: the fate that stage 2 gave; sent and fate may be a human's later word
+}
+
+// asked is when the gates were or are asked. over: that is past, since it has left or has its fate.
+func (c *course) asked(now time.Time) (at time.Time, over bool) {
+	if c.first != nil {
+		return c.first.At, true
+	}
+	return now, c.flies()
+}
+
+// flies reports whether it is on its way to the vendor.
+func (c *course) flies() bool {
+	return c.past && len(c.holds) > 0 && c.holds[0].Gate == "in_flight"
+}
+
+// went reports whether it has left, or may have: then the limits have counted it.
+func (c *course) went() bool {
+	return c.flies() || c.first != nil && (c.first.Fate == ledger.Sent || c.first.Fate == ledger.FateUnknown)
 }
 
 // follow lets time pass until every intent has left or its fate, and writes down what held it.

@@ -25,7 +25,8 @@ type Past struct {
 	Partly  bool          // some of those are deleted by age, so the row may lack what they said
 	Fates   []ledger.Fate
 	Pending []Waiting
-	Unread  bool // the daemon has not come to the record yet
+	Into    map[intent.ID]string // the events of the intents that some of it was coalesced into, as far as they are known
+	Unread  bool                 // the daemon has not come to the record yet
 }
 
 // Known explains an event that the daemon has met: what became of it, the clauses and requests by the rules as they are now, and what
@@ -54,6 +55,12 @@ func Known(o Options, past Past) *Report {
 	for _, f := range past.Fates {
 		if o.Only == "" || f.Rule == o.Only {
 			rep.Fates = append(rep.Fates, f)
+			if id := past.Into[f.Into]; f.Into != "" && id != "" {
+				if rep.Into == nil {
+					rep.Into = map[intent.ID]string{}
+				}
+				rep.Into[f.Into] = id
+			}
 		}
 	}
 	for _, p := range past.Pending {
@@ -87,12 +94,13 @@ func (x *run) recall(row *tagsync.User) {
 func (x *run) met(r *Rule, past Past) {
 	now := r.ins
 	r.ins = nil
-	last := map[intent.ID]*ledger.Fate{}
+	first, last := map[intent.ID]*ledger.Fate{}, map[intent.ID]*ledger.Fate{}
 	var order []intent.ID
 	for i := range past.Fates {
 		if f := &past.Fates[i]; f.Rule == r.Rule {
 			if last[f.Intent] == nil {
 				order = append(order, f.Intent)
+				first[f.Intent] = f
 			}
 			last[f.Intent] = f
 		}
@@ -108,7 +116,7 @@ func (x *run) met(r *Rule, past Past) {
 		if i < 0 {
 			continue
 		}
-		c := &course{in: now[i], past: true, sent: last[id]}
+		c := &course{in: now[i], past: true, sent: last[id], first: first[id]}
 		if last[id].Fate != ledger.Sent {
 			c.fate, c.sent = last[id], nil
 		}
@@ -205,9 +213,9 @@ func (p *Waiting) waits(zone *time.Location, s say) string {
 	what, next, _ := strings.Cut(s.told(p.For, forZH[p.For]), "notifier ")
 	if next != "" {
 		mark := s.word(": ", "：")
-		return s.word("waits for ", "在等 ") + strings.TrimSuffix(what, mark) + until + mark + "notifier " + next
+		return s.word("waits for ", "在等") + strings.TrimSuffix(what, mark) + until + mark + "notifier " + next
 	}
-	return s.word("waits for ", "在等 ") + what + until
+	return s.word("waits for ", "在等") + what + until
 }
 
 // became writes what the topics say of a rule's intents; of "" of those that no listed rule has.
@@ -234,6 +242,9 @@ func (r *Report) became(b *strings.Builder, rule string, zone *time.Location, s 
 			state := s.fate(f.Fate, f.Reason)
 			if r.FateText != nil {
 				state = strings.TrimSpace(s.fate(f.Fate, "") + "  " + tame(r.FateText(f, diag.Lang(s))))
+			}
+			if id := r.Into[f.Into]; id != "" && id != r.Event.ID {
+				state += s.word(", of event %s", "，属于事件 %s", tame(id))
 			}
 			line(f.Rule, state, f.User, f.At.In(zone).Format("2006-01-02 15:04:05"), f.RuleSet)
 		}
