@@ -54,7 +54,7 @@ func TestExplainOfARealEvent(t *testing.T) {
 		t.Errorf("exit %d\n%s%s", code, out, talk)
 	}
 	code, out, talk = once(t, w.dir, "explain", "p-1")
-	if code != 0 || !strings.Contains(out, "event profile.changed p-1") || !strings.Contains(out, "SENT") || !strings.Contains(out, "rule city-tag") {
+	if code != 0 || !strings.Contains(out, "event profile.changed p-1") || !strings.Contains(out, "SENT") || !strings.Contains(out, "rule city-tag") || !strings.Contains(out, "slots 0, built again\n") || !strings.Contains(out, `"tags":["city_北京"]`) {
 		t.Errorf("exit %d\n%s%s", code, out, talk)
 	}
 	code, out, talk = once(t, w.dir, "explain", "ord-1", "--rule", "thanks", "--format", "json")

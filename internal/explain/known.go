@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -35,14 +36,18 @@ func Known(o Options, past Past) *Report {
 	rep := &Report{Schema: schema, Absent: []string{}, Rules: []*Rule{}}
 	if ev := past.Event; ev != nil {
 		x := &run{o: &o, ev: ev, ins: o.Set.Evaluate(ev), fates: map[intent.ID]ledger.Fate{}}
-		x.recall(past.Row)
+		after := x.recall(past.Row)
 		rep = report(&o, ev)
 		rep.Event.Position = ev.Pos.String()
 		for _, r := range o.Set.Rules {
 			named := slices.Contains(r.Events, ev.Spec.Name)
 			if o.Only == "" && named || o.Only == r.Name {
 				told := x.rule(r, named)
-				x.met(told, past)
+				if r.Action == intent.Tags {
+					x.metTags(told, past, after)
+				} else {
+					x.met(told, past)
+				}
 				x.tell(told)
 				rep.Rules = append(rep.Rules, told)
 			}
@@ -71,13 +76,14 @@ func Known(o Options, past Past) *Report {
 	return rep
 }
 
-// recall puts a profile event upon the row that was there before it, as stage 2 did, and finds what pushes wanted.
-func (x *run) recall(row *tagsync.User) {
+// recall puts a profile event upon the row that was there before it, as stage 2 did, and finds what pushes wanted. It gives the row
+// after it.
+func (x *run) recall(row *tagsync.User) *tagsync.User {
 	for _, in := range x.ins {
 		in.Key = x.o.Identities[in.Account]
 	}
 	if x.ev.Spec.Kind != event.Profile || len(x.ins) == 0 {
-		return
+		return row
 	}
 	if row == nil {
 		row = &tagsync.User{}
@@ -87,6 +93,65 @@ func (x *run) recall(row *tagsync.User) {
 	for _, in := range slices.Clone(x.ins) {
 		x.ins = append(x.ins, x.o.Set.ProfilePushes(in, x.before, x.after)...)
 	}
+	return row
+}
+
+// metTags brings a tag rule that matches together with the one intent that all tag rules of its account have of a profile event.
+func (x *run) metTags(r *Rule, past Past, after *tagsync.User) {
+	mine := r.ins
+	r.ins = nil
+	for _, w := range past.Pending {
+		if in := w.in; in != nil && slices.ContainsFunc(mine, func(m *intent.Intent) bool { return m.ID == in.ID }) {
+			c := &course{in: in, past: true, stopped: w.Stopped}
+			if w.Gate != "quota" { // it waits for no quota but for its turn
+				c.holds = []dispatch.Standing{{Gate: w.Gate, Lane: w.Lane, Until: w.Until}}
+			}
+			c.call = x.tags(in, "", x.row(in))
+			r.courses = append(r.courses, c)
+		}
+	}
+	for i := range past.Fates {
+		f := &past.Fates[i]
+		j := slices.IndexFunc(mine, func(m *intent.Intent) bool { return m.ID == f.Intent })
+		if j < 0 {
+			continue
+		}
+		c := &course{in: mine[j], past: true, first: f}
+		if k := slices.IndexFunc(r.courses, func(o *course) bool { return o.first != nil && o.in == mine[j] }); k >= 0 { // a later word
+			c.first = r.courses[k].first
+			r.courses = slices.Delete(r.courses, k, k+1)
+		}
+		if c.fate = f; f.Fate == ledger.Sent {
+			c.fate, c.sent = nil, f
+		}
+		if c.left() != nil && !past.Partly { // without the oldest events tags would be missing
+			row := &tagsync.User{Fields: after.Fields, Gone: after.Gone, Anew: after.Anew}
+			if now := x.row(c.in); now != nil {
+				row.Foreign, row.Acked, row.Had = now.Foreign, now.Acked, now.Had
+			}
+			c.call = x.tags(c.in, c.first.Endpoint, row)
+		}
+		r.courses = append(r.courses, c)
+	}
+}
+
+// tags is the call that writes the set which a row deserves, to the endpoint that is on record; "" is that of one user. It is nil where
+// calls write no sets: what a difference was depends on what the vendor had, which is over.
+func (x *run) tags(in *intent.Intent, endpoint string, row *tagsync.User) *departed {
+	i := slices.IndexFunc(x.o.Stage.Accounts, func(ac *dispatch.Account) bool { return ac.Name == in.Account })
+	if i < 0 || row == nil || x.o.Stage.Accounts[i].ByDifferences() {
+		return nil
+	}
+	ac, name := x.o.Stage.Accounts[i], dispatch.LaneTag
+	if endpoint = cmp.Or(endpoint, ac.Lanes[name].Endpoint); endpoint == ac.Lanes[dispatch.LaneTagBatch].Endpoint {
+		name = dispatch.LaneTagBatch
+	}
+	d := dispatch.Departure{Call: &dispatch.Call{Endpoint: endpoint, Users: []string{in.Target}, Tags: ac.Wanted(x.o.Set, row)}, Account: in.Account, Lane: in.Account + "/" + name}
+	body, err := x.o.Request(d)
+	if err != nil {
+		return nil
+	}
+	return &departed{d, body}
 }
 
 // met brings a rule together with what is on record of its intents. They are the truth: a rule that had one matched, whatever the rule
