@@ -50,6 +50,8 @@ rules:
 	into.Into = "orders/0/7/thanks/u-1"
 	over := into
 	over.Detail = "handed over to account b: lane main/user is stopped: credentials"
+	gaveWay := fate(ledger.Suppressed, ledger.NoQuota, 0)
+	gaveWay.Detail = "too many pending"
 	lost := fate(ledger.FateUnknown, "", time.Second)
 	lost.Detail = ledger.LostWaiting
 	never := []string{"23:00", "100 in 1h           1", "level is", `"vip" ==`, "built again\n       {\"userIds\":[\"u-1\"],\"notification\":{\"pushContent\":\"other"}
@@ -83,6 +85,7 @@ rules:
 		"opted out":   {nil, explain.Past{Fates: []ledger.Fate{fate(ledger.Suppressed, ledger.OptedOut, 0)}}, []string{"✓ quiet 22:00-08:00        14:00\n     ✗ consent                  SUPPRESSED opted-out\n     – user_when", "– per_user 2 in 24h\n"}, nil},
 		"expired":     {nil, explain.Past{Fates: []ledger.Fate{fate(ledger.Suppressed, ledger.Expired, 0)}}, []string{"✗ expire                   SUPPRESSED expired\n"}, []string{"quiet", "per_user", "merge"}},
 		"cancelled":   {nil, explain.Past{Fates: []ledger.Fate{fate(ledger.Suppressed, ledger.Cancelled, 0)}}, []string{"✗ cancelled                SUPPRESSED cancelled\n"}, []string{"quiet", "per_user", "merge"}},
+		"gave way":    {nil, explain.Past{Fates: []ledger.Fate{gaveWay}}, []string{"✗ quota                    SUPPRESSED no-quota: too many pending\n"}, []string{"quiet", "per_user", "merge"}},
 		"handed over": {nil, explain.Past{Fates: []ledger.Fate{over}}, []string{"✓ merge, wait 10s\n     ✓ quiet 22:00-08:00        14:00\n     ✗ vendor                   COALESCED: handed over to account b: "}, []string{"per_user", "paid 200"}},
 		"merged": {[]time.Duration{-time.Hour}, explain.Past{Fates: []ledger.Fate{into}, Into: map[intent.ID]string{into.Into: "ord-0"}},
 			[]string{"live)                    COALESCED\n", "✗ merge, wait 10s          COALESCED\n", "COALESCED  into orders/0/7/thanks/u-1, of event ord-0\n"},

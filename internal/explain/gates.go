@@ -336,7 +336,8 @@ func (c *course) vague(stop string) string {
 		return "approval"
 	case c.first.Fate == ledger.Coalesced: // a lane hands over what waits for it, and what is asked when a call leaves was not asked
 		return "never"
-	case stop != "" && !c.went() && rank(stop) == len(order): // it ended while it waited, wherever that was
+	case stop != "" && !c.went() && rank(stop) == len(order), c.first.Reason == ledger.NoQuota && c.first.Detail == "too many pending":
+		// it ended while it waited, wherever that was
 		return "merge"
 	}
 	return ""
