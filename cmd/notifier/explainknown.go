@@ -45,6 +45,9 @@ func liveRules(cmd *cobra.Command, o *explainOptions) (*query.Reader, *settings.
 // searchedBack is how far back domain topics are searched for an event that left no trace in ours.
 const searchedBack = "24h"
 
+// skewed is by how much the clocks of those who write fates may differ.
+const skewed = time.Minute
+
 // explainKnown says what became of a real event.
 func explainKnown(cmd *cobra.Command, o explainOptions, id string) error {
 	if err := jsonOrText(o.format); err != nil {
@@ -106,6 +109,9 @@ func explainKnown(cmd *cobra.Command, o explainOptions, id string) error {
 			return &exitError{exitUnreachable, err}
 		}
 	}
+	if past.Into, err = intoEvents(ctx, r, states, past.Fates); err != nil {
+		return err
+	}
 	opts := explaining(o, set, s, now)
 	opts.Ledger = func(identity string) *ledger.State { return ledgerOf(states, identity) }
 	rep := explain.Known(opts, past)
@@ -117,6 +123,38 @@ func explainKnown(cmd *cobra.Command, o explainOptions, id string) error {
 		return err
 	}
 	return &exitError{exitFindings, fmt.Errorf(mostly(o.say, "the rules have errors, so no clause was asked; next: %s", "规则有错误，没有判断条件；下一步：%s"), checkOf(o.given))}
+}
+
+// intoEvents names the events of the intents that others became part of. Those are pending, or their fates came later.
+func intoEvents(ctx context.Context, r *query.Reader, states map[int32]*ledger.State, fates []ledger.Fate) (map[intent.ID]string, error) {
+	out := map[intent.ID]string{}
+	var since time.Time
+	for i := range fates {
+		f := &fates[i]
+		if f.Into == "" {
+			continue
+		}
+		if p := app.FindPending(states, string(f.Into)); len(p) == 1 && p[0].Intent.ID == f.Into {
+			out[f.Into] = p[0].Intent.Event.ID
+			continue
+		}
+		if out[f.Into] = ""; since.IsZero() || f.At.Before(since) {
+			since = f.At
+		}
+	}
+	if since.IsZero() {
+		return out, nil
+	}
+	err := r.Fates(ctx, query.Filter{Since: since.Add(-skewed)}, func(f ledger.Fate) error {
+		if id, asked := out[f.Intent]; asked && id == "" {
+			out[f.Intent] = f.Event.ID
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, &exitError{exitUnreachable, err}
+	}
+	return out, nil
 }
 
 // waits says what holds the pending intents that a filter chooses.

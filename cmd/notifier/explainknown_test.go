@@ -26,7 +26,7 @@ func TestExplainOfARealEvent(t *testing.T) {
     class: service
     when: amount > 150
     push: {body: "later"}
-    merge: {by: "${event.id}", wait: 50m}
+    merge: {by: all, wait: 50m}
     limits: {expire: 2h}
   - name: huge
     event: order.paid
@@ -54,7 +54,7 @@ func TestExplainOfARealEvent(t *testing.T) {
 		t.Errorf("exit %d\n%s%s", code, out, talk)
 	}
 	code, out, talk = once(t, w.dir, "explain", "p-1")
-	if code != 0 || !strings.Contains(out, "event profile.changed p-1") || !strings.Contains(out, "SENT") || !strings.Contains(out, "rule city-tag") {
+	if code != 0 || !strings.Contains(out, "event profile.changed p-1") || !strings.Contains(out, "SENT") || !strings.Contains(out, "rule city-tag") || !strings.Contains(out, "slots 0, built again\n") || !strings.Contains(out, `"tags":["city_北京"]`) {
 		t.Errorf("exit %d\n%s%s", code, out, talk)
 	}
 	code, out, talk = once(t, w.dir, "explain", "ord-1", "--rule", "thanks", "--format", "json")
@@ -71,6 +71,24 @@ func TestExplainOfARealEvent(t *testing.T) {
 		if !strings.Contains(out, want) || code != 0 {
 			t.Errorf("%q is missing, exit %d\n%s%s", want, code, out, talk)
 		}
+	}
+	// What became part of another intent names that one's event, while it waits and after it.
+	w.order("ord-2", "u-1")
+	until(t, "the merge", func() bool { _, out, _ := once(t, w.dir, "fates", "ord-2"); return strings.Contains(out, "COALESCED") })
+	into := func(when string) {
+		t.Helper()
+		code, out, talk := once(t, w.dir, "explain", "ord-2", "--rule", "later")
+		if code != 0 || !strings.Contains(out, "/later/u-1, of event ord-1\n") || strings.Contains(out, "if nothing stopped it") {
+			t.Errorf("%s: exit %d\n%s%s", when, code, out, talk)
+		}
+	}
+	into("pending")
+	if code, out, talk := once(t, w.dir, "pending", "cancel", string(w.pendingOf("--rule", "later").Pending[0].Intent), "--why", "x", "--yes"); code != 0 {
+		t.Fatalf("exit %d\n%s%s", code, out, talk)
+	}
+	into("cancelled")
+	if code, out, talk := once(t, w.dir, "explain", "ord-2", "--format", "json"); code != 0 || !strings.Contains(out, "\"into_events\": {\n") || !strings.Contains(out, `/later/u-1": "ord-1"`) {
+		t.Errorf("exit %d\n%s%s", code, out, talk)
 	}
 	w.write("other/events.yaml", testCatalogue)
 	w.write("other/rules.yaml", strings.Replace(testRules, "city_${city}", "from_${city}", 1))
@@ -270,7 +288,7 @@ func TestExplainOfARealEventInChinese(t *testing.T) {
 		{fate(ledger.FateUnknown, "", func(f *ledger.Fate) { f.Attempt, f.Detail = "a-1", ledger.LostWaiting }), "等待期间账本丢失：可能已发出，除 `notifier quota assume` 说的以外不占名额；"},
 		{fate(ledger.Suppressed, ledger.Killed, func(f *ledger.Fate) { f.By, f.Why = "ann", "wrong text" }), "不发  killed，操作人 ann：wrong text\n"},
 		{fate(ledger.Sent, "", func(f *ledger.Fate) { f.Resolves, f.By = ledger.FateUnknown, "ann" }), "已发出  针对 UNKNOWN，操作人 ann\n"},
-		{explain.Past{Pending: []explain.Waiting{explain.Waits(asked, explain.Stands{State: "approval", Lane: "main/broadcast"})}}, "待发  在等 批准，到 2026-11-21 14:30:00：notifier approvals list\n"},
+		{explain.Past{Pending: []explain.Waiting{explain.Waits(asked, explain.Stands{State: "approval", Lane: "main/broadcast"})}}, "待发  在等批准，到 2026-11-21 14:30:00：notifier approvals list\n"},
 		{explain.Past{Pending: []explain.Waiting{explain.Waits(asked, explain.Stands{State: "approval", Lane: "main/broadcast"})}}, "暂缓（批准）到 2026-11-21 14:30\n"},
 		{waits("pause rule/thanks"), "待发  暂停：暂停 rule/thanks；下一步：notifier status --why --rule thanks\n"},
 		{waits("the rule files: mode: off"), "待发  暂停：规则文件：mode: off；下一步："},

@@ -25,6 +25,9 @@ import (
 // byDifferences reports whether tags are kept so.
 func (ac *account) byDifferences() bool { l := ac.lanes[LaneTag]; return l != nil && l.Remove != "" }
 
+// ByDifferences is the same of an account that nobody runs: its calls write no whole sets.
+func (ac *Account) ByDifferences() bool { return ac.Lanes[LaneTag].Remove != "" }
+
 // retagByDifferences is retag for such an account. The RewriteAt of a row is a mark here: the row is to be looked at, asked or not.
 func (a *actor) retagByDifferences(ac *account, user string, u *tagsync.User) {
 	it, now := a.askedBy(ac, user), a.clock.now()

@@ -85,7 +85,10 @@ func (a *actor) retag(ac *account, user string) {
 }
 
 // wanted is the set a row deserves now.
-func (a *actor) wanted(ac *account, u *tagsync.User) []string {
+func (a *actor) wanted(ac *account, u *tagsync.User) []string { return ac.Wanted(a.opt.Rules(), u) }
+
+// Wanted is the set of tags that a row of the account deserves by some rules.
+func (ac *Account) Wanted(by Rules, u *tagsync.User) []string {
 	if u.Gone {
 		return []string{}
 	}
@@ -93,10 +96,10 @@ func (a *actor) wanted(ac *account, u *tagsync.User) []string {
 	switch {
 	case u.Anew:
 		current = nil
-	case current == nil || ac.byDifferences() && u.Had != nil:
+	case current == nil || ac.ByDifferences() && u.Had != nil:
 		current = u.Had
 	}
-	want := a.opt.Rules().Tags(ac.Name, u.Get, current)
+	want := by.Tags(ac.Name, u.Get, current)
 	if ac.Fit != nil {
 		want = ac.Fit(want)
 	}

@@ -24,6 +24,35 @@ func UserUsed(st *ledger.State, key, scope, user string, c intent.Cap, now time.
 	return n, last
 }
 
+// UserUsedThen is UserUsed as of a time that has passed. mine: a send at that time is one of those counted and is left out. It is not
+// known where what counted then may be forgotten, or was taken back since.
+func UserUsedThen(st *ledger.State, key, scope, user string, c intent.Cap, at time.Time, mine bool, zone *time.Location) (n int, last time.Time, known bool) {
+	if st == nil || st.Taken[takenID(key, scope, user)] == nil {
+		return 0, last, false
+	}
+	all, since := st.Taken[takenID(key, scope, user)].At, capStart(c, at, zone)
+	if len(all) == intent.MaxPerUser && all[0].After(since) {
+		return 0, last, false
+	}
+	end := 0
+	for end < len(all) && !all[end].After(at) {
+		end++
+	}
+	if mine {
+		if end == 0 || !all[end-1].After(since) {
+			return 0, last, false
+		}
+		end--
+	}
+	for _, t := range all[:end] {
+		if t.After(since) {
+			n++
+		}
+		last = t
+	}
+	return n, last, !mine || n < c.N // or it had not left
+}
+
 // RuleUsed is the same of a rule's limit over all its recipients.
 func RuleUsed(st *ledger.State, key, rule string, c intent.Cap, now time.Time, zone *time.Location) (n int, last time.Time) {
 	if st == nil {

@@ -197,7 +197,27 @@ type course struct {
 	sent  *ledger.Fate // of a real event: SENT
 	// of a real event: why its lane is stopped
 	stopped string
-	past    bool // it is of a real event: what is built of it here is not what left
+	past    bool         // it is of a real event: what is built of it here is not what left
+	fixed   bool         // it is pending and its texts are rendered
+	first   *ledger.Fate // of a real event: the fate that stage 2 gave; sent and fate may be a human's later word
+}
+
+// asked is when the gates were or are asked. over: that is past, since it has left or has its fate.
+func (c *course) asked(now time.Time) (at time.Time, over bool) {
+	if c.first != nil {
+		return c.first.At, true
+	}
+	return now, c.flies()
+}
+
+// flies reports whether it is on its way to the vendor.
+func (c *course) flies() bool {
+	return c.past && len(c.holds) > 0 && c.holds[0].Gate == "in_flight"
+}
+
+// went reports whether it has left, or may have: then the limits have counted it.
+func (c *course) went() bool {
+	return c.flies() || c.first != nil && (c.first.Fate == ledger.Sent || c.first.Fate == ledger.FateUnknown)
 }
 
 // follow lets time pass until every intent has left or its fate, and writes down what held it.
@@ -266,7 +286,8 @@ func (x *run) callOf(id intent.ID, in *intent.Intent) *departed {
 }
 
 // bare gives the call that an intent would be if nothing held or stopped it; nil when there is none even then.
-func (x *run) bare(in *intent.Intent) *departed {
+func (x *run) bare(c *course) *departed {
+	in := c.in
 	if in.Canary {
 		if in = x.o.Set.IfIn(x.ev, in); in == nil {
 			return nil
@@ -277,6 +298,9 @@ func (x *run) bare(in *intent.Intent) *departed {
 	}
 	free := *in
 	free.Policy, free.Shadow, free.Class, free.UserWhen = intent.Policy{NoCaps: true}, false, "", ""
+	if c.fixed { // a merge would render its texts once more, of no trigger or of one
+		free.Merge = nil
+	}
 	o := *x.o
 	o.Stage.Consent = dispatch.Consent{}
 	y := newRun(&o, x.ev)

@@ -45,7 +45,7 @@ func (x *run) gates(r *Rule, c *course) []Gate {
 		}
 		out = append(out, g)
 	}
-	out = append(out, x.policy(c.in)...)
+	out = append(out, x.policy(c)...)
 	if s := scarceSlots(c); s > 0 {
 		out = append(out, Gate{Gate: "quota", Text: fmt.Sprintf("quota of %s", lane(c)), Note: fmt.Sprintf("%d slots", s), textZH: "配额 " + lane(c), noteZH: fmt.Sprintf("%d 个名额", s)})
 	}
@@ -72,9 +72,11 @@ func (x *run) life(r *Rule, _ *course) []Gate {
 	return []Gate{g}
 }
 
-// policy lists the gates that the intent itself carries.
-func (x *run) policy(in *intent.Intent) (out []Gate) {
-	p := &in.Policy
+// policy lists the gates that the intent itself carries. Of what has left or has its fate they are shown as they were asked then; what
+// nobody can know any more is left out: a row and a rule's counts have moved on since.
+func (x *run) policy(c *course) (out []Gate) {
+	in, p := c.in, &c.in.Policy
+	at, over := c.asked(x.o.Now)
 	zh := map[string]string{"merge while no slot is free": "合并：没有空名额期间"}
 	if m := in.Merge; m != nil && m.Wait > 0 {
 		zh["merge, wait "+span(m.Wait)] = "合并：等待 " + span(m.Wait)
@@ -92,7 +94,23 @@ func (x *run) policy(in *intent.Intent) (out []Gate) {
 		}
 		out = append(out, g)
 	}
-	clock := x.o.Now.In(x.zone()).Format("15:04")
+	now := func(note []string) []string {
+		if over {
+			return nil
+		}
+		return note
+	}
+	user := func(gate, scope string, limit intent.Cap) []string {
+		if !over {
+			return x.used(dispatch.UserUsed(x.ledger(in), in.Key, scope, in.Target, limit, at, x.zone()))
+		}
+		n, last, known := dispatch.UserUsedThen(x.ledger(in), in.Key, scope, in.Target, limit, at, c.went(), x.zone())
+		if !known || c.first != nil && c.first.Detail == ledger.LostWaiting || c.fate != nil && n < limit.N && x.stopOf(c) == gate {
+			return nil
+		}
+		return x.used(n, last)
+	}
+	clock := at.In(x.zone()).Format("15:04")
 	if m := in.Merge; m != nil {
 		switch {
 		case m.Wait > 0:
@@ -113,38 +131,40 @@ func (x *run) policy(in *intent.Intent) (out []Gate) {
 	}
 	consent := map[string]string{"marketing": x.o.Stage.Consent.Marketing, "service": x.o.Stage.Consent.Service}[in.Class]
 	if in.Action == intent.Push && x.o.Stage.Consent.Never != "" {
-		add("never", "never "+x.o.Stage.Consent.Never, x.field(in, x.o.Stage.Consent.Never)...)
+		add("never", "never "+x.o.Stage.Consent.Never, now(x.field(in, x.o.Stage.Consent.Never))...)
 	}
 	if in.Action == intent.Push && consent != "" {
-		add("consent", "consent "+consent, x.field(in, consent)...)
+		add("consent", "consent "+consent, now(x.field(in, consent))...)
 	}
 	if in.UserWhen != "" {
-		add("user_when", "user_when "+in.UserWhen, x.userWhen(in)...)
+		add("user_when", "user_when "+in.UserWhen, now(x.userWhen(in))...)
 	}
 	if o := p.Once; o != nil {
 		note := []string{"not sent before", "没有发过"}
-		if at := dispatch.OnceSent(x.ledger(in), in, x.o.Now); !at.IsZero() {
-			note = []string{"sent " + x.short(at), "发过：" + x.short(at)}
+		if sent := dispatch.OnceSent(x.ledger(in), in, x.o.Now); over && !c.went() {
+			note = nil
+		} else if !over && !sent.IsZero() {
+			note = []string{"sent " + x.short(sent), "发过：" + x.short(sent)}
 		}
 		add("once", fmt.Sprintf("once by %q in %s", o.By, span(o.In)), note...)
 	}
 	if in.Action == intent.Push {
-		for _, c := range p.PerUser {
-			add("per_user", "per_user "+capText(c), x.used(dispatch.UserUsed(x.ledger(in), in.Key, "rule/"+in.Rule, in.Target, c, x.o.Now, x.zone()))...)
+		for _, limit := range p.PerUser {
+			add("per_user", "per_user "+capText(limit), user("per_user", "rule/"+in.Rule, limit)...)
 		}
-		if c, ok := x.o.Stage.ClassCaps[in.Class]; ok && !p.NoCaps {
-			add("user_limits", "user_limits "+in.Class+" "+capText(c), x.used(dispatch.UserUsed(x.ledger(in), in.Key, "class/"+in.Class, in.Target, c, x.o.Now, x.zone()))...)
+		if limit, ok := x.o.Stage.ClassCaps[in.Class]; ok && !p.NoCaps {
+			add("user_limits", "user_limits "+in.Class+" "+capText(limit), user("user_limits", "class/"+in.Class, limit)...)
 		}
 	}
-	for _, c := range p.RuleCaps {
-		add("per_rule", "rule "+capText(c), x.used(dispatch.RuleUsed(x.ledger(in), in.Key, in.Rule, c, x.o.Now, x.zone()))...)
+	for _, limit := range p.RuleCaps {
+		add("per_rule", "rule "+capText(limit), now(x.used(dispatch.RuleUsed(x.ledger(in), in.Key, in.Rule, limit, at, x.zone())))...)
 	}
 	if p.Share != nil {
 		n := 0
 		if st := x.ledger(in); st != nil {
-			n = dispatch.ShareUsed(st.Sends, in.Key, in.Rule, *p.Share, x.o.Now, x.zone())
+			n = dispatch.ShareUsed(st.Sends, in.Key, in.Rule, *p.Share, at, x.zone())
 		}
-		add("share", "quota "+capText(*p.Share), x.used(n, time.Time{})...)
+		add("share", "quota "+capText(*p.Share), now(x.used(n, time.Time{}))...)
 	}
 	return out
 }
@@ -207,6 +227,9 @@ func (x *run) mark(gates []Gate, c *course) []Gate {
 	if c.fate != nil {
 		stop = x.stopOf(c)
 	}
+	if v := c.vague(stop); v != "" {
+		gates = slices.DeleteFunc(gates, func(g Gate) bool { return rank(g.Gate) >= rank(v) })
+	}
 	add := func(name string) { // a gate that no key of the rule names
 		for _, g := range gates {
 			if g.Gate == name {
@@ -217,7 +240,11 @@ func (x *run) mark(gates []Gate, c *course) []Gate {
 		if name == "stopped" {
 			g.Text, g.textZH = say(diag.EN).stopped(c.stopped), say(diag.ZH).stopped(c.stopped)
 		}
-		gates = append(gates, g)
+		at := slices.IndexFunc(gates, func(o Gate) bool { return rank(o.Gate) > rank(name) })
+		if at < 0 {
+			at = len(gates)
+		}
+		gates = slices.Insert(gates, at, g)
 	}
 	for i := range c.holds {
 		add(x.gateOf(c, i))
@@ -245,7 +272,7 @@ func (x *run) mark(gates []Gate, c *course) []Gate {
 				g.Note, g.noteZH = "next: "+next, "下一步："+next
 			}
 		case g.Gate == stop:
-			en, zh := string(c.fate.Fate)+" "+string(c.fate.Reason), say(diag.ZH).fate(c.fate.Fate, c.fate.Reason)
+			en, zh := say(diag.EN).fate(c.fate.Fate, c.fate.Reason), say(diag.ZH).fate(c.fate.Fate, c.fate.Reason)
 			if c.fate.Detail != "" {
 				en, zh = en+": "+c.fate.Detail, zh+"："+DetailZH(c.fate.Detail)
 			}
@@ -255,8 +282,9 @@ func (x *run) mark(gates []Gate, c *course) []Gate {
 			g.Result, g.Note, g.noteZH = "stop", en, zh
 			result = "not asked"
 		case g.Result == "":
-			if g.Result = result; result == "not asked" && (g.Gate == "quiet" || g.Gate == "send_at") {
-				g.Note, g.noteZH = "", "" // it will be another time
+			_, over := c.asked(x.o.Now)
+			if g.Result = result; result == "not asked" && (over || g.Gate == "quiet" || g.Gate == "send_at") {
+				g.Note, g.noteZH = "", "" // it will be another time, or never
 			}
 		}
 	}
@@ -265,6 +293,15 @@ func (x *run) mark(gates []Gate, c *course) []Gate {
 
 // stopOf is the gate that gave an intent its fate.
 func (x *run) stopOf(c *course) string {
+	if c.fate.Fate == ledger.Coalesced {
+		switch {
+		case c.in.Profile != nil:
+			return stops[ledger.Stale]
+		case c.fate.Detail != "": // another account has it now, since this one's lane does not send
+			return "vendor"
+		}
+		return "merge"
+	}
 	if g := dispatch.StoppedAt(c.fate, c.in); g != "" {
 		return g
 	}
@@ -272,6 +309,38 @@ func (x *run) stopOf(c *course) string {
 		return g
 	}
 	return string(c.fate.Reason)
+}
+
+// order is the names of all gates in their order.
+var order = func() (out []string) {
+	for _, g := range dispatch.Order {
+		out = append(out, g.Asks...)
+	}
+	return out
+}()
+
+// rank is where a gate stands in the order; behind all of them when it is none.
+func rank(gate string) int {
+	if i := slices.Index(order, gate); i >= 0 {
+		return i
+	}
+	return len(order)
+}
+
+// vague is the first gate of which nobody can say whether it was asked: from there on they are left out; "" is none.
+func (c *course) vague(stop string) string {
+	switch {
+	case c.first == nil:
+		return ""
+	case c.first.Fate == ledger.Coalesced && stop == "merge": // when they came, or while they waited for a slot
+		return "approval"
+	case c.first.Fate == ledger.Coalesced: // a lane hands over what waits for it, and what is asked when a call leaves was not asked
+		return "never"
+	case stop != "" && !c.went() && rank(stop) == len(order), c.first.Reason == ledger.NoQuota && c.first.Detail == "too many pending":
+		// it ended while it waited, wherever that was
+		return "merge"
+	}
+	return ""
 }
 
 // gateOf names the gate that held an intent. Stage 2 has one state for send_at and quiet hours.

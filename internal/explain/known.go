@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -25,7 +26,8 @@ type Past struct {
 	Partly  bool          // some of those are deleted by age, so the row may lack what they said
 	Fates   []ledger.Fate
 	Pending []Waiting
-	Unread  bool // the daemon has not come to the record yet
+	Into    map[intent.ID]string // the events of the intents that some of it was coalesced into, as far as they are known
+	Unread  bool                 // the daemon has not come to the record yet
 }
 
 // Known explains an event that the daemon has met: what became of it, the clauses and requests by the rules as they are now, and what
@@ -34,14 +36,18 @@ func Known(o Options, past Past) *Report {
 	rep := &Report{Schema: schema, Absent: []string{}, Rules: []*Rule{}}
 	if ev := past.Event; ev != nil {
 		x := &run{o: &o, ev: ev, ins: o.Set.Evaluate(ev), fates: map[intent.ID]ledger.Fate{}}
-		x.recall(past.Row)
+		after := x.recall(past.Row)
 		rep = report(&o, ev)
 		rep.Event.Position = ev.Pos.String()
 		for _, r := range o.Set.Rules {
 			named := slices.Contains(r.Events, ev.Spec.Name)
 			if o.Only == "" && named || o.Only == r.Name {
 				told := x.rule(r, named)
-				x.met(told, past)
+				if r.Action == intent.Tags {
+					x.metTags(told, past, after)
+				} else {
+					x.met(told, past)
+				}
 				x.tell(told)
 				rep.Rules = append(rep.Rules, told)
 			}
@@ -54,6 +60,12 @@ func Known(o Options, past Past) *Report {
 	for _, f := range past.Fates {
 		if o.Only == "" || f.Rule == o.Only {
 			rep.Fates = append(rep.Fates, f)
+			if id := past.Into[f.Into]; f.Into != "" && id != "" {
+				if rep.Into == nil {
+					rep.Into = map[intent.ID]string{}
+				}
+				rep.Into[f.Into] = id
+			}
 		}
 	}
 	for _, p := range past.Pending {
@@ -64,13 +76,14 @@ func Known(o Options, past Past) *Report {
 	return rep
 }
 
-// recall puts a profile event upon the row that was there before it, as stage 2 did, and finds what pushes wanted.
-func (x *run) recall(row *tagsync.User) {
+// recall puts a profile event upon the row that was there before it, as stage 2 did, and finds what pushes wanted. It gives the row
+// after it.
+func (x *run) recall(row *tagsync.User) *tagsync.User {
 	for _, in := range x.ins {
 		in.Key = x.o.Identities[in.Account]
 	}
 	if x.ev.Spec.Kind != event.Profile || len(x.ins) == 0 {
-		return
+		return row
 	}
 	if row == nil {
 		row = &tagsync.User{}
@@ -80,6 +93,65 @@ func (x *run) recall(row *tagsync.User) {
 	for _, in := range slices.Clone(x.ins) {
 		x.ins = append(x.ins, x.o.Set.ProfilePushes(in, x.before, x.after)...)
 	}
+	return row
+}
+
+// metTags brings a tag rule that matches together with the one intent that all tag rules of its account have of a profile event.
+func (x *run) metTags(r *Rule, past Past, after *tagsync.User) {
+	mine := r.ins
+	r.ins = nil
+	for _, w := range past.Pending {
+		if in := w.in; in != nil && slices.ContainsFunc(mine, func(m *intent.Intent) bool { return m.ID == in.ID }) {
+			c := &course{in: in, past: true, stopped: w.Stopped}
+			if w.Gate != "quota" { // it waits for no quota but for its turn
+				c.holds = []dispatch.Standing{{Gate: w.Gate, Lane: w.Lane, Until: w.Until}}
+			}
+			c.call = x.tags(in, "", x.row(in))
+			r.courses = append(r.courses, c)
+		}
+	}
+	for i := range past.Fates {
+		f := &past.Fates[i]
+		j := slices.IndexFunc(mine, func(m *intent.Intent) bool { return m.ID == f.Intent })
+		if j < 0 {
+			continue
+		}
+		c := &course{in: mine[j], past: true, first: f}
+		if k := slices.IndexFunc(r.courses, func(o *course) bool { return o.first != nil && o.in == mine[j] }); k >= 0 { // a later word
+			c.first = r.courses[k].first
+			r.courses = slices.Delete(r.courses, k, k+1)
+		}
+		if c.fate = f; f.Fate == ledger.Sent {
+			c.fate, c.sent = nil, f
+		}
+		if c.left() != nil && !past.Partly { // without the oldest events tags would be missing
+			row := &tagsync.User{Fields: after.Fields, Gone: after.Gone, Anew: after.Anew}
+			if now := x.row(c.in); now != nil {
+				row.Foreign, row.Acked, row.Had = now.Foreign, now.Acked, now.Had
+			}
+			c.call = x.tags(c.in, c.first.Endpoint, row)
+		}
+		r.courses = append(r.courses, c)
+	}
+}
+
+// tags is the call that writes the set which a row deserves, to the endpoint that is on record; "" is that of one user. It is nil where
+// calls write no sets: what a difference was depends on what the vendor had, which is over.
+func (x *run) tags(in *intent.Intent, endpoint string, row *tagsync.User) *departed {
+	i := slices.IndexFunc(x.o.Stage.Accounts, func(ac *dispatch.Account) bool { return ac.Name == in.Account })
+	if i < 0 || row == nil || x.o.Stage.Accounts[i].ByDifferences() {
+		return nil
+	}
+	ac, name := x.o.Stage.Accounts[i], dispatch.LaneTag
+	if endpoint = cmp.Or(endpoint, ac.Lanes[name].Endpoint); endpoint == ac.Lanes[dispatch.LaneTagBatch].Endpoint {
+		name = dispatch.LaneTagBatch
+	}
+	d := dispatch.Departure{Call: &dispatch.Call{Endpoint: endpoint, Users: []string{in.Target}, Tags: ac.Wanted(x.o.Set, row)}, Account: in.Account, Lane: in.Account + "/" + name}
+	body, err := x.o.Request(d)
+	if err != nil {
+		return nil
+	}
+	return &departed{d, body}
 }
 
 // met brings a rule together with what is on record of its intents. They are the truth: a rule that had one matched, whatever the rule
@@ -87,19 +159,20 @@ func (x *run) recall(row *tagsync.User) {
 func (x *run) met(r *Rule, past Past) {
 	now := r.ins
 	r.ins = nil
-	last := map[intent.ID]*ledger.Fate{}
+	first, last := map[intent.ID]*ledger.Fate{}, map[intent.ID]*ledger.Fate{}
 	var order []intent.ID
 	for i := range past.Fates {
 		if f := &past.Fates[i]; f.Rule == r.Rule {
 			if last[f.Intent] == nil {
 				order = append(order, f.Intent)
+				first[f.Intent] = f
 			}
 			last[f.Intent] = f
 		}
 	}
 	for _, w := range past.Pending {
 		if w.Rule == r.Rule && w.in != nil {
-			c := &course{in: w.in, past: true, stopped: w.Stopped, holds: []dispatch.Standing{{Gate: w.Gate, Lane: w.Lane, Until: w.Until}}}
+			c := &course{in: w.in, fixed: w.fixed, past: true, stopped: w.Stopped, holds: []dispatch.Standing{{Gate: w.Gate, Lane: w.Lane, Until: w.Until}}}
 			r.courses = append(r.courses, c)
 		}
 	}
@@ -108,7 +181,7 @@ func (x *run) met(r *Rule, past Past) {
 		if i < 0 {
 			continue
 		}
-		c := &course{in: now[i], past: true, sent: last[id]}
+		c := &course{in: now[i], past: true, sent: last[id], first: first[id]}
 		if last[id].Fate != ledger.Sent {
 			c.fate, c.sent = last[id], nil
 		}
@@ -137,7 +210,8 @@ type Stands struct {
 
 // Waits says what a pending intent waits for.
 func Waits(p *ledger.Pending, at Stands) Waiting {
-	w := Waiting{Intent: p.Intent.ID, Rule: p.Intent.Rule, RuleSet: p.Intent.RuleSet, Target: p.Intent.Target, Since: p.At.UTC(), Gate: at.State, For: at.State, Holds: at.Holds, Lane: at.Lane, Stopped: at.Stopped, in: held(p)}
+	in, fixed := held(p)
+	w := Waiting{Intent: p.Intent.ID, Rule: p.Intent.Rule, RuleSet: p.Intent.RuleSet, Target: p.Intent.Target, Since: p.At.UTC(), Gate: at.State, For: at.State, Holds: at.Holds, Lane: at.Lane, Stopped: at.Stopped, in: in, fixed: fixed}
 	if at.State != "in_flight" && !at.Until.IsZero() {
 		w.Until = at.Until.UTC()
 	}
@@ -169,18 +243,18 @@ func Waits(p *ledger.Pending, at Stands) Waiting {
 	return w
 }
 
-// held is a pending intent as it would leave now: a merge with the triggers it has so far.
-func held(p *ledger.Pending) *intent.Intent {
+// held is a pending intent as it would leave now: a merge with the triggers it has so far. fixed: its texts are rendered.
+func held(p *ledger.Pending) (in *intent.Intent, fixed bool) {
 	if p.Merged == nil {
-		return p.Intent
+		return p.Intent, true
 	}
 	c, err := rules.RenderMerged(p.Intent.Content, p.Intent.Merge, p.Merged.Items, p.Merged.Count)
 	if err != nil {
-		return p.Intent
+		return p.Intent, false
 	}
-	in := *p.Intent
-	in.Content = c
-	return &in
+	rendered := *p.Intent
+	rendered.Content = c
+	return &rendered, true
 }
 
 // forZH are the texts of Waits.
@@ -204,9 +278,9 @@ func (p *Waiting) waits(zone *time.Location, s say) string {
 	what, next, _ := strings.Cut(s.told(p.For, forZH[p.For]), "notifier ")
 	if next != "" {
 		mark := s.word(": ", "：")
-		return s.word("waits for ", "在等 ") + strings.TrimSuffix(what, mark) + until + mark + "notifier " + next
+		return s.word("waits for ", "在等") + strings.TrimSuffix(what, mark) + until + mark + "notifier " + next
 	}
-	return s.word("waits for ", "在等 ") + what + until
+	return s.word("waits for ", "在等") + what + until
 }
 
 // became writes what the topics say of a rule's intents; of "" of those that no listed rule has.
@@ -233,6 +307,9 @@ func (r *Report) became(b *strings.Builder, rule string, zone *time.Location, s 
 			state := s.fate(f.Fate, f.Reason)
 			if r.FateText != nil {
 				state = strings.TrimSpace(s.fate(f.Fate, "") + "  " + tame(r.FateText(f, diag.Lang(s))))
+			}
+			if id := r.Into[f.Into]; id != "" && id != r.Event.ID {
+				state += s.word(", of event %s", "，属于事件 %s", tame(id))
 			}
 			line(f.Rule, state, f.User, f.At.In(zone).Format("2006-01-02 15:04:05"), f.RuleSet)
 		}

@@ -26,13 +26,14 @@ type Report struct {
 	Fresh  bool              `json:"counters_start_empty"` // caps, quota and the user's row, too
 	Rules  []*Rule           `json:"rules"`
 
-	Fates   []ledger.Fate `json:"fates,omitempty"`   // of a real event: what became of it
-	Pending []Waiting     `json:"pending,omitempty"` // of a real event: what of it has no fate yet
-	Known   bool          `json:"known,omitempty"`   // it is a real event
-	Gone    bool          `json:"record_gone,omitempty"`
-	RuleSet string        `json:"rule_set,omitempty"`             // of a real event: the hash of the rules as they are now; a fate has that of those that decided
-	Partly  bool          `json:"earlier_profile_gone,omitempty"` // profile events before it are deleted by age: before.x and changed() may be wrong
-	Unread  bool          `json:"not_read_yet,omitempty"`         // the daemon has not come to the record yet
+	Fates   []ledger.Fate        `json:"fates,omitempty"`       // of a real event: what became of it
+	Pending []Waiting            `json:"pending,omitempty"`     // of a real event: what of it has no fate yet
+	Into    map[intent.ID]string `json:"into_events,omitempty"` // of the intents that fates say it went into: their events
+	Known   bool                 `json:"known,omitempty"`       // it is a real event
+	Gone    bool                 `json:"record_gone,omitempty"`
+	RuleSet string               `json:"rule_set,omitempty"`             // of a real event: the hash of the rules as they are now; a fate has that of those that decided
+	Partly  bool                 `json:"earlier_profile_gone,omitempty"` // profile events before it are deleted by age: before.x and changed() may be wrong
+	Unread  bool                 `json:"not_read_yet,omitempty"`         // the daemon has not come to the record yet
 
 	FateText func(*ledger.Fate, diag.Lang) string `json:"-"` // what else a fate says, for people
 }
@@ -138,7 +139,8 @@ type Waiting struct {
 	Triggers int       `json:"triggers,omitempty"` // of an open merge
 	RuleSet  string    `json:"rule_set,omitempty"` // the hash of the rules that decided
 
-	in *intent.Intent // as it would leave now
+	in    *intent.Intent // as it would leave now
+	fixed bool           // its texts are rendered
 }
 
 func report(o *Options, ev *event.Event) *Report {
@@ -193,8 +195,8 @@ func (x *run) tell(r *Rule) {
 			continue
 		}
 		d, free := c.call, false
-		if d == nil && (c.fate == nil || c.fate.Fate != ledger.Dead) {
-			d, free = x.bare(c.in), true
+		if d == nil && (c.fate == nil || c.fate.Fate != ledger.Dead && c.fate.Fate != ledger.Coalesced) { // what became part of another has no request
+			d, free = x.bare(c), true
 		}
 		if d != nil && !told[d] {
 			told[d] = true
@@ -209,7 +211,7 @@ func (x *run) tell(r *Rule) {
 		}
 	}
 	if out != nil && len(r.Requests) == 0 {
-		if d := x.bare(out.in); d != nil {
+		if d := x.bare(out); d != nil {
 			r.Requests = append(r.Requests, request(d, true))
 		}
 	}
@@ -246,7 +248,7 @@ func (x *run) outcome(r *Rule, c *course) *Outcome {
 	switch {
 	case c.sent != nil:
 		o.State, o.Fate = "fate", ledger.Sent
-	case c.past && len(c.holds) > 0 && c.holds[0].Gate == "in_flight":
+	case c.flies():
 		o.State = "in flight"
 	case len(c.holds) > 0:
 		o.State, o.Gate, o.Until = "held", x.gateOf(c, 0), c.holds[0].Until.UTC()
