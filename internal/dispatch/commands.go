@@ -237,7 +237,7 @@ func (a *actor) resolveAttempt(c command, ans *ledger.Answer) {
 	now := a.clock.now().UTC()
 	if at.Recalls != "" {
 		at.By, at.Why = c.By, c.Why
-		a.saidOfRecall(at, "the recall: "+c.Args["as"])
+		a.saidOfRecall(at, ledger.OfRecall+c.Args["as"])
 		ans.Text = "the recall of " + at.Recalls + " is on record as " + c.Args["as"]
 	} else {
 		ans.Text = fmt.Sprintf("%d intents are %s now", len(at.Affected), kind)

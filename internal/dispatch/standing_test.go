@@ -90,7 +90,9 @@ func TestOfCommandsThatStandNoneVanishes(t *testing.T) {
 	if !slices.Equal(said, want) {
 		t.Errorf("answers %q, want %q", said, want)
 	}
-	st := b.state("both extensions", func(st *ledger.State) bool { return b.expires()["held"].Equal(at.Add(2 * time.Hour)) && len(st.Extends) == 0 })
+	st := b.state("both extensions", func(st *ledger.State) bool {
+		return b.expires()["held"].Equal(at.Add(2*time.Hour)) && len(st.Extends) == 0
+	})
 	if len(st.Kills) != 0 || st.Attempts[id].By != "li" || !st.Balanced() {
 		t.Errorf("kills %v, attempt by %q, balanced %t", st.Kills, st.Attempts[id].By, st.Balanced())
 	}

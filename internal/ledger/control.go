@@ -125,6 +125,9 @@ const (
 	RepairYes = "true"
 )
 
+// OfRecall begins the detail of a fate that tells what a human said of a recall without outcome: sent or not-sent follows.
+const OfRecall = "the recall: "
+
 // Arguments of a charge: when others used slots, and how many.
 const (
 	ArgAt    = "at"
