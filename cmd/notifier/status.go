@@ -23,7 +23,9 @@ func newStatusCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "who owns what, what waits, what is stopped; --why: each gate that holds; --wait idle: when all is done",
-		Long: `Exit 1: a partition is stopped, the books do not balance, or --wait idle was not idle in time.
+		Long: `What stands was given as a command and is not obeyed by all yet: it is when the owners of those partitions run.
+
+Exit 1: a partition is stopped, the books do not balance, or --wait idle was not idle in time.
 
 --wait idle returns when everything that came is read, taken in and has left, but for what waits for time (quiet hours, send_at, a
 merge, a slot of the quota) or for people (an approval, a pause). What waits in a lane that the vendor has stopped is waited for. A
