@@ -183,7 +183,7 @@ func newResolveCmd() *cobra.Command {
 			if err := c.check(); err != nil {
 				return err
 			}
-			partition, err := attemptPartition(args[0])
+			partition, err := ledger.AttemptPartition(args[0])
 			if err != nil {
 				return &exitError{exitUsage, err}
 			}
@@ -191,9 +191,13 @@ func newResolveCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			given, err := r.Given(cmd.Context())
+			if err != nil {
+				return unreachable(err)
+			}
 			states, err := r.Ledgers(cmd.Context())
 			if err != nil {
-				return &exitError{exitUnreachable, err}
+				return unreachable(err)
 			}
 			var at *ledger.Attempt
 			if st := states[partition]; st != nil {
@@ -205,6 +209,9 @@ func newResolveCmd() *cobra.Command {
 					return &exitError{exitUnreachable, err}
 				}
 				return notResolvable(args[0], at, said, s.Zone)
+			}
+			if err := resolutionStands(given.Standing(states), args[0], s.Zone); err != nil {
+				return err
 			}
 			what := "resolve " + args[0] + " as " + as
 			if err := confirm(cmd, c.yes, what, as); err != nil {
@@ -219,8 +226,20 @@ func newResolveCmd() *cobra.Command {
 	return cmd
 }
 
-// notResolvable says why an attempt needs no human's word: somebody has said it, or there is no such attempt (nil). No command is sent: it
-// would take the place of the one that took effect.
+// resolutionStands refuses a second word on an attempt while the first stands: that one will be final, and the owner would refuse this one when
+// nobody looks any more.
+func resolutionStands(stand []ledger.Standing, id string, zone *time.Location) error {
+	for _, c := range stand {
+		if c.Cmd == ledger.CmdResolve && c.Target == id {
+			return &exitError{exitGate, fmt.Errorf("attempt %s: %s said %s at %s: %s; that stands and is obeyed when the owner of partition %d runs, and a resolution is final; next: notifier status", id, c.By, c.Args["as"],
+				c.At.In(zone).Format("2006-01-02 15:04:05 -07:00"), c.Why, c.Partitions[0])}
+		}
+	}
+	return nil
+}
+
+// notResolvable says why an attempt needs no human's word: somebody has said it, or there is no such attempt (nil). No command is sent: the
+// owner would refuse it.
 func notResolvable(id string, at *ledger.Attempt, said *ledger.Command, zone *time.Location) error {
 	switch {
 	case said != nil:
@@ -230,15 +249,4 @@ func notResolvable(id string, at *ledger.Attempt, said *ledger.Command, zone *ti
 		return &exitError{exitGate, fmt.Errorf("attempt %s is %s already, by %s: %s; a resolution is final", id, at.Detail, at.By, at.Why)}
 	}
 	return &exitError{exitUsage, fmt.Errorf("no attempt %q on record; next: notifier attempts --unknown", id)}
-}
-
-// attemptPartition reads the partition out of an attempt's id, INCARNATION-PARTITION-NUMBER.
-func attemptPartition(id string) (int32, error) {
-	parts := strings.Split(id, "-")
-	if len(parts) == 3 {
-		if p, err := strconv.ParseInt(parts[1], 10, 32); err == nil && p >= 0 {
-			return int32(p), nil
-		}
-	}
-	return 0, fmt.Errorf("%q is no attempt's id; next: notifier attempts --unknown", id)
 }

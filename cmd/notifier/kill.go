@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -51,11 +52,15 @@ func changeRule(cmd *cobra.Command, what, rule string, c changeFlags) error {
 	if err != nil {
 		return err
 	}
+	given, err := r.Given(cmd.Context())
+	if err != nil {
+		return unreachable(err)
+	}
 	states, err := r.Ledgers(cmd.Context())
 	if err != nil {
 		return unreachable(err)
 	}
-	held, killed := 0, map[string]bool{}
+	held, killed, stands := 0, map[string]bool{}, ""
 	for _, st := range states {
 		for _, p := range st.Pending {
 			if p.Intent.Rule == rule && p.Intent.Profile == nil {
@@ -66,10 +71,18 @@ func changeRule(cmd *cobra.Command, what, rule string, c changeFlags) error {
 			killed[name] = true
 		}
 	}
+	for _, c := range given.Standing(states) {
+		if c.Cmd != ledger.CmdKill {
+			continue
+		}
+		if killed[c.Target] = true; c.Target == rule {
+			stands = fmt.Sprintf(": the kill by %s of %s stands and is obeyed first, what the rule holds then is given up", c.By, c.At.In(s.Zone).Format(time.DateTime))
+		}
+	}
 	ask, word := fmt.Sprintf("kill %s: the %d intents it holds now are given up for good", rule, held), rule
 	if what == ledger.CmdKill {
 		err = killable(s, rule, held)
-	} else if ask = "revive " + rule; len(killed) == 0 {
+	} else if ask = "revive " + rule + stands; len(killed) == 0 {
 		err = fmt.Errorf("rule %q is not killed, and no other is; next: notifier status", rule)
 	} else if !killed[rule] {
 		err = fmt.Errorf("rule %q is not killed; killed: %s", rule, strings.Join(slices.Sorted(maps.Keys(killed)), ", "))

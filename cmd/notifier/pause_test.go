@@ -20,6 +20,12 @@ func TestAPauseThatIsNotAnsweredNamesTheInstance(t *testing.T) {
 	if err == nil || exitCode(err, true) != exitUnreachable || !strings.Contains(err.Error(), "no answer yet from partitions [1] (owned by [b])") {
 		t.Errorf("%v, want exit %d that names b", err, exitUnreachable)
 	}
+	if !strings.HasSuffix(err.Error(), "; next: notifier status") {
+		t.Errorf("%v, want that status shows what stands", err)
+	}
+	if err := recallAnswer(cmd, nil, &query.SilentError{ID: "c1", Cmd: ledger.CmdRecall}); exitCode(err, true) != exitUnreachable || !strings.HasSuffix(err.Error(), "; next: notifier attempts") {
+		t.Errorf("%v, want that attempts show whether the recall was made", err)
+	}
 	if want := "partition 0 (a): paused\npartition 2 (nobody): stopped since yesterday\n"; out.String() != want {
 		t.Errorf("said %q, want %q", out.String(), want)
 	}

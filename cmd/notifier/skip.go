@@ -62,7 +62,7 @@ func skip(cmd *cobra.Command, place string, c changeFlags) error {
 	}
 	answers, err := r.Send(cmd.Context(), ledger.Command{Cmd: ledger.CmdSkip, Target: at.String(), By: c.by, Why: c.why}, owner, answerWait)
 	if silent, ok := errors.AsType[*query.SilentError](err); ok {
-		return unreachable(fmt.Errorf("command %s: no instance that reads %s[%d] has answered; it stands for a day", silent.ID, at.Topic, at.Partition))
+		return unreachable(fmt.Errorf("command %s: no instance that reads %s[%d] has answered; it stands for a day; next: notifier status", silent.ID, at.Topic, at.Partition))
 	}
 	if err != nil {
 		return unreachable(err)

@@ -23,7 +23,9 @@ func newStatusCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "who owns what, what waits, what is stopped; --why: each gate that holds; --wait idle: when all is done",
-		Long: `Exit 1: a partition is stopped, the books do not balance, or --wait idle was not idle in time.
+		Long: `What stands was given as a command and is not obeyed by all yet: it is when the owners of those partitions run.
+
+Exit 1: a partition is stopped, the books do not balance, or --wait idle was not idle in time.
 
 --wait idle returns when everything that came is read, taken in and has left, but for what waits for time (quiet hours, send_at, a
 merge, a slot of the quota) or for people (an approval, a pause). What waits in a lane that the vendor has stopped is waited for. A
@@ -62,6 +64,10 @@ stopped partition ends the waiting: no waiting mends that. Progress is on stderr
 			if err != nil {
 				return err
 			}
+			given, err := r.Given(cmd.Context())
+			if err != nil {
+				return &exitError{exitUnreachable, err}
+			}
 			states, err := r.Ledgers(cmd.Context())
 			if err != nil {
 				return &exitError{exitUnreachable, err}
@@ -74,6 +80,7 @@ stopped partition ends the waiting: no waiting mends that. Progress is on stderr
 			if st.Instances, err = r.Running(cmd.Context()); err != nil {
 				return &exitError{exitUnreachable, err}
 			}
+			st.Commands = app.CommandsOf(s, given.Standing(states))
 			if format == "json" {
 				return printJSON(cmd.OutOrStdout(), st)
 			}
@@ -103,6 +110,7 @@ stopped partition ends the waiting: no waiting mends that. Progress is on stderr
 				k := st.Kills[rule]
 				fmt.Fprintf(out, "killed  %s  by %s: %s  since %s   next: %s\n", rule, k.By, k.Why, k.At.In(s.Zone).Format(time.DateTime), app.AfterKill(rule))
 			}
+			sayCommands(out, st.Commands, s.Zone)
 			sayStopped(out, st.Lanes, time.Now(), s.Zone)
 			for _, x := range st.External {
 				what := fmt.Sprintf("somebody else used %d slots in 24 h", x.N)
@@ -185,6 +193,24 @@ func sayInstances(out io.Writer, instances []ledger.Instance, zone *time.Locatio
 		if i.Parked != "" {
 			fmt.Fprintf(out, "  parked, they took too long: %s   next: docs/runbook.md#parked-rule\n", i.Parked)
 		}
+	}
+}
+
+// mostCommands bounds how many commands are named: those of months may stand for a partition that has lost its ledger.
+const mostCommands = 20
+
+// sayCommands names the commands that stand, those given last if they are many.
+func sayCommands(out io.Writer, all []app.CommandView, zone *time.Location) {
+	if n := len(all) - mostCommands; n > 0 {
+		fmt.Fprintf(out, "stands  %d older commands   next: notifier status --format json\n", n)
+		all = all[n:]
+	}
+	for _, c := range all {
+		why := ""
+		if c.Why != "" {
+			why = ": " + tame(c.Why)
+		}
+		fmt.Fprintf(out, "stands  %s  by %s%s  since %s  not obeyed yet by the owners of partitions %v   next: %s\n", tame(c.What), tame(c.By), why, c.At.In(zone).Format(time.DateTime), c.Partitions, c.Next())
 	}
 }
 

@@ -53,7 +53,7 @@ was not repaired.`,
 				args = map[string]string{"user": user}
 			}
 			if repair {
-				args["repair"] = "true"
+				args[ledger.ArgRepair] = ledger.RepairYes
 				if err := confirm(cmd, c.yes, "tags verify --repair: the tags of users that differ are written again", "repair"); err != nil {
 					return err
 				}

@@ -220,6 +220,7 @@ type StatusView struct {
 	Resyncs    []ResyncView                `json:"resyncs"`
 	Approvals  int                         `json:"approvals"`   // requests and changes of tags that wait for people
 	TagChanges []TagChangeView             `json:"tag_changes"` // accounts whose users are not, or not by all, at their present tag rules
+	Commands   []CommandView               `json:"commands"`    // that stand: not all owners have obeyed them
 	Balanced   bool                        `json:"balanced"`
 }
 
@@ -255,7 +256,7 @@ type PartitionView struct {
 
 // StatusOf computes the view from the ledgers.
 func StatusOf(s *settings.Settings, states map[int32]*ledger.State, halts map[int32]ledger.Halt, now time.Time) StatusView {
-	v := StatusView{Schema: "notifier.status/v1", Pauses: map[string]ledger.Pause{}, Kills: map[string]ledger.Kill{}, Lanes: map[string]ledger.LaneState{}, Halts: halts, Instances: []ledger.Instance{}, External: []ExternalView{}, Resyncs: []ResyncView{}, TagChanges: []TagChangeView{}, Balanced: true}
+	v := StatusView{Schema: "notifier.status/v1", Pauses: map[string]ledger.Pause{}, Kills: map[string]ledger.Kill{}, Lanes: map[string]ledger.LaneState{}, Halts: halts, Instances: []ledger.Instance{}, External: []ExternalView{}, Resyncs: []ResyncView{}, TagChanges: []TagChangeView{}, Commands: []CommandView{}, Balanced: true}
 	names, stated := map[string]string{}, map[string]bool{}
 	for i := range s.Accounts {
 		id := Identity(&s.Accounts[i])

@@ -21,9 +21,6 @@ type skips struct {
 	list []ledger.Command
 }
 
-// skipWithin is how long a command stands: whoever typed it looks after that.
-const skipWithin = 24 * time.Hour
-
 func (k *skips) add(c ledger.Command) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -64,7 +61,7 @@ func (c *Consumer) watchSkips(ctx context.Context) {
 	for ctx.Err() == nil {
 		cl.PollFetches(ctx).EachRecord(func(r *kgo.Record) {
 			var cmd ledger.Command
-			if ledger.IsCommand(string(r.Key)) && json.Unmarshal(r.Value, &cmd) == nil && cmd.Cmd == ledger.CmdSkip && time.Since(cmd.At) < skipWithin {
+			if ledger.IsCommand(string(r.Key)) && json.Unmarshal(r.Value, &cmd) == nil && cmd.Cmd == ledger.CmdSkip && time.Since(cmd.At) < ledger.SkipWithin {
 				c.skips.add(cmd)
 				c.waker.poke()
 			}
@@ -89,7 +86,7 @@ func (c *Consumer) obeySkips(ctx context.Context, s *kgo.GroupTransactSession, b
 		mine, ok := stands[at.Topic][at.Partition]
 		ans := ledger.Answer{V: ledger.Version, ID: cmd.ID, Instance: c.opt.Instance, At: time.Now().UTC()}
 		switch {
-		case !ok && time.Since(cmd.At) < skipWithin:
+		case !ok && time.Since(cmd.At) < ledger.SkipWithin:
 			later = append(later, cmd)
 			continue
 		case !ok:

@@ -132,6 +132,14 @@ func (b *inbox) command(c command) {
 	b.poke()
 }
 
+// giveBack leaves commands for the next turn, before those that came meanwhile.
+func (b *inbox) giveBack(cs []command) {
+	b.mu.Lock()
+	b.commands = append(cs[:len(cs):len(cs)], b.commands...)
+	b.mu.Unlock()
+	b.poke()
+}
+
 // maxTurn bounds the records of one turn, and so the size of a transaction and the wait of everything else.
 const maxTurn = 5000
 
@@ -279,9 +287,7 @@ func (a *actor) apply() {
 		return // what is not taken in stays in Kafka: the position does not pass it
 	}
 	records, commands := a.inbox.take()
-	for _, c := range commands {
-		a.obey(c)
-	}
+	a.obeyAll(commands)
 	a.unstrand()
 	for _, r := range records {
 		a.intake(r)

@@ -81,7 +81,7 @@ func (a *actor) checkTags(c command, ans *ledger.Answer) (later bool) {
 	if ac == nil {
 		return refuse("the account is not in this instance's settings")
 	}
-	rec := &ledger.Check{V: ledger.Version, ID: c.ID, Cmd: c.Cmd, User: c.Args["user"], Repair: c.Args["repair"] == "true" || c.Cmd == ledger.CmdResync, By: c.By, Why: c.Why, At: a.clock.now().UTC()}
+	rec := &ledger.Check{V: ledger.Version, ID: c.ID, Cmd: c.Cmd, User: c.Args["user"], Repair: c.Args[ledger.ArgRepair] == ledger.RepairYes || c.Cmd == ledger.CmdResync, By: c.By, Why: c.Why, At: a.clock.now().UTC()}
 	rec.Sample, _ = strconv.Atoi(c.Args["sample"])
 	rec.Parts = min(max(1, ac.users.Len()/1000), ledger.CheckParts)
 	for _, k := range ac.checks {

@@ -29,13 +29,31 @@ func decodeCommand(b []byte, c *ledger.Command) error {
 	return nil
 }
 
-// obey applies a command once: the position record remembers the offset in the same transaction as the effect.
-func (a *actor) obey(c command) {
-	if c.offset < a.pos.Control {
+// obeyAll obeys commands in their order. One that has to wait keeps those behind it waiting: the position can name only where the first of them is.
+func (a *actor) obeyAll(commands []command) {
+	for i, c := range commands {
+		if a.obey(c) {
+			continue
+		}
+		a.inbox.giveBack(commands[i:])
 		return
+	}
+}
+
+// obey applies a command once: the position record remembers the offset in the same transaction as the effect. It is false when the command has
+// to wait for what one before it began: that is done in slices, turn by turn, and whoever typed it may be gone, so that nobody would ask again.
+func (a *actor) obey(c command) bool {
+	if c.offset < a.pos.Control {
+		return true
+	}
+	if c.Cmd == ledger.CmdRevive && a.givingUp(c.Target) || c.Cmd == ledger.CmdExtend && a.extending(c.Target) {
+		return false
 	}
 	a.pos.Control = c.offset + 1
 	a.w.Touch()
+	if p := c.Partition(a.opt.Topics, a.gen.Partitions); p != a.p && p != ledger.Everybody {
+		return true // another partition's account or attempt; or it is done, and the record says by whom
+	}
 	ans := ledger.Answer{V: ledger.Version, ID: c.ID, Partition: a.p, Instance: a.opt.Instance, OK: true, At: a.clock.now().UTC()}
 	switch c.Cmd {
 	case ledger.CmdPause:
@@ -49,54 +67,38 @@ func (a *actor) obey(c command) {
 	case ledger.CmdExtend:
 		a.extend(c, &ans)
 	case ledger.CmdCancel:
-		if ledger.HashPartition([]byte(c.Args[ledger.ArgAccount]), a.gen.Partitions) != int(a.p) {
-			return // another partition's account
-		}
 		a.cancel(c, &ans)
 	case ledger.CmdResolve, ledger.CmdRecall:
 		if !a.ours(c.Target) {
-			return // another partition's attempt
+			return true // an earlier ledger's attempt
 		}
 		if c.Cmd == ledger.CmdResolve {
 			a.resolveAttempt(c, &ans)
 		} else if a.recall(c, &ans) {
-			return // its outcome is the answer
+			return true // its outcome is the answer
 		}
 	case ledger.CmdVerify, ledger.CmdResync:
-		if ledger.HashPartition([]byte(c.Target), a.gen.Partitions) != int(a.p) {
-			return // another partition's account
-		}
 		if a.checkTags(c, &ans) {
-			return // what it finds is the answer
+			return true // what it finds is the answer
 		}
 	case ledger.CmdApprove, ledger.CmdReject:
-		if ledger.HashPartition([]byte(c.Args[ledger.ArgAccount]), a.gen.Partitions) != int(a.p) {
-			return // another partition's account
-		}
 		a.decide(c, &ans)
 	case ledger.CmdCharge:
-		if ledger.HashPartition([]byte(c.Args[ledger.ArgAccount]), a.gen.Partitions) != int(a.p) {
-			return // another partition's account
-		}
 		a.charge(c, &ans)
 	case ledger.CmdAssume:
-		if ledger.HashPartition([]byte(c.Target), a.gen.Partitions) != int(a.p) {
-			return // another partition's account
-		}
 		a.answerAssumed(c, &ans)
 	case ledger.CmdSkip:
 		if !a.skip(c, &ans) {
-			return // an event's, or another partition's
+			return true // an event's
 		}
 	case ledger.CmdForget:
 		a.forgetUser(c, &ans)
-	case ledger.CmdReplay:
-		return // it is done, the record says by whom
 	default:
 		ans.OK, ans.Text = false, fmt.Sprintf("this release does not know the command %q", c.Cmd)
 	}
 	a.log.Info("command", zap.String("cmd", c.Cmd), zap.String("target", c.Target), zap.String("by", c.By), zap.String("why", c.Why), zap.Bool("ok", ans.OK), zap.String("answer", ans.Text))
 	a.w.Answer(ledger.AnswerKey(c.ID, a.p), ans)
+	return true
 }
 
 func (a *actor) pauseScope(c command, ans *ledger.Answer) {
@@ -235,7 +237,7 @@ func (a *actor) resolveAttempt(c command, ans *ledger.Answer) {
 	now := a.clock.now().UTC()
 	if at.Recalls != "" {
 		at.By, at.Why = c.By, c.Why
-		a.saidOfRecall(at, "the recall: "+c.Args["as"])
+		a.saidOfRecall(at, ledger.OfRecall+c.Args["as"])
 		ans.Text = "the recall of " + at.Recalls + " is on record as " + c.Args["as"]
 	} else {
 		ans.Text = fmt.Sprintf("%d intents are %s now", len(at.Affected), kind)

@@ -34,15 +34,14 @@ func (a *actor) revive(c command, ans *ledger.Answer) {
 		ans.Text = "was not killed"
 		return
 	}
-	for _, it := range a.doomed {
-		if it.state != gone && it.intent().Rule == c.Target {
-			ans.OK, ans.Refused, ans.Text = false, true, "what it held is still being given up: ask again in a moment"
-			return
-		}
-	}
 	delete(a.kills, c.Target)
 	a.w.Delete(ledger.KillKey(c.Target))
 	ans.Text = "revived"
+}
+
+// givingUp reports whether what a rule held has not got its fate yet. A new owner knows that it is given up by the kill alone.
+func (a *actor) givingUp(rule string) bool {
+	return slices.ContainsFunc(a.doomed, func(it *item) bool { return it.state != gone && it.intent().Rule == rule })
 }
 
 func (a *actor) killed(in *intent.Intent) bool {

@@ -134,20 +134,26 @@ func TestReviveWaitsForWhatANewOwnerStillHasToGiveUp(t *testing.T) {
 		found.Name, found.Key = "later", "stub:later"
 		o.Accounts = append(o.Accounts, &found)
 	})
-	if got := b.refusal(a, told(1, "c2", ledger.CmdRevive, "r", nil)); got != "what it held is still being given up: ask again in a moment" {
-		t.Errorf("revive is told %q", got)
-	}
+	a.inbox.command(told(1, "c2", ledger.CmdRevive, "r", nil))
+	a.inbox.command(told(2, "c3", ledger.CmdPause, "rule/s", nil))
 	a.apply()
-	if calls := a.plan(); len(calls) != 0 {
-		t.Errorf("%d calls, want none", len(calls))
+	if calls := a.plan(); len(calls) != 0 || len(a.kills) != 1 || len(a.pauses) != 0 || a.pos.Control != 1 {
+		t.Errorf("%d calls, kills %v, pauses %v, position %d, want both commands to wait", len(calls), a.kills, a.pauses, a.pos.Control)
 	}
 	b.commit(a)
 	want := []string{"cast SUPPRESSED(killed)", "found SUPPRESSED(killed)", "held SUPPRESSED(killed)", "stray SUPPRESSED(killed)"}
 	if got := kinds(b.fates(4)); !slices.Equal(got, want) {
 		t.Errorf("fates %v, want %v", got, want)
 	}
-	if text := b.granted(a, told(2, "c3", ledger.CmdRevive, "r", nil)); text != "revived" {
-		t.Errorf("revive is told %q", text)
+	a.inbox.command(told(3, "c4", ledger.CmdPause, "rule/t", nil)) // it came meanwhile, and stays behind them
+	a.apply()
+	b.commit(a)
+	var said []string
+	for _, ans := range b.answers() {
+		said = append(said, ans.ID+" "+ans.Text)
+	}
+	if want := []string{"c1 killed, 4 intents are given up", "c2 revived", "c3 paused", "c4 paused"}; !slices.Equal(said, want) {
+		t.Errorf("answers %q, want %q", said, want)
 	}
 	if st := b.readLedger(); !st.Balanced() || len(st.Pending) != 0 {
 		t.Errorf("balanced %t, %d pending", st.Balanced(), len(st.Pending))

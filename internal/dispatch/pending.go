@@ -74,10 +74,6 @@ func (a *actor) extend(c command, ans *ledger.Answer) {
 		refuse("the rule is killed: it holds nothing")
 		return
 	}
-	if _, ok := a.extends[c.Target]; ok {
-		refuse("what it holds is still being extended: ask again in a moment")
-		return
-	}
 	a.unstrand()
 	x := ledger.Extension{Mark: c.offset + 1, Before: a.pos.Next, For: by, By: c.By, Why: c.Why, At: c.At, ID: c.ID}
 	for _, it := range a.items {
@@ -102,6 +98,13 @@ func (a *actor) extend(c command, ans *ledger.Answer) {
 		}
 	}
 	ans.Text = fmt.Sprintf("%d intents expire %s later", ans.Intents, by)
+}
+
+// extending reports whether what a rule holds is still being moved. Another extension would move all of it: the record of one is all that a
+// new owner has.
+func (a *actor) extending(rule string) bool {
+	_, ok := a.extends[rule]
+	return ok
 }
 
 // restoreExtended moves again what a predecessor moved and had not written: then it is to be written.

@@ -136,10 +136,12 @@ func TestAnExtensionMovesOnceAlsoAcrossATakeOver(t *testing.T) {
 		return told(offset, "c", ledger.CmdExtend, "r", map[string]string{ledger.ArgFor: by})
 	}
 	a.obey(extend(0, "2h"))
-	a.obey(extend(1, "2h")) // its writing goes on
+	if a.obey(extend(1, "2h")) { // its writing goes on: the owner dies before it is this one's turn
+		t.Error("a second extension did not wait for the first")
+	}
 	b.commit(a)
 	as := b.answers()
-	if n := len(as); n != 2 || as[0].Text != "2 intents expire 2h0m0s later" || as[0].Intents != 2 || as[1].OK || !as[1].Refused {
+	if n := len(as); n != 1 || as[0].Text != "2 intents expire 2h0m0s later" || as[0].Intents != 2 {
 		t.Fatalf("answers %+v", as)
 	}
 	if st := b.readLedger(); len(st.Extends) != 1 {
@@ -185,6 +187,29 @@ func TestAnExtensionMovesOnceAlsoAcrossATakeOver(t *testing.T) {
 		if ans := b.last(); ans.OK || !ans.Refused {
 			t.Errorf("extension by %q: %+v", by, ans)
 		}
+	}
+}
+
+// Two extensions that come together both count, one after the other.
+func TestASecondExtensionIsOnTopOfTheFirst(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(nil)
+	in := b.intent("e1", "r", "u", intent.Push)
+	at := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
+	in.Policy.Expire = at
+	a.obey(told(0, "c0", ledger.CmdPause, "rule/r", nil))
+	a.admit(in, 0)
+	a.pos.Next = 1
+	for i, id := range []string{"c1", "c2"} {
+		a.inbox.command(told(int64(1+i), id, ledger.CmdExtend, "r", map[string]string{ledger.ArgFor: "2h"}))
+	}
+	for range 2 {
+		a.apply()
+		b.commit(a)
+	}
+	if got := b.expires()["e1"]; !got.Equal(at.Add(4*time.Hour)) || a.pos.Control != 3 {
+		t.Errorf("it expires %v, position %d, want both extensions: %v", got, a.pos.Control, at.Add(4*time.Hour))
 	}
 }
 

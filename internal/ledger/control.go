@@ -3,6 +3,8 @@ package ledger
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -49,17 +51,82 @@ const (
 	SendOld = "old"
 )
 
-// Key is the record's key: command + target, so that compaction keeps the last of each; for approvals + person, because two
-// people approve one request; for what adds up + id, because a later one does not take the place of an earlier one.
+// Key is the record's key: command + target where the last one rightly takes the place of those before it, because it says how things stand
+// from now on: compaction keeps it, and who comes later obeys it alone. For approvals + person, because two people approve one request. For
+// all others + id: they add up, or the first is final, or their order counts, and also those that nobody has obeyed yet.
 func (c Command) Key() string {
 	switch c.Cmd {
+	case CmdPause, CmdResume, CmdAssume:
+		return commandPrefix + c.Cmd + "/" + c.Target
+	case CmdVerify:
+		if c.Args[ArgRepair] != RepairYes { // it changes nothing, and scripts ask it daily
+			return commandPrefix + c.Cmd + "/" + c.Target
+		}
 	case CmdApprove:
 		return commandPrefix + c.Cmd + "/" + c.Target + "/" + c.By
-	case CmdReplay, CmdCharge:
-		return commandPrefix + c.Cmd + "/" + c.Target + "/" + c.ID
 	}
-	return commandPrefix + c.Cmd + "/" + c.Target
+	return commandPrefix + c.Cmd + "/" + c.Target + "/" + c.ID
 }
+
+// Everybody is the Partition of a command that every owner obeys, Nobody of one that is done when it is written.
+const (
+	Everybody int32 = -1
+	Nobody    int32 = -2
+)
+
+// Partition is whose owner obeys a command, where an account's partition is one of so many. The skip of an event's record is obeyed by whoever reads
+// that topic: it is answered under partition 0.
+func (c Command) Partition(t Topics, partitions int) int32 {
+	account := c.Args[ArgAccount]
+	switch c.Cmd {
+	case CmdReplay:
+		return Nobody
+	case CmdResolve, CmdRecall:
+		p, err := AttemptPartition(c.Target)
+		if err != nil {
+			return Nobody
+		}
+		return p
+	case CmdSkip:
+		at, err := ParsePlace(c.Target)
+		if err != nil {
+			return Nobody
+		}
+		if at.Topic == t.Intents {
+			return at.Partition
+		}
+		return 0
+	case CmdVerify, CmdResync, CmdAssume:
+		account = c.Target
+	case CmdCancel, CmdApprove, CmdReject, CmdCharge:
+	default:
+		return Everybody
+	}
+	return int32(HashPartition([]byte(account), partitions))
+}
+
+// AttemptPartition reads the partition out of an attempt's id, INCARNATION-PARTITION-NUMBER.
+func AttemptPartition(id string) (int32, error) {
+	parts := strings.Split(id, "-")
+	if len(parts) == 3 {
+		if p, err := strconv.ParseInt(parts[1], 10, 32); err == nil && p >= 0 {
+			return int32(p), nil
+		}
+	}
+	return 0, fmt.Errorf("%q is no attempt's id; next: notifier attempts --unknown", id)
+}
+
+// SkipWithin is how long the skip of an event's record stands: whoever typed it looks after that.
+const SkipWithin = 24 * time.Hour
+
+// A check of tags that writes again what differs has the argument repair: true.
+const (
+	ArgRepair = "repair"
+	RepairYes = "true"
+)
+
+// OfRecall begins the detail of a fate that tells what a human said of a recall without outcome: sent or not-sent follows.
+const OfRecall = "the recall: "
 
 // Arguments of a charge: when others used slots, and how many.
 const (

@@ -21,13 +21,3 @@ func TestLettersAreWrittenInRunsAndReadAgain(t *testing.T) {
 		}
 	}
 }
-
-// Two replays of one letter are two acts: the second must not take the place of the first on a compacted topic.
-func TestCommandsThatAddUpHaveKeysOfTheirOwn(t *testing.T) {
-	for _, cmd := range []string{CmdReplay, CmdCharge} {
-		a, b := Command{ID: "1", Cmd: cmd, Target: "x"}, Command{ID: "2", Cmd: cmd, Target: "x"}
-		if a.Key() == b.Key() {
-			t.Errorf("%s: both have the key %s", cmd, a.Key())
-		}
-	}
-}

@@ -17,13 +17,18 @@ import (
 // SilentError says who did not answer a command in time. The command stands: it takes effect when they come back.
 type SilentError struct {
 	ID         string
+	Cmd        string
 	Partitions []int32
 	Owners     []string // the instances that the ledger names, "nobody" without one
 	Answers    []ledger.Answer
 }
 
 func (e *SilentError) Error() string {
-	return fmt.Sprintf("command %s: no answer yet from partitions %v (owned by %v); it stands: it is obeyed when they run", e.ID, e.Partitions, e.Owners)
+	next := "notifier status"
+	if e.Cmd == ledger.CmdRecall { // it may be made and its outcome still to come
+		next = "notifier attempts"
+	}
+	return fmt.Sprintf("command %s: no answer yet from partitions %v (owned by %v); it stands: it is obeyed when they run; next: %s", e.ID, e.Partitions, e.Owners, next)
 }
 
 // Send writes a command to the control topic and waits for the answers: of every partition, or of one if only is not negative. A stopped
@@ -94,7 +99,7 @@ func (r *Reader) Send(ctx context.Context, c ledger.Command, only int32, wait ti
 	if len(waiting) == 0 {
 		return answers, nil
 	}
-	e := &SilentError{ID: c.ID, Answers: answers}
+	e := &SilentError{ID: c.ID, Cmd: c.Cmd, Answers: answers}
 	states, err := r.Ledgers(ctx)
 	if err != nil {
 		return answers, err

@@ -86,22 +86,6 @@ func letterOf(rec *kgo.Record) *Letter {
 	return l
 }
 
-// Commands calls f for the commands of one kind that stand on the control topic.
-func (r *Reader) Commands(ctx context.Context, cmd string, f func(ledger.Command)) error {
-	last := map[string]ledger.Command{}
-	err := r.each(ctx, r.Topics.Control, time.Time{}, func(rec *kgo.Record) error {
-		var c ledger.Command
-		if key := string(rec.Key); ledger.IsCommand(key) && json.Unmarshal(rec.Value, &c) == nil && c.Cmd == cmd {
-			last[key] = c
-		}
-		return nil
-	})
-	for _, c := range last {
-		f(c)
-	}
-	return err
-}
-
 // replayMost bounds what one replay sends: it is one transaction.
 const replayMost = 10_000
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -45,25 +47,47 @@ func (f Filter) take(emit func(ledger.Fate) error) func(*kgo.Record) error {
 // Resolution gives the command by which a human said what became of an attempt; nil: none is on record that took effect. The attempt itself may be
 // gone: on most lanes it is kept no longer. That the command took effect is seen in the fate that it corrected.
 func (r *Reader) Resolution(ctx context.Context, attempt string) (*ledger.Command, error) {
-	var c *ledger.Command
+	var said []ledger.Command // of several the first took effect, unless it was refused because the outcome was still to come
 	err := r.Commands(ctx, ledger.CmdResolve, func(x ledger.Command) {
 		if x.Target == attempt {
-			c = &x
+			said = append(said, x)
 		}
 	})
-	if err != nil || c == nil {
+	if err != nil || len(said) == 0 {
 		return nil, err
 	}
-	found := false
-	_, err = r.Search(ctx, r.Topics.Fates, c.At.Add(-clocksApart), func(rec *kgo.Record) bool {
+	var c *ledger.Command
+	_, err = r.Search(ctx, r.Topics.Fates, said[0].At.Add(-clocksApart), func(rec *kgo.Record) bool {
 		var f ledger.Fate
-		found = json.Unmarshal(rec.Value, &f) == nil && f.Attempt == attempt && f.Kind == "operator" && f.By == c.By && f.Why == c.Why
-		return found
+		if json.Unmarshal(rec.Value, &f) == nil {
+			c = resolvedBy(&f, attempt, said)
+		}
+		return c != nil
 	})
-	if err != nil || !found {
+	if err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+// resolvedBy gives the command whose word a fate of an attempt is; nil: it is none of them.
+func resolvedBy(f *ledger.Fate, attempt string, said []ledger.Command) *ledger.Command {
+	if f.Attempt != attempt || f.Kind != "operator" {
+		return nil
+	}
+	as, ofRecall := strings.CutPrefix(f.Detail, ledger.OfRecall)
+	switch {
+	case ofRecall: // what it wanted to take back stays sent
+	case f.Fate == ledger.Sent:
+		as = "sent"
+	default:
+		as = "not-sent"
+	}
+	i := slices.IndexFunc(said, func(c ledger.Command) bool { return c.By == f.By && c.Why == f.Why && c.Args["as"] == as })
+	if i < 0 {
+		return nil
+	}
+	return &said[i]
 }
 
 // clocksApart is how far the clock of whoever typed a command may be ahead of the broker's.
