@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/embedded"
 )
 
 // helpful makes every command's help begin with examples, and gives a mistake in a flag the flag that was meant.
@@ -37,7 +38,7 @@ func flagError(cmd *cobra.Command, err error) error {
 		}
 		says = mistaken(cmd, "--"+name, "flag", "参数", "--", nearestName(name, known))
 	}
-	return &exitError{exitUsage, errors.New(andNext(says, cmd.CommandPath()+" --help"))}
+	return &exitError{exitUsage, errors.New(andNext(spoken(cmd), says, cmd.CommandPath()+" --help"))}
 }
 
 // mistaken says in the user's language that something is not there, and what was perhaps meant.
@@ -47,19 +48,15 @@ func mistaken(cmd *cobra.Command, name, en, zh, before, near string) string {
 		says.EN += fmt.Sprintf("; did you mean `%s`?", before+near)
 		says.ZH += fmt.Sprintf("，是不是想写 `%s`？", before+near)
 	}
-	lang, err := languageOf(cmd)
-	if err != nil { // it is for the command to refuse
-		lang = diag.Both
-	}
-	return says.In(lang)
+	return says.In(spoken(cmd))
 }
 
 // andNext puts the next command behind a sentence; behind a question stands no second mark.
-func andNext(says, next string) string {
+func andNext(lang diag.Lang, says, next string) string {
 	if strings.HasSuffix(says, "?") || strings.HasSuffix(says, "？") {
-		return says + " next: " + next
+		return says + mostly(lang, " next: ", "下一步：") + next
 	}
-	return says + "; next: " + next
+	return says + mostly(lang, "; next: ", "；下一步：") + next
 }
 
 // otherWords are names that people bring from other programs.
@@ -84,7 +81,7 @@ func wrongWords(cmd *cobra.Command) {
 		case cmd.HasSubCommands() && (err != nil || nearSub(cmd, args[0]) != "" && len(args) == 1):
 			return unknownCommand(cmd, args[0])
 		case err != nil && strings.HasPrefix(err.Error(), "unknown command"):
-			return &exitError{exitUsage, fmt.Errorf("%s takes flags only, and %q is none; next: %[1]s --help", cmd.CommandPath(), args[0])}
+			return &exitError{exitUsage, fmt.Errorf(mostly(spoken(cmd), "%s takes flags only, and %q is none; next: %[1]s --help", "%s 只接受参数（--…），%q 不是；下一步：%[1]s --help"), cmd.CommandPath(), args[0])}
 		}
 		return err
 	}
@@ -124,7 +121,7 @@ func (o *oneValue) Set(s string) error {
 
 // unknownCommand is the error for a word that is no command of cmd.
 func unknownCommand(cmd *cobra.Command, word string) error {
-	return &exitError{exitUsage, errors.New(andNext(mistaken(cmd, "`"+cmd.CommandPath()+" "+word+"`", "command", "命令", cmd.CommandPath()+" ", nearSub(cmd, word)), cmd.CommandPath()+" --help"))}
+	return &exitError{exitUsage, errors.New(andNext(spoken(cmd), mistaken(cmd, "`"+cmd.CommandPath()+" "+word+"`", "command", "命令", cmd.CommandPath()+" ", nearSub(cmd, word)), cmd.CommandPath()+" --help"))}
 }
 
 func nearSub(cmd *cobra.Command, word string) string {
@@ -141,19 +138,39 @@ func nearSub(cmd *cobra.Command, word string) string {
 }
 
 // nextFor is the next command to type behind an error that names none.
-func nextFor(cmd *cobra.Command, code int, text string) string {
-	if text == "" || strings.Contains(text, "next: ") || strings.Contains(text, "`notifier ") {
+func nextFor(cmd *cobra.Command, code int, err error) string {
+	text := strings.TrimSpace(err.Error())
+	if text == "" || strings.Contains(text, "next: ") || strings.Contains(text, "下一步：") || strings.Contains(text, "`notifier ") {
+		return ""
+	}
+	lang := spoken(cmd)
+	next := mostly(lang, "next: ", "下一步：")
+	switch {
+	case noRoom(err):
+		return next + mostly(lang, "make room there, or raise the limit, then start again with the same command", "在那里腾出空间（或放宽限制），再用同样的命令启动")
+	case errors.Is(err, embedded.ErrFailed):
+		return next + mostly(lang, "mend what is said of the disk, then start again with the same command", "先解决上面说的磁盘问题，再用同样的命令启动")
+	case errors.Is(err, embedded.ErrLocked): // the command line is right, and the error says what to do
 		return ""
 	}
 	switch code {
 	case exitUsage:
-		return "next: " + cmd.CommandPath() + " --help"
+		return next + cmd.CommandPath() + " --help"
 	case exitSettings:
-		return "next: notifier config check"
+		return next + "notifier config check"
 	case exitUnreachable:
-		return "next: notifier doctor"
+		return next + "notifier doctor"
 	}
 	return ""
+}
+
+// spoken is the language of errors. A --lang that is none is for the command to refuse.
+func spoken(cmd *cobra.Command) diag.Lang {
+	lang, err := languageOf(cmd)
+	if err != nil {
+		return diag.Both
+	}
+	return lang
 }
 
 // wantsSub is what a command does that is only a name for others.
@@ -168,7 +185,7 @@ func wantsSub(cmd *cobra.Command, _ []string) error {
 	if err := cmd.Help(); err != nil {
 		return err
 	}
-	return &exitError{exitUsage, errors.New(cmd.CommandPath() + " is several commands: " + strings.Join(names, ", "))}
+	return &exitError{exitUsage, errors.New(cmd.CommandPath() + mostly(spoken(cmd), " is several commands: ", " 包含几个命令：") + strings.Join(names, mostly(spoken(cmd), ", ", "、")))}
 }
 
 // nearestName is the name that was perhaps meant: one like it, or the only one that begins like it.
@@ -197,7 +214,7 @@ func nearestName(name string, known []string) string {
 func emptyWord(cmd *cobra.Command, args []string) error {
 	what := ""
 	if slices.Contains(args, "") && !strings.HasPrefix(cmd.Name(), cobra.ShellCompRequestCmd) { // what a shell completes may have no letter yet
-		what = "an argument"
+		what = mostly(spoken(cmd), "an argument", "有一个参数")
 	}
 	for _, name := range []string{"user", "rule", "event", "account", "lane"} {
 		if f := cmd.Flags().Lookup(name); f != nil && f.Changed && f.Value.String() == "" {
@@ -207,5 +224,5 @@ func emptyWord(cmd *cobra.Command, args []string) error {
 	if what == "" {
 		return nil
 	}
-	return &exitError{exitUsage, fmt.Errorf("%s is empty; next: leave it out for all, or look whether a variable is unset", what)}
+	return &exitError{exitUsage, fmt.Errorf(mostly(spoken(cmd), "%s is empty; next: leave it out for all, or look whether a variable is unset", "%s 是空的；下一步：要全部就不写它，或检查变量是否没有赋值"), what)}
 }
