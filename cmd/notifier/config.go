@@ -33,8 +33,8 @@ func newConfigShowCmd() *cobra.Command {
 		Example: `  notifier config show -c notifier.yaml
   notifier config show --format json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if format != "text" && format != "json" {
-				return &exitError{exitUsage, fmt.Errorf("unknown --format %q: text or json", format)}
+			if err := jsonOrText(spoken(cmd), format); err != nil {
+				return err
 			}
 			s, err := loadSettings(cmd)
 			if err != nil {

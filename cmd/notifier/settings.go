@@ -47,7 +47,7 @@ func loadSettings(cmd *cobra.Command) (*settings.Settings, error) {
 		}
 	}
 	if s == nil {
-		return nil, &exitError{exitSettings, fmt.Errorf("the settings have errors; next: mend them, then `notifier config check -c %s`", settingsPath(cmd))}
+		return nil, &exitError{exitSettings, fmt.Errorf(mostly(spoken(cmd), "the settings have errors; next: mend them, then `notifier config check -c %s`", "设置有错误；下一步：改好以后运行 `notifier config check -c %s`"), settingsPath(cmd))}
 	}
 	return s, nil
 }
