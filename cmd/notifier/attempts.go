@@ -207,9 +207,9 @@ func printAttempt(out io.Writer, a *ledger.Attempt, s *settings.Settings) {
 func some(list []string, lang diag.Lang) string {
 	const most = 10
 	if len(list) <= most {
-		return strings.Join(list, ", ")
+		return strings.Join(list, mostly(lang, ", ", "、"))
 	}
-	return fmt.Sprintf(mostly(lang, "%s and %d more: --format json", "%s，另有 %d 个，见 --format json"), strings.Join(list[:most], ", "), len(list)-most)
+	return fmt.Sprintf(mostly(lang, "%s and %d more: --format json", "%s，另有 %d 个，见 --format json"), strings.Join(list[:most], mostly(lang, ", ", "、")), len(list)-most)
 }
 
 // attemptText is what there is to say of an attempt.

@@ -178,7 +178,7 @@ func (o *backtestOptions) runFile(candidate, against *backtest.Side, lang diag.L
 // noRecord says which line of a file is no record.
 func noRecord(err error, lang diag.Lang) error {
 	if bad, ok := errors.AsType[*backtest.LineError](err); ok && lang == diag.ZH {
-		return fmt.Errorf("%s:%d 不是记录：%w；每行写 {\"topic\": ..., \"key\": ..., \"timestamp\": ..., \"value\": ...}，或 `kcat -J` 的输出", bad.Path, bad.Line, bad.Unwrap())
+		return errors.New(bad.ZH())
 	}
 	return err
 }

@@ -96,7 +96,7 @@ func noRule(cmd *cobra.Command, what string) error {
 		return err
 	}
 	entries, errs := ruleEntries(s)
-	what += ": " + strings.Join(namesOf(entries), "  ")
+	what += mostly(spoken(cmd), ": ", "：") + strings.Join(namesOf(entries), "  ")
 	if errs > 0 {
 		what += mostly(spoken(cmd), fmt.Sprintf(" (the rule files have %s: there may be more)", many(errs, "error")), fmt.Sprintf("（规则文件有 %d 个错误：可能还有别的）", errs))
 	}

@@ -52,7 +52,7 @@ func execute(ctx context.Context, args []string) int {
 		err = unknownCommand(cmd, word)
 	}
 	code := exitCode(err, started)
-	text := withConfig(strings.TrimSpace(err.Error()), givenConfig(cmd))
+	text := withConfig(said(cmd, err), givenConfig(cmd))
 	if text != "" {
 		fmt.Fprintln(os.Stderr, "notifier: "+text)
 	}

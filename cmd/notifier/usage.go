@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -30,8 +33,8 @@ Examples:
 var flagName = regexp.MustCompile(`(?m)^ +(?:-[a-z], )?--([a-z-]+)`)
 
 func flagError(cmd *cobra.Command, err error) error {
-	says := err.Error()
-	if _, name, ok := strings.Cut(says, "unknown flag: --"); ok {
+	says := mostly(spoken(cmd), err.Error(), flagZH(err.Error()))
+	if _, name, ok := strings.Cut(err.Error(), "unknown flag: --"); ok {
 		var known []string
 		for _, m := range flagName.FindAllStringSubmatch(cmd.Flags().FlagUsages(), -1) {
 			known = append(known, m[1])
@@ -75,6 +78,9 @@ func wrongWords(cmd *cobra.Command) {
 	}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		err := takes(cmd, args)
+		if err != nil && spoken(cmd) == diag.ZH {
+			err = errors.New(argsZH(err.Error()))
+		}
 		switch {
 		case len(args) == 0:
 			return err
@@ -85,6 +91,49 @@ func wrongWords(cmd *cobra.Command) {
 		}
 		return err
 	}
+}
+
+// The words of the library for flags and arguments, in Chinese.
+var (
+	argCount   = regexp.MustCompile(`^(accepts at most|requires at least|accepts) (\d+) arg\(s\), (?:only )?received (\d+)$`)
+	flagFaults = []struct {
+		en *regexp.Regexp
+		zh string
+	}{
+		{regexp.MustCompile(`^flag needs an argument: (?:'.' in )?(\S+)$`), "$1 后面缺少值"},
+		{regexp.MustCompile(`^unknown shorthand flag: '(.)' in \S+$`), "没有 -$1 这个参数"},
+		{regexp.MustCompile(`^invalid argument ("(?:[^"\\]|\\.)*") for "([^"]*)" flag: it takes one value, and (.*) was given before$`), "$2 只能写一个值，前面已经写了 $3，又写了 $1"},
+		{regexp.MustCompile(`^invalid argument ("(?:[^"\\]|\\.)*") for "([^"]*)" flag: .*$`), "$2 的值 $1 不对"},
+	}
+)
+
+func argsZH(en string) string {
+	m := argCount.FindStringSubmatch(en)
+	if m == nil {
+		return en
+	}
+	return fmt.Sprintf("%s %s 个参数，给了 %s 个", map[string]string{"accepts at most": "最多", "requires at least": "至少要", "accepts": "要"}[m[1]], m[2], m[3])
+}
+
+func flagZH(en string) string {
+	for _, f := range flagFaults {
+		if f.en.MatchString(en) {
+			return f.en.ReplaceAllString(en, f.zh)
+		}
+	}
+	return en
+}
+
+// pathZH is what is wrong with a path, in Chinese as far as that is common.
+func pathZH(e *fs.PathError) string {
+	op := cmp.Or(map[string]string{"open": "打开", "read": "读取", "write": "写入", "mkdir": "创建文件夹"}[e.Op], e.Op)
+	why := e.Err.Error()
+	for errno, zh := range map[syscall.Errno]string{syscall.ENOENT: "没有这个文件或文件夹", syscall.EACCES: "没有权限", syscall.EISDIR: "这是文件夹", syscall.ENOTDIR: "路径里有一段不是文件夹", syscall.ENOSPC: "磁盘已满", syscall.EROFS: "文件系统只读"} {
+		if errors.Is(e.Err, errno) {
+			why = zh
+		}
+	}
+	return op + " " + e.Path + "：" + why
 }
 
 // saidOnce makes the flags that choose one thing refuse a second value: the last would win, and the answer would pass for one about both.
@@ -137,9 +186,21 @@ func nearSub(cmd *cobra.Command, word string) string {
 	return nearestName(word, known)
 }
 
+// said is an error as it is told.
+func said(cmd *cobra.Command, err error) string {
+	text := strings.TrimSpace(err.Error())
+	if e, ok := errors.AsType[*fs.PathError](err); ok && spoken(cmd) == diag.ZH {
+		text = strings.Replace(text, e.Error(), pathZH(e), 1)
+	}
+	if e, ok := errors.AsType[*embedded.DownError](err); ok && spoken(cmd) == diag.ZH {
+		text = strings.Replace(text, e.Error(), fmt.Sprintf("%s 里的内置 broker 没有运行：先启动 `notifier run`", e.Dir), 1)
+	}
+	return text
+}
+
 // nextFor is the next command to type behind an error that names none.
 func nextFor(cmd *cobra.Command, code int, err error) string {
-	text := strings.TrimSpace(err.Error())
+	text := said(cmd, err)
 	if text == "" || strings.Contains(text, "next: ") || strings.Contains(text, "下一步：") || strings.Contains(text, "`notifier ") {
 		return ""
 	}

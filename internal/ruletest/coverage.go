@@ -24,7 +24,7 @@ type Open struct {
 
 type covered struct {
 	rules []*rules.Rule
-	part  bool // tests were chosen
+	part  bool                      // tests were chosen
 	saw   map[*rules.Rule][][2]bool // by clause: false, true
 	ran   map[*rules.Rule]bool
 }
