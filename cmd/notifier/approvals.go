@@ -46,8 +46,8 @@ func newApprovalsListCmd() *cobra.Command {
 		Example: "  notifier approvals list\n  notifier approvals list --format jsonl",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if format != "text" && format != "json" && format != "jsonl" {
-				return &exitError{exitUsage, fmt.Errorf("unknown --format %q: text, json or jsonl", format)}
+			if err := listFormat(spoken(cmd), format); err != nil {
+				return err
 			}
 			_, s, v, err := waiting(cmd)
 			if err != nil {
@@ -235,7 +235,7 @@ func decide(cmd *cobra.Command, what, id string, c changeFlags) error {
 		return &exitError{exitUsage, err}
 	}
 	if what == ledger.CmdReject {
-		if err := c.check(); err != nil {
+		if err := c.check(lang); err != nil {
 			return err
 		}
 	}
@@ -328,5 +328,5 @@ func notWaiting(cmd *cobra.Command, r *query.Reader, id string, lang diag.Lang) 
 	if last == nil {
 		return &exitError{exitUsage, fmt.Errorf(mostly(lang, "nothing with the id %q waits for approval; next: notifier approvals list", "没有 ID 是 %q 的请求在等待批准；下一步：notifier approvals list"), id)}
 	}
-	return &exitError{exitGate, fmt.Errorf(mostly(lang, "%s has its fate since %s: %s %s; next: notifier fates %s", "%s 从 %s 起已有处理结果：%s %s；下一步：notifier fates %s"), id, last.At.Format(time.RFC3339), last.Fate, fateText(last), tame(last.Event.ID))}
+	return &exitError{exitGate, fmt.Errorf(mostly(lang, "%s has its fate since %s: %s %s; next: notifier fates %s", "%s 从 %s 起已有处理结果：%s %s；下一步：notifier fates %s"), id, last.At.Format(time.RFC3339), last.Fate, fateTextIn(last, lang), tame(last.Event.ID))}
 }

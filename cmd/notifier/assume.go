@@ -28,7 +28,7 @@ caps, users' tags and repetitions begin empty. There is no undo. Exit code 5: th
   notifier quota assume main --used 2 --why "the console shows 2 today"`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := c.check(); err != nil {
+			if err := c.check(spoken(cmd)); err != nil {
 				return err
 			}
 			if !cmd.Flags().Changed("used") || used < 0 || used > ledger.MaxCharge {
@@ -47,7 +47,7 @@ func assume(cmd *cobra.Command, name string, used int, c changeFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := knownScope(s, "account/"+name); err != nil {
+	if err := knownScope(s, "account/"+name, spoken(cmd)); err != nil {
 		return &exitError{exitUsage, err}
 	}
 	halts, err := r.Halts(cmd.Context())

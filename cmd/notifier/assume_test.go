@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/ledger"
 )
 
@@ -14,14 +15,14 @@ func TestWhatWasLostTakesNoSlotOfItsOwn(t *testing.T) {
 		ledger.LostWaiting: "takes no slot beside what `notifier quota assume` said; `notifier attempts resolve a-1`",
 		"timed out":        "counted as used; `notifier attempts resolve a-1`",
 	} {
-		if got := fateText(&ledger.Fate{Fate: ledger.FateUnknown, Attempt: "a-1", Detail: detail}); !strings.Contains(got, want) ||
+		if got := fateTextIn(&ledger.Fate{Fate: ledger.FateUnknown, Attempt: "a-1", Detail: detail}, diag.EN); !strings.Contains(got, want) ||
 			strings.Contains(got, "counted") != (detail == "timed out") {
 			t.Errorf("%s: %s", detail, got)
 		}
 	}
 	for weight, want := range []string{"   takes no slot beside what `notifier quota assume` said, `notifier attempts resolve a-1`",
 		"   counted as used, `notifier attempts resolve a-1`"} {
-		if got := chargeNote(app.QuotaCharge{Source: "unknown", Attempt: "a-1", Slots: weight}); got != want {
+		if got := chargeNote(app.QuotaCharge{Source: "unknown", Attempt: "a-1", Slots: weight}, diag.EN); got != want {
 			t.Errorf("%d slots: %q", weight, got)
 		}
 	}

@@ -15,7 +15,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/query"
 	"github.com/notifier/notifier/internal/settings"
 )
 
@@ -25,12 +28,14 @@ func newAttemptsCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "attempts [ID]",
 		Short: "vendor calls on record: open ones, those without outcome, and the scarce ones of 48 hours",
+		Long: `The ledger keeps a call while it is open, until somebody says what became of it, and in lanes with slots for 48 hours. With an ID also an
+older call is found, by the fates that it gave: they are its members, and say what became of it. As JSON they stand under fates.`,
 		Example: `  notifier attempts --unknown
   notifier attempts resolve K3F7QA-0-91 --as sent --why "the vendor's console shows it"`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if format != "text" && format != "json" && format != "jsonl" {
-				return &exitError{exitUsage, fmt.Errorf("unknown --format %q: text, json or jsonl", format)}
+			if err := listFormat(spoken(cmd), format); err != nil {
+				return err
 			}
 			r, s, err := reader(cmd)
 			if err != nil {
@@ -43,14 +48,17 @@ func newAttemptsCmd() *cobra.Command {
 			list := []*ledger.Attempt{}
 			for _, st := range states {
 				for _, a := range st.Attempts {
-					if (!unknown || a.State == ledger.Unknown) && (len(args) == 0 || a.ID == args[0]) {
+					if len(args) == 1 && a.ID == args[0] || len(args) == 0 && (!unknown || a.State == ledger.Unknown) {
 						list = append(list, a)
 					}
 				}
 			}
 			slices.SortFunc(list, func(a, b *ledger.Attempt) int { return a.At.Compare(b.At) })
 			if len(args) == 1 && len(list) == 0 {
-				return &exitError{exitUsage, fmt.Errorf("no attempt %q on record; next: notifier attempts", args[0])}
+				return attemptByFates(cmd, r, s, args[0], format)
+			}
+			if len(args) == 1 && unknown && list[0].State != ledger.Unknown {
+				return &exitError{exitUsage, fmt.Errorf(mostly(spoken(cmd), "attempt %s is %s, not without outcome; next: notifier attempts %[1]s", "发送记录 %s 是 %s，不是结果未知；下一步：notifier attempts %[1]s"), args[0], list[0].State)}
 			}
 			if format == "text" && len(args) == 1 {
 				printAttempt(cmd.OutOrStdout(), list[0], s)
@@ -63,6 +71,57 @@ func newAttemptsCmd() *cobra.Command {
 	cmd.Flags().StringVar(&format, "format", "text", "text, json or jsonl")
 	cmd.AddCommand(newResolveCmd())
 	return cmd
+}
+
+// attemptByFates tells of a call that the ledger keeps no longer, in most lanes as soon as its outcome is known, what the fates say that name it.
+func attemptByFates(cmd *cobra.Command, r *query.Reader, s *settings.Settings, id, format string) error {
+	lang, fates := spoken(cmd), []ledger.Fate{}
+	err := r.Fates(cmd.Context(), query.Filter{}, func(f ledger.Fate) error {
+		if f.Attempt == id {
+			fates = append(fates, f)
+		}
+		return nil
+	})
+	if err != nil {
+		return unreachable(err)
+	}
+	if len(fates) == 0 {
+		return &exitError{exitUsage, fmt.Errorf(mostly(lang, "no attempt %q on record, and no fate names it; next: notifier attempts, or notifier fates", "没有发送记录 %q，处理结果里也没有提到它；下一步：notifier attempts，或 notifier fates"), id)}
+	}
+	slices.SortStableFunc(fates, func(a, b ledger.Fate) int { return a.At.Compare(b.At) })
+	out := cmd.OutOrStdout()
+	if format == "json" {
+		return printJSON(out, map[string]any{"schema": "notifier.attempts/v1", "attempts": []*ledger.Attempt{}, "fates": fates})
+	}
+	rows := newFateRows(out, format, s.Zone, lang)
+	if format == "text" {
+		last := fates[len(fates)-1]
+		fmt.Fprintf(out, mostly(lang, "attempt %s  %s %s  %s; the ledger keeps no more of it than these fates\n", "发送记录 %s  %s %s  %s；账本里已经没有它，以下是它的处理结果\n"), id, last.Lane, last.Endpoint, outcomes(fates))
+	}
+	for _, f := range fates {
+		if err := rows.write(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// outcomes counts the last word on each intent.
+func outcomes(fates []ledger.Fate) string {
+	last, count := map[intent.ID]ledger.FateKind{}, map[ledger.FateKind]int{}
+	for _, f := range fates {
+		last[f.Intent] = f.Fate
+	}
+	for _, kind := range last {
+		count[kind]++
+	}
+	var parts []string
+	for _, word := range fateWords {
+		if n := count[ledger.FateKind(word)]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, word))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 func printAttempts(out io.Writer, format string, list []*ledger.Attempt, s *settings.Settings) error {
@@ -127,7 +186,7 @@ func printAttempt(out io.Writer, a *ledger.Attempt, s *settings.Settings) {
 		row("try", fmt.Sprintf("%d, the first at %s", a.Try, at(a.Began)))
 	}
 	row("by", strings.TrimSuffix(a.By+": "+a.Why, ": "))
-	row("users", some(a.Users))
+	row("users", some(a.Users, diag.EN))
 	row("tags", strings.Join(a.Set, ", "))
 	var intents []string
 	for _, id := range a.Members {
@@ -138,19 +197,19 @@ func printAttempt(out io.Writer, a *ledger.Attempt, s *settings.Settings) {
 			intents = append(intents, string(f.Intent))
 		}
 	}
-	row("intents", some(intents))
+	row("intents", some(intents, diag.EN))
 	if a.State == ledger.Unknown {
 		row("next", "notifier attempts resolve "+a.ID+" --as sent|not-sent --why TEXT")
 	}
 }
 
 // some names as many of a list as a reader looks at.
-func some(list []string) string {
+func some(list []string, lang diag.Lang) string {
 	const most = 10
 	if len(list) <= most {
-		return strings.Join(list, ", ")
+		return strings.Join(list, mostly(lang, ", ", "、"))
 	}
-	return fmt.Sprintf("%s and %d more: --format json", strings.Join(list[:most], ", "), len(list)-most)
+	return fmt.Sprintf(mostly(lang, "%s and %d more: --format json", "%s，另有 %d 个，见 --format json"), strings.Join(list[:most], mostly(lang, ", ", "、")), len(list)-most)
 }
 
 // attemptText is what there is to say of an attempt.
@@ -178,12 +237,12 @@ func newResolveCmd() *cobra.Command {
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if as != "sent" && as != "not-sent" {
-				return &exitError{exitUsage, errors.New("--as must be sent or not-sent: look at the vendor's console, then say which")}
+				return &exitError{exitUsage, errors.New(mostly(spoken(cmd), "--as must be sent or not-sent: look at the vendor's console, then say which", "--as 只能是 sent 或 not-sent：先看厂商控制台，再写是哪一个"))}
 			}
-			if err := c.check(); err != nil {
+			if err := c.check(spoken(cmd)); err != nil {
 				return err
 			}
-			partition, err := ledger.AttemptPartition(args[0])
+			partition, err := attemptPartition(args[0], spoken(cmd))
 			if err != nil {
 				return &exitError{exitUsage, err}
 			}
@@ -208,9 +267,9 @@ func newResolveCmd() *cobra.Command {
 				if err != nil {
 					return &exitError{exitUnreachable, err}
 				}
-				return notResolvable(args[0], at, said, s.Zone)
+				return notResolvable(args[0], at, said, s.Zone, spoken(cmd))
 			}
-			if err := resolutionStands(given.Standing(states), args[0], s.Zone); err != nil {
+			if err := resolutionStands(given.Standing(states), args[0], s.Zone, spoken(cmd)); err != nil {
 				return err
 			}
 			what := "resolve " + args[0] + " as " + as
@@ -228,10 +287,10 @@ func newResolveCmd() *cobra.Command {
 
 // resolutionStands refuses a second word on an attempt while the first stands: that one will be final, and the owner would refuse this one when
 // nobody looks any more.
-func resolutionStands(stand []ledger.Standing, id string, zone *time.Location) error {
+func resolutionStands(stand []ledger.Standing, id string, zone *time.Location, lang diag.Lang) error {
 	for _, c := range stand {
 		if c.Cmd == ledger.CmdResolve && c.Target == id {
-			return &exitError{exitGate, fmt.Errorf("attempt %s: %s said %s at %s: %s; that stands and is obeyed when the owner of partition %d runs, and a resolution is final; next: notifier status", id, c.By, c.Args["as"],
+			return &exitError{exitGate, fmt.Errorf(mostly(lang, "attempt %s: %s said %s at %s: %s; that stands and is obeyed when the owner of partition %d runs, and a resolution is final; next: notifier status", "发送记录 %s：%s 给出了 %s，时间 %s：%s；这个结论等分区 %d 的实例运行时执行，结论不能改；下一步：notifier status"), id, c.By, c.Args["as"],
 				c.At.In(zone).Format("2006-01-02 15:04:05 -07:00"), c.Why, c.Partitions[0])}
 		}
 	}
@@ -240,13 +299,22 @@ func resolutionStands(stand []ledger.Standing, id string, zone *time.Location) e
 
 // notResolvable says why an attempt needs no human's word: somebody has said it, or there is no such attempt (nil). No command is sent: the
 // owner would refuse it.
-func notResolvable(id string, at *ledger.Attempt, said *ledger.Command, zone *time.Location) error {
+func notResolvable(id string, at *ledger.Attempt, said *ledger.Command, zone *time.Location, lang diag.Lang) error {
 	switch {
 	case said != nil:
-		return &exitError{exitGate, fmt.Errorf("attempt %s is resolved as %s already, by %s at %s: %s; a resolution is final", id, said.Args["as"], said.By,
+		return &exitError{exitGate, fmt.Errorf(mostly(lang, "attempt %s is resolved as %s already, by %s at %s: %s; a resolution is final", "发送记录 %s 已经有结论 %s，由 %s 于 %s 给出：%s；结论不能改"), id, said.Args["as"], said.By,
 			said.At.In(zone).Format("2006-01-02 15:04:05 -07:00"), said.Why)}
 	case at != nil:
-		return &exitError{exitGate, fmt.Errorf("attempt %s is %s already, by %s: %s; a resolution is final", id, at.Detail, at.By, at.Why)}
+		return &exitError{exitGate, fmt.Errorf(mostly(lang, "attempt %s is %s already, by %s: %s; a resolution is final", "发送记录 %s 已经是 %s，操作人 %s：%s；结论不能改"), id, at.Detail, at.By, at.Why)}
 	}
-	return &exitError{exitUsage, fmt.Errorf("no attempt %q on record; next: notifier attempts --unknown", id)}
+	return &exitError{exitUsage, fmt.Errorf(mostly(lang, "no attempt %q on record; next: notifier attempts --unknown", "没有发送记录 %q；下一步：notifier attempts --unknown"), id)}
+}
+
+// attemptPartition is the partition whose owner made an attempt.
+func attemptPartition(id string, lang diag.Lang) (int32, error) {
+	p, err := ledger.AttemptPartition(id)
+	if err != nil {
+		return 0, errors.New(mostly(lang, err.Error(), fmt.Sprintf("%q 不是发送记录的编号；下一步：notifier attempts --unknown", id)))
+	}
+	return p, nil
 }

@@ -88,7 +88,7 @@ func runBacktest(ctx context.Context, o backtestOptions, env []string, out, talk
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	if err := jsonOrText(o.format); err != nil {
+	if err := jsonOrText(lang, o.format); err != nil {
 		return err
 	}
 	if (o.from == "") == (o.since == "") {
@@ -178,7 +178,7 @@ func (o *backtestOptions) runFile(candidate, against *backtest.Side, lang diag.L
 // noRecord says which line of a file is no record.
 func noRecord(err error, lang diag.Lang) error {
 	if bad, ok := errors.AsType[*backtest.LineError](err); ok && lang == diag.ZH {
-		return fmt.Errorf("%s:%d 不是记录：%w；每行写 {\"topic\": ..., \"key\": ..., \"timestamp\": ..., \"value\": ...}，或 `kcat -J` 的输出", bad.Path, bad.Line, bad.Unwrap())
+		return errors.New(bad.ZH())
 	}
 	return err
 }
@@ -188,7 +188,7 @@ func (o *backtestOptions) runTopics(ctx context.Context, s *settings.Settings, c
 	if s == nil {
 		return nil, &exitError{exitUsage, errors.New(mostly(lang, "--since reads Kafka, and where that is stands in the settings: -c notifier.yaml (in place of the vendor's secret any text will do)", "--since 要读 Kafka，地址写在设置里：请加 -c notifier.yaml（厂商密钥随便写什么都行）"))}
 	}
-	since, err := parseSince(o.since, time.Now(), s.Zone)
+	since, err := parseSince(o.since, time.Now(), s.Zone, lang)
 	if err != nil {
 		return nil, &exitError{exitUsage, err}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/settings"
 )
@@ -36,22 +37,22 @@ last one that was. There is no undo: the charge ends by itself with its windows.
 }
 
 func charge(cmd *cobra.Command, target, at string, count int, c changeFlags) error {
-	if err := c.check(); err != nil {
+	if err := c.check(spoken(cmd)); err != nil {
 		return err
 	}
 	if count < 1 || count > ledger.MaxCharge {
-		return &exitError{exitUsage, fmt.Errorf("--count is the number of slots that were used, 1 to %d", ledger.MaxCharge)}
+		return &exitError{exitUsage, fmt.Errorf(mostly(spoken(cmd), "--count is the number of slots that were used, 1 to %d", "--count 是用掉的名额数，1 到 %d"), ledger.MaxCharge)}
 	}
 	r, s, err := reader(cmd)
 	if err != nil {
 		return err
 	}
-	ac, lane, err := scarceLane(s, target)
+	ac, lane, err := scarceLane(s, target, spoken(cmd))
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
 	now := time.Now()
-	when, err := parsePast(at, now, s.Zone)
+	when, err := parsePast(at, now, s.Zone, spoken(cmd))
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
@@ -65,9 +66,9 @@ func charge(cmd *cobra.Command, target, at string, count int, c changeFlags) err
 }
 
 // scarceLane finds a lane of ACCOUNT/LANE that has slots.
-func scarceLane(s *settings.Settings, target string) (*settings.Account, string, error) {
+func scarceLane(s *settings.Settings, target string, lang diag.Lang) (*settings.Account, string, error) {
 	account, lane, _ := strings.Cut(target, "/")
-	if err := knownScope(s, "account/"+account); err != nil {
+	if err := knownScope(s, "account/"+account, lang); err != nil {
 		return nil, "", err
 	}
 	for i := range s.Accounts {
@@ -81,15 +82,15 @@ func scarceLane(s *settings.Settings, target string) (*settings.Account, string,
 				return ac, lane, nil
 			}
 		}
-		return nil, "", fmt.Errorf("%q names no lane with slots: %s/%s", target, account, strings.Join(names, ", "+account+"/"))
+		return nil, "", fmt.Errorf(mostly(lang, "%q names no lane with slots: %s/%s", "%q 不是有名额的通道，有：%s/%s"), target, account, strings.Join(names, ", "+account+"/"))
 	}
-	return nil, "", fmt.Errorf("no account %q", account)
+	return nil, "", fmt.Errorf(mostly(lang, "no account %q", "没有账号 %q"), account)
 }
 
 // parsePast reads a time that was: as parseSince does, or a time of day, which is the last one.
-func parsePast(s string, now time.Time, zone *time.Location) (time.Time, error) {
+func parsePast(s string, now time.Time, zone *time.Location, lang diag.Lang) (time.Time, error) {
 	if s == "" {
-		return time.Time{}, errors.New("--at is missing: say when it was, for example --at 09:03")
+		return time.Time{}, errors.New(mostly(lang, "--at is missing: say when it was, for example --at 09:03", "缺少 --at：请写是什么时候，例如 --at 09:03"))
 	}
 	if d, err := time.ParseInLocation("15:04", s, zone); err == nil {
 		n := now.In(zone)
@@ -99,9 +100,9 @@ func parsePast(s string, now time.Time, zone *time.Location) (time.Time, error) 
 		}
 		return at, nil
 	}
-	at, err := parseSince(s, now, zone)
+	at, err := parseSince(s, now, zone, lang)
 	if err == nil && at.After(now) {
-		err = fmt.Errorf("%s is in the future: charge what was used", at.In(zone).Format("2006-01-02 15:04:05 -07:00"))
+		err = fmt.Errorf(mostly(lang, "%s is in the future: charge what was used", "%s 是将来的时间：请登记已经用掉的"), at.In(zone).Format("2006-01-02 15:04:05 -07:00"))
 	}
 	return at, err
 }

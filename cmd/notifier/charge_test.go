@@ -5,6 +5,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/notifier/notifier/internal/diag"
 )
 
 func TestATimeThatWas(t *testing.T) {
@@ -14,12 +16,12 @@ func TestATimeThatWas(t *testing.T) {
 		"09:03": time.Date(2026, 11, 21, 9, 3, 0, 0, zone), "23:50": time.Date(2026, 11, 20, 23, 50, 0, 0, zone),
 		"20m ago": now.Add(-20 * time.Minute), "2026-11-21 08:00": time.Date(2026, 11, 21, 8, 0, 0, 0, zone),
 	} {
-		if got, err := parsePast(in, now, zone); err != nil || !got.Equal(want) {
+		if got, err := parsePast(in, now, zone, diag.EN); err != nil || !got.Equal(want) {
 			t.Errorf("%q: %v %v, want %v", in, got, err, want)
 		}
 	}
 	for _, in := range []string{"", "soon", "2026-11-21 10:01"} {
-		if got, err := parsePast(in, now, zone); err == nil {
+		if got, err := parsePast(in, now, zone, diag.EN); err == nil {
 			t.Errorf("%q is %v", in, got)
 		}
 	}

@@ -34,7 +34,7 @@ func coloured(cmd *cobra.Command) (io.Writer, error) {
 		}
 		return out, nil
 	}
-	return nil, &exitError{exitUsage, fmt.Errorf("unknown --color %q: auto, always or never", mode)}
+	return nil, &exitError{exitUsage, fmt.Errorf(mostly(spoken(cmd), "unknown --color %q: auto, always or never", "没有 --color %q：auto、always 或 never"), mode)}
 }
 
 // colourWriter colours the first word of lines. Whoever writes to it writes whole lines.

@@ -2,9 +2,13 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+
+	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/settings"
 )
 
 func newConfigCmd() *cobra.Command {
@@ -13,18 +17,65 @@ func newConfigCmd() *cobra.Command {
   notifier config show -c notifier.yaml`,
 		RunE: wantsSub}
 	cmd.AddCommand(
-		&cobra.Command{Use: "check", Short: "find every error in the settings", Args: cobra.NoArgs, Example: `  notifier config check -c notifier.yaml`,
-			RunE: func(cmd *cobra.Command, _ []string) error {
-				s, err := loadSettings(cmd)
-				if err != nil {
-					return err
-				}
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: ok, %s\n", settingsPath(cmd), many(len(s.Accounts), "account"))
-				return err
-			}},
+		newConfigCheckCmd(),
 		newConfigShowCmd(),
 	)
 	return cmd
+}
+
+func newConfigCheckCmd() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{Use: "check", Short: "find every error in the settings", Args: cobra.NoArgs,
+		Example: `  notifier config check -c notifier.yaml
+  notifier config check --format json`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			lang, err := languageOf(cmd)
+			if err != nil {
+				return &exitError{exitUsage, err}
+			}
+			if err := jsonOrText(lang, format); err != nil {
+				return err
+			}
+			out, err := coloured(cmd)
+			if err != nil {
+				return err
+			}
+			s, list := readSettings(cmd)
+			return configCheck(cmd, s, list.Sorted(), format, lang, out)
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "text", "text or json")
+	return cmd
+}
+
+// configCheck tells what was found: it is the result of this command, and goes where results go.
+func configCheck(cmd *cobra.Command, s *settings.Settings, list diag.List, format string, lang diag.Lang, out io.Writer) error {
+	accounts := 0
+	if s != nil {
+		accounts = len(s.Accounts)
+	}
+	if format == "json" {
+		err := printJSON(out, struct {
+			Schema      string    `json:"schema"`
+			File        string    `json:"file"`
+			Accounts    int       `json:"accounts"`
+			Errors      int       `json:"errors"`
+			Warnings    int       `json:"warnings"`
+			Diagnostics diag.List `json:"diagnostics"`
+		}{"notifier.config-check/v1", settingsPath(cmd), accounts, list.Errors(), list.Warnings(), append(diag.List{}, list...)})
+		if err == nil && s == nil {
+			return &exitError{code: exitSettings}
+		}
+		return err
+	}
+	if err := diag.WriteText(out, list, lang); err != nil {
+		return err
+	}
+	if s == nil {
+		return badSettings(cmd)
+	}
+	_, err := fmt.Fprintf(out, mostly(lang, "%s: ok, %s\n", "%s：没有错误，%s\n"), settingsPath(cmd), mostly(lang, many(accounts, "account"), fmt.Sprintf("%d 个账号", accounts)))
+	return err
 }
 
 func newConfigShowCmd() *cobra.Command {
@@ -33,8 +84,8 @@ func newConfigShowCmd() *cobra.Command {
 		Example: `  notifier config show -c notifier.yaml
   notifier config show --format json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if format != "text" && format != "json" {
-				return &exitError{exitUsage, fmt.Errorf("unknown --format %q: text or json", format)}
+			if err := jsonOrText(spoken(cmd), format); err != nil {
+				return err
 			}
 			s, err := loadSettings(cmd)
 			if err != nil {

@@ -48,7 +48,7 @@ func (f *deadFlags) letters(cmd *cobra.Command, ids []string) (*query.Reader, *s
 		return nil, nil, nil, err
 	}
 	q := query.DeadFilter{IDs: ids, Topic: f.topic, Reason: f.reason}
-	if q.Since, err = sinceWhen(f.since, time.Now(), s.Zone); err != nil {
+	if q.Since, err = sinceWhen(f.since, time.Now(), s.Zone, spoken(cmd)); err != nil {
 		return nil, nil, nil, &exitError{exitUsage, err}
 	}
 	var found []*query.Letter
@@ -57,7 +57,7 @@ func (f *deadFlags) letters(cmd *cobra.Command, ids []string) (*query.Reader, *s
 	}
 	for _, id := range ids {
 		if !slices.ContainsFunc(found, func(l *query.Letter) bool { return l.ID == id }) {
-			return nil, nil, nil, &exitError{exitUsage, fmt.Errorf("no dead letter %q is on record; next: notifier dead ls", id)}
+			return nil, nil, nil, &exitError{exitUsage, fmt.Errorf(mostly(spoken(cmd), "no dead letter %q is on record; next: notifier dead ls", "没有死信 %q；下一步：notifier dead ls"), id)}
 		}
 	}
 	return r, s, found, nil
@@ -74,8 +74,8 @@ func newDeadLsCmd() *cobra.Command {
   notifier dead ls --topic shop.orders --format jsonl`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if format != "text" && format != "json" && format != "jsonl" {
-				return &exitError{exitUsage, fmt.Errorf("unknown --format %q: text, json or jsonl", format)}
+			if err := listFormat(spoken(cmd), format); err != nil {
+				return err
 			}
 			if limit < 0 {
 				return &exitError{exitUsage, errors.New("--limit is a number of dead letters, 0 for all")}
@@ -172,7 +172,7 @@ if it is no UTF-8.`,
   notifier dead show 0@17 --payload`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := jsonOrText(format); err != nil {
+			if err := jsonOrText(spoken(cmd), format); err != nil {
 				return err
 			}
 			_, s, found, err := (&deadFlags{}).letters(cmd, args)
@@ -225,7 +225,7 @@ record. There is no undo. Exit code 5: somebody else sent one of them meanwhile,
   notifier dead replay 0@17 0@18 --send --why "catalogue mended"`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if send {
-				if err := c.check(); err != nil {
+				if err := c.check(spoken(cmd)); err != nil {
 					return err
 				}
 			}

@@ -26,12 +26,12 @@ Exit 0: at most warnings; 1 findings; 3 settings or credentials; 4 Kafka or a ve
   notifier doctor --bundle doctor.tar.gz     for whoever helps: no secret, event or user is in it`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := jsonOrText(format); err != nil {
-				return err
-			}
 			l, err := language(lang, os.Environ())
 			if err != nil {
 				return &exitError{exitUsage, err}
+			}
+			if err := jsonOrText(l, format); err != nil {
+				return err
 			}
 			if bundle != "" { // before anything else: not after a minute of looking
 				if _, err := os.Lstat(bundle); !errors.Is(err, fs.ErrNotExist) {

@@ -30,6 +30,7 @@ import (
 
 	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/embedded"
+	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/sandbox"
 	"github.com/notifier/notifier/test/schema"
@@ -504,6 +505,23 @@ func TestAHumanResolvesAnUnknownCall(t *testing.T) {
 		_, out, _ := once(t, w.dir, "fates", "ord-7")
 		return strings.Contains(out, "UNKNOWN") && strings.Contains(out, "resolves UNKNOWN, by li: the console shows it")
 	})
+	// The ledger keeps no more of it in this lane: what became of it stands on the fates.
+	if code, out, talk := once(t, w.dir, "attempts", id); code != 0 || !strings.HasPrefix(out, "attempt "+id+"  main/user /push/user.json  1 SENT; the ledger keeps no more of it than these fates\n") ||
+		strings.Count(out, "ord-7") != 2 || !strings.Contains(out, "UNKNOWN") || !strings.Contains(out, "by li: the console shows it") {
+		t.Errorf("a resolved call: exit %d\n%s%s", code, out, talk)
+	}
+	code, out, talk := once(t, w.dir, "attempts", id, "--format", "json")
+	var found struct {
+		Schema   string            `json:"schema"`
+		Attempts []json.RawMessage `json:"attempts"`
+		Fates    []ledger.Fate     `json:"fates"`
+	}
+	if err := json.Unmarshal([]byte(out), &found); code != 0 || err != nil || found.Schema != "notifier.attempts/v1" || found.Attempts == nil || len(found.Fates) != 2 || found.Fates[1].Fate != ledger.Sent || found.Fates[1].Attempt != id {
+		t.Errorf("as JSON: exit %d, %v\n%s%s", code, err, out, talk)
+	}
+	if code, _, talk := once(t, w.dir, "attempts", "AAAAAA-0-9"); code != exitUsage || !strings.Contains(talk, `no attempt "AAAAAA-0-9" on record, and no fate names it; next: notifier attempts, or notifier fates`) {
+		t.Errorf("no call at all: exit %d %s", code, talk)
+	}
 	for range 2 { // the refused one leaves no command that would hide the first
 		if code, _, talk := once(t, w.dir, "attempts", "resolve", id, "--as", "not-sent", "--why", "again", "--yes"); code != exitGate || !strings.Contains(talk, id+" is resolved as sent already, by li at 20") || !strings.Contains(talk, ": the console shows it") {
 			t.Errorf("a second resolution: exit %d %q, want %d and who resolved it", code, talk, exitGate)

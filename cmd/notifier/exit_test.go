@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/notifier/notifier/internal/embedded"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/settings"
 )
@@ -33,6 +34,15 @@ func TestPathsAndDisksAreNoInternalFaults(t *testing.T) {
 	full := fmt.Errorf("embedded broker: %w", &fs.PathError{Op: "write", Path: "data/x", Err: syscall.ENOSPC})
 	if code := exitCode(full, true); code != exitUnreachable {
 		t.Errorf("a full disk: exit %d, want %d", code, exitUnreachable)
+	}
+	for _, errno := range []syscall.Errno{syscall.EFBIG, syscall.EDQUOT, syscall.EIO} {
+		stopped := fmt.Errorf("%w: a write failed: %w", embedded.ErrFailed, &fs.PathError{Op: "write", Path: "data/x", Err: errno})
+		if code := exitCode(stopped, true); code != exitUnreachable {
+			t.Errorf("a broker that stopped, %v: exit %d, want %d", errno, code, exitUnreachable)
+		}
+	}
+	if code := exitCode(fmt.Errorf("start: %w", &fs.PathError{Op: "write", Path: "data/x", Err: syscall.EDQUOT}), true); code != exitUnreachable {
+		t.Errorf("a start without room: exit %d, want %d", code, exitUnreachable)
 	}
 	if code := exitCode(fmt.Errorf("impossible"), true); code != exitInternal {
 		t.Errorf("a fault of the program: exit %d, want %d", code, exitInternal)

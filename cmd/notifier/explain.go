@@ -111,7 +111,7 @@ The gates in their order, the first that stops an event names the reason:
 
 // explainRecord explains the events of a record in hand; notes go to talk.
 func explainRecord(o explainOptions, env []string, in io.Reader, out, talk io.Writer) error {
-	if err := jsonOrText(o.format); err != nil {
+	if err := jsonOrText(o.say, o.format); err != nil {
 		return err
 	}
 	if o.event == "" {
@@ -127,7 +127,7 @@ func explainRecord(o explainOptions, env []string, in io.Reader, out, talk io.Wr
 	}
 	now := time.Now()
 	if o.now != "" {
-		if now, err = parseSince(o.now, now, set.Zone()); err != nil {
+		if now, err = parseSince(o.now, now, set.Zone(), o.say); err != nil {
 			return &exitError{exitUsage, fmt.Errorf("--now: %w", err)}
 		}
 	}
@@ -215,7 +215,7 @@ func rulesToExplain(o explainOptions, env []string, talk io.Writer) (*rules.Set,
 		if n := nearestName(o.rule, names); n != "" {
 			hint = fmt.Sprintf(mostly(o.say, "; did you mean %s?", "；是不是想写 %s？"), n)
 		}
-		return nil, nil, &exitError{exitUsage, fmt.Errorf(mostly(o.say, "there is no rule %q in %s: %s%s", "没有规则 %q，%s 里有：%s%s"), o.rule, strings.Join(o.paths, ", "), some(names), hint)}
+		return nil, nil, &exitError{exitUsage, fmt.Errorf(mostly(o.say, "there is no rule %q in %s: %s%s", "没有规则 %q，%s 里有：%s%s"), o.rule, strings.Join(o.paths, ", "), some(names, o.say), hint)}
 	}
 	return set, s, nil
 }

@@ -29,7 +29,7 @@ func newExplainCodeCmd() *cobra.Command {
 			if err != nil {
 				return &exitError{exitUsage, err}
 			}
-			if err := jsonOrText(format); err != nil {
+			if err := jsonOrText(l, format); err != nil {
 				return err
 			}
 			code := ""
@@ -58,7 +58,7 @@ func explainCode(out io.Writer, code, format string, lang diag.Lang) error {
 	if code != "" {
 		i := slices.IndexFunc(pages, func(p docs.Code) bool { return strings.EqualFold(p.Code, code) })
 		if i < 0 {
-			return &exitError{exitUsage, unknownCode(code, pages)}
+			return &exitError{exitUsage, unknownCode(code, pages, lang)}
 		}
 		pages = pages[i : i+1]
 	}
@@ -94,7 +94,7 @@ func explainCode(out io.Writer, code, format string, lang diag.Lang) error {
 }
 
 // unknownCode says which code was perhaps meant: the nearest one, or those of the same hundred.
-func unknownCode(code string, pages []docs.Code) error {
+func unknownCode(code string, pages []docs.Code, lang diag.Lang) error {
 	var known, same []string
 	for _, p := range pages {
 		known = append(known, p.Code)
@@ -102,11 +102,11 @@ func unknownCode(code string, pages []docs.Code) error {
 			same = append(same, p.Code)
 		}
 	}
-	hint := "`notifier explain-code` lists them"
+	hint := mostly(lang, "`notifier explain-code` lists them", "全部见 `notifier explain-code`")
 	if near := diag.Nearest(code, known); near != "" {
-		hint = "did you mean " + near + "? " + hint
+		hint = fmt.Sprintf(mostly(lang, "did you mean %s? ", "是不是想写 %s？"), near) + hint
 	} else if len(same) > 0 {
-		hint = "there are " + strings.Join(same, ", ")
+		hint = mostly(lang, "there are ", "有 ") + strings.Join(same, mostly(lang, ", ", "、"))
 	}
-	return fmt.Errorf("no code %q: %s", code, hint)
+	return fmt.Errorf(mostly(lang, "no code %q: %s", "没有代码 %q：%s"), code, hint)
 }

@@ -50,7 +50,7 @@ const skewed = time.Minute
 
 // explainKnown says what became of a real event.
 func explainKnown(cmd *cobra.Command, o explainOptions, id string) error {
-	if err := jsonOrText(o.format); err != nil {
+	if err := jsonOrText(spoken(cmd), o.format); err != nil {
 		return err
 	}
 	r, s, set, err := liveRules(cmd, &o)
@@ -59,7 +59,7 @@ func explainKnown(cmd *cobra.Command, o explainOptions, id string) error {
 		return err
 	}
 	ctx, now := cmd.Context(), time.Now()
-	since, err := parseSince(cmp.Or(o.since, searchedBack), now, s.Zone)
+	since, err := parseSince(cmp.Or(o.since, searchedBack), now, s.Zone, o.say)
 	if err != nil {
 		return &exitError{exitUsage, fmt.Errorf("--since: %w", err)}
 	}

@@ -14,7 +14,7 @@ import (
 
 // explainUser says why a user has the tags, from the ledger.
 func explainUser(cmd *cobra.Command, o explainOptions, user string) error {
-	if err := jsonOrText(o.format); err != nil {
+	if err := jsonOrText(spoken(cmd), o.format); err != nil {
 		return err
 	}
 	r, s, set, err := liveRules(cmd, &o)

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/mattn/go-runewidth"
 	"github.com/spf13/cobra"
 
 	"github.com/notifier/notifier/internal/app"
@@ -41,11 +42,12 @@ on record come first. As JSON it is one object in each line.`,
   notifier fates --follow --rule flash-sale-by-city`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if format != "text" && format != "json" && format != "jsonl" {
-				return &exitError{exitUsage, fmt.Errorf("unknown --format %q: text, json or jsonl", format)}
+			lang := spoken(cmd)
+			if err := listFormat(lang, format); err != nil {
+				return err
 			}
 			if fate = strings.ToUpper(fate); fate != "" && !slices.Contains(fateWords, fate) {
-				return &exitError{exitUsage, fmt.Errorf("unknown --fate %q: %s", fate, strings.Join(fateWords, ", "))}
+				return &exitError{exitUsage, fmt.Errorf(mostly(lang, "unknown --fate %q: %s", "没有 --fate %q：%s"), fate, strings.Join(fateWords, mostly(lang, ", ", "、")))}
 			}
 			r, s, err := reader(cmd)
 			if err != nil {
@@ -55,14 +57,15 @@ on record come first. As JSON it is one object in each line.`,
 			if len(args) == 1 {
 				f.Event = args[0]
 			}
-			if f.Since, err = sinceWhen(since, time.Now(), s.Zone); err != nil {
+			if f.Since, err = sinceWhen(since, time.Now(), s.Zone, lang); err != nil {
 				return &exitError{exitUsage, err}
 			}
 			if follow {
 				return followFates(cmd, r, s, f, format)
 			}
 			out := cmd.OutOrStdout()
-			write := fateWriter(out, format, s.Zone)
+			table := newFateRows(out, format, s.Zone, lang)
+			write := table.write
 			all := []ledger.Fate{}
 			if format == "json" {
 				write = func(x ledger.Fate) error { all = append(all, x); return nil }
@@ -75,10 +78,10 @@ on record come first. As JSON it is one object in each line.`,
 				return &exitError{exitUnreachable, err}
 			}
 			if rows.n > sortedRows {
-				fmt.Fprintf(cmd.ErrOrStderr(), "note: %d rows; behind the first %d they are in order of time within each partition only\n", rows.n, sortedRows)
+				fmt.Fprintf(cmd.ErrOrStderr(), mostly(lang, "note: %d rows; behind the first %d they are in order of time within each partition only\n", "提示：共 %d 行；第 %d 行之后只在各分区内按时间排列\n"), rows.n, sortedRows)
 			}
 			if rule != "" && rows.n == 0 {
-				if err := knownRule(s, rule); err != nil {
+				if err := knownRule(s, rule, lang); err != nil {
 					return &exitError{exitUsage, err}
 				}
 			}
@@ -100,7 +103,7 @@ on record come first. As JSON it is one object in each line.`,
 				return b.exit()
 			case "jsonl":
 				if b != nil && !b.Balanced {
-					b.print(cmd.ErrOrStderr())
+					b.print(cmd.ErrOrStderr(), lang)
 				}
 				return b.exit()
 			}
@@ -110,13 +113,16 @@ on record come first. As JSON it is one object in each line.`,
 					return unreachable(err)
 				}
 				if v := app.PendingOf(s, states, app.PendingFilter{Event: f.Event}, time.Now()); v.Total > 0 {
-					fmt.Fprintf(out, "event %s has no fate yet: %s pending, the first of rule %s (%s)   next: notifier explain %s\n", tame(f.Event), many(v.Total, "intent"), v.Pending[0].Rule, v.Pending[0].State, shellWord(f.Event))
+					fmt.Fprintf(out, mostly(lang, "event %s has no fate yet: %s pending, the first of rule %s (%s)   next: notifier explain %s\n", "事件 %s 还没有处理结果：%s没有处理完，第一个属于规则 %s（%s）   下一步：notifier explain %s\n"), tame(f.Event), mostly(lang, many(v.Total, "intent"), fmt.Sprintf("%d 个待发任务", v.Total)), v.Pending[0].Rule, v.Pending[0].State, shellWord(f.Event))
 					return nil
 				}
-				return &exitError{exitUsage, fmt.Errorf("no fate for event %q: it matched no rule, or never came; next: notifier explain %s", f.Event, shellWord(f.Event))}
+				return &exitError{exitUsage, fmt.Errorf(mostly(lang, "no fate for event %q: it matched no rule, or never came; next: notifier explain %s", "事件 %q 没有处理结果：没有规则匹配，或者它没有来过；下一步：notifier explain %s"), f.Event, shellWord(f.Event))}
+			}
+			if err := table.head(); err != nil {
+				return err
 			}
 			if b != nil {
-				b.print(out)
+				b.print(out, lang)
 			}
 			return b.exit()
 		},
@@ -131,29 +137,53 @@ on record come first. As JSON it is one object in each line.`,
 	return cmd
 }
 
-// fateWriter writes a fate as a row, or as a line of JSON; the rows have a head.
-func fateWriter(out io.Writer, format string, zone *time.Location) func(ledger.Fate) error {
-	if format != "text" {
-		return func(x ledger.Fate) error {
-			b, err := json.Marshal(x)
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(out, "%s\n", b)
-			return err
-		}
+// fateRows writes fates as rows, or as lines of JSON; the rows have a head, which does not stand before an error.
+type fateRows struct {
+	out    io.Writer
+	format string
+	zone   *time.Location
+	lang   diag.Lang
+	headed bool
+}
+
+func newFateRows(out io.Writer, format string, zone *time.Location, lang diag.Lang) *fateRows {
+	return &fateRows{out: out, format: format, zone: zone, lang: lang, headed: format != "text"}
+}
+
+// head writes the head of the table, once.
+func (w *fateRows) head() error {
+	if w.headed {
+		return nil
 	}
-	fmt.Fprintf(out, "%-24s %-14s %-16s %-24s %s\n", "EVENT", "TIME", "USER", "RULE", "FATE")
-	return func(x ledger.Fate) error {
-		_, err := fmt.Fprintf(out, "%-24s %-14s %-16s %-24s %-12s %s\n", tame(x.Event.ID), x.At.In(zone).Format("01-02 15:04:05"), tame(x.User), x.Rule, x.Fate, tame(fateText(&x)))
+	w.headed = true
+	if w.lang == diag.ZH {
+		_, err := fmt.Fprintln(w.out, runewidth.FillRight("事件", 24), runewidth.FillRight("时间", 14), runewidth.FillRight("用户", 16), runewidth.FillRight("规则", 24), "处理结果")
 		return err
 	}
+	_, err := fmt.Fprintf(w.out, "%-24s %-14s %-16s %-24s %s\n", "EVENT", "TIME", "USER", "RULE", "FATE")
+	return err
+}
+
+func (w *fateRows) write(x ledger.Fate) error {
+	if w.format != "text" {
+		b, err := json.Marshal(x)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(w.out, "%s\n", b)
+		return err
+	}
+	if err := w.head(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w.out, "%-24s %-14s %-16s %-24s %-12s %s\n", tame(x.Event.ID), x.At.In(w.zone).Format("01-02 15:04:05"), tame(x.User), x.Rule, x.Fate, tame(fateTextIn(&x, w.lang)))
+	return err
 }
 
 // followFates shows fates as they come until a signal; those on record first, in order of time, if a time or an event says which.
 func followFates(cmd *cobra.Command, r *query.Reader, s *settings.Settings, f query.Filter, format string) error {
 	if f.Rule != "" { // a typing mistake would be followed for ever
-		if unknown := knownRule(s, f.Rule); unknown != nil {
+		if unknown := knownRule(s, f.Rule, spoken(cmd)); unknown != nil {
 			if states, err := r.Ledgers(cmd.Context()); err != nil || !onRecord(states, "rule/"+f.Rule) { // one that has gone may hold intents
 				return &exitError{exitUsage, unknown}
 			}
@@ -161,15 +191,18 @@ func followFates(cmd *cobra.Command, r *query.Reader, s *settings.Settings, f qu
 	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	write := fateWriter(cmd.OutOrStdout(), format, s.Zone)
-	rows := &byTime{most: sortedRows, write: write}
+	table := newFateRows(cmd.OutOrStdout(), format, s.Zone, spoken(cmd))
+	if err := table.head(); err != nil {
+		return err
+	}
+	rows := &byTime{most: sortedRows, write: table.write}
 	emit := rows.add
 	err := r.Follow(ctx, f, f.Event != "" || !f.Since.IsZero(), func(x ledger.Fate) error { return emit(x) }, func() error {
-		emit = write
+		emit = table.write
 		if err := rows.flush(); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintln(cmd.ErrOrStderr(), "following, Ctrl-C ends")
+		_, err := fmt.Fprintln(cmd.ErrOrStderr(), mostly(spoken(cmd), "following, Ctrl-C ends", "持续显示新的处理结果，按 Ctrl-C 结束"))
 		return err
 	})
 	if err != nil {
@@ -230,8 +263,9 @@ type books struct {
 	Double   []intent.ID `json:"double"` // intents with two fates
 	Stopped  []int32     `json:"stopped_partitions"`
 
-	tally *query.Tally
-	halts map[int32]ledger.Halt
+	tally    *query.Tally
+	problems []diag.Text // Problems, for people
+	halts    map[int32]ledger.Halt
 }
 
 func booksOf(ctx context.Context, r *query.Reader, s *settings.Settings, since time.Time) (*books, error) {
@@ -253,14 +287,20 @@ func booksOf(ctx context.Context, r *query.Reader, s *settings.Settings, since t
 func sumOf(t *query.Tally, b *query.Books, halts map[int32]ledger.Halt, since time.Time, topic string) *books {
 	out := &books{Problems: []string{}, Intents: b.Intents, Fates: b.Given, Pending: b.Pending, Dead: b.Dead, Double: append([]intent.ID{}, b.Double...),
 		Stopped: append([]int32{}, slices.Sorted(maps.Keys(halts))...), tally: t, halts: halts}
+	problem := func(en, zh string, args ...any) {
+		out.problems = append(out.problems, diag.Text{EN: fmt.Sprintf(en, args...), ZH: fmt.Sprintf(zh, args...)})
+	}
 	switch n := b.OnRecord(); {
 	case !b.Balanced() && b.Kept && n < b.Given:
-		out.Problems = append(out.Problems, fmt.Sprintf("the ledger gave %d fates, %s holds %d", b.Given, topic, n))
+		problem("the ledger gave %d fates, %s holds %d", "账本给出了 %d 个处理结果，%s 里有 %d 个", b.Given, topic, n)
 	case !b.Balanced():
-		out.Problems = append(out.Problems, fmt.Sprintf("the books do not balance (%d intents with two fates)", len(b.Double)))
+		problem("the books do not balance (%d intents with two fates)", "账对不上（%d 个待发任务有两个处理结果）", len(b.Double))
 	}
 	if len(halts) > 0 {
-		out.Problems = append(out.Problems, "without the stopped partitions")
+		problem("without the stopped partitions", "不含停止的分区")
+	}
+	for _, p := range out.problems {
+		out.Problems = append(out.Problems, p.EN)
 	}
 	out.Balanced = len(out.Problems) == 0
 	if t != nil && !since.IsZero() {
@@ -270,19 +310,23 @@ func sumOf(t *query.Tally, b *query.Books, halts map[int32]ledger.Halt, since ti
 }
 
 // print ends the list with the sum.
-func (b *books) print(out io.Writer) {
-	sayHalts(out, b.halts)
+func (b *books) print(out io.Writer, lang diag.Lang) {
+	sayHalts(out, b.halts, lang)
 	switch t := b.tally; {
 	case t == nil:
-		fmt.Fprintf(out, "events not counted, the rule files have errors: `notifier check`; %d dead; ", b.Dead)
+		fmt.Fprintf(out, mostly(lang, "events not counted, the rule files have errors: `notifier check`; %d dead; ", "规则文件有错误，没有数事件：`notifier check`；%d 个死信；"), b.Dead)
 	default:
-		fmt.Fprintf(out, "%d events: %d no rule, %d dead, %d with intents; ", t.Events, t.NoRule, t.Dead, t.Matched)
+		fmt.Fprintf(out, mostly(lang, "%d events: %d no rule, %d dead, %d with intents; ", "%d 个事件：%d 个没有规则匹配，%d 个是死信，%d 个有待发任务；"), t.Events, t.NoRule, t.Dead, t.Matched)
 	}
 	mark := "✓"
 	if !b.Balanced {
-		mark = "✗ " + strings.Join(b.Problems, ", ")
+		var why []string
+		for _, p := range b.problems {
+			why = append(why, mostly(lang, p.EN, p.ZH))
+		}
+		mark = "✗ " + strings.Join(why, mostly(lang, ", ", "，"))
 	}
-	fmt.Fprintf(out, "%d intents = %d fates + %d pending %s\n", b.Intents, b.Fates, b.Pending, mark)
+	fmt.Fprintf(out, mostly(lang, "%d intents = %d fates + %d pending %s\n", "%d 个待发任务 = %d 个有处理结果 + %d 个没处理完 %s\n"), b.Intents, b.Fates, b.Pending, mark)
 }
 
 // exit is what the list ends with; a nil sum, of a part of the fates, says nothing.
@@ -293,9 +337,7 @@ func (b *books) exit() error {
 	return nil
 }
 
-// fateText is what a fate says beside its kind.
-func fateText(f *ledger.Fate) string { return fateTextIn(f, diag.EN) }
-
+// fateTextIn is what a fate says beside its kind.
 func fateTextIn(f *ledger.Fate, lang diag.Lang) string {
 	var parts []string
 	say := func(en, zh string, args ...any) { parts = append(parts, fmt.Sprintf(mostly(lang, en, zh), args...)) }
@@ -324,7 +366,7 @@ func fateTextIn(f *ledger.Fate, lang diag.Lang) string {
 	if f.Fate == ledger.FateUnknown {
 		counted := mostly(lang, "counted as used", "按已用掉名额计算")
 		if f.Detail == ledger.LostWaiting {
-			counted = mostly(lang, noSlot, "除 `notifier quota assume` 说的以外不占名额")
+			counted = mostly(lang, noSlot, noSlotZH)
 		}
 		parts = append(parts, counted+mostly(lang, "; ", "；")+"`notifier attempts resolve "+f.Attempt+"`")
 	}

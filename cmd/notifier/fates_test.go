@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/query"
@@ -68,7 +69,7 @@ func TestTheBooksSayTheSameAsTextAndAsJSON(t *testing.T) {
 	} {
 		b := sumOf(c.tally, &c.b, c.halts, c.since, "n.fates")
 		var out strings.Builder
-		b.print(&out)
+		b.print(&out, diag.EN)
 		if err := printJSON(&out, b); err != nil {
 			t.Fatal(err)
 		}

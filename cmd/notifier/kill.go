@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/settings"
 )
@@ -25,7 +26,7 @@ back. There is no undo for what was given up. To hold instead of giving up: noti
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return noRule(cmd, "RULE is missing: say which rule to give up")
+				return noRule(cmd, mostly(spoken(cmd), "RULE is missing: say which rule to give up", "缺少规则：请写要作废哪条规则"))
 			}
 			return changeRule(cmd, ledger.CmdKill, args[0], c)
 		},
@@ -71,26 +72,27 @@ func changeRule(cmd *cobra.Command, what, rule string, c changeFlags) error {
 			killed[name] = true
 		}
 	}
+	lang := spoken(cmd)
 	for _, c := range given.Standing(states) {
 		if c.Cmd != ledger.CmdKill {
 			continue
 		}
 		if killed[c.Target] = true; c.Target == rule {
-			stands = fmt.Sprintf(": the kill by %s of %s stands and is obeyed first, what the rule holds then is given up", c.By, c.At.In(s.Zone).Format(time.DateTime))
+			stands = fmt.Sprintf(mostly(lang, ": the kill by %s of %s stands and is obeyed first, what the rule holds then is given up", "：%s 于 %s 下的作废还没执行，会先执行，规则那时持有的都放弃"), c.By, c.At.In(s.Zone).Format(time.DateTime))
 		}
 	}
-	ask, word := fmt.Sprintf("kill %s: the %d intents it holds now are given up for good", rule, held), rule
+	ask, word := fmt.Sprintf(mostly(lang, "kill %s: the %d intents it holds now are given up for good", "作废 %s：它现在的 %d 个待发任务都放弃，不能恢复"), rule, held), rule
 	if what == ledger.CmdKill {
-		err = killable(s, rule, held)
-	} else if ask = "revive " + rule + stands; len(killed) == 0 {
-		err = fmt.Errorf("rule %q is not killed, and no other is; next: notifier status", rule)
+		err = killable(s, rule, held, lang)
+	} else if ask = mostly(lang, "revive ", "恢复 ") + rule + stands; len(killed) == 0 {
+		err = fmt.Errorf(mostly(lang, "rule %q is not killed, and no other is; next: notifier status", "规则 %q 没有作废，别的规则也没有；下一步：notifier status"), rule)
 	} else if !killed[rule] {
-		err = fmt.Errorf("rule %q is not killed; killed: %s", rule, strings.Join(slices.Sorted(maps.Keys(killed)), ", "))
+		err = fmt.Errorf(mostly(lang, "rule %q is not killed; killed: %s", "规则 %q 没有作废；已作废：%s"), rule, strings.Join(slices.Sorted(maps.Keys(killed)), mostly(lang, ", ", "、")))
 	}
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	if err := c.check(); err != nil {
+	if err := c.check(lang); err != nil {
 		return err
 	}
 	if err := confirm(cmd, c.yes, ask, word); err != nil {
@@ -107,23 +109,23 @@ func noRule(cmd *cobra.Command, what string) error {
 		return err
 	}
 	entries, errs := ruleEntries(s)
-	what += ": " + strings.Join(namesOf(entries), "  ")
+	what += mostly(spoken(cmd), ": ", "：") + strings.Join(namesOf(entries), "  ")
 	if errs > 0 {
-		what += fmt.Sprintf(" (the rule files have %s: there may be more)", many(errs, "error"))
+		what += mostly(spoken(cmd), fmt.Sprintf(" (the rule files have %s: there may be more)", many(errs, "error")), fmt.Sprintf("（规则文件有 %d 个错误：可能还有别的）", errs))
 	}
 	return &exitError{exitUsage, errors.New(what)}
 }
 
 // killable refuses what holds nothing: a typing mistake, and tag rules. A rule that is not in the files any more may hold intents.
-func killable(s *settings.Settings, rule string, held int) error {
+func killable(s *settings.Settings, rule string, held int, lang diag.Lang) error {
 	if held > 0 {
 		return nil
 	}
-	if err := knownScope(s, "rule/"+rule); err != nil {
+	if err := knownScope(s, "rule/"+rule, lang); err != nil {
 		return err
 	}
 	if isTagRule(s, rule) {
-		return fmt.Errorf("%s is a tag rule, it holds no intents: set `mode: off` to take its tags away", rule)
+		return fmt.Errorf(mostly(lang, "%s is a tag rule, it holds no intents: set `mode: off` to take its tags away", "%s 是标签规则，没有待发任务：要去掉它的标签，写 `mode: off`"), rule)
 	}
 	return nil
 }

@@ -52,11 +52,11 @@ func execute(ctx context.Context, args []string) int {
 		err = unknownCommand(cmd, word)
 	}
 	code := exitCode(err, started)
-	text := withConfig(strings.TrimSpace(err.Error()), givenConfig(cmd))
+	text := withConfig(said(cmd, err), givenConfig(cmd))
 	if text != "" {
 		fmt.Fprintln(os.Stderr, "notifier: "+text)
 	}
-	if next := nextFor(cmd, code, text); next != "" {
+	if next := nextFor(cmd, code, err); next != "" {
 		fmt.Fprintln(os.Stderr, withConfig(next, givenConfig(cmd)))
 	}
 	return code
@@ -85,7 +85,7 @@ func exitCode(err error, started bool) int {
 	if _, ok := errors.AsType[*app.RulesError](err); ok {
 		return exitFindings
 	}
-	if errors.Is(err, syscall.ENOSPC) { // where the embedded broker keeps its data
+	if errors.Is(err, embedded.ErrFailed) || noRoom(err) { // before the paths: a write that failed has one too
 		return exitUnreachable
 	}
 	if _, ok := errors.AsType[*fs.PathError](err); ok {
@@ -95,6 +95,12 @@ func exitCode(err error, started bool) int {
 		return exitUsage
 	}
 	return exitInternal
+}
+
+// noRoom reports whether an error says that no more can be written where the embedded broker keeps its data: the disk is full, or a limit is
+// reached, of a user (EDQUOT) or of the size of a file (EFBIG, `ulimit -f`).
+func noRoom(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }
 
 func newRootCmd(started *bool) *cobra.Command {

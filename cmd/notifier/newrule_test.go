@@ -117,6 +117,33 @@ func TestNewRuleSaysWhatIsMissingOrWrong(t *testing.T) {
 	}
 }
 
+// Without events, and beside files with errors, no rule can be written: that is said before anything is asked, with what to do.
+func TestNewRuleNeedsACatalogue(t *testing.T) {
+	for name, c := range map[string]struct {
+		files map[string]string
+		code  int
+		want  string
+	}{
+		"no folder":             {map[string]string{}, exitUsage, "no event is declared in rules, and a rule is about one; next: notifier new rule --dir FOLDER"},
+		"no events":             {map[string]string{"rules/readme.md": "x"}, exitUsage, "no event is declared in rules, and a rule is about one; next: notifier new rule --dir FOLDER"},
+		"errors in other files": {map[string]string{"rules/events.yaml": testCatalogue, "rules/rules.yaml": strings.Replace(testRules, "amount >", "amuont >", 1)}, exitFindings, "the rule files have errors, nothing was written; next: mend them, then notifier check rules"},
+	} {
+		inDir(t, c.files)
+		var out, talk bytes.Buffer
+		err := newRule(&ruletest.Draft{}, "rules", diag.EN, strings.NewReader("push\n"), true, &out, &talk)
+		x, ok := errors.AsType[*exitError](err)
+		if !ok || x.code != c.code || !strings.Contains(err.Error(), c.want) || strings.Contains(talk.String(), "push to users") {
+			t.Errorf("%s: %v\n%s", name, err, talk.String())
+		}
+	}
+	inDir(t, map[string]string{"rules/events.yaml": testCatalogue}) // a flag cannot be asked for again
+	var out, talk bytes.Buffer
+	err := newRule(&ruletest.Draft{Name: "BAD"}, "rules", diag.EN, strings.NewReader("push\n"), true, &out, &talk)
+	if x, ok := errors.AsType[*exitError](err); !ok || x.code != exitFindings || !strings.Contains(err.Error(), "--name: `BAD` cannot be the name of a rule") {
+		t.Errorf("%v\n%s", err, talk.String())
+	}
+}
+
 // On a terminal it asks for what no flag says, and once more for what cannot be; the end of the answers writes nothing.
 func TestNewRuleAsks(t *testing.T) {
 	for _, tc := range []struct {
@@ -141,6 +168,11 @@ func TestNewRuleAsks(t *testing.T) {
 		{"a Chinese shop", diag.ZH, ruletest.Draft{Action: "push"}, "brand-new\norder.padi\norder.paid\namount > 800\nservice\n谢谢\n收到 ${amount | money} 元\n",
 			[]string{"规则名，例如 vip-thanks：", "事件：", "order.paid、", "是不是想写 `order.paid`？\n事件：", "条件，例如 amount > 500，或 always：", "类别：service", "消息标题：", "消息正文：", "下一步：`notifier check ", "它以 `mode: shadow` 开始"}, []string{"event: ", "did you mean", "next: ", " · "},
 			[]string{"event: order.paid", "when: amount > 800"}},
+		{"answers that cannot be", diag.ZH, ruletest.Draft{}, "推送\n\nBAD 名\nvip-order-thanks\nbrand-new\n订单已支付\n金额 ＞ 600\namuont > 3\n金额 > 600\n营销\n你好 ${nick}\n你好\n\n收到\n",
+			[]string{"规则名，例如 vip-thanks：", "这里不能留空\n规则名", "`BAD 名` 不能作规则名", "规则名", "已经有规则 `vip-order-thanks`：请换一个名字\n规则名", "事件：", "条件，", "这里是全角符号 `＞`：写成 `>`\n条件", "没有字段 `amuont`：是不是 `amount`", "条件，", "类别：", "消息标题：", "没有字段 `nick`", "消息标题：", "消息正文：", "这里不能留空\n消息正文：", "下一步：`notifier check "}, []string{"什么也没有写", "N202"},
+			[]string{"event: order.paid", "when: 金额 > 600", "class: marketing", `title: "你好"`}},
+		{"a tag of an event that is no profile", "", ruletest.Draft{Name: "brand-new"}, "打标签\norder.paid\nprofile.changed\n$ {city\ntown_${city}\n",
+			[]string{"push to users", "event: ", "event: ", "tag, like", "tag, like", "live once the daemon"}, nil, []string{"event: profile.changed", `tags: ["town_${city}"]`}},
 		{"no more answers", "", ruletest.Draft{}, "push\nbrand-new\n", []string{"push to users", "name of the rule", "event: "}, []string{"condition"}, nil},
 	} {
 		dir := t.TempDir()

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/ledger"
 )
 
@@ -96,7 +97,7 @@ func TestStoppedLanesAreFoldedByTheirCause(t *testing.T) {
 		"main/push-plus": {Reason: "service", Detail: "1009", Since: at},
 	}
 	var out strings.Builder
-	sayStopped(&out, lanes, at, time.UTC)
+	sayStopped(&out, lanes, at, time.UTC, diag.EN)
 	want := `stopped  main/broadcast  breaker since 2026-11-21 04:00:00, tried again with the next request that may leave: time-out   next: docs/runbook.md#breaker
 stopped  main/push-plus  service since 2026-11-21 04:00:00, tried again with the next request that may leave: 1009   next: docs/runbook.md#service; once the vendor has enabled it: notifier resume lane/main/push-plus --why TEXT
 stopped  2 lanes of main (tag, user)  credentials since 2026-11-21 03:59:00, tried again 2026-11-21 05:00:00: 1004   next: docs/runbook.md#credentials

@@ -15,6 +15,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"github.com/notifier/notifier/internal/diag"
 )
 
 func printJSON(w io.Writer, v any) error {
@@ -26,9 +28,17 @@ func printJSON(w io.Writer, v any) error {
 	return err
 }
 
-func jsonOrText(format string) error {
+func jsonOrText(lang diag.Lang, format string) error {
 	if format != "text" && format != "json" {
-		return &exitError{exitUsage, fmt.Errorf("unknown --format %q: text or json", format)}
+		return &exitError{exitUsage, fmt.Errorf(mostly(lang, "unknown --format %q: text or json", "没有 --format %q：text 或 json"), format)}
+	}
+	return nil
+}
+
+// listFormat is jsonOrText of a list, which is also given line by line.
+func listFormat(lang diag.Lang, format string) error {
+	if format != "text" && format != "json" && format != "jsonl" {
+		return &exitError{exitUsage, fmt.Errorf(mostly(lang, "unknown --format %q: text, json or jsonl", "没有 --format %q：text、json 或 jsonl"), format)}
 	}
 	return nil
 }

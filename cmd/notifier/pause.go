@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/query"
 	"github.com/notifier/notifier/internal/rules"
@@ -32,9 +34,9 @@ func (c *changeFlags) addTo(cmd *cobra.Command, why string) {
 	cmd.Flags().BoolVar(&c.yes, "yes", false, "do not ask")
 }
 
-func (c *changeFlags) check() error {
+func (c *changeFlags) check(lang diag.Lang) error {
 	if strings.TrimSpace(c.why) == "" {
-		return &exitError{exitUsage, errors.New(`--why is missing: say why, it stays on record; for example --why "vendor incident 4711"`)}
+		return &exitError{exitUsage, errors.New(mostly(lang, `--why is missing: say why, it stays on record; for example --why "vendor incident 4711"`, `缺少 --why：请写原因，会留在记录里，例如 --why "厂商故障 4711"`))}
 	}
 	return nil
 }
@@ -51,7 +53,7 @@ had left already, or exits 4 and names who did not answer.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return noScope(cmd, "SCOPE is missing: say what to hold back")
+				return noScope(cmd, mostly(spoken(cmd), "SCOPE is missing: say what to hold back", "缺少范围：请写要暂停什么"))
 			}
 			return pauseScope(cmd, args[0], c)
 		},
@@ -66,7 +68,7 @@ func pauseScope(cmd *cobra.Command, scope string, c changeFlags) error {
 		return err
 	}
 	if name, is := strings.CutPrefix(scope, "rule/"); is && isTagRule(s, name) {
-		return &exitError{exitUsage, fmt.Errorf("%s is a tag rule, it holds no intents: to hold the tags of all rules, notifier pause each of %s; to take its tags away, `mode: off`", name, strings.Join(tagLanes(s), ", "))}
+		return &exitError{exitUsage, fmt.Errorf(mostly(spoken(cmd), "%s is a tag rule, it holds no intents: to hold the tags of all rules, notifier pause each of %s; to take its tags away, `mode: off`", "%s 是标签规则，没有待发任务：要暂停所有规则的标签，请对 %s 逐个执行 notifier pause；要去掉它的标签，写 `mode: off`"), name, strings.Join(tagLanes(s), ", "))}
 	}
 	r, _, err := changing(cmd, scope, c)
 	if err != nil {
@@ -85,12 +87,12 @@ func changing(cmd *cobra.Command, scope string, c changeFlags) (*query.Reader, *
 	if err != nil {
 		return nil, nil, err
 	}
-	if unknown := knownScope(s, scope); unknown != nil {
+	if unknown := knownScope(s, scope, spoken(cmd)); unknown != nil {
 		if states, err := r.Ledgers(cmd.Context()); err != nil || !onRecord(states, scope) {
 			return nil, nil, &exitError{exitUsage, unknown}
 		}
 	}
-	if err := c.check(); err != nil {
+	if err := c.check(spoken(cmd)); err != nil {
 		return nil, nil, err
 	}
 	return r, s, nil
@@ -122,11 +124,11 @@ func noScope(cmd *cobra.Command, what string) error {
 	if err != nil {
 		return err
 	}
-	return &exitError{exitUsage, fmt.Errorf("%s\n%s", what, strings.Join(scopes(s), "\n"))}
+	return &exitError{exitUsage, fmt.Errorf("%s\n%s", what, strings.Join(scopes(s, spoken(cmd)), "\n"))}
 }
 
 // scopes are all that a pause can name, a line for each kind.
-func scopes(s *settings.Settings) []string {
+func scopes(s *settings.Settings, lang diag.Lang) []string {
 	accounts, lanes, names := []string{}, []string{}, []string{}
 	for i := range s.Accounts {
 		a := &s.Accounts[i]
@@ -144,13 +146,14 @@ func scopes(s *settings.Settings) []string {
 	}
 	out = append(out, strings.Join(names, "  "))
 	if errs > 0 {
-		out = append(out, fmt.Sprintf("(the rule files have %s: there may be more rules)", many(errs, "error")))
+		out = append(out, mostly(lang, fmt.Sprintf("(the rule files have %s: there may be more rules)", many(errs, "error")), fmt.Sprintf("（规则文件有 %d 个错误：可能还有别的规则）", errs)))
 	}
 	return out
 }
 
 // knownScope refuses a scope that names nothing, so that a typing mistake is never a pause of nothing.
-func knownScope(s *settings.Settings, scope string) error {
+func knownScope(s *settings.Settings, scope string, lang diag.Lang) error {
+	list := func(names []string) string { return strings.Join(names, mostly(lang, ", ", "、")) }
 	kind, name, _ := strings.Cut(scope, "/")
 	switch kind {
 	case "all", "broadcasts":
@@ -158,16 +161,16 @@ func knownScope(s *settings.Settings, scope string) error {
 			return nil
 		}
 	case "account":
-		_, err := accountNamed(s, name)
+		_, err := accountNamed(s, name, lang)
 		return err
 	case "lane":
 		account, lane, _ := strings.Cut(name, "/")
-		a, err := accountNamed(s, account)
+		a, err := accountNamed(s, account, lang)
 		if err != nil {
 			return err
 		}
 		if lanes := app.LanesOf(a); !slices.Contains(lanes, lane) { // those of another vendor hold nothing here
-			return fmt.Errorf("no lane %q in account %s: %s", lane, account, strings.Join(lanes, ", "))
+			return fmt.Errorf(mostly(lang, "no lane %q in account %s: %s", "没有发送通道 %q，账号 %s 有：%s"), lane, account, list(lanes))
 		}
 		return nil
 	case "rule":
@@ -177,23 +180,23 @@ func knownScope(s *settings.Settings, scope string) error {
 			return nil
 		}
 		if errs > 0 {
-			return fmt.Errorf("no rule %q: %s; the rule files have %s, so there may be more; next: notifier check", name, strings.Join(names, ", "), many(errs, "error"))
+			return fmt.Errorf(mostly(lang, "no rule %q: %s; the rule files have %s, so there may be more; next: notifier check", "没有规则 %q，有：%s；规则文件有 %s，所以可能还有；下一步：notifier check"), name, list(names), mostly(lang, many(errs, "error"), fmt.Sprintf("%d 个错误", errs)))
 		}
 		hint := ""
 		if near := nearestName(name, names); near != "" {
-			hint = "; did you mean " + near + "?"
+			hint = fmt.Sprintf(mostly(lang, "; did you mean %s?", "；是不是想写 %s？"), near)
 		}
-		return fmt.Errorf("no rule %q: %s%s", name, strings.Join(names, ", "), hint)
+		return fmt.Errorf(mostly(lang, "no rule %q: %s%s", "没有规则 %q，有：%s%s"), name, list(names), hint)
 	}
-	return fmt.Errorf("unknown scope %q: all | broadcasts | account/NAME | lane/ACCOUNT/LANE | rule/NAME", scope)
+	return fmt.Errorf(mostly(lang, "unknown scope %q: all | broadcasts | account/NAME | lane/ACCOUNT/LANE | rule/NAME", "没有范围 %q：all | broadcasts | account/账号 | lane/账号/通道 | rule/规则"), scope)
 }
 
 // knownRule is knownScope of a rule by which a list is narrowed: what all tag rules do stands there under one name.
-func knownRule(s *settings.Settings, rule string) error {
+func knownRule(s *settings.Settings, rule string, lang diag.Lang) error {
 	if rule == rules.TagsRule {
 		return nil
 	}
-	return knownScope(s, "rule/"+rule)
+	return knownScope(s, "rule/"+rule, lang)
 }
 
 // isTagRule reports whether the files have a tag rule of a name. Nobody can hold it by that: its tags go with those of all others.
@@ -214,7 +217,7 @@ func tagLanes(s *settings.Settings) (out []string) {
 	return out
 }
 
-func accountNamed(s *settings.Settings, name string) (*settings.Account, error) {
+func accountNamed(s *settings.Settings, name string, lang diag.Lang) (*settings.Account, error) {
 	var names []string
 	for i := range s.Accounts {
 		if s.Accounts[i].Name == name {
@@ -222,7 +225,7 @@ func accountNamed(s *settings.Settings, name string) (*settings.Account, error) 
 		}
 		names = append(names, s.Accounts[i].Name)
 	}
-	return nil, fmt.Errorf("no account %q: %s", name, strings.Join(names, ", "))
+	return nil, fmt.Errorf(mostly(lang, "no account %q: %s", "没有账号 %q，有：%s"), name, strings.Join(names, mostly(lang, ", ", "、")))
 }
 
 // ruleEntries are the rules in the files, and how many errors these have: the last good set is live while they have some, and its rules
@@ -244,14 +247,14 @@ func namesOf(entries []rules.Entry) (names []string) {
 
 // printAnswers tells what the owners said. Silence is exit 4, a refusal 5, a mixture 6.
 func printAnswers(cmd *cobra.Command, what string, answers []ledger.Answer, err error) error {
-	out := cmd.OutOrStdout()
+	out, lang := cmd.OutOrStdout(), spoken(cmd)
 	flying, refused := 0, 0
 	for _, a := range answers {
 		who := a.Instance
 		if who == "" {
-			who = "nobody"
+			who = mostly(lang, "nobody", "没有实例")
 		}
-		fmt.Fprintf(out, "partition %d (%s): %s\n", a.Partition, who, a.Text)
+		fmt.Fprintf(out, mostly(lang, "partition %d (%s): %s\n", "分区 %d（%s）：%s\n"), a.Partition, who, mostly(lang, a.Text, dispatch.AnswerZH(a.Text)))
 		flying += a.Flying
 		if !a.OK {
 			refused++
@@ -265,13 +268,13 @@ func printAnswers(cmd *cobra.Command, what string, answers []ledger.Answer, err 
 	}
 	switch {
 	case refused == len(answers) && refused > 0:
-		return &exitError{exitGate, fmt.Errorf("%s was refused", what)}
+		return &exitError{exitGate, fmt.Errorf(mostly(lang, "%s was refused", "%s 被拒绝"), what)}
 	case refused > 0:
-		return &exitError{exitPartial, fmt.Errorf("%s: %d of %d partitions refused", what, refused, len(answers))}
+		return &exitError{exitPartial, fmt.Errorf(mostly(lang, "%s: %d of %d partitions refused", "%s：%d 个分区拒绝，共 %d 个"), what, refused, len(answers))}
 	}
 	if flying > 0 {
-		fmt.Fprintf(out, "%d calls had left already\n", flying)
+		fmt.Fprintf(out, mostly(lang, "%d calls had left already\n", "此前已发出 %d 个请求\n"), flying)
 	}
-	fmt.Fprintf(out, "done: %s\n", what)
+	fmt.Fprintf(out, mostly(lang, "done: %s\n", "完成：%s\n"), what)
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/dispatch"
+	"github.com/notifier/notifier/internal/explain"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/query"
 )
@@ -43,21 +44,21 @@ func newPendingListCmd() *cobra.Command {
   notifier pending list --state merging --lane main/user --format jsonl`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if format != "text" && format != "json" && format != "jsonl" {
-				return &exitError{exitUsage, fmt.Errorf("unknown --format %q: text, json or jsonl", format)}
+			if err := listFormat(spoken(cmd), format); err != nil {
+				return err
 			}
 			if f.Limit < 0 {
-				return &exitError{exitUsage, errors.New("--limit is a number of intents, 0 for all")}
+				return &exitError{exitUsage, errors.New(mostly(spoken(cmd), "--limit is a number of intents, 0 for all", "--limit 是待发任务的个数，0 是全部"))}
 			}
 			if names := pendingStates(); f.State != "" && !slices.Contains(names, f.State) {
-				return &exitError{exitUsage, fmt.Errorf("unknown --state %q: %s", f.State, strings.Join(names, ", "))}
+				return &exitError{exitUsage, fmt.Errorf(mostly(spoken(cmd), "unknown --state %q: %s", "没有 --state %q：%s"), f.State, strings.Join(names, mostly(spoken(cmd), ", ", "、")))}
 			}
 			r, s, err := reader(cmd)
 			if err != nil {
 				return err
 			}
 			if f.Lane != "" && !strings.HasSuffix(f.Lane, "/none") {
-				if err := knownScope(s, "lane/"+f.Lane); err != nil {
+				if err := knownScope(s, "lane/"+f.Lane, spoken(cmd)); err != nil {
 					return &exitError{exitUsage, err}
 				}
 			}
@@ -67,11 +68,11 @@ func newPendingListCmd() *cobra.Command {
 			}
 			v := app.PendingOf(s, states, f, time.Now())
 			if f.Rule != "" && v.Total == 0 {
-				if err := knownRule(s, f.Rule); err != nil {
+				if err := knownRule(s, f.Rule, spoken(cmd)); err != nil {
 					return &exitError{exitUsage, err}
 				}
 			}
-			return printPending(cmd.OutOrStdout(), cmd.ErrOrStderr(), format, &v, s.Zone)
+			return printPending(cmd.OutOrStdout(), cmd.ErrOrStderr(), format, &v, s.Zone, spoken(cmd))
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text, json or jsonl")
@@ -91,8 +92,8 @@ func pendingStates() (out []string) {
 	return out
 }
 
-func printPending(out, talk io.Writer, format string, v *app.PendingView, zone *time.Location) error {
-	more := fmt.Sprintf("%d more; next: --limit 0 for all, or --rule, --lane, --state", v.More)
+func printPending(out, talk io.Writer, format string, v *app.PendingView, zone *time.Location, lang diag.Lang) error {
+	more := fmt.Sprintf(mostly(lang, "%d more; next: --limit 0 for all, or --rule, --lane, --state", "另有 %d 个；下一步：--limit 0 看全部，或用 --rule、--lane、--state"), v.More)
 	switch format {
 	case "json":
 		return printJSON(out, v)
@@ -110,21 +111,21 @@ func printPending(out, talk io.Writer, format string, v *app.PendingView, zone *
 		return nil
 	}
 	if v.Total == 0 {
-		fmt.Fprintln(out, "nothing is pending")
+		fmt.Fprintln(out, mostly(lang, "nothing is pending", "没有待发任务"))
 		return nil
 	}
 	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tEVENT\tUSER\tRULE\tLANE\tSTATE\tNOT BEFORE\tEXPIRES\tDETAIL")
+	fmt.Fprintln(w, mostly(lang, "ID\tEVENT\tUSER\tRULE\tLANE\tSTATE\tNOT BEFORE\tEXPIRES\tDETAIL", "编号\t事件\t用户\t规则\t发送通道\t状态\t不早于\t过期作废\t说明"))
 	for i := range v.Pending {
 		x := &v.Pending[i]
-		detail := x.Holds
+		detail := mostly(lang, x.Holds, explain.HoldsZH(x.Holds))
 		if x.Triggers > 0 {
-			detail = fmt.Sprintf("%d triggers", x.Triggers)
+			detail = fmt.Sprintf(mostly(lang, "%d triggers", "%d 次触发"), x.Triggers)
 		}
 		if x.Stopped != "" {
-			detail = fmt.Sprintf("lane stopped (%s)   next: %s", x.Stopped, whyOf(x.Rule))
+			detail = fmt.Sprintf(mostly(lang, "lane stopped (%s)   next: %s", "发送通道停止（%s）   下一步：%s"), x.Stopped, whyOf(x.Rule))
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", x.ID, tame(x.Event), tame(x.Target), x.Rule, x.Lane, x.State, timeOr(x.Next, zone, "-"), timeOr(x.Expire, zone, "never"), tame(detail))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", x.ID, tame(x.Event), tame(x.Target), x.Rule, x.Lane, x.State, timeOr(x.Next, zone, "-"), timeOr(x.Expire, zone, mostly(lang, "never", "不过期")), tame(detail))
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -135,7 +136,7 @@ func printPending(out, talk io.Writer, format string, v *app.PendingView, zone *
 			counts = append(counts, fmt.Sprintf("%d %s", n, s))
 		}
 	}
-	fmt.Fprintf(out, "%d pending: %s\n", v.Total, strings.Join(counts, ", "))
+	fmt.Fprintf(out, mostly(lang, "%d pending: %s\n", "共 %d 个：%s\n"), v.Total, strings.Join(counts, mostly(lang, ", ", "，")))
 	if v.More > 0 {
 		fmt.Fprintln(out, more)
 	}
@@ -166,7 +167,8 @@ fate; then nothing was done.`,
 }
 
 func cancelPending(cmd *cobra.Command, id string, c changeFlags) error {
-	if err := c.check(); err != nil {
+	lang := spoken(cmd)
+	if err := c.check(lang); err != nil {
 		return err
 	}
 	r, s, err := reader(cmd)
@@ -182,12 +184,12 @@ func cancelPending(cmd *cobra.Command, id string, c changeFlags) error {
 	case len(found) == 0:
 		return notPending(cmd, r, id)
 	case len(found) > 1:
-		return &exitError{exitUsage, fmt.Errorf("%d pending intents have the short id %q: name one by its whole id; next: notifier pending list --format jsonl --limit 0", len(found), id)}
+		return &exitError{exitUsage, fmt.Errorf(mostly(lang, "%d pending intents have the short id %q: name one by its whole id; next: notifier pending list --format jsonl --limit 0", "有 %d 个待发任务的短编号是 %q：请写完整编号；下一步：notifier pending list --format jsonl --limit 0"), len(found), id)}
 	}
 	in, short := found[0].Intent, ledger.ApprovalID(found[0].Intent.ID)
-	ask := fmt.Sprintf("cancel %s: event %s, rule %s, to %s, given up for good", short, tame(in.Event.ID), in.Rule, tame(in.Target))
+	ask := fmt.Sprintf(mostly(lang, "cancel %s: event %s, rule %s, to %s, given up for good", "取消 %s：事件 %s，规则 %s，发给 %s，放弃后不能恢复"), short, tame(in.Event.ID), in.Rule, tame(in.Target))
 	if m := found[0].Merged; m != nil {
-		ask += fmt.Sprintf(", with the %d triggers merged into it", m.Count)
+		ask += fmt.Sprintf(mostly(lang, ", with the %d triggers merged into it", "，连同并入它的 %d 次触发"), m.Count)
 	}
 	if err := confirm(cmd, c.yes, ask, short); err != nil {
 		return err
@@ -208,9 +210,9 @@ func notPending(cmd *cobra.Command, r *query.Reader, id string) error {
 		return unreachable(err)
 	}
 	if last == nil {
-		return &exitError{exitUsage, fmt.Errorf("nothing with the id %q is pending; next: notifier pending list", id)}
+		return &exitError{exitUsage, fmt.Errorf(mostly(spoken(cmd), "nothing with the id %q is pending; next: notifier pending list", "没有编号为 %q 的待发任务；下一步：notifier pending list"), id)}
 	}
-	return &exitError{exitGate, fmt.Errorf("%s has its fate since %s: %s %s; next: notifier fates %s", id, last.At.Format(time.RFC3339), last.Fate, fateText(last), tame(last.Event.ID))}
+	return &exitError{exitGate, fmt.Errorf(mostly(spoken(cmd), "%s has its fate since %s: %s %s; next: notifier fates %s", "%s 从 %s 起已有处理结果：%s %s；下一步：notifier fates %s"), id, last.At.Format(time.RFC3339), last.Fate, fateTextIn(last, spoken(cmd)), tame(last.Event.ID))}
 }
 
 func newExtendCmd() *cobra.Command {
@@ -234,14 +236,15 @@ people have for an approval is not moved.`,
 }
 
 func extendPending(cmd *cobra.Command, rule, by string, c changeFlags) error {
+	lang := spoken(cmd)
 	if rule == "" {
-		return &exitError{exitUsage, errors.New("--rule is missing: say whose intents expire later; next: notifier pending list")}
+		return &exitError{exitUsage, errors.New(mostly(lang, "--rule is missing: say whose intents expire later; next: notifier pending list", "缺少 --rule：请写哪条规则的待发任务晚一些过期；下一步：notifier pending list"))}
 	}
 	d, err := diag.ParseDuration(by)
 	if err != nil || d <= 0 || d > ledger.MaxExtension {
-		return &exitError{exitUsage, fmt.Errorf("--by %q: say how much later, up to %dd, for example 2h", by, ledger.MaxExtension/(24*time.Hour))}
+		return &exitError{exitUsage, fmt.Errorf(mostly(lang, "--by %q: say how much later, up to %dd, for example 2h", "--by %q：请写推迟多久，最多 %dd，例如 2h"), by, ledger.MaxExtension/(24*time.Hour))}
 	}
-	if err := c.check(); err != nil {
+	if err := c.check(lang); err != nil {
 		return err
 	}
 	r, s, err := reader(cmd)
@@ -261,13 +264,13 @@ func extendPending(cmd *cobra.Command, rule, by string, c changeFlags) error {
 		}
 	}
 	if held == 0 {
-		if err := knownScope(s, "rule/"+rule); err != nil {
+		if err := knownScope(s, "rule/"+rule, lang); err != nil {
 			return &exitError{exitUsage, err}
 		}
-		return &exitError{exitUsage, fmt.Errorf("rule %s holds nothing that expires; next: notifier pending list", rule)}
+		return &exitError{exitUsage, fmt.Errorf(mostly(lang, "rule %s holds nothing that expires; next: notifier pending list", "规则 %s 没有会过期的待发任务；下一步：notifier pending list"), rule)}
 	}
 	what := fmt.Sprintf("extend %s by %s", rule, diag.FormatDuration(d))
-	if err := confirm(cmd, c.yes, fmt.Sprintf("%s: the %d intents it holds now expire later", what, held), rule); err != nil {
+	if err := confirm(cmd, c.yes, fmt.Sprintf(mostly(lang, "%s: the %d intents it holds now expire later", "%s：它现在的 %d 个待发任务晚一些过期"), what, held), rule); err != nil {
 		return err
 	}
 	answers, err := r.Send(cmd.Context(), ledger.Command{Cmd: ledger.CmdExtend, Target: rule, Args: map[string]string{ledger.ArgFor: d.String()}, By: c.by, Why: c.why}, -1, answerWait)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/rongpush"
 	"github.com/notifier/notifier/internal/sandbox"
@@ -169,7 +170,7 @@ func TestAStoppedLaneInTheListOfWhatIsPending(t *testing.T) {
 	v := app.PendingView{Total: 1, States: map[string]int{app.StateStopped: 1},
 		Pending: []app.PendingItem{{ID: "3f", Event: "ord-1", Target: "u-1", Rule: "thanks", Lane: "main/user", State: app.StateStopped, Stopped: "credentials", Holds: "the lane is stopped: credentials"}}}
 	var out, talk strings.Builder
-	if err := printPending(&out, &talk, "text", &v, time.UTC); err != nil {
+	if err := printPending(&out, &talk, "text", &v, time.UTC, diag.EN); err != nil {
 		t.Fatal(err)
 	}
 	if got := out.String(); !strings.Contains(got, "stopped  -           never    lane stopped (credentials)   next: notifier status --why --rule thanks\n1 pending: 1 stopped\n") || strings.Contains(got, "quota") {

@@ -29,7 +29,7 @@ is free.`,
   notifier recall K3F7QA-0-91 --why "wrong text"`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			partition, err := ledger.AttemptPartition(args[0])
+			partition, err := attemptPartition(args[0], spoken(cmd))
 			if err != nil {
 				return &exitError{exitUsage, err}
 			}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/ledger"
 )
 
@@ -26,7 +27,7 @@ asked, or give --send-old.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return noScope(cmd, "SCOPE is missing: say what to let go on")
+				return noScope(cmd, mostly(spoken(cmd), "SCOPE is missing: say what to let go on", "缺少范围：请写要恢复什么"))
 			}
 			scope := args[0]
 			r, _, err := changing(cmd, scope, c)
@@ -55,9 +56,9 @@ asked, or give --send-old.`,
 }
 
 // beingResumed says of a pause that it is being lifted.
-func beingResumed(p ledger.Pause) string {
+func beingResumed(p ledger.Pause, lang diag.Lang) string {
 	if p.Resuming == nil {
 		return ""
 	}
-	return fmt.Sprintf("  being resumed by %s: what was made before the edit is evaluated again", p.Resuming.By)
+	return fmt.Sprintf(mostly(lang, "  being resumed by %s: what was made before the edit is evaluated again", "  正由 %s 恢复：修改之前生成的先重新判断"), p.Resuming.By)
 }

@@ -30,20 +30,20 @@ English and Chinese; without a word one schema that holds for every kind. An edi
 				_, err := cmd.OutOrStdout().Write(schema.Any())
 				return err
 			}
-			return writeSchema(cmd.OutOrStdout(), args[0])
+			return writeSchema(cmd.OutOrStdout(), args[0], spoken(cmd))
 		},
 	}
 }
 
-func writeSchema(out io.Writer, kind string) error {
+func writeSchema(out io.Writer, kind string, lang diag.Lang) error {
 	kinds := []string{"events", "rules", "settings"}
 	i := slices.Index(kinds, kind)
 	if i < 0 {
-		hint := "events, rules or settings"
+		hint := mostly(lang, "events, rules or settings", "events、rules 或 settings")
 		if near := diag.Nearest(kind, kinds); near != "" {
-			hint = "did you mean " + near + "?"
+			hint = fmt.Sprintf(mostly(lang, "did you mean %s?", "是不是想写 %s？"), near)
 		}
-		return &exitError{exitUsage, fmt.Errorf("no schema %q: %s", kind, hint)}
+		return &exitError{exitUsage, fmt.Errorf(mostly(lang, "no schema %q: %s", "没有 schema %q：%s"), kind, hint)}
 	}
 	_, err := out.Write([][]byte{schema.Events, schema.Rules, schema.Settings}[i])
 	return err

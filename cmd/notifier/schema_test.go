@@ -10,7 +10,7 @@ import (
 func TestSchemaPrintsTheSchemaOfEachKind(t *testing.T) {
 	for kind, key := range map[string]string{"events": "events", "rules": "rules", "settings": "accounts"} {
 		var b bytes.Buffer
-		if err := writeSchema(&b, kind); err != nil {
+		if err := writeSchema(&b, kind, "en"); err != nil {
 			t.Fatal(err)
 		}
 		var doc struct {
@@ -21,7 +21,7 @@ func TestSchemaPrintsTheSchemaOfEachKind(t *testing.T) {
 			t.Errorf("%s: %v %+v", kind, err, doc)
 		}
 	}
-	err := writeSchema(new(bytes.Buffer), "rule")
+	err := writeSchema(new(bytes.Buffer), "rule", "en")
 	if exitCode(err, true) != exitUsage || !strings.Contains(err.Error(), "did you mean rules?") {
 		t.Errorf("got %v", err)
 	}

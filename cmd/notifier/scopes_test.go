@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
@@ -47,12 +48,12 @@ func TestALaneOfAnotherVendorIsNoScope(t *testing.T) {
 	inDir(t, map[string]string{"notifier.yaml": scopeSettings, "rules/events.yaml": testCatalogue, "rules/rules.yaml": testRules})
 	s := mustSettings(t)
 	for _, lane := range app.LanesOf(&s.Accounts[0]) {
-		if err := knownScope(s, "lane/main/"+lane); err != nil {
+		if err := knownScope(s, "lane/main/"+lane, diag.EN); err != nil {
 			t.Errorf("%s: %v", lane, err)
 		}
 	}
 	for _, lane := range []string{"push", "app", "app-fast-tag", "broadcast-message"} { // Getui's, and one that only split budgets have
-		if err := knownScope(s, "lane/main/"+lane); err == nil || !strings.Contains(err.Error(), "in account main: broadcast, online, push-plus, recall, tag, tag-batch, tag-get, user") {
+		if err := knownScope(s, "lane/main/"+lane, diag.EN); err == nil || !strings.Contains(err.Error(), "in account main: broadcast, online, push-plus, recall, tag, tag-batch, tag-get, user") {
 			t.Errorf("%s: %v", lane, err)
 		}
 	}
@@ -63,16 +64,16 @@ func TestARuleCanBePausedWhileTheFilesHaveErrors(t *testing.T) {
 	t.Setenv("S", "x")
 	inDir(t, map[string]string{"notifier.yaml": scopeSettings, "rules/events.yaml": testCatalogue, "rules/rules.yaml": strings.Replace(testRules, "amount >", "amuont >", 1)})
 	s := mustSettings(t)
-	if err := knownScope(s, "rule/thanks"); err != nil {
+	if err := knownScope(s, "rule/thanks", diag.EN); err != nil {
 		t.Error(err)
 	}
-	if err := knownScope(s, "rule/thanx"); err == nil || !strings.Contains(err.Error(), `no rule "thanx": city-tag, thanks; the rule files have 1 error, so there may be more; next: notifier check`) {
+	if err := knownScope(s, "rule/thanx", diag.EN); err == nil || !strings.Contains(err.Error(), `no rule "thanx": city-tag, thanks; the rule files have 1 error, so there may be more; next: notifier check`) {
 		t.Error(err)
 	}
-	if err := killable(s, "thanks", 0); err != nil {
+	if err := killable(s, "thanks", 0, diag.EN); err != nil {
 		t.Error(err)
 	}
-	if err := killable(s, "city-tag", 0); err == nil || !strings.Contains(err.Error(), "is a tag rule") {
+	if err := killable(s, "city-tag", 0, diag.EN); err == nil || !strings.Contains(err.Error(), "is a tag rule") {
 		t.Error(err)
 	}
 	for line, want := range map[string]string{"pause": "\nrule/thanks\n(the rule files have 1 error", "kill": ": city-tag  thanks (the rule files have 1 error"} {
@@ -88,7 +89,7 @@ func TestTheRuleOfAllTagsCanBeAskedFor(t *testing.T) {
 	inDir(t, map[string]string{"notifier.yaml": scopeSettings, "rules/events.yaml": testCatalogue, "rules/rules.yaml": testRules})
 	s := mustSettings(t)
 	for rule, want := range map[string]string{"tags": "", "thanks": "", "tag": `no rule "tag"`} {
-		if err := knownRule(s, rule); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+		if err := knownRule(s, rule, diag.EN); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", rule, err)
 		}
 	}
@@ -111,7 +112,7 @@ func TestWhatIsOnRecordIsAScope(t *testing.T) {
 // A rule that is gone is not told to be switched on.
 func TestWhatTheRuleFilesHoldIsToldApart(t *testing.T) {
 	for why, want := range map[string]string{"mode: off": "mode: live lets it go", dispatch.GoneFromSet: "it is given up after two minutes, unless the rule comes back"} {
-		if got := afterFiles(ledger.Pause{Why: why}); !strings.Contains(got, want) {
+		if got := afterFiles(ledger.Pause{Why: why}, diag.EN); !strings.Contains(got, want) {
 			t.Errorf("%s: %s", why, got)
 		}
 	}

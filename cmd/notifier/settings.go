@@ -34,22 +34,32 @@ func settingsPath(cmd *cobra.Command) string {
 	return f.Value.String()
 }
 
-// loadSettings loads the settings; every mistake is printed, the error then only carries the exit code.
-func loadSettings(cmd *cobra.Command) (*settings.Settings, error) {
+// readSettings loads the settings of a command; nil if they have errors.
+func readSettings(cmd *cobra.Command) (*settings.Settings, diag.List) {
 	s, list := settings.Load(settingsPath(cmd), os.Environ(), nil)
 	if f := cmd.Flag("config"); !f.Changed && len(list) > 0 && list[0].Code == "N700" {
 		list[0].Hint = diag.Text{EN: "tried " + f.Value.String() + " and " + systemSettings + ": name the file with -c FILE, or copy notifier.example.yaml to " + f.Value.String(),
 			ZH: "找过 " + f.Value.String() + " 和 " + systemSettings + "：用 -c FILE 指定文件，或把 notifier.example.yaml 复制为 " + f.Value.String()}
 	}
+	return s, list
+}
+
+// loadSettings is readSettings for commands that only need them: every mistake is printed, and errors end the command.
+func loadSettings(cmd *cobra.Command) (*settings.Settings, error) {
+	s, list := readSettings(cmd)
 	if len(list) > 0 {
 		if err := printFindings(cmd, list); err != nil {
 			return nil, err
 		}
 	}
 	if s == nil {
-		return nil, &exitError{exitSettings, fmt.Errorf("the settings have errors; next: mend them, then `notifier config check -c %s`", settingsPath(cmd))}
+		return nil, badSettings(cmd)
 	}
 	return s, nil
+}
+
+func badSettings(cmd *cobra.Command) error {
+	return &exitError{exitSettings, fmt.Errorf(mostly(spoken(cmd), "the settings have errors; next: mend them, then `notifier config check -c %s`", "设置有错误；下一步：改好以后运行 `notifier config check -c %s`"), settingsPath(cmd))}
 }
 
 func printFindings(cmd *cobra.Command, list diag.List) error {

@@ -64,7 +64,7 @@ func TestTheShapesOfJSON(t *testing.T) {
 	for name, show := range map[string]func(io.Writer) error{
 		"quota":     func(w io.Writer) error { return printJSON(w, q) },
 		"status":    func(w io.Writer) error { return printJSON(w, st) },
-		"pending":   func(w io.Writer) error { return printPending(w, io.Discard, "json", &p, time.UTC) },
+		"pending":   func(w io.Writer) error { return printPending(w, io.Discard, "json", &p, time.UTC, diag.EN) },
 		"approvals": func(w io.Writer) error { return printApprovals(w, "json", &a, time.UTC, diag.EN) },
 		"attempts":  func(w io.Writer) error { return printAttempts(w, "json", attempts, none) },
 	} {

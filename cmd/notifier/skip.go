@@ -36,7 +36,7 @@ func skip(cmd *cobra.Command, place string, c changeFlags) error {
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	if err := c.check(); err != nil {
+	if err := c.check(spoken(cmd)); err != nil {
 		return err
 	}
 	r, s, err := reader(cmd)

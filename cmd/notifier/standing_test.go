@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/embedded"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/sandbox"
@@ -39,7 +40,7 @@ func TestManyCommandsThatStandAreNotAllNamed(t *testing.T) {
 		all = append(all, app.CommandView{Cmd: ledger.CmdKill, Target: "r", What: fmt.Sprint("kill r\n", i), By: "li", Partitions: []int32{0}})
 	}
 	var out bytes.Buffer
-	sayCommands(&out, all, time.UTC)
+	sayCommands(&out, all, time.UTC, diag.EN)
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	if len(lines) != 1+mostCommands || lines[0] != "stands  3 older commands   next: notifier status --format json" || !strings.HasPrefix(lines[1], `stands  "kill r\n3"  by li  since `) {
 		t.Errorf("%d lines:\n%s", len(lines), out.String())

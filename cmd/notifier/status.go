@@ -12,7 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/dispatch"
+	"github.com/notifier/notifier/internal/explain"
 	"github.com/notifier/notifier/internal/ledger"
 )
 
@@ -37,20 +39,21 @@ stopped partition ends the waiting: no waiting mends that. Progress is on stderr
   notifier status --wait idle --timeout 5m`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := jsonOrText(format); err != nil {
+			lang := spoken(cmd)
+			if err := jsonOrText(lang, format); err != nil {
 				return err
 			}
 			if rule != "" && !why {
-				return &exitError{exitUsage, errors.New("--rule goes with --why: notifier status --why --rule " + rule)}
+				return &exitError{exitUsage, errors.New(mostly(lang, "--rule goes with --why: notifier status --why --rule ", "--rule 要和 --why 一起用：notifier status --why --rule ") + rule)}
 			}
 			if why && (partitions || wait != "") || partitions && wait != "" {
-				return &exitError{exitUsage, errors.New("--why, --partitions and --wait are one at a time")}
+				return &exitError{exitUsage, errors.New(mostly(lang, "--why, --partitions and --wait are one at a time", "--why、--partitions、--wait 每次只能用一个"))}
 			}
 			if wait != "" && wait != idle {
-				return &exitError{exitUsage, fmt.Errorf("unknown --wait %q: %s", wait, idle)}
+				return &exitError{exitUsage, fmt.Errorf(mostly(lang, "unknown --wait %q: %s", "没有 --wait %q：%s"), wait, idle)}
 			}
 			if cmd.Flags().Changed("timeout") && (wait == "" || timeout <= 0) {
-				return &exitError{exitUsage, errors.New("--timeout goes with --wait and is more than nothing: notifier status --wait idle --timeout 5m")}
+				return &exitError{exitUsage, errors.New(mostly(lang, "--timeout goes with --wait and is more than nothing: notifier status --wait idle --timeout 5m", "--timeout 要和 --wait 一起用，而且大于 0：notifier status --wait idle --timeout 5m"))}
 			}
 			switch {
 			case why:
@@ -85,54 +88,54 @@ stopped partition ends the waiting: no waiting mends that. Progress is on stderr
 				return printJSON(cmd.OutOrStdout(), st)
 			}
 			out := cmd.OutOrStdout()
-			sayHalts(out, halts)
-			sayInstances(out, st.Instances, s.Zone)
+			sayHalts(out, halts, lang)
+			sayInstances(out, st.Instances, s.Zone, lang)
 			if len(st.Partitions) == 0 && len(halts) == 0 {
-				fmt.Fprintln(out, "no partition has an owner yet: nothing was ever sent, or the first instance is still starting   next: notifier status --why")
+				fmt.Fprintln(out, mostly(lang, "no partition has an owner yet: nothing was ever sent, or the first instance is still starting   next: notifier status --why", "还没有分区有实例负责：从来没有发送过，或第一个实例还在启动   下一步：notifier status --why"))
 			}
 			for _, p := range st.Partitions {
-				fmt.Fprintf(out, "partition %d  owner %s  intents %d = %d fates + %d pending  users %d\n", p.Partition, p.Owner, p.Intents, p.Fates, p.Pending, p.Users)
+				fmt.Fprintf(out, mostly(lang, "partition %d  owner %s  intents %d = %d fates + %d pending  users %d\n", "分区 %d  由 %s 负责  待发任务 %d = %d 个有处理结果 + %d 个没处理完  用户 %d\n"), p.Partition, p.Owner, p.Intents, p.Fates, p.Pending, p.Users)
 			}
 			for _, scope := range slices.Sorted(maps.Keys(st.Pauses)) {
 				p := st.Pauses[scope]
-				next := app.AfterPause(scope, p)
+				next := nextIn(lang, app.AfterPause(scope, p))
 				if rule, off := strings.CutPrefix(scope, "off/"); off {
-					fmt.Fprintf(out, "held  rule %s  %s  since %s%s%s   next: %s\n", rule, p.Why, p.At.In(s.Zone).Format(time.DateTime), beingResumed(p), afterFiles(p), next)
+					fmt.Fprintf(out, mostly(lang, "held  rule %s  %s  since %s%s%s   next: %s\n", "暂停  规则 %s  %s  从 %s 起%s%s   下一步：%s\n"), rule, mostly(lang, p.Why, explain.HeldByFilesZH(p.Why)), p.At.In(s.Zone).Format(time.DateTime), beingResumed(p, lang), afterFiles(p, lang), next)
 					continue
 				}
 				if p.Brake {
-					fmt.Fprintf(out, "brake  %s  paused itself: %s  since %s   next: %s\n", scope, p.Why, p.At.In(s.Zone).Format(time.DateTime), next)
+					fmt.Fprintf(out, mostly(lang, "brake  %s  paused itself: %s  since %s   next: %s\n", "刹车  %s  自动暂停：%s  从 %s 起   下一步：%s\n"), scope, p.Why, p.At.In(s.Zone).Format(time.DateTime), next)
 					continue
 				}
-				fmt.Fprintf(out, "paused  %s  by %s: %s  since %s%s   next: %s\n", scope, p.By, p.Why, p.At.In(s.Zone).Format(time.DateTime), beingResumed(p), next)
+				fmt.Fprintf(out, mostly(lang, "paused  %s  by %s: %s  since %s%s   next: %s\n", "暂停  %s  操作人 %s：%s  从 %s 起%s   下一步：%s\n"), scope, p.By, p.Why, p.At.In(s.Zone).Format(time.DateTime), beingResumed(p, lang), next)
 			}
 			for _, rule := range slices.Sorted(maps.Keys(st.Kills)) {
 				k := st.Kills[rule]
-				fmt.Fprintf(out, "killed  %s  by %s: %s  since %s   next: %s\n", rule, k.By, k.Why, k.At.In(s.Zone).Format(time.DateTime), app.AfterKill(rule))
+				fmt.Fprintf(out, mostly(lang, "killed  %s  by %s: %s  since %s   next: %s\n", "作废  %s  操作人 %s：%s  从 %s 起   下一步：%s\n"), rule, k.By, k.Why, k.At.In(s.Zone).Format(time.DateTime), nextIn(lang, app.AfterKill(rule)))
 			}
-			sayCommands(out, st.Commands, s.Zone)
-			sayStopped(out, st.Lanes, time.Now(), s.Zone)
+			sayCommands(out, st.Commands, s.Zone, lang)
+			sayStopped(out, st.Lanes, time.Now(), s.Zone, lang)
 			for _, x := range st.External {
-				what := fmt.Sprintf("somebody else used %d slots in 24 h", x.N)
+				what := fmt.Sprintf(mostly(lang, "somebody else used %d slots in 24 h", "24 小时内别人用掉了 %d 个名额"), x.N)
 				if x.Refusals {
-					what = fmt.Sprintf("somebody else uses this App Key: the vendor refused %d calls in 24 h as too many although we kept its limit", x.N)
+					what = fmt.Sprintf(mostly(lang, "somebody else uses this App Key: the vendor refused %d calls in 24 h as too many although we kept its limit", "别人也在用这个 App Key：我们没有超限，厂商 24 小时内仍以超频拒绝了 %d 个请求"), x.N)
 				}
-				fmt.Fprintf(out, "external  %s  %s, last %s   next: docs/runbook.md#app-key\n", x.Lane, what, x.Last.In(s.Zone).Format(time.DateTime))
+				fmt.Fprintf(out, mostly(lang, "external  %s  %s, last %s   next: docs/runbook.md#app-key\n", "外部  %s  %s，最近一次 %s   下一步：docs/runbook.zh-CN.md#app-key\n"), x.Lane, what, x.Last.In(s.Zone).Format(time.DateTime))
 			}
 			for _, x := range st.Resyncs {
-				fmt.Fprintf(out, "resync  %s  by %s since %s  %s\n", x.Account, x.By, x.At.In(s.Zone).Format(time.DateTime), howFar(&x, s.Zone))
+				fmt.Fprintf(out, mostly(lang, "resync  %s  by %s since %s  %s\n", "重新对标签  %s  操作人 %s  从 %s 起  %s\n"), x.Account, x.By, x.At.In(s.Zone).Format(time.DateTime), howFar(&x, s.Zone, lang))
 			}
 			if st.Approvals > 0 {
-				fmt.Fprintf(out, "approval  %d wait for people   next: notifier approvals list\n", st.Approvals)
+				fmt.Fprintf(out, mostly(lang, "approval  %d wait for people   next: notifier approvals list\n", "批准  %d 个等人批准   下一步：notifier approvals list\n"), st.Approvals)
 			}
 			for i := range st.TagChanges {
-				fmt.Fprintf(out, "tag rules  %s  %s\n", st.TagChanges[i].Account, tagChangeText(&st.TagChanges[i], s.Zone))
+				fmt.Fprintf(out, mostly(lang, "tag rules  %s  %s\n", "标签规则  %s  %s\n"), st.TagChanges[i].Account, tagChangeText(&st.TagChanges[i], s.Zone, lang))
 			}
 			if st.Unknown > 0 {
-				fmt.Fprintf(out, "unknown  %d calls wait for a human   next: notifier attempts --unknown\n", st.Unknown)
+				fmt.Fprintf(out, mostly(lang, "unknown  %d calls wait for a human   next: notifier attempts --unknown\n", "结果未知  %d 个请求等人给出结论   下一步：notifier attempts --unknown\n"), st.Unknown)
 			}
 			if !st.Balanced {
-				fmt.Fprintln(out, "the books do not balance   next: keep the topics and report it")
+				fmt.Fprintln(out, mostly(lang, "the books do not balance   next: keep the topics and report it", "账对不上   下一步：保留主题并报告"))
 				return &exitError{code: exitFindings}
 			}
 			if len(halts) > 0 {
@@ -151,47 +154,47 @@ stopped partition ends the waiting: no waiting mends that. Progress is on stderr
 }
 
 // tagChangeText tells how far the known users are evaluated by the present tag rules.
-func tagChangeText(t *app.TagChangeView, zone *time.Location) string {
+func tagChangeText(t *app.TagChangeView, zone *time.Location, lang diag.Lang) string {
 	since := t.At.In(zone).Format(time.DateTime)
 	switch {
 	case !t.Waits.IsZero():
-		return fmt.Sprintf("the owner took over with other rules than users were last evaluated by: it evaluates them again at %s   next: roll out the same rule files everywhere",
+		return fmt.Sprintf(mostly(lang, "the owner took over with other rules than users were last evaluated by: it evaluates them again at %s   next: roll out the same rule files everywhere", "接手的实例规则与上次给用户判断时不同：%s 重新判断   下一步：让所有实例的规则文件一致"),
 			t.Waits.In(zone).Format(time.DateTime))
 	case t.State == ledger.TagsCounting:
-		return "changed: the users who get other tags are counted since " + since
+		return mostly(lang, "changed: the users who get other tags are counted since "+since, "有改动：从 "+since+" 起在数哪些用户的标签会变")
 	case t.State == ledger.TagsApproval:
-		return fmt.Sprintf("changed: %d of %d known users would get other tags, more than %d: they wait since %s   next: notifier approvals list", t.Users, t.Known, t.Limit, since)
+		return fmt.Sprintf(mostly(lang, "changed: %d of %d known users would get other tags, more than %d: they wait since %s   next: notifier approvals list", "有改动：%d 个用户的标签会变（已知用户共 %d 个），超过 %d 个：从 %s 起等待批准   下一步：notifier approvals list"), t.Users, t.Known, t.Limit, since)
 	case t.State == ledger.TagsRejected:
-		return fmt.Sprintf("changed, and rejected by %s: %s, at %s: %d users keep their tags until the next reload", t.By, t.Why, since, t.Users)
+		return fmt.Sprintf(mostly(lang, "changed, and rejected by %s: %s, at %s: %d users keep their tags until the next reload", "有改动，被 %s 驳回：%s，时间 %s：%d 个用户的标签不变，直到下次重新加载"), t.By, t.Why, since, t.Users)
 	}
-	return fmt.Sprintf("changed: users are written since %s, %d of %d parts done, %d users written, %d refused", since, t.Part, t.Parts, t.Written, t.Refused)
+	return fmt.Sprintf(mostly(lang, "changed: users are written since %s, %d of %d parts done, %d users written, %d refused", "有改动：从 %s 起在写用户，完成 %d 部分，共 %d 部分，已写 %d 个用户，被拒绝 %d 个"), since, t.Part, t.Parts, t.Written, t.Refused)
 }
 
 // howFar tells where a resync stands.
-func howFar(x *app.ResyncView, zone *time.Location) string {
+func howFar(x *app.ResyncView, zone *time.Location, lang diag.Lang) string {
 	if x.Ended.IsZero() {
-		return fmt.Sprintf("%d of %d parts done: %s", x.Part, x.Parts, x.Results)
+		return fmt.Sprintf(mostly(lang, "%d of %d parts done: %s", "完成 %d 部分，共 %d 部分：%s"), x.Part, x.Parts, x.Results)
 	}
-	return fmt.Sprintf("ended %s: %s", x.Ended.In(zone).Format(time.DateTime), x.Results)
+	return fmt.Sprintf(mostly(lang, "ended %s: %s", "结束于 %s：%s"), x.Ended.In(zone).Format(time.DateTime), x.Results)
 }
 
 // sayHalts names the partitions on which nobody works: what other lines say of them is what an earlier ledger knew, or nothing.
-func sayHalts(out io.Writer, halts map[int32]ledger.Halt) {
+func sayHalts(out io.Writer, halts map[int32]ledger.Halt, lang diag.Lang) {
 	for _, p := range slices.Sorted(maps.Keys(halts)) {
 		h := halts[p]
-		fmt.Fprintf(out, "stopped  partition %d since %s (%s): %s   next: docs/runbook.md#stopped-partition\n", p, h.At.Format(time.DateTime+"Z"), h.Instance, h.What)
+		fmt.Fprintf(out, mostly(lang, "stopped  partition %d since %s (%s): %s   next: docs/runbook.md#stopped-partition\n", "停止  分区 %d 从 %s 起（%s）：%s   下一步：docs/runbook.zh-CN.md#stopped-partition\n"), p, h.At.Format(time.DateTime+"Z"), h.Instance, h.What)
 	}
 }
 
 // sayInstances tells which rules each process goes by.
-func sayInstances(out io.Writer, instances []ledger.Instance, zone *time.Location) {
+func sayInstances(out io.Writer, instances []ledger.Instance, zone *time.Location, lang diag.Lang) {
 	for _, i := range instances {
-		fmt.Fprintf(out, "instance %s  %s  rules %s since %s\n", i.Name, i.Version, i.RuleSet, i.Since.In(zone).Format(time.DateTime))
+		fmt.Fprintf(out, mostly(lang, "instance %s  %s  rules %s since %s\n", "实例 %s  %s  规则 %s 从 %s 起\n"), i.Name, i.Version, i.RuleSet, i.Since.In(zone).Format(time.DateTime))
 		if i.Failed != "" {
-			fmt.Fprintf(out, "  the files on its disk are not live since %s: %s   next: notifier check\n", i.FailedAt.In(zone).Format(time.DateTime), tame(i.Failed))
+			fmt.Fprintf(out, mostly(lang, "  the files on its disk are not live since %s: %s   next: notifier check\n", "  它磁盘上的文件从 %s 起没有生效：%s   下一步：notifier check\n"), i.FailedAt.In(zone).Format(time.DateTime), tame(i.Failed))
 		}
 		if i.Parked != "" {
-			fmt.Fprintf(out, "  parked, they took too long: %s   next: docs/runbook.md#parked-rule\n", i.Parked)
+			fmt.Fprintf(out, mostly(lang, "  parked, they took too long: %s   next: docs/runbook.md#parked-rule\n", "  耗时太久，已停用：%s   下一步：docs/runbook.zh-CN.md#parked-rule\n"), i.Parked)
 		}
 	}
 }
@@ -200,9 +203,9 @@ func sayInstances(out io.Writer, instances []ledger.Instance, zone *time.Locatio
 const mostCommands = 20
 
 // sayCommands names the commands that stand, those given last if they are many.
-func sayCommands(out io.Writer, all []app.CommandView, zone *time.Location) {
+func sayCommands(out io.Writer, all []app.CommandView, zone *time.Location, lang diag.Lang) {
 	if n := len(all) - mostCommands; n > 0 {
-		fmt.Fprintf(out, "stands  %d older commands   next: notifier status --format json\n", n)
+		fmt.Fprintf(out, mostly(lang, "stands  %d older commands   next: notifier status --format json\n", "待执行  另有 %d 条更早的命令   下一步：notifier status --format json\n"), n)
 		all = all[n:]
 	}
 	for _, c := range all {
@@ -210,20 +213,41 @@ func sayCommands(out io.Writer, all []app.CommandView, zone *time.Location) {
 		if c.Why != "" {
 			why = ": " + tame(c.Why)
 		}
-		fmt.Fprintf(out, "stands  %s  by %s%s  since %s  not obeyed yet by the owners of partitions %v   next: %s\n", tame(c.What), tame(c.By), why, c.At.In(zone).Format(time.DateTime), c.Partitions, c.Next())
+		fmt.Fprintf(out, mostly(lang, "stands  %s  by %s%s  since %s  not obeyed yet by the owners of partitions %v   next: %s\n", "待执行  %s  操作人 %s%s  从 %s 起  分区 %v 的实例还没有执行   下一步：%s\n"), tame(c.What), tame(c.By), why, c.At.In(zone).Format(time.DateTime), c.Partitions, nextIn(lang, c.Next()))
 	}
 }
 
 // afterFiles says what becomes of what the rule files hold.
-func afterFiles(p ledger.Pause) string {
+func afterFiles(p ledger.Pause, lang diag.Lang) string {
 	if p.Why == dispatch.GoneFromSet {
-		return "; it is given up after two minutes, unless the rule comes back"
+		return mostly(lang, "; it is given up after two minutes, unless the rule comes back", "；规则两分钟内不回来就作废")
 	}
-	return "; mode: live lets it go (after a restart that takes two minutes)"
+	return mostly(lang, "; mode: live lets it go (after a restart that takes two minutes)", "；改成 mode: live 就放行（重启之后要两分钟）")
+}
+
+// triedAgain says when a stopped lane finds out whether its cause is gone.
+func triedAgain(l ledger.LaneState, now time.Time, zone *time.Location, lang diag.Lang) string {
+	switch {
+	case lang != diag.ZH:
+		return app.TriedAgain(l, now, zone)
+	case !l.Retry.After(now):
+		return "下一个可以发出的请求会再试"
+	}
+	return l.Retry.In(zone).Format(time.DateTime) + " 再试"
+}
+
+// nextIn writes a next command with what stands in it for words of the user, and leads to the manual in their language.
+func nextIn(lang diag.Lang, next string) string {
+	if lang != diag.ZH {
+		return next
+	}
+	next = strings.ReplaceAll(next, "docs/runbook.md#", "docs/runbook.zh-CN.md#")
+	next = strings.ReplaceAll(next, "; once the vendor has enabled it: ", "；厂商开通之后：")
+	return strings.ReplaceAll(next, "--why TEXT", "--why 原因")
 }
 
 // sayStopped names the stopped lanes, those of one account with the same cause in one line.
-func sayStopped(out io.Writer, lanes map[string]ledger.LaneState, now time.Time, zone *time.Location) {
+func sayStopped(out io.Writer, lanes map[string]ledger.LaneState, now time.Time, zone *time.Location, lang diag.Lang) {
 	type cause struct{ account, reason, detail, next string }
 	var order []cause
 	same := map[cause][]string{}
@@ -250,8 +274,8 @@ func sayStopped(out io.Writer, lanes map[string]ledger.LaneState, now time.Time,
 		}
 		what := c.account + "/" + names[0]
 		if len(names) > 1 {
-			what = fmt.Sprintf("%d lanes of %s (%s)", len(names), c.account, strings.Join(names, ", "))
+			what = fmt.Sprintf(mostly(lang, "%d lanes of %s (%s)", "%[2]s 的 %[1]d 个发送通道（%[3]s）"), len(names), c.account, strings.Join(names, mostly(lang, ", ", "、")))
 		}
-		fmt.Fprintf(out, "stopped  %s  %s since %s, %s: %s   next: %s\n", what, c.reason, first.Since.In(zone).Format(time.DateTime), app.TriedAgain(next, now, zone), tame(c.detail), c.next)
+		fmt.Fprintf(out, mostly(lang, "stopped  %s  %s since %s, %s: %s   next: %s\n", "停止  %s  %s 从 %s 起，%s：%s   下一步：%s\n"), what, c.reason, first.Since.In(zone).Format(time.DateTime), triedAgain(next, now, zone, lang), tame(mostly(lang, c.detail, explain.DetailZH(c.detail))), nextIn(lang, c.next))
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/query"
 	"github.com/notifier/notifier/internal/rules"
@@ -37,7 +38,7 @@ func statusWait(cmd *cobra.Command, timeout time.Duration, format string) error 
 		return err
 	}
 	if set, _ := rules.Load([]string{s.Rules}, app.RuleOptions(s)); set == nil {
-		sayDark(cmd, "so there may be more event topics, and what rules reserve is not known")
+		sayDark(cmd, "so there may be more event topics, and what rules reserve is not known", "所以可能还有别的事件主题，也不知道规则预留了什么")
 	}
 	ctx := cmd.Context()
 	if timeout > 0 {
@@ -53,7 +54,7 @@ func statusWait(cmd *cobra.Command, timeout time.Duration, format string) error 
 		at := first
 		first = ctx
 		return lookIdle(at, r, s)
-	}, talk.say, tick.C, time.Now)
+	}, talk.say, tick.C, time.Now, spoken(cmd))
 	talk.clear()
 	if err != nil {
 		return unreachable(err)
@@ -62,7 +63,7 @@ func statusWait(cmd *cobra.Command, timeout time.Duration, format string) error 
 	if format == "json" {
 		err = printJSON(out, v)
 	} else {
-		_, err = fmt.Fprintln(out, idleText(v, s.Zone))
+		_, err = fmt.Fprintln(out, idleText(v, s.Zone, spoken(cmd)))
 	}
 	if err == nil && !v.Idle {
 		return &exitError{code: exitFindings}
@@ -71,12 +72,13 @@ func statusWait(cmd *cobra.Command, timeout time.Duration, format string) error 
 }
 
 // sayDark says what an answer does not know of rule files with errors.
-func sayDark(cmd *cobra.Command, what string) {
-	fmt.Fprintf(cmd.ErrOrStderr(), "note: the rule files here have errors, %s; next: notifier check\n", what)
+func sayDark(cmd *cobra.Command, en, zh string) {
+	lang := spoken(cmd)
+	fmt.Fprintf(cmd.ErrOrStderr(), mostly(lang, "note: the rule files here have errors, %s; next: notifier check\n", "提示：这里的规则文件有错误，%s；下一步：notifier check\n"), mostly(lang, en, zh))
 }
 
 // waitIdle looks until nothing is left to do, a partition is stopped or ctx ends; then the last look counts.
-func waitIdle(ctx context.Context, look func() (app.IdleView, error), say func(string), tick <-chan time.Time, now func() time.Time) (last app.IdleView, err error) {
+func waitIdle(ctx context.Context, look func() (app.IdleView, error), say func(string), tick <-chan time.Time, now func() time.Time, lang diag.Lang) (last app.IdleView, err error) {
 	began := now()
 	for seen := false; ; {
 		v, err := look()
@@ -90,7 +92,7 @@ func waitIdle(ctx context.Context, look func() (app.IdleView, error), say func(s
 		if last.Idle || len(last.Halts) > 0 || ctx.Err() != nil {
 			return last, nil
 		}
-		say(fmt.Sprintf("waiting since %.0f s: %s", last.Waited, busyText(&last)))
+		say(fmt.Sprintf(mostly(lang, "waiting since %.0f s: %s", "已等 %.0f 秒：%s"), last.Waited, busyText(&last, lang)))
 		select {
 		case <-ctx.Done():
 			last.Waited = now().Sub(began).Round(time.Millisecond).Seconds()
@@ -122,33 +124,33 @@ func lookIdle(ctx context.Context, r *query.Reader, s *settings.Settings) (v app
 }
 
 // busyText tells what is still on its way.
-func busyText(v *app.IdleView) string {
+func busyText(v *app.IdleView, lang diag.Lang) string {
 	var parts []string
-	add := func(n int64, what string) {
+	add := func(n int64, en, zh string) {
 		if n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, what))
+			parts = append(parts, fmt.Sprintf("%d %s", n, mostly(lang, en, zh)))
 		}
 	}
-	add(v.Events, "events to read")
-	add(v.Intents, "intents to take in")
-	for _, b := range []struct{ key, what string }{{"ready", "ready to leave"}, {"in_flight", "in flight"}, {app.StateStopped, "in stopped lanes"}, {"calls", "other calls in flight"},
-		{"tag_changes", "changes of tag rules"}, {"resyncs", "resyncs of tags"}, {"clearing", "users whose tags are to be cleared"}, {"rewrites", "users whose tags are to be written once more"}} {
-		add(int64(v.Busy[b.key]), b.what)
+	add(v.Events, "events to read", "个事件要读")
+	add(v.Intents, "intents to take in", "个待发任务要接收")
+	for _, b := range []struct{ key, en, zh string }{{"ready", "ready to leave", "个可以发出"}, {"in_flight", "in flight", "个正在发出"}, {app.StateStopped, "in stopped lanes", "个在停止的通道里"}, {"calls", "other calls in flight", "个别的请求正在进行"},
+		{"tag_changes", "changes of tag rules", "处标签规则改动"}, {"resyncs", "resyncs of tags", "次标签重新核对"}, {"clearing", "users whose tags are to be cleared", "个用户的标签要清除"}, {"rewrites", "users whose tags are to be written once more", "个用户的标签要再写一次"}} {
+		add(int64(v.Busy[b.key]), b.en, b.zh)
 	}
 	for _, p := range v.Halts {
-		parts = append(parts, fmt.Sprintf("partition %d is stopped", p))
+		parts = append(parts, fmt.Sprintf(mostly(lang, "partition %d is stopped", "分区 %d 停止了"), p))
 	}
-	return strings.Join(parts, ", ")
+	return strings.Join(parts, mostly(lang, ", ", "，"))
 }
 
 // idleText is the answer.
-func idleText(v app.IdleView, zone *time.Location) string {
+func idleText(v app.IdleView, zone *time.Location, lang diag.Lang) string {
 	if !v.Idle {
 		next := "notifier status --why"
 		if len(v.Halts) > 0 {
-			next = "docs/runbook.md#stopped-partition"
+			next = nextIn(lang, "docs/runbook.md#stopped-partition")
 		}
-		return fmt.Sprintf("not idle after %.0f s: %s   next: %s", v.Waited, busyText(&v), next)
+		return fmt.Sprintf(mostly(lang, "not idle after %.0f s: %s   next: %s", "%.0f 秒后还没有空闲：%s   下一步：%s"), v.Waited, busyText(&v, lang), next)
 	}
 	held, n := []string{}, 0
 	for _, state := range pendingStates() {
@@ -158,11 +160,11 @@ func idleText(v app.IdleView, zone *time.Location) string {
 	}
 	switch {
 	case n == 0:
-		return fmt.Sprintf("idle after %.0f s: nothing is pending", v.Waited)
+		return fmt.Sprintf(mostly(lang, "idle after %.0f s: nothing is pending", "%.0f 秒后空闲：没有待发任务"), v.Waited)
 	case v.Next.IsZero():
-		return fmt.Sprintf("idle after %.0f s; %d held: %s   next: notifier pending list", v.Waited, n, strings.Join(held, ", "))
+		return fmt.Sprintf(mostly(lang, "idle after %.0f s; %d held: %s   next: notifier pending list", "%.0f 秒后空闲；%d 个暂缓：%s   下一步：notifier pending list"), v.Waited, n, strings.Join(held, mostly(lang, ", ", "，")))
 	}
-	return fmt.Sprintf("idle after %.0f s; %d held: %s; the first goes on at %s   next: notifier pending list", v.Waited, n, strings.Join(held, ", "), v.Next.In(zone).Format(time.DateTime))
+	return fmt.Sprintf(mostly(lang, "idle after %.0f s; %d held: %s; the first goes on at %s   next: notifier pending list", "%.0f 秒后空闲；%d 个暂缓：%s；最早的 %s 继续   下一步：notifier pending list"), v.Waited, n, strings.Join(held, mostly(lang, ", ", "，")), v.Next.In(zone).Format(time.DateTime))
 }
 
 // progressLine is a line that is drawn again on a terminal, and elsewhere said again from time to time.
@@ -248,10 +250,10 @@ func statusPartitions(cmd *cobra.Command, format string) error {
 	if format == "json" {
 		err = printJSON(cmd.OutOrStdout(), v)
 	} else {
-		err = printPartitions(cmd.OutOrStdout(), &v, now, s.Zone)
+		err = printPartitions(cmd.OutOrStdout(), &v, now, s.Zone, spoken(cmd))
 	}
 	if set == nil {
-		sayDark(cmd, "so there may be more event topics")
+		sayDark(cmd, "so there may be more event topics", "所以可能还有别的事件主题")
 	}
 	if err == nil && len(halts) > 0 {
 		return &exitError{code: exitFindings}
@@ -291,14 +293,14 @@ func partitionsOf(owned []app.PartitionView, lags map[int32]int64, halts map[int
 	return v
 }
 
-func printPartitions(out io.Writer, v *partitionsView, now time.Time, zone *time.Location) error {
+func printPartitions(out io.Writer, v *partitionsView, now time.Time, zone *time.Location, lang diag.Lang) error {
 	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "PARTITION\tOWNER\tLAG\tPENDING\tINTENTS\tFATES\tUSERS\tSTOPPED")
+	fmt.Fprintln(w, mostly(lang, "PARTITION\tOWNER\tLAG\tPENDING\tINTENTS\tFATES\tUSERS\tSTOPPED", "分区\t负责实例\t未读\t没处理完\t待发任务\t处理结果\t用户\t停止"))
 	for i := range v.Partitions {
 		p := &v.Partitions[i]
 		stopped := "-"
 		if h := p.Stopped; h != nil {
-			stopped = fmt.Sprintf("since %s (%s): %s   next: docs/runbook.md#stopped-partition", h.At.In(zone).Format(time.DateTime), h.Instance, tame(h.What))
+			stopped = fmt.Sprintf(mostly(lang, "since %s (%s): %s   next: docs/runbook.md#stopped-partition", "从 %s 起（%s）：%s   下一步：docs/runbook.zh-CN.md#stopped-partition"), h.At.In(zone).Format(time.DateTime), h.Instance, tame(h.What))
 		}
 		fmt.Fprintf(w, "%d\t%s\t%d\t%d\t%d\t%d\t%d\t%s\n", p.Partition, tame(p.Owner), p.Lag, p.Pending, p.Intents, p.Fates, p.Users, stopped)
 	}
@@ -307,23 +309,23 @@ func printPartitions(out io.Writer, v *partitionsView, now time.Time, zone *time
 	}
 	fmt.Fprintln(out)
 	w = tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "EVENTS\tAT\tEND\tLAG\tOLDEST\tNOTE")
+	fmt.Fprintln(w, mostly(lang, "EVENTS\tAT\tEND\tLAG\tOLDEST\tNOTE", "事件主题\t读到\t末尾\t未读\t最早未读\t说明"))
 	for i := range v.Events {
 		e := &v.Events[i]
 		oldest, note := "-", "-"
 		if !e.Oldest.IsZero() {
-			oldest = now.Sub(e.Oldest).Round(time.Second).String() + " ago"
+			oldest = now.Sub(e.Oldest).Round(time.Second).String() + mostly(lang, " ago", " 前")
 		}
 		switch {
 		case !e.Begun:
-			note = "never begun   next: notifier status --why"
+			note = mostly(lang, "never begun   next: notifier status --why", "从未开始读   下一步：notifier status --why")
 		case e.Open > 0:
-			note = fmt.Sprintf("%d behind an open transaction of the producer   next: notifier status --why", e.Open)
+			note = fmt.Sprintf(mostly(lang, "%d behind an open transaction of the producer   next: notifier status --why", "%d 条在生产者未结束的事务之后   下一步：notifier status --why"), e.Open)
 		}
 		fmt.Fprintf(w, "%s/%d\t%d\t%d\t%d\t%s\t%s\n", e.Topic, e.Partition, e.At, e.End, e.Lag, oldest, note)
 	}
 	for _, t := range v.Missing {
-		fmt.Fprintf(w, "%s\t-\t-\t-\t-\tthere is no such topic   next: notifier doctor\n", t)
+		fmt.Fprintf(w, mostly(lang, "%s\t-\t-\t-\t-\tthere is no such topic   next: notifier doctor\n", "%s\t-\t-\t-\t-\t没有这个主题   下一步：notifier doctor\n"), t)
 	}
 	return w.Flush()
 }

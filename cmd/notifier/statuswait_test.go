@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/ledger"
 )
 
@@ -51,7 +52,7 @@ func TestWaitingEndsWhenNothingIsLeftToDo(t *testing.T) {
 				return app.IdleView{}, e
 			}
 			return x.(app.IdleView), nil
-		}, func(text string) { said = append(said, text) }, tick, func() time.Time { clock = clock.Add(time.Second); return clock })
+		}, func(text string) { said = append(said, text) }, tick, func() time.Time { clock = clock.Add(time.Second); return clock }, diag.EN)
 		if !errors.Is(err, c.err) || v.Idle != c.idle && c.err == nil || len(said) != c.said || i != len(c.looks) {
 			t.Errorf("%s: %+v, %v, %d looks, said %q", name, v, err, i, said)
 		}
@@ -73,7 +74,7 @@ func TestALookThatIsCutShortIsNoError(t *testing.T) {
 			return app.IdleView{}, ctx.Err()
 		}
 		return app.IdleView{Events: 7}, nil
-	}, func(string) {}, tick, time.Now)
+	}, func(string) {}, tick, time.Now, diag.EN)
 	if err != nil || v.Idle || v.Events != 7 {
 		t.Errorf("%+v %v", v, err)
 	}
@@ -89,7 +90,17 @@ func TestHowWaitingEndsAsText(t *testing.T) {
 		"not idle after 0 s: 1 users whose tags are to be cleared, 2 users whose tags are to be written once more   next: notifier status --why":                    {Busy: map[string]int{"clearing": 1, "rewrites": 2}},
 		"not idle after 0 s: partition 1 is stopped   next: docs/runbook.md#stopped-partition":                                                                      {Halts: []int32{1}},
 	} {
-		if got := idleText(v, time.UTC); got != want {
+		if got := idleText(v, time.UTC, diag.EN); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	for want, v := range map[string]app.IdleView{
+		"2 秒后空闲：没有待发任务": {Idle: true, Waited: 2},
+		"0 秒后空闲；1 个暂缓：1 quota；最早的 2026-11-21 14:30:00 继续   下一步：notifier pending list": {Idle: true, Held: map[string]int{"quota": 1}, Next: at},
+		"60 秒后还没有空闲：1 个事件要读，2 个可以发出，4 次标签重新核对   下一步：notifier status --why":            {Waited: 60, Events: 1, Busy: map[string]int{"ready": 2, "resyncs": 4}},
+		"0 秒后还没有空闲：分区 1 停止了   下一步：docs/runbook.zh-CN.md#stopped-partition":            {Halts: []int32{1}},
+	} {
+		if got := idleText(v, time.UTC, diag.ZH); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
@@ -118,7 +129,7 @@ func TestPartitionsAsTheyAreShown(t *testing.T) {
 		map[int32]int64{0: 1, 1: 4}, map[int32]ledger.Halt{1: {Partition: 1, Instance: "two", What: "the ledger\x1b was lost", At: at}},
 		[]ledger.Flow{{Topic: "orders", At: 10, Stable: 15, End: 18, Oldest: at.Add(-time.Minute)}, {Topic: "orders", Partition: 1, At: 7, Stable: 7, End: 7}, {Topic: "sales", Stable: 3, End: 3, Fresh: true, Oldest: at.Add(-time.Hour)}}, []string{"nowhere", "orders", "sales"})
 	var out bytes.Buffer
-	if err := printPartitions(&out, &v, at, time.UTC); err != nil {
+	if err := printPartitions(&out, &v, at, time.UTC, diag.EN); err != nil {
 		t.Fatal(err)
 	}
 	holdGolden(t, filepath.Join("testdata", "status", "partitions.txt"), out.String())

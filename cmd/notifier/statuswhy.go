@@ -26,7 +26,7 @@ func statusWhy(cmd *cobra.Command, rule, format string) error {
 	f := app.WhyFacts{Settings: s, Rule: rule, Now: time.Now()}
 	f.Set, _ = rules.Load([]string{s.Rules}, app.RuleOptions(s)) // with errors in the files the walk says so
 	if rule != "" && f.Set != nil {
-		if err := knownRule(s, rule); err != nil {
+		if err := knownRule(s, rule, spoken(cmd)); err != nil {
 			return &exitError{exitUsage, err}
 		}
 	}

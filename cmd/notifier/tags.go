@@ -39,7 +39,7 @@ was not repaired.`,
   notifier tags verify --sample 10000 --repair --why "somebody cleared tags in the console"`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := jsonOrText(format); err != nil {
+			if err := jsonOrText(spoken(cmd), format); err != nil {
 				return err
 			}
 			if user != "" && cmd.Flags().Changed("sample") {

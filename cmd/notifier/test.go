@@ -60,7 +60,7 @@ settings (-c, or a notifier.yaml beside the rules); without settings every accou
 	cmd.Flags().String("lang", "", "en, zh or both (default from the locale)")
 	cmd.Flags().StringVar(&o.run, "run", "", "only tests whose RULE/NAME this regular expression finds")
 	cmd.Flags().BoolVar(&o.update, "update", false, "write the requests of tests with snapshot: true")
-	cmd.Flags().BoolVar(&o.coverage, "coverage", false, "say which clauses and rules are not proved")
+	cmd.Flags().BoolVar(&o.coverage, "coverage", false, "say which clauses and rules are not proved; with --run of the rules whose tests it finds")
 	return cmd
 }
 
@@ -73,9 +73,11 @@ func runTests(o testOptions, env []string, out, talk io.Writer) error {
 	if o.format != "text" && o.format != "json" && o.format != "junit" {
 		return &exitError{exitUsage, fmt.Errorf(mostly(lang, "unknown --format %q: text, json or junit", "没有 --format %q：text、json 或 junit"), o.format)}
 	}
-	filter, err := regexp.Compile(o.run)
-	if err != nil {
-		return &exitError{exitUsage, fmt.Errorf(mostly(lang, "--run: %w", "--run 不是正则表达式：%w"), err)}
+	var filter *regexp.Regexp
+	if o.run != "" {
+		if filter, err = regexp.Compile(o.run); err != nil {
+			return &exitError{exitUsage, fmt.Errorf(mostly(lang, "--run: %w", "--run 不是正则表达式：%w"), err)}
+		}
 	}
 	known, s, err := ruleSettings(o.checkOptions, lang, env, talk)
 	if err != nil {

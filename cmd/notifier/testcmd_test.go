@@ -113,6 +113,7 @@ func TestTestExitCodesAgreeWithTheText(t *testing.T) {
 		{"all pass", good, testOptions{}, 0, "2 tests, 2 passed, 0 failed"},
 		{"one fails", testVIP, testOptions{}, exitFindings, "4 tests, 2 passed, 2 failed"},
 		{"one is chosen", testVIP, testOptions{run: "501"}, 0, "1 test, 1 passed, 0 failed"},
+		{"coverage of what is chosen", testVIP, testOptions{run: "501", coverage: true}, 0, "coverage: clauses 0/2 proved both ways; never false: amount >= 500 (rules/vip.yaml:8); never false: city in [...] (rules/vip.yaml:9)\n"},
 		{"none is chosen", testVIP, testOptions{run: "502"}, exitUsage, "no tests were run"},
 		{"no tests", none, testOptions{}, exitUsage, "no tests were run"},
 		{"a wrong filter", testVIP, testOptions{run: "("}, exitUsage, "--run"},

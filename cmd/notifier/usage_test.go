@@ -3,14 +3,18 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/spf13/cobra"
 
 	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/embedded"
 )
 
 // walk calls f for a command and all below it.
@@ -96,7 +100,7 @@ func TestWhatWasPerhapsMeant(t *testing.T) {
 	dir := t.TempDir()
 	for _, c := range []struct{ locale, line, want string }{
 		{"en", "chekc", "notifier: unknown command `notifier chekc`; did you mean `notifier check`? next: notifier --help\n"},
-		{"zh_CN.UTF-8", "chekc", "notifier: 没有 `notifier chekc` 这个命令，是不是想写 `notifier check`？ next: notifier --help\n"},
+		{"zh_CN.UTF-8", "chekc", "notifier: 没有 `notifier chekc` 这个命令，是不是想写 `notifier check`？下一步：notifier --help\n"},
 		{"", "validate", "notifier: unknown command `notifier validate`; did you mean `notifier check`? · 没有 `notifier validate` 这个命令，是不是想写 `notifier check`？ next: notifier --help\n"},
 		{"en", "zzzzz", "notifier: unknown command `notifier zzzzz`; next: notifier --help\n"},
 		{"en", "new ruel", "notifier: unknown command `notifier new ruel`; did you mean `notifier new rule`? next: notifier new --help\n"},
@@ -106,8 +110,8 @@ func TestWhatWasPerhapsMeant(t *testing.T) {
 		{"en", "quota chrage main/broadcast", "notifier: unknown command `notifier quota chrage`; did you mean `notifier quota charge`? next: notifier quota --help\n"},
 		{"en", "completion bsh", "notifier: unknown command `notifier completion bsh`; did you mean `notifier completion bash`? next: notifier completion --help\n"},
 		{"en", "status main", "notifier: notifier status takes flags only, and \"main\" is none; next: notifier status --help\n"},
-		{"zh_CN.UTF-8", "check --fromat json", "notifier: 没有 --fromat 这个参数，是不是想写 `--format`？ next: notifier check --help\n"},
-		{"en", "check --lang zh --fromat json", "notifier: 没有 --fromat 这个参数，是不是想写 `--format`？ next: notifier check --help\n"},
+		{"zh_CN.UTF-8", "check --fromat json", "notifier: 没有 --fromat 这个参数，是不是想写 `--format`？下一步：notifier check --help\n"},
+		{"en", "check --lang zh --fromat json", "notifier: 没有 --fromat 这个参数，是不是想写 `--format`？下一步：notifier check --help\n"},
 		{"", "check --fromat json", "notifier: unknown flag --fromat; did you mean `--format`? · 没有 --fromat 这个参数，是不是想写 `--format`？ next: notifier check --help\n"},
 	} {
 		cmd := command(t, dir, strings.Fields(c.line)...)
@@ -141,15 +145,31 @@ func TestAnErrorEndsWithTheNextCommand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	room := fmt.Errorf("%w: %w", embedded.ErrFailed, &fs.PathError{Op: "write", Path: "data/0.dat", Err: syscall.EFBIG})
 	for _, c := range []struct {
-		code       int
-		text, want string
+		code int
+		err  error
+		want string
+		zh   string
 	}{
-		{exitUsage, "no such file", "next: notifier config check --help"}, {exitSettings, "bad", "next: notifier config check"}, {exitUnreachable, "no broker", "next: notifier doctor"},
-		{exitUsage, "x; next: notifier dead ls", ""}, {exitFindings, "3 errors", ""}, {exitUsage, "", ""},
+		{exitUsage, errors.New("no such file"), "next: notifier config check --help", "下一步：notifier config check --help"},
+		{exitSettings, errors.New("bad"), "next: notifier config check", "下一步：notifier config check"},
+		{exitUnreachable, errors.New("no broker"), "next: notifier doctor", "下一步：notifier doctor"},
+		{exitUsage, errors.New("x; next: notifier dead ls"), "", ""},
+		{exitUsage, errors.New("x；下一步：notifier dead ls"), "", ""},
+		{exitFindings, errors.New("3 errors"), "", ""},
+		{exitUsage, errors.New(""), "", ""},
+		{exitUnreachable, room, "next: make room there, or raise the limit, then start again with the same command", "下一步：在那里腾出空间（或放宽限制），再用同样的命令启动"},
+		{exitUnreachable, fmt.Errorf("%w: input/output error", embedded.ErrFailed), "next: mend what is said of the disk, then start again with the same command", "下一步：先解决上面说的磁盘问题，再用同样的命令启动"},
+		{exitUsage, fmt.Errorf("%w: stop it, or use another directory", embedded.ErrLocked), "", ""},
 	} {
-		if got := nextFor(check, c.code, c.text); c.want == "" && got != "" || !strings.HasPrefix(got, c.want) {
-			t.Errorf("%d %q: %q", c.code, c.text, got)
+		for lang, want := range map[string]string{"en": c.want, "zh": c.zh} {
+			if err := check.Flag("lang").Value.Set(lang); err != nil {
+				t.Fatal(err)
+			}
+			if got := nextFor(check, c.code, c.err); got != want {
+				t.Errorf("%d %q: %q, want %q", c.code, c.err, got, want)
+			}
 		}
 	}
 }

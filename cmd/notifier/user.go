@@ -61,7 +61,7 @@ notifier fates --user ID.`,
 		Example: `  notifier user show u-77`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := jsonOrText(format); err != nil {
+			if err := jsonOrText(spoken(cmd), format); err != nil {
 				return err
 			}
 			_, s, v, err := heldOn(cmd, args[0])
@@ -149,7 +149,7 @@ their topics' retention; the duplicate keys that stay are hashes. A later profil
 }
 
 func forget(cmd *cobra.Command, user string, c changeFlags) error {
-	if err := c.check(); err != nil {
+	if err := c.check(spoken(cmd)); err != nil {
 		return err
 	}
 	if strings.TrimSpace(user) == "" || user == "*" {

@@ -92,7 +92,7 @@ func lineTime(b []byte) (int64, error) {
 	}
 	if !at.Exists() { // whatever else is wrong with it is worth more than this
 		_, err := parse(bytes.TrimSpace(b))
-		return 0, cmp.Or(err, errors.New("it has no `timestamp` (`ts`)"))
+		return 0, cmp.Or(err, errNoTime)
 	}
 	t, err := timeOf(at)
 	return t.UnixMilli(), err
@@ -110,6 +110,15 @@ func (e *LineError) Error() string {
 }
 
 func (e *LineError) Unwrap() error { return e.err }
+
+// ZH is Error in Chinese.
+func (e *LineError) ZH() string {
+	why := e.err.Error()
+	if f, ok := errors.AsType[*fault](e.err); ok {
+		why = f.says.ZH
+	}
+	return fmt.Sprintf("%s:%d 不是记录：%s；每行写 {\"topic\": ..., \"key\": ..., \"timestamp\": ..., \"value\": ...}，或 `kcat -J` 的输出", e.Path, e.Line, why)
+}
 
 // Each is a Source. Records without an offset of their own have the number of their line.
 func (h *File) Each(take func(event.Record) error) error {

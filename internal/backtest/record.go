@@ -1,21 +1,30 @@
 package backtest
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/tidwall/gjson"
 
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/event"
 )
+
+// fault is what is wrong with a line.
+type fault struct{ says diag.Text }
+
+func (f *fault) Error() string { return f.says.EN }
+
+func faulty(en, zh string) error { return &fault{diag.Text{EN: en, ZH: zh}} }
+
+var errNoTime = faulty("it has no `timestamp` (`ts`)", "没有 `timestamp`（`ts`）")
 
 // parse reads one line: {"topic","key","headers","timestamp","value"}, or what `kcat -J` prints. A record
 // without an offset has -1.
 func parse(line []byte) (rec event.Record, err error) {
 	if !gjson.ValidBytes(line) || line[0] != '{' {
-		return rec, errors.New("it is no JSON object")
+		return rec, faulty("it is no JSON object", "这不是 JSON 对象")
 	}
 	value := false
 	rec.Offset = -1
@@ -41,11 +50,11 @@ func parse(line []byte) (rec event.Record, err error) {
 	switch {
 	case err != nil:
 	case rec.Topic == "":
-		err = errors.New("it has no `topic`")
+		err = faulty("it has no `topic`", "没有 `topic`")
 	case rec.Time.IsZero():
-		err = errors.New("it has no `timestamp` (`ts`)")
+		err = errNoTime
 	case !value:
-		err = errors.New("it has no `value` (`payload`); a tombstone has null")
+		err = faulty("it has no `value` (`payload`); a tombstone has null", "没有 `value`（`payload`）；删除记录要写 null")
 	}
 	return rec, err
 }
@@ -79,7 +88,7 @@ func headers(v gjson.Result) (out []event.Header, err error) {
 		}
 		return out, nil
 	}
-	return nil, errors.New("`headers` is no object and no list of names and values in turn")
+	return nil, faulty("`headers` is no object and no list of names and values in turn", "`headers` 不是对象，也不是名字和值交替的列表")
 }
 
 // timeOf reads unix milliseconds, as Kafka has them, or what a time field of an event may be.
@@ -93,7 +102,7 @@ func timeOf(v gjson.Result) (time.Time, error) {
 	}
 	at, ok := event.Parse(event.Time, text)
 	if !ok {
-		return time.Time{}, fmt.Errorf("its timestamp %.40s is neither RFC 3339 nor a unix time", v.Raw)
+		return time.Time{}, faulty(fmt.Sprintf("its timestamp %.40s is neither RFC 3339 nor a unix time", v.Raw), fmt.Sprintf("时间 %.40s 不是 RFC 3339，也不是 unix 时间", v.Raw))
 	}
 	return at.Time, nil
 }

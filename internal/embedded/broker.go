@@ -48,6 +48,9 @@ type Broker struct {
 // ErrLocked is returned by Start when another process, or another broker of this one, has the directory.
 var ErrLocked = errors.New("the data directory is in use")
 
+// ErrFailed is in what Err returns of a broker that could not go on: its disk is full, or fails.
+var ErrFailed = errors.New("embedded broker stopped")
+
 // Start starts a broker and returns when it listens. ctx bounds the start only; Close ends the broker.
 func Start(ctx context.Context, o Options) (*Broker, error) {
 	if err := ctx.Err(); err != nil {
@@ -197,7 +200,7 @@ func (b *Broker) Close() error {
 
 // fail stops serving at once, without an answer to anybody: what they would hear may not be true. It is called
 // from inside kfake's only goroutine, before the reply to the request that could not be written.
-func (b *Broker) fail(err error) { b.end(fmt.Errorf("embedded broker stopped: %w", err)) }
+func (b *Broker) fail(err error) { b.end(fmt.Errorf("%w: %w", ErrFailed, err)) }
 
 func (b *Broker) end(err error) {
 	b.mu.Lock()

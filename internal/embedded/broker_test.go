@@ -231,7 +231,7 @@ func TestWhatCouldNotBeWrittenIsNeverAcknowledged(t *testing.T) {
 			default:
 				t.Fatal("the broker still serves")
 			}
-			if err := b.Err(); !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "no space left") {
+			if err := b.Err(); !errors.Is(err, ErrFailed) || !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "no space left") {
 				t.Errorf("Err = %v", err)
 			}
 		})

@@ -61,7 +61,14 @@ func Address(dir string) (string, error) {
 			return addr, conn.Close()
 		}
 	}
-	return "", fmt.Errorf("the embedded broker in %s does not run: start `notifier run` first", dir)
+	return "", &DownError{Dir: dir}
+}
+
+// DownError is returned by Address where no broker listens.
+type DownError struct{ Dir string }
+
+func (e *DownError) Error() string {
+	return fmt.Sprintf("the embedded broker in %s does not run: start `notifier run` first", e.Dir)
 }
 
 // lastPort is the port of the last start, 0 when there is none.

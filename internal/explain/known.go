@@ -273,7 +273,7 @@ func (p *Waiting) waits(zone *time.Location, s say) string {
 	case p.Stopped != "":
 		return s.stopped(p.Stopped) + s.word("; next: ", "；下一步：") + whyOf(p.Rule) + until
 	case p.Gate == "paused":
-		return s.gate(p.Gate) + s.word(": ", "：") + tame(s.told(p.Holds, holdsZH(p.Holds))) + s.word("; next: ", "；下一步：") + whyOf(p.Rule)
+		return s.gate(p.Gate) + s.word(": ", "：") + tame(s.told(p.Holds, HoldsZH(p.Holds))) + s.word("; next: ", "；下一步：") + whyOf(p.Rule)
 	}
 	what, next, _ := strings.Cut(s.told(p.For, forZH[p.For]), "notifier ")
 	if next != "" {

@@ -86,8 +86,8 @@ func (f *Rule) mode(s say) string {
 // DetailZH is what stage 1 and stage 2 add to a reason, in Chinese as far as the words are their own.
 func DetailZH(en string) string { return dispatch.DetailZH(rules.FaultZH(en)) }
 
-// holdsZH is what package app says holds an intent, beside the gates.
-func holdsZH(en string) string {
+// HoldsZH is what package app says holds an intent, beside the gates.
+func HoldsZH(en string) string {
 	if scope, ok := strings.CutPrefix(en, "pause "); ok {
 		return "暂停 " + scope
 	}
@@ -95,6 +95,11 @@ func holdsZH(en string) string {
 		return "规则文件：" + cmp.Or(map[string]string{dispatch.GoneFromSet: "里面没有这条规则"}[why], why)
 	}
 	return cmp.Or(map[string]string{"its account is not in the settings": "设置里没有它的账号", "the rule is killed": "规则已作废"}[en], en)
+}
+
+// HeldByFilesZH is why the rule files hold what a rule has made.
+func HeldByFilesZH(why string) string {
+	return cmp.Or(map[string]string{dispatch.GoneFromSet: "规则文件里没有这条规则"}[why], why)
 }
 
 // seenZH is a clause with its values. A field without one stands there as a word of ours, outside of quotation marks.

@@ -35,16 +35,15 @@ func (a *Approval) Has(person string) bool {
 	return false
 }
 
-// Person is a name as it is seen: without the characters that show nothing, a zero-width space for one, and with single spaces. Of a name
-// that nobody can see nothing is left.
+// Person is a name without what makes no other name of it: spaces of any kind, wherever they stand, and the characters that show nothing, a
+// zero-width space for one. Of a name that nobody can see nothing is left.
 func Person(name string) string {
-	name = strings.Map(func(r rune) rune {
-		if unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || r == '\u2800' /* the empty Braille cell */ || unicode.In(r, unicode.Cc, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) {
 			return -1
 		}
 		return r
 	}, name)
-	return strings.Join(strings.Fields(name), " ")
 }
 
 // Names are those who have approved, in the order in which they did.

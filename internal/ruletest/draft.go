@@ -1,6 +1,7 @@
 package ruletest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -103,6 +104,27 @@ func (d *Draft) Write(file string, beside []rules.File, known rules.Options, ben
 		return "", nil, fmt.Errorf("the tests of the new rule %s do not pass: write the file by hand, docs/rules.md", d.Name)
 	}
 	return text, nil, nil
+}
+
+// Faults are the errors in what was answered so far; what is still to be answered counts as something that is never wrong. Without an event
+// nothing can be said.
+func (d *Draft) Faults(file string, beside []rules.File, known rules.Options) (out diag.List) {
+	try := *d
+	try.Name, try.When, try.Class, try.Mode = cmp.Or(d.Name, "a"), cmp.Or(d.When, "always"), cmp.Or(d.Class, "service"), cmp.Or(d.Mode, "shadow")
+	try.Subject, try.Body, try.Tag = cmp.Or(d.Subject, "a"), cmp.Or(d.Body, "a"), cmp.Or(d.Tag, "a")
+	if len(d.Audience) == 0 {
+		try.Audience = []string{"a"}
+	}
+	set, list := rules.LoadFiles(append(slices.Clone(beside), rules.File{Name: file, Data: []byte(try.text(nil))}), known)
+	if set != nil {
+		return nil
+	}
+	for _, x := range list {
+		if x.Severity == diag.Error && x.File == file {
+			out = append(out, x)
+		}
+	}
+	return out
 }
 
 // other are second tests for a rule that acts on every event: what its limits do then, or else that it acts on another one.

@@ -72,7 +72,8 @@ func TestTestsAreChosenByRuleAndName(t *testing.T) {
 	if len(rep.Results) != 1 || rep.Results[0].Name != "first sight" {
 		t.Errorf("%+v", rep.Results)
 	}
-	if c := rep.Coverage; c.Both != 0 || len(c.Untested) != 7 || len(c.Open) < 2 {
+	// Of rules whose tests were not chosen nothing is said: they may well have some.
+	if c := rep.Coverage; c.Both != 0 || c.Clauses != 2 || len(c.Untested) != 0 || len(c.Open) != 2 || c.Open[0].Rule != "level-up" || c.Open[1].Rule != "level-up" {
 		t.Errorf("coverage of one test: %+v", c)
 	}
 }

@@ -66,7 +66,7 @@ func (r *Report) Failed() (n int) {
 // Run runs the tests of all rules, in the order of the files.
 func Run(o Options) *Report {
 	rep := &Report{}
-	cover := newCoverage(o.Set.Rules)
+	cover := newCoverage(o.Set.Rules, o.Run != nil)
 	for _, r := range o.Set.Rules {
 		own := r.Mode
 		for _, t := range r.Tests {
