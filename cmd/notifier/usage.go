@@ -142,7 +142,7 @@ func nearSub(cmd *cobra.Command, word string) string {
 
 // nextFor is the next command to type behind an error that names none.
 func nextFor(cmd *cobra.Command, code int, text string) string {
-	if text == "" || strings.Contains(text, "next: ") || strings.Contains(text, "`notifier ") {
+	if text == "" || strings.Contains(text, "next: ") || strings.Contains(text, "下一步：") || strings.Contains(text, "`notifier ") {
 		return ""
 	}
 	switch code {

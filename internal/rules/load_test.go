@@ -222,8 +222,41 @@ func TestLoadFromDisk(t *testing.T) {
 	if n := Summary([]File{{"notifier.yaml", []byte(settings)}}); n[0] != (FileInfo{Name: "notifier.yaml"}) {
 		t.Errorf("of the settings file is counted: %+v", n)
 	}
-	if s, l := Load([]string{filepath.Join(dir, "../settings/notifier.yaml")}, demoAccount()); s != nil || !strings.Contains(codes(l), "N118") {
+	if s, l := Load([]string{filepath.Join(dir, "../settings/notifier.yaml")}, demoAccount()); s != nil || codes(l) != "N118" {
 		t.Errorf("the settings file: %s", show(l))
+	}
+}
+
+// Settings are looked for in the folder of the rules, so they may lie there: the folder is read without them. Named they are a mistake, and
+// so is a file that has rules in it as well, which would be lost in silence.
+func TestSettingsAmongTheRulesArePassedOver(t *testing.T) {
+	const settings = "version: 1\nkafka: {brokers: [a]}\nrules: .\nevents: {max_bytes: 1MiB, duplicates: {users: 24h}}\n"
+	for _, c := range []struct{ name, text, want string }{
+		{"notifier.yaml", settings, ""},
+		{"prod.yml", "accounts:\n  main: {vendor: rongcloud}\nversion: 1\n", ""},
+		{"both.yaml", "version: 1\naccounts: {main: {vendor: rongcloud}}\nrules:\n  - {name: x-y, event: order.paid, tags: [a]}\n", "N118"},
+		{"both-events.yaml", "version: 1\nkafka: {}\nevents: {e.e: {topic: t, id: id, fields: {a: a}}}\n", "N118"},
+		{"unread.yaml", settings + "dead: [\n", "N100"},
+	} {
+		dir := t.TempDir()
+		for _, f := range append(shippedFiles(t), File{c.name, []byte(c.text)}) {
+			if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, f.Name)), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, f.Name), f.Data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		set, l := Load([]string{dir}, demoAccount())
+		if codes(l) != c.want || c.want == "" && set.Hash != shippedSet(t).Hash {
+			t.Errorf("%s: got %q, want %q\n%s", c.name, codes(l), c.want, show(l))
+		}
+		if c.want == "" {
+			c.want = "N118"
+		}
+		if _, l = Load([]string{dir, filepath.Join(dir, c.name)}, demoAccount()); codes(l) != c.want {
+			t.Errorf("%s, named: %s", c.name, show(l))
+		}
 	}
 }
 
