@@ -25,7 +25,7 @@ var mistakes = []struct {
 	{"YAML", "unknown key", map[string]string{"yaml-unknown-key": "N101"}},
 	{"YAML", "full-width colon `：`", map[string]string{"yaml-wide-colon": "N103", "yaml-wide-colon-flow": "N103"}},
 	{"YAML", "or comma `，`", map[string]string{"yaml-wide-comma": "N103", "yaml-wide-comma-list": "N103"}},
-	{"YAML", "tab", map[string]string{"yaml-tab": "N106"}},
+	{"YAML", "tab", map[string]string{"yaml-tab": "N106", "yaml-tab-lines": "N106"}},
 	{"YAML", "or ideographic space as indentation", map[string]string{"yaml-ideographic-space": "N106"}},
 	{"YAML", "BOM", map[string]string{"yaml-bom": "N107"}},
 	{"YAML", "empty or null value (`when: !x` loads as null: never \"always\")", map[string]string{"yaml-empty": "N104", "yaml-null": "N104", "yaml-bang": "N105"}},
