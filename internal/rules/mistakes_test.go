@@ -78,6 +78,8 @@ var mistakes = []struct {
 	{"", "brackets, quotation marks and indentation", map[string]string{"yaml-unclosed": "N100", "yaml-brace-open": "N100", "yaml-brace-close": "N100", "yaml-indent": "N100", "yaml-dedent": "N100", "yaml-no-space": "N100"}},
 	{"", "a life that is none", map[string]string{"life-day": "N531", "life-no-time": "N531", "life-no-such-day": "N531", "life-tags": "N531", "life-until-before-from": "N532", "life-over": "W532"}},
 	{"", "a canary that is none", map[string]string{"canary-broadcast": "N530", "canary-number": "N530", "canary-nobody": "N530"}},
+	{"", "nothing at all, as other languages write it", map[string]string{"cond-null": "N213", "cond-null-not": "N213", "cond-null-alone": "N213"}},
+	{"", "the profile where it is not asked", map[string]string{"cond-user": "N213", "cond-user-unknown": "N213", "cond-user-broadcast": "N213", "cond-user-profile": "N213", "userwhen-user": "N213", "cond-before": "N213"}},
 	{"", "a condition on the profile table", map[string]string{"userwhen-broadcast": "N533", "userwhen-event": "N533", "userwhen-field": "N202", "userwhen-value": "N206", "userwhen-always": "W212"}},
 	{"", "a time of day to send at", map[string]string{"sendat-form": "N534", "sendat-tags": "N534", "sendat-no-expire": "N501", "sendat-short-expire": "W536", "sendat-quiet-drop": "N535", "sendat-quiet-hold": "W535"}},
 	{"", "variants", map[string]string{"variants-sum": "N537", "variants-share": "N537", "variants-name": "N537", "variants-empty": "N537", "variants-one": "N537", "variants-merge-one": "N537",

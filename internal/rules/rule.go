@@ -149,6 +149,9 @@ func (l *loader) rule(n, defaults *diag.Node) *Rule {
 	r.scope = l.scopeOf(r.specs)
 	r.scope.guessed, r.scope.open = r.guessed, len(r.specs) == 0 || r.unclear
 	r.scope.before = r.Action == intent.Push && (len(r.specs) == 0 || r.specs[0].Kind == event.Profile)
+	if r.Action == intent.Push {
+		r.scope.users = l.users
+	}
 	l.conditions(n, r)
 	l.userWhen(n, r)
 	l.merge(n.Get("merge"), r)
