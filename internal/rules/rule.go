@@ -282,8 +282,14 @@ func (l *loader) mode(n, defaults *diag.Node, r *Rule) {
 		r.node.Error("N114", diag.Text{EN: "`mode` is missing", ZH: "缺少 `mode`"}, diag.Text{EN: "add `mode: shadow` to try it, `mode: live` to send", ZH: "试运行请写 `mode: shadow`，正式发送请写 `mode: live`"})
 	} else if m != nil && strings.HasPrefix(m.Text, "canary") {
 		l.canary(m, r)
-	} else if s, ok := m.Enum("live", "shadow", "off"); ok {
-		r.Mode = Mode(s)
+	} else if modes := []string{"live", "shadow", "off"}; r.Action == intent.Broadcast { // which has no canary
+		if s, ok := m.Enum(modes...); ok {
+			r.Mode = Mode(s)
+		}
+	} else if !almostCanary(m) {
+		if s, ok := m.Enum(append(modes, "canary N%")...); ok {
+			r.Mode = Mode(s)
+		}
 	}
 	if c == nil && !n.Meant("class") {
 		r.node.Error("N114", diag.Text{EN: "`class` is missing", ZH: "缺少 `class`"}, diag.Text{EN: "add `class: marketing` or `class: service`", ZH: "请写 `class: marketing`（营销）或 `class: service`（服务）"})
