@@ -260,6 +260,40 @@ func TestSettingsAmongTheRulesArePassedOver(t *testing.T) {
 	}
 }
 
+// Of a rule without a condition only such a test is asked for as can pass; of one that nothing stops, none.
+func TestWhatARuleWithoutAConditionIsAskedToProve(t *testing.T) {
+	for block, want := range map[string]string{
+		"mode: live":                                                    "",
+		"mode: live, limits: {expire: 1h}":                              "",
+		"mode: live, limits: {per_user: 1 per day}":                     "capped",
+		"mode: live, limits: {rule: 3 in 1h}":                           "capped",
+		"mode: live, limits: {once: {by: x, in: 24h}}":                  "repeated",
+		"mode: live, limits: {quiet: 22:00-08:00, when_quiet: drop}":    "quiet",
+		"mode: live, limits: {quiet: 22:00-08:00, expire: 12h}":         "",
+		"mode: live, user_when: city == \"x\"":                          "opted-out",
+		"mode: canary 5%":                                               "canary",
+		"mode: live, until: 2027-01-01 00:00":                           "`now`",
+		"mode: live, unless: amount > 3, limits: {per_user: 1 per day}": "no match",
+		"mode: live, limits: {brake: 5 in 1h}, tests: []":               "",
+		"mode: live, limits: {rule: 3 in 1h}, tests: [{name: t, event: {}, times: 4, expect: {suppressed: capped}}]": "-",
+	} {
+		_, l := load(t, "  - {name: x-y, event: order.paid, class: service, when: always, push: {body: b}, "+block+"}\n", strictAccount())
+		got := ""
+		for _, d := range l {
+			if d.Code == untested {
+				got = d.Hint.EN
+			}
+		}
+		if want == "" || want == "-" {
+			if got != "" {
+				t.Errorf("%s: %s", block, got)
+			}
+		} else if !strings.Contains(got, want) || l.Errors() > 0 {
+			t.Errorf("%s: got %q, want %q\n%s", block, got, want, show(l))
+		}
+	}
+}
+
 func FuzzLoad(f *testing.F) {
 	files, err := ReadFS(os.DirFS("testdata"))
 	if err != nil {

@@ -64,11 +64,11 @@ var mistakes = []struct {
 	{"Safety", "a merged text whose field is not in `by`", map[string]string{"safe-merged-text": "N305"}},
 	{"Safety", "an audience or field the account's vendor cannot do", map[string]string{"safe-vendor-field": "W407"}}, // the audience's golden stands in package app: rules know no vendor
 	{"Safety", "more daily slots asked for by all rules together than exist (warning, lists them)", map[string]string{"safe-slots": "W504"}},
-	{"Safety", "no test that proves a miss (warning)", map[string]string{"safe-no-miss": "W801"}},
+	{"Safety", "no test that proves a miss (warning)", map[string]string{"safe-no-miss": "W801", "safe-no-miss-always": "W801", "safe-no-miss-life": "W801"}},
 	{"Safety", "vendor facts worth knowing (push-only reaches devices seen within 30 days)", map[string]string{"safe-vendor-fact": "I410"}},
 
 	{"Time and size", "`merge.wait` longer than `expire`", map[string]string{"time-merge-longer-than-expire": "N504"}},
-	{"Time and size", "quiet hours that outlast `expire` with `when_quiet: hold`", map[string]string{"time-quiet-outlasts-expire": "W503"}},
+	{"Time and size", "quiet hours that outlast `expire` with `when_quiet: hold`", map[string]string{"time-quiet-outlasts-expire": "W503", "time-quiet-default-outlasts-expire": "W503"}},
 	{"Tests", "a value that the field cannot have", map[string]string{"test-value": "N560", "test-values": "N560"}},
 	{"Tests", "unknown keys in `expect`, and what a rule cannot do", map[string]string{"test-expect-key": "N101", "test-expect-two": "N561", "test-expect-other": "N561", "test-leaves-at": "N561"}},
 	{"Time and size", "over-long title or tag (bytes and Han characters)", map[string]string{"size-title": "W505", "size-tag": "N306"}},
@@ -81,6 +81,7 @@ var mistakes = []struct {
 	{"", "a mode that is none", map[string]string{"mode-other": "N112", "mode-other-broadcast": "N112"}},
 	{"", "nothing at all, as other languages write it", map[string]string{"cond-null": "N213", "cond-null-not": "N213", "cond-null-alone": "N213"}},
 	{"", "the profile where it is not asked", map[string]string{"cond-user": "N213", "cond-user-unknown": "N213", "cond-user-broadcast": "N213", "cond-user-profile": "N213", "userwhen-user": "N213", "cond-before": "N213"}},
+	{"", "an approval that may come too late", map[string]string{"time-approval-outlasts-expire": "W506"}},
 	{"", "a condition on the profile table", map[string]string{"userwhen-broadcast": "N533", "userwhen-event": "N533", "userwhen-field": "N202", "userwhen-value": "N206", "userwhen-always": "W212"}},
 	{"", "a time of day to send at", map[string]string{"sendat-form": "N534", "sendat-tags": "N534", "sendat-no-expire": "N501", "sendat-short-expire": "W536", "sendat-quiet-drop": "N535", "sendat-quiet-hold": "W535"}},
 	{"", "variants", map[string]string{"variants-sum": "N537", "variants-share": "N537", "variants-name": "N537", "variants-empty": "N537", "variants-one": "N537", "variants-merge-one": "N537",

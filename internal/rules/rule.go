@@ -168,7 +168,7 @@ func (l *loader) rule(n, defaults *diag.Node) *Rule {
 	if r.Action != intent.Tags {
 		l.limits(n.Get("limits"), defaults.Get("limits"), r)
 		l.approval(n, defaults, r, account, known)
-		l.safety(n, r)
+		l.safety(n, defaults, r)
 		r.waits(n)
 		l.carried(body, r, account)
 	} else {
