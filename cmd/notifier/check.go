@@ -154,7 +154,10 @@ func writeCheck(out io.Writer, summary []rules.FileInfo, list diag.List, ruleCou
 	} else {
 		fmt.Fprintf(&b, "%s, %s in %s (%s)\n", many(list.Errors(), "error"), many(list.Warnings(), "warning"), many(len(summary), "file"), many(ruleCount, "rule"))
 	}
-	if i := slices.IndexFunc(list, func(d diag.Diagnostic) bool { return d.Severity == diag.Error }); i >= 0 {
+	isError := func(d diag.Diagnostic) bool { return d.Severity == diag.Error }
+	if i := slices.IndexFunc(list, isError); i >= 0 && !slices.ContainsFunc(list, func(d diag.Diagnostic) bool { return isError(d) && d.Code != "N118" }) {
+		b.WriteString(mostly(lang, "next: ", "下一步：") + "notifier config check -c " + shellWord(list[i].File) + "\n")
+	} else if i >= 0 {
 		next := diag.Text{EN: "next: mend the errors, then `" + checkOf(o.given) + "` again (`notifier explain-code " + list[i].Code + "` tells more); until then the rules in force stay",
 			ZH: "下一步：改好错误，再运行 `" + checkOf(o.given) + "`（`notifier explain-code " + list[i].Code + "` 有说明）；在那之前，正在用的规则不变"}
 		if lang != diag.ZH {

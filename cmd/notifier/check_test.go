@@ -155,7 +155,7 @@ func TestCheckTakesAccountsFromTheSettings(t *testing.T) {
 	if _, _, code := runCheck(checkOptions{config: "notifier.yaml"}); code != exitSettings {
 		t.Errorf("settings named and unusable: exit %d", code)
 	}
-	if out, _, code := runCheck(checkOptions{paths: []string{"notifier.yaml"}}); code != exitFindings || !strings.Contains(out, "notifier config check") {
+	if out, _, code := runCheck(checkOptions{paths: []string{"notifier.yaml"}, lang: "en"}); code != exitFindings || strings.Count(out, "error[") != 1 || !strings.HasSuffix(out, "\nnext: notifier config check -c notifier.yaml\n") {
 		t.Errorf("the wrong kind of file: exit %d: %s", code, out)
 	}
 }

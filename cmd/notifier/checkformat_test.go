@@ -41,7 +41,7 @@ var checkCases = map[string]struct {
 	"errors":   {map[string]string{"rules/events.yaml": checkCatalogue, "rules/sale.yaml": strings.Replace(checkSale, "金额 > 500", "金额 ＞ 500", 1), "rules/vip.yaml": checkRules}, exitFindings, checkOptions{}},
 	"warnings": {map[string]string{"rules/events.yaml": checkCatalogue, "rules/sale.yaml": checkSale}, 0, checkOptions{}},
 	"strict":   {map[string]string{"rules/events.yaml": checkCatalogue, "rules/sale.yaml": checkSale}, exitFindings, checkOptions{strict: true}},
-	"settings": {map[string]string{"rules/events.yaml": checkCatalogue, "rules/notifier.yaml": "version: 1\nkafka: {}\n", "rules/sale.yaml": checkSale}, exitFindings, checkOptions{}},
+	"settings": {map[string]string{"rules/events.yaml": checkCatalogue, "rules/notifier.yaml": "version: 1\nkafka: {}\n", "rules/sale.yaml": checkSale}, exitFindings, checkOptions{paths: []string{"rules/notifier.yaml"}, given: []string{"rules/notifier.yaml"}}},
 	"missing":  {map[string]string{"readme.txt": ""}, exitUsage, checkOptions{}},
 	"no-rules": {map[string]string{"rules/events.yaml": checkCatalogue}, exitFindings, checkOptions{}},
 }

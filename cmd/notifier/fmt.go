@@ -51,6 +51,11 @@ func format(paths []string, diff bool, lang diag.Lang, out, talk io.Writer) erro
 		}
 		return &exitError{code: exitUsage}
 	}
+	for _, f := range files {
+		if rules.IsSettings(f) {
+			return &exitError{exitUsage, fmt.Errorf(mostly(lang, "%s is the settings file, not a rule file; next: notifier config check -c %s", "%s 是设置文件，不是规则文件；下一步：notifier config check -c %s"), f.Name, shellWord(f.Name))}
+		}
+	}
 	formatted, err := rules.Format(files, app.AnyRuleOptions())
 	if err != nil {
 		return err

@@ -103,6 +103,16 @@ func TestFmt(t *testing.T) {
 	if code, _, talk := run(false, name); code != exitFindings || !strings.Contains(talk, "notifier check") {
 		t.Errorf("what cannot be read: exit %d, %q", code, talk)
 	}
+	settings := filepath.Join(dir, "notifier.yaml")
+	if err := os.WriteFile(settings, []byte("version: 1\ntimezone: UTC\nkafka: {brokers: [k:9092]}\nrules: rules/\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, talk := run(true, settings); code != exitUsage || out != "" || !strings.HasSuffix(talk, "is the settings file, not a rule file; next: notifier config check -c "+settings) {
+		t.Errorf("the settings: exit %d, %q %q", code, out, talk)
+	}
+	if code, out, _ := run(false, dir); code != exitFindings || out != "" {
+		t.Errorf("a folder with the settings in it: exit %d, %q", code, out)
+	}
 	if code, _, _ := run(false, filepath.Join(dir, "nowhere")); code != exitUsage {
 		t.Errorf("no such folder: exit %d", code)
 	}

@@ -259,3 +259,19 @@ func TestCommandsForRulesRefuseInChinese(t *testing.T) {
 		}
 	}
 }
+
+// An error that names the next command gets no second one, in either language.
+func TestTheNextCommandIsNamedOnce(t *testing.T) {
+	started := false
+	root := newRootCmd(&started)
+	for text, want := range map[string]string{
+		"x; next: notifier status":              "",
+		"x；下一步：notifier status":                 "",
+		"x, and nothing that could be tried":    "next: notifier --help",
+		"the settings: `notifier config check`": "",
+	} {
+		if got := nextFor(root, exitUsage, errors.New(text)); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+}

@@ -132,11 +132,10 @@ func (g *getuiAccount) check(d rules.Delivery) []rules.Problem {
 			return getuiProblems("N412", err, func(string) []string { return []string{"to"} })
 		}
 	}
-	inBlock := func(field string) []string { return append([]string{"getui"}, strings.Split(field, ".")...) }
-	if out := getuiProblems("N411", getui.CheckExtras(d.Content.Getui), inBlock); len(out) > 0 {
+	if out := getuiExtras(d.Content); len(out) > 0 {
 		return out
 	}
-	if out := getuiProblems("N412", checkConditions(d), inBlock); len(out) > 0 {
+	if out := getuiProblems("N412", checkConditions(d), inGetui); len(out) > 0 {
 		return out
 	}
 	c := *d.Content
@@ -144,6 +143,14 @@ func (g *getuiAccount) check(d rules.Delivery) []rules.Problem {
 	in := &intent.Intent{ID: "rule", Rule: "rule", Target: "user", Action: d.Action, Content: &c, Audience: tagsFilled(d.Audience)}
 	_, _, err := g.body(&dispatch.Call{Endpoint: route.Endpoint, Users: []string{"user"}, Content: &c, Audience: in.Audience, Intents: []*intent.Intent{in}})
 	return getuiProblems("N412", err, func(field string) []string { return getuiKey(field, d) })
+}
+
+// inGetui is the place of a field of the rule's own block.
+func inGetui(field string) []string { return append([]string{"getui"}, strings.Split(field, ".")...) }
+
+// getuiExtras judges the vendor's own block.
+func getuiExtras(c *intent.Content) []rules.Problem {
+	return getuiProblems("N411", getui.CheckExtras(c.Getui), inGetui)
 }
 
 // checkConditions says what is wrong with the conditions of the rule's own block.

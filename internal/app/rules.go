@@ -41,7 +41,9 @@ func RuleAccounts(s *settings.Settings) []rules.Account {
 func RuleVendor(s *settings.Settings) rules.Vendor {
 	v := ruleVendor{}
 	for i := range s.Accounts {
-		v[s.Accounts[i].Name] = newVendor(&s.Accounts[i])
+		ac := s.Accounts[i]
+		ac.AllowEveryone = true // that it is not is said by the loader, once
+		v[ac.Name] = newVendor(&ac)
 	}
 	return v
 }
@@ -59,8 +61,9 @@ func (v ruleVendor) Check(account string, d rules.Delivery) []rules.Problem {
 	if r := v[account]; r != nil {
 		return r.check(d)
 	}
-	any := rongAccount{sender: "system", platforms: []string{"ios", "android", "harmonyos"}, allowEveryone: true, broadcast: true, pushPlus: true} // without settings
-	return any.check(d)
+	// Without settings nobody knows of which vendor the account is.
+	any := rongAccount{sender: "system", platforms: []string{"ios", "android", "harmonyos"}, allowEveryone: true, broadcast: true, pushPlus: true}
+	return append(any.check(d), getuiExtras(d.Content)...)
 }
 
 func (r *rongAccount) check(d rules.Delivery) []rules.Problem {

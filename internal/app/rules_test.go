@@ -189,6 +189,34 @@ func TestAMissingApprovalHidesNoImpossibleRoute(t *testing.T) {
 	}
 }
 
+// Without settings nobody knows of which vendor the account is: a mistake in the block of either is found.
+func TestWithoutSettingsBothBlocksAreChecked(t *testing.T) {
+	for _, c := range []struct{ block, want string }{
+		{"    push: {title: t, body: b}\n    getui: {settings: {nope: 1}}\n", "2:13 N411"},
+		{"    push: {title: t, body: b}\n    rongcloud: {android: {hw: {chanelId: x}}}\n", "2:32 N411"},
+		{"    push: {title: t, body: b, getui: {speed: many}, rongcloud: {nope: 1}}\n", "1:46 N411 1:65 N411"},
+		{"    broadcast: {audience: {all_of: [a]}, title: t, body: b, getui: {sped: 1}}\n", "1:69 N411"},
+		{"    push: {title: t, body: b, getui: {speed: 1}, rongcloud: {ios: {badge: 1}}}\n", ""},
+	} {
+		if found, list := check(t, AnyRuleOptions(), c.block); found != c.want {
+			t.Errorf("%s: got %q, want %q: %v", c.block, found, c.want, list)
+		}
+	}
+}
+
+// That an account may not reach everyone is said once, whoever the vendor is.
+func TestAMissingPermissionIsSaidOnce(t *testing.T) {
+	for _, ac := range []settings.Account{{Name: "main", Vendor: "rongcloud", Sender: "system", Platforms: []string{"ios"}, ApprovalWaived: true, Broadcast: true, PushPlus: true},
+		{Name: "main", Vendor: "getui", AppID: "a", Identify: "cid", ApprovalWaived: true, Broadcast: true}} {
+		for _, audience := range []string{"everyone", "{none_of: [a]}"} {
+			opt := RuleOptions(&settings.Settings{Accounts: []settings.Account{ac}})
+			if found, list := check(t, opt, "    broadcast: {audience: "+audience+", title: t, body: b}\n"); found != "1:27 N401" && found != "1:28 N401" {
+				t.Errorf("%s at %s: %q %v", audience, ac.Vendor, found, list)
+			}
+		}
+	}
+}
+
 // A block for a vendor that no account has is told of; without settings nobody knows.
 func TestABlockThatNobodyReads(t *testing.T) {
 	advice := func(opt rules.Options) (out []string) {

@@ -160,17 +160,24 @@ func (d *Doc) build(text string) {
 	}
 }
 
-// indentation finds the white space that looks like indentation and is none.
+// falseSpaces are the white space that looks like indentation and is none, with what is said of it.
+var falseSpaces = map[rune]Text{'\t': {"a tab as indentation", "缩进里有制表符（Tab）"}, '\u3000': {"a full-width space as indentation", "缩进里有全角空格"},
+	'\u00a0': {"a no-break space as indentation", "缩进里有不换行空格"}}
+
+// indentation finds the white space that looks like indentation and is none. Of each kind the first line is shown: an editor that wrote one
+// wrote all of them.
 func (d *Doc) indentation() {
 	d.unsure = map[int]bool{}
+	first, lines := map[rune]int{}, map[rune]int{} // the finding, and how many lines it stands for
 	for i, l := range d.lines {
 		col := -1
 		for _, r := range l {
 			col++
-			if r == '\t' || r == '\u3000' || r == '\u00a0' {
-				what := map[rune]Text{'\t': {"a tab as indentation", "缩进里有制表符（Tab）"}, '\u3000': {"a full-width space as indentation", "缩进里有全角空格"},
-					'\u00a0': {"a no-break space as indentation", "缩进里有不换行空格"}}[r]
-				d.at(i+1, col+1, col+2, "N106", Error, what, Text{"use spaces, two for each level", "请用半角空格，每层两个"})
+			if what, found := falseSpaces[r]; found {
+				if lines[r]++; lines[r] == 1 {
+					d.at(i+1, col+1, col+2, "N106", Error, what, Text{"use spaces, two for each level", "请用半角空格，每层两个"})
+					first[r] = len(d.List) - 1
+				}
 				lead, text, unsure := indentation(d.lines, i)
 				if unsure {
 					d.unsure[i+1] = true
@@ -181,6 +188,12 @@ func (d *Doc) indentation() {
 			if r != ' ' {
 				break
 			}
+		}
+	}
+	for r, n := range lines {
+		if n > 1 {
+			m := &d.List[first[r]].Message
+			m.EN, m.ZH = fmt.Sprintf("%s, in %d lines", m.EN, n), fmt.Sprintf("%s，共 %d 行", m.ZH, n)
 		}
 	}
 }

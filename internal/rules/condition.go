@@ -115,6 +115,7 @@ type scope struct {
 	merged bool            // texts of a merge: first.x, latest.x, list.x, count
 	by     map[string]bool // fields in merge.by; nil: it cannot be read
 	table  bool            // the profile table alone: user_when
+	users  *scope          // the profile table, which the rule may ask in user_when; nil: it is no push
 	now    bool            // ${now} is possible: texts
 	user   bool            // ${user.x} is possible: texts of a push
 
@@ -322,6 +323,12 @@ func (w *writer) unknown(from, to int, name string) {
 
 func spanOf(n ast.Node) (int, int) {
 	l := n.Location()
+	if m, ok := n.(*ast.MemberNode); ok {
+		base, isName := m.Node.(*ast.IdentifierNode)
+		if _, dotted := m.Property.(*ast.StringNode); isName && dotted { // expr places it at what stands behind the dot
+			l.From = base.Location().From
+		}
+	}
 	return l.From, max(l.To, l.From+1)
 }
 
@@ -392,6 +399,9 @@ func (w *writer) expr(n ast.Node) ast.Node {
 	case *ast.PointerNode:
 		return n
 	case *ast.IdentifierNode:
+		if w.isNothing(n) {
+			return w.failNothing(n, nil, "")
+		}
 		return w.field(n, true)
 	case *ast.UnaryNode:
 		n.Node = w.expr(n.Node)
@@ -428,9 +438,39 @@ func (w *writer) expr(n ast.Node) ast.Node {
 		}
 		return n
 	case *ast.NilNode:
-		return w.fail(n, "N213", diag.Text{EN: "`nil` is not used in conditions", ZH: "条件里不用 `nil`"}, diag.Text{EN: "write has(field) or not has(field)", ZH: "请写 has(字段) 或 not has(字段)"})
+		return w.failNothing(n, nil, "")
 	}
 	return w.fail(n, "N213", diag.Text{EN: "this is not part of a condition", ZH: "条件里不能这样写"}, diag.Text{EN: "compare fields with values, join them with and, or, not", ZH: "请用字段和值比较，再用 and、or、not 连接"})
+}
+
+// nothings are the words of other languages for a field that is not there; expr has nil.
+var nothings = []string{"null", "NULL", "Null", "None", "undefined"}
+
+// isNothing reports whether a node stands for nothing at all.
+func (w *writer) isNothing(n ast.Node) bool {
+	if id, ok := n.(*ast.IdentifierNode); ok {
+		return w.scope.fields[id.Value] == nil && slices.Contains(nothings, id.Value)
+	}
+	_, ok := n.(*ast.NilNode)
+	return ok
+}
+
+// failNothing reports it; f is the field that it is compared with, nil for none. In quotation marks it would be a text like any other, which
+// a field that is not there never equals.
+func (w *writer) failNothing(n ast.Node, f *event.Field, operator string) ast.Node {
+	said := "nil"
+	if id, ok := n.(*ast.IdentifierNode); ok {
+		said = id.Value
+	}
+	hint := diag.Text{EN: "write has(field) or not has(field)", ZH: "请写 has(字段) 或 not has(字段)"}
+	switch {
+	case f == nil:
+	case operator == "==":
+		hint = diag.Text{EN: "instead of the comparison write `not has(" + f.Name + ")`", ZH: "整个比较改成 `not has(" + f.Name + ")`"}
+	case operator == "!=":
+		hint = diag.Text{EN: "instead of the comparison write `has(" + f.Name + ")`", ZH: "整个比较改成 `has(" + f.Name + ")`"}
+	}
+	return w.fail(n, "N213", diag.Text{EN: "`" + said + "` is not used in conditions", ZH: "条件里不用 `" + said + "`"}, hint)
 }
 
 // field resolves a name or alias.
@@ -525,7 +565,7 @@ func (w *writer) member(n *ast.MemberNode) ast.Node {
 		if prop.Value == "user" {
 			return with(w.ident("event.user", ""), n)
 		}
-		return w.fail(n, "N202", diag.Text{EN: "`event` has no `" + prop.Value + "`", ZH: "`event` 没有 `" + prop.Value + "`"}, diag.OneOf("it has", "它有", eventFields))
+		return w.fail(prop, "N202", diag.Text{EN: "`event` has no `" + prop.Value + "`", ZH: "`event` 没有 `" + prop.Value + "`"}, diag.OneOf("it has", "它有", eventFields))
 	case "before":
 		if !w.scope.before {
 			return w.fail(n, "N213", diag.Text{EN: "`before` is only there in a push on a profile event", ZH: "`before` 只能用在用户资料事件的 push 规则里"}, diag.Text{EN: "remove it: other events have no value before", ZH: "请删掉：其他事件没有之前的值"})
@@ -538,9 +578,29 @@ func (w *writer) member(n *ast.MemberNode) ast.Node {
 		}
 		w.needs["before."+f.Name], w.touches[f.Name] = true, true
 		return with(w.ident("before."+f.Name, zero(f.Type)), n)
+	case "user":
+		return w.profile(n, prop.Value)
 	}
 	return w.fail(n, "N213", diag.Text{EN: "`" + base.Value + "." + prop.Value + "`: a field has no parts", ZH: "`" + base.Value + "." + prop.Value + "`：字段没有下一级"},
 		diag.Text{EN: "declare the path in events.yaml and use the field's name", ZH: "请在 events.yaml 里声明路径，这里写字段名"})
+}
+
+// profile says where user.x, the profile table as texts have it, is asked.
+func (w *writer) profile(n ast.Node, field string) ast.Node {
+	msg := diag.Text{EN: "conditions have no `user." + field + "`", ZH: "条件里不能写 `user." + field + "`"}
+	users := w.scope.users
+	switch {
+	case w.scope.table || !w.scope.indexed && w.scope.fields[field] != nil: // the event is the profile
+		return w.fail(n, "N213", msg, diag.Text{EN: "write `" + field + "`", ZH: "请写 `" + field + "`"})
+	case users == nil:
+		return w.fail(n, "N213", msg, diag.Text{EN: "only a `push` asks the profile, in `user_when`; a broadcast narrows its audience by tags", ZH: "只有 `push` 能用 `user_when` 问用户资料；人群推送请用标签缩小人群"})
+	}
+	hint := diag.Text{EN: "ask the profile in `user_when`, where it is `" + field + "`", ZH: "用户资料请写在 `user_when` 里，那里写 `" + field + "`"}
+	if users.fields[field] == nil && !users.open {
+		hint = diag.Text{EN: "the profile is asked in `user_when`, and has no `" + field + "`", ZH: "用户资料请写在 `user_when` 里，而且里面没有 `" + field + "`"}
+	}
+	w.fail(n, "N213", msg, hint)
+	return n
 }
 
 func (w *writer) call(n *ast.CallNode) ast.Node {
@@ -611,6 +671,11 @@ func (w *writer) compare(n *ast.BinaryNode) bool {
 	}
 	wrong := false
 	for _, v := range values {
+		if w.isNothing(v) {
+			w.failNothing(v, f, n.Operator)
+			wrong = true
+			continue
+		}
 		if other, ok := v.(*ast.IdentifierNode); ok && w.scope.fields[other.Value] == nil && f.Type == event.String {
 			from, _ := spanOf(other)
 			d := w.text.error(from, from+len([]rune(other.Value)), "N208", diag.Text{EN: "the text `" + other.Value + "` needs quotation marks", ZH: "文字 `" + other.Value + "` 要加英文双引号"},

@@ -36,7 +36,7 @@ func TestEveryMistakeOfACondition(t *testing.T) {
 		`amuont > 1,000 and amuont < 2,000`:                                "N202:1 N211:10 N202:20 N211:29",
 		`level in ("vip", "VIP") and amount >= 100 and < 5oo`:              "N219:10 N206:18 N217:43 N209:50",
 		`amuont > 1 and city == "北京`:                                       "N202:1 N209:24",
-		`lenn(items) > 1 and uper(city) == "A" and amuont.x > 1`:           "N213:1 N213:21 N213:50",
+		`lenn(items) > 1 and uper(city) == "A" and amuont.x > 1`:           "N213:1 N213:21 N213:43",
 		`has(amuont) and (amuont ?? 0) > 5 and any(itmes, # == "a")`:       "N202:5 N202:18 N202:43",
 	} {
 		_, l := load(t, "  - name: x-y\n    event: order.paid\n    mode: live\n    class: service\n    push: {body: b}\n    when: "+single(when)+"\n", demoAccount())

@@ -206,10 +206,15 @@ func (l *loader) approval(n, defaults *diag.Node, r *Rule, a Account, known bool
 		return
 	}
 	r.policy.Approval = &intent.Approval{People: int(people), Within: within}
+	if r.expire > 0 && within > r.expire {
+		block.Get("within").Warn("W506", diag.Text{EN: fmt.Sprintf("people may take %s to approve, but the message expires after %s", diag.FormatDuration(within), diag.FormatDuration(r.expire)),
+			ZH: fmt.Sprintf("批准最多可以等 %s，但 %s 就过期作废了", diag.FormatDuration(within), diag.FormatDuration(r.expire))},
+			diag.Text{EN: "a shorter `within`, or a longer `expire`", ZH: "缩短 `within` 或加长 `expire`"})
+	}
 }
 
 // safety asks for what must be said wherever something can wait.
-func (l *loader) safety(n *diag.Node, r *Rule) {
+func (l *loader) safety(n, defaults *diag.Node, r *Rule) {
 	hold := len(r.policy.Quiet) > 0 && !r.policy.DropOn
 	if r.expire == 0 {
 		why := ""
@@ -234,13 +239,19 @@ func (l *loader) safety(n *diag.Node, r *Rule) {
 			ZH: fmt.Sprintf("合并要等 %s，但 %s 就过期作废了", diag.FormatDuration(max(m.wait, m.max)), diag.FormatDuration(r.expire))}, diag.Text{EN: "a shorter `wait`, or a longer `expire`", ZH: "缩短 `wait` 或加长 `expire`"})
 	}
 	if hold {
-		for _, q := range r.policy.Quiet {
+		own := n.Get("limits")
+		for _, at := range either(own, defaults.Get("limits"), "quiet").List() {
+			q, ok := parseQuiet(at.Text)
 			length := time.Duration((q.To-q.From+24*60)%(24*60)) * time.Minute
-			if length >= r.expire {
-				r.node.Warn("W503", diag.Text{EN: fmt.Sprintf("quiet hours of %s outlast `expire` of %s: what is held early expires", diag.FormatDuration(length), diag.FormatDuration(r.expire)),
-					ZH: fmt.Sprintf("免打扰时段有 %s，比 `expire` 的 %s 长：暂缓的消息会过期作废", diag.FormatDuration(length), diag.FormatDuration(r.expire))},
-					diag.Text{EN: "a longer `expire`, or `when_quiet: drop`", ZH: "加长 `expire`，或写 `when_quiet: drop`"})
+			if !ok || length < r.expire {
+				continue
 			}
+			if e := own.Get("expire"); e != nil && own.Get("quiet") == nil { // the defaults are right for other rules
+				at = e
+			}
+			at.Warn("W503", diag.Text{EN: fmt.Sprintf("quiet hours of %s outlast `expire` of %s: what is held early expires", diag.FormatDuration(length), diag.FormatDuration(r.expire)),
+				ZH: fmt.Sprintf("免打扰时段有 %s，比 `expire` 的 %s 长：暂缓的消息会过期作废", diag.FormatDuration(length), diag.FormatDuration(r.expire))},
+				diag.Text{EN: "a longer `expire`, or `when_quiet: drop`", ZH: "加长 `expire`，或写 `when_quiet: drop`"})
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -47,7 +48,7 @@ func Read(paths []string) ([]File, diag.List) {
 		list = append(list, diag.Diagnostic{Code: "N117", Severity: diag.Error, File: p, Message: diag.Text{EN: "cannot read: " + why.EN, ZH: "读不到：" + why.ZH},
 			Hint: diag.Text{EN: "check the path and who may read it", ZH: "请检查路径和读取权限"}})
 	}
-	add := func(p string) {
+	add := func(p string, met bool) { // met in a folder, not named
 		p = filepath.ToSlash(filepath.Clean(p))
 		if seen[p] {
 			return
@@ -65,6 +66,10 @@ func Read(paths []string) ([]File, diag.List) {
 			unreadable(p, err)
 			return
 		}
+		if met && passedOver(p, b) {
+			seen[p] = false // it may be named as well
+			return
+		}
 		files = append(files, File{p, b})
 	}
 	for _, p := range paths {
@@ -74,17 +79,17 @@ func Read(paths []string) ([]File, diag.List) {
 			continue
 		}
 		if !info.IsDir() {
-			add(p)
+			add(p, false)
 			dir := filepath.Dir(p)
 			for _, beside := range []string{"events.yaml", "events.yml"} {
 				if _, err := os.Stat(filepath.Join(dir, beside)); err == nil {
-					add(filepath.Join(dir, beside))
+					add(filepath.Join(dir, beside), false)
 				}
 			}
 			samples, err := filepath.Glob(filepath.Join(dir, "samples", "*.json"))
 			if err == nil {
 				for _, s := range samples {
-					add(s)
+					add(s, false)
 				}
 			}
 			continue
@@ -104,7 +109,7 @@ func Read(paths []string) ([]File, diag.List) {
 			switch filepath.Ext(q) {
 			case ".yaml", ".yml", ".json":
 				if !e.IsDir() {
-					add(q)
+					add(q, true)
 				}
 			}
 			return nil
@@ -169,6 +174,7 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 	opt.defaults()
 	l := &loader{opt: opt, example: map[string][]byte{}, files: map[string][]byte{}, byName: map[string]*event.Spec{}, named: map[string]*Rule{}, scopes: map[string]*scope{}, digests: map[string][]byte{}, declared: map[string]*diag.Node{}, unclear: map[string]bool{}}
 	var docs, catalogues, ruleDocs []*diag.Doc
+	settings := 0
 	for _, f := range files {
 		l.files[path.Clean(f.Name)] = f.Data
 		if path.Ext(f.Name) == ".json" {
@@ -181,7 +187,9 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 		case d.Root.Kind != diag.Mapping:
 			d.Root.Keys()
 		case isSettings(d.Root):
-			d.Root.Error("N118", diag.Text{EN: "this is the settings file", ZH: "这是设置文件"}, diag.Text{EN: "check it with `notifier config check`", ZH: "请用 `notifier config check` 检查"})
+			settings++
+			next := "`notifier config check -c " + d.File + "`"
+			d.Root.Error("N118", diag.Text{EN: "this is the settings file", ZH: "这是设置文件"}, diag.Text{EN: "check it with " + next, ZH: "请用 " + next + " 检查"})
 		case d.Root.Get("events") != nil:
 			catalogues = append(catalogues, d)
 		default:
@@ -205,7 +213,7 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 	l.table = l.profileFields(l.specs, first)
 	l.users = userScope(l.table, l.specs)
 	l.users.open = l.partial || len(l.unclear) > 0
-	if len(docs) > 0 && len(catalogues) == 0 && !slices.ContainsFunc(docs, func(d *diag.Doc) bool { return !d.Whole() }) {
+	if len(docs) > settings && len(catalogues) == 0 && !slices.ContainsFunc(docs, func(d *diag.Doc) bool { return !d.Whole() }) {
 		missing := diag.Diagnostic{Code: "N601", Severity: diag.Error, Message: diag.Text{EN: "no event catalogue: there is no file with `events:`", ZH: "没有事件目录：没有带 `events:` 的文件"},
 			Hint: diag.Text{EN: "put events.yaml beside the rule files", ZH: "请把 events.yaml 放在规则文件旁边"}}
 		for _, d := range docs {
@@ -270,6 +278,34 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 
 // isSettings reports whether a file is the settings, which have `rules` and `events` too.
 func isSettings(root *diag.Node) bool { return root.Get("kafka") != nil || root.Get("accounts") != nil }
+
+// IsSettings reports whether a file is the settings.
+func IsSettings(f File) bool {
+	if !isYAML(f.Name) {
+		return false
+	}
+	root := diag.Parse(f.Name, f.Data).Root
+	return root != nil && isSettings(root)
+}
+
+var settingsKey = regexp.MustCompile(`(?m)^(kafka|accounts)[ \t]*:`)
+
+// passedOver reports whether a file that lies among the rules is no concern of theirs: the settings, which are looked for beside them.
+// One that has rules or events in it as well is a mistake to be named.
+func passedOver(name string, data []byte) bool {
+	if path.Ext(name) == ".json" || !settingsKey.Match(data) { // nearly always: the folder is read every second
+		return false
+	}
+	root := diag.Parse(name, data).Root
+	if root == nil || !isSettings(root) {
+		return false
+	}
+	if rules := root.Get("rules"); rules != nil && rules.Kind != diag.Scalar {
+		return false
+	}
+	events := root.Get("events")
+	return events == nil || !slices.ContainsFunc(events.Fields, func(f diag.Field) bool { return f.Value.Get("topic") != nil })
+}
 
 // Summary counts files, rules and tests without asking whether they are right: what check prints beside errors.
 func Summary(files []File) (out []FileInfo) {

@@ -222,8 +222,75 @@ func TestLoadFromDisk(t *testing.T) {
 	if n := Summary([]File{{"notifier.yaml", []byte(settings)}}); n[0] != (FileInfo{Name: "notifier.yaml"}) {
 		t.Errorf("of the settings file is counted: %+v", n)
 	}
-	if s, l := Load([]string{filepath.Join(dir, "../settings/notifier.yaml")}, demoAccount()); s != nil || !strings.Contains(codes(l), "N118") {
+	if s, l := Load([]string{filepath.Join(dir, "../settings/notifier.yaml")}, demoAccount()); s != nil || codes(l) != "N118" {
 		t.Errorf("the settings file: %s", show(l))
+	}
+}
+
+// Settings are looked for in the folder of the rules, so they may lie there: the folder is read without them. Named they are a mistake, and
+// so is a file that has rules in it as well, which would be lost in silence.
+func TestSettingsAmongTheRulesArePassedOver(t *testing.T) {
+	const settings = "version: 1\nkafka: {brokers: [a]}\nrules: .\nevents: {max_bytes: 1MiB, duplicates: {users: 24h}}\n"
+	for _, c := range []struct{ name, text, want string }{
+		{"notifier.yaml", settings, ""},
+		{"prod.yml", "accounts:\n  main: {vendor: rongcloud}\nversion: 1\n", ""},
+		{"both.yaml", "version: 1\naccounts: {main: {vendor: rongcloud}}\nrules:\n  - {name: x-y, event: order.paid, tags: [a]}\n", "N118"},
+		{"both-events.yaml", "version: 1\nkafka: {}\nevents: {e.e: {topic: t, id: id, fields: {a: a}}}\n", "N118"},
+		{"unread.yaml", settings + "dead: [\n", "N100"},
+	} {
+		dir := t.TempDir()
+		for _, f := range append(shippedFiles(t), File{c.name, []byte(c.text)}) {
+			if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, f.Name)), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, f.Name), f.Data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		set, l := Load([]string{dir}, demoAccount())
+		if codes(l) != c.want || c.want == "" && set.Hash != shippedSet(t).Hash {
+			t.Errorf("%s: got %q, want %q\n%s", c.name, codes(l), c.want, show(l))
+		}
+		if c.want == "" {
+			c.want = "N118"
+		}
+		if _, l = Load([]string{dir, filepath.Join(dir, c.name)}, demoAccount()); codes(l) != c.want {
+			t.Errorf("%s, named: %s", c.name, show(l))
+		}
+	}
+}
+
+// Of a rule without a condition only such a test is asked for as can pass; of one that nothing stops, none.
+func TestWhatARuleWithoutAConditionIsAskedToProve(t *testing.T) {
+	for block, want := range map[string]string{
+		"mode: live":                                                    "",
+		"mode: live, limits: {expire: 1h}":                              "",
+		"mode: live, limits: {per_user: 1 per day}":                     "capped",
+		"mode: live, limits: {rule: 3 in 1h}":                           "capped",
+		"mode: live, limits: {once: {by: x, in: 24h}}":                  "repeated",
+		"mode: live, limits: {quiet: 22:00-08:00, when_quiet: drop}":    "quiet",
+		"mode: live, limits: {quiet: 22:00-08:00, expire: 12h}":         "",
+		"mode: live, user_when: city == \"x\"":                          "opted-out",
+		"mode: canary 5%":                                               "canary",
+		"mode: live, until: 2027-01-01 00:00":                           "`now`",
+		"mode: live, unless: amount > 3, limits: {per_user: 1 per day}": "no match",
+		"mode: live, limits: {brake: 5 in 1h}, tests: []":               "",
+		"mode: live, limits: {rule: 3 in 1h}, tests: [{name: t, event: {}, times: 4, expect: {suppressed: capped}}]": "-",
+	} {
+		_, l := load(t, "  - {name: x-y, event: order.paid, class: service, when: always, push: {body: b}, "+block+"}\n", strictAccount())
+		got := ""
+		for _, d := range l {
+			if d.Code == untested {
+				got = d.Hint.EN
+			}
+		}
+		if want == "" || want == "-" {
+			if got != "" {
+				t.Errorf("%s: %s", block, got)
+			}
+		} else if !strings.Contains(got, want) || l.Errors() > 0 {
+			t.Errorf("%s: got %q, want %q\n%s", block, got, want, show(l))
+		}
 	}
 }
 

@@ -149,6 +149,9 @@ func (l *loader) rule(n, defaults *diag.Node) *Rule {
 	r.scope = l.scopeOf(r.specs)
 	r.scope.guessed, r.scope.open = r.guessed, len(r.specs) == 0 || r.unclear
 	r.scope.before = r.Action == intent.Push && (len(r.specs) == 0 || r.specs[0].Kind == event.Profile)
+	if r.Action == intent.Push {
+		r.scope.users = l.users
+	}
 	l.conditions(n, r)
 	l.userWhen(n, r)
 	l.merge(n.Get("merge"), r)
@@ -165,7 +168,7 @@ func (l *loader) rule(n, defaults *diag.Node) *Rule {
 	if r.Action != intent.Tags {
 		l.limits(n.Get("limits"), defaults.Get("limits"), r)
 		l.approval(n, defaults, r, account, known)
-		l.safety(n, r)
+		l.safety(n, defaults, r)
 		r.waits(n)
 		l.carried(body, r, account)
 	} else {
@@ -279,8 +282,14 @@ func (l *loader) mode(n, defaults *diag.Node, r *Rule) {
 		r.node.Error("N114", diag.Text{EN: "`mode` is missing", ZH: "缺少 `mode`"}, diag.Text{EN: "add `mode: shadow` to try it, `mode: live` to send", ZH: "试运行请写 `mode: shadow`，正式发送请写 `mode: live`"})
 	} else if m != nil && strings.HasPrefix(m.Text, "canary") {
 		l.canary(m, r)
-	} else if s, ok := m.Enum("live", "shadow", "off"); ok {
-		r.Mode = Mode(s)
+	} else if modes := []string{"live", "shadow", "off"}; r.Action == intent.Broadcast { // which has no canary
+		if s, ok := m.Enum(modes...); ok {
+			r.Mode = Mode(s)
+		}
+	} else if !almostCanary(m) {
+		if s, ok := m.Enum(append(modes, "canary N%")...); ok {
+			r.Mode = Mode(s)
+		}
 	}
 	if c == nil && !n.Meant("class") {
 		r.node.Error("N114", diag.Text{EN: "`class` is missing", ZH: "缺少 `class`"}, diag.Text{EN: "add `class: marketing` or `class: service`", ZH: "请写 `class: marketing`（营销）或 `class: service`（服务）"})

@@ -26,6 +26,7 @@ func (l *loader) canary(n *diag.Node, r *Rule) {
 	switch {
 	case r.Action == intent.Broadcast:
 		n.Error("N530", diag.Text{EN: "a broadcast has no canary: it reaches an audience, not single users", ZH: "人群推送不能灰度：它发给整个人群，不是逐个用户"}, diag.Text{EN: "`mode: shadow`, or an audience with a tag of few", ZH: "请用 `mode: shadow`，或用人数少的标签作人群"})
+	case m == nil && n.Wide(canaryText.MatchString):
 	case m == nil:
 		n.Error("N530", diag.Text{EN: "`" + n.Text + "` is not a canary", ZH: "`" + n.Text + "` 不是灰度的写法"}, diag.Text{EN: "write a whole percentage, like `canary 5%`; nobody is `shadow`, everybody is `live`", ZH: "请写整数百分比，例如 `canary 5%`；都不发用 `shadow`，都发用 `live`"})
 	default:
@@ -35,6 +36,28 @@ func (l *loader) canary(n *diag.Node, r *Rule) {
 			n.Error("N530", diag.Text{EN: "a canary of 0% sends to nobody", ZH: "灰度 0% 谁都不发"}, diag.Text{EN: "write `shadow`, or 1% to 99%", ZH: "请写 `shadow`，或 1% 到 99%"})
 		}
 	}
+}
+
+var (
+	firstWord = regexp.MustCompile(`^\p{L}+`)
+	percent   = regexp.MustCompile(`^[^0-9]*([1-9][0-9]?) ?[%％]?$`)
+)
+
+// almostCanary reports a mode that seems to be a canary under another name.
+func almostCanary(n *diag.Node) bool {
+	if n == nil || n.Kind != diag.Scalar {
+		return false
+	}
+	word := firstWord.FindString(n.Text)
+	if word != "灰度" && diag.Nearest(word, []string{"canary"}) == "" {
+		return false
+	}
+	d := n.Error("N112", diag.Text{EN: "`" + n.Text + "` is not possible here", ZH: "这里不能写 `" + n.Text + "`"}, diag.Text{EN: "did you mean `canary N%`, like `canary 5%`?", ZH: "是不是想写 `canary N%`，例如 `canary 5%`？"})
+	if m := percent.FindStringSubmatch(n.Text); m != nil {
+		d.Fix = "canary " + m[1] + "%"
+		d.Hint = diag.Text{EN: "did you mean `" + d.Fix + "`?", ZH: "是不是想写 `" + d.Fix + "`？"}
+	}
+	return true
 }
 
 // leavesOut reports whether the rule's canary leaves a user out. Who is in stays in when the percentage grows.

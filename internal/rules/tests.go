@@ -76,9 +76,36 @@ func (l *loader) tests(n *diag.Node, r *Rule) {
 		e := t.Expect
 		miss = miss || e.NoMatch || e.Nothing || e.Tags != nil && len(e.Tags) == 0 || r.always && e.Reason != "" // nothing but its limits stops a rule without a condition
 	}
-	if !miss && r.Action != intent.Tags && r.Mode != Off {
-		r.node.Warn(untested, diag.Text{EN: "no test proves that the rule can miss", ZH: "没有测试证明这条规则会不触发"}, diag.Text{EN: "add one with `expect: no match`", ZH: "请加一个 `expect: no match` 的测试"})
+	if hint, can := r.miss(); can && !miss && r.Action != intent.Tags && r.Mode != Off {
+		r.node.Warn(untested, diag.Text{EN: "no test proves that the rule can miss", ZH: "没有测试证明这条规则会不触发"}, hint)
 	}
+}
+
+// miss says what kind of test proves that the rule can miss. A rule without a condition may have nothing that stops it: there is no such
+// test then.
+func (r *Rule) miss() (hint diag.Text, can bool) {
+	if !r.always || len(r.unless) > 0 {
+		return diag.Text{EN: "add one with `expect: no match`", ZH: "请加一个 `expect: no match` 的测试"}, true
+	}
+	if r.life != nil {
+		return diag.Text{EN: "add one with a `now` outside of the rule's life and `expect: no match`", ZH: "请加一个 `now` 在规则有效期之外、`expect: no match` 的测试"}, true
+	}
+	p, reason := r.policy, ""
+	switch {
+	case len(p.PerUser) > 0 || len(p.RuleCaps) > 0:
+		reason = "capped"
+	case r.once != nil:
+		reason = "repeated"
+	case len(p.Quiet) > 0 && p.DropOn:
+		reason = "quiet"
+	case r.userWhen != nil:
+		reason = "opted-out"
+	case r.Mode == Canary:
+		reason = "canary"
+	default:
+		return diag.Text{}, false
+	}
+	return diag.Text{EN: "the rule has no condition: add one of what stops it, with `expect: {suppressed: " + reason + "}`", ZH: "规则没有条件：请加一个被别的设置拦下的测试，写 `expect: {suppressed: " + reason + "}`"}, true
 }
 
 func (l *loader) test(n *diag.Node, r *Rule) *Test {
