@@ -98,8 +98,11 @@ func replaced(data []byte, d diag.Diagnostic) ([]byte, bool) {
 		return nil, false
 	}
 	fix, rest := d.Fix, string(r[to:])
-	if strings.HasPrefix(rest, " ") {
+	if rest == "" || strings.ContainsRune(" \"'", []rune(rest)[0]) {
 		fix = strings.TrimRight(fix, " ")
+	}
+	if strings.HasSuffix(string(r[:from]), " ") {
+		fix = strings.TrimLeft(fix, " ")
 	}
 	lines[d.Line-1] = string(r[:from]) + fix + rest
 	out := []byte(strings.Join(lines, "\n"))

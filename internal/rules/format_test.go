@@ -192,6 +192,28 @@ func TestFormatRepairsMarks(t *testing.T) {
 	}
 }
 
+// Two marks that make one operator are repaired as one, words do not run into what is around them, and a mark that ends a sentence joins
+// two conditions or goes.
+func TestFormatRepairsOperators(t *testing.T) {
+	catalogue := File{"events.yaml", readFile(t, "testdata/events.yaml")}
+	head := "version: 1\nrules:\n  - name: x-y\n    event: order.paid\n    mode: live\n    class: service\n    when: "
+	for in, want := range map[string]string{
+		`amount ＞＝ 500 and level ＝＝ "vip" and city ！＝ "x" and amount ＜＝ 900`:        `amount >= 500 and level == "vip" and city != "x" and amount <= 900`,
+		`amount＞＝500＆＆level＝"vip"｜｜amount＜3`:                                        `amount>=500 and level=="vip" or amount<3`,
+		`amount >＝ 1 and amount ＜= 3 and city !＝ "x" or city ！= "y" and amount ＞ 3`: `amount >= 1 and amount <= 3 and city != "x" or city != "y" and amount > 3`,
+		`level =＝ "vip" or amount ＝＞ 3 or amount ＜＞ 5 or (amount ？？ 0) > 5`:         `level == "vip" or amount >= 3 or amount != 5 or (amount ?? 0) > 5`,
+		`！has(city)且amount > 3＆（不是 has(city)）`:                                      `not has(city) and amount > 3 and (not has(city))`,
+		`amount > 500； level == "vip"；`:                                             `amount > 500 and level == "vip"`,
+		`'amount > 500，level == "vip"。'`:                                            `'amount > 500 and level == "vip"'`,
+		`level in ["vip"；"svip"]`:                                                   `level in ["vip","svip"]`,
+	} {
+		file := func(when string) string { return head + when + "\n    push: {title: \"t\", body: \"b\"}\n" }
+		if out := format(t, []File{catalogue, {"r.yaml", []byte(file(in))}})["r.yaml"]; out != file(want) {
+			t.Errorf("%s\ngot\n%s\nwant\n%s", in, out, file(want))
+		}
+	}
+}
+
 // In a hole as well, as the marks around its text need it; what is quoted in it stays.
 func TestFormatRepairsHoles(t *testing.T) {
 	catalogue := File{"events.yaml", readFile(t, "testdata/events.yaml")}
