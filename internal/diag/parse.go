@@ -163,25 +163,37 @@ func (d *Doc) build(text string) {
 // indentation finds the white space that looks like indentation and is none.
 func (d *Doc) indentation() {
 	d.unsure = map[int]bool{}
+	mended, unclear := Indented(d.lines)
+	guesses := 0
 	for i, l := range d.lines {
-		col := -1
-		for _, r := range l {
-			col++
-			if r == '\t' || r == '\u3000' || r == '\u00a0' {
-				what := map[rune]Text{'\t': {"a tab as indentation", "缩进里有制表符（Tab）"}, '\u3000': {"a full-width space as indentation", "缩进里有全角空格"},
-					'\u00a0': {"a no-break space as indentation", "缩进里有不换行空格"}}[r]
-				d.at(i+1, col+1, col+2, "N106", Error, what, Text{"use spaces, two for each level", "请用半角空格，每层两个"})
-				lead, text, unsure := indentation(d.lines, i)
-				if unsure {
-					d.unsure[i+1] = true
-				}
-				d.mend(i+1, 1, utf8.RuneCountInString(l)-utf8.RuneCountInString(text)+1, lead)
-				break
+		text := strings.TrimLeft(l, looksLike)
+		col := strings.IndexAny(l[:len(l)-len(text)], "\t\u3000\u00a0")
+		if col < 0 || unclear == 0 && mended[i] == l {
+			continue
+		}
+		r, _ := utf8.DecodeRuneInString(l[col:])
+		what := map[rune]Text{'\t': {"a tab as indentation", "缩进里有制表符（Tab）"}, '\u3000': {"a full-width space as indentation", "缩进里有全角空格"},
+			'\u00a0': {"a no-break space as indentation", "缩进里有不换行空格"}}[r]
+		hint := Text{"use spaces, two for each level", "请用半角空格，每层两个"}
+		if i+1 == unclear {
+			hint = Text{"use spaces, two for each level; what this line belongs to cannot be told", "请用半角空格，每层两个；看不出这一行属于哪一层"}
+		}
+		d.at(i+1, col+1, col+2, "N106", Error, what, hint)
+		lead := ""
+		if unclear == 0 {
+			lead = strings.TrimSuffix(mended[i], text)
+		} else if guesses++; guesses > maxGuesses {
+			lead = strings.Repeat(" ", widths{tab: 2, wide: 2}.column(l[:len(l)-len(text)]))
+		} else {
+			var unsure bool
+			if lead, text, unsure = indentation(d.lines, i); unsure {
+				d.unsure[i+1] = true
 			}
-			if r != ' ' {
-				break
+			if len(lead) > 2*maxNesting {
+				guesses = maxGuesses // deeper than a file may be: it is no file of rules
 			}
 		}
+		d.mend(i+1, 1, utf8.RuneCountInString(l)-utf8.RuneCountInString(text)+1, lead)
 	}
 }
 

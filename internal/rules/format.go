@@ -17,6 +17,8 @@ type Formatted struct {
 	Out   []byte
 	Left  bool // errors of form are left in it: it is repaired, its layout is as it was
 	Moved int  // findings that were repaired: tabs, full-width marks
+
+	Unclear int // a line whose indentation may mean several things, or 0: nothing is changed
 }
 
 // Changed reports whether Format would write the file anew.
@@ -27,13 +29,18 @@ func (f *Formatted) Changed() bool { return string(f.File.Data) != string(f.Out)
 // what they stand above. What a file says does not change, with one exception that is the purpose: marks that made it unreadable
 // become those that were meant. An error is a fault in here, and nothing should be written.
 func Format(files []File, opt Options) ([]Formatted, error) {
-	repaired, moved := repair(files, opt)
+	repaired, moved, unclear := repair(files, opt)
 	var out []Formatted
 	for i, f := range repaired {
 		if !isYAML(f.Name) {
 			continue
 		}
-		r := Formatted{File: files[i], Out: f.Data, Moved: moved[f.Name]}
+		r := Formatted{File: files[i], Out: f.Data, Moved: moved[f.Name], Unclear: unclear[f.Name]}
+		if r.Unclear > 0 {
+			r.Left = true
+			out = append(out, r)
+			continue
+		}
 		before := diag.Parse(f.Name, f.Data)
 		if r.Left = before.List.Errors() > 0 || before.Root == nil; !r.Left {
 			text := arrange(quoteTexts(f.Data, before.Root))
@@ -51,13 +58,15 @@ func Format(files []File, opt Options) ([]Formatted, error) {
 func isYAML(name string) bool { e := path.Ext(name); return e == ".yaml" || e == ".yml" }
 
 // repair does what needs no understanding of the layout: white space, then the marks that the loader names with their cure.
-func repair(files []File, opt Options) ([]File, map[string]int) {
+func repair(files []File, opt Options) (repaired []File, moved, unclear map[string]int) {
 	files = slices.Clone(files)
-	moved := map[string]int{}
+	moved, unclear = map[string]int{}, map[string]int{}
 	for i, f := range files {
 		if isYAML(f.Name) && len(f.Data) <= diag.MaxBytes { // of a larger one there is the beginning only: shortened it would pass for the whole
-			text, n := whiteSpace(string(f.Data))
-			files[i].Data, moved[f.Name] = []byte(text), n
+			text, n, line := whiteSpace(string(f.Data))
+			if unclear[f.Name] = line; line == 0 {
+				files[i].Data, moved[f.Name] = []byte(text), n
+			}
 		}
 	}
 	stuck := map[string]bool{} // findings whose cure does more harm
@@ -66,6 +75,9 @@ func repair(files []File, opt Options) ([]File, map[string]int) {
 		did := false
 		for i, f := range files {
 			for _, d := range list {
+				if unclear[f.Name] > 0 {
+					break
+				}
 				if place := fmt.Sprint(d.File, d.Line, d.Column, d.Fix); d.File == f.Name && d.Severity == diag.Error && markCode[d.Code] && d.Fix != "" && !stuck[place] {
 					data, ok := replaced(f.Data, d)
 					if stuck[place] = !ok; ok {
@@ -80,7 +92,7 @@ func repair(files []File, opt Options) ([]File, map[string]int) {
 			break
 		}
 	}
-	return files, moved
+	return files, moved, unclear
 }
 
 // markCode are the findings whose Fix replaces a full-width mark.
@@ -110,9 +122,9 @@ func replaced(data []byte, d diag.Diagnostic) ([]byte, bool) {
 	return out, is.Root != nil && is.List.Errors() <= was.List.Errors() || was.Root == nil
 }
 
-// whiteSpace mends line ends, the byte order mark and what looks like indentation.
-func whiteSpace(text string) (string, int) {
-	n := 0
+// whiteSpace mends line ends, the byte order mark and what looks like indentation. unclear is a line of which it cannot be told how far it
+// is indented, or 0.
+func whiteSpace(text string) (mended string, n, unclear int) {
 	for _, c := range []struct{ old, new string }{{"\ufeff", ""}, {"\r\n", "\n"}, {"\r", "\n"}} {
 		if c.old == "\ufeff" && !strings.HasPrefix(text, c.old) {
 			continue
@@ -122,15 +134,13 @@ func whiteSpace(text string) (string, int) {
 		}
 	}
 	lines := strings.Split(text, "\n")
-	for i, l := range lines {
-		lead, rest := diag.Indentation(lines, i)
-		if lead+rest == l {
-			continue
+	out, unclear := diag.Indented(lines)
+	for i, l := range out {
+		if l != lines[i] {
+			n++
 		}
-		lines[i] = lead + rest
-		n++
 	}
-	return strings.Join(lines, "\n"), n
+	return strings.Join(out, "\n"), n, unclear
 }
 
 // quoteTexts puts titles, bodies and times of day in double quotes.
