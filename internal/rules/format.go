@@ -42,7 +42,11 @@ func Format(files []File, opt Options) ([]Formatted, error) {
 			continue
 		}
 		before := diag.Parse(f.Name, f.Data)
-		if r.Left = before.List.Errors() > 0 || before.Root == nil; !r.Left {
+		if r.Left = before.List.Errors() > 0 || before.Root == nil; r.Left && len(f.Data) > diag.MaxBytes {
+			r.Out = f.Data
+		} else if r.Left {
+			r.Out = trimKeys(f.Data)
+		} else {
 			text := arrange(quoteTexts(f.Data, before.Root))
 			after := diag.Parse(f.Name, []byte(text))
 			if after.List.Errors() > 0 || !sameTree(before.Root, after.Root) {
@@ -119,7 +123,42 @@ func replaced(data []byte, d diag.Diagnostic) ([]byte, bool) {
 	lines[d.Line-1] = string(r[:from]) + fix + rest
 	out := []byte(strings.Join(lines, "\n"))
 	was, is := diag.Parse(d.File, data), diag.Parse(d.File, out)
-	return out, is.Root != nil && is.List.Errors() <= was.List.Errors() || was.Root == nil
+	return out, is.Root != nil && others(is.List, d.Line) <= others(was.List, d.Line) || was.Root == nil
+}
+
+// others counts errors without the marks of a line: mended, one may let the next be seen.
+func others(l diag.List, line int) (n int) {
+	for _, d := range l {
+		if d.Severity == diag.Error && !(d.Line == line && markCode[d.Code] && d.Fix != "") {
+			n++
+		}
+	}
+	return n
+}
+
+var (
+	keyAlone  = regexp.MustCompile(`^ *(?:- +)*[A-Za-z_][\w.-]*: +$`)
+	blockText = regexp.MustCompile(`[:-] +[|>][-+0-9]*\s*$`)
+)
+
+// trimKeys takes white space from behind keys whose value is in the lines below, in a file that cannot be laid out.
+func trimKeys(data []byte) []byte {
+	lines := strings.Split(string(data), "\n")
+	text := -1 // how far the key of a text is indented, whose lines stay as they are
+	for i, l := range lines {
+		indent := len(l) - len(strings.TrimLeft(l, " "))
+		switch {
+		case text >= 0 && (indent > text || strings.TrimSpace(l) == ""):
+			continue
+		case blockText.MatchString(l):
+			text = indent
+			continue
+		case keyAlone.MatchString(l):
+			lines[i] = strings.TrimRight(l, " ")
+		}
+		text = -1
+	}
+	return []byte(strings.Join(lines, "\n"))
 }
 
 // whiteSpace mends line ends, the byte order mark and what looks like indentation. unclear is a line of which it cannot be told how far it

@@ -253,6 +253,30 @@ func TestFormatRepairsMarks(t *testing.T) {
 	}
 }
 
+// A line that cannot be read keeps no other from being repaired as it would be alone, and a mark of a text stays.
+func TestFormatRepairsMarksBesideWhatCannotBeRead(t *testing.T) {
+	catalogue := File{"events.yaml", readFile(t, "testdata/events.yaml")}
+	in := `version: 1
+rules: 
+  - name: x-y
+    title: 《丑》：一个，例子
+    notes: |
+      tests: 
+    tests: 
+      - {name: 多, event: {amount: 501}, expect: {push: {title: 谢谢, ${city｜default（“您”）}}}}
+    event: order.paid # 订单，注释：保留
+    mode: live
+    class: service
+    when: always
+    push: {body: 已付 ${amount|money} 元: 多谢, title：谢谢，您！}
+    limits: {expire: 12h， per_user： 1 in 24h，quiet：22：00－08：00}
+`
+	want := strings.NewReplacer("rules: ", "rules:", "    tests: \n      - ", "    tests:\n      - ", "title：", "title: ", `{expire: 12h， per_user： 1 in 24h，quiet：22：00－08：00}`, `{expire: 12h, per_user: 1 in 24h, quiet: 22:00-08:00}`).Replace(in)
+	if out := format(t, []File{catalogue, {"r.yaml", []byte(in)}})["r.yaml"]; out != want {
+		t.Errorf("got\n%s\nwant\n%s", out, want)
+	}
+}
+
 // Two marks that make one operator are repaired as one, words do not run into what is around them, and a mark that ends a sentence joins
 // two conditions or goes.
 func TestFormatRepairsOperators(t *testing.T) {
