@@ -148,6 +148,7 @@ type reading struct {
 	branches []branch
 	wrong    []int // lines that fit nowhere
 	empty    int   // keys without a value
+	doubt    []int // lines that are taken for no value of the key above them, and may be it
 }
 
 // read gives up when there are more faults than most.
@@ -197,6 +198,11 @@ func read(forms []form, cols []int, most int) *reading {
 			continue
 		}
 		isItem := f.seq > 0
+		if len(stack) > 0 && top().open >= 0 && c <= top().col && !(isItem && !top().seq && c == top().col) {
+			if k := &forms[top().open]; (f.odd || k.odd) && !strings.HasPrefix(k.lead, f.lead) {
+				r.doubt = append(r.doubt, i)
+			}
+		}
 		for len(stack) > 0 && top().col > c {
 			pop()
 		}
@@ -299,6 +305,9 @@ func Indented(lines []string) (out []string, unclear int) {
 	first := slices.IndexFunc(forms, func(f form) bool { return f.odd }) + 1
 	if best == nil {
 		return lines, first
+	}
+	if other < 0 && len(best.doubt) > 0 {
+		other = best.doubt[0]
 	}
 	if other >= 0 {
 		for other > 0 && !forms[other].odd {

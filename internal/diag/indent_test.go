@@ -7,6 +7,14 @@ import (
 	"testing"
 )
 
+// A line that begins with more than the key above it is not taken for its sibling because no width makes it its value.
+func TestAKeyIsNotLeftWithoutItsValue(t *testing.T) {
+	lines := strings.Split("rules:\n\t- name: x\n\t  push:\n\t\ttitle: t\n\t\tbody: b\n    mode: live", "\n")
+	if out, unclear := Indented(lines); unclear != 4 {
+		t.Errorf("line %d is unclear, given %q", unclear, out)
+	}
+}
+
 // Whatever white space stands before lines: what is moved stays where it is the second time, and each line keeps its text.
 func TestIndentedTwiceIsIndentedOnce(t *testing.T) {
 	parts := []string{"\t", "\u3000", " ", "  ", "\u00a0", "- ", "-", "a: ", "b:", "c: x", "|", "\n", "\n", "\n", "\"", "[", "]", "{", "}", ",", "#", "：", "x"}
