@@ -22,7 +22,8 @@ func newFmtCmd() *cobra.Command {
 		Short: "write rule files in the canonical form",
 		Long: `Writes rule files and catalogues canonically: tabs become spaces, full-width marks outside of texts and in
 ${...} become ASCII ones, keys stand in their order, titles and bodies in double quotes, one empty line between rules. Comments stay. What
-a file says does not change. Prints the names of the files it wrote.
+a file says does not change: where tabs or full-width spaces leave open what a line belongs to, the line is named and the file stays as
+it is. Prints the names of the files it wrote.
 
 PATH is a folder or a file, rules/ if there is none.`,
 		Example: `  notifier fmt
@@ -66,7 +67,11 @@ func format(paths []string, diff bool, lang diag.Lang, out, talk io.Writer) erro
 			continue // the catalogue beside a file that was asked for
 		}
 		n++
-		if f.Left {
+		if f.Unclear > 0 {
+			left++
+			fmt.Fprintf(talk, mostly(lang, "error: %s:%d: its indentation has tabs or full-width spaces, and what the line belongs to cannot be told: nothing in the file is changed; write this line's indentation with spaces\n",
+				"错误：%s:%d：缩进里有制表符或全角空格，看不出这一行属于哪一层：这个文件没有改动；请把这一行的缩进改成半角空格\n"), f.File.Name, f.Unclear)
+		} else if f.Left {
 			left++
 			fmt.Fprintf(talk, mostly(lang, "note: %s has errors of form, so its keys stay where they are: `notifier check %s`\n", "提示：%s 有格式错误，配置项的顺序不动：`notifier check %s`\n"), f.File.Name, shellWord(f.File.Name))
 		}

@@ -113,6 +113,14 @@ func TestFmt(t *testing.T) {
 	if code, out, _ := run(false, dir); code != exitFindings || out != "" {
 		t.Errorf("a folder with the settings in it: exit %d, %q", code, out)
 	}
+	unclear := "version: 1\nrules:\n  - name: thanks\n    push:\n      title: 好的\n\tbody: 好\n    mode: live\n"
+	if err := os.WriteFile(name, []byte(unclear), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out, talk := run(false, name)
+	if got, err := os.ReadFile(name); code != exitFindings || out != "" || !strings.Contains(talk, "error: "+name+":6: ") || err != nil || string(got) != unclear {
+		t.Errorf("a line that may belong to two places: exit %d, %q, %q, wrote %q, %v", code, out, talk, got, err)
+	}
 	if code, _, _ := run(false, filepath.Join(dir, "nowhere")); code != exitUsage {
 		t.Errorf("no such folder: exit %d", code)
 	}

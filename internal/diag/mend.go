@@ -66,12 +66,6 @@ func (d *Doc) mendQuotes(line, from, to int, text string) {
 // what it was taken for.
 func (n *Node) requoted() bool { return n.Quoted() && n.doc.quoted[n.Line] }
 
-// Indentation gives the spaces that line i should begin with, and the rest of it. The lines above are mended already.
-func Indentation(lines []string, i int) (lead, text string) {
-	lead, text, _ = indentation(lines, i)
-	return lead, text
-}
-
 // indentation gives the spaces that line i should begin with, and the rest of it. White space that only looks like indentation counts two, a
 // no-break space one; where the lines around it show another place, it is that one. The lines above are mended. It is unsure when the lines above and below
 // show two places.
@@ -117,8 +111,11 @@ func indentation(lines []string, i int) (lead, text string, unsure bool) {
 	return strings.Repeat(" ", fits[0]), text, slices.Contains(fits, next)
 }
 
-// maxAbove bounds how far the lines above are looked at: a file may be nothing but tabs.
-const maxAbove = 500
+// What bounds how far the lines above are looked at, and how often: a file may be nothing but tabs.
+const (
+	maxAbove   = 500
+	maxGuesses = 300
+)
 
 // places gives the columns where a key or an item can stand behind the lines above it, the nearest first; child says that the first is
 // below a key that has no value yet.

@@ -168,27 +168,41 @@ var falseSpaces = map[rune]Text{'\t': {"a tab as indentation", "缩进里有制�
 // wrote all of them.
 func (d *Doc) indentation() {
 	d.unsure = map[int]bool{}
+	mended, unclear := Indented(d.lines)
+	guesses := 0
 	first, lines := map[rune]int{}, map[rune]int{} // the finding, and how many lines it stands for
 	for i, l := range d.lines {
-		col := -1
-		for _, r := range l {
-			col++
-			if what, found := falseSpaces[r]; found {
-				if lines[r]++; lines[r] == 1 {
-					d.at(i+1, col+1, col+2, "N106", Error, what, Text{"use spaces, two for each level", "请用半角空格，每层两个"})
-					first[r] = len(d.List) - 1
-				}
-				lead, text, unsure := indentation(d.lines, i)
-				if unsure {
-					d.unsure[i+1] = true
-				}
-				d.mend(i+1, 1, utf8.RuneCountInString(l)-utf8.RuneCountInString(text)+1, lead)
-				break
+		text := strings.TrimLeft(l, looksLike)
+		col := strings.IndexAny(l[:len(l)-len(text)], "\t\u3000\u00a0")
+		if col < 0 || unclear == 0 && mended[i] == l {
+			continue
+		}
+		r, _ := utf8.DecodeRuneInString(l[col:])
+		hint := Text{"use spaces, two for each level", "请用半角空格，每层两个"}
+		if i+1 == unclear {
+			hint = Text{"use spaces, two for each level; what this line belongs to cannot be told", "请用半角空格，每层两个；看不出这一行属于哪一层"}
+		}
+		if lines[r]++; lines[r] == 1 || i+1 == unclear {
+			d.at(i+1, col+1, col+2, "N106", Error, falseSpaces[r], hint)
+		}
+		if lines[r] == 1 {
+			first[r] = len(d.List) - 1
+		}
+		lead := ""
+		if unclear == 0 {
+			lead = strings.TrimSuffix(mended[i], text)
+		} else if guesses++; guesses > maxGuesses {
+			lead = strings.Repeat(" ", widths{tab: 2, wide: 2}.column(l[:len(l)-len(text)]))
+		} else {
+			var unsure bool
+			if lead, text, unsure = indentation(d.lines, i); unsure {
+				d.unsure[i+1] = true
 			}
-			if r != ' ' {
-				break
+			if len(lead) > 2*maxNesting {
+				guesses = maxGuesses // deeper than a file may be: it is no file of rules
 			}
 		}
+		d.mend(i+1, 1, utf8.RuneCountInString(l)-utf8.RuneCountInString(text)+1, lead)
 	}
 	for r, n := range lines {
 		if n > 1 {

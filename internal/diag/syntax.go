@@ -88,7 +88,7 @@ func (d *Doc) brackets(line, col int, text string) string {
 func (d *Doc) wideMark(line, _ int, _ string) bool {
 	for l := line; l >= max(1, line-1); l-- {
 		for i, r := range d.lines[l-1] {
-			if (r != '：' && r != '，') || quotedAt(d.lines[l-1], i) {
+			if (r != '：' && r != '，') || quotedAt(d.lines[l-1], i) || !marksKey(d.lines[l-1], i) {
 				continue
 			}
 			c := utf8.RuneCountInString(d.lines[l-1][:i]) + 1
@@ -103,6 +103,21 @@ func (d *Doc) wideMark(line, _ int, _ string) bool {
 		}
 	}
 	return false
+}
+
+var (
+	keyEnds   = regexp.MustCompile(`(?:^\s*(?:- +)*|[，｛{,]\s*)[A-Za-z_][\w.-]*\s*$|[{,]\s*[\p{L}_][\p{L}\p{Nd}_]*\s*$`)
+	keyBegins = regexp.MustCompile(`^，\s*(?:$|[}\]｝］]|[A-Za-z_][\w.-]*\s*[:：])`)
+)
+
+// marksKey reports whether a full-width colon or comma at byte i stands where one of YAML can: behind a key, or between two pieces inside
+// brackets. Elsewhere it is part of a text.
+func marksKey(line string, i int) bool {
+	if strings.HasPrefix(line[i:], "：") {
+		return keyEnds.MatchString(line[:i])
+	}
+	open := openBrackets(line[:i])
+	return strings.HasSuffix(open, "[") || open != "" && keyBegins.MatchString(line[i:])
 }
 
 func (d *Doc) wideComma(line, col int) {

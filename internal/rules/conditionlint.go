@@ -93,8 +93,66 @@ func closed(s string) bool { return len(s) > 1 && s[len(s)-1] == s[0] }
 func isWide(c rune) bool { return c >= '０' && c <= '９' }
 
 // wide maps marks that look like an operator to the operator.
-var wide = map[string]string{"＞": ">", "＜": "<", "＝": "==", "！": "not", "（": "(", "）": ")", "，": ",", "：": ":", "≥": ">=", "≤": "<=", "≠": "!=", "≧": ">=", "≦": "<=",
-	"＆": "and", "｜": "or", "＋": "+", "－": "-", "×": "*", "＊": "*", "÷": "/", "／": "/", "％": "%", "【": "[", "】": "]", "［": "[", "］": "]", "。": ".", "；": ";", "、": ","}
+var wide = map[string]string{"（": "(", "）": ")", "，": ",", "：": ":", "≥": ">=", "≤": "<=", "≠": "!=", "≧": ">=", "≦": "<=",
+	"＋": "+", "－": "-", "×": "*", "＊": "*", "÷": "/", "／": "/", "％": "%", "【": "[", "】": "]", "［": "[", "］": "]", "。": ".", "、": ","}
+
+// operators are those of which several marks make one, by the marks that people write for them.
+var operators = map[string]string{">": ">", "<": "<", "=": "==", "==": "==", "===": "==", "!": "not", "!=": "!=", "!==": "!=", "<>": "!=", ">=": ">=", "=>": ">=", "<=": "<=", "=<": "<=",
+	"&": "and", "&&": "and", "|": "or", "||": "or", "?": "?", "??": "??"}
+
+// wideOperator gives the longest operator that begins at a rune and has a full-width mark in it, and the rune behind it.
+func wideOperator(r []rune, from int) (op string, to int) {
+	marks, hasWide := "", false
+	for i := from; i < min(from+3, len(r)); i++ {
+		c := r[i]
+		if strings.ContainsRune("＞＜＝！＆｜？", c) {
+			c, hasWide = c-'！'+'!', true
+		}
+		marks += string(c)
+		if operators[marks] != "" && hasWide {
+			op, to = operators[marks], i+1
+		}
+	}
+	return op, to
+}
+
+// joint gives what was meant by a mark that ends a sentence or a part of it: it stands between two conditions, between two values, or is
+// too much. It is "" for any other mark, and where it can be what it looks like.
+func joint(marks []mark, i int, s *scope) string {
+	prev, next := at(marks, i-1), at(marks, i+1)
+	parts := separates(marks[:i])
+	switch m := marks[i].text; {
+	case !strings.Contains(";；。，、", m), strings.Contains("，、", m) && (parts || s.fields[next.text] == nil), m == "。" && prev.kind == word && next.kind == word:
+		return ""
+	case next.text == "" || isConnector(next) || next.text == ")" || strings.Contains(";；。", next.text) || prev.text == "" || isConnector(prev) || prev.text == "(":
+		return " "
+	case parts:
+		return ","
+	}
+	return "and"
+}
+
+// separates reports whether a list or the arguments of a function are open behind some marks, so that a comma can follow.
+func separates(before []mark) bool {
+	depth := 0
+	for i := len(before) - 1; i >= 0; i-- {
+		switch before[i].text {
+		case ")", "]":
+			depth++
+		case "(", "[":
+			if depth--; depth < 0 {
+				by := at(before, i-1)
+				return before[i].text == "[" || by.kind == word && !isConnector(by) && by.text != "not"
+			}
+		}
+	}
+	return false
+}
+
+// isOperand reports whether a mark can end what a comparison has on its left.
+func isOperand(m mark) bool {
+	return m.kind == number || m.kind == quoted || m.text == ")" || m.text == "]" || m.kind == word && !isConnector(m) && m.text != "not" && m.text != "in"
+}
 
 // chinese maps words that stand for an operator to the operator.
 var chinese = map[string]string{"并且": "and", "而且": "and", "且": "and", "和": "and", "与": "and", "或者": "or", "或": "or", "非": "not", "不是": "!=", "不等于": "!=", "是": "==", "等于": "==",
@@ -112,7 +170,7 @@ func lint(w *wording, marks []mark, s *scope) (slip, bool) {
 			if fix == " " {
 				d.Fix, d.Hint = fix, diag.Text{EN: "remove it", ZH: "请删掉"}
 			} else if fix != "" {
-				d.Fix, d.Hint = fix, diag.Text{EN: "write `" + fix + "`", ZH: "写成 `" + fix + "`"}
+				d.Fix, d.Hint = w.apart(from, to, fix), diag.Text{EN: "write `" + fix + "`", ZH: "写成 `" + fix + "`"}
 			}
 			return slip{from, to, fix}, true
 		}
@@ -124,6 +182,10 @@ func lint(w *wording, marks []mark, s *scope) (slip, bool) {
 			}
 		case ")", "]", "}":
 			depth--
+		}
+		op, opEnd := "", 0
+		if m.kind == sign {
+			op, opEnd = wideOperator(w.runes, m.from)
 		}
 		switch {
 		case m.kind == quoted && !closed(m.text):
@@ -140,8 +202,20 @@ func lint(w *wording, marks []mark, s *scope) (slip, bool) {
 			return fail(m.from, m.to, "N207", "a Chinese quotation mark `"+m.text+"`", "这里是中文引号 `"+m.text+"`", `"`)
 		case m.text == "，" && prev.kind == number && prev.to == m.from && next.from == m.to && grouped.MatchString(next.text) && !inList(marks[:i-1]):
 			return fail(prev.from, next.to, "N211", "a number is written without commas", "数字里不能有逗号", prev.text+next.text)
+		case m.kind == sign && joint(marks, i, s) != "":
+			if m.text == ";" {
+				return fail(m.from, m.to, "N205", "`;` joins no conditions", "`;` 不能连接条件", joint(marks, i, s))
+			}
+			return fail(m.from, m.to, "N207", "a full-width mark `"+m.text+"`", "这里是全角符号 `"+m.text+"`", joint(marks, i, s))
 		case m.kind == sign && wide[m.text] != "":
 			return fail(m.from, m.to, "N207", "a full-width mark `"+m.text+"`", "这里是全角符号 `"+m.text+"`", wide[m.text])
+		case m.kind == sign && op != "" && opEnd == m.from+1:
+			return fail(m.from, opEnd, "N207", "a full-width mark `"+m.text+"`", "这里是全角符号 `"+m.text+"`", op)
+		case m.kind == sign && op != "":
+			marks := string(w.runes[m.from:opEnd])
+			return fail(m.from, opEnd, "N207", "full-width marks `"+marks+"`", "这里是全角符号 `"+marks+"`", op)
+		case m.kind == word && m.text == "不是" && s.fields[m.text] == nil && !isOperand(prev):
+			return fail(m.from, m.to, "N207", "`"+m.text+"` is not an operator", "`"+m.text+"` 不是运算符", "not")
 		case m.kind == word && chinese[m.text] != "" && s.fields[m.text] == nil:
 			return fail(m.from, m.to, "N207", "`"+m.text+"` is not an operator", "`"+m.text+"` 不是运算符", chinese[m.text])
 		case m.kind == number && strings.IndexFunc(m.text, isWide) >= 0:
@@ -187,7 +261,7 @@ func lint(w *wording, marks []mark, s *scope) (slip, bool) {
 			}
 			inside := marks[i+2 : min(end, len(marks))]
 			if slices.ContainsFunc(inside, func(x mark) bool {
-				return x.kind == sign && (wide[x.text] != "" || strings.Contains(chineseQuotes, x.text))
+				return x.kind == sign && (wide[x.text] != "" || strings.Contains(chineseQuotes+"；", x.text))
 			}) {
 				continue // is mended first, so that the list which is shown can be written as it is
 			}

@@ -17,6 +17,8 @@ type Formatted struct {
 	Out   []byte
 	Left  bool // errors of form are left in it: it is repaired, its layout is as it was
 	Moved int  // findings that were repaired: tabs, full-width marks
+
+	Unclear int // a line whose indentation may mean several things, or 0: nothing is changed
 }
 
 // Changed reports whether Format would write the file anew.
@@ -27,15 +29,24 @@ func (f *Formatted) Changed() bool { return string(f.File.Data) != string(f.Out)
 // what they stand above. What a file says does not change, with one exception that is the purpose: marks that made it unreadable
 // become those that were meant. An error is a fault in here, and nothing should be written.
 func Format(files []File, opt Options) ([]Formatted, error) {
-	repaired, moved := repair(files, opt)
+	repaired, moved, unclear := repair(files, opt)
 	var out []Formatted
 	for i, f := range repaired {
 		if !isYAML(f.Name) {
 			continue
 		}
-		r := Formatted{File: files[i], Out: f.Data, Moved: moved[f.Name]}
+		r := Formatted{File: files[i], Out: f.Data, Moved: moved[f.Name], Unclear: unclear[f.Name]}
+		if r.Unclear > 0 {
+			r.Left = true
+			out = append(out, r)
+			continue
+		}
 		before := diag.Parse(f.Name, f.Data)
-		if r.Left = before.List.Errors() > 0 || before.Root == nil; !r.Left {
+		if r.Left = before.List.Errors() > 0 || before.Root == nil; r.Left && len(f.Data) > diag.MaxBytes {
+			r.Out = f.Data
+		} else if r.Left {
+			r.Out = trimKeys(f.Data)
+		} else {
 			text := arrange(quoteTexts(f.Data, before.Root))
 			after := diag.Parse(f.Name, []byte(text))
 			if after.List.Errors() > 0 || !sameTree(before.Root, after.Root) {
@@ -51,13 +62,15 @@ func Format(files []File, opt Options) ([]Formatted, error) {
 func isYAML(name string) bool { e := path.Ext(name); return e == ".yaml" || e == ".yml" }
 
 // repair does what needs no understanding of the layout: white space, then the marks that the loader names with their cure.
-func repair(files []File, opt Options) ([]File, map[string]int) {
+func repair(files []File, opt Options) (repaired []File, moved, unclear map[string]int) {
 	files = slices.Clone(files)
-	moved := map[string]int{}
+	moved, unclear = map[string]int{}, map[string]int{}
 	for i, f := range files {
 		if isYAML(f.Name) && len(f.Data) <= diag.MaxBytes { // of a larger one there is the beginning only: shortened it would pass for the whole
-			text, n := whiteSpace(string(f.Data))
-			files[i].Data, moved[f.Name] = []byte(text), n
+			text, n, line := whiteSpace(string(f.Data))
+			if unclear[f.Name] = line; line == 0 {
+				files[i].Data, moved[f.Name] = []byte(text), n
+			}
 		}
 	}
 	stuck := map[string]bool{} // findings whose cure does more harm
@@ -66,6 +79,9 @@ func repair(files []File, opt Options) ([]File, map[string]int) {
 		did := false
 		for i, f := range files {
 			for _, d := range list {
+				if unclear[f.Name] > 0 {
+					break
+				}
 				if place := fmt.Sprint(d.File, d.Line, d.Column, d.Fix); d.File == f.Name && d.Severity == diag.Error && markCode[d.Code] && d.Fix != "" && !stuck[place] {
 					data, ok := replaced(f.Data, d)
 					if stuck[place] = !ok; ok {
@@ -80,7 +96,7 @@ func repair(files []File, opt Options) ([]File, map[string]int) {
 			break
 		}
 	}
-	return files, moved
+	return files, moved, unclear
 }
 
 // markCode are the findings whose Fix replaces a full-width mark.
@@ -98,18 +114,56 @@ func replaced(data []byte, d diag.Diagnostic) ([]byte, bool) {
 		return nil, false
 	}
 	fix, rest := d.Fix, string(r[to:])
-	if strings.HasPrefix(rest, " ") {
+	if rest == "" || strings.ContainsRune(" \"'", []rune(rest)[0]) {
 		fix = strings.TrimRight(fix, " ")
+	}
+	if strings.HasSuffix(string(r[:from]), " ") {
+		fix = strings.TrimLeft(fix, " ")
 	}
 	lines[d.Line-1] = string(r[:from]) + fix + rest
 	out := []byte(strings.Join(lines, "\n"))
 	was, is := diag.Parse(d.File, data), diag.Parse(d.File, out)
-	return out, is.Root != nil && is.List.Errors() <= was.List.Errors() || was.Root == nil
+	return out, is.Root != nil && others(is.List, d.Line) <= others(was.List, d.Line) || was.Root == nil
 }
 
-// whiteSpace mends line ends, the byte order mark and what looks like indentation.
-func whiteSpace(text string) (string, int) {
-	n := 0
+// others counts errors without the marks of a line: mended, one may let the next be seen.
+func others(l diag.List, line int) (n int) {
+	for _, d := range l {
+		if d.Severity == diag.Error && !(d.Line == line && markCode[d.Code] && d.Fix != "") {
+			n++
+		}
+	}
+	return n
+}
+
+var (
+	keyAlone  = regexp.MustCompile(`^ *(?:- +)*[A-Za-z_][\w.-]*: +$`)
+	blockText = regexp.MustCompile(`[:-] +[|>][-+0-9]*\s*$`)
+)
+
+// trimKeys takes white space from behind keys whose value is in the lines below, in a file that cannot be laid out.
+func trimKeys(data []byte) []byte {
+	lines := strings.Split(string(data), "\n")
+	text := -1 // how far the key of a text is indented, whose lines stay as they are
+	for i, l := range lines {
+		indent := len(l) - len(strings.TrimLeft(l, " "))
+		switch {
+		case text >= 0 && (indent > text || strings.TrimSpace(l) == ""):
+			continue
+		case blockText.MatchString(l):
+			text = indent
+			continue
+		case keyAlone.MatchString(l):
+			lines[i] = strings.TrimRight(l, " ")
+		}
+		text = -1
+	}
+	return []byte(strings.Join(lines, "\n"))
+}
+
+// whiteSpace mends line ends, the byte order mark and what looks like indentation. unclear is a line of which it cannot be told how far it
+// is indented, or 0.
+func whiteSpace(text string) (mended string, n, unclear int) {
 	for _, c := range []struct{ old, new string }{{"\ufeff", ""}, {"\r\n", "\n"}, {"\r", "\n"}} {
 		if c.old == "\ufeff" && !strings.HasPrefix(text, c.old) {
 			continue
@@ -119,15 +173,13 @@ func whiteSpace(text string) (string, int) {
 		}
 	}
 	lines := strings.Split(text, "\n")
-	for i, l := range lines {
-		lead, rest := diag.Indentation(lines, i)
-		if lead+rest == l {
-			continue
+	out, unclear := diag.Indented(lines)
+	for i, l := range out {
+		if l != lines[i] {
+			n++
 		}
-		lines[i] = lead + rest
-		n++
 	}
-	return strings.Join(lines, "\n"), n
+	return strings.Join(out, "\n"), n, unclear
 }
 
 // quoteTexts puts titles, bodies and times of day in double quotes.

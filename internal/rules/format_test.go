@@ -153,12 +153,13 @@ func TestFormatKeepsWhatFilesSay(t *testing.T) {
 	}
 }
 
-// White space that is no indentation becomes the indentation that was meant, whatever the line.
+// White space that is no indentation becomes the indentation that was meant, whatever the line; where it could be one of several, the line is
+// named and nothing is changed.
 func TestFormatRepairsTheIndentationOfEachLine(t *testing.T) {
 	catalogue := File{"events.yaml", readFile(t, "testdata/events.yaml")}
 	lines := strings.Split(rich, "\n")
 	whole := format(t, []File{catalogue, {"r.yaml", []byte(rich)}})["r.yaml"]
-	other := map[int]bool{}
+	unclear, all := 0, 0
 	for i, line := range lines {
 		if indent(line) == 0 {
 			continue
@@ -166,18 +167,78 @@ func TestFormatRepairsTheIndentationOfEachLine(t *testing.T) {
 		for _, space := range []string{"\t", "　", "\t\t", strings.Repeat("\t", indent(line)/2)} {
 			damaged := slices.Clone(lines)
 			damaged[i] = space + strings.TrimLeft(line, " ")
-			out := format(t, []File{catalogue, {"r.yaml", []byte(strings.Join(damaged, "\n"))}})["r.yaml"]
-			if out == whole {
-				continue
+			in := strings.Join(damaged, "\n")
+			fs, err := Format([]File{catalogue, {"r.yaml", []byte(in)}}, Options{})
+			if err != nil {
+				t.Fatal(err)
 			}
-			other[i+1] = true
-			if l := diag.Parse("r.yaml", []byte(out)).List; l.Errors() > 0 {
-				t.Errorf("line %d with %q:\n%s", i+1, space, show(l))
+			all++
+			switch f := fs[1]; {
+			case f.Unclear > 0: // a key between a deeper and a shallower one, say
+				if unclear++; f.Unclear != i+1 || string(f.Out) != in || !f.Left {
+					t.Errorf("line %d with %q: unclear is line %d, changed %t", i+1, space, f.Unclear, f.Changed())
+				}
+			case string(f.Out) != whole:
+				t.Errorf("line %d with %q stands elsewhere:\n%s", i+1, space, f.Out)
 			}
 		}
 	}
-	if len(other) > 3 { // a key between a deeper and a shallower one may belong to either
-		t.Errorf("lines %v stand elsewhere", other)
+	if unclear > all/4 {
+		t.Errorf("%d of %d are unclear", unclear, all)
+	}
+}
+
+// Tabs and full-width spaces mixed with spaces, as editors write them: lines that began alike stay siblings.
+func TestFormatRepairsTheIndentationOfAFile(t *testing.T) {
+	catalogue := File{"events.yaml", readFile(t, "testdata/events.yaml")}
+	text := strings.Replace(rich, `    title: 感谢
+`, `    title: 感谢
+    # 说明
+    notes: |
+      第一行
+        　　第二行
+
+      # 第三行
+    links: [app://a,
+      app://b]
+    owner: 增长
+      小组
+`, 1)
+	whole := format(t, []File{catalogue, {"r.yaml", []byte(text)}})["r.yaml"]
+	if before, after := diag.Parse("", []byte(text)), diag.Parse("", []byte(whole)); before.List.Errors() > 0 || !sameTree(before.Root, after.Root) {
+		t.Fatal(whole, show(before.List))
+	}
+	for name, by := range map[string]func(n int) string{
+		"a tab for 2":              func(n int) string { return strings.Repeat("\t", n/2) },
+		"a tab for 4":              func(n int) string { return strings.Repeat("\t", n/4) + strings.Repeat(" ", n%4) },
+		"a tab for 8":              func(n int) string { return strings.Repeat("\t", n/8) + strings.Repeat(" ", n%8) },
+		"a tab for the first 2":    func(n int) string { return "\t" + strings.Repeat(" ", n-2) },
+		"full-width spaces":        func(n int) string { return strings.Repeat("　", n/2) },
+		"one full-width space":     func(n int) string { return "　" + strings.Repeat(" ", n-2) },
+		"full-width spaces behind": func(n int) string { return strings.Repeat(" ", n%4) + strings.Repeat("　", n/4*2) },
+		"a tab behind a space":     func(n int) string { return " \t" + strings.Repeat(" ", n-2) },
+		"no-break spaces":          func(n int) string { return strings.Repeat("\u00a0", n) },
+	} {
+		var lines []string
+		for _, line := range strings.Split(text, "\n") {
+			n := indent(line)
+			if strings.Contains(line, "第二行") {
+				n = 6 // the rest of it is text
+			}
+			if n > 1 {
+				line = by(n) + line[n:]
+			}
+			lines = append(lines, line)
+		}
+		in := strings.Join(lines, "\n")
+		if out := format(t, []File{catalogue, {"r.yaml", []byte(in)}})["r.yaml"]; out != whole {
+			t.Errorf("%s: from\n%s\ngot\n%s\nwant\n%s", name, in, out, whole)
+		}
+		// What else is wrong is shown, and nothing that is right.
+		_, l := LoadFiles([]File{catalogue, {"r.yaml", []byte(strings.Replace(in, "amount > 500", "amuont > 500", 1))}}, demoAccount())
+		if got := codes(l); strings.Count(got, "N106")+strings.Count(got, "N202") != l.Errors() || !strings.Contains(got, "N202") {
+			t.Errorf("%s:\n%s", name, show(l))
+		}
 	}
 }
 
@@ -189,6 +250,52 @@ func TestFormatRepairsMarks(t *testing.T) {
 	want := head + "    when: amount > 1000\n    push: {body: \"你好\", title: \"${amount|money}\"}\n    limits: {quiet: 22:00-08:00, per_user: 1 in 24h, expire: 1h}\n"
 	if out := format(t, []File{catalogue, {"r.yaml", []byte(in)}})["r.yaml"]; out != want {
 		t.Errorf("got\n%s\nwant\n%s", out, want)
+	}
+}
+
+// A line that cannot be read keeps no other from being repaired as it would be alone, and a mark of a text stays.
+func TestFormatRepairsMarksBesideWhatCannotBeRead(t *testing.T) {
+	catalogue := File{"events.yaml", readFile(t, "testdata/events.yaml")}
+	in := `version: 1
+rules: 
+  - name: x-y
+    title: 《丑》：一个，例子
+    notes: |
+      tests: 
+    tests: 
+      - {name: 多, event: {amount: 501}, expect: {push: {title: 谢谢, ${city｜default（“您”）}}}}
+    event: order.paid # 订单，注释：保留
+    mode: live
+    class: service
+    when: always
+    push: {body: 已付 ${amount|money} 元: 多谢, title：谢谢，您！}
+    limits: {expire: 12h， per_user： 1 in 24h，quiet：22：00－08：00}
+`
+	want := strings.NewReplacer("rules: ", "rules:", "    tests: \n      - ", "    tests:\n      - ", "title：", "title: ", `{expire: 12h， per_user： 1 in 24h，quiet：22：00－08：00}`, `{expire: 12h, per_user: 1 in 24h, quiet: 22:00-08:00}`).Replace(in)
+	if out := format(t, []File{catalogue, {"r.yaml", []byte(in)}})["r.yaml"]; out != want {
+		t.Errorf("got\n%s\nwant\n%s", out, want)
+	}
+}
+
+// Two marks that make one operator are repaired as one, words do not run into what is around them, and a mark that ends a sentence joins
+// two conditions or goes.
+func TestFormatRepairsOperators(t *testing.T) {
+	catalogue := File{"events.yaml", readFile(t, "testdata/events.yaml")}
+	head := "version: 1\nrules:\n  - name: x-y\n    event: order.paid\n    mode: live\n    class: service\n    when: "
+	for in, want := range map[string]string{
+		`amount ＞＝ 500 and level ＝＝ "vip" and city ！＝ "x" and amount ＜＝ 900`:        `amount >= 500 and level == "vip" and city != "x" and amount <= 900`,
+		`amount＞＝500＆＆level＝"vip"｜｜amount＜3`:                                        `amount>=500 and level=="vip" or amount<3`,
+		`amount >＝ 1 and amount ＜= 3 and city !＝ "x" or city ！= "y" and amount ＞ 3`: `amount >= 1 and amount <= 3 and city != "x" or city != "y" and amount > 3`,
+		`level =＝ "vip" or amount ＝＞ 3 or amount ＜＞ 5 or (amount ？？ 0) > 5`:         `level == "vip" or amount >= 3 or amount != 5 or (amount ?? 0) > 5`,
+		`！has(city)且amount > 3＆（不是 has(city)）`:                                      `not has(city) and amount > 3 and (not has(city))`,
+		`amount > 500； level == "vip"；`:                                             `amount > 500 and level == "vip"`,
+		`'amount > 500，level == "vip"。'`:                                            `'amount > 500 and level == "vip"'`,
+		`level in ["vip"；"svip"]`:                                                   `level in ["vip","svip"]`,
+	} {
+		file := func(when string) string { return head + when + "\n    push: {title: \"t\", body: \"b\"}\n" }
+		if out := format(t, []File{catalogue, {"r.yaml", []byte(file(in))}})["r.yaml"]; out != file(want) {
+			t.Errorf("%s\ngot\n%s\nwant\n%s", in, out, file(want))
+		}
 	}
 }
 

@@ -42,7 +42,7 @@ func habit(marks []mark, i int, s *scope) (found bool, from, to int, code, en, z
 		}
 		return true, marks[begin].from, marks[end].to, "N219", "a list stands in square brackets", "列表要用方括号", list
 	case m.kind == word && s.fields[m.text] == nil:
-		if fix := apart(m.text, s); fix != "" {
+		if fix := apart(m.text, isOperand(prev), s); fix != "" {
 			return true, m.from, m.to, "N207", "`" + m.text + "` is several words: spaces and operators are missing", "`" + m.text + "` 要分开写，并用运算符", fix
 		}
 	case m.kind == sign && utf8.RuneCountInString(m.text) == 1 && strings.ContainsAny(m.text, "\u200b\u200c\u200d\u2060\ufeff"):
@@ -138,13 +138,16 @@ var glued = sync.OnceValue(func() (ops []string) {
 	return ops
 })
 
-// apart splits a word like 金额大于500 at the operator in it; "" when there is none. What stands before it is a field, or nothing.
-func apart(s string, sc *scope) string {
+// apart splits a word like 金额大于500 at the operator in it; "" when there is none. What stands before it is a field, or nothing: then
+// behind reports whether something that can be compared stands before the word.
+func apart(s string, behind bool, sc *scope) string {
 	for _, op := range glued() {
 		left, right, ok := strings.Cut(s, op)
 		switch {
 		case !ok || left != "" && sc.fields[left] == nil:
 		case left == "" && sc.fields[right] == nil: // not 和平
+		case left == "" && op == "不是" && !behind:
+			return "not " + right
 		default:
 			return strings.TrimSpace(left + " " + chinese[op] + " " + right)
 		}

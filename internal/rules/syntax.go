@@ -33,8 +33,8 @@ var wrongly = []struct {
 	{regexp.MustCompile(`expected bool, but got (any|unknown|interface)`), func([]string, string) diag.Text {
 		return diag.Text{EN: "it is true or false only at times: both sides of `? :` must be conditions", ZH: "结果不一定是真假值：`? :` 的两边都要写条件"}
 	}, diag.Text{EN: "like `has(city) ? city == \"a\" : amount > 1`", ZH: "例如 `has(city) ? city == \"a\" : amount > 1`"}},
-	{regexp.MustCompile(`expected bool, but got (\S+)`), func(m []string, _ string) diag.Text {
-		t := typeWord(m[1])
+	{regexp.MustCompile(`expected bool, but got (\S+)|invalid operation: (?:not|!) \(mismatched type (\S+)\)`), func(m []string, _ string) diag.Text {
+		t := typeWord(m[1] + m[2])
 		return diag.Text{EN: "only a " + t.EN + ": compare it with something", ZH: "只有" + t.ZH + "，请和别的值比较"}
 	}, diag.Text{EN: "like `amount > 500`, `has(city)`", ZH: "例如 `amount > 500`、`has(city)`"}},
 	{regexp.MustCompile(`should return boolean \(got (\S+)\)`), func(m []string, _ string) diag.Text {

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
@@ -69,6 +70,24 @@ func (w *wording) mend(s *scope) {
 		w.replace(slip)
 	}
 	w.lost = &slip{0, len(w.runes), ""} // enough are shown
+}
+
+// apart gives what to write for runes [from, to): an operator that is a word stands apart from what is around it.
+func (w *wording) apart(from, to int, fix string) string {
+	if !isWord(fix) {
+		return fix
+	}
+	if from > 0 && !strings.ContainsRune(" ([", w.runes[from-1]) {
+		fix = " " + fix
+	}
+	if to < len(w.runes) && !strings.ContainsRune(" )]", w.runes[to]) {
+		fix += " "
+	}
+	return fix
+}
+
+func isWord(s string) bool {
+	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz ") == "" && strings.TrimSpace(s) != ""
 }
 
 func (w *wording) replace(s slip) {
