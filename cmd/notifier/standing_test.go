@@ -107,7 +107,7 @@ func TestCommandsStandUntilADaemonRuns(t *testing.T) {
 	give("revive thanks by wang", "revive", "thanks", "--by", "wang")
 	give("resume rule/thanks by li", "resume", "rule/thanks", "--by", "li")
 
-	p = start(t, w.dir, "run", "-c", "notifier.yaml")
+	start(t, w.dir, "run", "-c", "notifier.yaml")
 	until(t, "an end of what stood", func() bool { return len(w.stands()) == 0 })
 	w.order("new-1", "u-1")
 	until(t, "the push after it", func() bool { return w.sent("new-1") == 1 })
