@@ -9,7 +9,8 @@ type Standing struct {
 	Partitions []int32 // whose owners have not obeyed it
 }
 
-// Stand leaves those of all commands that the position of an owner who has to obey them has not passed. Whoever reads event topics has no such position: what such a one has to obey is given as long as nobody has worked on partition 0 since either.
+// Stand leaves those of all commands that the position of an owner who has to obey them has not passed. Whoever reads event topics has no such
+// position: what such a one has to obey is given as long as nobody has worked on partition 0 since either.
 func Stand(all []Standing, states map[int32]*State, topics Topics, partitions int, now time.Time) (out []Standing) {
 	for _, x := range all {
 		if at, err := ParsePlace(x.Target); partitions == 0 || x.Cmd == CmdSkip && err == nil && at.Topic != topics.Intents && now.Sub(x.At) > SkipWithin {
