@@ -73,9 +73,7 @@ func (c *Consumer) waitGenesis(ctx context.Context) (int, error) {
 // anew after every restart and lose what came between. known are the topics the group has read before; left are those that the group's members
 // begin, since it has some.
 //
-// Beginnings are committed with the leader's epoch, as all offsets are. The client asks the brokers about an offset that has one before it
-// fetches; those without would be fetched at once, and where they have nothing new that fetch is waited for, as long as FetchMaxWait,
-// before the others' turn comes.
+// Beginnings are committed with the leader's epoch, as all offsets are: the client asks the brokers whether it still holds before it fetches.
 func (c *Consumer) begin(ctx context.Context, topics []string) (known map[string]bool, left []string, err error) {
 	cl, err := kgo.NewClient(c.opt.Kafka...)
 	if err != nil {

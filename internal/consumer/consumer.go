@@ -14,7 +14,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
@@ -23,6 +22,7 @@ import (
 	"github.com/notifier/notifier/internal/failpoint"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/member"
 	"github.com/notifier/notifier/internal/pulse"
 	"github.com/notifier/notifier/internal/trace"
 )
@@ -66,7 +66,7 @@ type Options struct {
 
 	SessionTimeout time.Duration // 0: 10 s
 	Heartbeat      time.Duration // 0: 500 ms, or a fifth of a shorter session
-	FetchMaxWait   time.Duration // 0: 500 ms
+	FetchMaxWait   time.Duration // 0: 100 ms
 	Metrics        *Metrics
 	Log            *zap.Logger
 }
@@ -125,10 +125,6 @@ const (
 // txnTimeout bounds how long a frozen instance's open transaction holds back everybody's read_committed reading.
 const txnTimeout = 10 * time.Second
 
-// closeWithin bounds the end of a membership: a client that is closed waits for its JoinGroup, and the group answers that only
-// when everybody has joined or the rebalance times out.
-const closeWithin = 2 * time.Second
-
 // drainCommit is how long a transaction may take to end in a drain: what is left of its 10 s is for leaving the group, up to a second, and for
 // closing the client, two.
 const drainCommit = 6900 * time.Millisecond
@@ -141,8 +137,8 @@ func New(opt Options) *Consumer {
 	if opt.Heartbeat == 0 { // those that are left learn of a death by their next one: the rest of a second is for what then has to be read
 		opt.Heartbeat = min(500*time.Millisecond, opt.SessionTimeout/5)
 	}
-	if opt.FetchMaxWait == 0 {
-		opt.FetchMaxWait = 500 * time.Millisecond
+	if opt.FetchMaxWait == 0 { // short: see dispatch.New
+		opt.FetchMaxWait = 100 * time.Millisecond
 	}
 	return &Consumer{opt: opt, log: opt.Log, pauses: pulse.NewPauses()}
 }
@@ -204,7 +200,9 @@ func (c *Consumer) session(ctx context.Context) error {
 	}
 	life, end := context.WithCancel(context.Background())
 	defer end()
-	s, err := kgo.NewGroupTransactSession(append(slices.Clone(o.Kafka), kgo.WithContext(life),
+	var s *kgo.GroupTransactSession
+	made := make(chan struct{}) // s
+	s, err = kgo.NewGroupTransactSession(append(slices.Clone(o.Kafka), kgo.WithContext(life),
 		kgo.TransactionalID(o.Topics.Prefix+"-evaluate-"+o.Instance+o.TxnSuffix), kgo.TransactionTimeout(txnTimeout),
 		kgo.ConsumerGroup(c.group()), kgo.InstanceID(o.Instance), kgo.ConsumeTopics(topics...), kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.SessionTimeout(o.SessionTimeout), kgo.HeartbeatInterval(o.Heartbeat), kgo.RebalanceTimeout(o.SessionTimeout+5*time.Second),
@@ -215,7 +213,10 @@ func (c *Consumer) session(ctx context.Context) error {
 			if err := c.recognise(ctx, topicsOf(m)); err != nil {
 				return m, err
 			}
-			return m, c.beginPartitions(ctx, m, known)
+			err := c.beginPartitions(ctx, m, known)
+			<-made
+			member.FetchTogether(s.Client(), m)
+			return m, err
 		}),
 		kgo.RecordPartitioner(kgo.BasicConsistentPartitioner(func(topic string) func(*kgo.Record, int) int {
 			if topic == o.Topics.Intents {
@@ -227,8 +228,9 @@ func (c *Consumer) session(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("evaluate: %w", err)
 	}
+	close(made)
 	defer func() {
-		defer time.AfterFunc(closeWithin, end).Stop()
+		defer time.AfterFunc(member.CloseWithin, end).Stop()
 		s.Close()
 	}()
 	// Asked for at once and not with the first event: this ends the transaction that a predecessor of our name left open, which holds
@@ -275,7 +277,9 @@ func (c *Consumer) session(ctx context.Context) error {
 			return err
 		}
 	}
-	c.leave(s.Client())
+	if err := member.Leave(s.Client(), c.group(), o.Instance); err != nil {
+		c.log.Warn("could not leave the evaluate group: others wait for the session time-out", zap.Error(err))
+	}
 	return nil
 }
 
@@ -385,13 +389,4 @@ func (c *Consumer) more(ctx context.Context, s *kgo.GroupTransactSession, produc
 		return s.PollRecords(pc, maxPoll), true
 	}
 	return nil, false
-}
-
-// leave tells the group that a static member goes for good.
-func (c *Consumer) leave(cl *kgo.Client) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	if _, err := kadm.NewClient(cl).LeaveGroup(ctx, kadm.LeaveGroup(c.group()).Reason("shutdown").InstanceIDs(c.opt.Instance)); err != nil {
-		c.log.Warn("could not leave the evaluate group: others wait for the session time-out", zap.Error(err))
-	}
 }

@@ -52,7 +52,7 @@ func (k *skips) keep(list []ledger.Command) {
 // watchSkips follows the control topic until ctx ends.
 func (c *Consumer) watchSkips(ctx context.Context) {
 	cl, err := kgo.NewClient(append(slices.Clone(c.opt.Kafka), kgo.ConsumeTopics(c.opt.Topics.Control), kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxWait(c.opt.FetchMaxWait))...)
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxWait(max(c.opt.FetchMaxWait, 500*time.Millisecond)))...)
 	if err != nil {
 		c.log.Warn("commands to skip records are not read", zap.Error(err))
 		return

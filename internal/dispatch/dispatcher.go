@@ -9,13 +9,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
 
 	"github.com/notifier/notifier/internal/failpoint"
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/member"
 	"github.com/notifier/notifier/internal/pulse"
 )
 
@@ -39,10 +39,6 @@ type Dispatcher struct {
 // ErrInstanceTaken means that another process uses our instance name. Going on would throw the two out in turn.
 var ErrInstanceTaken = errors.New("another process uses this kafka.instance name")
 
-// closeWithin bounds the end of a membership: a client that is closed waits for its JoinGroup, and the group answers that only
-// when everybody has joined or the rebalance times out.
-const closeWithin = 2 * time.Second
-
 // New makes a Dispatcher; Run starts it.
 func New(opt Options) *Dispatcher {
 	if opt.SessionTimeout == 0 {
@@ -51,8 +47,10 @@ func New(opt Options) *Dispatcher {
 	if opt.Heartbeat == 0 { // those that are left learn of a death by their next one: the rest of a second is for what then has to be read
 		opt.Heartbeat = min(500*time.Millisecond, opt.SessionTimeout/5)
 	}
+	// A partition that a rebalance brings, while a fetch of our others waits at the broker, is first asked for when that one ends. Records end a fetch
+	// at once, so a short wait costs idle requests only.
 	if opt.FetchMaxWait == 0 {
-		opt.FetchMaxWait = 500 * time.Millisecond
+		opt.FetchMaxWait = 100 * time.Millisecond
 	}
 	if opt.DuplicatesUsers == 0 {
 		opt.DuplicatesUsers = defaultDuplicatesUsers
@@ -121,13 +119,21 @@ func (d *Dispatcher) member(ctx context.Context) error {
 	topic := o.Topics.Intents
 	life, end := context.WithCancel(context.Background())
 	defer end()
-	cl, err := kgo.NewClient(append(slices.Clone(o.Kafka), kgo.WithContext(life),
+	var (
+		cl  *kgo.Client
+		err error
+	)
+	made := make(chan struct{}) // cl
+	cl, err = kgo.NewClient(append(slices.Clone(o.Kafka), kgo.WithContext(life),
 		kgo.ConsumerGroup(group), kgo.InstanceID(o.Instance), kgo.ConsumeTopics(topic), kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
 		kgo.SessionTimeout(o.SessionTimeout), kgo.HeartbeatInterval(o.Heartbeat), kgo.RebalanceTimeout(o.SessionTimeout+10*time.Second),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), kgo.FetchMaxWait(o.FetchMaxWait), kgo.MaxDecompressBatchBytes(ledger.MaxBatch),
 		kgo.AdjustFetchOffsetsFn(func(ctx context.Context, m map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
-			return m, d.assigned(ctx, membership, m[topic], fail)
+			err := d.assigned(ctx, membership, m[topic], fail)
+			<-made
+			member.FetchTogether(cl, m)
+			return m, err
 		}),
 		kgo.OnPartitionsRevoked(func(_ context.Context, cl *kgo.Client, m map[string][]int32) {
 			d.drop(m[topic], true)
@@ -141,6 +147,7 @@ func (d *Dispatcher) member(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("dispatch: %w", err)
 	}
+	close(made)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	ctlCtx, stopControl := context.WithCancel(context.WithoutCancel(ctx))
@@ -181,20 +188,13 @@ func (d *Dispatcher) member(ctx context.Context) error {
 	// Leaving resolves what is in flight and releases; the poll loop is over, so no rebalance waits for us.
 	d.drop(d.claimed(), true)
 	if !errors.Is(cause, ErrInstanceTaken) {
-		d.leave(cl, group)
+		if err := member.Leave(cl, group, o.Instance); err != nil {
+			d.log.Warn("could not leave the dispatch group: others wait for the session time-out", zap.Error(err))
+		}
 	}
-	defer time.AfterFunc(closeWithin, end).Stop()
+	defer time.AfterFunc(member.CloseWithin, end).Stop()
 	cl.CloseAllowingRebalance()
 	return cause
-}
-
-// leave tells the group that a static member goes for good, so that others take its partitions at once.
-func (d *Dispatcher) leave(cl *kgo.Client, group string) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	if _, err := kadm.NewClient(cl).LeaveGroup(ctx, kadm.LeaveGroup(group).Reason("shutdown").InstanceIDs(d.opt.Instance)); err != nil {
-		d.log.Warn("could not leave the dispatch group: others wait for the session time-out", zap.Error(err))
-	}
 }
 
 // claim is a partition that the group gave us: its take-over, and the actor that came of it. It outlives the question that began it, for a
@@ -413,7 +413,7 @@ func (d *Dispatcher) release(p int32, c *claim, ended bool) {
 // control follows the control topic and hands every command to every actor; an actor skips what its position has passed.
 func (d *Dispatcher) control(ctx context.Context, rejoin context.CancelCauseFunc) error {
 	cl, err := kgo.NewClient(append(slices.Clone(d.opt.Kafka), kgo.ConsumeTopics(d.opt.Topics.Control), kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxWait(d.opt.FetchMaxWait))...)
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxWait(max(d.opt.FetchMaxWait, 500*time.Millisecond)))...)
 	if err != nil {
 		return fmt.Errorf("follow the control topic: %w", err)
 	}

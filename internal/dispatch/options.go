@@ -58,7 +58,7 @@ type Options struct {
 
 	SessionTimeout time.Duration // 0: 10 s
 	Heartbeat      time.Duration // 0: 500 ms, or a fifth of a shorter session
-	FetchMaxWait   time.Duration // 0: 500 ms
+	FetchMaxWait   time.Duration // 0: 100 ms
 	Metrics        *Metrics
 	Log            *zap.Logger
 }

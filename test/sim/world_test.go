@@ -3,6 +3,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -76,6 +77,7 @@ type setup struct {
 	zone     string // of the settings; "": their default
 	keys     string // further settings, a line each
 	quiet    bool   // the daemon's log only if the test fails
+	parts    int    // of the topics of events; 0: 2
 	hasty    bool   // time-outs as the product has them, which make days dear
 }
 
@@ -121,7 +123,7 @@ func simulate(t *testing.T, s setup, f func(t *testing.T, w *world)) {
 			t.Fatal(err)
 		}
 		defer w.cl.Close()
-		if _, err := kadm.NewClient(w.cl).CreateTopics(ctx, 2, 1, nil, profiles, sales, orders); err != nil {
+		if _, err := kadm.NewClient(w.cl).CreateTopics(ctx, int32(cmp.Or(s.parts, 2)), 1, nil, profiles, sales, orders); err != nil {
 			t.Fatal(err)
 		}
 		f(t, w)
