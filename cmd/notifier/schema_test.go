@@ -32,7 +32,7 @@ func TestSchemaWithoutAKindIsOfAllKinds(t *testing.T) {
 	cmd := newSchemaCmd()
 	var b bytes.Buffer
 	cmd.SetOut(&b)
-	cmd.SetArgs(nil)
+	cmd.SetArgs([]string{}) // nil would be those of the test
 	if err := cmd.ExecuteContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
