@@ -319,7 +319,8 @@ func jsonParts(out map[string]part, above string, v any) {
 	}
 }
 
-// compareParts gives each part that is not as expected. A text stands for a list of one.
+// compareParts gives each part that is not as expected. A text stands for a list of one. Of several recipients one is enough, and a list of them
+// names all, in any order.
 func compareParts(want []rules.Part, have map[string]part, action string) (out []Diff) {
 	for _, w := range want {
 		p, h := part{w.Text, w.List}, have[w.Path]
@@ -328,6 +329,8 @@ func compareParts(want []rules.Part, have map[string]part, action string) (out [
 			list = []string{h.text}
 		}
 		switch {
+		case w.Path == "to" && p.list == nil && slices.Contains(h.list, p.text):
+		case w.Path == "to" && p.list != nil && slices.Equal(slices.Sorted(slices.Values(p.list)), slices.Sorted(slices.Values(h.list))):
 		case p.list != nil && slices.Equal(p.list, list):
 		case p.list == nil && h.list == nil && p.text == h.text:
 		case p.list == nil && len(h.list) == 1 && h.list[0] == p.text:
