@@ -2,6 +2,8 @@ package dispatch
 
 import (
 	"encoding/json"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -214,5 +216,25 @@ func TestEndsOfQuietHoursAndDaysWhereClocksJump(t *testing.T) {
 		if got := capStart(intent.Cap{N: 1, Each: "day"}, now, zone); !got.Equal(begins.Add(-1)) {
 			t.Errorf("at %s the day began after %s, want %s", now, got, begins.Add(-1))
 		}
+	}
+}
+
+// The end of quiet hours is one moment for all that they hold. Under a limit those that came first get the places.
+func TestTheEndOfQuietHoursLetsTheOldestGoFirst(t *testing.T) {
+	e := newPlay(t, nil)
+	var want []string
+	for i := range 40 {
+		user, kind := fmt.Sprint("u", i%20), "SENT"
+		in := e.push(fmt.Sprint("e", i), user, intent.Policy{Quiet: []intent.Quiet{{From: 11 * 60, To: 13 * 60}}, PerUser: []intent.Cap{{N: 1, In: 24 * time.Hour}}})
+		e.Take(in)
+		if i >= 20 {
+			kind = "SUPPRESSED(capped)"
+		}
+		want = append(want, fmt.Sprintf("e%d %s", i, kind))
+	}
+	e.Advance(e.Now().Add(3 * time.Hour))
+	slices.Sort(want)
+	if got := kinds(e.said); !slices.Equal(got, want) {
+		t.Errorf("fates %v, want %v", got, want)
 	}
 }

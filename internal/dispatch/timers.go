@@ -198,9 +198,17 @@ func (e itemTimer) stands(kind timerKind) bool {
 
 type itemHeap []itemTimer
 
-func (h itemHeap) Len() int           { return len(h) }
-func (h itemHeap) Less(i, j int) bool { return h[i].at < h[j].at }
-func (h itemHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h itemHeap) Len() int      { return len(h) }
+func (h itemHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+
+// Less puts the oldest first where quiet hours end for all at once: under a limit those that came first get the places.
+func (h itemHeap) Less(i, j int) bool {
+	if h[i].at != h[j].at {
+		return h[i].at < h[j].at
+	}
+	return h[i].it.order() < h[j].it.order()
+}
+
 func (h *itemHeap) Push(x any)        { *h = append(*h, x.(itemTimer)) }
 func (h *itemHeap) Pop() any {
 	old := *h
