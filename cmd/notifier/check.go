@@ -281,6 +281,9 @@ func firstError(list diag.List) diag.Text {
 func besideRules(paths []string) string {
 	for _, p := range paths {
 		dir := filepath.Clean(p)
+		if isFile(dir) {
+			dir = filepath.Dir(dir)
+		}
 		for range 2 {
 			if name := filepath.Join(dir, "notifier.yaml"); isFile(name) {
 				return name

@@ -167,3 +167,22 @@ func TestLanguageFromTheLocale(t *testing.T) {
 		}
 	}
 }
+
+// A file is asked with the settings of its folder, or of the one above, as the whole folder is.
+func TestSettingsAreFoundBesideAFileOfRules(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"notifier.yaml", "rules/a.yaml", "rules/deep/b.yaml"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := filepath.Join(dir, "notifier.yaml")
+	for path, want := range map[string]string{"": found, "rules": found, "rules/a.yaml": found, "rules/none.yaml": "", "rules/deep/b.yaml": ""} {
+		if got := besideRules([]string{filepath.Join(dir, path)}); got != want {
+			t.Errorf("beside %q: %q, want %q", path, got, want)
+		}
+	}
+}
