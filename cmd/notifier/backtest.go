@@ -165,7 +165,7 @@ func (o *backtestOptions) runFile(candidate, against *backtest.Side, lang diag.L
 		return nil, &exitError{exitUsage, noRecord(err, lang)}
 	}
 	defer file.Close()
-	rep, err := backtest.Run(withProgress(file.Each, file.Len, talk), *candidate, against)
+	rep, err := backtest.Run(withProgress(file.Each, file.Len, talk, lang), *candidate, against)
 	if _, bad := errors.AsType[*backtest.LineError](err); bad {
 		return nil, &exitError{exitUsage, noRecord(err, lang)}
 	}
@@ -217,7 +217,7 @@ func (o *backtestOptions) runTopics(ctx context.Context, s *settings.Settings, c
 		}
 		return err
 	}
-	rep, err := backtest.Run(withProgress(src, func() int { return total }, talk), *candidate, against)
+	rep, err := backtest.Run(withProgress(src, func() int { return total }, talk, lang), *candidate, against)
 	switch {
 	case errors.Is(err, backtest.ErrEmpty):
 		return nil, &exitError{exitUsage, errors.New(mostly(lang, "since "+since.Format(time.RFC3339)+": "+err.Error(), "从 "+since.Format(time.RFC3339)+" 起没有可用的记录"))}
@@ -228,19 +228,19 @@ func (o *backtestOptions) runTopics(ctx context.Context, s *settings.Settings, c
 }
 
 // withProgress shows how far a source is, if talk is a terminal. Its total is known once it has begun.
-func withProgress(src backtest.Source, total func() int, talk io.Writer) backtest.Source {
+func withProgress(src backtest.Source, total func() int, talk io.Writer, lang diag.Lang) backtest.Source {
 	f, ok := fileOf(talk)
 	if !ok || !term.IsTerminal(int(f.Fd())) || os.Getenv("TERM") == "dumb" {
 		return src
 	}
-	return progress(src, total, talk, time.Now)
+	return progress(src, total, talk, lang, time.Now)
 }
 
 // barWide is how many characters the bar has.
 const barWide = 30
 
 // progress draws a bar at most five times a second, and takes it away at the end.
-func progress(src backtest.Source, total func() int, talk io.Writer, now func() time.Time) backtest.Source {
+func progress(src backtest.Source, total func() int, talk io.Writer, lang diag.Lang, now func() time.Time) backtest.Source {
 	return func(take func(event.Record) error) error {
 		n, began := 0, now()
 		shown := began
@@ -250,7 +250,7 @@ func progress(src backtest.Source, total func() int, talk io.Writer, now func() 
 				shown = now()
 				all := max(n, total())
 				done := barWide * n / all
-				fmt.Fprintf(talk, "\r\033[K[%s%s] %d of %d (%d %%) records, %.0f a second", strings.Repeat("#", done), strings.Repeat(".", barWide-done), n, all, 100*n/all, float64(n)/shown.Sub(began).Seconds())
+				fmt.Fprintf(talk, "\r\033[K[%s%s] "+mostly(lang, "%d of %d (%d %%) records, %.0f a second", "第 %d 条，共 %d 条（%d%%），每秒 %.0f 条"), strings.Repeat("#", done), strings.Repeat(".", barWide-done), n, all, 100*n/all, float64(n)/shown.Sub(began).Seconds())
 			}
 			return take(rec)
 		})

@@ -21,6 +21,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/notifier/notifier/internal/backtest"
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/event"
 )
 
@@ -305,7 +306,7 @@ func TestBacktestProgress(t *testing.T) {
 	}
 	var b bytes.Buffer
 	n := 0
-	if err := progress(src, func() int { return 4000 }, &b, func() time.Time { return at })(func(event.Record) error { n++; return nil }); err != nil || n != 4000 {
+	if err := progress(src, func() int { return 4000 }, &b, diag.EN, func() time.Time { return at })(func(event.Record) error { n++; return nil }); err != nil || n != 4000 {
 		t.Fatal(err, n)
 	}
 	const gone = "\r\033[K"
@@ -315,11 +316,15 @@ func TestBacktestProgress(t *testing.T) {
 		t.Errorf("%q\nwant %q", b.String(), want)
 	}
 	b.Reset()
-	if err := progress(src, func() int { return 1500 }, &b, func() time.Time { return at })(func(event.Record) error { return nil }); err != nil || !strings.Contains(b.String(), "[##############################] 2000 of 2000 (100 %) records, 1000 a second") {
+	if err := progress(src, func() int { return 1500 }, &b, diag.EN, func() time.Time { return at })(func(event.Record) error { return nil }); err != nil || !strings.Contains(b.String(), "[##############################] 2000 of 2000 (100 %) records, 1000 a second") {
 		t.Errorf("more than were said: %v %q", err, b.String())
 	}
 	b.Reset()
-	if err := withProgress(src, func() int { return 4000 }, &b)(func(event.Record) error { return nil }); err != nil || b.Len() > 0 {
+	if err := progress(src, func() int { return 4000 }, &b, diag.ZH, func() time.Time { return at })(func(event.Record) error { return nil }); err != nil || !strings.Contains(b.String(), "] 第 2000 条，共 4000 条（50%），每秒 1000 条") {
+		t.Errorf("in Chinese: %v %q", err, b.String())
+	}
+	b.Reset()
+	if err := withProgress(src, func() int { return 4000 }, &b, diag.EN)(func(event.Record) error { return nil }); err != nil || b.Len() > 0 {
 		t.Errorf("what is no terminal got %q", b.String())
 	}
 }

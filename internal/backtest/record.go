@@ -1,6 +1,7 @@
 package backtest
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"time"
@@ -23,6 +24,7 @@ var errNoTime = faulty("it has no `timestamp` (`ts`)", "没有 `timestamp`（`ts
 // parse reads one line: {"topic","key","headers","timestamp","value"}, or what `kcat -J` prints. A record
 // without an offset has -1.
 func parse(line []byte) (rec event.Record, err error) {
+	line = bytes.TrimPrefix(line, []byte("\ufeff")) // editors of Windows put it before the first line
 	if !gjson.ValidBytes(line) || line[0] != '{' {
 		return rec, faulty("it is no JSON object", "这不是 JSON 对象")
 	}

@@ -209,7 +209,7 @@ func (h itemHeap) Less(i, j int) bool {
 	return h[i].it.order() < h[j].it.order()
 }
 
-func (h *itemHeap) Push(x any)        { *h = append(*h, x.(itemTimer)) }
+func (h *itemHeap) Push(x any) { *h = append(*h, x.(itemTimer)) }
 func (h *itemHeap) Pop() any {
 	old := *h
 	e := old[len(old)-1]

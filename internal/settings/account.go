@@ -109,7 +109,7 @@ func (r *reader) vendorAddress(path, host, keys string) {
 		r.loggedIn(path, diag.Text{EN: "the vendor", ZH: "厂商"}, diag.Text{EN: "the vendor knows us by " + keys + ",", ZH: "厂商只认 " + keys})
 	default:
 		r.place(path).Error("N705", diag.Text{EN: "`" + host + "` is not a safe vendor address", ZH: "`" + host + "` 不是安全的服务地址"},
-			diag.Text{EN: "https://host; http only to this machine", ZH: "请用 https://host；http 只能用于本机"})
+			diag.Text{EN: "https://host without a path; http only to this machine", ZH: "请用 https://host，不带路径；http 只能用于本机"})
 	}
 }
 
