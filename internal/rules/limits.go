@@ -66,9 +66,11 @@ func (l *loader) limits(own, defaults *diag.Node, r *Rule) {
 	if p.NoCaps && len(p.PerUser) > 0 {
 		get("per_user").Error("N112", diag.Text{EN: "`none` stands alone", ZH: "`none` 不能和别的限制一起写"}, diag.Text{EN: "keep `none`, or the limits", ZH: "只保留 `none`，或只保留限制"})
 	}
+	none := false
 	for _, q := range get("quiet").List() {
 		text, ok := q.String()
 		if !ok || text == "none" {
+			none = none || ok
 			continue
 		}
 		quiet, ok := parseQuiet(text)
@@ -81,6 +83,12 @@ func (l *loader) limits(own, defaults *diag.Node, r *Rule) {
 		default:
 			p.Quiet = append(p.Quiet, quiet)
 		}
+	}
+	switch {
+	case none && len(p.Quiet) > 0:
+		get("quiet").Error("N112", diag.Text{EN: "`none` stands alone", ZH: "`none` 不能和别的时段一起写"}, diag.Text{EN: "keep `none`, or the times of day", ZH: "只保留 `none`，或只保留时段"})
+	case longestQuiet(p.Quiet) == week:
+		get("quiet").Error("N502", diag.Text{EN: "together these quiet hours are the whole week: nothing ever leaves", ZH: "这些免打扰时段合起来是整个星期：什么都发不出去"}, diag.Text{EN: "leave a time to send in, or write `mode: off`", ZH: "留出可以发送的时间，或写 `mode: off`"})
 	}
 	if s, ok := get("when_quiet").Enum("hold", "drop"); ok {
 		p.DropOn = s == "drop"
@@ -144,6 +152,32 @@ func parseQuiet(s string) (intent.Quiet, bool) {
 		}
 	}
 	return q, ok
+}
+
+const week = 7 * 24 * time.Hour
+
+// longestQuiet is the longest time without a minute to send in, all quiet hours together. Those that pass midnight belong to the day on which they begin.
+func longestQuiet(hours []intent.Quiet) time.Duration {
+	const day, all = 24 * 60, 7 * 24 * 60
+	var quiet [all]bool // minutes of a week
+	for _, q := range hours {
+		for d := range 7 {
+			if q.Weekdays != 0 && q.Weekdays&(1<<d) == 0 {
+				continue
+			}
+			for m := range (q.To - q.From + day) % day {
+				quiet[(d*day+q.From+m)%all] = true
+			}
+		}
+	}
+	longest, run := 0, 0
+	for m := range 2 * all { // twice round, for what passes the end of the week
+		if run++; !quiet[m%all] {
+			run = 0
+		}
+		longest = max(longest, run)
+	}
+	return min(time.Duration(longest)*time.Minute, week)
 }
 
 // merge reads the block. It runs before the texts, whose names depend on it.
@@ -239,19 +273,33 @@ func (l *loader) safety(n, defaults *diag.Node, r *Rule) {
 			ZH: fmt.Sprintf("合并要等 %s，但 %s 就过期作废了", diag.FormatDuration(max(m.wait, m.max)), diag.FormatDuration(r.expire))}, diag.Text{EN: "a shorter `wait`, or a longer `expire`", ZH: "缩短 `wait` 或加长 `expire`"})
 	}
 	if hold {
-		own := n.Get("limits")
-		for _, at := range either(own, defaults.Get("limits"), "quiet").List() {
-			q, ok := parseQuiet(at.Text)
-			length := time.Duration((q.To-q.From+24*60)%(24*60)) * time.Minute
-			if !ok || length < r.expire {
-				continue
-			}
-			if e := own.Get("expire"); e != nil && own.Get("quiet") == nil { // the defaults are right for other rules
-				at = e
-			}
-			at.Warn("W503", diag.Text{EN: fmt.Sprintf("quiet hours of %s outlast `expire` of %s: what is held early expires", diag.FormatDuration(length), diag.FormatDuration(r.expire)),
-				ZH: fmt.Sprintf("免打扰时段有 %s，比 `expire` 的 %s 长：暂缓的消息会过期作废", diag.FormatDuration(length), diag.FormatDuration(r.expire))},
-				diag.Text{EN: "a longer `expire`, or `when_quiet: drop`", ZH: "加长 `expire`，或写 `when_quiet: drop`"})
+		l.outlasted(n.Get("limits"), defaults.Get("limits"), r)
+	}
+}
+
+// outlasted warns of quiet hours that are longer than what they hold lives.
+func (l *loader) outlasted(own, defaults *diag.Node, r *Rule) {
+	warn := func(at *diag.Node, length time.Duration) {
+		if e := own.Get("expire"); e != nil && own.Get("quiet") == nil { // the defaults are right for other rules
+			at = e
 		}
+		at.Warn("W503", diag.Text{EN: fmt.Sprintf("quiet hours of %s outlast `expire` of %s: what is held early expires", diag.FormatDuration(length), diag.FormatDuration(r.expire)),
+			ZH: fmt.Sprintf("免打扰时段有 %s，比 `expire` 的 %s 长：暂缓的消息会过期作废", diag.FormatDuration(length), diag.FormatDuration(r.expire))},
+			diag.Text{EN: "a longer `expire`, or `when_quiet: drop`", ZH: "加长 `expire`，或写 `when_quiet: drop`"})
+	}
+	together := longestQuiet(r.policy.Quiet)
+	if together == week { // said
+		return
+	}
+	list, alone := either(own, defaults, "quiet"), false
+	for _, at := range list.List() {
+		q, ok := parseQuiet(at.Text)
+		if length := time.Duration((q.To-q.From+24*60)%(24*60)) * time.Minute; ok && length >= r.expire {
+			warn(at, length)
+			alone = true
+		}
+	}
+	if !alone && together >= r.expire {
+		warn(list, together)
 	}
 }

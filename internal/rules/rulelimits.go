@@ -79,6 +79,10 @@ func (l *loader) ruleLimits(own, defaults *diag.Node, r *Rule) {
 			return
 		}
 	}
+	if n := own.Key("per_user"); n != nil && r.Action == intent.Broadcast && !p.NoCaps {
+		n.Error("N520", diag.Text{EN: "`per_user` has no meaning here: nobody counts whom a broadcast reaches", ZH: "这里不用 `per_user`：人群推送发到了谁，没有人计数"},
+			diag.Text{EN: "`rule: 2 per day` limits how often it leaves", ZH: "限制发送次数请用 `rule: 2 per day`"})
+	}
 	if !scarce {
 		return
 	}
