@@ -327,6 +327,7 @@ func (l *loader) scopeOf(specs []*event.Spec) *scope {
 		l.scopes[key] = scopeOf(specs)
 	}
 	own := *l.scopes[key]
+	own.marks = l.opt.marks
 	return &own
 }
 

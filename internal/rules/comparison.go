@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -17,6 +18,10 @@ func (w *writer) compare(n *ast.BinaryNode) bool {
 	default:
 		return false
 	}
+	if w.orders(n) {
+		return true
+	}
+	w.otherEvents(n)
 	id, ok := n.Left.(*ast.IdentifierNode)
 	right := n.Right
 	if !ok {
@@ -65,11 +70,15 @@ func (w *writer) compare(n *ast.BinaryNode) bool {
 		if s, ok := v.(*ast.StringNode); ok && f.Values != nil && !slices.Contains(f.Values, s.Value) {
 			from, to := spanOf(v)
 			verb := diag.Text{EN: "`" + f.Name + "` never equals \"" + s.Value + "\"", ZH: "`" + f.Name + "` 不可能等于 \"" + s.Value + "\""}
-			if slices.ContainsFunc(f.Values, func(x string) bool { return strings.EqualFold(x, s.Value) }) {
+			meant := strings.TrimSpace(strings.Map(visible, s.Value))
+			switch {
+			case meant != s.Value:
+				verb.EN, verb.ZH = verb.EN+": there is a space or an invisible character too many", verb.ZH+"（多了空格或看不见的字符）"
+			case slices.ContainsFunc(f.Values, func(x string) bool { return strings.EqualFold(x, s.Value) }):
 				verb.ZH += "（区分大小写）"
 			}
 			d := w.text.error(from, to, "N206", verb, diag.Text{EN: "its values are " + strings.Join(f.Values, ", "), ZH: "可选值：" + strings.Join(f.Values, "、")})
-			if fix := diag.Nearest(s.Value, f.Values); fix != "" {
+			if fix := diag.Nearest(meant, f.Values); fix != "" {
 				d.Fix = `"` + fix + `"`
 			}
 			w.bad, wrong = true, true
@@ -128,4 +137,105 @@ func cure(f *event.Field, v ast.Node) diag.Text {
 		return diag.Text{EN: "write `value in " + f.Name + "`", ZH: "请写 `值 in " + f.Name + "`"}
 	}
 	return diag.Text{EN: "compare it with another time", ZH: "请和另一个时间比较"}
+}
+
+// orders checks a comparison by size of texts, which goes letter by letter: "10" < "9", and svip is less than vip. Of a closed list it is
+// known what comes of it; else only texts that are all as long, like dates, are sure to be meant so. It reports whether there is a mistake.
+func (w *writer) orders(n *ast.BinaryNode) bool {
+	if !slices.Contains([]string{"<", "<=", ">", ">="}, n.Operator) {
+		return false
+	}
+	left, right := w.textField(n.Left), w.textField(n.Right)
+	f := left
+	if f == nil {
+		f = right
+	}
+	said := ""
+	isText := func(n ast.Node) bool {
+		s, ok := n.(*ast.StringNode)
+		if ok {
+			said = s.Value
+		}
+		return ok
+	}
+	okLeft, okRight := isText(n.Left), isText(n.Right)
+	msg := func(en, zh string) diag.Text {
+		return diag.Text{EN: "`" + f.Name + "` is a text: `" + n.Operator + "` compares letter by letter, " + en, ZH: "`" + f.Name + "` 是文字：`" + n.Operator + "` 按字符逐个比较，" + zh}
+	}
+	switch {
+	case f == nil || !(left != nil || okLeft) || !(right != nil || okRight): // the types do not go together
+	case f.Values != nil && !slices.IsSorted(f.Values):
+		w.fail(n, "N204", msg("not in the order of its values", "不按可选值的先后"), diag.Text{EN: "name the values: `" + f.Name + " in [...]`; they are " + strings.Join(f.Values, ", "), ZH: "请把要的值列出来：`" + f.Name + " in [...]`；可选值：" + strings.Join(f.Values, "、")})
+		return true
+	case f.Values == nil && (okLeft || okRight) && !inOrder.MatchString(said):
+		from, to := w.text.place(spanOf(n))
+		w.text.node.WarnAt(from, to, "W222", msg("\"10\" is less than \"9\"", "\"10\" 会小于 \"9\""), diag.Text{EN: "for numbers the catalogue needs `type: number`; for texts use `==`, `in [...]` or `startsWith`", ZH: "要比大小，请在事件目录里写 `type: number`；文字请用 `==`、`in [...]` 或 `startsWith`"})
+	}
+	return false
+}
+
+// inOrder are texts that letters order as they should: dates and times of day.
+var inOrder = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}|^[0-9]{4}/[0-9]{2}|^[0-9]{2}:[0-9]{2}|^(19|20)[0-9]{6}$`)
+
+// textField gives the field of text that a side of a comparison is, as it is now or was before.
+func (w *writer) textField(n ast.Node) *event.Field {
+	name := ""
+	switch n := n.(type) {
+	case *ast.IdentifierNode:
+		name = n.Value
+	case *ast.MemberNode:
+		base, _ := n.Node.(*ast.IdentifierNode)
+		if prop, ok := n.Property.(*ast.StringNode); ok && base != nil && base.Value == "before" {
+			name = prop.Value
+		}
+	case *ast.BinaryNode:
+		if n.Operator == "??" {
+			return w.textField(n.Left)
+		}
+	case *ast.BuiltinNode:
+		if len(n.Arguments) == 1 && slices.Contains([]string{"lower", "upper", "trim"}, n.Name) {
+			return w.textField(n.Arguments[0])
+		}
+	}
+	if f := w.scope.fields[name]; f != nil && f.Type == event.String {
+		return f
+	}
+	return nil
+}
+
+// otherEvents warns of an event's name that event.type never has here.
+func (w *writer) otherEvents(n *ast.BinaryNode) {
+	isType := func(n ast.Node) bool {
+		m, ok := n.(*ast.MemberNode)
+		if !ok {
+			return false
+		}
+		base, _ := m.Node.(*ast.IdentifierNode)
+		prop, _ := m.Property.(*ast.StringNode)
+		return base != nil && base.Value == "event" && prop != nil && prop.Value == "type"
+	}
+	values := []ast.Node{n.Right}
+	switch {
+	case w.scope.open || w.scope.guessed || w.scope.table || len(w.scope.events) == 0 || !slices.Contains([]string{"==", "!=", "in"}, n.Operator):
+		return
+	case isType(n.Right):
+		values[0] = n.Left
+	case !isType(n.Left):
+		return
+	}
+	if list, ok := n.Right.(*ast.ArrayNode); ok {
+		values = list.Nodes
+	}
+	for _, v := range values {
+		s, ok := v.(*ast.StringNode)
+		if !ok || slices.Contains(w.scope.events, s.Value) {
+			continue
+		}
+		from, to := w.text.place(spanOf(v))
+		d := w.text.node.WarnAt(from, to, "W212", diag.Text{EN: "`event.type` never equals \"" + s.Value + "\" in this rule", ZH: "这条规则里 `event.type` 不可能等于 \"" + s.Value + "\""},
+			diag.Text{EN: "the events of the rule are " + strings.Join(w.scope.events, ", "), ZH: "这条规则的事件：" + strings.Join(w.scope.events, "、")})
+		if fix := diag.Nearest(s.Value, w.scope.events); fix != "" {
+			d.Fix = quoteText(fix)
+		}
+	}
 }

@@ -118,6 +118,8 @@ type scope struct {
 
 	guessed bool // the event is unknown, this is one with a name like it: only what is close to a field is one misspelt
 	open    bool // the event is unknown, and so are its fields: no name is wrong
+
+	marks bool // as in Options
 }
 
 var eventFields = []string{"id", "type", "time", "topic", "user"}
@@ -224,6 +226,7 @@ func compile(n *diag.Node, s *scope) *condition {
 		return nil
 	}
 	mixed(n, text.marks)
+	hidden(n, text.marks)
 	constants(w, tree.Node)
 	drawn := sketch(tree.Node, s.fields)
 	work := workOf(tree.Node, s.fields)

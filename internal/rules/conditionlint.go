@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -122,14 +123,20 @@ func joint(marks []mark, i int, s *scope) string {
 	prev, next := at(marks, i-1), at(marks, i+1)
 	parts := separates(marks[:i])
 	switch m := marks[i].text; {
-	case !strings.Contains(";；。，、", m), strings.Contains("，、", m) && (parts || s.fields[next.text] == nil), m == "。" && prev.kind == word && next.kind == word:
+	case !strings.Contains(";；。，、,", m), strings.Contains("，、,", m) && (parts || !begins(marks, i+1, s)), m == "。" && prev.kind == word && next.kind == word:
 		return ""
-	case next.text == "" || isConnector(next) || next.text == ")" || strings.Contains(";；。", next.text) || prev.text == "" || isConnector(prev) || prev.text == "(":
+	case next.text == "" || isConnector(next) || meansConnector(next) || next.text == ")" || strings.Contains(";；。", next.text) || prev.text == "" || isConnector(prev) || prev.text == "(":
 		return " "
 	case parts:
 		return ","
 	}
 	return "and"
+}
+
+// begins reports whether mark i begins a condition, or joins one.
+func begins(marks []mark, i int, s *scope) bool {
+	m := at(marks, i)
+	return s.fields[m.text] != nil || isConnector(m) || meansConnector(m) || m.text == "not" || m.kind == word && at(marks, i+1).text == "("
 }
 
 // separates reports whether a list or the arguments of a function are open behind some marks, so that a comma can follow.
@@ -142,7 +149,7 @@ func separates(before []mark) bool {
 		case "(", "[":
 			if depth--; depth < 0 {
 				by := at(before, i-1)
-				return before[i].text == "[" || by.kind == word && !isConnector(by) && by.text != "not"
+				return before[i].text == "[" || by.kind == word && by.text != "not" && !(isConnector(by) && isOperand(at(before, i-2)))
 			}
 		}
 	}
@@ -158,7 +165,8 @@ func isOperand(m mark) bool {
 var chinese = map[string]string{"并且": "and", "而且": "and", "且": "and", "和": "and", "与": "and", "或者": "or", "或": "or", "非": "not", "不是": "!=", "不等于": "!=", "是": "==", "等于": "==",
 	"大于": ">", "大于等于": ">=", "小于": "<", "小于等于": "<=", "属于": "in", "在": "in", "不属于": "not in", "不在": "not in", "包含": "contains", "AND": "and", "OR": "or", "NOT": "not", "IN": "in", "And": "and", "Or": "or", "Not": "not"}
 
-var grouped = regexp.MustCompile(`^[0-9]{3}$`)
+// grouped is three digits of a longer number, the last perhaps with a fraction.
+var grouped = regexp.MustCompile(`^[0-9]{3}(\.[0-9]+)?$`)
 
 // lint names the first mistake in a condition for what it is.
 func lint(w *wording, marks []mark, s *scope) (slip, bool) {
@@ -166,13 +174,7 @@ func lint(w *wording, marks []mark, s *scope) (slip, bool) {
 	for i, m := range marks {
 		prev, next := at(marks, i-1), at(marks, i+1)
 		fail := func(from, to int, code string, en, zh, fix string) (slip, bool) {
-			d := w.error(from, to, code, diag.Text{EN: en, ZH: zh}, diag.Text{})
-			if fix == " " {
-				d.Fix, d.Hint = fix, diag.Text{EN: "remove it", ZH: "请删掉"}
-			} else if fix != "" {
-				d.Fix, d.Hint = w.apart(from, to, fix), diag.Text{EN: "write `" + fix + "`", ZH: "写成 `" + fix + "`"}
-			}
-			return slip{from, to, fix}, true
+			return w.slip(phrase{from: from, to: to, code: code, msg: diag.Text{EN: en, ZH: zh}, fix: fix}), true
 		}
 		switch m.text {
 		case "(", "[", "{":
@@ -182,6 +184,9 @@ func lint(w *wording, marks []mark, s *scope) (slip, bool) {
 			}
 		case ")", "]", "}":
 			depth--
+		}
+		if p, found := phraseAt(marks, i, s); found {
+			return w.slip(p), true
 		}
 		op, opEnd := "", 0
 		if m.kind == sign {
@@ -193,18 +198,20 @@ func lint(w *wording, marks []mark, s *scope) (slip, bool) {
 				from := m.from + len([]rune(m.text[:i]))
 				return fail(from, from+1, "N207", "the text ends with a Chinese quotation mark", "文字的右边是中文引号", m.text[:1])
 			}
-			open, _ := fail(m.from, m.to, "N209", "the text is not closed", "文字没有右引号", m.text+m.text[:1])
+			p := phrase{from: m.from, to: m.to, code: "N209", msg: diag.Text{EN: "the text is not closed", ZH: "文字没有右引号"}, fix: m.text + m.text[:1]}
+			if slices.ContainsFunc(scan(m.text[1:]), func(x mark) bool { return isConnector(x) || meansConnector(x) || isComparison(x) }) { // the rest of the condition is in it
+				p.fix, p.hint = "", diag.Text{EN: "write `" + m.text[:1] + "` where the text ends", ZH: "请在文字结束的地方加上 `" + m.text[:1] + "`"}
+			}
+			open := w.slip(p)
 			return slip{open.from, open.to, ""}, true // where it should end nobody knows
 		case m.kind == sign && strings.ContainsAny(m.text, "“‘「『＂＇") && closingMark(w.runes, m.to) > 0:
 			end := closingMark(w.runes, m.to)
 			return fail(m.from, end+1, "N207", "Chinese quotation marks", "这里是中文引号", quoteText(string(w.runes[m.to:end])))
 		case m.kind == sign && strings.ContainsAny(m.text, "“”‘’「」『』＂＇"):
 			return fail(m.from, m.to, "N207", "a Chinese quotation mark `"+m.text+"`", "这里是中文引号 `"+m.text+"`", `"`)
-		case m.text == "，" && prev.kind == number && prev.to == m.from && next.from == m.to && grouped.MatchString(next.text) && !inList(marks[:i-1]):
-			return fail(prev.from, next.to, "N211", "a number is written without commas", "数字里不能有逗号", prev.text+next.text)
 		case m.kind == sign && joint(marks, i, s) != "":
-			if m.text == ";" {
-				return fail(m.from, m.to, "N205", "`;` joins no conditions", "`;` 不能连接条件", joint(marks, i, s))
+			if m.text == ";" || m.text == "," {
+				return fail(m.from, m.to, "N205", "`"+m.text+"` joins no conditions", "`"+m.text+"` 不能连接条件", joint(marks, i, s))
 			}
 			return fail(m.from, m.to, "N207", "a full-width mark `"+m.text+"`", "这里是全角符号 `"+m.text+"`", joint(marks, i, s))
 		case m.kind == sign && wide[m.text] != "":
@@ -214,6 +221,8 @@ func lint(w *wording, marks []mark, s *scope) (slip, bool) {
 		case m.kind == sign && op != "":
 			marks := string(w.runes[m.from:opEnd])
 			return fail(m.from, opEnd, "N207", "full-width marks `"+marks+"`", "这里是全角符号 `"+marks+"`", op)
+		case m.kind == word && chinese[m.text] != "" && isSheetCall(marks, i, s):
+			continue // is named as a whole, at its end
 		case m.kind == word && m.text == "不是" && s.fields[m.text] == nil && !isOperand(prev):
 			return fail(m.from, m.to, "N207", "`"+m.text+"` is not an operator", "`"+m.text+"` 不是运算符", "not")
 		case m.kind == word && chinese[m.text] != "" && s.fields[m.text] == nil:
@@ -226,14 +235,13 @@ func lint(w *wording, marks []mark, s *scope) (slip, bool) {
 				return c
 			}, m.text)
 			return fail(m.from, m.to, "N211", "full-width digits", "这里是全角数字", fix)
-		case m.kind == number && next.text == "," && next.from == m.to && grouped.MatchString(at(marks, i+2).text) && at(marks, i+2).from == next.to && !inList(marks[:i]):
-			to := i + 2
-			for at(marks, to+1).text == "," && grouped.MatchString(at(marks, to+2).text) {
-				to += 2
-			}
-			fix := ""
+		case m.kind == number && !inList(marks[:i]) && digitGroups(marks, i) > i:
+			to, fix := digitGroups(marks, i), ""
 			for _, p := range marks[i : to+1] {
-				fix += strings.Trim(p.text, ",")
+				fix += strings.Trim(p.text, ",，")
+			}
+			if next.kind == number {
+				return fail(m.from, marks[to].to, "N211", "a number is written without spaces", "数字里不能有空格", fix)
 			}
 			return fail(m.from, marks[to].to, "N211", "a number is written without commas", "数字里不能有逗号", fix)
 		case m.text == "=" && m.kind == sign:
@@ -248,26 +256,6 @@ func lint(w *wording, marks []mark, s *scope) (slip, bool) {
 			}
 			field := at(marks, fieldBefore(marks, i)).text
 			return fail(m.from, next.to, "N217", "behind `"+m.text+"` the field is missing", "`"+m.text+"` 后面缺少字段", strings.TrimSpace(m.text+" "+field+" "+next.text))
-		case isConnector(m) && next.kind == quoted && (i+2 >= len(marks) || isConnector(marks[i+2]) || marks[i+2].text == ")") && prev.kind == quoted:
-			field := at(marks, fieldBefore(marks, i))
-			if field.text == "" {
-				continue
-			}
-			return fail(field.from, next.to, "N210", "a text alone is no condition", "单独一段文字不是条件", field.text+" in ["+prev.text+", "+next.text+"]")
-		case m.text == "in" && next.text == "(":
-			end := i + 2
-			for end < len(marks) && marks[end].text != ")" {
-				end++
-			}
-			inside := marks[i+2 : min(end, len(marks))]
-			if slices.ContainsFunc(inside, func(x mark) bool {
-				return x.kind == sign && (wide[x.text] != "" || strings.Contains(chineseQuotes+"；", x.text))
-			}) {
-				continue // is mended first, so that the list which is shown can be written as it is
-			}
-			if end < len(marks) && slices.ContainsFunc(inside, func(x mark) bool { return x.text == "," }) {
-				return fail(next.from, marks[end].to, "N219", "a list stands in square brackets", "列表要用方括号", listText(inside))
-			}
 		default:
 			if found, from, to, code, en, zh, fix := habit(marks, i, s); found {
 				return fail(from, to, code, en, zh, fix)
@@ -275,6 +263,22 @@ func lint(w *wording, marks []mark, s *scope) (slip, bool) {
 		}
 	}
 	return slip{}, false
+}
+
+// digitGroups gives the last mark of a number whose digits stand in groups, with commas or spaces between them; i for any other.
+func digitGroups(marks []mark, i int) int {
+	for to := i; ; {
+		next := to + 1
+		if m := at(marks, next); (m.text == "," || m.text == "，") && m.from == marks[to].to && at(marks, next+1).from == m.to {
+			next++
+		} else if m.kind != number || m.from != marks[to].to+1 || len(marks[i].text) > 3 {
+			return to
+		}
+		if !grouped.MatchString(at(marks, next).text) {
+			return to
+		}
+		to = next
+	}
 }
 
 func at(marks []mark, i int) mark {
@@ -317,6 +321,46 @@ func inList(before []mark) bool {
 		}
 	}
 	return depth > 0
+}
+
+// visible leaves out of a text what nobody sees in it, for strings.Map.
+func visible(r rune) rune {
+	if unseen(r) || r == 0xad || r == 0x200e || r == 0x200f {
+		return -1
+	}
+	return r
+}
+
+// hidden warns of what nobody sees in texts that a condition compares: they are equal to nothing that people type. A space at the end of a
+// text that is sought inside another is meant.
+func hidden(n *diag.Node, marks []mark) {
+	for i, m := range marks {
+		if m.kind != quoted {
+			continue
+		}
+		text := []rune(m.text)
+		for k, r := range text {
+			if visible(r) < 0 {
+				n.WarnAt(m.from+k, m.from+k+1, "W310", diag.Text{EN: fmt.Sprintf("an invisible character (U+%04X) in the text", r), ZH: fmt.Sprintf("文字里有看不见的字符（U+%04X）", r)}, diag.Text{EN: "remove it", ZH: "请删掉"})
+			}
+		}
+		inner := string(text[1 : len(text)-1])
+		trimmed := strings.TrimSpace(inner)
+		if whole := isComparison(at(marks, i-1)) || isComparison(at(marks, i+1)) || inSquare(marks, i); whole && trimmed != "" && trimmed != inner {
+			d := n.WarnAt(m.from, m.to, "W310", diag.Text{EN: "the text begins or ends with a space", ZH: "文字的开头或结尾有空格"}, diag.Text{EN: "remove it: it is compared as well", ZH: "请删掉：空格也会参加比较"})
+			d.Fix = m.text[:1] + trimmed + m.text[:1]
+		}
+	}
+}
+
+// inSquare reports whether a text stands in square brackets.
+func inSquare(marks []mark, i int) bool {
+	for i--; i >= 0 && marks[i].text != "["; i-- {
+		if marks[i].text != "," && marks[i].kind != quoted {
+			return false
+		}
+	}
+	return i >= 0
 }
 
 // mixed warns of and beside or without brackets: and binds first, which few readers know.

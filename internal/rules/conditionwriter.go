@@ -197,7 +197,7 @@ func (w *writer) failNothing(n ast.Node, f *event.Field, operator string) ast.No
 	case operator == "!=":
 		hint = diag.Text{EN: "instead of the comparison write `has(" + f.Name + ")`", ZH: "整个比较改成 `has(" + f.Name + ")`"}
 	}
-	return w.fail(n, "N213", diag.Text{EN: "`" + said + "` is not used in conditions", ZH: "条件里不用 `" + said + "`"}, hint)
+	return w.fail(n, "N213", notUsed(said), hint)
 }
 
 // field resolves a name or alias.

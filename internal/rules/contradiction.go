@@ -198,6 +198,10 @@ func constants(w *writer, n ast.Node) (found bool) {
 		always, never = newTrial(drawn, w.scope.fields).constant()
 	}
 	if !asks(n) {
+		switch n.(type) {
+		case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode:
+			return true // no condition, which is said where types are checked
+		}
 		always, never = true, false
 	}
 	if !always && !never {
@@ -272,4 +276,38 @@ func contradictions(items []*condition) {
 		}
 		all = simple{op: opAnd, kids: []simple{all, c.sketch}}
 	}
+}
+
+// excluded warns of an item of `unless` that holds whenever all of `when` does. Where a field is missing neither does, each by itself.
+func excluded(when, unless []*condition) {
+	if len(when) == 0 {
+		return
+	}
+	all := when[0].there()
+	for _, c := range when[1:] {
+		all = simple{op: opAnd, kids: []simple{all, c.there()}}
+	}
+	fields := when[0].scope.fields
+	if _, never := newTrial(all, fields).constant(); never {
+		return // is told by itself
+	}
+	for _, c := range unless {
+		without := simple{op: opAnd, kids: []simple{all, not(c.there())}}
+		always, _ := newTrial(c.sketch, fields).constant()
+		if _, never := newTrial(without, fields).constant(); never && !always {
+			c.node.WarnAt(0, len([]rune(c.source)), "W212", diag.Text{EN: "whenever `when` holds this does too: the rule never acts", ZH: "`when` 成立时这个条件也成立：规则永远不会触发"},
+				diag.Text{EN: "write what should stop the rule, or remove it", ZH: "请写不该触发的情况，或删掉它"})
+		}
+	}
+}
+
+// there gives the sketch of a condition with the fields that it needs.
+func (c *condition) there() simple {
+	x := c.sketch
+	for _, name := range c.needs {
+		if c.scope.fields[name] != nil {
+			x = simple{op: opAnd, kids: []simple{{op: opHas, name: name}, x}}
+		}
+	}
+	return x
 }

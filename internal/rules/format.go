@@ -64,6 +64,7 @@ func isYAML(name string) bool { e := path.Ext(name); return e == ".yaml" || e ==
 // repair does what needs no understanding of the layout: white space, then the marks that the loader names with their cure.
 func repair(files []File, opt Options) (repaired []File, moved, unclear map[string]int) {
 	files = slices.Clone(files)
+	opt.marks = true
 	moved, unclear = map[string]int{}, map[string]int{}
 	for i, f := range files {
 		if isYAML(f.Name) && len(f.Data) <= diag.MaxBytes { // of a larger one there is the beginning only: shortened it would pass for the whole

@@ -24,23 +24,18 @@ func habit(marks []mark, i int, s *scope) (found bool, from, to int, code, en, z
 			op = "endsWith"
 		}
 		return true, m.from, next.to, "N205", "`like` is not a comparison", "`like` 不是比较", op + " " + quoteText(strings.Trim(text, "%"))
-	case m.kind == number && next.text == "%" && next.from == m.to && at(marks, i+2).kind != number && at(marks, i+2).kind != word:
-		return true, m.from, next.to, "N211", "a number is written without `%`: for a share of 1 write `" + hundredth(m.text) + "`", "数字里不能有 `%`：按比例请写 `" + hundredth(m.text) + "`", m.text
 	case m.kind == number && next.kind == word && next.from == m.to && units[next.text] != "":
 		return true, m.from, next.to, "N211", "a number is written in digits, without a unit", "数字要全用阿拉伯数字，不带单位", times(m.text, units[next.text])
 	case m.kind == word && s.fields[m.text] == nil && numeral(m.text) > 0:
 		return true, m.from, m.to, "N211", "a number is written in digits", "数字要用阿拉伯数字", strconv.Itoa(numeral(m.text))
-	case m.text == "," && prev.kind == quoted && next.kind == quoted && !inList(marks[:i]):
-		begin, end := i-1, i+1
-		for at(marks, end+1).text == "," && at(marks, end+2).kind == quoted {
-			end += 2
-		}
-		list := listText(marks[begin : end+1])
-		field := at(marks, begin-2)
-		if op := at(marks, begin-1); op.text == "==" && field.kind == word {
-			return true, field.from, marks[end].to, "N219", "several values stand in a list", "多个值要写成列表", field.text + " in " + list
-		}
-		return true, marks[begin].from, marks[end].to, "N219", "a list stands in square brackets", "列表要用方括号", list
+	case m.kind == sign && currencies[m.text] && next.kind == number && next.from == m.to:
+		return true, m.from, next.to, "N211", "a number is written in digits, without a unit", "数字要全用阿拉伯数字，不带单位", next.text
+	case m.kind == number && currencies[next.text] && next.from == m.to:
+		return true, m.from, next.to, "N211", "a number is written in digits, without a unit", "数字要全用阿拉伯数字，不带单位", m.text
+	case m.kind == word && strings.EqualFold(m.text, "is") && s.fields[m.text] == nil && isOperand(prev) && strings.EqualFold(next.text, "not"):
+		return true, m.from, next.to, "N205", "`is not` is not a comparison", "`is not` 不是比较", "!="
+	case m.kind == word && (strings.EqualFold(m.text, "is") || strings.EqualFold(m.text, "equals")) && s.fields[m.text] == nil && isOperand(prev):
+		return true, m.from, m.to, "N205", "`" + m.text + "` is not a comparison", "`" + m.text + "` 不是比较", "=="
 	case m.kind == word && s.fields[m.text] == nil:
 		if fix := apart(m.text, isOperand(prev), s); fix != "" {
 			return true, m.from, m.to, "N207", "`" + m.text + "` is several words: spaces and operators are missing", "`" + m.text + "` 要分开写，并用运算符", fix
@@ -51,17 +46,8 @@ func habit(marks []mark, i int, s *scope) (found bool, from, to int, code, en, z
 	return false, 0, 0, "", "", "", ""
 }
 
-// listText writes marks between commas as a list.
-func listText(marks []mark) string {
-	var b strings.Builder
-	for _, p := range marks {
-		b.WriteString(p.text)
-		if p.text == "," {
-			b.WriteByte(' ')
-		}
-	}
-	return "[" + b.String() + "]"
-}
+// currencies stand before or behind numbers.
+var currencies = map[string]bool{"¥": true, "￥": true, "$": true, "€": true, "£": true}
 
 // units stand behind numbers: the zeros that each adds, "." for none.
 var units = map[string]string{"万": "0000", "千": "000", "百": "00", "亿": "00000000", "万元": "0000", "千元": "000", "k": "000", "K": "000", "w": "0000", "W": "0000",

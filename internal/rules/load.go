@@ -212,6 +212,7 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 	}
 	l.table = l.profileFields(l.specs, first)
 	l.users = userScope(l.table, l.specs)
+	l.users.marks = l.opt.marks
 	l.users.open = l.partial || len(l.unclear) > 0
 	if len(docs) > settings && len(catalogues) == 0 && !slices.ContainsFunc(docs, func(d *diag.Doc) bool { return !d.Whole() }) {
 		missing := diag.Diagnostic{Code: "N601", Severity: diag.Error, Message: diag.Text{EN: "no event catalogue: there is no file with `events:`", ZH: "没有事件目录：没有带 `events:` 的文件"},

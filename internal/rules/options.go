@@ -11,6 +11,8 @@ type Options struct {
 	MaxBytes   int       // of a record's value (events.max_bytes); 0 is the default
 
 	Vendor Vendor // asked whether it can send what a rule wants; nil: nobody is
+
+	marks bool // each wrong mark of a condition is named, also where more than the mark is wrong: Format mends marks alone
 }
 
 // Account is what a rule needs to know of an account.

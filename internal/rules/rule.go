@@ -359,6 +359,7 @@ func (l *loader) conditions(n *diag.Node, r *Rule) {
 			r.unless = append(r.unless, x)
 		}
 	}
+	excluded(r.when, r.unless)
 	if r.Action == intent.Push && r.scope.before && !r.scope.open && !r.guessed {
 		for _, c := range r.when {
 			if c.changed {

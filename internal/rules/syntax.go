@@ -27,6 +27,9 @@ var wrongly = []struct {
 		return diag.Text{EN: "`" + marked + "` does not belong here: an operator or `and` is missing before it", ZH: "这里不应该有 `" + marked + "`：它前面少了运算符或 `and`"}
 	}, diag.Text{EN: "like `amount > 500 and has(city)`", ZH: "例如 `amount > 500 and has(city)`"}},
 	{regexp.MustCompile(`mismatched types (\[\]string) and (string)\)`), apartTypes, diag.Text{EN: "whether it is in the list: `\"a\" in items`", ZH: "问列表里有没有，写 `\"a\" in items`"}},
+	{regexp.MustCompile(`mismatched types (string) and (string)\)`), func([]string, string) diag.Text {
+		return diag.Text{EN: "two texts do not go together like this", ZH: "两段文字不能这样放在一起算"}
+	}, diag.Text{EN: "texts are compared with `==`, `!=`, `contains`, or `in [...]` for several", ZH: "文字用 `==`、`!=`、`contains` 比较，多个值用 `in [...]`"}},
 	{regexp.MustCompile(`mismatched types (time\.Time|string) and (time\.Time|string)\)`), apartTypes,
 		diag.Text{EN: "a time is compared with a time; for a date there are `from` and `until`", ZH: "时间只能和时间比；按日期请用 `from`、`until`"}},
 	{regexp.MustCompile(`mismatched types (\S+) and (\S+)\)`), apartTypes, diag.Text{EN: "compare numbers with numbers, texts with texts", ZH: "数字和数字比，文字和文字比"}},

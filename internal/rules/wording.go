@@ -2,6 +2,7 @@ package rules
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/expr-lang/expr"
@@ -21,6 +22,14 @@ type wording struct {
 	marks []mark // of what mend has left, where it reported nothing
 	told  bool   // a mistake was reported
 	lost  *slip  // what nothing can be made of
+	named []named
+	each  bool // also those whose cure is in that of another
+}
+
+// named is a mistake that mend has found, at the place where it stands in what is written.
+type named struct {
+	phrase
+	offered string // the cure as it can be written there
 }
 
 // slip is a mistake at runes [from, to) that is mended by writing fix there; "" if that mends nothing.
@@ -57,6 +66,8 @@ const maxSlips = 20
 
 // mend names the mistakes that people make in conditions, one after the other.
 func (w *wording) mend(s *scope) {
+	w.each = s.marks
+	defer w.tell()
 	for range maxSlips {
 		w.marks = scan(string(w.runes))
 		slip, found := lint(w, w.marks, s)
@@ -70,6 +81,31 @@ func (w *wording) mend(s *scope) {
 		w.replace(slip)
 	}
 	w.lost = &slip{0, len(w.runes), ""} // enough are shown
+}
+
+// slip takes down a mistake of mended text. One whose cure writes everything anew makes those inside it needless: their cures are in it.
+func (w *wording) slip(p phrase) slip {
+	n := named{phrase: p}
+	n.from, n.to = w.place(p.from, p.to)
+	switch {
+	case p.hint.EN != "":
+	case p.fix == " ":
+		n.offered, n.hint = p.fix, diag.Text{EN: "remove it", ZH: "请删掉"}
+	case p.fix != "":
+		n.offered, n.hint = w.apart(p.from, p.to, p.fix), diag.Text{EN: "write `" + p.fix + "`", ZH: "写成 `" + p.fix + "`"}
+	}
+	if p.fix != "" && !w.each {
+		w.named = slices.DeleteFunc(w.named, func(o named) bool { return n.from <= o.from && o.to <= n.to })
+	}
+	w.named, w.told = append(w.named, n), true
+	return slip{p.from, p.to, p.fix}
+}
+
+// tell reports what slip took down.
+func (w *wording) tell() {
+	for _, n := range w.named {
+		w.node.ErrorAt(n.from, n.to, n.code, n.msg, n.hint).Fix = n.offered
+	}
 }
 
 // apart gives what to write for runes [from, to): an operator that is a word stands apart from what is around it.
@@ -91,10 +127,16 @@ func isWord(s string) bool {
 }
 
 func (w *wording) replace(s slip) {
-	fix := []rune(" " + s.fix + " ")
+	fix, pad := []rune(" "+s.fix+" "), 1
+	if s.fix == `"` || s.fix == "'" { // a space would be in the text
+		fix, pad = []rune(s.fix), 0
+	}
 	at := make([]int, len(fix))
 	for i := range at {
-		at[i] = w.at[min(s.from+max(i-1, 0), s.to-1)]
+		at[i] = w.at[min(s.from+max(i-pad, 0), s.to-1)]
+	}
+	if last := len(fix) - 1 - pad; last > pad { // what ends with the cure ends with what it stands for
+		at[last] = w.at[s.to-1]
 	}
 	w.runes = append(append(append([]rune{}, w.runes[:s.from]...), fix...), w.runes[s.to:]...)
 	w.at = append(append(append([]int{}, w.at[:s.from]...), at...), w.at[s.to:]...)
