@@ -59,7 +59,7 @@ var mistakes = []struct {
 
 	{"Safety", "everyone-like audience (everyone, online, only a package) without permission or approval", map[string]string{"safe-everyone": "N402", "safe-online": "N402", "safe-package": "N402"}},
 	{"Safety", "empty audience", map[string]string{"safe-empty-audience": "N403", "safe-empty-audience-list": "N403", "safe-audience-list": "N111", "safe-audience-key": "N101"}},
-	{"Safety", "push on a profile event without `changed`", map[string]string{"safe-profile-push": "N404"}},
+	{"Safety", "push on a profile event without `changed`", map[string]string{"safe-profile-push": "N404", "safe-profile-push-or": "N404", "safe-profile-push-not": "N404", "safe-profile-push-list": "N404"}},
 	{"Safety", "mixed criteria with everyone", map[string]string{"safe-mixed-everyone": "N405", "safe-mixed-everyone-list": "N405", "safe-mixed-everyone-tag": "N405"}},
 	{"Safety", "a merged text whose field is not in `by`", map[string]string{"safe-merged-text": "N305"}},
 	{"Safety", "an audience or field the account's vendor cannot do", map[string]string{"safe-vendor-field": "W407"}}, // the audience's golden stands in package app: rules know no vendor

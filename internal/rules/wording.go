@@ -243,6 +243,26 @@ func extent(n ast.Node) (from, to int) {
 	return from, to
 }
 
+// closing gives the end of what stands from a rune on, to where the brackets that it opens are closed: expr tells a call by its name.
+func (w *wording) closing(from, to int) int {
+	depth := 0
+	for _, m := range w.marks {
+		if m.from < from {
+			continue
+		}
+		if m.from >= to && depth == 0 && m.text != "(" {
+			break
+		}
+		switch to = max(to, m.to); m.text {
+		case "(", "[":
+			depth++
+		case ")", "]":
+			depth = max(depth-1, 0)
+		}
+	}
+	return to
+}
+
 // leaf rewrites a clause and keeps it for checkLeaves if nothing is wrong with it so far.
 func (w *writer) leaf(n ast.Node) ast.Node {
 	before := w.bad
