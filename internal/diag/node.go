@@ -133,65 +133,81 @@ func (n *Node) columns() (text []rune, cols []int) {
 	return text, append(cols, n.Column+len(raw)-1)
 }
 
-// Inside writes a text as it stands in a scalar's text, between the marks around that; false where a place in the text is not told as one
-// in the file: in a block, and in what has more than one line.
-func (n *Node) Inside(s string) (string, bool) {
+// Inside writes a text as it stands in a scalar's text, between the marks around that.
+func (n *Node) Inside(s string) string {
 	switch n.style {
-	case block:
-		return s, false
-	case plain:
-		return s, strings.HasPrefix(string(n.raw()), n.Text)
 	case single:
-		s = strings.ReplaceAll(s, `'`, `''`)
+		return strings.ReplaceAll(s, `'`, `''`)
 	case double:
-		s = strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s)
+		return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s)
 	}
-	text, _ := n.columns()
-	return s, len(text) == utf8.RuneCountInString(n.Text)
+	return s
 }
 
-// span gives the columns of runes [from, to) of a scalar's text, as far as the first source line goes.
-func (n *Node) span(from, to int) (int, int) {
-	switch n.style {
-	case block:
-		return n.Column, n.end
-	case plain:
-		return min(n.Column+from, n.end), max(min(n.Column+to, n.end), min(n.Column+from, n.end)+1)
+// span gives the line and the columns of runes [from, to) of a scalar's text, of several lines those in the first. It is exact where nothing
+// else of the text belongs to it; where a place in the text is not told as one in the file it is the whole scalar's.
+func (n *Node) span(from, to int) (line, begin, end int, exact bool) {
+	at := n.spots()
+	if at == nil {
+		return n.Line, n.Column, n.end, false
 	}
-	_, cols := n.columns()
-	at := func(i int) int { return cols[min(max(i, 0), len(cols)-1)] }
-	return at(from), max(at(to), at(from)+1)
+	last := len(at) - 1
+	from = min(max(from, 0), last)
+	to = min(max(to, from), last)
+	first := at[from]
+	i := from
+	for i < to && at[i+1].line == first.line {
+		i++
+	}
+	if end = at[i].column; i < to { // it goes on in the next line
+		end = min(end, utf8.RuneCountInString(n.doc.lines[first.line-1])) + 1
+	}
+	return first.line, first.column, max(end, first.column+1), i == to
 }
 
-// Place gives the line and column of a rune of a scalar's text, as far as the first source line goes.
+// Place gives the line and column of a rune of a scalar's text.
 func (n *Node) Place(rune int) (line, column int) {
-	column, _ = n.span(rune, rune+1)
-	return n.Line, column
+	line, column, _, _ = n.span(rune, rune+1)
+	return line, column
+}
+
+// oneLine reports whether the columns of a node are all of it.
+func (n *Node) oneLine() bool {
+	if n.Kind != Scalar {
+		return true
+	}
+	at := n.spots()
+	return n.style != block && at != nil && at[len(at)-1].line == n.Line
 }
 
 // Error reports a mistake in the whole node. The returned finding may be completed until the next one is reported. Of a lost value
 // nothing more is said.
 func (n *Node) Error(code string, msg, hint Text) *Diagnostic {
-	if n.Kind == invalid {
-		n.doc.spare = Diagnostic{}
-		return &n.doc.spare
-	}
-	return n.doc.at(n.Line, n.Column, n.end, code, Error, msg, hint)
+	return n.report(code, Error, msg, hint)
 }
 
 // Warn is Error for what does not stop the file.
 func (n *Node) Warn(code string, msg, hint Text) *Diagnostic {
+	return n.report(code, Warning, msg, hint)
+}
+
+func (n *Node) report(code string, sev Severity, msg, hint Text) *Diagnostic {
 	if n.Kind == invalid {
 		n.doc.spare = Diagnostic{}
 		return &n.doc.spare
 	}
-	return n.doc.at(n.Line, n.Column, n.end, code, Warning, msg, hint)
+	d := n.doc.at(n.Line, n.Column, n.end, code, sev, msg, hint)
+	d.about, d.part = n, !n.oneLine()
+	return d
 }
 
-// ErrorAt reports a mistake in runes [from, to) of a scalar's text.
+// ErrorAt reports a mistake in runes [from, to) of a scalar's text. Its Fix is what to write there in the text: how that is written in the
+// file is seen to by Findings.
 func (n *Node) ErrorAt(from, to int, code string, msg, hint Text) *Diagnostic {
-	a, b := n.span(from, to)
-	return n.doc.at(n.Line, a, b, code, Error, msg, hint)
+	line, begin, end, exact := n.span(from, to)
+	d := n.doc.at(line, begin, end, code, Error, msg, hint)
+	d.about, d.inside, d.part = n, true, !exact
+	return d
 }
 
 // WarnAt is ErrorAt for what does not stop the file.

@@ -170,7 +170,8 @@ func lint(w *wording, marks []mark, s *scope) (slip, bool) {
 			if fix == " " {
 				d.Fix, d.Hint = fix, diag.Text{EN: "remove it", ZH: "请删掉"}
 			} else if fix != "" {
-				d.Fix, d.Hint = w.apart(from, to, fix), diag.Text{EN: "write `" + fix + "`", ZH: "写成 `" + fix + "`"}
+				written := w.node.Inside(fix)
+				d.Fix, d.Hint = w.apart(from, to, fix), diag.Text{EN: "write `" + written + "`", ZH: "写成 `" + written + "`"}
 			}
 			return slip{from, to, fix}, true
 		}

@@ -52,10 +52,8 @@ func (l *loader) text(n *diag.Node, s *scope) *template {
 		if e.fix == "" {
 			continue
 		}
-		fix, placed := n.Inside(e.fix)
-		if d.Hint = (diag.Text{EN: "write `" + fix + "`", ZH: "写成 `" + fix + "`"}); placed {
-			d.Fix = fix
-		}
+		fix := n.Inside(e.fix)
+		d.Hint, d.Fix = diag.Text{EN: "write `" + fix + "`", ZH: "写成 `" + fix + "`"}, e.fix
 	}
 	good := len(wrong) == 0
 	if good {
