@@ -62,6 +62,23 @@ func (n *Node) place(t *token.Token) {
 	n.end = n.Column + 1
 }
 
+// unshift takes back what the library adds to the column of a text without quotation marks: the spaces at the end of its line.
+func (n *Node) unshift() {
+	if n.Line < 1 || n.Line > len(n.doc.lines) {
+		return
+	}
+	line := n.doc.lines[n.Line-1]
+	spaces := len(line) - len(strings.TrimRight(line, " "))
+	if spaces == 0 || strings.Contains(line, " #") {
+		return
+	}
+	first, _, _ := strings.Cut(n.Text, "\n")
+	first, _, _ = strings.Cut(first, " ")
+	if r := []rune(line); n.Column-spaces >= 1 && n.Column-1-spaces < len(r) && strings.HasPrefix(string(r[n.Column-1-spaces:]), first) {
+		n.Column -= spaces
+	}
+}
+
 // raw gives the source line from the node on.
 func (n *Node) raw() []rune { return []rune(n.rest()) }
 
@@ -173,7 +190,7 @@ func (n *Node) Place(rune int) (line, column int) {
 
 // oneLine reports whether the columns of a node are all of it.
 func (n *Node) oneLine() bool {
-	if n.Kind != Scalar {
+	if n.Kind != Scalar || n.style == plain && strings.HasPrefix(n.rest(), n.Text) {
 		return true
 	}
 	at := n.spots()
@@ -217,13 +234,38 @@ func (n *Node) WarnAt(from, to int, code string, msg, hint Text) *Diagnostic {
 	return d
 }
 
-// Cut reports whether a comment ends a text without quotation marks: a ` #` that was perhaps meant to be in it.
-func (n *Node) Cut() bool {
+// Cut gives the comment that ends a text without quotation marks, with its `#`: perhaps it was meant to be in the text. It is "" where there
+// is none.
+func (n *Node) Cut() string {
+	_, _, comment := n.behind()
+	return comment
+}
+
+// behind gives the comment behind a text without quotation marks, and its place.
+func (n *Node) behind() (line, column int, comment string) {
 	if n == nil || n.Kind != Scalar || n.style != plain || n.Line < 1 || n.Line > len(n.doc.lines) {
-		return false
+		return 0, 0, ""
 	}
-	line := []rune(n.doc.lines[n.Line-1])
-	return strings.HasPrefix(strings.TrimLeft(string(line[min(n.end-1, len(line)):]), " "), "#")
+	end, rest := spot{n.Line, n.Column + utf8.RuneCountInString(n.Text)}, n.rest()
+	if strings.HasPrefix(rest, n.Text) {
+		rest = rest[len(n.Text):]
+	} else if at := n.spots(); at != nil {
+		end = at[len(at)-1]
+		r := []rune(n.doc.lines[end.line-1])
+		rest = string(r[min(end.column-1, len(r)):])
+	}
+	if comment = strings.TrimLeft(rest, " "); !strings.HasPrefix(comment, "#") {
+		return 0, 0, ""
+	}
+	return end.line, end.column + len(rest) - len(comment), comment
+}
+
+// ErrorBehind reports at the comment behind a text that the text was cut by it: that there is one need not be said as well.
+func (n *Node) ErrorBehind(code string, msg, hint Text) *Diagnostic {
+	line, column, _ := n.behind()
+	d := n.doc
+	d.List = slices.DeleteFunc(d.List, func(x Diagnostic) bool { return x.Line == line && x.Code == "W113" })
+	return d.at(line, column, 0, code, Error, msg, hint)
 }
 
 func (n *Node) wrong(en, zh string) {

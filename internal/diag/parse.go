@@ -471,6 +471,9 @@ func (d *Doc) convert(n ast.Node) *Node {
 		case token.SingleQuoteType:
 			out.style = single
 		}
+		if out.style == plain {
+			out.unshift()
+		}
 		out.end = out.endColumn()
 		if out.style == plain {
 			d.plainText(out)

@@ -16,7 +16,7 @@ type spot struct{ line, column int }
 // spots gives the place of each rune of a scalar's text, and of its end; nil where the lines do not give that text.
 func (n *Node) spots() []spot {
 	switch {
-	case n.Kind != Scalar || n.Line < 1 || n.Line > len(n.doc.lines):
+	case n.Kind != Scalar || n.Line < 1 || n.Line > len(n.doc.lines) || len(n.Text) > maxLineBytes: // no good text is longer
 		return nil
 	case n.style != block:
 		t := tracer{text: []rune(n.Text)}

@@ -10,6 +10,8 @@ import (
 func TestAFindingStandsWhereItsPartOfTheTextStands(t *testing.T) {
 	for _, c := range []struct{ name, src string }{
 		{"plain", "a: 金额 X 5\n"},
+		{"plain with spaces at the end", "a: 金额 X 5   \n"},
+		{"plain over lines with spaces at their ends", "a:\n  - amount > 5 and  \n    金额 X \n  - c\n"},
 		{"plain over lines", "a: amount > 5 and\n  金额 X\n"},
 		{"plain over lines with an empty one", "a: amount > 5 and\n\n  city   \n\n\n  and X\nb: c\n"},
 		{"plain below its key", "a:\n  amount > 5\n    and X\n"},

@@ -218,6 +218,9 @@ func compile(n *diag.Node, s *scope) *condition {
 		n.Error("N104", diag.Text{EN: "the condition is empty", ZH: "条件是空的"}, diag.Text{EN: "write `when: always` to act on every event", ZH: "每次都触发请写 `when: always`"})
 		return nil
 	}
+	if cutInTwo(n, src) {
+		return nil
+	}
 	text := newWording(n, src)
 	text.mend(s)
 	tree, w := text.read(s)
