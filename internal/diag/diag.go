@@ -95,6 +95,9 @@ type Diagnostic struct {
 	Rule      string   `json:"rule,omitempty"` // the rule it stands in
 
 	source string // the line it stands in
+	about  *Node  // the value that it is about, until Findings has looked at its Fix
+	inside bool   // it is about a part of that value's text
+	part   bool   // what it is about goes on in other lines
 }
 
 // Source is the line that is shown with a finding, "" for none.

@@ -62,6 +62,23 @@ func (n *Node) place(t *token.Token) {
 	n.end = n.Column + 1
 }
 
+// unshift takes back what the library adds to the column of a text without quotation marks: the spaces at the end of its line.
+func (n *Node) unshift() {
+	if n.Line < 1 || n.Line > len(n.doc.lines) {
+		return
+	}
+	line := n.doc.lines[n.Line-1]
+	spaces := len(line) - len(strings.TrimRight(line, " "))
+	if spaces == 0 || strings.Contains(line, " #") {
+		return
+	}
+	first, _, _ := strings.Cut(n.Text, "\n")
+	first, _, _ = strings.Cut(first, " ")
+	if r := []rune(line); n.Column-spaces >= 1 && n.Column-1-spaces < len(r) && strings.HasPrefix(string(r[n.Column-1-spaces:]), first) {
+		n.Column -= spaces
+	}
+}
+
 // raw gives the source line from the node on.
 func (n *Node) raw() []rune { return []rune(n.rest()) }
 
@@ -133,65 +150,81 @@ func (n *Node) columns() (text []rune, cols []int) {
 	return text, append(cols, n.Column+len(raw)-1)
 }
 
-// Inside writes a text as it stands in a scalar's text, between the marks around that; false where a place in the text is not told as one
-// in the file: in a block, and in what has more than one line.
-func (n *Node) Inside(s string) (string, bool) {
+// Inside writes a text as it stands in a scalar's text, between the marks around that.
+func (n *Node) Inside(s string) string {
 	switch n.style {
-	case block:
-		return s, false
-	case plain:
-		return s, strings.HasPrefix(string(n.raw()), n.Text)
 	case single:
-		s = strings.ReplaceAll(s, `'`, `''`)
+		return strings.ReplaceAll(s, `'`, `''`)
 	case double:
-		s = strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s)
+		return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s)
 	}
-	text, _ := n.columns()
-	return s, len(text) == utf8.RuneCountInString(n.Text)
+	return s
 }
 
-// span gives the columns of runes [from, to) of a scalar's text, as far as the first source line goes.
-func (n *Node) span(from, to int) (int, int) {
-	switch n.style {
-	case block:
-		return n.Column, n.end
-	case plain:
-		return min(n.Column+from, n.end), max(min(n.Column+to, n.end), min(n.Column+from, n.end)+1)
+// span gives the line and the columns of runes [from, to) of a scalar's text, of several lines those in the first. It is exact where nothing
+// else of the text belongs to it; where a place in the text is not told as one in the file it is the whole scalar's.
+func (n *Node) span(from, to int) (line, begin, end int, exact bool) {
+	at := n.spots()
+	if at == nil {
+		return n.Line, n.Column, n.end, false
 	}
-	_, cols := n.columns()
-	at := func(i int) int { return cols[min(max(i, 0), len(cols)-1)] }
-	return at(from), max(at(to), at(from)+1)
+	last := len(at) - 1
+	from = min(max(from, 0), last)
+	to = min(max(to, from), last)
+	first := at[from]
+	i := from
+	for i < to && at[i+1].line == first.line {
+		i++
+	}
+	if end = at[i].column; i < to { // it goes on in the next line
+		end = min(end, utf8.RuneCountInString(n.doc.lines[first.line-1])) + 1
+	}
+	return first.line, first.column, max(end, first.column+1), i == to
 }
 
-// Place gives the line and column of a rune of a scalar's text, as far as the first source line goes.
+// Place gives the line and column of a rune of a scalar's text.
 func (n *Node) Place(rune int) (line, column int) {
-	column, _ = n.span(rune, rune+1)
-	return n.Line, column
+	line, column, _, _ = n.span(rune, rune+1)
+	return line, column
+}
+
+// oneLine reports whether the columns of a node are all of it.
+func (n *Node) oneLine() bool {
+	if n.Kind != Scalar || n.style == plain && strings.HasPrefix(n.rest(), n.Text) {
+		return true
+	}
+	at := n.spots()
+	return n.style != block && at != nil && at[len(at)-1].line == n.Line
 }
 
 // Error reports a mistake in the whole node. The returned finding may be completed until the next one is reported. Of a lost value
 // nothing more is said.
 func (n *Node) Error(code string, msg, hint Text) *Diagnostic {
-	if n.Kind == invalid {
-		n.doc.spare = Diagnostic{}
-		return &n.doc.spare
-	}
-	return n.doc.at(n.Line, n.Column, n.end, code, Error, msg, hint)
+	return n.report(code, Error, msg, hint)
 }
 
 // Warn is Error for what does not stop the file.
 func (n *Node) Warn(code string, msg, hint Text) *Diagnostic {
+	return n.report(code, Warning, msg, hint)
+}
+
+func (n *Node) report(code string, sev Severity, msg, hint Text) *Diagnostic {
 	if n.Kind == invalid {
 		n.doc.spare = Diagnostic{}
 		return &n.doc.spare
 	}
-	return n.doc.at(n.Line, n.Column, n.end, code, Warning, msg, hint)
+	d := n.doc.at(n.Line, n.Column, n.end, code, sev, msg, hint)
+	d.about, d.part = n, !n.oneLine()
+	return d
 }
 
-// ErrorAt reports a mistake in runes [from, to) of a scalar's text.
+// ErrorAt reports a mistake in runes [from, to) of a scalar's text. Its Fix is what to write there in the text: how that is written in the
+// file is seen to by Findings.
 func (n *Node) ErrorAt(from, to int, code string, msg, hint Text) *Diagnostic {
-	a, b := n.span(from, to)
-	return n.doc.at(n.Line, a, b, code, Error, msg, hint)
+	line, begin, end, exact := n.span(from, to)
+	d := n.doc.at(line, begin, end, code, Error, msg, hint)
+	d.about, d.inside, d.part = n, true, !exact
+	return d
 }
 
 // WarnAt is ErrorAt for what does not stop the file.
@@ -201,13 +234,38 @@ func (n *Node) WarnAt(from, to int, code string, msg, hint Text) *Diagnostic {
 	return d
 }
 
-// Cut reports whether a comment ends a text without quotation marks: a ` #` that was perhaps meant to be in it.
-func (n *Node) Cut() bool {
+// Cut gives the comment that ends a text without quotation marks, with its `#`: perhaps it was meant to be in the text. It is "" where there
+// is none.
+func (n *Node) Cut() string {
+	_, _, comment := n.behind()
+	return comment
+}
+
+// behind gives the comment behind a text without quotation marks, and its place.
+func (n *Node) behind() (line, column int, comment string) {
 	if n == nil || n.Kind != Scalar || n.style != plain || n.Line < 1 || n.Line > len(n.doc.lines) {
-		return false
+		return 0, 0, ""
 	}
-	line := []rune(n.doc.lines[n.Line-1])
-	return strings.HasPrefix(strings.TrimLeft(string(line[min(n.end-1, len(line)):]), " "), "#")
+	end, rest := spot{n.Line, n.Column + utf8.RuneCountInString(n.Text)}, n.rest()
+	if strings.HasPrefix(rest, n.Text) {
+		rest = rest[len(n.Text):]
+	} else if at := n.spots(); at != nil {
+		end = at[len(at)-1]
+		r := []rune(n.doc.lines[end.line-1])
+		rest = string(r[min(end.column-1, len(r)):])
+	}
+	if comment = strings.TrimLeft(rest, " "); !strings.HasPrefix(comment, "#") {
+		return 0, 0, ""
+	}
+	return end.line, end.column + len(rest) - len(comment), comment
+}
+
+// ErrorBehind reports at the comment behind a text that the text was cut by it: that there is one need not be said as well.
+func (n *Node) ErrorBehind(code string, msg, hint Text) *Diagnostic {
+	line, column, _ := n.behind()
+	d := n.doc
+	d.List = slices.DeleteFunc(d.List, func(x Diagnostic) bool { return x.Line == line && x.Code == "W113" })
+	return d.at(line, column, 0, code, Error, msg, hint)
 }
 
 func (n *Node) wrong(en, zh string) {

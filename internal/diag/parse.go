@@ -53,6 +53,23 @@ type Doc struct {
 // Whole reports whether all of the file could be read: what it does not have is not there.
 func (d *Doc) Whole() bool { return d.Root != nil && d.edits == nil }
 
+// Findings gives the List, with each Fix as it is to be written in the place that the finding marks. Where more than that place would have
+// to be replaced there is none: whoever applied it would break the file.
+func (d *Doc) Findings() List {
+	for i := range d.List {
+		f := &d.List[i]
+		switch {
+		case f.Fix == "" || f.about == nil:
+		case f.part:
+			f.Fix = ""
+		case f.inside:
+			f.Fix = f.about.Inside(f.Fix)
+		}
+		f.about = nil
+	}
+	return d.List
+}
+
 // SetRule names the rule that the following findings stand in; "" for none.
 func (d *Doc) SetRule(name string) { d.rule = name }
 
@@ -440,6 +457,7 @@ func (d *Doc) convert(n ast.Node) *Node {
 	case *ast.LiteralNode:
 		out := d.node(n, Scalar)
 		out.Text, out.style = strings.TrimRight(n.Value.Value, "\n"), block
+		out.end = out.Column + utf8.RuneCountInString(n.Start.Value)
 		return out
 	case ast.ScalarNode:
 		out := d.node(n, Scalar)
@@ -452,6 +470,9 @@ func (d *Doc) convert(n ast.Node) *Node {
 			out.style = double
 		case token.SingleQuoteType:
 			out.style = single
+		}
+		if out.style == plain {
+			out.unshift()
 		}
 		out.end = out.endColumn()
 		if out.style == plain {

@@ -33,7 +33,7 @@ func (d *Doc) syntax(err error) int {
 	for line = min(max(line, 1), len(d.lines)); line > 1 && strings.TrimSpace(d.lines[line-1]) == ""; {
 		line, col = line-1, utf8.RuneCountInString(d.lines[line-2])+1
 	}
-	for _, cause := range []func(line, col int, msg string) bool{d.tightDash, d.wideBracket, d.wideMark, d.openQuote, d.commentInside, d.holeInside, d.begins, d.noSpace, d.colonInside, d.openBracket, d.depth} {
+	for _, cause := range []func(line, col int, msg string) bool{d.tightDash, d.commentBetween, d.wideBracket, d.wideMark, d.openQuote, d.commentInside, d.holeInside, d.begins, d.noSpace, d.colonInside, d.openBracket, d.depth} {
 		if cause(line, col, msg) {
 			return line
 		}
@@ -189,6 +189,32 @@ func (d *Doc) commentInside(line, _ int, _ string) bool {
 		return true
 	}
 	return false
+}
+
+// commentBetween finds a ` #` behind a line of a text that goes on in the next one: for YAML it has ended there.
+func (d *Doc) commentBetween(line, _ int, _ string) bool {
+	if line < 2 {
+		return false
+	}
+	above, next := d.lines[line-2], strings.TrimLeft(d.lines[line-1], " ")
+	m := keyed.FindStringSubmatch(above)
+	value := ""
+	if m != nil {
+		value = m[3]
+	} else if m = listed.FindStringSubmatch(above); m != nil {
+		value = m[2]
+	}
+	i := strings.Index(value, " #")
+	if i < 0 || strings.ContainsAny(value[:1], "\"'[{|>#") || indentOf(d.lines[line-1]) <= len(m[1]) || keyLine.MatchString(next) || strings.HasPrefix(next, "- ") {
+		return false
+	}
+	i += len(above) - len(value) + 1
+	col := utf8.RuneCountInString(above[:i]) + 1
+	d.List = slices.DeleteFunc(d.List, func(x Diagnostic) bool { return x.Line == line-1 && x.Code == "W113" })
+	d.at(line-1, col, 0, "N113", Error, Text{"the text ends before ` #`: the rest is a comment, and what the next line says does not belong to it", "` #` 之后是注释：文字到这里就断了，下一行接不上"},
+		Text{"put the comment into a line of its own above; if it is part of the text, put all of it in quotation marks", "请把注释移到上面单独一行；如果是文字的一部分，整段加引号"})
+	d.mend(line-1, utf8.RuneCountInString(strings.TrimRight(above[:i], " "))+1, utf8.RuneCountInString(above)+1, "")
+	return true
 }
 
 // commented gives the byte where a comment begins behind something else in a line, inside brackets that it leaves open, or -1.

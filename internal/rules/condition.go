@@ -52,6 +52,7 @@ type condition struct {
 	touches []string                   // every field it mentions
 	env     []string                   // every environment name it reads
 	changed bool                       // it calls changed()
+	still   still                      // what it can say while nothing changed; of a push on a profile event
 	parts   []simple                   // conjuncts that can be asked without the program
 	whole   bool                       // the parts are all of it
 	work    amount                     // what it takes on one event, at most
@@ -219,6 +220,9 @@ func compile(n *diag.Node, s *scope) *condition {
 		n.Error("N104", diag.Text{EN: "the condition is empty", ZH: "条件是空的"}, diag.Text{EN: "write `when: always` to act on every event", ZH: "每次都触发请写 `when: always`"})
 		return nil
 	}
+	if cutInTwo(n, src) {
+		return nil
+	}
 	text := newWording(n, src)
 	text.mend(s)
 	tree, w := text.read(s)
@@ -234,8 +238,12 @@ func compile(n *diag.Node, s *scope) *condition {
 		return nil
 	}
 	parts, whole := conjuncts(tree.Node, s.fields) // before expr rewrites the tree
+	unmoved := still{met: true, unmet: true}
+	if s.before {
+		unmoved = stillOf(w, tree.Node)
+	}
 	c := &condition{source: src, needs: sortedKeys(w.needs), touches: sortedKeys(w.touches),
-		env: sortedKeys(w.env), changed: w.changed, parts: parts, whole: whole, work: work, node: n, scope: s, sketch: drawn}
+		env: sortedKeys(w.env), changed: w.changed, still: unmoved, parts: parts, whole: whole, work: work, node: n, scope: s, sketch: drawn}
 	if whole && s.indexed { // expr finds nothing wrong with it: TestWhatIsSimpleNeedsNoCompiler
 		return c
 	}

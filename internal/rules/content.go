@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/event"
@@ -47,15 +48,21 @@ func (l *loader) text(n *diag.Node, s *scope) *template {
 		return nil
 	}
 	t, wrong := parse(src, false)
+	cut := cutHole(n, src)
+	if cut >= 0 {
+		n.ErrorBehind("N113", diag.Text{EN: "the text ends before ` #`: the rest, with the end of the hole, is a comment", ZH: "` #` 之后是注释：文字到这里就断了，`${` 没有写完"},
+			diag.Text{EN: "put the text in double quotes, and `\\` before each of those in it", ZH: "整段文字请加双引号，里面的双引号前加 `\\`"})
+	}
 	for _, e := range wrong {
+		if cut >= 0 && e.to > cut {
+			continue
+		}
 		d := n.ErrorAt(e.from, e.to, e.code, e.msg, e.hint)
 		if e.fix == "" {
 			continue
 		}
-		fix, placed := n.Inside(e.fix)
-		if d.Hint = (diag.Text{EN: "write `" + fix + "`", ZH: "写成 `" + fix + "`"}); placed {
-			d.Fix = fix
-		}
+		fix := n.Inside(e.fix)
+		d.Hint, d.Fix = diag.Text{EN: "write `" + fix + "`", ZH: "写成 `" + fix + "`"}, e.fix
 	}
 	good := len(wrong) == 0
 	if good {
@@ -70,6 +77,15 @@ func (l *loader) text(n *diag.Node, s *scope) *template {
 		return nil
 	}
 	return t
+}
+
+// cutHole gives the rune of a text at which a hole begins whose end a comment has taken, -1 when there is none.
+func cutHole(n *diag.Node, src string) int {
+	i := strings.LastIndex(src, "${")
+	if i < 0 || strings.Contains(src[i:], "}") || n.Cut() == "" {
+		return -1
+	}
+	return utf8.RuneCountInString(src[:i])
 }
 
 // hole checks one reference and gives it its final name.

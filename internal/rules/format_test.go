@@ -315,7 +315,7 @@ func TestFormatRepairsHoles(t *testing.T) {
     push:
       title: "${city | default(\"亲\")}，${city | default(\"（｜）\")}"
       body: |
-        ${city | default(“亲”)}
+        ${city | default("亲")}
       link: '${city | default("亲")}'
 `
 	if out := format(t, []File{catalogue, {"r.yaml", []byte(in)}})["r.yaml"]; out != want {

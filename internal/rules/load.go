@@ -237,7 +237,7 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 		l.reserves()
 	}
 	for _, d := range docs {
-		l.list = append(l.list, d.List...)
+		l.list = append(l.list, d.Findings()...)
 		set.Files = append(set.Files, FileInfo{Name: d.File})
 	}
 	if len(l.rules) == 0 && l.list.Errors() == 0 {

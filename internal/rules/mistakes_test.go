@@ -30,7 +30,8 @@ var mistakes = []struct {
 	{"YAML", "BOM", map[string]string{"yaml-bom": "N107"}},
 	{"YAML", "empty or null value (`when: !x` loads as null: never \"always\")", map[string]string{"yaml-empty": "N104", "yaml-null": "N104", "yaml-bang": "N105"}},
 	{"YAML", "tags, anchors, aliases, merge keys", map[string]string{"yaml-tag": "N105", "yaml-anchor": "N105", "yaml-alias": "N105", "yaml-merge-key": "N105"}},
-	{"YAML", "` #` inside a text (the rest would be cut silently)", map[string]string{"yaml-hash": "W113", "yaml-hash-flow": "N113", "yaml-hash-condition": "N113"}},
+	{"YAML", "` #` inside a text (the rest would be cut silently)", map[string]string{"yaml-hash": "W113", "yaml-hash-flow": "N113", "yaml-hash-condition": "N113", "yaml-hash-condition-quoted": "N113",
+		"yaml-hash-condition-more": "N113", "yaml-hash-condition-unfinished": "N113", "yaml-hash-between": "N113", "yaml-hash-hole": "N113"}},
 	{"YAML", "an ASCII comma", map[string]string{"yaml-comma-flow": "N105"}},
 	{"YAML", "or unquoted `${}` inside `{}` or `[]`", map[string]string{"yaml-hole-flow": "N105", "yaml-hole-first-flow": "N105", "yaml-hole-comma-flow": "N105"}},
 	{"YAML", "`: ` in a text", map[string]string{"yaml-colon-space": "N105"}},
@@ -59,7 +60,7 @@ var mistakes = []struct {
 
 	{"Safety", "everyone-like audience (everyone, online, only a package) without permission or approval", map[string]string{"safe-everyone": "N402", "safe-online": "N402", "safe-package": "N402"}},
 	{"Safety", "empty audience", map[string]string{"safe-empty-audience": "N403", "safe-empty-audience-list": "N403", "safe-audience-list": "N111", "safe-audience-key": "N101"}},
-	{"Safety", "push on a profile event without `changed`", map[string]string{"safe-profile-push": "N404"}},
+	{"Safety", "push on a profile event without `changed`", map[string]string{"safe-profile-push": "N404", "safe-profile-push-or": "N404", "safe-profile-push-not": "N404", "safe-profile-push-list": "N404"}},
 	{"Safety", "mixed criteria with everyone", map[string]string{"safe-mixed-everyone": "N405", "safe-mixed-everyone-list": "N405", "safe-mixed-everyone-tag": "N405"}},
 	{"Safety", "a merged text whose field is not in `by`", map[string]string{"safe-merged-text": "N305"}},
 	{"Safety", "an audience or field the account's vendor cannot do", map[string]string{"safe-vendor-field": "W407"}}, // the audience's golden stands in package app: rules know no vendor

@@ -360,19 +360,5 @@ func (l *loader) conditions(n *diag.Node, r *Rule) {
 		}
 	}
 	excluded(r.when, r.unless)
-	if r.Action == intent.Push && r.scope.before && !r.scope.open && !r.guessed {
-		for _, c := range r.when {
-			if c.changed {
-				return
-			}
-		}
-		if when != nil && len(r.when) == len(when.List()) || r.always {
-			place := r.node
-			if when != nil {
-				place = when
-			}
-			place.Error("N404", diag.Text{EN: "a push on a profile event needs changed(): every event repeats the whole profile", ZH: "用户资料事件的 push 必须用 changed()：每次事件都带着全部资料"},
-				diag.Text{EN: "like `changed(level) and level == \"vip\"`", ZH: "例如 `changed(level) and level == \"vip\"`"})
-		}
-	}
+	l.needsChange(n, r)
 }

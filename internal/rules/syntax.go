@@ -94,8 +94,9 @@ func syntax(w *wording, from, to int, err error) {
 		from = min(max(fe.From, 0), len(r))
 		to = min(max(fe.To, from+1), max(len(r), from+1))
 	}
-	if w.node.Cut() && w.at[len(r)] == utf8.RuneCountInString(w.node.Text) { // not in a clause before the last
-		w.error(from, to, "N113", diag.Text{EN: "the condition ends before ` #`: the rest is a comment", ZH: "` #` 之后是注释，条件到这里就断了"}, diag.Text{EN: "put the condition in single quotes", ZH: "请给整个条件加单引号"})
+	if w.node.Cut() != "" && w.at[len(r)] == utf8.RuneCountInString(w.node.Text) { // not in a clause before the last
+		w.told = true
+		cutByComment(w.node)
 		return
 	}
 	text := diag.Text{EN: "it cannot be understood from here on", ZH: "从这里开始看不懂"}

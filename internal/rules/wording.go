@@ -92,7 +92,8 @@ func (w *wording) slip(p phrase) slip {
 	case p.fix == " ":
 		n.offered, n.hint = p.fix, diag.Text{EN: "remove it", ZH: "请删掉"}
 	case p.fix != "":
-		n.offered, n.hint = w.apart(p.from, p.to, p.fix), diag.Text{EN: "write `" + p.fix + "`", ZH: "写成 `" + p.fix + "`"}
+		written := w.node.Inside(p.fix)
+		n.offered, n.hint = w.apart(p.from, p.to, p.fix), diag.Text{EN: "write `" + written + "`", ZH: "写成 `" + written + "`"}
 	}
 	if p.fix != "" && !w.each {
 		w.named = slices.DeleteFunc(w.named, func(o named) bool { return n.from <= o.from && o.to <= n.to })
@@ -283,6 +284,26 @@ func extent(n ast.Node) (from, to int) {
 		from, to = min(from, a), max(to, b)
 	}))
 	return from, to
+}
+
+// closing gives the end of what stands from a rune on, to where the brackets that it opens are closed: expr tells a call by its name.
+func (w *wording) closing(from, to int) int {
+	depth := 0
+	for _, m := range w.marks {
+		if m.from < from {
+			continue
+		}
+		if m.from >= to && depth == 0 && m.text != "(" {
+			break
+		}
+		switch to = max(to, m.to); m.text {
+		case "(", "[":
+			depth++
+		case ")", "]":
+			depth = max(depth-1, 0)
+		}
+	}
+	return to
 }
 
 // leaf rewrites a clause and keeps it for checkLeaves if nothing is wrong with it so far.

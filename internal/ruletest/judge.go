@@ -140,7 +140,11 @@ func (x *trial) judgeWhy() []Diff {
 		}
 		decided = append(decided, c.Text)
 	}
-	if len(decided) == 0 {
+	switch {
+	case len(decided) > 0:
+	case !x.alive:
+		decided = []string{"the event is outside the rule's `from` and `until`"}
+	default:
 		decided = []string{"the rule has no condition that decides"}
 	}
 	d := Diff{Expected: "because " + x.test.Why, Got: "because " + strings.Join(decided, "; ")}

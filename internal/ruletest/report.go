@@ -69,6 +69,7 @@ var openings = []struct{ en, zh string }{
 	{"a push with ", "一条推送："}, {"a broadcast with ", "一条人群推送："}, {"a push", "一条推送"}, {"a broadcast", "一条人群推送"}, {"push to ", "推送给 "}, {"broadcast to ", "人群推送给 "},
 	{"push without ", "推送里没有 "}, {"broadcast without ", "人群推送里没有 "}, {"push ", "推送的 "}, {"broadcast ", "人群推送的 "},
 	{"it stays where it is", "留在原处"}, {"the rule has no condition that decides", "规则里没有起决定作用的条件"},
+	{"the event is outside the rule's `from` and `until`", "事件不在规则的起止时间内（`from`、`until`）"},
 	{"the snapshot in ", "快照 "}, {"the snapshot", "快照"}, {"other requests; if they are meant: ", "请求与快照不同；确认无误请运行 "}, {"there is none yet: `notifier test --update` writes it", "还没有快照：运行 `notifier test --update` 生成"},
 }
 

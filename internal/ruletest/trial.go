@@ -30,6 +30,7 @@ type trial struct {
 	last    []*intent.Intent // what the rule wanted on the last event
 	knows   map[string]bool  // recipients other than the event's user whose profile is there
 	verdict *rules.Verdict
+	alive   bool           // the last event is in the rule's life
 	asked   *rules.Verdict // what user_when said when the call was to leave; nil: nobody asked
 }
 
@@ -103,6 +104,7 @@ func (x *trial) before(ev *event.Event) error {
 
 // take is stage 1 and the way into stage 2, for one event.
 func (x *trial) take(ev *event.Event) error {
+	_, _, x.alive = x.rule.Life(ev.Time)
 	if ev.Spec.Kind != event.Profile {
 		v := x.set.Ask(x.rule, ev)
 		x.verdict = &v
@@ -180,12 +182,19 @@ func (a askedOfUsers) Meets(source string, row func(string) (intent.Value, bool)
 	return a.Set.Meets(source, row)
 }
 
-// whole is the verdict with the clauses of user_when, if the call came so far.
+// whole is the verdict with the clauses of user_when, if the call came so far. From and until decide before all clauses.
 func (x *trial) whole() *rules.Verdict {
-	if x.verdict == nil || x.asked == nil {
+	if x.verdict == nil || x.asked == nil && x.alive {
 		return x.verdict
 	}
 	v := *x.verdict
+	if !x.alive {
+		v.Match, v.Clauses = false, slices.Clone(v.Clauses)
+		for i := range v.Clauses {
+			v.Clauses[i].Decided = false
+		}
+		return &v
+	}
 	v.Clauses = slices.Concat(x.verdict.Clauses, x.asked.Clauses)
 	if !x.asked.Match { // what was met before did not decide
 		for i := range x.verdict.Clauses {

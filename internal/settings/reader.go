@@ -291,7 +291,7 @@ func withoutLogin(s string) string { return login.ReplaceAllString(s, "://"+mask
 // login, whatever the finding is about.
 func (r *reader) findings() (out diag.List) {
 	for _, doc := range r.docs {
-		for _, d := range doc.List {
+		for _, d := range doc.Findings() {
 			if r.exposed[d.Line] || login.MatchString(d.Source()) {
 				d = d.WithoutSource()
 			}
