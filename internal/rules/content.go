@@ -492,7 +492,7 @@ func (l *loader) push(n *diag.Node, r *Rule, a Account) {
 		}
 	} else {
 		for _, s := range r.specs {
-			if s.User == "" && !r.guessed && !r.unclear {
+			if s.User == "" && !r.guessed && !r.unclear && l.declared[s.Name].Get("user") == nil {
 				n.Error("N114", diag.Text{EN: "event `" + s.Name + "` has no user: to whom?", ZH: "事件 `" + s.Name + "` 没有用户：发给谁？"}, diag.Text{EN: "add `to`, or `user` to the event", ZH: "请加上 `to`，或在事件目录里给事件加 `user`"})
 			}
 		}

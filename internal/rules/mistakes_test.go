@@ -70,7 +70,7 @@ var mistakes = []struct {
 	{"Time and size", "`merge.wait` longer than `expire`", map[string]string{"time-merge-longer-than-expire": "N504"}},
 	{"Time and size", "quiet hours that outlast `expire` with `when_quiet: hold`", map[string]string{"time-quiet-outlasts-expire": "W503", "time-quiet-default-outlasts-expire": "W503"}},
 	{"Tests", "a value that the field cannot have", map[string]string{"test-value": "N560", "test-values": "N560"}},
-	{"Tests", "unknown keys in `expect`, and what a rule cannot do", map[string]string{"test-expect-key": "N101", "test-expect-two": "N561", "test-expect-other": "N561", "test-leaves-at": "N561"}},
+	{"Tests", "unknown keys in `expect`, and what a rule cannot do", map[string]string{"test-expect-key": "N101", "test-expect-two": "N561", "test-expect-other": "N561", "test-leaves-at": "N561", "test-no-sample": "N608"}},
 	{"Time and size", "over-long title or tag (bytes and Han characters)", map[string]string{"size-title": "W505", "size-tag": "N306"}},
 
 	// Not in the description, seen in practice.
@@ -97,7 +97,7 @@ var mistakes = []struct {
 	{"", "accounts of which none is clear, or that cannot send it", map[string]string{"account-several": "N406", "account-no-sender": "N408"}},
 	{"", "what is too much", map[string]string{"cond-nested": "N214", "cond-loops": "N214", "cond-repeats": "N214", "work-to-list": "N214", "size-text": "N505"}},
 	{"", "another kind of file, or none", map[string]string{"file-no-rules": "N110", "file-settings": "N118"}},
-	{"", "the catalogue", map[string]string{"catalogue-none": "N601", "catalogue-missing": "N601", "catalogue-envelope": "W606", "catalogue-sample": "N608", "catalogue-names": "N602", "catalogue-shared-topic": "W221"}},
+	{"", "the catalogue", map[string]string{"catalogue-none": "N601", "catalogue-missing": "N601", "catalogue-envelope": "W606", "catalogue-sample": "N608", "catalogue-path": "N605", "catalogue-sample-path": "W610", "catalogue-names": "N602", "catalogue-shared-topic": "W221"}},
 	{"", "what would be sent once of two", map[string]string{"text-link-twice": "N102"}},
 	{"", "what is no condition", map[string]string{"cond-lookahead": "N209", "cond-pattern": "N209", "cond-not-a-number": "N209", "cond-unfinished": "N209", "cond-no-operator": "N209", "cond-unclosed-text": "N209", "cond-not-bool": "N209"}},
 }
@@ -177,7 +177,7 @@ func loadMistake(t testing.TB, name string) diag.List {
 		default:
 			rule = strings.Replace(rule, "[order.paid, order.refunded]", "order.paid", 1)
 		}
-		files = []File{files[1], {"bad.json", []byte("{\"id\": 1}")}}
+		files = []File{files[1], {"bad.json", []byte(`{"id": 1, "data": {"amount_fen": 5, "level": "VIP"}}`)}}
 		if rule != "" {
 			files = append(files, File{"r.yaml", []byte(rule)})
 		}
