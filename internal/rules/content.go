@@ -52,14 +52,14 @@ func (l *loader) text(n *diag.Node, s *scope) *template {
 		if e.fix == "" {
 			continue
 		}
-		fix, placed := n.Inside(e.fix)
-		if d.Hint = (diag.Text{EN: "write `" + fix + "`", ZH: "写成 `" + fix + "`"}); placed {
-			d.Fix = fix
+		advise(n, d, e.fix)
+		if e.example {
+			d.Fix = ""
 		}
 	}
 	good := len(wrong) == 0
 	if good {
-		literals(n, src, s)
+		literals(n, src, t, s)
 	}
 	for i := range t.parts {
 		if t.parts[i].ref != "" && !l.hole(n, s, &t.parts[i]) {
@@ -70,6 +70,14 @@ func (l *loader) text(n *diag.Node, s *scope) *template {
 		return nil
 	}
 	return t
+}
+
+// advise gives a finding in a text its cure: what to write instead, as it stands between the marks around the text.
+func advise(n *diag.Node, d *diag.Diagnostic, fix string) {
+	fix, placed := n.Inside(fix)
+	if d.Hint = (diag.Text{EN: "write `" + fix + "`", ZH: "写成 `" + fix + "`"}); placed {
+		d.Fix = fix
+	}
 }
 
 // hole checks one reference and gives it its final name.
@@ -88,10 +96,11 @@ func (l *loader) hole(n *diag.Node, s *scope, p *part) bool {
 			if !slices.Contains(eventFields, name) {
 				return fail("N302", "`event` has no `"+name+"`", "`event` 没有 `"+name+"`", "it has "+strings.Join(eventFields, ", "), "它有 "+strings.Join(eventFields, "、"))
 			}
+			good := patternsFit(n, p)
 			if name == "time" {
 				dated(p)
 			}
-			return true
+			return good
 		case "first", "latest", "list":
 			if !s.merged {
 				return fail("N302", "`"+prefix+"` is only there in texts with `merge`", "`"+prefix+"` 只能用在有 `merge` 的文字里", "write `${"+name+"}`", "写成 `${"+name+"}`")
@@ -150,6 +159,9 @@ func filtersFit(n *diag.Node, p *part, f *event.Field, isList bool) bool {
 			return fail("`join` is for lists, `"+f.Name+"` is a "+string(f.Type), "`join` 用于列表，`"+f.Name+"` 不是列表")
 		}
 	}
+	if !patternsFit(n, p) {
+		return false
+	}
 	if f.Type == event.Time {
 		dated(p)
 	}
@@ -178,6 +190,8 @@ func (l *loader) texts(n *diag.Node, r *Rule, a Account) {
 		return nil
 	}
 	c.title, c.body, c.link, c.image, c.group = get("title"), get("body"), get("link"), get("image"), get("group")
+	address(n.Get("link"), c.link)
+	address(n.Get("image"), c.image)
 	if n.Get("body") == nil && n.Get("variants") == nil {
 		n.Error("N114", diag.Text{EN: "`body` is missing", ZH: "缺少 `body`（正文）"}, diag.Text{EN: "add `body: \"...\"`", ZH: "请加上 `body: \"...\"`"})
 	} else if b := n.Get("body"); b != nil && strings.TrimSpace(b.Text) == "" {
