@@ -322,8 +322,9 @@ func (d *Doc) begins(line, col int, _ string) bool {
 		if open, _ := scanQuotes(src[start:], line, 0, [2]int{}); open == 0 && col > start+1 {
 			if end := slices.Index(src[start+1:], src[start]); end > 0 && start+end+2 < len(src) && start+end+2 <= col {
 				rest := strings.TrimSpace(string(src[start+end+2:]))
+				inside := map[rune]string{'"': `\"`, '\'': "''"}[src[start]]
 				d.at(line, start+end+3, 0, "N105", Error, Text{"the text ends with its quotation mark: `" + rest + "` stands outside", "文字到右引号就结束了，`" + rest + "` 在引号外面"},
-					Text{"one pair of quotation marks around the whole text; inside it write `\\\"`", "整段文字只用一对引号；文字里的引号写成 `\\\"`"})
+					Text{"one pair of quotation marks around the whole text; inside it write `" + inside + "`", "整段文字只用一对引号；文字里的引号写成 `" + inside + "`"})
 				return true
 			}
 		}

@@ -278,15 +278,48 @@ func (l *loader) fieldDefault(n *diag.Node, f *event.Field, s *event.Spec) {
 	f.Default = &v
 }
 
+// isPath reports whether a text is a path. Names may have nearly all characters, but not the marks of a Chinese keyboard, and no path begins
+// with the root of JSONPath or of a JSON pointer: such a one finds nothing in any record.
+func isPath(p string) bool {
+	return p != "" && !strings.ContainsAny(p, "@|!{}[]()*?\n"+wideDots) && !strings.HasPrefix(p, ".") && !strings.HasSuffix(p, ".") && !strings.Contains(p, "..") &&
+		p != "header." && p != "$" && !strings.HasPrefix(p, "$.") && !strings.HasPrefix(p, "/")
+}
+
+// wideDots are what a Chinese keyboard writes between two names.
+const wideDots = "，。．、：；／"
+
+var (
+	everyItem = regexp.MustCompile(`\[(?:\*|#)?\]`)
+	oneItem   = regexp.MustCompile(`\[(?:["']?)([\w-]+)(?:["']?)\]`)
+)
+
+// meantPath gives what other programs and keyboards write for a path as it is written here, as far as there is something to give.
+func meantPath(p string) string {
+	p = everyItem.ReplaceAllString(strings.TrimPrefix(p, "$"), ".#")
+	p = oneItem.ReplaceAllString(p, ".$1")
+	if strings.HasPrefix(p, "/") {
+		p = strings.ReplaceAll(p, "/", ".")
+	}
+	p = strings.Map(func(r rune) rune {
+		if strings.ContainsRune(wideDots, r) {
+			return '.'
+		}
+		return r
+	}, p)
+	return strings.TrimPrefix(p, ".")
+}
+
 // path reads a gjson path. Modifiers, queries by literal and constructed documents are refused: a path leads to one value.
 func (l *loader) path(n *diag.Node, f event.Format) string {
 	p, ok := n.String()
 	if !ok {
 		return ""
 	}
-	bad := p == "" || strings.ContainsAny(p, "@|!{}[]()*?\n") || strings.HasPrefix(p, ".") || strings.HasSuffix(p, ".") || strings.Contains(p, "..") || p == "header."
-	if bad {
-		n.Error("N605", diag.Text{EN: "`" + p + "` is not a path", ZH: "`" + p + "` 不是路径"}, diag.Text{EN: "names joined by dots, like data.user.id or data.items.#.name", ZH: "用点连接，例如 data.user.id、data.items.#.name"})
+	if !isPath(p) {
+		d := n.Error("N605", diag.Text{EN: "`" + p + "` is not a path", ZH: "`" + p + "` 不是路径"}, diag.Text{EN: "names joined by dots, like data.user.id or data.items.#.name", ZH: "用点连接，例如 data.user.id、data.items.#.name"})
+		if fix := meantPath(p); isPath(fix) {
+			d.Hint, d.Fix = diag.Text{EN: "write `" + fix + "`", ZH: "写成 `" + fix + "`"}, fix
+		}
 		return ""
 	}
 	if strings.HasPrefix(p, "envelope.") && f != event.Debezium {

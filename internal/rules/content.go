@@ -61,12 +61,14 @@ func (l *loader) text(n *diag.Node, s *scope) *template {
 		if e.fix == "" {
 			continue
 		}
-		fix := n.Inside(e.fix)
-		d.Hint, d.Fix = diag.Text{EN: "write `" + fix + "`", ZH: "写成 `" + fix + "`"}, e.fix
+		advise(n, d, e.fix)
+		if e.example {
+			d.Fix = ""
+		}
 	}
 	good := len(wrong) == 0
 	if good {
-		literals(n, src, s)
+		literals(n, src, t, s)
 	}
 	for i := range t.parts {
 		if t.parts[i].ref != "" && !l.hole(n, s, &t.parts[i]) {
@@ -88,6 +90,12 @@ func cutHole(n *diag.Node, src string) int {
 	return utf8.RuneCountInString(src[:i])
 }
 
+// advise gives a finding in a text its cure: what to write instead, as it stands between the marks around the text.
+func advise(n *diag.Node, d *diag.Diagnostic, fix string) {
+	written := n.Inside(fix)
+	d.Hint, d.Fix = diag.Text{EN: "write `" + written + "`", ZH: "写成 `" + written + "`"}, fix
+}
+
 // hole checks one reference and gives it its final name.
 func (l *loader) hole(n *diag.Node, s *scope, p *part) bool {
 	fail := func(code, en, zh, hen, hzh string) bool {
@@ -104,10 +112,11 @@ func (l *loader) hole(n *diag.Node, s *scope, p *part) bool {
 			if !slices.Contains(eventFields, name) {
 				return fail("N302", "`event` has no `"+name+"`", "`event` 没有 `"+name+"`", "it has "+strings.Join(eventFields, ", "), "它有 "+strings.Join(eventFields, "、"))
 			}
+			good := patternsFit(n, p)
 			if name == "time" {
 				dated(p)
 			}
-			return true
+			return good
 		case "first", "latest", "list":
 			if !s.merged {
 				return fail("N302", "`"+prefix+"` is only there in texts with `merge`", "`"+prefix+"` 只能用在有 `merge` 的文字里", "write `${"+name+"}`", "写成 `${"+name+"}`")
@@ -166,6 +175,9 @@ func filtersFit(n *diag.Node, p *part, f *event.Field, isList bool) bool {
 			return fail("`join` is for lists, `"+f.Name+"` is a "+string(f.Type), "`join` 用于列表，`"+f.Name+"` 不是列表")
 		}
 	}
+	if !patternsFit(n, p) {
+		return false
+	}
 	if f.Type == event.Time {
 		dated(p)
 	}
@@ -194,6 +206,8 @@ func (l *loader) texts(n *diag.Node, r *Rule, a Account) {
 		return nil
 	}
 	c.title, c.body, c.link, c.image, c.group = get("title"), get("body"), get("link"), get("image"), get("group")
+	address(n.Get("link"), c.link)
+	address(n.Get("image"), c.image)
 	if n.Get("body") == nil && n.Get("variants") == nil {
 		n.Error("N114", diag.Text{EN: "`body` is missing", ZH: "缺少 `body`（正文）"}, diag.Text{EN: "add `body: \"...\"`", ZH: "请加上 `body: \"...\"`"})
 	} else if b := n.Get("body"); b != nil && strings.TrimSpace(b.Text) == "" {
@@ -508,7 +522,7 @@ func (l *loader) push(n *diag.Node, r *Rule, a Account) {
 		}
 	} else {
 		for _, s := range r.specs {
-			if s.User == "" && !r.guessed && !r.unclear {
+			if s.User == "" && !r.guessed && !r.unclear && l.declared[s.Name].Get("user") == nil {
 				n.Error("N114", diag.Text{EN: "event `" + s.Name + "` has no user: to whom?", ZH: "事件 `" + s.Name + "` 没有用户：发给谁？"}, diag.Text{EN: "add `to`, or `user` to the event", ZH: "请加上 `to`，或在事件目录里给事件加 `user`"})
 			}
 		}

@@ -74,7 +74,7 @@ func TestEveryMistakeOfAText(t *testing.T) {
 	for body, want := range map[string]string{
 		`a ${x | mony} ${y}`:                                   "N202:5 N303:9 N202:17",
 		`${amuont | mony | dat} ${city | max} ${}`:             "N202:3 N303:12 N303:19 N304:33 N301:40",
-		`${city ｝ ${amuont} ${cty | upper(1) | max(x) | nope}`: "N301:8 N202:12 N202:22 N304:28 N301:39 N303:48",
+		`${city ｝ ${amuont} ${cty | upper(1) | max(x) | nope}`: "N301:8 N202:12 N202:22 N304:28 N304:39 N303:48",
 		`$｛city｝ ${amuont} ${a{b} ${city | join} ${cty`:        "N301:1 N202:11 N301:22 N304:28 N301:41",
 		`${city ${amuont}`:                                     "N301:9 N202:10",
 	} {

@@ -16,9 +16,6 @@ var filterNames = []string{"default", "money", "date", "max", "upper", "urlencod
 
 func knownFilter(name string) bool { return slices.Contains(filterNames, name) }
 
-// defaultDate is how a time is written when nothing else is asked for.
-const defaultDate = "YYYY-MM-DD HH:mm"
-
 func (f *filter) apply(v value) (value, error) {
 	switch f.name {
 	case "join":
@@ -34,15 +31,15 @@ func (f *filter) apply(v value) (value, error) {
 		s, err := money(flat(v))
 		return value{text: s}, err
 	case "date":
-		layout := defaultDate
+		pattern := defaultDate
 		if f.hasArg {
-			layout = f.arg
+			pattern = f.arg
 		}
 		t, err := time.Parse(time.RFC3339Nano, flat(v))
 		if err != nil {
 			return value{}, errNoTime
 		}
-		return value{text: t.Format(goLayout.Replace(layout))}, nil
+		return value{text: writeDate(t, pattern)}, nil
 	case "max":
 		return value{text: shorten(flat(v), f.n)}, nil
 	case "upper":
@@ -58,8 +55,6 @@ var (
 	errNoTime   = errors.New("its value is not a time")
 	errNoNumber = errors.New("its value is not a number")
 )
-
-var goLayout = strings.NewReplacer("YYYY", "2006", "MM", "01", "DD", "02", "HH", "15", "mm", "04", "ss", "05")
 
 // money writes an exact decimal with two digits, halves away from zero.
 func money(s string) (string, error) {

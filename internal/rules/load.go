@@ -377,6 +377,8 @@ func (l *loader) checkSamples() {
 			s.node.Error("N608", undecoded(err), diag.Text{EN: "copy a real record of the topic into the sample, or mend the paths", ZH: "请把主题里一条真实记录放进样例，或改正路径"})
 		} else if len(evs) == 0 {
 			s.node.Error("N608", diag.Text{EN: "the sample is not this event: `match` does not hold", ZH: "样例不是这个事件：`match` 不成立"}, diag.Text{EN: "change the sample, or `match`", ZH: "请改样例，或改 `match`"})
+		} else {
+			l.sampleFits(s.spec, data, &evs[0])
 		}
 	}
 }

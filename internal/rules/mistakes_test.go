@@ -71,11 +71,11 @@ var mistakes = []struct {
 	{"Time and size", "`merge.wait` longer than `expire`", map[string]string{"time-merge-longer-than-expire": "N504"}},
 	{"Time and size", "quiet hours that outlast `expire` with `when_quiet: hold`", map[string]string{"time-quiet-outlasts-expire": "W503", "time-quiet-default-outlasts-expire": "W503", "time-quiet-together": "W503"}},
 	{"Tests", "a value that the field cannot have", map[string]string{"test-value": "N560", "test-values": "N560"}},
-	{"Tests", "unknown keys in `expect`, and what a rule cannot do", map[string]string{"test-expect-key": "N101", "test-expect-two": "N561", "test-expect-other": "N561", "test-leaves-at": "N561"}},
+	{"Tests", "unknown keys in `expect`, and what a rule cannot do", map[string]string{"test-expect-key": "N101", "test-expect-two": "N561", "test-expect-other": "N561", "test-leaves-at": "N561", "test-no-sample": "N608"}},
 	{"Time and size", "over-long title or tag (bytes and Han characters)", map[string]string{"size-title": "W505", "size-tag": "N306"}},
 
 	// Not in the description, seen in practice.
-	{"", "Chinese quotation marks around a text", map[string]string{"yaml-curly-quotes": "N115", "yaml-curly-quotes-flow": "N115", "yaml-curly-closing": "N100"}},
+	{"", "Chinese quotation marks around a text", map[string]string{"yaml-curly-quotes": "N115", "yaml-curly-quotes-flow": "N115", "yaml-curly-closing": "N100", "yaml-quote-inside": "N105"}},
 	{"", "brackets, quotation marks and indentation", map[string]string{"yaml-unclosed": "N100", "yaml-brace-open": "N100", "yaml-brace-close": "N100", "yaml-indent": "N100", "yaml-dedent": "N100", "yaml-no-space": "N100"}},
 	{"", "marks of conditions that are two in one, or stand between two", map[string]string{"cond-wide-pairs": "N207", "cond-wide-semicolon": "N207", "cond-semicolon": "N205", "cond-not-word": "N207"}},
 	{"", "a life that is none", map[string]string{"life-day": "N531", "life-no-time": "N531", "life-no-such-day": "N531", "life-tags": "N531", "life-until-before-from": "N532", "life-over": "W532"}},
@@ -93,12 +93,13 @@ var mistakes = []struct {
 	{"", "limits that cannot be kept", map[string]string{"limit-quota-push": "N520", "limit-per-user": "N112", "limit-per-user-broadcast": "N520", "time-quiet-none-too": "N112", "time-quiet-week": "N502", "limit-once-merged": "N521", "limit-reserve-alone": "N522", "limit-reserve-over-quota": "N522", "limit-reserve-sum": "N523"}},
 	{"", "marks that are not what they seem", map[string]string{"yaml-hash-first": "N113", "yaml-begins-bracket-open": "N105", "yaml-tight-dash": "N100", "yaml-wide-dash": "N100",
 		"yaml-wide-brackets": "N103", "yaml-wide-brackets-list": "N103", "yaml-wide-time": "N103"}},
-	{"", "what is sent literally", map[string]string{"text-almost-hole": "W308", "text-unseen": "W310"}},
-	{"", "holes", map[string]string{"hole-open": "N301", "hole-wide": "N301", "hole-wide-bar": "N301", "hole-chinese-quotes": "N301", "hole-chinese-closing": "N301", "hole-empty": "N301", "hole-count": "N302", "hole-event": "N302"}},
+	{"", "what is sent literally", map[string]string{"text-almost-hole": "W308", "text-unseen": "W310", "text-keyboard-hole": "W308", "text-half-quotes": "W313"}},
+	{"", "holes", map[string]string{"hole-open": "N301", "hole-wide": "N301", "hole-wide-bar": "N301", "hole-chinese-quotes": "N301", "hole-chinese-closing": "N301", "hole-empty": "N301", "hole-count": "N302", "hole-event": "N302", "hole-date": "N304", "hole-argument": "N301"}},
+	{"", "links that open nothing", map[string]string{"link-keyboard": "N311", "link-doubt": "W312"}},
 	{"", "accounts of which none is clear, or that cannot send it", map[string]string{"account-several": "N406", "account-no-sender": "N408"}},
 	{"", "what is too much", map[string]string{"cond-nested": "N214", "cond-loops": "N214", "cond-repeats": "N214", "work-to-list": "N214", "size-text": "N505"}},
 	{"", "another kind of file, or none", map[string]string{"file-no-rules": "N110", "file-settings": "N118"}},
-	{"", "the catalogue", map[string]string{"catalogue-none": "N601", "catalogue-missing": "N601", "catalogue-envelope": "W606", "catalogue-sample": "N608", "catalogue-names": "N602", "catalogue-shared-topic": "W221"}},
+	{"", "the catalogue", map[string]string{"catalogue-none": "N601", "catalogue-missing": "N601", "catalogue-envelope": "W606", "catalogue-sample": "N608", "catalogue-path": "N605", "catalogue-sample-path": "W610", "catalogue-names": "N602", "catalogue-shared-topic": "W221"}},
 	{"", "what would be sent once of two", map[string]string{"text-link-twice": "N102"}},
 	{"", "several values without a comparison each", map[string]string{"cond-two-values-not": "N210", "cond-two-values-contains": "N210", "cond-two-numbers": "N210", "cond-range-minus": "N217"}},
 	{"", "texts that are no numbers, and what nobody sees in them", map[string]string{"cond-order-closed": "N204", "cond-order-text": "W222", "cond-text-unseen": "W310"}},
@@ -182,7 +183,7 @@ func loadMistake(t testing.TB, name string) diag.List {
 		default:
 			rule = strings.Replace(rule, "[order.paid, order.refunded]", "order.paid", 1)
 		}
-		files = []File{files[1], {"bad.json", []byte("{\"id\": 1}")}}
+		files = []File{files[1], {"bad.json", []byte(`{"id": 1, "data": {"amount_fen": 5, "level": "VIP"}}`)}}
 		if rule != "" {
 			files = append(files, File{"r.yaml", []byte(rule)})
 		}

@@ -34,30 +34,24 @@ type original struct {
 	said    map[string]map[int]bool // rule -> lines of its decisive keys, from 0; "" -> those of `defaults`
 }
 
-var sampleLine = regexp.MustCompile(`(?m)^ *sample: .*\n`)
-
-func originals(t testing.TB) (events File, evs []event.Event, out []*original) {
+// originals gives the shipped rule files, and beside them the catalogue and its samples.
+func originals(t testing.TB) (beside []File, evs []event.Event, out []*original) {
 	t.Helper()
-	var samples []File
 	for _, f := range shippedFiles(t) {
-		switch {
-		case f.Name == "events.yaml":
-			events = f
-		case filepath.Ext(f.Name) == ".json":
-			samples = append(samples, f)
-		default:
+		if f.Name == "events.yaml" || filepath.Ext(f.Name) == ".json" {
+			beside = append(beside, f)
+		} else {
 			out = append(out, &original{file: f, lines: strings.Split(string(f.Data), "\n")})
 		}
 	}
-	// The samples are decoded once: the catalogue is the same for all mutations and need not try them again.
-	events.Data = []byte(sampleLine.ReplaceAllString(string(events.Data), ""))
+	beside = slices.Clip(beside)
 	for _, o := range out {
-		s, l := LoadFiles([]File{events, o.file}, demoAccount())
+		s, l := LoadFiles(append(beside, o.file), demoAccount())
 		if s == nil {
 			t.Fatal(show(l))
 		}
 		if evs == nil {
-			evs = sampleEvents(t, s, samples)
+			evs = sampleEvents(t, s, beside)
 		}
 		o.decides = decisions(s, evs)
 		if len(o.decides) != len(s.Rules) || len(evs) < 8 {
@@ -65,7 +59,7 @@ func originals(t testing.TB) (events File, evs []event.Event, out []*original) {
 		}
 		o.said = saidIn(t, o.file)
 	}
-	return events, evs, out
+	return beside, evs, out
 }
 
 func saidIn(t testing.TB, f File) map[string]map[int]bool {
@@ -197,12 +191,12 @@ func placed(l diag.List) bool {
 // what is live. The rules that it still holds whole decide as before.
 func TestTruncatedFilesAreRefusedOrDecideAsBefore(t *testing.T) {
 	t.Parallel()
-	events, evs, all := originals(t)
+	beside, evs, all := originals(t)
 	for _, o := range all {
 		loads := 0
 		for cut := 0; cut < len(o.file.Data); cut += each() {
 			half := File{o.file.Name, o.file.Data[:cut]}
-			s, l := LoadFiles([]File{events, half}, demoAccount())
+			s, l := LoadFiles(append(beside, half), demoAccount())
 			if s == nil {
 				if !placed(l) {
 					t.Fatalf("%s cut at %d: no place:\n%s", o.file.Name, cut, show(l))
@@ -210,7 +204,7 @@ func TestTruncatedFilesAreRefusedOrDecideAsBefore(t *testing.T) {
 				continue
 			}
 			loads++
-			if CutShort([]File{events, o.file}, []File{events, half}) != o.file.Name {
+			if CutShort(append(beside, o.file), append(beside, half)) != o.file.Name {
 				t.Fatalf("%s cut at %d loads and is not seen as cut short", o.file.Name, cut)
 			}
 			got := decisions(s, evs)
@@ -428,13 +422,13 @@ func TestMutatedCatalogueIsRefusedOrDecidesAsBefore(t *testing.T) {
 // unless the damage lies in what that rule says.
 func TestMutatedFilesAreRefusedOrDecideAsBefore(t *testing.T) {
 	t.Parallel()
-	events, evs, all := originals(t)
+	beside, evs, all := originals(t)
 	rnd := rand.New(rand.NewPCG(mutationSeed, 1))
 	refused, same, other := 0, 0, 0
 	for n := range *mutations / each() {
 		o := all[rnd.IntN(len(all))]
 		data, touched, what := mutate(o, rnd)
-		s, l := LoadFiles([]File{events, {o.file.Name, data}}, demoAccount())
+		s, l := LoadFiles(append(beside, File{o.file.Name, data}), demoAccount())
 		if s == nil {
 			if refused++; !placed(l) {
 				t.Fatalf("mutation %d, %s of %s line %v: no place:\n%s\n%s", n, what, o.file.Name, touched, show(l), data)

@@ -48,10 +48,11 @@ func (t *template) locate(s *event.Spec) {
 }
 
 type filter struct {
-	name   string
-	arg    string
-	hasArg bool
-	n      int // max
+	name     string
+	arg      string
+	hasArg   bool
+	n        int // max
+	from, to int // runes in the source
 }
 
 // value is what a hole holds: a text, or a list.
@@ -79,6 +80,7 @@ type templateError struct {
 	code      string
 	msg, hint diag.Text
 	fix       string // what stands there when it is mended, before the marks around the text are minded; the hint shows it
+	example   bool   // the fix is one: what was meant is not known
 }
 
 func (e *templateError) Error() string { return e.msg.EN }
@@ -135,7 +137,7 @@ func parse(src string, filled bool) (t *template, wrong []*templateError) {
 			}
 			i = end
 		case r[i] == '$' && i+1 < len(r) && r[i+1] == '｛':
-			wrong = append(wrong, &templateError{i, i + 2, "N301", diag.Text{EN: "a full-width brace `｛`", ZH: "这里是全角花括号 `｛`"}, diag.Text{EN: "write `${...}`", ZH: "改成半角 `${...}`"}, ""})
+			wrong = append(wrong, &templateError{i, i + 2, "N301", diag.Text{EN: "a full-width brace `｛`", ZH: "这里是全角花括号 `｛`"}, diag.Text{EN: "write `${...}`", ZH: "改成半角 `${...}`"}, "", false})
 			i++
 		default:
 			lit.WriteRune(r[i])
@@ -162,20 +164,20 @@ func closing(r []rune, from int) (int, *templateError) {
 		case r[i] == '}':
 			return i, nil
 		case r[i] == '｝' || r[i] == '{':
-			return 0, &templateError{i, i + 1, "N301", diag.Text{EN: "`" + string(r[i]) + "` inside a hole", ZH: "`${...}` 里不能有 `" + string(r[i]) + "`"}, diag.Text{EN: "a hole ends with `}`", ZH: "以半角 `}` 结束"}, ""}
+			return 0, &templateError{i, i + 1, "N301", diag.Text{EN: "`" + string(r[i]) + "` inside a hole", ZH: "`${...}` 里不能有 `" + string(r[i]) + "`"}, diag.Text{EN: "a hole ends with `}`", ZH: "以半角 `}` 结束"}, "", false}
 		}
 	}
 	if quote != 0 {
 		if i := slices.IndexFunc(r[open:], func(c rune) bool { return strings.ContainsRune(chineseQuotes, c) }); i >= 0 {
-			return 0, &templateError{open + i, open + i + 1, "N301", diag.Text{EN: "the text ends with a Chinese quotation mark", ZH: "文字的右边是中文引号"}, diag.Text{}, string(quote)}
+			return 0, &templateError{open + i, open + i + 1, "N301", diag.Text{EN: "the text ends with a Chinese quotation mark", ZH: "文字的右边是中文引号"}, diag.Text{}, string(quote), false}
 		}
 		for i := open - 1; i >= from; i-- {
 			if strings.ContainsRune(chineseQuotes, r[i]) {
-				return 0, &templateError{i, i + 1, "N301", diag.Text{EN: "the text begins with a Chinese quotation mark", ZH: "文字的左边是中文引号"}, diag.Text{}, string(quote)}
+				return 0, &templateError{i, i + 1, "N301", diag.Text{EN: "the text begins with a Chinese quotation mark", ZH: "文字的左边是中文引号"}, diag.Text{}, string(quote), false}
 			}
 		}
 	}
-	return 0, &templateError{max(0, from-2), len(r), "N301", diag.Text{EN: "this hole is not closed", ZH: "`${` 没有对应的 `}`"}, diag.Text{EN: "end it with `}`; literal text is `$${`", ZH: "请加上 `}`；要写 `${` 本身请用 `$${`"}, ""}
+	return 0, &templateError{max(0, from-2), len(r), "N301", diag.Text{EN: "this hole is not closed", ZH: "`${` 没有对应的 `}`"}, diag.Text{EN: "end it with `}`; literal text is `$${`", ZH: "请加上 `}`；要写 `${` 本身请用 `$${`"}, "", false}
 }
 
 const chineseQuotes = "“”‘’「」『』＂＇"
@@ -197,14 +199,14 @@ func narrowed(r []rune, at int) (out []rune, wrong []*templateError) {
 			quote = c
 		case strings.ContainsRune("｜（）", c):
 			fix := map[rune]rune{'｜': '|', '（': '(', '）': ')'}[c]
-			wrong = append(wrong, &templateError{at + i, at + i + 1, "N301", diag.Text{EN: "a full-width mark `" + string(c) + "`", ZH: "这里是全角符号 `" + string(c) + "`"}, diag.Text{}, string(fix)})
+			wrong = append(wrong, &templateError{at + i, at + i + 1, "N301", diag.Text{EN: "a full-width mark `" + string(c) + "`", ZH: "这里是全角符号 `" + string(c) + "`"}, diag.Text{}, string(fix), false})
 			out[i] = fix
 		case strings.ContainsRune("“‘「『＂＇", c):
 			end := closingMark(r, i+1)
 			if end < 0 {
 				continue
 			}
-			wrong = append(wrong, &templateError{at + i, at + end + 1, "N301", diag.Text{EN: "Chinese quotation marks", ZH: "这里是中文引号"}, diag.Text{}, quoteText(string(r[i+1 : end]))})
+			wrong = append(wrong, &templateError{at + i, at + end + 1, "N301", diag.Text{EN: "Chinese quotation marks", ZH: "这里是中文引号"}, diag.Text{}, quoteText(string(r[i+1 : end])), false})
 			out[i], out[end] = '"', '"'
 			i = end
 		}
@@ -215,8 +217,10 @@ func narrowed(r []rune, at int) (out []rune, wrong []*templateError) {
 func parseHole(r []rune, at int) (p part, wrong []*templateError) {
 	p = part{from: at, to: at + len(r)}
 	from, to := p.from, max(p.to, p.from+1) // of the filter at hand
-	fail := func(code, en, zh, hen, hzh string) {
-		wrong = append(wrong, &templateError{from, to, code, diag.Text{EN: en, ZH: zh}, diag.Text{EN: hen, ZH: hzh}, ""})
+	fail := func(code, en, zh, hen, hzh string) *templateError {
+		e := &templateError{from, to, code, diag.Text{EN: en, ZH: zh}, diag.Text{EN: hen, ZH: hzh}, "", false}
+		wrong = append(wrong, e)
+		return e
 	}
 	r, wrong = narrowed(r, at)
 	pieces, begins := splitHole(r)
@@ -232,6 +236,7 @@ func parseHole(r []rune, at int) (p part, wrong []*templateError) {
 			to = from + len([]rune(text))
 		}
 		if fl, ok := parseFilter(text, fail); ok {
+			fl.from, fl.to = from, to
 			p.filters = append(p.filters, fl)
 		}
 	}
@@ -264,7 +269,7 @@ func splitHole(r []rune) (pieces [][]rune, begins []int) {
 }
 
 // parseFilter reads NAME or NAME(ARGUMENT); false when it said what is wrong.
-func parseFilter(text string, fail func(code, en, zh, hen, hzh string)) (filter, bool) {
+func parseFilter(text string, fail func(code, en, zh, hen, hzh string) *templateError) (filter, bool) {
 	name, arg, hasArg := strings.Cut(text, "(")
 	name = strings.TrimSpace(name)
 	fl := filter{name: name}
@@ -285,8 +290,9 @@ func parseFilter(text string, fail func(code, en, zh, hen, hzh string)) (filter,
 		arg = strings.TrimSpace(strings.TrimSuffix(arg, ")"))
 		if arg != "" {
 			s, ok := unquote(arg)
-			if !ok {
-				fail("N301", "the argument of `"+name+"` needs quotation marks", "`"+name+"` 的参数要加引号", "write `"+name+"(\""+arg+"\")`", "请写 `"+name+"(\""+arg+"\")`")
+			if !ok && name != "max" {
+				e := fail("N301", "the argument of `"+name+"` needs quotation marks", "`"+name+"` 的参数要加引号", "", "")
+				e.fix, e.example = name+"("+quoteText(strings.Trim(arg, `"'`))+")", true // a field may be meant, which it cannot be
 				return fl, false
 			}
 			fl.arg, fl.hasArg = s, true
@@ -294,13 +300,17 @@ func parseFilter(text string, fail func(code, en, zh, hen, hzh string)) (filter,
 	}
 	switch needs := name == "default" || name == "max"; {
 	case needs && !fl.hasArg:
-		like := map[string]string{"default": `default("...")`, "max": "max(20)"}[name]
-		fail("N304", "`"+name+"` needs an argument", "`"+name+"` 需要参数", "write `"+like+"`", "写成 `"+like+"`")
+		e := fail("N304", "`"+name+"` needs an argument", "`"+name+"` 需要参数", "", "")
+		e.fix, e.example = map[string]string{"default": `default("...")`, "max": "max(20)"}[name], true
 		return fl, false
 	case name == "max":
 		n, err := strconv.Atoi(fl.arg)
-		if err != nil || n < 1 || n > 4096 {
-			fail("N304", "`max` needs a number from 1 to 4096", "`max` 需要 1 到 4096 的数字", "write `max(20)`", "写成 `max(20)`")
+		if err != nil || n < 1 || n > maxShown {
+			e := fail("N304", fmt.Sprintf("`max` needs a number from 1 to %d", maxShown), fmt.Sprintf("`max` 需要 1 到 %d 的数字", maxShown), "", "")
+			e.fix, e.example = "max("+strconv.Itoa(lengthMeant(fl.arg))+")", lengthMeant(fl.arg) == 0
+			if e.example {
+				e.fix = "max(20)"
+			}
 			return fl, false
 		}
 		fl.n = n
@@ -309,6 +319,28 @@ func parseFilter(text string, fail func(code, en, zh, hen, hzh string)) (filter,
 		return fl, false
 	}
 	return fl, true
+}
+
+// maxShown bounds the argument of max.
+const maxShown = 4096
+
+// lengthMeant reads a number that is not written in digits alone: ２０, 二十, 20字. 0 when it is none, or too large.
+func lengthMeant(arg string) int {
+	s := strings.Map(func(r rune) rune {
+		if isWide(r) {
+			return r - '０' + '0'
+		}
+		return r
+	}, strings.Trim(arg, `"' `))
+	s = strings.TrimSpace(strings.TrimRight(s, "个字符"))
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		n = numeral(s)
+	}
+	if n < 1 || n > maxShown {
+		return 0
+	}
+	return n
 }
 
 // unquote reads "text", 'text' or a bare number.

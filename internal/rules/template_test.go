@@ -25,6 +25,8 @@ func TestTemplates(t *testing.T) {
 		"${big | money}":                       "90071992547409931.00",
 		"${at | date}":                         "2026-11-21 11:05",
 		`${at | date("MM月DD日 HH:mm:ss YYYY")}`: "11月21日 11:05:09 2026",
+		`${at | date("MM月DD日 24:00 前，第 1 场")}`: "11月21日 24:00 前，第 1 场", // digits are text
+		`${at | date("YYYY-MM-DDTHH:mm:ss")}`:  "2026-11-21T11:05:09",
 		"${list | join}":                       "a、b",
 		`${list | join(" / ")}`:                "a / b",
 		"${list}":                              "a、b",
@@ -63,7 +65,7 @@ func TestTemplates(t *testing.T) {
 		}
 	}
 	for src, code := range map[string]string{
-		"${": "N301", "${name": "N301", "${}": "N301", "${ | max(1)}": "N301", "${a{b}": "N301", "${name｝": "N301", "$｛name｝": "N301", "${name | nope}": "N303", "${name | max}": "N304", "${name | max(0)}": "N304", "${name | max(x)}": "N301", "${name | max(1": "N301",
+		"${": "N301", "${name": "N301", "${}": "N301", "${ | max(1)}": "N301", "${a{b}": "N301", "${name｝": "N301", "$｛name｝": "N301", "${name | nope}": "N303", "${name | max}": "N304", "${name | max(0)}": "N304", "${name | max(x)}": "N304", "${name | max(1": "N301",
 		"${name | default}": "N304", "${name | upper(1)}": "N304", "${name |}": "N303", "${name | default(a)}": "N301", `${name | default("a"b")}`: "N301",
 	} {
 		if _, err := parseTemplate(src); err == nil || err.code != code {

@@ -159,6 +159,8 @@ func (l *loader) happens(n *diag.Node, r *Rule, t *Test) {
 		fields, t.Sample, t.Event = n.Get("with"), true, s.Text
 		if !slices.Contains(r.Events, s.Text) && !r.guessed && !r.scope.open {
 			s.Error("N201", diag.Text{EN: "`" + s.Text + "` is not an event of this rule", ZH: "`" + s.Text + "` 不是这条规则的事件"}, diag.OneOf("events", "可用事件", r.Events))
+		} else if spec := l.byName[s.Text]; spec != nil && l.declared[s.Text].Get("sample") == nil && !l.declared[s.Text].Lost() {
+			s.Error("N608", diag.Text{EN: "event `" + s.Text + "` has no sample", ZH: "事件 `" + s.Text + "` 没有样例"}, diag.Text{EN: "write `event: {field: value}`, or add `sample: FILE.json` to the event in the catalogue", ZH: "请改写 `event: {字段: 值}`，或在事件目录里给这个事件加 `sample: 文件名.json`"})
 		}
 	} else if fields != nil {
 		t.Event = r.about(fields)

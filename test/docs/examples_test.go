@@ -165,7 +165,7 @@ func findings(t *testing.T, code, lines string) diag.List {
 		return list
 	}
 	rule := map[string]string{"name": "name: example-rule", "event": "event: order.paid", "mode": "mode: live", "class": "class: service", "when": "when: always",
-		"title": `title: "t"`, "body": `body: "b"`, "to": `to: "u-1"`, "limits": "limits: {expire: 1h}", "merge": "", "message": "", "rongcloud": ""}
+		"title": `title: "t"`, "body": `body: "b"`, "to": `to: "u-1"`, "limits": "limits: {expire: 1h}", "merge": "", "message": "", "rongcloud": "", "link": ""}
 	switch code { // what the example needs around it
 	case "N305":
 		rule["event"], rule["merge"] = "event: sale.opened", `merge: {by: "${city}", wait: 1m}`
@@ -177,6 +177,12 @@ func findings(t *testing.T, code, lines string) diag.List {
 	switch key {
 	case "tags":
 		return load(t, "  - name: example-rule\n    event: profile.changed\n    "+lines)
+	case "amount": // a field of the catalogue
+		events := "version: 1\nevents:\n  order.paid:\n    topic: orders\n    id: data.id\n    user: data.user\n    sample: order.json\n    fields:\n      " + lines + "\n"
+		rule := "version: 1\nrules:\n  - {name: example-rule, event: order.paid, mode: live, class: service, when: always, push: {body: b}}\n"
+		_, list := rules.LoadFiles([]rules.File{{Name: "events.yaml", Data: []byte(events)}, {Name: "example.yaml", Data: []byte(rule)},
+			{Name: "order.json", Data: []byte(`{"data": {"id": "o-1", "user": "u-1", "amount_fen": 50100}}`)}}, account)
+		return list
 	case "wehn":
 		key = "when"
 	case "expire":
@@ -189,12 +195,12 @@ func findings(t *testing.T, code, lines string) diag.List {
 	if code == "W407" {
 		key, lines = "to", "to: \"u-1\"\n"+lines
 	}
-	if key == "title" || key == "body" || key == "to" {
+	if key == "title" || key == "body" || key == "to" || key == "link" {
 		indent = "      "
 	}
 	rule[key] = strings.ReplaceAll(lines, "\n", "\n"+indent)
-	return load(t, fmt.Sprintf("  - %s\n    %s\n    %s\n    %s\n    %s\n    %s\n    %s\n    push:\n      %s\n      %s\n      %s\n      %s\n      %s",
-		rule["name"], rule["event"], rule["mode"], rule["class"], rule["when"], rule["limits"], rule["merge"], rule["to"], rule["body"], rule["title"], rule["message"], rule["rongcloud"]))
+	return load(t, fmt.Sprintf("  - %s\n    %s\n    %s\n    %s\n    %s\n    %s\n    %s\n    push:\n      %s\n      %s\n      %s\n      %s\n      %s\n      %s",
+		rule["name"], rule["event"], rule["mode"], rule["class"], rule["when"], rule["limits"], rule["merge"], rule["to"], rule["body"], rule["title"], rule["link"], rule["message"], rule["rongcloud"]))
 }
 
 func load(t *testing.T, rule string) diag.List {
