@@ -188,6 +188,16 @@ func (n *Node) Warn(code string, msg, hint Text) *Diagnostic {
 	return n.doc.at(n.Line, n.Column, n.end, code, Warning, msg, hint)
 }
 
+// Finding is what Error would report, noted nowhere: for what is found out when the file was read long ago, perhaps again and again.
+func (n *Node) Finding(code string, msg, hint Text) Diagnostic {
+	if n == nil {
+		return Diagnostic{Code: code, Severity: Error, Message: msg, Hint: hint}
+	}
+	doc := *n.doc
+	doc.List = nil
+	return *doc.at(n.Line, n.Column, n.end, code, Error, msg, hint)
+}
+
 // ErrorAt reports a mistake in runes [from, to) of a scalar's text.
 func (n *Node) ErrorAt(from, to int, code string, msg, hint Text) *Diagnostic {
 	a, b := n.span(from, to)

@@ -104,6 +104,12 @@ func (r *reader) settings() *Settings {
 	}
 	root.Get("consent").Keys("never", "marketing", "service")
 	s.Consent = Consent{Never: r.text("consent.never", ""), Marketing: r.text("consent.marketing", ""), Service: r.text("consent.service", "")}
+	s.places = map[string]*diag.Node{}
+	for _, path := range []string{"consent.never", "consent.marketing", "consent.service"} {
+		if r.given(path) {
+			s.places[path] = r.place(path)
+		}
+	}
 	s.Accounts = r.accounts()
 	s.Entries = r.entries
 	return s
