@@ -154,7 +154,9 @@ func (l *loader) merge(n *diag.Node, r *Rule) {
 	m := &merge{keep: intent.KeepLatest}
 	r.scope.by = map[string]bool{}
 	if by := n.Get("by"); by != nil {
-		if m.by = l.text(by, r.scope); m.by != nil {
+		if r.scope.sameForAll(by) {
+			r.scope.by = nil
+		} else if m.by = l.text(by, r.scope); m.by != nil {
 			for _, ref := range m.by.refs() {
 				r.scope.by[ref] = true
 			}

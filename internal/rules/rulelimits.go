@@ -107,6 +107,9 @@ func (l *loader) once(n *diag.Node, r *Rule) {
 	}
 	each := *r.scope
 	each.merged = false // it is written for each event, before a merge
+	if each.sameForAll(by) {
+		return
+	}
 	t := l.text(by, &each)
 	if t == nil {
 		return
