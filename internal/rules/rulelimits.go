@@ -44,7 +44,7 @@ func rate(n *diag.Node, rolling bool) (intent.Cap, bool) {
 			return c, true
 		}
 	}
-	if n.Wide(rateText.MatchString) {
+	if n.Wide(rateText.MatchString) || outside(n, m) {
 		return c, false
 	}
 	hint := diag.Text{EN: "like `100 in 1h` or `100 per day`", ZH: "例如 `100 in 1h`、`100 per day`"}
