@@ -506,7 +506,7 @@ func TestSchemasHaveTheWordsOfTheLoader(t *testing.T) {
 		{"rules", "version: 1\ndefaults: {class: " + q + "}\nrules:\n  - {name: abc, event: order.paid, mode: live, when: always, push: {body: b}}\n", []string{"defaults", "class"}},
 		{"rules", rule("push: {body: b, platforms: [" + q + "]}"), []string{"rules", "push", "platforms"}},
 		{"rules", rule("broadcast: {audience: {all_of: [x]}, body: b, platforms: [" + q + "]}"), []string{"rules", "broadcast", "platforms"}},
-		{"rules", rule("broadcast: {audience: " + q + ", body: b}"), []string{"rules", "broadcast", "audience"}},
+		{"rules", rule("broadcast: {audience: all, body: b}"), []string{"rules", "broadcast", "audience"}}, // another word would be a tag
 		{"rules", rule("push: {body: b}\n    merge: {wait: 1s, keep: " + q + "}\n    limits: {expire: 1h}"), []string{"rules", "merge", "keep"}},
 		{"rules", rule("push: {body: b}\n    limits: {priority: " + q + "}"), []string{"rules", "limits", "priority"}},
 		{"rules", rule("broadcast: {audience: {all_of: [x]}, body: b}\n    limits: {expire: 1h, no_quota: " + q + "}"), []string{"rules", "limits", "no_quota"}},

@@ -254,7 +254,7 @@ func decide(cmd *cobra.Command, what, id string, c changeFlags) error {
 		return x.ID == name || x.Request != nil && string(x.Request.Intent) == name
 	})
 	if i < 0 {
-		return notWaiting(cmd, r, name, lang)
+		return notWaiting(cmd, r, name, s.Zone, lang)
 	}
 	x := &v.Approvals[i]
 	if name != id && seen != x.Tags.ID {
@@ -296,7 +296,7 @@ func order(cmd *cobra.Command, r *query.Reader, s *settings.Settings, c ledger.C
 
 // notWaiting says what an id is that does not wait for approval: one that stands elsewhere or has its fate is refused by its gate, any
 // other is a mistake.
-func notWaiting(cmd *cobra.Command, r *query.Reader, id string, lang diag.Lang) error {
+func notWaiting(cmd *cobra.Command, r *query.Reader, id string, zone *time.Location, lang diag.Lang) error {
 	if account, ok := strings.CutPrefix(id, "tags/"); ok && !strings.Contains(account, "/") {
 		return &exitError{exitGate, fmt.Errorf(mostly(lang, "no change of tags of account %s waits for approval; next: notifier status", "账号 %s 没有等待批准的标签变更；下一步：notifier status"), account)}
 	}
@@ -328,5 +328,5 @@ func notWaiting(cmd *cobra.Command, r *query.Reader, id string, lang diag.Lang) 
 	if last == nil {
 		return &exitError{exitUsage, fmt.Errorf(mostly(lang, "nothing with the id %q waits for approval; next: notifier approvals list", "没有 ID 是 %q 的请求在等待批准；下一步：notifier approvals list"), id)}
 	}
-	return &exitError{exitGate, fmt.Errorf(mostly(lang, "%s has its fate since %s: %s %s; next: notifier fates %s", "%s 从 %s 起已有处理结果：%s %s；下一步：notifier fates %s"), id, last.At.Format(time.RFC3339), last.Fate, fateTextIn(last, lang), tame(last.Event.ID))}
+	return &exitError{exitGate, fmt.Errorf(mostly(lang, "%s has its fate since %s: %s %s; next: notifier fates %s", "%s 从 %s 起已有处理结果：%s %s；下一步：notifier fates %s"), id, last.At.In(zone).Format("2006-01-02 15:04:05 -07:00"), last.Fate, fateTextIn(last, zone, lang), tame(last.Event.ID))}
 }

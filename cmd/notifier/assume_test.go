@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/diag"
@@ -15,7 +16,7 @@ func TestWhatWasLostTakesNoSlotOfItsOwn(t *testing.T) {
 		ledger.LostWaiting: "takes no slot beside what `notifier quota assume` said; `notifier attempts resolve a-1`",
 		"timed out":        "counted as used; `notifier attempts resolve a-1`",
 	} {
-		if got := fateTextIn(&ledger.Fate{Fate: ledger.FateUnknown, Attempt: "a-1", Detail: detail}, diag.EN); !strings.Contains(got, want) ||
+		if got := fateTextIn(&ledger.Fate{Fate: ledger.FateUnknown, Attempt: "a-1", Detail: detail}, time.UTC, diag.EN); !strings.Contains(got, want) ||
 			strings.Contains(got, "counted") != (detail == "timed out") {
 			t.Errorf("%s: %s", detail, got)
 		}

@@ -7,7 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/settings"
 )
 
@@ -41,6 +43,9 @@ func newConfigCheckCmd() *cobra.Command {
 				return err
 			}
 			s, list := readSettings(cmd)
+			if s != nil {
+				list = append(list, unknownConsent(s, lang, cmd.ErrOrStderr())...)
+			}
 			return configCheck(cmd, s, list.Sorted(), format, lang, out)
 		},
 	}
@@ -48,9 +53,23 @@ func newConfigCheckCmd() *cobra.Command {
 	return cmd
 }
 
+// unknownConsent looks for the fields that consent names in the catalogue, which lies with the rules. Where those are not at hand that is
+// said: the daemon, which has them, does not start with a name that the catalogue does not have.
+func unknownConsent(s *settings.Settings, lang diag.Lang, talk io.Writer) diag.List {
+	if s.Consent == (settings.Consent{}) {
+		return nil
+	}
+	files, list := rules.Read([]string{s.Rules})
+	if list.Errors() > 0 || len(files) == 0 {
+		fmt.Fprintf(talk, mostly(lang, "note: no rules in %s: the fields of `consent` are not checked\n", "提示：%s 里读不到规则，没有检查 `consent` 写的字段\n"), s.Rules)
+		return nil
+	}
+	return rules.ConsentFindings(files, app.RuleOptions(s))
+}
+
 // configCheck tells what was found: it is the result of this command, and goes where results go.
 func configCheck(cmd *cobra.Command, s *settings.Settings, list diag.List, format string, lang diag.Lang, out io.Writer) error {
-	accounts := 0
+	bad, accounts := s == nil || list.Errors() > 0, 0
 	if s != nil {
 		accounts = len(s.Accounts)
 	}
@@ -63,7 +82,7 @@ func configCheck(cmd *cobra.Command, s *settings.Settings, list diag.List, forma
 			Warnings    int       `json:"warnings"`
 			Diagnostics diag.List `json:"diagnostics"`
 		}{"notifier.config-check/v1", settingsPath(cmd), accounts, list.Errors(), list.Warnings(), append(diag.List{}, list...)})
-		if err == nil && s == nil {
+		if err == nil && bad {
 			return &exitError{code: exitSettings}
 		}
 		return err
@@ -71,7 +90,7 @@ func configCheck(cmd *cobra.Command, s *settings.Settings, list diag.List, forma
 	if err := diag.WriteText(out, list, lang); err != nil {
 		return err
 	}
-	if s == nil {
+	if bad {
 		return badSettings(cmd)
 	}
 	_, err := fmt.Fprintf(out, mostly(lang, "%s: ok, %s\n", "%s：没有错误，%s\n"), settingsPath(cmd), mostly(lang, many(accounts, "account"), fmt.Sprintf("%d 个账号", accounts)))

@@ -39,6 +39,31 @@ func TestConfigCheckTellsOnStdout(t *testing.T) {
 	}
 }
 
+// The fields that consent names are looked for in the catalogue, wherever the settings and the rules meet: nothing starts with a block list
+// that blocks nobody.
+func TestConsentIsLookedForInTheCatalogue(t *testing.T) {
+	t.Setenv("S", "x")
+	catalogue := strings.Replace(testCatalogue, "fields: {city: city,", "fields: {city: city, blocked: {path: blocked, type: bool},", 1)
+	inDir(t, map[string]string{"rules/events.yaml": catalogue, "rules/rules.yaml": testRules,
+		"notifier.yaml": scopeSettings + "consent: {never: blocked}\n", "bad.yaml": scopeSettings + "consent: {never: blokced}\n",
+		"far.yaml": strings.Replace(scopeSettings, "rules: rules/", "rules: elsewhere/", 1) + "consent: {never: blokced}\n"})
+	for _, line := range []string{"config check", "check"} {
+		if code, out, talk, err := runLine(t, append(strings.Fields(line), "--lang", "en")...); code != 0 || talk != "" {
+			t.Errorf("%s: exit %d, %v\n%s%s", line, code, err, out, talk)
+		}
+	}
+	for line, want := range map[string]int{"config check": exitSettings, "check": exitFindings, "test": exitFindings, "config check --format json": exitSettings} {
+		code, out, talk, _ := runLine(t, append(strings.Fields(line), "--lang", "en", "-c", "bad.yaml")...)
+		if code != want || !strings.Contains(out+talk, "N708") || !strings.Contains(out+talk, "did you mean `blocked`?") {
+			t.Errorf("%s: exit %d\n%s%s", line, code, out, talk)
+		}
+	}
+	code, out, talk, _ := runLine(t, "config", "check", "--lang", "en", "-c", "far.yaml")
+	if code != 0 || talk != "note: no rules in elsewhere: the fields of `consent` are not checked\n" {
+		t.Errorf("exit %d\n%s%s", code, out, talk)
+	}
+}
+
 func TestVersionForMachines(t *testing.T) {
 	_, text, _, _ := runLine(t, "version")
 	code, out, _, err := runLine(t, "version", "--format", "json")

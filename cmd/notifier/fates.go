@@ -18,6 +18,7 @@ import (
 
 	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/explain"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
@@ -176,7 +177,7 @@ func (w *fateRows) write(x ledger.Fate) error {
 	if err := w.head(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w.out, "%-24s %-14s %-16s %-24s %-12s %s\n", tame(x.Event.ID), x.At.In(w.zone).Format("01-02 15:04:05"), tame(x.User), x.Rule, x.Fate, tame(fateTextIn(&x, w.lang)))
+	_, err := fmt.Fprintf(w.out, "%-24s %-14s %-16s %-24s %-12s %s\n", tame(x.Event.ID), x.At.In(w.zone).Format("01-02 15:04:05"), tame(x.User), x.Rule, x.Fate, tame(fateTextIn(&x, w.zone, w.lang)))
 	return err
 }
 
@@ -338,7 +339,7 @@ func (b *books) exit() error {
 }
 
 // fateTextIn is what a fate says beside its kind.
-func fateTextIn(f *ledger.Fate, lang diag.Lang) string {
+func fateTextIn(f *ledger.Fate, zone *time.Location, lang diag.Lang) string {
 	var parts []string
 	say := func(en, zh string, args ...any) { parts = append(parts, fmt.Sprintf(mostly(lang, en, zh), args...)) }
 	add := func(text string) {
@@ -359,7 +360,8 @@ func fateTextIn(f *ledger.Fate, lang diag.Lang) string {
 	if f.Lane != "" {
 		add(strings.TrimSpace(f.Lane + " " + f.Endpoint))
 	}
-	add(mostly(lang, f.Detail, explain.DetailZH(f.Detail)))
+	detail := dispatch.DetailAt(f.Detail, zone)
+	add(mostly(lang, detail, explain.DetailZH(detail)))
 	if len(f.Approved) > 0 {
 		say("approved by %s", "批准人 %s", strings.Join(f.Approved, mostly(lang, " and ", "、")))
 	}

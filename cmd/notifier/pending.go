@@ -182,7 +182,7 @@ func cancelPending(cmd *cobra.Command, id string, c changeFlags) error {
 	found := app.FindPending(states, id)
 	switch {
 	case len(found) == 0:
-		return notPending(cmd, r, id)
+		return notPending(cmd, r, id, s.Zone)
 	case len(found) > 1:
 		return &exitError{exitUsage, fmt.Errorf(mostly(lang, "%d pending intents have the short id %q: name one by its whole id; next: notifier pending list --format jsonl --limit 0", "有 %d 个待发任务的短编号是 %q：请写完整编号；下一步：notifier pending list --format jsonl --limit 0"), len(found), id)}
 	}
@@ -198,7 +198,7 @@ func cancelPending(cmd *cobra.Command, id string, c changeFlags) error {
 }
 
 // notPending tells an id that has its fate from one that never was.
-func notPending(cmd *cobra.Command, r *query.Reader, id string) error {
+func notPending(cmd *cobra.Command, r *query.Reader, id string, zone *time.Location) error {
 	var last *ledger.Fate
 	err := r.Fates(cmd.Context(), query.Filter{}, func(f ledger.Fate) error {
 		if string(f.Intent) == id || ledger.ApprovalID(f.Intent) == id {
@@ -212,7 +212,7 @@ func notPending(cmd *cobra.Command, r *query.Reader, id string) error {
 	if last == nil {
 		return &exitError{exitUsage, fmt.Errorf(mostly(spoken(cmd), "nothing with the id %q is pending; next: notifier pending list", "没有编号为 %q 的待发任务；下一步：notifier pending list"), id)}
 	}
-	return &exitError{exitGate, fmt.Errorf(mostly(spoken(cmd), "%s has its fate since %s: %s %s; next: notifier fates %s", "%s 从 %s 起已有处理结果：%s %s；下一步：notifier fates %s"), id, last.At.Format(time.RFC3339), last.Fate, fateTextIn(last, spoken(cmd)), tame(last.Event.ID))}
+	return &exitError{exitGate, fmt.Errorf(mostly(spoken(cmd), "%s has its fate since %s: %s %s; next: notifier fates %s", "%s 从 %s 起已有处理结果：%s %s；下一步：notifier fates %s"), id, last.At.In(zone).Format("2006-01-02 15:04:05 -07:00"), last.Fate, fateTextIn(last, zone, spoken(cmd)), tame(last.Event.ID))}
 }
 
 func newExtendCmd() *cobra.Command {

@@ -200,6 +200,31 @@ func TestAReloadThatRemovesEveryRuleSaysSo(t *testing.T) {
 	}
 }
 
+// A catalogue without the field that consent names would let pushes to blocked users leave.
+func TestACatalogueThatLosesAFieldOfConsentIsRefused(t *testing.T) {
+	profile := reloadCatalogue + "  profile.changed: {topic: users, kind: profile, update: patch, id: id, user: user, fields: {city: city, blocked: {path: b, type: bool}}}\n"
+	files := func(catalogue string) []rules.File {
+		return []rules.File{{Name: "events.yaml", Data: []byte(catalogue)}, {Name: "r.yaml", Data: []byte("version: 1\nrules:\n" + reloadRule("first-rule"))}}
+	}
+	s := &settings.Settings{Consent: settings.Consent{Never: "blocked"}, Accounts: []settings.Account{{Name: "main", Vendor: "rongcloud"}}}
+	begin := func(catalogue string) (*liveRules, error) {
+		return newLiveRules(Options{Settings: s, RuleFiles: func() ([]rules.File, error) { return files(catalogue), nil }, Log: zap.NewNop()}, prometheus.NewRegistry())
+	}
+	if _, err := begin(reloadCatalogue); err == nil || !strings.Contains(err.Error(), "N708") {
+		t.Errorf("it starts: %v", err)
+	}
+	l, err := begin(profile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, lost := range []string{reloadCatalogue, strings.Replace(profile, "blocked:", "bolcked:", 1), strings.Replace(profile, "type: bool", "type: string", 1)} {
+		before := l.set()
+		if err := l.reload(files(lost)); err == nil || !strings.Contains(err.Error(), "N708") || l.set() != before {
+			t.Errorf("%v\n%s", err, lost)
+		}
+	}
+}
+
 // A pipe among the rule files ended reloading for ever with everything green: whoever read it waited for a writer.
 func TestAPipeAmongTheRuleFilesIsNamedAndReloadingGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

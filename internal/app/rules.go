@@ -16,7 +16,22 @@ import (
 
 // RuleOptions is what the settings tell the rule loader. Every command that loads rules loads them with this, or with AnyRuleOptions.
 func RuleOptions(s *settings.Settings) rules.Options {
-	return rules.Options{Zone: s.Zone, Accounts: RuleAccounts(s), MaxBytes: s.Events.MaxBytes, Vendor: RuleVendor(s)}
+	return rules.Options{Zone: s.Zone, Accounts: RuleAccounts(s), MaxBytes: s.Events.MaxBytes, Consent: ruleConsent(s), Vendor: RuleVendor(s)}
+}
+
+// ruleConsent is what the settings ask the profile table before a push leaves.
+func ruleConsent(s *settings.Settings) (out []rules.Consent) {
+	for _, c := range []rules.Consent{
+		{Setting: "consent.never", Field: s.Consent.Never},
+		{Setting: "consent.marketing", Field: s.Consent.Marketing, Class: "marketing"},
+		{Setting: "consent.service", Field: s.Consent.Service, Class: "service"},
+	} {
+		if c.Field != "" {
+			c.At = s.Place(c.Setting)
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // AnyRuleOptions is for rules without settings at hand: every account is a RongCloud one that may do everything.

@@ -218,6 +218,16 @@ func (n *Node) report(code string, sev Severity, msg, hint Text) *Diagnostic {
 	return d
 }
 
+// Finding is what Error would report, noted nowhere: for what is found out when the file was read long ago, perhaps again and again.
+func (n *Node) Finding(code string, msg, hint Text) Diagnostic {
+	if n == nil {
+		return Diagnostic{Code: code, Severity: Error, Message: msg, Hint: hint}
+	}
+	doc := *n.doc
+	doc.List = nil
+	return *doc.at(n.Line, n.Column, n.end, code, Error, msg, hint)
+}
+
 // ErrorAt reports a mistake in runes [from, to) of a scalar's text. Its Fix is what to write there in the text: how that is written in the
 // file is seen to by Findings.
 func (n *Node) ErrorAt(from, to int, code string, msg, hint Text) *Diagnostic {

@@ -3,7 +3,9 @@ package dispatch
 import (
 	"cmp"
 	"regexp"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/notifier/notifier/internal/ledger"
 )
@@ -66,6 +68,32 @@ func inChinese(pairs [][2]string) (out []detailZH) {
 		out = append(out, detailZH{regexp.MustCompile(`(?s)^` + d[0] + `$`), d[1]})
 	}
 	return out
+}
+
+var (
+	detailTime   = regexp.MustCompile(`\b\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:Z|[+-]\d{2}:\d{2})`)
+	detailLength = regexp.MustCompile(`\b(?:\d+h)?\d+m\d+s\b`)
+)
+
+// DetailAt is a fate's detail for people, with times in a zone and lengths of time without zero parts. In records they stand as Go writes
+// them, in UTC.
+func DetailAt(detail string, zone *time.Location) string {
+	detail = detailTime.ReplaceAllStringFunc(detail, func(s string) string {
+		at, err := time.Parse(time.RFC3339, s)
+		if err != nil {
+			return s
+		}
+		return at.In(zone).Format("2006-01-02 15:04:05 -07:00")
+	})
+	return detailLength.ReplaceAllStringFunc(detail, func(s string) string {
+		if minutes, ok := strings.CutSuffix(s, "m0s"); ok {
+			s = minutes + "m"
+		}
+		if hours, ok := strings.CutSuffix(s, "h0m"); ok {
+			s = hours + "h"
+		}
+		return s
+	})
 }
 
 // AnswerZH is an owner's answer to a person's approval or rejection in Chinese.

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"testing"
+	"time"
 
 	"github.com/notifier/notifier/internal/ledger"
 )
@@ -36,6 +37,29 @@ func TestDetailsInChinese(t *testing.T) {
 		if got := DetailZH(en); got != want {
 			t.Errorf("%q is %q, want %q", en, got, want)
 		}
+	}
+}
+
+// A record holds times in UTC and lengths of time with all their zeros; people read neither.
+func TestDetailsAreShownInTheZoneOfTheSettings(t *testing.T) {
+	t.Parallel()
+	shanghai := time.FixedZone("CST", 8*3600)
+	for detail, want := range map[string]string{
+		"once in 24h0m0s, sent 2026-01-05T04:00:00Z":                      "once in 24h, sent 2026-01-05 12:00:00 +08:00",
+		"rule 100 in 1h0m0s":                                              "rule 100 in 1h",
+		"rule 100 in 1h30m0s":                                             "rule 100 in 1h30m",
+		"rule 100 in 10m0s":                                               "rule 100 in 10m",
+		"rule 100 in 1m30s":                                               "rule 100 in 1m30s",
+		"no free slot before 2026-11-21T22:41:07+08:00":                   "no free slot before 2026-11-21 22:41:07 +08:00",
+		"the rule's quota is used: 1 per day before 2026-01-05T04:00:00Z": "the rule's quota is used: 1 per day before 2026-01-05 12:00:00 +08:00",
+		"rejected": "rejected",
+	} {
+		if got := DetailAt(detail, shanghai); got != want {
+			t.Errorf("%q is %q, want %q", detail, got, want)
+		}
+	}
+	if got := DetailZH(DetailAt("once in 24h0m0s, sent 2026-01-05T04:00:00Z", shanghai)); got != "24h 内已经发过：2026-01-05 12:00:00 +08:00" {
+		t.Error(got)
 	}
 }
 

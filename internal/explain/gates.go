@@ -274,7 +274,8 @@ func (x *run) mark(gates []Gate, c *course) []Gate {
 		case g.Gate == stop:
 			en, zh := say(diag.EN).fate(c.fate.Fate, c.fate.Reason), say(diag.ZH).fate(c.fate.Fate, c.fate.Reason)
 			if c.fate.Detail != "" {
-				en, zh = en+": "+c.fate.Detail, zh+"："+DetailZH(c.fate.Detail)
+				detail := dispatch.DetailAt(c.fate.Detail, x.zone())
+				en, zh = en+": "+detail, zh+"："+DetailZH(detail)
 			}
 			if g.Note != "" { // what it saw
 				en, zh = g.Note+" → "+en, g.noteZH+" → "+zh

@@ -306,7 +306,7 @@ func (r *Report) became(b *strings.Builder, rule string, zone *time.Location, s 
 		if mine(f.Rule) {
 			state := s.fate(f.Fate, f.Reason)
 			if r.FateText != nil {
-				state = strings.TrimSpace(s.fate(f.Fate, "") + "  " + tame(r.FateText(f, diag.Lang(s))))
+				state = strings.TrimSpace(s.fate(f.Fate, "") + "  " + tame(r.FateText(f, zone, diag.Lang(s))))
 			}
 			if id := r.Into[f.Into]; id != "" && id != r.Event.ID {
 				state += s.word(", of event %s", "，属于事件 %s", tame(id))

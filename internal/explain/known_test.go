@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -61,6 +62,24 @@ func TestAnEventWhoseRecordIsGoneKeepsItsFates(t *testing.T) {
 	}
 	if got := show("capped"); strings.Count(got, "rule ") != 1 || !strings.Contains(got, "rule capped") {
 		t.Errorf("one rule:\n%s", got)
+	}
+}
+
+// A rule without conditions has no clause: for machines that is an empty list.
+func TestARuleWithoutConditionsHasAListOfClauses(t *testing.T) {
+	set, list := rules.LoadFiles([]rules.File{{Name: "events.yaml", Data: []byte("version: 1\nevents:\n  ping: {topic: pings, id: id, user: user}\n")},
+		{Name: "r.yaml", Data: []byte("version: 1\nrules:\n  - {name: ping-push, event: ping, mode: live, class: service, when: always, push: {title: t, body: b}}\n")}}, rules.Options{AnyAccount: true})
+	if set == nil {
+		t.Fatal(list)
+	}
+	at := time.Date(2026, 11, 21, 14, 0, 0, 0, time.UTC)
+	evs, err := set.Decode(event.Record{Position: event.Position{Topic: "pings"}, Value: []byte(`{"id":"p-1","user":"u-1"}`), Time: at})
+	if err != nil || len(evs) != 1 {
+		t.Fatal(evs, err)
+	}
+	out, err := json.Marshal(Known(Options{Set: set, Now: at}, Past{Event: &evs[0]}))
+	if err != nil || !strings.Contains(string(out), `"clauses":[]`) || strings.Contains(string(out), ":null") {
+		t.Errorf("%v %s", err, out)
 	}
 }
 

@@ -3,7 +3,6 @@ package explain
 import (
 	"cmp"
 	"encoding/json"
-	"slices"
 	"strings"
 	"time"
 
@@ -35,7 +34,7 @@ type Report struct {
 	Partly  bool                 `json:"earlier_profile_gone,omitempty"` // profile events before it are deleted by age: before.x and changed() may be wrong
 	Unread  bool                 `json:"not_read_yet,omitempty"`         // the daemon has not come to the record yet
 
-	FateText func(*ledger.Fate, diag.Lang) string `json:"-"` // what else a fate says, for people
+	FateText func(*ledger.Fate, *time.Location, diag.Lang) string `json:"-"` // what else a fate says, for people
 }
 
 // EventShown names the event.
@@ -268,6 +267,7 @@ func (x *run) outcome(r *Rule, c *course) *Outcome {
 	return o
 }
 
-func orEmpty[T any](s []T) []T { return slices.Concat([]T{}, s) }
+// orEmpty is what JSON writes as [] where there is nothing.
+func orEmpty[T any](s []T) []T { return append([]T{}, s...) }
 
 func (x *run) zone() *time.Location { return cmp.Or(x.o.Stage.Zone, x.o.Set.Zone(), time.UTC) }

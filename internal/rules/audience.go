@@ -46,7 +46,15 @@ func (l *loader) broadcast(n *diag.Node, r *Rule, a Account, known bool) {
 func (l *loader) audience(n *diag.Node, r *Rule, a Account, known bool) {
 	out := &audience{}
 	r.audience = out
-	if n.Kind == diag.Scalar {
+	if tags := r.scope.loneTags(n); len(tags) > 0 {
+		fix := "{all_of: [" + tags[0] + "]}"
+		d := n.Error("N111", diag.Text{EN: "`" + n.Text + "` alone is no audience", ZH: "人群不能只写 `" + n.Text + "`"}, diag.Text{EN: "write `" + fix + "` for the users with the tag", ZH: "要发给有这个标签的用户，写成 `" + fix + "`"})
+		if d.Fix = fix; len(tags) > 1 {
+			d.Hint, d.Fix = togetherHint("["+strings.Join(tags, ", ")+"]"), ""
+		} else if tags[0] == noTag {
+			d.Fix = ""
+		}
+	} else if n.Kind == diag.Scalar {
 		switch w, _ := n.Enum("everyone", "online"); w {
 		case "everyone":
 			out.everyone = true
@@ -57,8 +65,7 @@ func (l *loader) audience(n *diag.Node, r *Rule, a Account, known bool) {
 		return
 	} else if n.Kind == diag.Sequence && len(n.Items) > 0 {
 		list := listOf(n)
-		n.Error("N111", diag.Text{EN: "an audience says how its tags go together", ZH: "人群要写明标签之间的关系"},
-			diag.Text{EN: "write `{all_of: " + list + "}` for users with all of them, `{any_of: " + list + "}` for users with one of them", ZH: "要有全部标签写 `{all_of: " + list + "}`，有其中一个就行写 `{any_of: " + list + "}`"})
+		n.Error("N111", diag.Text{EN: "an audience says how its tags go together", ZH: "人群要写明标签之间的关系"}, togetherHint(list))
 	} else if n.Keys("all_of", "any_of", "none_of", "package") {
 		out.all, out.any, out.none = l.audienceTags(n, "all_of", r), l.audienceTags(n, "any_of", r), l.audienceTags(n, "none_of", r)
 		out.pkg, _ = n.Get("package").String()
@@ -69,6 +76,45 @@ func (l *loader) audience(n *diag.Node, r *Rule, a Account, known bool) {
 	if out.wide() && known && !a.AllowEveryone {
 		n.Error("N401", diag.Text{EN: "account `" + a.Name + "` may not reach everyone", ZH: "账号 `" + a.Name + "` 不允许发给全部用户"}, diag.Text{EN: "an engineer adds `allow: [everyone]` to the account, or name tags", ZH: "请工程师在账号设置里加 `allow: [everyone]`，或写明标签"})
 	}
+}
+
+// togetherHint is the cure for tags of which is not said how they go together.
+func togetherHint(list string) diag.Text {
+	return diag.Text{EN: "write `{all_of: " + list + "}` for users with all of them, `{any_of: " + list + "}` for users with one of them", ZH: "要有全部标签写 `{all_of: " + list + "}`，有其中一个就行写 `{any_of: " + list + "}`"}
+}
+
+var betweenTags = regexp.MustCompile(`\s*[,，、;；]\s*`)
+
+const noTag = `"..."` // in place of a text that is none
+
+// loneTags gives the tags, in quotation marks, of an audience that is written as a text. To offer `everyone` instead would be the widest
+// audience there is for a narrow one: only a word that means everybody, or nearly is one of the two words, is left to them.
+func (s *scope) loneTags(n *diag.Node) (tags []string) {
+	if n.Kind != diag.Scalar || n.Text == "" {
+		return nil
+	}
+	words := []string{"everyone", "online"}
+	if low := strings.ToLower(strings.Trim(n.Text, "\"'“”‘’ ")); slices.Contains(words, low) || slices.Contains(everybody, low) || diag.Nearest(low, words) != "" {
+		return nil
+	}
+	for _, t := range betweenTags.Split(strings.TrimSpace(n.Text), -1) {
+		literal := ""
+		if parsed, wrong := parseTemplate(t); wrong == nil {
+			for _, p := range parsed.parts {
+				if literal += p.text; p.ref != "" {
+					literal += "x"
+				}
+			}
+		}
+		switch {
+		case s.fields[t] != nil:
+			t = "${" + t + "}"
+		case !tagText.MatchString(literal) || strings.Contains(t, `"`):
+			return []string{noTag}
+		}
+		tags = append(tags, `"`+t+`"`)
+	}
+	return tags
 }
 
 // listOf writes a list of texts as one line has it.

@@ -512,13 +512,12 @@ func (l *loader) push(n *diag.Node, r *Rule, a Account) {
 		return
 	}
 	if to := n.Get("to"); to != nil {
-		if r.to = l.text(to, r.scope); r.to != nil && len(r.to.parts) == 1 {
+		if r.scope.noUser(to) {
+			r.to = nil
+		} else if r.to = l.text(to, r.scope); r.to != nil && len(r.to.parts) == 1 {
 			if f := r.scope.fields[r.to.parts[0].ref]; f != nil && f.Type == event.List {
 				r.toList = f.Name
 			}
-		}
-		if f := r.scope.fields[to.Text]; f != nil {
-			to.Error("N309", diag.Text{EN: "`" + to.Text + "` is a field: without `${}` it would be the name of a user", ZH: "`" + to.Text + "` 是字段：不加 `${}` 会被当作用户 ID"}, diag.Text{EN: "write `\"${" + to.Text + "}\"`", ZH: "写成 `\"${" + to.Text + "}\"`"})
 		}
 	} else {
 		for _, s := range r.specs {

@@ -211,10 +211,13 @@ func quoteTexts(data []byte, root *diag.Node) []string {
 	})
 	for _, n := range texts {
 		r := []rune(lines[n.Line-1])
-		from := n.Column - 1
-		to := from + utf8.RuneCountInString(n.Text)
-		if n.Quoted() || n.Text == "" || to > len(r) || string(r[from:to]) != n.Text {
-			continue // a block, or a text over several lines
+		from, written := n.Column-1, n.Text
+		if n.Quoted() {
+			written = "'" + strings.ReplaceAll(n.Text, "'", "''") + "'"
+		}
+		to := from + utf8.RuneCountInString(written)
+		if n.Text == "" || to > len(r) || string(r[from:to]) != written {
+			continue // in double quotes, a block, or a text over several lines
 		}
 		quoted := `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(n.Text) + `"`
 		lines[n.Line-1] = string(r[:from]) + quoted + string(r[to:])

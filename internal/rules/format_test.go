@@ -41,7 +41,7 @@ func TestFormat(t *testing.T) {
   - name: second
     event: [order.paid， sale.opened]
     when: always
-    push: {body: 好, title: 好的}
+    push: {body: 'it''s "good" \', title: '好的'}
     mode: off
 # the end of the file
 `
@@ -77,7 +77,7 @@ rules:
     event: [order.paid, sale.opened]
     mode: off
     when: always
-    push: {body: "好", title: "好的"}
+    push: {body: "it's \"good\" \\", title: "好的"}
 # the end of the file
 `
 	catalogue, err := os.ReadFile("testdata/events.yaml")

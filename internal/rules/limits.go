@@ -53,6 +53,9 @@ func (l *loader) limits(own, defaults *diag.Node, r *Rule) {
 		if !ok && c.Wide(func(s string) bool { _, ok := parseCap(s); return ok }) {
 			continue
 		}
+		if !ok && outside(c, capText.FindStringSubmatch(text)) {
+			continue
+		}
 		if !ok {
 			c.Error("N112", diag.Text{EN: "`" + text + "` is not a limit", ZH: "`" + text + "` 不是次数限制"}, diag.Text{EN: "like `1 in 24h`, `2 per day` or `none`", ZH: "例如 `1 in 24h`、`2 per day`、`none`"})
 			continue
@@ -97,10 +100,23 @@ func (l *loader) limits(own, defaults *diag.Node, r *Rule) {
 }
 
 var (
-	capText   = regexp.MustCompile(`^([0-9]{1,4}) (?:in ([0-9a-z.]+)|per (day|week|month))$`)
+	capText   = regexp.MustCompile(`^([0-9]{1,9}) (?:in ([0-9a-z.]+)|per (day|week|month))$`)
 	quietText = regexp.MustCompile(`^(?:([A-Za-z,-]+) )?([0-9]{2}):([0-9]{2})-([0-9]{2}):([0-9]{2})$`)
 	days      = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 )
+
+// outside reports a time of a limit, as capText and rateText find it, that is too short or too long.
+func outside(n *diag.Node, m []string) bool {
+	if m == nil || m[2] == "" {
+		return false
+	}
+	d, err := diag.ParseDuration(m[2])
+	if err != nil || d >= time.Second && d <= maxHold {
+		return false
+	}
+	n.Error("N112", diag.Text{EN: "`" + m[2] + "` is not from 1s to 90d", ZH: "`" + m[2] + "` 超出范围：1s 到 90d"}, diag.Text{EN: "choose a time in that range", ZH: "请改到这个范围内"})
+	return true
+}
 
 func parseCap(s string) (intent.Cap, bool) {
 	m := capText.FindStringSubmatch(s)
@@ -188,7 +204,9 @@ func (l *loader) merge(n *diag.Node, r *Rule) {
 	m := &merge{keep: intent.KeepLatest}
 	r.scope.by = map[string]bool{}
 	if by := n.Get("by"); by != nil {
-		if m.by = l.text(by, r.scope); m.by != nil {
+		if r.scope.sameForAll(by) {
+			r.scope.by = nil
+		} else if m.by = l.text(by, r.scope); m.by != nil {
 			for _, ref := range m.by.refs() {
 				r.scope.by[ref] = true
 			}

@@ -229,6 +229,7 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 	}
 	l.checkSamples()
 	if len(catalogues) > 0 {
+		l.consent()
 		for _, d := range ruleDocs {
 			l.ruleFile(d)
 		}

@@ -59,7 +59,7 @@ var mistakes = []struct {
 	{"Conditions", "`a or b and c` without brackets (warning)", map[string]string{"cond-mixed": "W216"}},
 
 	{"Safety", "everyone-like audience (everyone, online, only a package) without permission or approval", map[string]string{"safe-everyone": "N402", "safe-online": "N402", "safe-package": "N402"}},
-	{"Safety", "empty audience", map[string]string{"safe-empty-audience": "N403", "safe-empty-audience-list": "N403", "safe-audience-list": "N111", "safe-audience-key": "N101"}},
+	{"Safety", "empty audience", map[string]string{"safe-empty-audience": "N403", "safe-empty-audience-list": "N403", "safe-audience-list": "N111", "safe-audience-key": "N101", "safe-audience-tag": "N111", "safe-audience-tags": "N111"}},
 	{"Safety", "push on a profile event without `changed`", map[string]string{"safe-profile-push": "N404", "safe-profile-push-or": "N404", "safe-profile-push-not": "N404", "safe-profile-push-list": "N404"}},
 	{"Safety", "mixed criteria with everyone", map[string]string{"safe-mixed-everyone": "N405", "safe-mixed-everyone-list": "N405", "safe-mixed-everyone-tag": "N405"}},
 	{"Safety", "a merged text whose field is not in `by`", map[string]string{"safe-merged-text": "N305"}},
@@ -72,6 +72,7 @@ var mistakes = []struct {
 	{"Time and size", "quiet hours that outlast `expire` with `when_quiet: hold`", map[string]string{"time-quiet-outlasts-expire": "W503", "time-quiet-default-outlasts-expire": "W503", "time-quiet-together": "W503"}},
 	{"Tests", "a value that the field cannot have", map[string]string{"test-value": "N560", "test-values": "N560"}},
 	{"Tests", "unknown keys in `expect`, and what a rule cannot do", map[string]string{"test-expect-key": "N101", "test-expect-two": "N561", "test-expect-other": "N561", "test-leaves-at": "N561", "test-no-sample": "N608"}},
+	{"Tests", "a field that the event or the profile has not", map[string]string{"test-field": "N202", "test-profile-field": "N202"}},
 	{"Time and size", "over-long title or tag (bytes and Han characters)", map[string]string{"size-title": "W505", "size-tag": "N306"}},
 
 	// Not in the description, seen in practice.
@@ -90,7 +91,7 @@ var mistakes = []struct {
 		"variants-no-body": "N114", "variants-broadcast": "N537"}},
 	{"", "holes that are filled later", map[string]string{"open-user-broadcast": "N539", "open-user-to": "N539", "open-now-by": "N539", "open-user-field": "N202", "open-filter": "N304"}},
 	{"", "accounts to try in order", map[string]string{"account-list-tags": "N540", "account-list-twice": "N540", "account-list-unknown": "N203", "account-list-everyone": "N401"}},
-	{"", "limits that cannot be kept", map[string]string{"limit-quota-push": "N520", "limit-per-user": "N112", "limit-per-user-broadcast": "N520", "time-quiet-none-too": "N112", "time-quiet-week": "N502", "limit-once-merged": "N521", "limit-reserve-alone": "N522", "limit-reserve-over-quota": "N522", "limit-reserve-sum": "N523"}},
+	{"", "limits that cannot be kept", map[string]string{"limit-quota-push": "N520", "limit-per-user": "N112", "limit-per-user-broadcast": "N520", "time-quiet-none-too": "N112", "time-quiet-week": "N502", "limit-once-merged": "N521", "limit-reserve-alone": "N522", "limit-reserve-over-quota": "N522", "limit-reserve-sum": "N523", "limit-per-user-many": "N112", "limit-per-user-long": "N112"}},
 	{"", "marks that are not what they seem", map[string]string{"yaml-hash-first": "N113", "yaml-begins-bracket-open": "N105", "yaml-tight-dash": "N100", "yaml-wide-dash": "N100",
 		"yaml-wide-brackets": "N103", "yaml-wide-brackets-list": "N103", "yaml-wide-time": "N103"}},
 	{"", "what is sent literally", map[string]string{"text-almost-hole": "W308", "text-unseen": "W310", "text-keyboard-hole": "W308", "text-half-quotes": "W313"}},

@@ -44,7 +44,7 @@ func rate(n *diag.Node, rolling bool) (intent.Cap, bool) {
 			return c, true
 		}
 	}
-	if n.Wide(rateText.MatchString) {
+	if n.Wide(rateText.MatchString) || outside(n, m) {
 		return c, false
 	}
 	hint := diag.Text{EN: "like `100 in 1h` or `100 per day`", ZH: "例如 `100 in 1h`、`100 per day`"}
@@ -111,6 +111,9 @@ func (l *loader) once(n *diag.Node, r *Rule) {
 	}
 	each := *r.scope
 	each.merged = false // it is written for each event, before a merge
+	if each.sameForAll(by) {
+		return
+	}
 	t := l.text(by, &each)
 	if t == nil {
 		return

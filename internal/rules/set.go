@@ -79,7 +79,7 @@ func (s *Set) index(table map[string]*event.Field) {
 				c.fix()
 			}
 		}
-		if r.asksUsers() {
+		if r.asksUsers() || s.opt.asksConsent(r) {
 			accounts[r.Account] = true
 		}
 		if r.reserve > 0 && r.Mode == Live {
@@ -137,8 +137,8 @@ func (s *Set) Topics() []string { return s.Catalogue.Topics() }
 // Zone is where the rules' days are.
 func (s *Set) Zone() *time.Location { return s.opt.Zone }
 
-// HasProfile reports whether an account takes profile intents: it has tag rules, pushes on profile events, or rules that ask the
-// profile table when they send, or pushes instead of such an account.
+// HasProfile reports whether an account takes profile intents: it has tag rules, pushes on profile events, pushes for which they or the
+// settings ask the profile table when they are sent, or pushes instead of such an account.
 func (s *Set) HasProfile(account string) bool { return slices.Contains(s.accounts, account) }
 
 // Rule gives a rule by name, nil when there is none.

@@ -172,7 +172,7 @@ func (l *loader) happens(n *diag.Node, r *Rule, t *Test) {
 			if field == nil && !r.scope.misspelt(f.Key.Text) {
 				continue
 			}
-			if v, name, ok := r.value(f, field); ok {
+			if v, name, ok := r.scope.value(f, field); ok {
 				t.Values[name] = v
 			}
 		}
@@ -180,7 +180,11 @@ func (l *loader) happens(n *diag.Node, r *Rule, t *Test) {
 	if p := n.Get("profile"); p.IsMapping() {
 		t.Profile = map[string]intent.Value{}
 		for _, f := range p.Fields {
-			if v, name, ok := r.value(f, l.table[f.Key.Text]); ok {
+			field := l.users.fields[f.Key.Text]
+			if field == nil && !l.users.misspelt(f.Key.Text) {
+				continue
+			}
+			if v, name, ok := l.users.value(f, field); ok {
 				t.Profile[name] = tableValue(&v)
 			}
 		}
@@ -201,9 +205,11 @@ func (r *Rule) about(fields *diag.Node) string {
 }
 
 // value reads a field of a test as the decoder would have given it.
-func (r *Rule) value(n diag.Field, f *event.Field) (v event.Value, name string, ok bool) {
+func (sc *scope) value(n diag.Field, f *event.Field) (v event.Value, name string, ok bool) {
 	if f == nil {
-		n.Key.Error("N202", diag.Text{EN: "unknown field `" + n.Key.Text + "`", ZH: "没有字段 `" + n.Key.Text + "`"}, diag.Text{}).Note = r.scope.describe()
+		hint, fix := diag.DidYouMean(n.Key.Text, sc.known())
+		d := n.Key.Error("N202", diag.Text{EN: "unknown field `" + n.Key.Text + "`", ZH: "没有字段 `" + n.Key.Text + "`"}, hint)
+		d.Fix, d.Note = fix, sc.describe()
 		return v, "", false
 	}
 	if f.Type == event.List {

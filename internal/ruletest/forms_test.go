@@ -67,6 +67,33 @@ func TestDifferencesAreToldInChinese(t *testing.T) {
 	}
 }
 
+// When it was sent before is told as people read it: in their zone, and a day is 24h.
+func TestARepeatedSendIsToldInTheZoneOfTheSettings(t *testing.T) {
+	set, list := rules.LoadFiles([]rules.File{{Name: "events.yaml", Data: []byte("version: 1\nevents:\n  order.paid: {topic: orders, id: id, user: user, fields: {order_id: o}}\n")},
+		{Name: "r.yaml", Data: []byte(`version: 1
+rules:
+  - name: thanks
+    event: order.paid
+    mode: live
+    class: service
+    when: always
+    push: {title: "t", body: "b"}
+    limits: {once: {by: "${order_id}", in: 24h}}
+    tests: [{name: twice, event: {order_id: o-1}, times: 2, expect: {push: {title: "t"}}}]
+`)}}, app.AnyRuleOptions())
+	if set == nil {
+		t.Fatal(list)
+	}
+	b := app.AnyBench(set, nil)
+	rep := ruletest.Run(ruletest.Options{Set: set, Stage: b.Options, Identities: b.Identities, Request: b.Request, Snapshots: &ruletest.Snapshots{}})
+	for lang, want := range map[diag.Lang]string{diag.EN: "(once in 24h, sent 2026-01-05 12:00:00 +08:00)", diag.ZH: "（24h 内已经发过：2026-01-05 12:00:00 +08:00）"} {
+		var out strings.Builder
+		if err := rep.WriteText(&out, lang, false); err != nil || !strings.Contains(out.String(), want) {
+			t.Errorf("%v, want %s\n%s", err, want, out.String())
+		}
+	}
+}
+
 func TestTestsAreChosenByRuleAndName(t *testing.T) {
 	rep := forms(t, func(o *ruletest.Options) { o.Run = regexp.MustCompile("^level-up/first") })
 	if len(rep.Results) != 1 || rep.Results[0].Name != "first sight" {

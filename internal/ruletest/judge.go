@@ -54,7 +54,7 @@ func (x *trial) judgeTags() []Diff {
 	}
 	d := Diff{Expected: expectation(x.rule, x.test), Got: shownTags(has)}
 	if f != nil {
-		d.Got = said(*f)
+		d.Got = x.said(*f)
 	}
 	return []Diff{d}
 }
@@ -169,7 +169,7 @@ func (x *trial) shown(g got) string {
 		}
 		return s
 	}
-	return said(g.fate)
+	return x.said(g.fate)
 }
 
 func shownCall(c *call) string {

@@ -256,7 +256,7 @@ func (x *trial) leaves(id intent.ID) (time.Time, error) {
 		case "request":
 			return g.call.At, nil
 		case "fate":
-			return time.Time{}, errors.New(said(g.fate))
+			return time.Time{}, errors.New(x.said(g.fate))
 		}
 		next, ok := x.model.Next()
 		if !ok || next.After(end) {
@@ -267,7 +267,7 @@ func (x *trial) leaves(id intent.ID) (time.Time, error) {
 }
 
 // said is a fate for people.
-func said(f ledger.Fate) string {
+func (x *trial) said(f ledger.Fate) string {
 	s := string(f.Fate)
 	switch f.Fate {
 	case ledger.Suppressed:
@@ -276,12 +276,14 @@ func said(f ledger.Fate) string {
 		s = "dead letter: " + string(f.Reason)
 	}
 	if f.Detail != "" {
-		s += " (" + f.Detail + ")"
+		s += " (" + dispatch.DetailAt(f.Detail, x.zone()) + ")"
 	}
 	return s
 }
 
 // shownTime writes a time in the zone of the settings.
 func (x *trial) shownTime(at time.Time) string {
-	return at.In(cmp.Or(x.o.Stage.Zone, time.UTC)).Format(time.RFC3339)
+	return at.In(x.zone()).Format(time.RFC3339)
 }
+
+func (x *trial) zone() *time.Location { return cmp.Or(x.o.Stage.Zone, time.UTC) }

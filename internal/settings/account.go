@@ -59,7 +59,15 @@ func (r *reader) account(name string, n *diag.Node) (Account, bool) {
 	n.Need("vendor")
 	vendor, ok := r.find(at("vendor"), "rongcloud", false).Enum("rongcloud", "getui")
 	switch {
-	case !ok:
+	case !ok: // whosever it is, these keys it may have
+		r.allowed(&a, at)
+		r.bounds(&a, at)
+		r.tags(at("tags"), "delay", "foreign", "max_change", "verify")
+		for _, key := range []string{"secret", "master_secret"} {
+			if r.node(at(key)) != nil {
+				r.secret(at(key))
+			}
+		}
 		return a, false
 	case vendor == "getui":
 		a.Vendor = vendor
@@ -78,8 +86,8 @@ func (r *reader) account(name string, n *diag.Node) (Account, bool) {
 	case !center && !hosts:
 		r.missing("accounts."+name, "data_center")
 	}
-	for _, h := range a.Hosts {
-		r.vendorAddress(at("hosts"), h, "`app_key`, `secret`")
+	for i, h := range a.Hosts {
+		r.vendorAddress(at("hosts"), r.item(at("hosts"), i), h, "`app_key`, `secret`")
 	}
 	if a.AppKey = r.text(at("app_key"), ""); a.AppKey == "" {
 		r.missing("accounts."+name, "app_key")
@@ -102,13 +110,13 @@ func (r *reader) account(name string, n *diag.Node) (Account, bool) {
 }
 
 // vendorAddress sees that an address is a safe one; keys are what the vendor knows us by instead of a login.
-func (r *reader) vendorAddress(path, host, keys string) {
+func (r *reader) vendorAddress(path string, n *diag.Node, host, keys string) {
 	switch {
 	case hostAllowed(host):
 	case strings.Contains(host, "@"):
-		r.loggedIn(path, diag.Text{EN: "the vendor", ZH: "厂商"}, diag.Text{EN: "the vendor knows us by " + keys + ",", ZH: "厂商只认 " + keys})
+		r.loggedIn(path, n, diag.Text{EN: "the vendor", ZH: "厂商"}, diag.Text{EN: "the vendor knows us by " + keys + ",", ZH: "厂商只认 " + keys})
 	default:
-		r.place(path).Error("N705", diag.Text{EN: "`" + host + "` is not a safe vendor address", ZH: "`" + host + "` 不是安全的服务地址"},
+		n.Error("N705", diag.Text{EN: "`" + host + "` is not a safe vendor address", ZH: "`" + host + "` 不是安全的服务地址"},
 			diag.Text{EN: "https://host without a path; http only to this machine", ZH: "请用 https://host，不带路径；http 只能用于本机"})
 	}
 }
@@ -128,7 +136,7 @@ func (r *reader) bounds(a *Account, at func(string) string) {
 func (r *reader) getui(a *Account, at func(string) string) {
 	host := r.text(at("host"), "https://restapi.getui.com")
 	a.Hosts = []string{host}
-	r.vendorAddress(at("host"), host, "`app_key`, `master_secret`")
+	r.vendorAddress(at("host"), r.place(at("host")), host, "`app_key`, `master_secret`")
 	if a.AppID = r.text(at("app_id"), ""); a.AppID == "" {
 		r.missing("accounts."+a.Name, "app_id")
 	}

@@ -36,7 +36,7 @@ func loadFile(path string, env []string, overrides map[string]string, withoutSec
 	}
 	doc := diag.Parse(path, src)
 	r := &reader{root: doc.Root, dir: filepath.Dir(path), file: path, env: environment(env), flags: overrides,
-		docs: []*diag.Doc{doc}, outside: map[string]*diag.Node{}, known: map[string]bool{}, exposed: map[int]bool{}, withoutSecrets: withoutSecrets}
+		docs: []*diag.Doc{doc}, outside: map[string]*diag.Node{}, items: map[string][]*diag.Node{}, known: map[string]bool{}, exposed: map[int]bool{}, withoutSecrets: withoutSecrets}
 	var s *Settings
 	if doc.Root != nil {
 		s = r.settings()
@@ -104,6 +104,12 @@ func (r *reader) settings() *Settings {
 	}
 	root.Get("consent").Keys("never", "marketing", "service")
 	s.Consent = Consent{Never: r.text("consent.never", ""), Marketing: r.text("consent.marketing", ""), Service: r.text("consent.service", "")}
+	s.places = map[string]*diag.Node{}
+	for _, path := range []string{"consent.never", "consent.marketing", "consent.service"} {
+		if r.given(path) {
+			s.places[path] = r.place(path)
+		}
+	}
 	s.Accounts = r.accounts()
 	s.Entries = r.entries
 	return s
@@ -127,13 +133,13 @@ func (r *reader) kafka() Kafka {
 		r.place("kafka").Error("N114", diag.Text{EN: "`kafka.brokers` is missing", ZH: "缺少 `kafka.brokers`"},
 			diag.Text{EN: "add `brokers: [host:9092]`, or `embedded: DIR` to try out", ZH: "请加上 `brokers: [host:9092]`，试用时可写 `embedded: 目录`"})
 	}
-	for _, b := range k.Brokers {
-		host, port, err := net.SplitHostPort(b)
+	for i, b := range k.Brokers {
+		n := r.item("kafka.brokers", i)
 		switch {
 		case strings.Contains(b, "@"):
-			r.loggedIn("kafka.brokers", diag.Text{EN: "a broker", ZH: "broker "}, diag.Text{EN: "write `kafka.sasl`", ZH: "改写 `kafka.sasl`"})
-		case err != nil || host == "" || port == "":
-			r.place("kafka.brokers").Error("N112", diag.Text{EN: "`" + b + "` is not host:port", ZH: "`" + b + "` 不是 host:port"}, diag.Text{EN: "like k1:9092", ZH: "例如 k1:9092"})
+			r.loggedIn("kafka.brokers", n, diag.Text{EN: "a broker", ZH: "broker "}, diag.Text{EN: "write `kafka.sasl`", ZH: "改写 `kafka.sasl`"})
+		case !isHostPort(b) && !n.Wide(isHostPort):
+			n.Error("N112", diag.Text{EN: "`" + b + "` is not host:port", ZH: "`" + b + "` 不是 host:port"}, diag.Text{EN: "like k1:9092", ZH: "例如 k1:9092"})
 		}
 	}
 	k.Prefix = r.text("kafka.prefix", "notifier")
@@ -175,6 +181,11 @@ func (r *reader) kafka() Kafka {
 	return k
 }
 
+func isHostPort(s string) bool {
+	host, port, err := net.SplitHostPort(s)
+	return err == nil && host != "" && port != ""
+}
+
 func parseStart(s string) (Start, bool) {
 	switch s {
 	case "":
@@ -192,7 +203,8 @@ func (r *reader) admin() Admin {
 	host, _, err := net.SplitHostPort(a.Listen)
 	switch {
 	case strings.Contains(a.Listen, "@"):
-		r.loggedIn("admin.listen", diag.Text{EN: "the admin listener", ZH: "管理端口"}, diag.Text{EN: "write `token: \"${env:NAME}\"`", ZH: "改写成 `token: \"${env:NAME}\"`"})
+		r.loggedIn("admin.listen", r.place("admin.listen"), diag.Text{EN: "the admin listener", ZH: "管理端口"}, diag.Text{EN: "write `token: \"${env:NAME}\"`", ZH: "改写成 `token: \"${env:NAME}\"`"})
+	case err != nil && r.place("admin.listen").Wide(isHostPort):
 	case err != nil:
 		r.place("admin.listen").Error("N112", diag.Text{EN: "`" + a.Listen + "` is not host:port", ZH: "`" + a.Listen + "` 不是 host:port"}, diag.Text{EN: "like 127.0.0.1:8088", ZH: "例如 127.0.0.1:8088"})
 	case !Loopback(host) && !r.given("admin.token"):
@@ -214,7 +226,7 @@ func (r *reader) tracing() Tracing {
 			r.missing("tracing", "endpoint")
 		}
 	case strings.Contains(t.Endpoint, "@") && (!base || u.User != nil):
-		r.loggedIn("tracing.endpoint", diag.Text{EN: "the collector", ZH: "采集器"},
+		r.loggedIn("tracing.endpoint", r.place("tracing.endpoint"), diag.Text{EN: "the collector", ZH: "采集器"},
 			diag.Text{EN: "write `authorization: \"${env:NAME}\"`", ZH: "改写成 `authorization: \"${env:NAME}\"`"})
 	case !base || strings.HasSuffix(u.Path, "/v1/traces"):
 		r.place("tracing.endpoint").Error("N112", diag.Text{EN: "`" + t.Endpoint + "` is not the base address of a collector", ZH: "`" + t.Endpoint + "` 不是采集器的基础地址"},

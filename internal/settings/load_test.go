@@ -180,7 +180,7 @@ accounts:
 		t.Error("a secret has another value")
 	}
 	s.Entries = nil
-	opts := []cmp.Option{cmpopts.IgnoreUnexported(Start{}),
+	opts := []cmp.Option{cmpopts.IgnoreUnexported(Start{}, Settings{}),
 		cmp.Comparer(func(a, b *time.Location) bool { return a.String() == b.String() }),
 		cmp.Comparer(func(a, b *Secret) bool { return (a == nil) == (b == nil) }),
 	}
@@ -238,7 +238,7 @@ accounts:
     secret: hunter2
 `, want: `2:11 N707 ` + "`Asia/Peking` is not a known time zone" + `
 3:1 N101 unknown key ` + "`kafak`" + `
-4:18 N112 ` + "`k1` is not host:port" + `
+4:19 N112 ` + "`k1` is not host:port" + `
 4:36 N112 ` + "`0` is not a whole number from 1 to 1000" + `
 8:5 N101 unknown key ` + "`data_centre`" + `
 10:13 N702 a secret is written here in plain
@@ -249,9 +249,9 @@ accounts:
 				"9:110 N112 `phone` is not possible here\n9:131 N112 `0` is not a whole number from 1 to 10000\n"},
 		{name: "hosts and data centre", text: account(`    hosts: ["https://a.example.com"]` + "\n"), want: "9:12 N704 `data_center` and `hosts` exclude each other\n"},
 		{name: "plain http", text: strings.Replace(minimal, "data_center: beijing", `hosts: ["http://a.example.com", "https://u:p@b.example.com", "ftp://127.0.0.1"]`, 1),
-			want: "6:12 N702 a password is written in the address of the vendor\n6:12 N705 `ftp://127.0.0.1` is not a safe vendor address\n6:12 N705 `http://a.example.com` is not a safe vendor address\n"},
+			want: "6:13 N705 `http://a.example.com` is not a safe vendor address\n6:37 N702 a password is written in the address of the vendor\n6:66 N705 `ftp://127.0.0.1` is not a safe vendor address\n"},
 		{name: "passwords in addresses", text: strings.Replace(strings.Replace(minimal, "data_center: beijing", `hosts: ["https://u:p@b.example.com"]`, 1), `"k1:9092"`, `"SASL://u:p@k1:9092", "p@k2:9092"`, 1) + "  second: {vendor: getui, app_id: a, app_key: k, master_secret: \"${env:S}\", host: \"u:p@a.example\"}\nadmin: {listen: \"u:p@127.0.0.1:1\"}\n",
-			want: "2:18 N702 a password is written in the address of a broker\n6:12 N702 a password is written in the address of the vendor\n9:83 N702 a password is written in the address of the vendor\n10:17 N702 a password is written in the address of the admin listener\n"},
+			want: "2:19 N702 a password is written in the address of a broker\n2:41 N702 a password is written in the address of a broker\n6:13 N702 a password is written in the address of the vendor\n9:83 N702 a password is written in the address of the vendor\n10:17 N702 a password is written in the address of the admin listener\n"},
 		{name: "one App Key twice", text: account("  two: {vendor: rongcloud, data_center: singapore, app_key: k, secret: \"${env:S}\"}\n"),
 			want: "9:61 N706 account `main` has the same App Key: their quota would be spent twice\n"},
 		{name: "brokers and embedded", text: strings.Replace(minimal, "{brokers", "{embedded: d, brokers", 1), want: "2:19 N704 `brokers` and `embedded` exclude each other\n"},

@@ -21,8 +21,9 @@ type reader struct {
 	file    string
 	env     map[string]string
 	flags   map[string]string
-	docs    []*diag.Doc           // of the file and of each override
-	outside map[string]*diag.Node // by path, from outside the file
+	docs    []*diag.Doc             // of the file and of each override
+	outside map[string]*diag.Node   // by path, from outside the file
+	items   map[string][]*diag.Node // by path, of the texts that strings gave
 	known   map[string]bool
 	exposed map[int]bool // lines with a secret in plain
 	entries []Entry
@@ -111,8 +112,7 @@ func (r *reader) resolved(n *diag.Node) (string, bool) {
 	}
 	kind, arg, ok := reference(s)
 	if !ok {
-		n.Error("N701", diag.Text{EN: "`" + s + "` is not a reference", ZH: "`" + s + "` 不是正确的引用"},
-			diag.Text{EN: "the whole value is ${env:NAME} or ${file:/path}", ZH: "整个值写成 ${env:NAME} 或 ${file:/path}"})
+		r.noReference(n, s)
 		return "", false
 	}
 	v, err := resolver(kind, arg, r.dir, r.env)()
@@ -121,6 +121,15 @@ func (r *reader) resolved(n *diag.Node) (string, bool) {
 		return "", false
 	}
 	return v, true
+}
+
+// noReference reports a text that was meant as a reference, with the one that was meant.
+func (r *reader) noReference(n *diag.Node, s string) {
+	d := n.Error("N701", diag.Text{EN: "`" + s + "` is not a reference", ZH: "`" + s + "` 不是正确的引用"},
+		diag.Text{EN: "the whole value is ${env:NAME} or ${file:/path}", ZH: "整个值写成 ${env:NAME} 或 ${file:/path}"})
+	if fix := r.almostReference(s); fix != "" {
+		d.Hint, d.Fix = diag.Text{EN: "write `\"" + fix + "\"`", ZH: "写成 `\"" + fix + "\"`"}, `"`+fix+`"`
+	}
 }
 
 // unreadable reports a reference that gives nothing.
@@ -181,9 +190,18 @@ func (r *reader) strings(path string, def ...string) []string {
 	for _, it := range n.List() {
 		if s, ok := r.resolved(it); ok {
 			out = append(out, s)
+			r.items[path] = append(r.items[path], it)
 		}
 	}
 	return out
+}
+
+// item is where the i-th text of a list stands that strings gave.
+func (r *reader) item(path string, i int) *diag.Node {
+	if i < len(r.items[path]) {
+		return r.items[path][i]
+	}
+	return r.place(path)
 }
 
 // enums gives a list of allowed words.
@@ -208,6 +226,10 @@ func parsed[T any](r *reader, path, def string, parse func(string) (T, bool), wh
 	n := r.find(path, def, false)
 	if s, ok := n.String(); ok {
 		if v, ok := parse(s); ok {
+			return v
+		}
+		if n.Wide(func(s string) bool { _, ok := parse(s); return ok }) {
+			v, _ := parse(def)
 			return v
 		}
 		n.Error("N112", diag.Text{EN: "`" + s + "` is not " + what.EN, ZH: "`" + s + "` 不是" + what.ZH}, like)
@@ -263,6 +285,9 @@ func (r *reader) secret(path string) *Secret {
 	resolve := func() (string, error) { return s, nil }
 	if kind, arg, ok := reference(s); ok {
 		resolve = resolver(kind, arg, r.dir, r.env)
+	} else if r.almostReference(s) != "" && !strings.HasPrefix(e.Origin, "env ") {
+		r.noReference(n, s)
+		return nil
 	} else if !strings.HasPrefix(e.Origin, "env ") || s == "" {
 		r.exposed[n.Line] = true
 		n.Error("N702", diag.Text{EN: "a secret is written here in plain", ZH: "这里直接写了密钥"},
@@ -292,6 +317,9 @@ func withoutLogin(s string) string { return login.ReplaceAllString(s, "://"+mask
 func (r *reader) findings() (out diag.List) {
 	for _, doc := range r.docs {
 		for _, d := range doc.Findings() {
+			if d.Code == "N114" && !doc.Whole() { // what is missing may stand where nobody could read it
+				continue
+			}
 			if r.exposed[d.Line] || login.MatchString(d.Source()) {
 				d = d.WithoutSource()
 			}
@@ -306,10 +334,9 @@ func (r *reader) findings() (out diag.List) {
 
 // loggedIn reports an address with a login: neither the text nor its lines are shown. Such an address would stand in logs and in what
 // commands show.
-func (r *reader) loggedIn(path string, of, instead diag.Text) {
-	n := r.place(path)
+func (r *reader) loggedIn(path string, n *diag.Node, of, instead diag.Text) {
 	r.exposed[n.Line] = true
-	for _, it := range n.List() {
+	for _, it := range r.place(path).List() {
 		r.exposed[it.Line] = true
 	}
 	n.Error("N702", diag.Text{EN: "a password is written in the address of " + of.EN, ZH: of.ZH + "地址里写了密码"},

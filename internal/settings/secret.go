@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 
@@ -102,7 +103,32 @@ func reference(text string) (kind, arg string, ok bool) {
 		return "", "", false
 	}
 	kind, arg, ok = strings.Cut(strings.TrimSuffix(body, "}"), ":")
-	return kind, arg, ok && (kind == "env" || kind == "file") && arg != ""
+	return kind, arg, ok && (kind == "env" || kind == "file") && arg != "" && arg == strings.TrimSpace(arg)
+}
+
+var (
+	bareVariable = regexp.MustCompile(`^\$\{ *([A-Za-z_][A-Za-z0-9_]*) *\}$`)
+	shellName    = regexp.MustCompile(`^\$([A-Za-z_][A-Za-z0-9_]*)$`)
+	looseKind    = regexp.MustCompile(`^\$?[{｛] *(?i:(env|file)) *[:：] *([^{}｛｝]*[^{}｛｝ ]) *[}｝]$`)
+)
+
+// almostReference gives the reference that a text was meant to be; "" for another text, which may be a secret and is not to be shown.
+func (r *reader) almostReference(s string) string {
+	if m := looseKind.FindStringSubmatch(s); m != nil {
+		return "${" + strings.ToLower(m[1]) + ":" + m[2] + "}"
+	}
+	m := bareVariable.FindStringSubmatch(s)
+	if m == nil {
+		if m = shellName.FindStringSubmatch(s); m != nil {
+			if _, set := r.env[m[1]]; !set { // a secret may begin with a dollar sign
+				return ""
+			}
+		}
+	}
+	if m == nil {
+		return ""
+	}
+	return "${env:" + m[1] + "}"
 }
 
 // unread is why a reference gives nothing, and what helps.

@@ -29,7 +29,12 @@ type Settings struct {
 	Consent    Consent
 	Accounts   []Account // by name
 	Entries    []Entry   // every value, in the order of the reference file
+
+	places map[string]*diag.Node // of the fields that consent names, by path
 }
+
+// Place is where a field of consent is named (consent.never): in the file, or in the variable that stands for it. It is nil if none is.
+func (s *Settings) Place(path string) *diag.Node { return s.places[path] }
 
 // Kafka is the cluster, or the embedded broker: exactly one of Brokers and Embedded is set.
 type Kafka struct {

@@ -155,6 +155,18 @@ func has(list diag.List, code string) bool {
 func findings(t *testing.T, code, lines string) diag.List {
 	t.Helper()
 	key := regexp.MustCompile(`^\w+`).FindString(lines)
+	if key == "consent" {
+		name := filepath.Join(t.TempDir(), "notifier.yaml")
+		src := "version: 1\nkafka: {brokers: [k1:9092], start: latest}\naccounts: {main: {vendor: rongcloud, data_center: beijing, app_key: k, secret: \"${env:A}\"}}\n" + lines + "\n"
+		if err := os.WriteFile(name, []byte(src), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, list := settings.Load(name, []string{"A=x"}, nil)
+		if s == nil {
+			return list
+		}
+		return rules.ConsentFindings(shipped(t), app.RuleOptions(s))
+	}
 	if key == "secret" {
 		name := filepath.Join(t.TempDir(), "notifier.yaml")
 		src := "version: 1\nkafka: {brokers: [k1:9092], start: latest}\naccounts:\n  main:\n    vendor: rongcloud\n    data_center: beijing\n    app_key: k\n    " + lines + "\n"

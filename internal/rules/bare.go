@@ -1,0 +1,106 @@
+package rules
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/notifier/notifier/internal/diag"
+)
+
+// Texts that say who gets something (`to`) or what counts as the same (`by`) load without a hole as well: as the id of one user, as one text
+// for all events. Where such a text is the name of a field, or looks like one, the hole was meant.
+
+var (
+	// dressed is a name in the marks that other programs put around one, all of a word.
+	dressed = regexp.MustCompile(`^(?:\$?\{\{?|[$＄:]|＄?｛|%\(?|<)\s*([\p{L}_][\p{L}\p{Nd}_.]*)\s*(?:\}\}?|｝|\)?[s%]|>)?$`)
+	between = regexp.MustCompile(`[\s,，、;；+|/&]+`)
+	// userID is what the id of a user is called, which is no user's id.
+	userID = regexp.MustCompile(`^(?:(?i:users?|uid|userid|openid)|[A-Za-z0-9_.]*_id|[A-Za-z0-9]*[a-z0-9](?:Id|ID))$`)
+	// fieldLike is a name of several words, or a path; constants are one word, or have a dash.
+	fieldLike = regexp.MustCompile(userID.String() + `|^[A-Za-z][A-Za-z0-9]*(?:[_.][A-Za-z0-9]+)+$`)
+)
+
+var everybody = []string{"everyone", "everybody", "all", "online", "全部用户", "所有用户", "所有人", "全体用户"}
+
+// meantHole finds what a text without a hole was meant to be: each of its words the name of a field, or so much like one that nothing else
+// can be meant. fix is empty where no field is known that could stand there.
+func (s *scope) meantHole(text string, looks *regexp.Regexp) (fix string, meant bool) {
+	known := func(w string) bool {
+		part, of := strings.CutPrefix(w, "event.")
+		return s.fields[w] != nil || of && slices.Contains(eventFields, part)
+	}
+	marked := false
+	words := []string{strings.TrimSpace(text)}
+	if !dressed.MatchString(words[0]) { // {{ x }} is one
+		words = between.Split(words[0], -1)
+	}
+	for i, w := range words {
+		if m := dressed.FindStringSubmatch(w); m != nil {
+			words[i], marked = m[1], true
+		}
+	}
+	if !slices.ContainsFunc(words, func(w string) bool { return !known(w) }) {
+		return `"${` + strings.Join(words, "}-${") + `}"`, true
+	}
+	if len(words) > 1 { // a sentence, in which a field's name may stand
+		return "", false
+	}
+	if utf8.RuneCountInString(words[0]) >= 4 { // of a short word many others are near
+		if near := diag.Nearest(words[0], s.known()); near != "" {
+			return `"${` + near + `}"`, true
+		}
+	}
+	return "", marked || looks.MatchString(words[0])
+}
+
+// sameForAll reports a `by` that was meant to have a hole.
+func (s *scope) sameForAll(n *diag.Node) bool {
+	text, ok := n.String()
+	if !ok || strings.Contains(text, "${") {
+		return false
+	}
+	fix, meant := s.meantHole(text, fieldLike)
+	if !meant {
+		return false
+	}
+	hint := diag.Text{EN: "write a field in `${}`; what is meant as one text for all has a `-`, like `only-once`", ZH: "请写 `\"${字段}\"`；确实要固定的文字，请写带 `-` 的，例如 `only-once`"}
+	if fix != "" {
+		hint = diag.Text{EN: "write `" + fix + "`", ZH: "写成 `" + fix + "`"}
+	}
+	d := n.Error("N309", diag.Text{EN: "`" + text + "` without `${}` is the same text for every event", ZH: "`" + text + "` 没有写 `${}`，对每个事件都是同一段文字"}, hint)
+	if d.Fix = fix; fix == "" {
+		d.Note = s.describe()
+	}
+	return true
+}
+
+// noUser reports a `to` that was meant to have a hole, or to be an audience.
+func (s *scope) noUser(n *diag.Node) bool {
+	text, ok := n.String()
+	if !ok || strings.Contains(text, "${") {
+		return false
+	}
+	if slices.Contains(everybody, strings.ToLower(text)) {
+		n.Error("N309", diag.Text{EN: "`" + text + "` would be the id of one user: a push goes to named users", ZH: "`" + text + "` 会被当作一个用户 ID：push 只发给指定的用户"},
+			diag.Text{EN: "leave `to` out for the event's user; an audience is named in `broadcast`", ZH: "发给事件里的用户就删掉 `to`；发给一群人请用 `broadcast`"})
+		return true
+	}
+	fix, meant := s.meantHole(text, userID)
+	if !meant {
+		return false
+	}
+	if strings.Count(fix, "${") > 1 { // nobody is called by two names
+		fix = ""
+	}
+	hint := diag.Text{EN: "leave `to` out for the event's user, or write a field in `${}`", ZH: "发给事件里的用户就删掉 `to`；发给别人请写 `\"${字段}\"`"}
+	if fix != "" {
+		hint = diag.Text{EN: "write `" + fix + "`", ZH: "写成 `" + fix + "`"}
+	}
+	d := n.Error("N309", diag.Text{EN: "`" + text + "` without `${}` would be the id of a user", ZH: "`" + text + "` 没有写 `${}`，会被当作用户 ID"}, hint)
+	if d.Fix = fix; fix == "" {
+		d.Note = s.describe()
+	}
+	return true
+}
