@@ -128,6 +128,9 @@ stopped partition ends the waiting: no waiting mends that. Progress is on stderr
 			if st.Approvals > 0 {
 				fmt.Fprintf(out, mostly(lang, "approval  %d wait for people   next: notifier approvals list\n", "批准  %d 个等人批准   下一步：notifier approvals list\n"), st.Approvals)
 			}
+			for _, x := range st.LateProfiles {
+				fmt.Fprintf(out, mostly(lang, "profiles  %s  kept only since %s, %d users known: whether others have opted out is not known   next: docs/runbook.md#late-profiles\n", "用户资料  %s  从 %s 才开始记录，已知 %d 个用户：其他用户是否拉黑或退订，无从知道   下一步：docs/runbook.zh-CN.md#late-profiles\n"), x.Account, x.Since.In(s.Zone).Format(time.DateTime), x.Users)
+			}
 			for i := range st.TagChanges {
 				fmt.Fprintf(out, mostly(lang, "tag rules  %s  %s\n", "标签规则  %s  %s\n"), st.TagChanges[i].Account, tagChangeText(&st.TagChanges[i], s.Zone, lang))
 			}

@@ -16,7 +16,7 @@ import (
 
 // RuleOptions is what the settings tell the rule loader. Every command that loads rules loads them with this, or with AnyRuleOptions.
 func RuleOptions(s *settings.Settings) rules.Options {
-	return rules.Options{Zone: s.Zone, Accounts: RuleAccounts(s), MaxBytes: s.Events.MaxBytes, Vendor: RuleVendor(s)}
+	return rules.Options{Zone: s.Zone, Accounts: RuleAccounts(s), MaxBytes: s.Events.MaxBytes, Vendor: RuleVendor(s), Consents: s.Consent != settings.Consent{}}
 }
 
 // AnyRuleOptions is for rules without settings at hand: every account is a RongCloud one that may do everything.

@@ -314,6 +314,11 @@ func TestSendAtAndAccountsAreOnTheIntent(t *testing.T) {
 	if got := s.Evaluate(happen(t, s, "sales", `{"id":"1","city":"x"}`)); len(got) != 1 || !got[0].Content.Open || got[0].Next != nil {
 		t.Errorf("got %+v", got)
 	}
+	opt.Consents = true // nothing but a push rule: whom consent names is in the table of all accounts, also of one whose first push rule comes later
+	asked := mustLoad(t, rule("thanks", "order.paid", "    when: always\n    account: [second, main]\n    push: {body: b}"), opt)
+	if in := asked.Evaluate(happen(t, asked, "users", `{"id":"p-1","at":1,"user":"u"}`)); !asked.HasProfile("main") || !asked.HasProfile("second") || !asked.HasProfile("third") || len(in) != 3 {
+		t.Errorf("the settings ask for consent, and not all accounts keep the profile table: %+v", in)
+	}
 }
 
 // A finding on a variant's text stands at the variant.

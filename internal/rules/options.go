@@ -9,6 +9,7 @@ type Options struct {
 	AnyAccount bool      // no settings at hand: every account name is known and may do everything
 	Now        time.Time // for warnings of what is over; zero is the clock's
 	MaxBytes   int       // of a record's value (events.max_bytes); 0 is the default
+	Consents   bool      // the settings ask for consent: each account keeps the profile table
 
 	Vendor Vendor // asked whether it can send what a rule wants; nil: nobody is
 }
