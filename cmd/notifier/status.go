@@ -103,8 +103,10 @@ stopped partition ends the waiting: no waiting mends that. Progress is on stderr
 					fmt.Fprintf(out, mostly(lang, "held  rule %s  %s  since %s%s%s   next: %s\n", "暂停  规则 %s  %s  从 %s 起%s%s   下一步：%s\n"), rule, mostly(lang, p.Why, explain.HeldByFilesZH(p.Why)), p.At.In(s.Zone).Format(time.DateTime), beingResumed(p, lang), afterFiles(p, lang), next)
 					continue
 				}
+				if brake := p.OfBrake(); brake != nil {
+					fmt.Fprintf(out, mostly(lang, "brake  %s  paused itself: %s  since %s   next: %s\n", "刹车  %s  自动暂停：%s  从 %s 起   下一步：%s\n"), scope, brake.Why, brake.At.In(s.Zone).Format(time.DateTime), next)
+				}
 				if p.Brake {
-					fmt.Fprintf(out, mostly(lang, "brake  %s  paused itself: %s  since %s   next: %s\n", "刹车  %s  自动暂停：%s  从 %s 起   下一步：%s\n"), scope, p.Why, p.At.In(s.Zone).Format(time.DateTime), next)
 					continue
 				}
 				fmt.Fprintf(out, mostly(lang, "paused  %s  by %s: %s  since %s%s   next: %s\n", "暂停  %s  操作人 %s：%s  从 %s 起%s   下一步：%s\n"), scope, p.By, p.Why, p.At.In(s.Zone).Format(time.DateTime), beingResumed(p, lang), next)

@@ -591,7 +591,7 @@ func (a *actor) retire() {
 		}
 	}
 	for scope, p := range a.pauses {
-		if rule, ok := ruleOf(scope); ok && p.Brake {
+		if rule, ok := ruleOf(scope); ok && p.OfBrake() != nil {
 			a.opt.Metrics.brake.WithLabelValues(rule).Set(0)
 		}
 	}

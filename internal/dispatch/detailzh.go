@@ -30,7 +30,7 @@ var detailsZH = sync.OnceValue(func() []detailZH {
 	})
 })
 
-// answersZH are the answers to `approvals approve` and `approvals reject`.
+// answersZH are the answers to `approvals approve`, `approvals reject` and `resume`.
 var answersZH = sync.OnceValue(func() []detailZH {
 	return inChinese([][2]string{
 		{`rejected: the request is suppressed \(not-approved\)`, "已驳回：这条请求不发了（not-approved）"},
@@ -46,6 +46,9 @@ var answersZH = sync.OnceValue(func() []detailZH {
 		{`it is approved already, by (.+): it is .+ now`, "$1 已经批准，不再等待批准"},
 		{`it needs no approval: it is .+`, "它不需要批准"},
 		{`more triggers may still come until (\S+), and change the text: approve it then`, "$1 之前还可能有新的触发，正文会变：到时再批准"},
+		{`the brake \(the rule sent (.+?)\) is released; resumed, (\d+) intents go on`, "已解除刹车（规则已发 $1）；已恢复，$2 个待发任务继续"},
+		{`the pause by (\S+) \((.+)\) and the brake \(the rule sent (.+)\) is released; resumed, (\d+) intents go on`, "已解除 $1 的暂停（$2）和刹车（规则已发 $3）；已恢复，$4 个待发任务继续"},
+		{`the pause by (\S+) \((.+)\) is released; resumed, (\d+) intents go on`, "已解除 $1 的暂停（$2）；已恢复，$3 个待发任务继续"},
 		{`nobody's name stands on it`, "没有写批准人的名字"},
 		{`the request does not wait any more: it has its fate; next: notifier fates`, "请求已不再等待：已有处理结果；下一步：notifier fates"},
 		{`its rule is killed or removed: it is given up already`, "它的规则已作废或已删除：请求已放弃"},
@@ -68,7 +71,7 @@ func inChinese(pairs [][2]string) (out []detailZH) {
 	return out
 }
 
-// AnswerZH is an owner's answer to a person's approval or rejection in Chinese.
+// AnswerZH is an owner's answer to a person's approval, rejection or resume in Chinese.
 func AnswerZH(en string) string { return first(answersZH(), en) }
 
 // waitedFor is what an intent waited for when it expired, and the brake that paused its rule.
