@@ -52,6 +52,8 @@ func TestAnswersInChinese(t *testing.T) {
 		"the brake (the rule sent 5 in 10m0s) is released; resumed, 3 intents go on":                             "已解除刹车（规则已发 5 in 10m0s）；已恢复，3 个待发任务继续",
 		"the pause by li (lunch (long)) is released; resumed, 3 intents go on":                                   "已解除 li 的暂停（lunch (long)）；已恢复，3 个待发任务继续",
 		"the pause by li (lunch) and the brake (the rule sent 5 in 10m0s) is released; resumed, 3 intents go on": "已解除 li 的暂停（lunch）和刹车（规则已发 5 in 10m0s）；已恢复，3 个待发任务继续",
+		"approved by anna, but it is not sent: SUPPRESSED(quiet); next: notifier fates":                          "anna 已批准，但不发：SUPPRESSED(quiet)；下一步：notifier fates",
+		"approved by anna: another of its merge key goes out in its place":                                       "anna 已批准：由同一合并的另一条请求代替它发出",
 		"it is approved already, by anna: it is held by a pause now":                                             "anna 已经批准，不再等待批准",
 		"the settings of this instance have no such account":                                                     "the settings of this instance have no such account",
 	} {
