@@ -209,7 +209,7 @@ func newDecideCmd(what string) *cobra.Command {
 		Use:   what + " ID",
 		Short: "let a request go on to the next gates; with people: 2, two names must approve",
 		Long: `The gates behind approval act when the request is released: quiet hours, pauses and quota may still hold it. Exit code 5: it
-does not wait any more, this person has approved already, or it is not what was listed. A change of tags is listed as
+does not wait any more, this person has approved already, it is not what was listed, or the next gate suppresses it. A change of tags is listed as
 tags/ACCOUNT@REVISION: by that name only what was listed is approved. tags/ACCOUNT alone is the change as this command shows it.`,
 		Example: `  notifier approvals list
   notifier approvals approve 3f9c2a1b07

@@ -291,6 +291,8 @@ func TestExplainOfARealEventInChinese(t *testing.T) {
 		{explain.Past{Pending: []explain.Waiting{explain.Waits(asked, explain.Stands{State: "approval", Lane: "main/broadcast"})}}, "待发  在等批准，到 2026-11-21 14:30:00：notifier approvals list\n"},
 		{explain.Past{Pending: []explain.Waiting{explain.Waits(asked, explain.Stands{State: "approval", Lane: "main/broadcast"})}}, "暂缓（批准）到 2026-11-21 14:30\n"},
 		{waits("pause rule/thanks"), "待发  暂停：暂停 rule/thanks；下一步：notifier status --why --rule thanks\n"},
+		{waits("brake rule/thanks"), "待发  暂停：刹车 rule/thanks；下一步：notifier status --why --rule thanks\n"},
+		{waits("pause and brake rule/thanks"), "待发  暂停：暂停和刹车 rule/thanks；下一步：notifier status --why --rule thanks\n"},
 		{waits("the rule files: mode: off"), "待发  暂停：规则文件：mode: off；下一步："},
 		{waits("the rule files: the rule is not in the rule files"), "待发  暂停：规则文件：里面没有这条规则；下一步："},
 		{waits("the rule is killed"), "待发  暂停：规则已作废；下一步："},

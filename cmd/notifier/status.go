@@ -103,8 +103,10 @@ stopped partition ends the waiting: no waiting mends that. Progress is on stderr
 					fmt.Fprintf(out, mostly(lang, "held  rule %s  %s  since %s%s%s   next: %s\n", "暂停  规则 %s  %s  从 %s 起%s%s   下一步：%s\n"), rule, mostly(lang, p.Why, explain.HeldByFilesZH(p.Why)), p.At.In(s.Zone).Format(time.DateTime), beingResumed(p, lang), afterFiles(p, lang), next)
 					continue
 				}
+				if brake := p.OfBrake(); brake != nil {
+					fmt.Fprintf(out, mostly(lang, "brake  %s  paused itself: %s  since %s   next: %s\n", "刹车  %s  自动暂停：%s  从 %s 起   下一步：%s\n"), scope, brake.Why, brake.At.In(s.Zone).Format(time.DateTime), next)
+				}
 				if p.Brake {
-					fmt.Fprintf(out, mostly(lang, "brake  %s  paused itself: %s  since %s   next: %s\n", "刹车  %s  自动暂停：%s  从 %s 起   下一步：%s\n"), scope, p.Why, p.At.In(s.Zone).Format(time.DateTime), next)
 					continue
 				}
 				fmt.Fprintf(out, mostly(lang, "paused  %s  by %s: %s  since %s%s   next: %s\n", "暂停  %s  操作人 %s：%s  从 %s 起%s   下一步：%s\n"), scope, p.By, p.Why, p.At.In(s.Zone).Format(time.DateTime), beingResumed(p, lang), next)
@@ -127,6 +129,9 @@ stopped partition ends the waiting: no waiting mends that. Progress is on stderr
 			}
 			if st.Approvals > 0 {
 				fmt.Fprintf(out, mostly(lang, "approval  %d wait for people   next: notifier approvals list\n", "批准  %d 个等人批准   下一步：notifier approvals list\n"), st.Approvals)
+			}
+			for _, x := range st.LateProfiles {
+				fmt.Fprintf(out, mostly(lang, "profiles  %s  kept only since %s, %d users known: whether others have opted out is not known   next: docs/runbook.md#late-profiles\n", "用户资料  %s  从 %s 才开始记录，已知 %d 个用户：其他用户是否拉黑或退订，无从知道   下一步：docs/runbook.zh-CN.md#late-profiles\n"), x.Account, x.Since.In(s.Zone).Format(time.DateTime), x.Users)
 			}
 			for i := range st.TagChanges {
 				fmt.Fprintf(out, mostly(lang, "tag rules  %s  %s\n", "标签规则  %s  %s\n"), st.TagChanges[i].Account, tagChangeText(&st.TagChanges[i], s.Zone, lang))

@@ -187,10 +187,21 @@ func pausedBy(st *ledger.State, rule string, ac *pendingAccount, lane string) st
 			if strings.HasPrefix(scope, "off/") {
 				return "the rule files: " + st.Pauses[scope].Why
 			}
-			return "pause " + scope
+			return holder(scope, st.Pauses[scope])
 		}
 	}
 	return ""
+}
+
+// holder is a pause of operators or a brake that holds something.
+func holder(scope string, p ledger.Pause) string {
+	switch {
+	case p.Brake:
+		return "brake " + scope
+	case p.Tripped != nil:
+		return "pause and brake " + scope
+	}
+	return "pause " + scope
 }
 
 // leavesBefore orders by what leaves next: what has left, then by time, priority, the earliest expiry and age, as the queues do; what

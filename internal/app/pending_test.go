@@ -49,6 +49,20 @@ func pendingWorld(now time.Time) (*settings.Settings, *ledger.State) {
 	return s, st
 }
 
+// What a brake holds is not said to be held by a person.
+func TestPendingTellsABrakeFromAPause(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	s, st := pendingWorld(now)
+	brake := ledger.Pause{By: "brake", Why: "the rule sent 5 in 10m0s", Brake: true}
+	for want, p := range map[string]ledger.Pause{"pause rule/held": {By: "li"}, "brake rule/held": brake, "pause and brake rule/held": {By: "li", Tripped: &brake}} {
+		st.Pauses["rule/held"] = p
+		if v := PendingOf(s, map[int32]*ledger.State{0: st}, PendingFilter{Rule: "held"}, now); len(v.Pending) != 1 || v.Pending[0].Holds != want {
+			t.Errorf("%+v: held by %+v, want %s", p, v.Pending, want)
+		}
+	}
+}
+
 func TestPendingListsWhatLeavesNextFirst(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)

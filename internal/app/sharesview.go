@@ -1,6 +1,7 @@
 package app
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -16,7 +17,7 @@ import (
 type QuotaReserve struct {
 	Rule  string    `json:"rule"`
 	Slots int       `json:"slots"`
-	Left  int       `json:"left"` // still kept: 0 when they are used or the time is over
+	Left  int       `json:"left"` // still kept: 0 when they are used, the time is over or the rule is killed
 	Until time.Time `json:"until"`
 }
 
@@ -46,7 +47,9 @@ func (l *QuotaLane) divide(s *settings.Settings, set *rules.Set, ac *settings.Ac
 	lane := strings.TrimPrefix(l.Lane, ac.Name+"/")
 	pol := lanesOf(ac)[lane]
 	var attempts []*ledger.Attempt
+	kills := map[string]ledger.Kill{}
 	for _, st := range states {
+		maps.Copy(kills, st.Kills)
 		for _, at := range st.Attempts {
 			if at.Account == Identity(ac) && dispatch.CountsIn(at, lane, pol) {
 				attempts = append(attempts, at)
@@ -54,7 +57,7 @@ func (l *QuotaLane) divide(s *settings.Settings, set *rules.Set, ac *settings.Ac
 		}
 	}
 	all := dispatch.LaneReserves(newVendor(ac), set.Reserves(ac.Name), lane)
-	kept := dispatch.Reserved(all, attempts, now, s.Zone)
+	kept := dispatch.Reserved(all, kills, attempts, now, s.Zone)
 	for _, r := range all {
 		if !r.Holds(now) {
 			continue

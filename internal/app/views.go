@@ -208,20 +208,21 @@ func forecast(pol dispatch.Policy, charges []quota.Charge, waiting []*ledger.Pen
 
 // StatusView is what `notifier status` shows.
 type StatusView struct {
-	Schema     string                      `json:"schema"`
-	Instances  []ledger.Instance           `json:"instances"` // that run, and the rules they go by
-	Partitions []PartitionView             `json:"partitions"`
-	Pauses     map[string]ledger.Pause     `json:"pauses"`
-	Kills      map[string]ledger.Kill      `json:"kills"` // by rule
-	Lanes      map[string]ledger.LaneState `json:"lanes"` // stopped ones, by account/lane
-	Halts      map[int32]ledger.Halt       `json:"halts"` // stopped partitions
-	Unknown    int                         `json:"unknown"`
-	External   []ExternalView              `json:"external"` // what in the last 24 h somebody else used
-	Resyncs    []ResyncView                `json:"resyncs"`
-	Approvals  int                         `json:"approvals"`   // requests and changes of tags that wait for people
-	TagChanges []TagChangeView             `json:"tag_changes"` // accounts whose users are not, or not by all, at their present tag rules
-	Commands   []CommandView               `json:"commands"`    // that stand: not all owners have obeyed them
-	Balanced   bool                        `json:"balanced"`
+	Schema       string                      `json:"schema"`
+	Instances    []ledger.Instance           `json:"instances"` // that run, and the rules they go by
+	Partitions   []PartitionView             `json:"partitions"`
+	Pauses       map[string]ledger.Pause     `json:"pauses"`
+	Kills        map[string]ledger.Kill      `json:"kills"` // by rule
+	Lanes        map[string]ledger.LaneState `json:"lanes"` // stopped ones, by account/lane
+	Halts        map[int32]ledger.Halt       `json:"halts"` // stopped partitions
+	Unknown      int                         `json:"unknown"`
+	External     []ExternalView              `json:"external"` // what in the last 24 h somebody else used
+	Resyncs      []ResyncView                `json:"resyncs"`
+	Approvals    int                         `json:"approvals"`     // requests and changes of tags that wait for people
+	LateProfiles []LateProfilesView          `json:"late_profiles"` // accounts that have not known their users for long
+	TagChanges   []TagChangeView             `json:"tag_changes"`   // accounts whose users are not, or not by all, at their present tag rules
+	Commands     []CommandView               `json:"commands"`      // that stand: not all owners have obeyed them
+	Balanced     bool                        `json:"balanced"`
 }
 
 // ExternalView is what others used of a lane in the last 24 h: slots, or where a lane has none how many of our calls found its limit used up.
@@ -243,6 +244,17 @@ type ResyncView struct {
 	Results ledger.Drift `json:"results"`
 }
 
+// LateProfilesView is an account whose profile table began after events had gone by: of a user without a profile event since then
+// nothing is known.
+type LateProfilesView struct {
+	Account string    `json:"account"`
+	Since   time.Time `json:"since"`
+	Users   int       `json:"users"` // known
+}
+
+// tellLate is how long status tells of it. Nobody knows when the last user has been heard of again.
+const tellLate = 30 * 24 * time.Hour
+
 // PartitionView is one partition of a StatusView.
 type PartitionView struct {
 	Partition int32  `json:"partition"`
@@ -256,7 +268,7 @@ type PartitionView struct {
 
 // StatusOf computes the view from the ledgers.
 func StatusOf(s *settings.Settings, states map[int32]*ledger.State, halts map[int32]ledger.Halt, now time.Time) StatusView {
-	v := StatusView{Schema: "notifier.status/v1", Pauses: map[string]ledger.Pause{}, Kills: map[string]ledger.Kill{}, Lanes: map[string]ledger.LaneState{}, Halts: halts, Instances: []ledger.Instance{}, External: []ExternalView{}, Resyncs: []ResyncView{}, TagChanges: []TagChangeView{}, Commands: []CommandView{}, Balanced: true}
+	v := StatusView{Schema: "notifier.status/v1", Pauses: map[string]ledger.Pause{}, Kills: map[string]ledger.Kill{}, Lanes: map[string]ledger.LaneState{}, Halts: halts, Instances: []ledger.Instance{}, External: []ExternalView{}, Resyncs: []ResyncView{}, LateProfiles: []LateProfilesView{}, TagChanges: []TagChangeView{}, Commands: []CommandView{}, Balanced: true}
 	names, stated := map[string]string{}, map[string]bool{}
 	for i := range s.Accounts {
 		id := Identity(&s.Accounts[i])
@@ -308,6 +320,9 @@ func StatusOf(s *settings.Settings, states map[int32]*ledger.State, halts map[in
 		for _, key := range slices.Sorted(maps.Keys(st.Changes)) {
 			if c := st.Changes[key]; c.State != ledger.TagsSettled || !c.Waits.IsZero() {
 				v.TagChanges = append(v.TagChanges, tagChangeView(accountName(s, key), c))
+			}
+			if t := st.Changes[key].Table; t != nil && t.Late && now.Sub(t.Since) < tellLate {
+				v.LateProfiles = append(v.LateProfiles, LateProfilesView{Account: accountName(s, key), Since: t.Since, Users: st.Users[key].Len()})
 			}
 		}
 		v.Balanced = v.Balanced && st.Balanced()

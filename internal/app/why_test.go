@@ -119,6 +119,15 @@ func TestTheFirstGateThatHoldsIsNamed(t *testing.T) {
 			st.Pauses["broadcasts"] = ledger.Pause{By: "li", Why: "wrong text", At: now.Add(-8 * time.Minute)}
 			st.Pauses["account/another"] = ledger.Pause{By: "li", At: now} // not the rule's
 		}},
+		{"pauses", "the brake of rule/sale has paused it: the rule sent 5 in 10m", "notifier resume rule/sale", now.Add(-9 * time.Minute), func() {
+			delete(st.Pauses, "broadcasts")
+			delete(st.Pauses, "off/sale")
+			st.Pauses["rule/sale"] = ledger.Pause{By: "brake", Why: "the rule sent 5 in 10m", At: now.Add(-9 * time.Minute), Brake: true}
+		}},
+		{"pauses", "rule/sale is paused by li: lunch; its brake had paused it before: the rule sent 5 in 10m, since 2026-11-21 ", "notifier resume rule/sale", now.Add(-8 * time.Minute), func() {
+			brake := st.Pauses["rule/sale"]
+			st.Pauses["rule/sale"] = ledger.Pause{By: "li", Why: "lunch", At: now.Add(-8 * time.Minute), Tripped: &brake}
+		}},
 		{"modes", "its mode is shadow (r.yaml:3)", "mode: live in r.yaml", time.Time{}, func() {
 			f.Set = calm(t, "shadow").Set
 			f.Instances[0].RuleSet, f.Instances[1].RuleSet = f.Set.Hash, f.Set.Hash

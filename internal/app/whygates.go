@@ -22,8 +22,11 @@ func (w *why) pauses() WhyStep {
 		}
 		p := pauses[scope]
 		what := fmt.Sprintf("%s is paused by %s: %s", scope, p.By, p.Why)
-		if p.Brake {
+		switch {
+		case p.Brake:
 			what = fmt.Sprintf("the brake of %s has paused it: %s", scope, p.Why)
+		case p.Tripped != nil:
+			what += fmt.Sprintf("; its brake had paused it before: %s, since %s", p.Tripped.Why, p.Tripped.At.In(w.Settings.Zone).Format(time.DateTime))
 		}
 		if rule, off := strings.CutPrefix(scope, "off/"); off {
 			what = fmt.Sprintf("the rule files hold what rule %s has made: %s", rule, p.Why)

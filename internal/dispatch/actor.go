@@ -58,7 +58,8 @@ type actor struct {
 	onceLost int // forgotten for want of room since the last sweep
 	maxOnce  int
 	kills    map[string]ledger.Kill
-	doomed   []*item // of killed and removed rules, not suppressed yet
+	last     ledger.Fate // that was given
+	doomed   []*item     // of killed and removed rules, not suppressed yet
 	extends  map[string]ledger.Extension
 	edits    edits
 	spans    spans
@@ -480,6 +481,7 @@ func (a *actor) fate(it *item, kind ledger.FateKind, reason ledger.Reason, fill 
 // record writes the fate of an intent that has no pending record.
 func (a *actor) record(f ledger.Fate) {
 	a.w.Fate(f)
+	a.last = f
 	a.pos.Fates++
 	a.opt.Metrics.fate(f)
 	if e := a.log.Check(zap.DebugLevel, "fate"); e != nil { // not committed yet: one that never is, the next owner tells again
@@ -591,7 +593,7 @@ func (a *actor) retire() {
 		}
 	}
 	for scope, p := range a.pauses {
-		if rule, ok := ruleOf(scope); ok && p.Brake {
+		if rule, ok := ruleOf(scope); ok && p.OfBrake() != nil {
 			a.opt.Metrics.brake.WithLabelValues(rule).Set(0)
 		}
 	}

@@ -115,6 +115,16 @@ func (a *actor) approve(it *item, c command, now time.Time, ans *ledger.Answer) 
 		ans.Text = fmt.Sprintf("%d of %d approved: %d more, under another name, must approve", len(ap.By), need, n)
 		return
 	}
+	id, by := it.p().Intent.ID, strings.Join(ap.Names(), " and ")
 	a.gate(it)
-	ans.Text = fmt.Sprintf("approved by %s: it is %s now", strings.Join(ap.Names(), " and "), whereabouts(it))
+	if f := a.last; it.state == gone && f.Intent == id {
+		if f.Fate == ledger.Coalesced {
+			ans.Text = fmt.Sprintf("approved by %s: another of its merge key goes out in its place", by)
+			return
+		}
+		ans.OK, ans.Refused = false, true // whoever approves wants it to be sent
+		ans.Text = fmt.Sprintf("approved by %s, but it is not sent: %s(%s); next: notifier fates", by, f.Fate, f.Reason)
+		return
+	}
+	ans.Text = fmt.Sprintf("approved by %s: it is %s now", by, whereabouts(it))
 }

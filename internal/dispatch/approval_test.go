@@ -193,6 +193,30 @@ func TestLaterGatesActAtTheRelease(t *testing.T) {
 	}
 }
 
+// Who approves what the next gate suppresses is not told that it goes on; what another of its merge key overtakes goes out in that one.
+func TestAnApprovedRequestThatAGateSuppresses(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(nil)
+	in := b.toApprove("e1", 1)
+	m := time.Now().UTC().Hour()*60 + time.Now().UTC().Minute()
+	in.Policy.Quiet = []intent.Quiet{{From: (m + 24*60 - 60) % (24 * 60), To: (m + 120) % (24 * 60)}}
+	in.Policy.DropOn = true
+	a.admit(in, 0)
+	b.commit(a)
+	if got, want := b.refusal(a, b.said(0, ledger.CmdApprove, "li", b.readLedger().Pending[string(in.ID)])), "approved by li, but it is not sent: SUPPRESSED(quiet); next: notifier fates"; got != want {
+		t.Errorf("answered %q, want %q", got, want)
+	}
+	older, newer := b.toApprove("e2", 1), b.intent("e3", "r", "*", intent.Broadcast)
+	older.Merge, newer.Merge = &intent.Merge{Key: "k"}, &intent.Merge{Key: "k"}
+	a.admit(older, 1)
+	a.admit(newer, 2)
+	b.commit(a)
+	if got, want := b.granted(a, b.said(1, ledger.CmdApprove, "li", b.readLedger().Pending[string(older.ID)])), "approved by li: another of its merge key goes out in its place"; got != want {
+		t.Errorf("answered %q, want %q", got, want)
+	}
+}
+
 // A command of another account's is another owner's, and two people's approvals are two records of the control topic.
 func TestApprovalsAreKeyedByPersonAndGoToOneOwner(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,6 +47,36 @@ func TestWhatLeftBeforeAResumeTakesNothingOffTheBrakesCount(t *testing.T) {
 	x.at = x.at.Add(time.Minute)
 	if calls := a.plan(); len(calls) != 0 || !a.pauses["rule/r0"].Brake {
 		t.Errorf("%d calls leave after the one that the brake allows; pauses %v", len(calls), a.pauses)
+	}
+}
+
+// An operator who pauses a rule whose brake has tripped does not take the brake off the record, and whoever resumes it is told of both.
+func TestAPauseBesideABrakeLeavesBothOnRecord(t *testing.T) {
+	x, push := brakes(t, 1)
+	a := x.a
+	a.admit(push("1", "main"), 0)
+	a.admit(push("2", "main"), 1)
+	if calls := a.plan(); len(calls) != 1 {
+		t.Fatalf("%d calls, want one", len(calls))
+	}
+	tripped := a.pauses["rule/r0"]
+	x.at = x.at.Add(time.Minute)
+	for i, why := range []string{"lunch", "dinner"} {
+		a.obey(told(int64(i), why, ledger.CmdPause, "rule/r0", nil))
+		p := a.pauses["rule/r0"]
+		if brake := p.OfBrake(); p.Brake || p.By != "li" || brake == nil || brake.Why != tripped.Why || !brake.At.Equal(tripped.At) {
+			t.Fatalf("pause %+v, its brake %+v, want the operator's beside %+v", p, brake, tripped)
+		}
+	}
+	x.turn()
+	x.die()
+	p, ans := x.a.pauses["rule/r0"], ledger.Answer{}
+	x.a.resumeScope(told(2, "c3", ledger.CmdResume, "rule/r0", nil), &ans)
+	if want := "the pause by li (" + p.Why + ") and the brake (" + tripped.Why + ") is released; resumed, "; !strings.HasPrefix(ans.Text, want) {
+		t.Errorf("answered %q, want %q", ans.Text, want)
+	}
+	if len(x.a.pauses) != 0 {
+		t.Errorf("left: %v", x.a.pauses)
 	}
 }
 

@@ -102,7 +102,7 @@ func (a *actor) obey(c command) bool {
 }
 
 func (a *actor) pauseScope(c command, ans *ledger.Answer) {
-	p := ledger.Pause{By: c.By, Why: c.Why, At: c.At, ID: c.ID, Brake: a.pauses[c.Target].Brake}
+	p := ledger.Pause{By: c.By, Why: c.Why, At: c.At, ID: c.ID, Tripped: a.pauses[c.Target].OfBrake()}
 	a.pauses[c.Target] = p
 	delete(a.edits.jobs, c.Target) // a resume that was still evaluating is over
 	a.w.Put(ledger.PauseKey(c.Target), p)
@@ -164,10 +164,10 @@ func (a *actor) resumeScope(c command, ans *ledger.Answer) {
 		stale = a.resuming(c.Target, p, &ledger.Resuming{By: c.By, Why: c.Why, At: c.At, ID: c.ID})
 	}
 	if stale > 0 {
-		ans.Intents, ans.Text = stale, resumedText(0, stale)
+		ans.Intents, ans.Text = stale, releasedText(p)+resumedText(0, stale)
 		return
 	}
-	ans.Text = resumedText(a.lift(c.Target), 0)
+	ans.Text = releasedText(p) + resumedText(a.lift(c.Target), 0)
 }
 
 // holds tells the operator's pauses of lanes.

@@ -32,7 +32,7 @@ var detailsZH = sync.OnceValue(func() []detailZH {
 	})
 })
 
-// answersZH are the answers to `approvals approve` and `approvals reject`.
+// answersZH are the answers to `approvals approve`, `approvals reject` and `resume`.
 var answersZH = sync.OnceValue(func() []detailZH {
 	return inChinese([][2]string{
 		{`rejected: the request is suppressed \(not-approved\)`, "已驳回：这条请求不发了（not-approved）"},
@@ -45,9 +45,15 @@ var answersZH = sync.OnceValue(func() []detailZH {
 		{`approved by (.+): it is on its way now`, "$1 已批准：正在发送"},
 		{`approved by (.+): it is in the queue of lane (\S+) now`, "$1 已批准：在发送通道 $2 排队"},
 		{`approved by (.+): it is not pending: it has its fate now`, "$1 已批准：已有处理结果"},
+		{`approved by (.+), but it is not sent: SUPPRESSED\((.+)\); next: notifier fates`, "$1 已批准，但不发：SUPPRESSED($2)；下一步：notifier fates"},
+		{`approved by (.+), but it is not sent: DEAD\((.+)\); next: notifier fates`, "$1 已批准，但发不出：DEAD($2)；下一步：notifier fates"},
+		{`approved by (.+): another of its merge key goes out in its place`, "$1 已批准：由同一合并的另一条请求代替它发出"},
 		{`it is approved already, by (.+): it is .+ now`, "$1 已经批准，不再等待批准"},
 		{`it needs no approval: it is .+`, "它不需要批准"},
 		{`more triggers may still come until (\S+), and change the text: approve it then`, "$1 之前还可能有新的触发，正文会变：到时再批准"},
+		{`the brake \(the rule sent (.+?)\) is released; resumed, (\d+) intents go on`, "已解除刹车（规则已发 $1）；已恢复，$2 个待发任务继续"},
+		{`the pause by (\S+) \((.+)\) and the brake \(the rule sent (.+)\) is released; resumed, (\d+) intents go on`, "已解除 $1 的暂停（$2）和刹车（规则已发 $3）；已恢复，$4 个待发任务继续"},
+		{`the pause by (\S+) \((.+)\) is released; resumed, (\d+) intents go on`, "已解除 $1 的暂停（$2）；已恢复，$3 个待发任务继续"},
 		{`nobody's name stands on it`, "没有写批准人的名字"},
 		{`the request does not wait any more: it has its fate; next: notifier fates`, "请求已不再等待：已有处理结果；下一步：notifier fates"},
 		{`its rule is killed or removed: it is given up already`, "它的规则已作废或已删除：请求已放弃"},
@@ -96,7 +102,7 @@ func DetailAt(detail string, zone *time.Location) string {
 	})
 }
 
-// AnswerZH is an owner's answer to a person's approval or rejection in Chinese.
+// AnswerZH is an owner's answer to a person's approval, rejection or resume in Chinese.
 func AnswerZH(en string) string { return first(answersZH(), en) }
 
 // waitedFor is what an intent waited for when it expired, and the brake that paused its rule.

@@ -67,14 +67,19 @@ func TestDetailsAreShownInTheZoneOfTheSettings(t *testing.T) {
 func TestAnswersInChinese(t *testing.T) {
 	t.Parallel()
 	for en, want := range map[string]string{
-		"rejected: the request is suppressed (not-approved)":                                                "已驳回：这条请求不发了（not-approved）",
-		"approved by anna and bob: it is in the queue of lane main/broadcast now":                           "anna and bob 已批准：在发送通道 main/broadcast 排队",
-		"1 of 2 approved: 1 more, under another name, must approve":                                         "要 2 人批准，已有 1 人：还差 1 人，名字不能相同",
-		"approved: the tags of 12 users are written, after everything else; how far it is: notifier status": "已批准：12 个用户的标签会在其他任务之后写入；进度见 notifier status",
-		"rejected: the tags of 12 users stay as they are; the next reload of the rule files asks again":     "已驳回：12 个用户的标签不变；下次重新加载规则文件时再问",
-		"more triggers may still come until 2026-12-01T00:00:00Z, and change the text: approve it then":     "2026-12-01T00:00:00Z 之前还可能有新的触发，正文会变：到时再批准",
-		"it is approved already, by anna: it is held by a pause now":                                        "anna 已经批准，不再等待批准",
-		"the settings of this instance have no such account":                                                "the settings of this instance have no such account",
+		"rejected: the request is suppressed (not-approved)":                                                     "已驳回：这条请求不发了（not-approved）",
+		"approved by anna and bob: it is in the queue of lane main/broadcast now":                                "anna and bob 已批准：在发送通道 main/broadcast 排队",
+		"1 of 2 approved: 1 more, under another name, must approve":                                              "要 2 人批准，已有 1 人：还差 1 人，名字不能相同",
+		"approved: the tags of 12 users are written, after everything else; how far it is: notifier status":      "已批准：12 个用户的标签会在其他任务之后写入；进度见 notifier status",
+		"rejected: the tags of 12 users stay as they are; the next reload of the rule files asks again":          "已驳回：12 个用户的标签不变；下次重新加载规则文件时再问",
+		"more triggers may still come until 2026-12-01T00:00:00Z, and change the text: approve it then":          "2026-12-01T00:00:00Z 之前还可能有新的触发，正文会变：到时再批准",
+		"the brake (the rule sent 5 in 10m0s) is released; resumed, 3 intents go on":                             "已解除刹车（规则已发 5 in 10m0s）；已恢复，3 个待发任务继续",
+		"the pause by li (lunch (long)) is released; resumed, 3 intents go on":                                   "已解除 li 的暂停（lunch (long)）；已恢复，3 个待发任务继续",
+		"the pause by li (lunch) and the brake (the rule sent 5 in 10m0s) is released; resumed, 3 intents go on": "已解除 li 的暂停（lunch）和刹车（规则已发 5 in 10m0s）；已恢复，3 个待发任务继续",
+		"approved by anna, but it is not sent: SUPPRESSED(quiet); next: notifier fates":                          "anna 已批准，但不发：SUPPRESSED(quiet)；下一步：notifier fates",
+		"approved by anna: another of its merge key goes out in its place":                                       "anna 已批准：由同一合并的另一条请求代替它发出",
+		"it is approved already, by anna: it is held by a pause now":                                             "anna 已经批准，不再等待批准",
+		"the settings of this instance have no such account":                                                     "the settings of this instance have no such account",
 	} {
 		if got := AnswerZH(en); got != want {
 			t.Errorf("%q is %q, want %q", en, got, want)

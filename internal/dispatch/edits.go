@@ -362,6 +362,18 @@ func (a *actor) lift(scope string) (n int) {
 	return n
 }
 
+// releasedText names what a resume releases, so that nobody lets a brake go without knowing of it.
+func releasedText(p ledger.Pause) string {
+	brake, both := p.OfBrake(), ""
+	if p.Brake {
+		return "the brake (" + brake.Why + ") is released; "
+	}
+	if brake != nil {
+		both = " and the brake (" + brake.Why + ")"
+	}
+	return fmt.Sprintf("the pause by %s (%s)%s is released; ", p.By, p.Why, both)
+}
+
 // resumedText is the answer to a resume.
 func resumedText(goOn, stale int) string {
 	if stale == 0 {

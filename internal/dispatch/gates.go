@@ -135,8 +135,8 @@ func (a *actor) passes(it *item, beside []*item, now time.Time) bool {
 func (a *actor) expired(it *item) {
 	a.opt.Metrics.expired.WithLabelValues(it.p().Intent.Rule, it.state.String()).Inc()
 	waited := it.state.String()
-	if p := a.pauses["rule/"+it.p().Intent.Rule]; it.state == paused && p.Brake {
-		waited += ", by the brake: " + p.Why
+	if brake := a.pauses["rule/"+it.p().Intent.Rule].OfBrake(); it.state == paused && brake != nil {
+		waited += ", by the brake: " + brake.Why
 	}
 	a.fate(it, ledger.Suppressed, ledger.Expired, func(f *ledger.Fate) {
 		if waited != "" {

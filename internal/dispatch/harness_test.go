@@ -137,6 +137,8 @@ func (stubRules) Tags(_ string, get func(string) (intent.Value, bool), current [
 	return []string{"city_" + v.Str}
 }
 
+func (stubRules) HasProfile(string) bool { return true }
+
 func (stubRules) TagRules(string) (tags, files string) { return "city", "1" }
 
 func (stubRules) Gives(_, tag string) bool { return strings.HasPrefix(tag, "city_") }

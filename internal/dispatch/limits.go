@@ -330,7 +330,7 @@ func (a *actor) restoreLimits(st *ledger.State) {
 		a.onceEnds.set(forgetOnce, id, rec.Until)
 	}
 	for scope, p := range a.pauses {
-		if rule, ok := ruleOf(scope); ok && p.Brake {
+		if rule, ok := ruleOf(scope); ok && p.OfBrake() != nil {
 			a.opt.Metrics.brake.WithLabelValues(rule).Set(1)
 		}
 	}

@@ -133,6 +133,36 @@ func TestSlotsAreDividedBetweenRules(t *testing.T) {
 	b.state("s3 waits for its day", func(st *ledger.State) bool { return len(st.Pending) == 1 })
 }
 
+// A killed rule sends nothing until it is revived, so what is reserved for it goes to the others; revived, it has its reserve again.
+func TestAKilledRuleReservesNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	reserves := []intent.Reserve{{Rule: "storm", N: 3, Until: 24 * 60, Like: b.intent("like", "storm", intent.Everyone, intent.Broadcast)}}
+	a := b.byHand(func(ac *Account, o *Options) {
+		l := ac.Lanes["broadcast"]
+		l.Limits[0].Window, l.Limits[0].N = 24*time.Hour, 3
+		ac.Lanes["broadcast"] = l
+		o.Rules = func() Rules { return stubRules{reserves: reserves} }
+	})
+	next := int64(0)
+	leaves := func(id string) int {
+		a.admit(b.intent(id, "sale", intent.Everyone, intent.Broadcast), next)
+		next++
+		return len(a.plan())
+	}
+	if leaves("s1") != 0 {
+		t.Fatal("a reserved slot is used")
+	}
+	a.obey(told(0, "c1", ledger.CmdKill, "storm", nil))
+	if calls := a.plan(); len(calls) != 1 {
+		t.Errorf("%d calls once the rule is killed", len(calls))
+	}
+	a.obey(told(1, "c2", ledger.CmdRevive, "storm", nil))
+	if leaves("s2") != 0 {
+		t.Error("the revived rule has no reserve")
+	}
+}
+
 // A request that we refuse to build has used no slot, so it takes nothing from its rule's quota; one that the vendor refuses has.
 func TestOnlyASlotCountsForARulesQuota(t *testing.T) {
 	t.Parallel()

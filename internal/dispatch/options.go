@@ -18,6 +18,8 @@ type Rules interface {
 	Tags(account string, get func(string) (intent.Value, bool), current []string) []string
 	// Gives reports whether a tag could come from a rule of ours.
 	Gives(account, tag string) bool
+	// HasProfile reports whether an account keeps the profile table.
+	HasProfile(account string) bool
 	// TagRules names an account's tag rules by what they decide, and the files that they come in.
 	TagRules(account string) (tags, files string)
 	// Reserves gives the scarce slots of the day that are kept for live rules of an account.

@@ -17,6 +17,7 @@ func (a *actor) plan() (calls []*call) {
 		a.planReads(ac, now)
 		a.planChecks(ac, now)
 		a.planRetags(ac, now)
+		a.planTable(ac, now)
 		calls = append(calls, a.planTags(ac, now)...)
 		for _, name := range ac.names {
 			if l := ac.lanes[name]; l.closed != nil { // probed in its time also when nothing waits: nobody should be told of a fault that is mended

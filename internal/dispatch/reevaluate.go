@@ -21,6 +21,7 @@ import (
 type retags struct {
 	rec   *ledger.TagChange // nil: nothing on record yet
 	fresh bool              // the partition was taken over and this was not looked at yet
+	late  bool              // the table was empty then, and intents had come before
 
 	next   func() (string, bool) // the walk over the users
 	stop   func()
@@ -62,7 +63,7 @@ func (a *actor) planRetags(ac *account, now time.Time) {
 	defer a.tellRetags(ac)
 	switch {
 	case differ && ac.users.Len() == 0:
-		r.rec = &ledger.TagChange{V: ledger.Version, Rules: tags, RuleSet: set}
+		r.begin(tags, set)
 		a.enter(ac, ledger.TagsSettled)
 	case differ && fresh:
 		a.distrust(ac, now)
@@ -106,10 +107,19 @@ func (a *actor) beginRetags(ac *account, tags, set string) {
 	r.written, r.refused = 0, 0
 	ac.later = tagsync.NewGroups(ac.batch())
 	ac.diffs.RemoveLater()
-	r.rec = &ledger.TagChange{V: ledger.Version, Rules: tags, RuleSet: set}
+	r.begin(tags, set)
 	r.startCount()
 	a.enter(ac, ledger.TagsCounting)
 	a.log.Info("tag rules changed: known users are evaluated again", accountField(ac.Name), zap.Int("users", ac.users.Len()))
+}
+
+// begin makes the record of a change to these tag rules.
+func (r *retags) begin(tags, set string) {
+	next := &ledger.TagChange{V: ledger.Version, Rules: tags, RuleSet: set}
+	if r.rec != nil {
+		next.Table = r.rec.Table
+	}
+	r.rec = next
 }
 
 // enter puts a change into a state, on record.

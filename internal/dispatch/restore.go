@@ -14,6 +14,7 @@ import (
 func (a *actor) restore(st *ledger.State) {
 	now := a.clock.now()
 	for _, ac := range a.accounts {
+		ac.retags.late = st.Users[ac.Key].Len() == 0 && st.Position.Next > 0
 		for _, l := range ac.lanes {
 			l.stepped = now
 			l.doubt(now.Add(ac.Timeout))

@@ -66,14 +66,16 @@ func ReservedTill(r intent.Reserve, now time.Time, zone *time.Location) time.Tim
 	return till
 }
 
-// Reserved tells which reserves hold slots of a lane now. A slot that the vendor refused has not served its rule: it stays reserved.
-func Reserved(reserves []intent.Reserve, attempts []*ledger.Attempt, now time.Time, zone *time.Location) (out []Kept) {
+// Reserved tells which reserves hold slots of a lane now. A slot that the vendor refused has not served its rule: it stays reserved. A
+// rule that is killed sends nothing until it is revived: it keeps no slot from the others.
+func Reserved(reserves []intent.Reserve, kills map[string]ledger.Kill, attempts []*ledger.Attempt, now time.Time, zone *time.Location) (out []Kept) {
 	t := now.In(zone)
 	y, m, d := t.Date()
 	midnight := intent.Wall(y, m, d, 0, 0, 0, zone)
 	for _, r := range reserves {
 		k := Kept{Reserve: r, Left: r.N, Till: ReservedTill(r, now, zone)}
-		if !r.Holds(now) || !now.Before(k.Till) {
+		_, killed := kills[r.Rule]
+		if killed || !r.Holds(now) || !now.Before(k.Till) {
 			continue
 		}
 		for _, at := range attempts {
@@ -146,7 +148,7 @@ func (a *actor) divide(l *lane, now time.Time) *division {
 			attempts = append(attempts, at)
 		}
 	}
-	d.kept = Reserved(LaneReserves(l.ac.Vendor, a.opt.Rules().Reserves(l.ac.Name), l.name), attempts, now, a.opt.Zone)
+	d.kept = Reserved(LaneReserves(l.ac.Vendor, a.opt.Rules().Reserves(l.ac.Name), l.name), a.kills, attempts, now, a.opt.Zone)
 	return d
 }
 

@@ -31,7 +31,7 @@ func TestWhatAReserveHasServed(t *testing.T) {
 		{"another rule's", sent("sale", early, ledger.OK), 2},
 		{"yesterday's", sent("storm", early.Add(-time.Second), ledger.OK), 2},
 	} {
-		kept := Reserved([]intent.Reserve{reserve}, []*ledger.Attempt{c.attempt}, now, zone)
+		kept := Reserved([]intent.Reserve{reserve}, nil, []*ledger.Attempt{c.attempt}, now, zone)
 		if len(kept) != 1 || kept[0].Left != c.left || !kept[0].Till.Equal(time.Date(2026, 11, 30, 20, 0, 0, 0, zone)) {
 			t.Errorf("%s: %+v, want %d left until 20:00", c.name, kept, c.left)
 		}
@@ -41,7 +41,7 @@ func TestWhatAReserveHasServed(t *testing.T) {
 		if name != "both are used" {
 			used = nil
 		}
-		if kept := Reserved([]intent.Reserve{reserve}, used, at, zone); len(kept) != 0 {
+		if kept := Reserved([]intent.Reserve{reserve}, nil, used, at, zone); len(kept) != 0 {
 			t.Errorf("%s: %+v, want nothing kept", name, kept)
 		}
 	}

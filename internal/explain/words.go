@@ -88,8 +88,10 @@ func DetailZH(en string) string { return dispatch.DetailZH(rules.FaultZH(en)) }
 
 // HoldsZH is what package app says holds an intent, beside the gates.
 func HoldsZH(en string) string {
-	if scope, ok := strings.CutPrefix(en, "pause "); ok {
-		return "暂停 " + scope
+	for _, by := range [][2]string{{"pause and brake ", "暂停和刹车 "}, {"pause ", "暂停 "}, {"brake ", "刹车 "}} {
+		if scope, ok := strings.CutPrefix(en, by[0]); ok {
+			return by[1] + scope
+		}
 	}
 	if why, ok := strings.CutPrefix(en, "the rule files: "); ok {
 		return "规则文件：" + cmp.Or(map[string]string{dispatch.GoneFromSet: "里面没有这条规则"}[why], why)

@@ -151,7 +151,7 @@ type Answer struct {
 	Partition int32     `json:"partition"`
 	Instance  string    `json:"instance"`
 	OK        bool      `json:"ok"`
-	Refused   bool      `json:"refused,omitempty"` // the state was not the one expected
+	Refused   bool      `json:"refused,omitempty"` // the state was not the one expected, or a gate let nothing come of it
 	Text      string    `json:"text"`
 	Flying    int       `json:"flying,omitempty"`  // pause, kill: calls that had left already
 	Intents   int       `json:"intents,omitempty"` // kill: how many it gives up; pending-extend: how many expire later

@@ -162,9 +162,20 @@ type Pause struct {
 	At  time.Time `json:"at"`
 	ID  string    `json:"id"`
 
-	Brake bool `json:"brake,omitempty"` // the rule's own brake did it
+	Brake   bool   `json:"brake,omitempty"`   // the rule's own brake did it
+	Tripped *Pause `json:"tripped,omitempty"` // the rule's own brake had done it before an operator did
 
 	Resuming *Resuming `json:"resuming,omitempty"` // it is lifted once what an older revision made has been evaluated again
+}
+
+// OfBrake is the brake's part of a pause, nil if it has none. Both parts are one record of the ledger: an older release, which would not
+// know a scope of brakes, holds the rule all the same.
+func (p Pause) OfBrake() *Pause {
+	if p.Brake {
+		p.Resuming = nil
+		return &p
+	}
+	return p.Tripped
 }
 
 // Resuming says who lifts a pause.

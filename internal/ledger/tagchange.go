@@ -29,6 +29,16 @@ type TagChange struct {
 	Part    int `json:"part,omitempty"`  // cursor: parts that are done
 	Written int `json:"written,omitempty"`
 	Refused int `json:"refused,omitempty"`
+
+	Table *Keeping `json:"table,omitempty"` // nil: an older release wrote it
+}
+
+// Keeping says whether an account's rules and settings let it keep the profile table, and since when. It is in the account's TagChange,
+// since an older release refuses a ledger with a record of a kind that it does not know, and reads past a key.
+type Keeping struct {
+	Kept  bool      `json:"kept"`
+	Since time.Time `json:"since"`
+	Late  bool      `json:"late,omitempty"` // events went by before: of users who had none since, nothing is known
 }
 
 // TagState is where a TagChange stands.

@@ -5,7 +5,6 @@ import (
 
 	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/event"
-	"github.com/notifier/notifier/internal/intent"
 )
 
 // Consent is a setting that names a column of the profile table, which is asked before a push leaves.
@@ -62,9 +61,4 @@ func (l *loader) consent() {
 func ConsentFindings(files []File, opt Options) diag.List {
 	_, list := LoadFiles(files, opt)
 	return slices.DeleteFunc(list, func(d diag.Diagnostic) bool { return d.Code != noConsent })
-}
-
-// asksConsent reports whether the settings have the profile table asked before the rule's pushes leave.
-func (o *Options) asksConsent(r *Rule) bool {
-	return r.Action == intent.Push && slices.ContainsFunc(o.Consent, func(c Consent) bool { return c.Class == "" || c.Class == r.Class })
 }

@@ -14,15 +14,19 @@ events:
     {topic: users, kind: profile, update: patch, id: id, user: user, fields: {city: city, blocked: {path: b, type: bool, alias: 已拉黑}, push_ok: {path: p, type: bool}}}
 `
 
+// loadConsent loads rules for two accounts, main and second.
 func loadConsent(catalogue, rules string, consent ...Consent) (*Set, diag.List) {
 	opt := demoAccount()
+	second := opt.Accounts[0]
+	second.Name = "second"
+	opt.Accounts = append(opt.Accounts, second)
 	opt.Consent = consent
 	return LoadFiles([]File{{"events.yaml", []byte(catalogue)}, {"r.yaml", []byte("version: 1\nrules:\n" + rules)}}, opt)
 }
 
 // A name that no profile event has, or one that is not true or false, is obeyed by nobody: who is blocked would be sent to.
 func TestConsentNamesABoolOfTheProfileTable(t *testing.T) {
-	rule := rule("thanks", "order.paid", "    when: always\n    push: {body: b}")
+	rule := rule("thanks", "order.paid", "    when: always\n    account: main\n    push: {body: b}")
 	noProfile, _, _ := strings.Cut(consentCatalogue, "  profile.changed:")
 	for _, c := range []struct {
 		name, catalogue, field string
@@ -51,10 +55,10 @@ func TestConsentNamesABoolOfTheProfileTable(t *testing.T) {
 	}
 }
 
-// What consent asks must be known: without profile intents the account's table stays empty, and a block list blocks nobody.
-func TestAnAccountWhosePushesNeedConsentTakesProfileIntents(t *testing.T) {
-	push := rule("thanks", "order.paid", "    when: always\n    push: {body: b}") // of class service
-	broadcast := rule("offer", "order.paid", "    when: always\n    broadcast: {audience: {all_of: [x]}, body: b}\n    limits: {expire: 1h}")
+// Also one that has no push yet: whom a later push must not reach was said before.
+func TestWhereConsentIsAskedAnAccountTakesProfileIntents(t *testing.T) {
+	push := rule("thanks", "order.paid", "    when: always\n    account: main\n    push: {body: b}") // of class service
+	broadcast := rule("offer", "order.paid", "    when: always\n    account: main\n    broadcast: {audience: {all_of: [x]}, body: b}\n    limits: {expire: 1h}")
 	for _, c := range []struct {
 		name, rules string
 		consent     []Consent
@@ -63,9 +67,9 @@ func TestAnAccountWhosePushesNeedConsentTakesProfileIntents(t *testing.T) {
 		{"none is asked", push, nil, false},
 		{"a block list", push, []Consent{{Setting: "consent.never", Field: "blocked"}}, true},
 		{"for the class", push, []Consent{{Setting: "consent.service", Field: "push_ok", Class: "service"}}, true},
-		{"for the other class", push, []Consent{{Setting: "consent.marketing", Field: "push_ok", Class: "marketing"}}, false},
-		{"a rule that is off", strings.Replace(push, "mode: live", "mode: off", 1), []Consent{{Setting: "consent.never", Field: "blocked"}}, false},
-		{"a broadcast, which asks nobody", broadcast, []Consent{{Setting: "consent.never", Field: "blocked"}}, false},
+		{"for the other class", push, []Consent{{Setting: "consent.marketing", Field: "push_ok", Class: "marketing"}}, true},
+		{"a rule that is off", strings.Replace(push, "mode: live", "mode: off", 1), []Consent{{Setting: "consent.never", Field: "blocked"}}, true},
+		{"a broadcast, which asks nobody", broadcast, []Consent{{Setting: "consent.never", Field: "blocked"}}, true},
 	} {
 		set, l := loadConsent(consentCatalogue, c.rules, c.consent...)
 		if set == nil {
@@ -73,6 +77,9 @@ func TestAnAccountWhosePushesNeedConsentTakesProfileIntents(t *testing.T) {
 		}
 		if got := set.HasProfile("main"); got != c.want {
 			t.Errorf("%s: takes profile intents: %t, want %t", c.name, got, c.want)
+		}
+		if got := set.HasProfile("second"); got != c.want {
+			t.Errorf("%s: the account without a rule takes profile intents: %t, want %t", c.name, got, c.want)
 		}
 	}
 }

@@ -61,6 +61,11 @@ func (s *Set) index(table map[string]*event.Field) {
 	s.users = &userConditions{scope: userScope(table, s.Catalogue.Specs), compiled: map[string]*condition{}}
 	accounts := map[string]bool{}
 	s.reserves = map[string][]intent.Reserve{}
+	if len(s.opt.Consent) > 0 { // of all accounts: what was said before an account's first push rule cannot be learnt any more
+		for _, ac := range s.opt.Accounts {
+			accounts[ac.Name] = true
+		}
+	}
 	imprints(s.Rules)
 	for _, r := range s.Rules {
 		if r.parked.Load() { // by the set that s is made of: see Only
@@ -79,7 +84,7 @@ func (s *Set) index(table map[string]*event.Field) {
 				c.fix()
 			}
 		}
-		if r.asksUsers() || s.opt.asksConsent(r) {
+		if r.asksUsers() {
 			accounts[r.Account] = true
 		}
 		if r.reserve > 0 && r.Mode == Live {
@@ -137,8 +142,8 @@ func (s *Set) Topics() []string { return s.Catalogue.Topics() }
 // Zone is where the rules' days are.
 func (s *Set) Zone() *time.Location { return s.opt.Zone }
 
-// HasProfile reports whether an account takes profile intents: it has tag rules, pushes on profile events, pushes for which they or the
-// settings ask the profile table when they are sent, or pushes instead of such an account.
+// HasProfile reports whether an account takes profile intents: it has tag rules, pushes on profile events, or rules that ask the
+// profile table when they send, or pushes instead of such an account; or the settings ask for consent, which is in the table.
 func (s *Set) HasProfile(account string) bool { return slices.Contains(s.accounts, account) }
 
 // Rule gives a rule by name, nil when there is none.
