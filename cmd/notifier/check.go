@@ -92,13 +92,16 @@ func check(o checkOptions, env []string, out, talk io.Writer) error {
 	files, list := rules.Read(o.paths)
 	unreadable := list.Errors() > 0
 	if !unreadable && len(files) == 0 {
+		if err := diag.WriteText(talk, list, lang); err != nil {
+			return fmt.Errorf("write the findings: %w", err)
+		}
 		return noRuleFiles(o.paths, lang)
 	}
 	var n rules.FileInfo
 	var summary []rules.FileInfo
 	if !unreadable {
-		var set *rules.Set
-		if set, list = rules.LoadFiles(files, opt); set != nil {
+		set, found := rules.LoadFiles(files, opt)
+		if list = append(list, found...); set != nil {
 			list = append(list, set.Advice...)
 		}
 		summary = rules.Summary(files)

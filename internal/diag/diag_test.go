@@ -105,6 +105,35 @@ func TestColonWithoutSpaceIsPartOfTheText(t *testing.T) {
 	}
 }
 
+// Between brackets, and with marks that are often mistakes: these are texts as they were meant.
+func TestWhatOnlyLooksLikeAMistakeBetweenBrackets(t *testing.T) {
+	for _, src := range []string{
+		"a: {b: 10:30, c: app://x/y?z=1, d: x :y}", `a: {"b":1, 'c':"d"}`, "a: [x, y,]", "a: {b: 1,}", "a: {b: [k:v, x:1]}", "a: {b: x - y, c: a ? b}", "a: {b: -5, c: ?x}", "a: {b: 您好；世界、再见, c: d}",
+		"a: {\n  b: c,\n  d: e\n}", "a: “x”和“y”", "a: “x”，“y”", "a: 「x」与「y」", "a: {b: “x” 和 “y”}", "a: “x",
+		`a: "x \\ \/ \x41 \u57ce \" \_"`, "a: \"x \\\n  y\"", `a: city matches "^\d+$"`, `a: 'C:\d'`, "a: |\n  — x: y\n  \"\\d\"\nb: c", "a: |\n  push\n  x y\nb: c", "a:\n  - b\n  # — c: d",
+	} {
+		if d := Parse("f", []byte(src)); d.Root == nil || len(d.List) > 0 {
+			t.Errorf("%q: %v", src, d.List)
+		}
+	}
+}
+
+// The cure of a text in Chinese quotation marks can be pasted.
+func TestBothCuresOfChineseQuotationMarksAreTexts(t *testing.T) {
+	for src, want := range map[string][2]string{"“谢谢您”": {`"谢谢您"`, `"“谢谢您”"`}, "“谢谢您\"": {`"谢谢您"`, `'“谢谢您"'`}, "“A“B”C”": {`"A“B”C"`, `"“A“B”C”"`}, "＂谢谢＂": {`"谢谢"`, `"＂谢谢＂"`}} {
+		d := Parse("f", []byte("a: "+src))
+		if len(d.List) != 1 || d.List[0].Code != "N115" || d.List[0].Fix != want[0] || !strings.HasSuffix(d.List[0].Hint.EN, "`"+want[1]+"`") {
+			t.Errorf("%s: %+v", src, d.List)
+			continue
+		}
+		for _, cure := range want {
+			if d := Parse("f", []byte("a: "+cure)); len(d.List) > 0 {
+				t.Errorf("%s: %+v", cure, d.List)
+			}
+		}
+	}
+}
+
 func TestColumnsInsideTexts(t *testing.T) {
 	for _, c := range []struct {
 		src      string

@@ -42,6 +42,7 @@ type Node struct {
 	doc   *Doc
 	style style
 	end   int
+	empty bool     // there is nothing behind its key
 	meant []string // known keys that unknown ones were taken for
 }
 
@@ -312,8 +313,14 @@ func (n *Node) Keys(known ...string) bool {
 	if !n.IsMapping() {
 		return false
 	}
+	var above *Node // a key with nothing behind it in the line before
 	for _, f := range n.Fields {
 		if f.Key.Kind == Scalar && !slices.Contains(known, f.Key.Text) && !n.doc.unsure[f.Key.Line] {
+			if above != nil && above.Line < f.Key.Line { // it stays: the next may be one of them too
+				f.Key.Error("N101", Text{"unknown key `" + f.Key.Text + "`", "没有 `" + f.Key.Text + "` 这个配置项"},
+					Text{"if it belongs to `" + above.Text + "`, indent it two spaces more", "如果它属于 `" + above.Text + "`，请多缩进两个空格"})
+				continue
+			}
 			hint, fix := DidYouMean(f.Key.Text, known)
 			if other := habitual[f.Key.Text]; fix == "" && slices.Contains(known, other) {
 				hint, fix = meant(other), other
@@ -328,12 +335,20 @@ func (n *Node) Keys(known ...string) bool {
 				}
 			}
 		}
+		if above = nil; f.Value.empty {
+			above = f.Key
+		}
 	}
 	return true
 }
 
-// habitual are the names by which other tools call what is a key here.
-var habitual = map[string]string{"where": "when", "if": "when", "content": "body", "text": "body", "url": "link", "on": "event", "trigger": "event"}
+// habitual are the names by which other tools call what is a key here, and the Chinese words for the keys.
+var habitual = map[string]string{"where": "when", "if": "when", "content": "body", "text": "body", "url": "link", "on": "event", "trigger": "event",
+	"版本": "version", "规则": "rules", "默认": "defaults", "默认值": "defaults", "名称": "name", "名字": "name", "规则名": "name", "标题": "title", "负责人": "owner", "备注": "notes", "说明": "notes",
+	"模式": "mode", "类别": "class", "分类": "class", "类型": "type", "事件": "event", "条件": "when", "触发条件": "when", "除非": "unless", "用户条件": "user_when", "标签": "tags",
+	"推送": "push", "人群推送": "broadcast", "群发": "broadcast", "广播": "broadcast", "正文": "body", "内容": "body", "链接": "link", "图片": "image", "数据": "data", "角标": "badge", "平台": "platforms",
+	"消息": "message", "人群": "audience", "账号": "account", "合并": "merge", "限制": "limits", "免打扰": "quiet", "免打扰时段": "quiet", "过期作废": "expire", "过期": "expire", "配额": "quota", "预留": "reserve",
+	"优先级": "priority", "审批": "approval", "人数": "people", "测试": "tests", "预期": "expect", "用户资料": "profile", "字段": "fields", "主题": "topic", "用户": "user", "时间": "time"}
 
 // IsMapping reports whether the node is a mapping, and says so when it is something else.
 func (n *Node) IsMapping() bool {

@@ -255,11 +255,16 @@ func (d *Doc) refuse(tokens token.Tokens) (bad bool) {
 		d.at(p.Line, p.Column, p.Column+1, "N108", Error, Text{"the file has too many words", "文件内容太多"}, Text{"split it into several files", "拆成几个文件"})
 		return true
 	}
-	depth, flow, refused := 0, 0, 0
+	flow, refused := 0, 0
+	var open token.Tokens // the brackets around a token
+	mended := map[int]bool{}
 	for _, t := range tokens {
 		p := t.Position
-		if flow++; depth == 0 {
+		if flow++; len(open) == 0 {
 			flow = 0
+		} else if n := len(d.edits[p.Line]); !mended[p.Line] { // a second one of the line is found when it is read again
+			d.insideBrackets(t, open[len(open)-1])
+			mended[p.Line] = len(d.edits[p.Line]) > n
 		}
 		if flow > maxFlow {
 			d.at(p.Line, p.Column, p.Column+1, "N108", Error, Text{"a list or mapping in brackets is too long", "括号里的内容太长"}, Text{"write it over several lines, with `- `", "请分行写，用 `- `"})
@@ -267,18 +272,30 @@ func (d *Doc) refuse(tokens token.Tokens) (bad bool) {
 		}
 		switch t.Type {
 		case token.SequenceStartType, token.MappingStartType:
-			if depth++; depth > maxNesting {
+			if open = append(open, t); len(open) > maxNesting {
 				d.at(p.Line, p.Column, p.Column+1, "N108", Error, Text{"nested too deeply", "嵌套太深"}, Text{"write it with fewer levels", "请减少层数"})
 				return true
 			}
 		case token.SequenceEndType, token.MappingEndType:
-			depth--
+			open = open[:max(len(open)-1, 0)]
+		case token.DoubleQuoteType, token.InvalidType:
+			if d.badEscapes(t) {
+				return true // where the text ends, and all behind it, the library tells wrongly
+			}
+		case token.SequenceEntryType, token.MappingKeyType:
+			if q := t.Prev; q != nil && q.Position.Line == p.Line && (q.Type == token.MappingValueType || len(open) > 0) {
+				d.dashInText(t)
+			}
 		case token.AnchorType, token.AliasType, token.TagType, token.MergeKeyType, token.DirectiveType:
 			if p.Line != refused {
 				d.foreign(t)
 			}
 			refused = p.Line
 		case token.StringType:
+			if q := t.Prev; t.Next != nil && t.Next.Type == token.MappingValueType && (q == nil || q.Position.Line < p.Line || q.Type == token.SequenceEntryType) {
+				d.otherDash(t)
+				d.tightBracket(t)
+			}
 			if !strings.Contains(t.Origin, "：") {
 				continue
 			}
@@ -420,7 +437,7 @@ func (d *Doc) convert(n ast.Node) *Node {
 				d.entry(out, v)
 			}
 		}
-		if out.Get("<<") != nil || n.IsFlowStyle && slices.ContainsFunc(out.Fields, d.joined) {
+		if out.Get("<<") != nil {
 			out.Kind = invalid // keys are lost: what else it lacks is no news
 		}
 		return out
@@ -448,7 +465,7 @@ func (d *Doc) convert(n ast.Node) *Node {
 		if d.hidden(out) {
 			return out
 		}
-		if n.Token.Type == token.ImplicitNullType {
+		if out.empty = n.Token.Type == token.ImplicitNullType; out.empty {
 			d.at(out.Line, out.Column, out.Column+1, "N104", Error, Text{"nothing is written here", "这里没有内容"}, Text{"write a value or remove the key", "请填写内容，或删掉这个配置项"})
 		} else {
 			d.at(out.Line, out.Column, out.Column+utf8.RuneCountInString(n.Token.Value), "N104", Error, Text{"`" + n.Token.Value + "` means nothing to YAML", "`" + n.Token.Value + "` 在 YAML 里表示“空”"}, Text{"write a value, or put the word in double quotes", "请填写内容；如果是文字，请加双引号"})

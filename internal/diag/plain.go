@@ -2,6 +2,7 @@ package diag
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -16,6 +17,9 @@ const (
 	openMarks  = "“”‘’「『＂＇"
 	closeMarks = "”“’‘」』＂＇\"'"
 )
+
+// pairs are the marks of which the closing one is another.
+var pairs = map[rune]rune{'“': '”', '‘': '’', '「': '」', '『': '』'}
 
 // plainText looks at a text without quotation marks: Chinese marks around the whole of it, or a `%` at its beginning.
 func (d *Doc) plainText(n *Node) {
@@ -32,14 +36,42 @@ func (d *Doc) plainText(n *Node) {
 		n.Kind = invalid
 		return
 	}
-	if len(r) < 2 || !strings.ContainsRune(openMarks, r[0]) || !strings.ContainsRune(closeMarks, r[len(r)-1]) {
+	if !aroundAll(r) {
 		return
 	}
 	inner := string(r[1 : len(r)-1])
 	fix := quote(inner)
 	n.Error("N115", Text{"Chinese quotation marks around a text: they would be part of it", "文字两边是中文引号，会被当作文字的一部分"},
-		Text{"write `" + fix + "`; marks that belong to the text: `\"" + n.Text + "\"`", "写成 `" + fix + "`；如果引号本来就是文字，写成 `\"" + n.Text + "\"`"}).Fix = fix
+		Text{"write `" + fix + "`; marks that belong to the text: `" + quote(n.Text) + "`", "写成 `" + fix + "`；如果引号本来就是文字，写成 `" + quote(n.Text) + "`"}).Fix = fix
 	n.Text, n.Column = inner, n.Column+1 // what else is wrong with it is found as well
+}
+
+// aroundAll reports whether Chinese marks stand around the whole of a text: the first is not closed before the last. “a”和“b” is a text as
+// it was meant.
+func aroundAll(r []rune) bool {
+	if len(r) < 2 {
+		return false
+	}
+	open, last, inner := r[0], r[len(r)-1], r[1:len(r)-1]
+	closing := open
+	if other := pairs[open]; other != 0 {
+		closing = other
+	}
+	if !strings.ContainsRune(openMarks, open) || !strings.ContainsRune(closeMarks, last) || last != closing && slices.Contains(inner, last) {
+		return false
+	}
+	depth := 1
+	for _, c := range inner {
+		switch {
+		case c == closing:
+			if depth--; depth == 0 {
+				return false
+			}
+		case c == open:
+			depth++
+		}
+	}
+	return true
 }
 
 // items splits what a full-width comma joins in a list, and joins what an ASCII comma splits in a number.
@@ -88,37 +120,34 @@ func (d *Doc) commaInText(value *Node, end int) {
 	d.needsQuotes(value.Line, value.Column, value.Text, Text{"inside `{}` and `[]` a comma ends the text", "`{}` 和 `[]` 里的逗号会把文字断开"})
 }
 
-// pieceOfText finds an entry of `{}` that is no `key: value` but the rest of the text before it: {body: over 1,000}.
+// pieceOfText finds an entry of `{}` that is no `key: value`: the rest of the text before it, {body: over 1,000}, or a key whose colon is
+// missing, {per_user = 1}. Of a mapping with one of these no more is said.
 func (d *Doc) pieceOfText(m *Node, v *ast.MappingValueNode) bool {
 	null, ok := v.Value.(*ast.NullNode)
 	key := v.Key.GetToken()
-	if !ok || null.Token.Type != token.ImplicitNullType || len(m.Fields) == 0 || key.Type == token.DoubleQuoteType || key.Type == token.SingleQuoteType {
+	if !ok || null.Token.Type != token.ImplicitNullType {
 		return false
 	}
-	before := m.Fields[len(m.Fields)-1].Value
 	line, end := key.Position.Line, key.Position.Column+utf8.RuneCountInString(key.Value)
-	if before.Kind != Scalar || before.style != plain || before.Line != line {
-		return false
+	quoted := key.Type == token.DoubleQuoteType || key.Type == token.SingleQuoteType
+	if quoted {
+		end += 2
 	}
 	if rest := []rune(d.lines[line-1]); end-1 < len(rest) && strings.HasPrefix(strings.TrimLeft(string(rest[end-1:]), " "), ":") {
 		return false // a key without value
 	}
-	d.commaInText(before, end)
-	return true
-}
-
-var swallowed = regexp.MustCompile(`，\s*[A-Za-z_][\w-]*\s*[:：]`)
-
-// joined finds a full-width comma in `{}` that makes one value of two entries: {title: a，body: b}.
-func (d *Doc) joined(f Field) bool {
-	n := f.Value
-	if n.Kind != Scalar || n.style != plain {
-		return false
+	if n := len(m.Fields); n > 0 && !quoted {
+		if before := m.Fields[n-1].Value; before.Kind == Scalar && before.style == plain && before.Line == line {
+			d.commaInText(before, end)
+			return true
+		}
 	}
-	at := swallowed.FindStringIndex(n.Text)
-	if at == nil {
-		return false
+	hint, fix := Text{"write `key: value`", "写成 `key: value`"}, ""
+	if w := withoutIt.FindStringSubmatch(key.Value); w != nil && !quoted && strings.TrimSpace(w[4]) != "" {
+		fix = w[2] + ": " + strings.TrimSpace(w[4])
+		hint = Text{"write `" + fix + "`", "写成 `" + fix + "`"}
 	}
-	d.wideComma(n.Line, n.Column+utf8.RuneCountInString(n.Text[:at[0]]))
+	d.at(line, key.Position.Column, end, "N100", Error, Text{"there is no colon in `" + key.Value + "`", "`" + key.Value + "` 里没有冒号"}, hint).Fix = fix
+	m.Kind = invalid
 	return true
 }

@@ -33,7 +33,7 @@ func (d *Doc) syntax(err error) int {
 	for line = min(max(line, 1), len(d.lines)); line > 1 && strings.TrimSpace(d.lines[line-1]) == ""; {
 		line, col = line-1, utf8.RuneCountInString(d.lines[line-2])+1
 	}
-	for _, cause := range []func(line, col int, msg string) bool{d.tightDash, d.commentBetween, d.wideBracket, d.wideMark, d.openQuote, d.commentInside, d.holeInside, d.begins, d.noSpace, d.colonInside, d.openBracket, d.depth} {
+	for _, cause := range []func(line, col int, msg string) bool{d.tightDash, d.commentBetween, d.wideBracket, d.wideMark, d.openQuote, d.commentInside, d.holeInside, d.extraMarks, d.otherBracket, d.begins, d.noSpace, d.roundBracket, d.colonInside, d.openBracket, d.noColon, d.depth} {
 		if cause(line, col, msg) {
 			return line
 		}
@@ -44,7 +44,7 @@ func (d *Doc) syntax(err error) int {
 }
 
 var (
-	dashed    = regexp.MustCompile(`^( *)-(?:\x{3000}+ *)?([A-Za-z_][\w-]*:(?: .*)?)$`)
+	dashed    = regexp.MustCompile(`^( *)-(?:\x{3000}+ *)?([A-Za-z_][\w-]*:(?: .*)?|\{.*)$`)
 	bracketed = regexp.MustCompile(`^( *(?:- +)*[^\s:"'{}\[\],]+: +)([｛［].*[｝］])\s*$`)
 	wideClock = regexp.MustCompile(`([0-9])：([0-9])`)
 )
@@ -77,22 +77,54 @@ func (d *Doc) wideBracket(line, _ int, _ string) bool {
 
 // brackets reports full-width brackets around a value, and gives the value with those that were meant.
 func (d *Doc) brackets(line, col int, text string) string {
-	fix := wideClock.ReplaceAllString(text, "$1:$2")
-	fix = strings.NewReplacer("｛", "{", "｝", "}", "［", "[", "］", "]", "，", ", ", "：", ": ").Replace(fix)
-	fix = strings.NewReplacer(",  ", ", ", ":  ", ": ").Replace(fix)
+	fix := d.narrowed(text)
 	d.at(line, col, col+utf8.RuneCountInString(text), "N103", Error, Text{"full-width brackets", "这里是全角括号"}, Text{"write `" + fix + "`", "写成 `" + fix + "`"}).Fix = fix
 	return fix
+}
+
+// narrowed writes the marks of a value in brackets as YAML has them; those in its texts stay.
+func (d *Doc) narrowed(text string) string {
+	var out strings.Builder
+	for i, r := range text {
+		if narrow := map[rune]string{'｛': "{", '｝': "}", '［': "[", '］': "]"}[r]; narrow != "" && !quotedAt(text, i) {
+			out.WriteString(narrow)
+			continue
+		}
+		out.WriteRune(r)
+	}
+	text = out.String()
+	for i := 0; i < len(text); i++ {
+		r, size := utf8.DecodeRuneInString(text[i:])
+		if (r == '：' || r == '，') && !quotedAt(text, i) {
+			by := ""
+			switch {
+			case wideClock.MatchString(text[max(i-1, 0):min(i+size+1, len(text))]):
+				by = ":"
+			case marksKey(text, i) && r == '：':
+				by = ": "
+			case marksKey(text, i):
+				by = ", "
+			}
+			if by != "" {
+				text = text[:i] + by + strings.TrimLeft(text[i+size:], " ")
+			}
+		}
+	}
+	return text
 }
 
 // wideMark finds a full-width colon or comma outside quotation marks; the library stumbles over the word behind it.
 func (d *Doc) wideMark(line, _ int, _ string) bool {
 	for l := line; l >= max(1, line-1); l-- {
 		for i, r := range d.lines[l-1] {
-			if (r != '：' && r != '，') || quotedAt(d.lines[l-1], i) || !marksKey(d.lines[l-1], i) {
+			if !strings.ContainsRune("：，；、;", r) || quotedAt(d.lines[l-1], i) || !marksKey(d.lines[l-1], i) {
 				continue
 			}
 			c := utf8.RuneCountInString(d.lines[l-1][:i]) + 1
-			if r == '：' {
+			if r != '：' && r != '，' {
+				d.betweenKeys(l, c, c+1, string(r))
+				d.mend(l, c, c+1, ", ")
+			} else if r == '：' {
 				d.at(l, c, c+1, "N103", Error, Text{"a full-width colon `：`", "这里是全角冒号 `：`"}, Text{"write `: `", "改成半角冒号加空格 `: `"}).Fix = ": "
 				d.mend(l, c, c+1, ": ")
 			} else {
@@ -107,16 +139,20 @@ func (d *Doc) wideMark(line, _ int, _ string) bool {
 
 var (
 	keyEnds   = regexp.MustCompile(`(?:^\s*(?:- +)*|[，｛{,]\s*)[A-Za-z_][\w.-]*\s*$|[{,]\s*[\p{L}_][\p{L}\p{Nd}_]*\s*$`)
-	keyBegins = regexp.MustCompile(`^，\s*(?:$|[}\]｝］]|[A-Za-z_][\w.-]*\s*[:：])`)
+	closed    = regexp.MustCompile(`["'}\]] *$`)
+	keyBegins = regexp.MustCompile(`^[，；、;]\s*(?:$|[}\]｝］]|[A-Za-z_][\w.-]*\s*[:：])`)
 )
 
-// marksKey reports whether a full-width colon or comma at byte i stands where one of YAML can: behind a key, or between two pieces inside
+// marksKey reports whether a full-width colon or comma, or a semicolon, at byte i stands where one of YAML can: behind a key, or between two pieces inside
 // brackets. Elsewhere it is part of a text.
 func marksKey(line string, i int) bool {
 	if strings.HasPrefix(line[i:], "：") {
 		return keyEnds.MatchString(line[:i])
 	}
 	open := openBrackets(line[:i])
+	if !strings.HasPrefix(line[i:], "，") && !closed.MatchString(line[:i]) {
+		return false // it is part of a text
+	}
 	return strings.HasSuffix(open, "[") || open != "" && keyBegins.MatchString(line[i:])
 }
 
@@ -314,7 +350,8 @@ func (d *Doc) begins(line, col int, _ string) bool {
 		}
 	case '[', '{':
 		if end := closingBracket(src[start:]); end > 0 && start+end+1 < len(src) && col > start+end {
-			if rest := strings.TrimSpace(string(src[start+end+1:])); rest != "" && !strings.HasPrefix(rest, "#") {
+			rest := strings.TrimSpace(string(src[start+end+1:]))
+			if rest != "" && !strings.HasPrefix(rest, "#") {
 				return d.indicator(line, start+1)
 			}
 		}
@@ -328,6 +365,73 @@ func (d *Doc) begins(line, col int, _ string) bool {
 				return true
 			}
 		}
+	}
+	return false
+}
+
+var closing = map[byte]byte{'[': ']', '{': '}'}
+
+// otherBracket finds a bracket that is closed with one of the other kind: {body: b].
+func (d *Doc) otherBracket(line, _ int, _ string) bool {
+	for l := line; l >= max(1, line-1); l-- {
+		s := d.lines[l-1]
+		start := len(valueStart.FindString(s))
+		if start == len(s) || s[start] != '[' && s[start] != '{' {
+			continue
+		}
+		var open []byte
+		for i := start; i < len(s); i++ {
+			switch c := s[i]; {
+			case strings.IndexByte("[]{}", c) < 0 || quotedAt(s, i):
+			case c == '[' || c == '{':
+				open = append(open, closing[c])
+			case len(open) == 0:
+				return false
+			case open[len(open)-1] != c:
+				right := string(open[len(open)-1])
+				col := utf8.RuneCountInString(s[:i]) + 1
+				d.at(l, col, col+1, "N100", Error, Text{"`" + string(c) + "` does not close what is open here", "这里的右括号 `" + string(c) + "` 和左括号不配对"}, Text{"write `" + right + "`", "写成 `" + right + "`"}).Fix = right
+				d.mend(l, col, col+1, right)
+				return true
+			default:
+				open = open[:len(open)-1]
+			}
+		}
+	}
+	return false
+}
+
+// extraMarks finds marks behind the bracket that closes a value: {expire: 1h}} or {expire: 1h};
+func (d *Doc) extraMarks(line, _ int, _ string) bool {
+	text := ""
+	for l := line; l > max(0, line-50); l-- { // the line in which the value begins
+		s := d.lines[l-1]
+		text = s + "\n" + text
+		start := valueStart.FindString(s)
+		if rest := s[len(start):]; rest == "" || rest[0] != '[' && rest[0] != '{' {
+			if l < line && keyLine.MatchString(s) && indentOf(s) < indentOf(d.lines[line-1]) {
+				return false
+			}
+			continue
+		}
+		r := []rune(text[len(start):])
+		end := closingBracket(r)
+		if end < 0 {
+			return false
+		}
+		rest := string(r[end+1:])
+		marks, _, _ := strings.Cut(rest, " #")
+		marks = strings.TrimSpace(marks)
+		if marks == "" || strings.Trim(marks, "]});,；，") != "" {
+			return false
+		}
+		at := l + strings.Count(string(r[:end]), "\n")
+		before, _, _ := strings.Cut(rest, marks)
+		col := utf8.RuneCountInString(d.lines[at-1]) - utf8.RuneCountInString(strings.SplitN(rest, "\n", 2)[0]) + utf8.RuneCountInString(before) + 1
+		to := col + utf8.RuneCountInString(marks)
+		d.at(at, col, to, "N100", Error, Text{"`" + marks + "` is too much here", "这里多了 `" + marks + "`"}, Text{"remove it: what was opened is closed already", "请删掉：前面的括号已经都有右括号了"})
+		d.mend(at, col, to, "")
+		return true
 	}
 	return false
 }
@@ -369,6 +473,84 @@ func (d *Doc) noSpace(line, _ int, _ string) bool {
 	return false
 }
 
+var (
+	rounded   = regexp.MustCompile(`^( *(?:- +)*(?:[^\s:"'{}\[\],]+: +)?)([(（])(\s*[A-Za-z_][\w-]*\s*(?:: |：).*?)([)）])\s*$`)
+	withoutIt = regexp.MustCompile(`^( *(?:- +)*)([A-Za-z_][\w-]*)(\s*[=＝；;，、]\s*| +|$)(.*)$`)
+)
+
+// roundBracket finds round brackets around entries: (expire: 1h).
+func (d *Doc) roundBracket(line, _ int, _ string) bool {
+	m := rounded.FindStringSubmatch(d.lines[line-1])
+	if m == nil {
+		return false
+	}
+	col := utf8.RuneCountInString(m[1]) + 1
+	text := m[2] + m[3] + m[4]
+	fix := d.narrowed("{" + m[3] + "}")
+	end := col + utf8.RuneCountInString(text)
+	d.at(line, col, end, "N100", Error, Text{"entries stand in `{}`, not in round brackets", "一组配置项要用 `{}`，不能用圆括号"}, Text{"write `" + fix + "`", "写成 `" + fix + "`"}).Fix = fix
+	d.mend(line, col, end, fix)
+	return true
+}
+
+// noColon finds a key without its colon, before the lines that belong to it or between keys that have theirs.
+func (d *Doc) noColon(line, _ int, _ string) bool {
+	for l := line; l >= max(1, line-1); l-- {
+		m := withoutIt.FindStringSubmatch(d.lines[l-1])
+		if m == nil || d.inText(l) {
+			continue
+		}
+		own, rest := len(m[1]), strings.TrimSpace(m[4])
+		below := d.nextKey(l)
+		switch {
+		case below < 0:
+			continue
+		case rest == "": // the next lines are its value
+			if indentOf(d.lines[below-1]) <= own && !strings.HasPrefix(strings.TrimLeft(d.lines[below-1], " "), "- ") {
+				continue
+			}
+		case len(blockLead.FindString(d.lines[below-1])) != own:
+			continue
+		}
+		fix := ":"
+		if rest != "" {
+			fix = ": "
+		}
+		col := utf8.RuneCountInString(m[1]+m[2]) + 1
+		whole := strings.TrimSpace(m[2] + fix + rest)
+		d.at(l, col, max(col+utf8.RuneCountInString(m[3]), col+1), "N100", Error, Text{"a colon is missing behind `" + m[2] + "`", "`" + m[2] + "` 后面缺少冒号"}, Text{"write `" + whole + "`", "写成 `" + whole + "`"}).Fix = fix
+		d.mend(l, col, col+utf8.RuneCountInString(m[3]), fix)
+		return true
+	}
+	return false
+}
+
+// inText reports whether a line is one of a text below its key.
+func (d *Doc) inText(line int) bool {
+	for above := line - 1; above >= 1; above-- {
+		s := d.lines[above-1]
+		if strings.TrimSpace(s) != "" && indentOf(s) < indentOf(d.lines[line-1]) {
+			return blockHeader.MatchString(strings.TrimPrefix(s, valueStart.FindString(s)))
+		}
+	}
+	return false
+}
+
+// nextKey gives the next line that holds more than a comment, -1 when that has no key and no item.
+func (d *Doc) nextKey(line int) int {
+	for l := line + 1; l <= len(d.lines); l++ {
+		s := strings.TrimSpace(d.lines[l-1])
+		if s == "" || s[0] == '#' {
+			continue
+		}
+		if keyLine.MatchString(d.lines[l-1]) || strings.HasPrefix(s, "- ") {
+			return l
+		}
+		break
+	}
+	return -1
+}
+
 // colonInside finds a `: ` in a text without quotation marks.
 func (d *Doc) colonInside(line, _ int, _ string) bool {
 	start := len(valueStart.FindString(d.lines[line-1]))
@@ -388,6 +570,8 @@ func (d *Doc) colonInside(line, _ int, _ string) bool {
 	d.needsQuotes(line, col, d.textFrom(line, col), Text{"a text with `: ` in it needs double quotes", "文字里有 `: ` 时要加双引号"})
 	return true
 }
+
+var nextKeyInside = regexp.MustCompile(`^([A-Za-z_][\w-]*)\s*:(?:\s|$)`)
 
 // openBracket finds the bracket that is still open where the library gave up.
 func (d *Doc) openBracket(line, col int, msg string) bool {
@@ -426,6 +610,21 @@ func (d *Doc) openBracket(line, col int, msg string) bool {
 		return false
 	}
 	p := stack[len(stack)-1]
+	src := []rune(d.lines[line-1])
+	if m := nextKeyInside.FindStringSubmatch(string(src[min(col-1, len(src)):])); m != nil && p.r == '{' && (line == p.line || indentOf(d.lines[line-1]) > indentOf(d.lines[p.line-1])) {
+		at, gap := line, strings.TrimRight(string(src[:col-1]), " ")
+		if gap == "" { // it stands behind the line above
+			for at > p.line && strings.TrimSpace(gap) == "" {
+				at--
+				gap = strings.TrimRight(d.lines[at-1], " ")
+			}
+			col = utf8.RuneCountInString(gap) + 1
+		}
+		from := utf8.RuneCountInString(gap) + 1
+		d.missingComma(at, from, max(col, from+1), m[1])
+		d.mend(at, from, col, ", ")
+		return true
+	}
 	if own := []rune(d.lines[p.line-1]); p.col-1 == utf8.RuneCountInString(valueStart.FindString(d.lines[p.line-1])) && p.r == '[' && !strings.ContainsAny(string(own[p.col-1:]), ",，]\"'") &&
 		(p.line == len(d.lines) || indentOf(d.lines[p.line]) <= indentOf(d.lines[p.line-1])) {
 		return d.indicator(p.line, p.col) // one piece in one line: a text
@@ -442,18 +641,19 @@ func (d *Doc) depth(line, _ int, _ string) bool {
 		if !keyLine.MatchString(d.lines[l-1]) {
 			continue
 		}
-		own, levels := indent(l), []int{}
+		own, levels, opened := indent(l), []int{}, false
 		for above := l - 1; above >= 1; above-- {
 			s := d.lines[above-1]
 			if trimmed := strings.TrimSpace(s); trimmed == "" || strings.HasPrefix(trimmed, "#") {
 				continue
 			}
+			opened = opened || len(levels) == 0 && strings.HasSuffix(s, ":") // what is deeper is its value
 			levels = append(levels, indent(above), len(blockLead.FindString(s)))
 			if indent(above) == 0 {
 				break
 			}
 		}
-		if len(levels) == 0 || (slices.Contains(levels, own) && own <= levels[1]) {
+		if len(levels) == 0 || (slices.Contains(levels, own) && own <= levels[1]) || opened && own > levels[1] {
 			continue
 		}
 		d.at(l, 1, max(own+1, 2), "N100", Error, misaligned, Text{"keys that belong together begin in the same column", "同一组的配置项要左对齐"})
@@ -479,12 +679,18 @@ func openBrackets(s string) string {
 
 // closingBracket gives the index of the bracket that closes the one at 0, or -1.
 func closingBracket(r []rune) int {
-	depth := 0
+	depth, quote := 0, rune(0)
 	for i, c := range r {
-		switch c {
-		case '[', '{':
+		switch {
+		case quote != 0:
+			if c == quote && r[i-1] != '\\' {
+				quote = 0
+			}
+		case (c == '"' || c == '\'') && i > 0 && strings.ContainsRune(" [{,:", r[i-1]):
+			quote = c
+		case c == '[' || c == '{':
 			depth++
-		case ']', '}':
+		case c == ']' || c == '}':
 			if depth--; depth == 0 {
 				return i
 			}

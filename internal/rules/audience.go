@@ -298,6 +298,9 @@ func (l *loader) tagList(n *diag.Node, r *Rule, account Account) {
 
 // across checks what only all rules together can show.
 func (l *loader) across() {
+	if l.tagsUnclear {
+		return
+	}
 	for _, r := range l.rules {
 		for _, tn := range r.tagNodes {
 			given := false

@@ -348,3 +348,34 @@ func TestFormatOfDamagedFiles(t *testing.T) {
 		}
 	}
 }
+
+// What is mended keeps all its keys; what may mean two things is left as it is.
+func TestFormatSwallowsNoKey(t *testing.T) {
+	catalogue, err := os.ReadFile("testdata/events.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rule := "version: 1\nrules:\n  - name: any-rule\n    event: order.paid\n    mode: live\n    class: service\n    when: always\n    push: "
+	for in, want := range map[string]string{
+		`{title: "t", body: "b", data: {a： “x”，b: "y"}}`: `{title: "t", body: "b", data: {a: "x", b: "y"}}`,
+		`{title: "t", body: "b", data: {a： “x”；b: “y”}}`: `{title: "t", body: "b", data: {a: "x", b: "y"}}`,
+		`{title: “谢谢”，body: “您好”}`:                       `{title: "谢谢", body: "您好"}`,
+		`｛title："您好，世界"，body："b"｝`:                       `{title: "您好，世界", body: "b"}`,
+		`｛title：您好，世界，body：b｝`:                           `{title: "您好，世界", body: "b"}`,
+		`{title: “双十一”和“双十二”, body: "b"}`:                `{title: "“双十一”和“双十二”", body: "b"}`,
+		`{title: 谢谢 body: "您好"}`:                         "",
+		`{title: “谢谢；body: 您好”, body: "b"}`:              "",
+		`{title: “谢谢，body: 您好”, body: "b"}`:              "",
+		`{title: 温馨提示: 请查收, body: "b"}`:                  "",
+		`{body: "b", data: {a: “x" 和 “y"}}`:              `{body: "b", data: {a: “x" 和 “y"}}`,
+		`{body: "b"}}`: "",
+	} {
+		if want == "" {
+			want = in
+		}
+		got := format(t, []File{{"events.yaml", catalogue}, {"r.yaml", []byte(rule + in + "\n")}})["r.yaml"]
+		if got != rule+want+"\n" {
+			t.Errorf("%s\n got %s\nwant %s", in, strings.TrimPrefix(got, rule), want)
+		}
+	}
+}

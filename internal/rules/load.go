@@ -35,7 +35,8 @@ func Load(paths []string, opt Options) (*Set, diag.List) {
 	if list.Errors() > 0 {
 		return nil, list.Sorted()
 	}
-	return LoadFiles(files, opt)
+	set, found := LoadFiles(files, opt)
+	return set, append(found, list...).Sorted()
 }
 
 // Read collects the rule files, the catalogue and the samples under the given paths, sorted by name.
@@ -111,6 +112,11 @@ func Read(paths []string) ([]File, diag.List) {
 				if !e.IsDir() {
 					add(q, true)
 				}
+			default:
+				if right := otherEnding(e.Name()); right != "" && !e.IsDir() {
+					list = append(list, diag.Diagnostic{Code: "W119", Severity: diag.Warning, File: filepath.ToSlash(filepath.Clean(q)), Message: diag.Text{EN: "this file is not read: its name ends with neither `.yaml` nor `.yml`", ZH: "这个文件没有读取：文件名不是以 `.yaml` 或 `.yml` 结尾"},
+						Hint: diag.Text{EN: "rename it to `" + right + "`, or move it elsewhere", ZH: "改名为 `" + right + "`；如果不是规则文件，请移到别处"}})
+				}
 			}
 			return nil
 		})
@@ -120,6 +126,20 @@ func Read(paths []string) ([]File, diag.List) {
 	}
 	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
 	return files, list
+}
+
+// otherEnding gives the name that was meant for a file whose ending an editor or another system has changed: vip.yaml.txt, VIP.YAML; "" for
+// any other file.
+func otherEnding(name string) string {
+	base := name
+	if ext := path.Ext(base); strings.EqualFold(ext, ".txt") {
+		base = strings.TrimSuffix(base, ext)
+	}
+	ext := path.Ext(base)
+	if !isYAML(strings.ToLower(ext)) || base == ext {
+		return ""
+	}
+	return strings.TrimSuffix(base, ext) + strings.ToLower(ext)
 }
 
 // ReadFS is Read for an embedded folder.
@@ -162,6 +182,8 @@ type loader struct {
 
 	partial bool            // a catalogue is empty or could not be read as a whole: there may be more events
 	unclear map[string]bool // events that may have more fields
+
+	tagsUnclear bool // a tag rule has an error, or a file is read in part: what tags there are is not known
 }
 
 type sampleRef struct {

@@ -386,3 +386,48 @@ func TestTheFolderHoldsAPipeADeviceAndLargeFiles(t *testing.T) {
 		}
 	}
 }
+
+// A file whose ending somebody's system has changed is named; what is no rule file by any ending is not.
+func TestFilesThatAreNotReadAreNamed(t *testing.T) {
+	dir := t.TempDir()
+	rule := "version: 1\nrules:\n  - name: any-rule\n    event: order.paid\n    mode: live\n    class: service\n    when: amount > 500\n    push: {body: b}\n    tests: [{name: n, event: {amount: 1}, expect: no match}]\n"
+	for name, text := range map[string]string{"events.yaml": string(readFile(t, "testdata/events.yaml")), "r.yml": rule, "vip.yaml.txt": rule, "VIP.YAML": rule, "x.Yml.TXT": rule, "İ.YML": rule,
+		"notes.txt": "x", "r.yaml.bak": rule, ".r.yaml.txt": rule, "yaml": "x", ".YAML": "x", "README.md": "x"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, l := Load([]string{dir}, demoAccount())
+	if s == nil || len(s.Rules) != 1 {
+		t.Fatal(show(l))
+	}
+	var got []string
+	for _, d := range l {
+		got = append(got, d.Code+" "+filepath.Base(d.File)+" "+d.Hint.EN)
+	}
+	want := []string{"VIP.YAML to `VIP.yaml`", "vip.yaml.txt to `vip.yaml`", "x.Yml.TXT to `x.yml`", "İ.YML to `İ.yml`"}
+	for i, w := range want {
+		name, to, _ := strings.Cut(w, " ")
+		want[i] = "W119 " + name + " rename it " + to + ", or move it elsewhere"
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// What tags there are is not known while a tag rule has an error: no broadcast is blamed for it.
+func TestATagRuleWithAnErrorBlamesNoBroadcast(t *testing.T) {
+	sale := "  - name: sale-x\n    event: sale.opened\n    mode: live\n    class: service\n    when: stock > 100\n    broadcast: {audience: {all_of: [\"city_${city}\"]}, body: b}\n    limits: {expire: 1h}\n    tests: [{name: n, event: {stock: 1}, expect: no match}]\n"
+	two := Options{Accounts: []Account{{Name: "main", Vendor: "rongcloud"}, {Name: "second", Vendor: "rongcloud"}}}
+	for tag, want := range map[string]string{
+		"tags: [\"city_${city}\"]": "", "tags: [\"level_${level}\"]": "W307", "tags: [\"city_${cty}\"]": "N202", "tags:": "N104", "tags: [\"city_${city}\"]\n    titel: x": "N101",
+	} {
+		if _, l := load(t, "  - name: city-tag\n    event: profile.changed\n    "+tag+"\n"+sale, demoAccount()); codes(l) != want {
+			t.Errorf("%s: got %s, want %s\n%s", tag, codes(l), want, show(l))
+		}
+	}
+	sale = strings.Replace(sale, "    class:", "    account: main\n    class:", 1)
+	if _, l := load(t, "  - name: city-tag\n    event: profile.changed\n    tags: [\"city_${city}\"]\n"+sale, two); codes(l) != "N406" {
+		t.Errorf("a tag rule without its account: %s", show(l))
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -34,7 +35,7 @@ var mistakes = []struct {
 		"yaml-hash-condition-more": "N113", "yaml-hash-condition-unfinished": "N113", "yaml-hash-between": "N113", "yaml-hash-hole": "N113"}},
 	{"YAML", "an ASCII comma", map[string]string{"yaml-comma-flow": "N105"}},
 	{"YAML", "or unquoted `${}` inside `{}` or `[]`", map[string]string{"yaml-hole-flow": "N105", "yaml-hole-first-flow": "N105", "yaml-hole-comma-flow": "N105"}},
-	{"YAML", "`: ` in a text", map[string]string{"yaml-colon-space": "N105"}},
+	{"YAML", "`: ` in a text", map[string]string{"yaml-colon-space": "N105", "yaml-colon-space-flow": "N105"}},
 	{"YAML", "a text that begins with `[ * & ! % @ > |`", map[string]string{"yaml-begins-bracket": "N105", "yaml-begins-star": "N105", "yaml-begins-ampersand": "N105",
 		"yaml-begins-bang": "N105", "yaml-begins-percent": "N105", "yaml-begins-at": "N105", "yaml-begins-greater": "N105", "yaml-begins-bar": "N105"}},
 	{"YAML", "duplicate keys", map[string]string{"yaml-duplicate-key": "N102"}},
@@ -78,6 +79,12 @@ var mistakes = []struct {
 	// Not in the description, seen in practice.
 	{"", "Chinese quotation marks around a text", map[string]string{"yaml-curly-quotes": "N115", "yaml-curly-quotes-flow": "N115", "yaml-curly-closing": "N100", "yaml-quote-inside": "N105"}},
 	{"", "brackets, quotation marks and indentation", map[string]string{"yaml-unclosed": "N100", "yaml-brace-open": "N100", "yaml-brace-close": "N100", "yaml-indent": "N100", "yaml-dedent": "N100", "yaml-no-space": "N100"}},
+	{"", "what stands between brackets", map[string]string{"yaml-missing-comma": "N100", "yaml-missing-comma-quoted": "N100", "yaml-missing-comma-lines": "N100", "yaml-semicolon-flow": "N103", "yaml-comma-twice": "N100",
+		"yaml-extra-brace": "N100", "yaml-extra-brace-lines": "N100", "yaml-extra-semicolon": "N100", "yaml-round-brackets": "N100", "yaml-no-space-flow": "N100", "yaml-no-colon-flow": "N100", "yaml-no-colon-text": "N100", "yaml-other-bracket": "N100",
+		"yaml-curly-mixed": "N103"}},
+	{"", "a key, an item or a text that YAML takes for something else", map[string]string{"yaml-escape": "N105", "yaml-begins-dash": "N105", "yaml-begins-question": "N105", "yaml-no-colon": "N100", "yaml-no-colon-value": "N100",
+		"yaml-other-dash": "N103", "yaml-no-space-bracket": "N100", "yaml-tight-dash-bracket": "N100", "yaml-indent-deeper": "N100", "yaml-not-indented": "N104"}},
+	{"", "Chinese words for keys", map[string]string{"name-chinese-key": "N101"}},
 	{"", "marks of conditions that are two in one, or stand between two", map[string]string{"cond-wide-pairs": "N207", "cond-wide-semicolon": "N207", "cond-semicolon": "N205", "cond-not-word": "N207"}},
 	{"", "a life that is none", map[string]string{"life-day": "N531", "life-no-time": "N531", "life-no-such-day": "N531", "life-tags": "N531", "life-until-before-from": "N532", "life-over": "W532"}},
 	{"", "a canary that is none", map[string]string{"canary-broadcast": "N530", "canary-number": "N530", "canary-nobody": "N530", "canary-misspelt": "N112", "canary-chinese": "N112", "canary-no-share": "N112", "canary-wide": "N103"}},
@@ -99,7 +106,7 @@ var mistakes = []struct {
 	{"", "links that open nothing", map[string]string{"link-keyboard": "N311", "link-doubt": "W312"}},
 	{"", "accounts of which none is clear, or that cannot send it", map[string]string{"account-several": "N406", "account-no-sender": "N408"}},
 	{"", "what is too much", map[string]string{"cond-nested": "N214", "cond-loops": "N214", "cond-repeats": "N214", "work-to-list": "N214", "size-text": "N505"}},
-	{"", "another kind of file, or none", map[string]string{"file-no-rules": "N110", "file-settings": "N118"}},
+	{"", "another kind of file, or none", map[string]string{"file-no-rules": "N110", "file-settings": "N118", "file-rules-mapping": "N111"}},
 	{"", "the catalogue", map[string]string{"catalogue-none": "N601", "catalogue-missing": "N601", "catalogue-envelope": "W606", "catalogue-sample": "N608", "catalogue-path": "N605", "catalogue-sample-path": "W610", "catalogue-names": "N602", "catalogue-shared-topic": "W221"}},
 	{"", "what would be sent once of two", map[string]string{"text-link-twice": "N102"}},
 	{"", "several values without a comparison each", map[string]string{"cond-two-values-not": "N210", "cond-two-values-contains": "N210", "cond-two-numbers": "N210", "cond-range-minus": "N217"}},
@@ -265,7 +272,8 @@ func TestFilesWithoutAPlaceAreShownAsWritten(t *testing.T) {
 	old, now := []File{{"r.yaml", []byte("version: 1\nrules: []\n")}}, []File{{"r.yaml", []byte("version: 1\n")}}
 	l := diag.List{Unfinished(CutShort(old, now))}
 	_, unread := Load([]string{"testdata/nope"}, demoAccount())
-	l = append(l, unread...)
+	_, unnoticed := Read([]string{"testdata/otherending"})
+	l = slices.Concat(l, unread, unnoticed)
 	var got bytes.Buffer
 	for _, lang := range []diag.Lang{diag.EN, diag.ZH} {
 		if err := diag.WriteText(&got, l, lang); err != nil {

@@ -93,6 +93,10 @@ func (l *loader) ruleFile(d *diag.Doc) {
 	if list != nil && len(list.List()) == 0 {
 		list.Error("N110", diag.Text{EN: "there are no rules in this file", ZH: "这个文件里没有规则"}, diag.Text{EN: "write one, or remove the file", ZH: "请写一条规则，或删掉这个文件"})
 	}
+	if list != nil && list.Kind == diag.Mapping {
+		list.Error("N111", diag.Text{EN: "expected a list of rules, this is a mapping", ZH: "这里应为规则列表，现在是一组配置项"}, diag.Text{EN: "begin each rule with `- `: `- name: ...`", ZH: "每条规则以 `- ` 开头：`- name: ...`"})
+	}
+	l.tagsUnclear = l.tagsUnclear || !d.Whole()
 	for _, n := range list.List() {
 		name := n.Get("name")
 		if name != nil {
@@ -111,6 +115,9 @@ func (l *loader) ruleFile(d *diag.Doc) {
 				l.rules = append(l.rules, r)
 				l.named[r.Name] = r
 			}
+		}
+		if tags := n.Get("tags"); n.Lost() || tags.Lost() || tags != nil && slices.ContainsFunc(d.List[before:], func(x diag.Diagnostic) bool { return x.Severity == diag.Error }) {
+			l.tagsUnclear = true
 		}
 		d.SetRule("")
 	}

@@ -51,6 +51,9 @@ func (l *loader) vendor(n *diag.Node, r *Rule) {
 	if l.opt.Vendor == nil || r.content == nil || r.Account == "" || body == nil {
 		return
 	}
+	if lostInside(body) || r.content.title == nil && body.Get("title") != nil || r.content.body == nil && body.Get("body") != nil {
+		return // what it says is not known: a value is missing, or the fields of its holes are
+	}
 	c := new(intent.Content)
 	if err := r.content.render(c, &subject{}, true); err != nil {
 		return // too long, which is said elsewhere
@@ -100,6 +103,11 @@ func (l *loader) vendor(n *diag.Node, r *Rule) {
 			p.report(r.oneNode, nil)
 		}
 	}
+}
+
+// lostInside reports whether a value of a block, or of one in it, is not known.
+func lostInside(n *diag.Node) bool {
+	return n.Lost() || slices.ContainsFunc(n.Fields, func(f diag.Field) bool { return lostInside(f.Value) }) || slices.ContainsFunc(n.Items, lostInside)
 }
 
 // cured gives a finding that has no cure of its own the page where the vendor's contract is told.

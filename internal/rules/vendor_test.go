@@ -75,6 +75,10 @@ func TestAVendorSeesTheRuleAsWritten(t *testing.T) {
 	v.got = nil
 	load(t, rule+"    push: {body: '${nothing}'}\n", opt)
 	load(t, rule+"    push: {body: b, bdoy: b}\n", opt)
+	load(t, rule+"    push: {title: t, body: }\n", opt)
+	load(t, rule+"    push: {body: b, message: {type: x, content: {content: }}}\n", opt)
+	catalogue := strings.Replace(string(readFile(t, "testdata/events.yaml")), "type: number", "type: 数字", 1)
+	LoadFiles([]File{{"events.yaml", []byte(catalogue)}, {"r.yaml", []byte("version: 1\nrules:\n" + rule + "    push: {title: t, body: '${amount}'}\n")}}, opt)
 	if len(v.got) != 0 {
 		t.Errorf("asked of a rule with a mistake: %+v", v.got)
 	}
