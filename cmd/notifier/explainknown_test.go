@@ -279,7 +279,7 @@ func TestExplainOfARealEventInChinese(t *testing.T) {
 		{fate(ledger.Suppressed, ledger.Expired, func(f *ledger.Fate) {
 			f.Detail = "while it waited for paused, by the brake: the rule sent 500 in 10m0s"
 		}),
-			"SUPPRESSED 不发  expired，暂停期间过期，自动刹车：规则已发 500 in 10m0s\n"},
+			"SUPPRESSED 不发  expired，暂停期间过期，自动刹车：规则已发 500 in 10m\n"},
 		{fate(ledger.Sent, "", func(f *ledger.Fate) {
 			f.Code, f.Lane, f.Endpoint, f.Variant, f.Approved = 200, "main/user", "/push/user.json", "b", []string{"ann", "bo"}
 		}), "SENT 已发出  厂商代码 200，文案 b，main/user /push/user.json，批准人 ann、bo\n"},

@@ -1,8 +1,12 @@
 package rules
 
 import (
+	"bytes"
+	"os"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/notifier/notifier/internal/diag"
 )
@@ -81,5 +85,24 @@ func TestWhereConsentIsAskedAnAccountTakesProfileIntents(t *testing.T) {
 		if got := set.HasProfile("second"); got != c.want {
 			t.Errorf("%s: the account without a rule takes profile intents: %t, want %t", c.name, got, c.want)
 		}
+	}
+}
+
+func TestAFieldOfConsentThatNobodyHasIsShownAsWritten(t *testing.T) {
+	_, l := loadConsent(consentCatalogue, rule("thanks", "order.paid", "    when: always\n    account: main\n    push: {body: b}"), Consent{Setting: "consent.never", Field: "blokced"})
+	var got bytes.Buffer
+	for _, lang := range []diag.Lang{diag.EN, diag.ZH} {
+		if err := diag.WriteText(&got, l, lang); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const golden = "testdata/consent.txt"
+	if *update {
+		if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(string(readFile(t, golden)), got.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
