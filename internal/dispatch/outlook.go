@@ -16,8 +16,8 @@ type Outlook struct {
 	Limits      []quota.Limit
 	Span, Guard time.Duration
 	Charges     []quota.Charge
-	Attempts    []*ledger.Attempt // that count in the lane
-	Reserves    []intent.Reserve  // of the rules that leave by it
+	Attempts    []*ledger.Attempt      // that count in the lane
+	Reserves    []intent.Reserve       // of the rules that leave by it
 	Kills       map[string]ledger.Kill // whose rules keep no reserve
 	Sends       map[string]*ledger.Sends
 	Zone        *time.Location
