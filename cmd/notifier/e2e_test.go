@@ -454,7 +454,7 @@ func TestPauseHoldsAndResumeLetsGo(t *testing.T) {
 	if w.sent("held-1") != 0 {
 		t.Error("a paused rule sent")
 	}
-	if code, out, _ := once(t, w.dir, "resume", "rule/thanks", "--why", "test", "--yes"); code != 0 || !strings.Contains(out, "1 intents go on") {
+	if code, out, _ := once(t, w.dir, "resume", "rule/thanks", "--why", "test", "--yes"); code != 0 || !strings.Contains(out, "1 intent goes on") {
 		t.Errorf("resume: %d %s", code, out)
 	}
 	until(t, "the push", func() bool { return w.sent("held-1") == 1 })

@@ -68,7 +68,7 @@ func explainKnown(cmd *cobra.Command, o explainOptions, id string) error {
 	if err != nil {
 		return &exitError{exitUnreachable, err}
 	}
-	past := explain.Past{Pending: waits(s, states, app.PendingFilter{Event: id}, now)}
+	past := explain.Past{Pending: waits(s, set, states, app.PendingFilter{Event: id}, now)}
 	var refs []intent.EventRef
 	user := ""
 	for _, w := range past.Pending {
@@ -158,11 +158,11 @@ func intoEvents(ctx context.Context, r *query.Reader, states map[int32]*ledger.S
 }
 
 // waits says what holds the pending intents that a filter chooses.
-func waits(s *settings.Settings, states map[int32]*ledger.State, f app.PendingFilter, now time.Time) []explain.Waiting {
+func waits(s *settings.Settings, set *rules.Set, states map[int32]*ledger.State, f app.PendingFilter, now time.Time) []explain.Waiting {
 	out := []explain.Waiting{}
-	for _, it := range app.PendingOf(s, states, f, now).Pending {
+	for _, it := range app.PendingOf(s, set, states, f, now).Pending {
 		p := app.FindPending(states, string(it.Intent))[0]
-		out = append(out, explain.Waits(p, explain.Stands{State: it.State, Holds: it.Holds, Stopped: it.Stopped, Lane: it.Lane, Until: it.Next}))
+		out = append(out, explain.Waits(p, explain.Stands{State: it.State, Holds: it.Holds, Stopped: it.Stopped, Lane: it.Lane, Until: it.Next, Turn: it.Turn()}))
 	}
 	slices.SortFunc(out, func(a, b explain.Waiting) int { return strings.Compare(string(a.Intent), string(b.Intent)) })
 	return out

@@ -113,7 +113,7 @@ on record come first. As JSON it is one object in each line.`,
 				if err != nil {
 					return unreachable(err)
 				}
-				if v := app.PendingOf(s, states, app.PendingFilter{Event: f.Event}, time.Now()); v.Total > 0 {
+				if v := app.PendingOf(s, nil, states, app.PendingFilter{Event: f.Event}, time.Now()); v.Total > 0 {
 					fmt.Fprintf(out, mostly(lang, "event %s has no fate yet: %s pending, the first of rule %s (%s)   next: notifier explain %s\n", "事件 %s 还没有处理结果：%s没有处理完，第一个属于规则 %s（%s）   下一步：notifier explain %s\n"), tame(f.Event), mostly(lang, many(v.Total, "intent"), fmt.Sprintf("%d 个待发任务", v.Total)), v.Pending[0].Rule, v.Pending[0].State, shellWord(f.Event))
 					return nil
 				}

@@ -81,7 +81,7 @@ func changeRule(cmd *cobra.Command, what, rule string, c changeFlags) error {
 			stands = fmt.Sprintf(mostly(lang, ": the kill by %s of %s stands and is obeyed first, what the rule holds then is given up", "：%s 于 %s 下的作废还没执行，会先执行，规则那时持有的都放弃"), c.By, c.At.In(s.Zone).Format(time.DateTime))
 		}
 	}
-	ask, word := fmt.Sprintf(mostly(lang, "kill %s: the %d intents it holds now are given up for good", "作废 %s：它现在的 %d 个待发任务都放弃，不能恢复"), rule, held), rule
+	ask, word := fmt.Sprintf(mostly(lang, "kill %s: what it holds now is given up for good, %s", "作废 %s：它现在的 %s都放弃，不能恢复"), rule, mostly(lang, many(held, "intent"), fmt.Sprintf("%d 个待发任务", held))), rule
 	if what == ledger.CmdKill {
 		err = killable(s, rule, held, lang)
 	} else if ask = mostly(lang, "revive ", "恢复 ") + rule + stands; len(killed) == 0 {

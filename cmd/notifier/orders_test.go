@@ -284,7 +284,7 @@ func TestKillAndRevive(t *testing.T) {
 		says string
 	}{
 		{[]string{"kill", "thanks", "--yes"}, "--why is missing"},
-		{[]string{"kill", "thanks", "--why", "x"}, "the 1 intents it holds now are given up for good\nnotifier: not on a terminal"},
+		{[]string{"kill", "thanks", "--why", "x"}, "what it holds now is given up for good, 1 intent\nnotifier: not on a terminal"},
 		{[]string{"kill", "thanx", "--why", "x", "--yes"}, `no rule "thanx": city-tag, thanks`},
 		{[]string{"kill", "city-tag", "--why", "x", "--yes"}, "is a tag rule"},
 		{[]string{"revive", "thanks", "--why", "x", "--yes"}, `rule "thanks" is not killed`},
@@ -293,7 +293,7 @@ func TestKillAndRevive(t *testing.T) {
 			t.Errorf("%v: exit %d %q, want %q", c.args, code, talk, c.says)
 		}
 	}
-	if code, out, talk := once(t, w.dir, "kill", "thanks", "--why", "wrong text", "--by", "li", "--yes"); code != 0 || !strings.Contains(out, "killed, 1 intents are given up") {
+	if code, out, talk := once(t, w.dir, "kill", "thanks", "--why", "wrong text", "--by", "li", "--yes"); code != 0 || !strings.Contains(out, "killed, 1 intent is given up") {
 		t.Fatalf("kill: exit %d %s %s", code, out, talk)
 	}
 	if _, out, _ := once(t, w.dir, "fates", "held-1"); !strings.Contains(out, "killed") || strings.Count(out, "by li: wrong text") != 1 {

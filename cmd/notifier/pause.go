@@ -169,6 +169,13 @@ func knownScope(s *settings.Settings, scope string, lang diag.Lang) error {
 		if err != nil {
 			return err
 		}
+		if lane == "" {
+			var lanes []string
+			for _, l := range app.LanesOf(a) {
+				lanes = append(lanes, a.Name+"/"+l)
+			}
+			return fmt.Errorf(mostly(lang, "account %s without its lane: write one of %s", "只写了账号 %s，没有写发送通道：请写 %s 中的一个"), account, list(lanes))
+		}
 		if lanes := app.LanesOf(a); !slices.Contains(lanes, lane) { // those of another vendor hold nothing here
 			return fmt.Errorf(mostly(lang, "no lane %q in account %s: %s", "没有发送通道 %q，账号 %s 有：%s"), lane, account, list(lanes))
 		}
@@ -273,7 +280,7 @@ func printAnswers(cmd *cobra.Command, what string, answers []ledger.Answer, err 
 		return &exitError{exitPartial, fmt.Errorf(mostly(lang, "%s: %d of %d partitions refused", "%s：%d 个分区拒绝，共 %d 个"), what, refused, len(answers))}
 	}
 	if flying > 0 {
-		fmt.Fprintf(out, mostly(lang, "%d calls had left already\n", "此前已发出 %d 个请求\n"), flying)
+		fmt.Fprintln(out, mostly(lang, many(flying, "call")+" had left already", fmt.Sprintf("此前已发出 %d 个请求", flying)))
 	}
 	fmt.Fprintf(out, mostly(lang, "done: %s\n", "完成：%s\n"), what)
 	return nil

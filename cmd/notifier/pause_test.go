@@ -30,7 +30,7 @@ func TestAPauseThatIsNotAnsweredNamesTheInstance(t *testing.T) {
 		t.Errorf("said %q, want %q", out.String(), want)
 	}
 	out.Reset()
-	if err := printAnswers(cmd, "pause all", answers, nil); err != nil || !strings.HasSuffix(out.String(), "1 calls had left already\ndone: pause all\n") {
+	if err := printAnswers(cmd, "pause all", answers, nil); err != nil || !strings.HasSuffix(out.String(), "1 call had left already\ndone: pause all\n") {
 		t.Errorf("%v %q", err, out.String())
 	}
 }

@@ -66,7 +66,8 @@ func newPendingListCmd() *cobra.Command {
 			if err != nil {
 				return unreachable(err)
 			}
-			v := app.PendingOf(s, states, f, time.Now())
+			set := reserving(cmd, s)
+			v := app.PendingOf(s, set, states, f, time.Now())
 			if f.Rule != "" && v.Total == 0 {
 				if err := knownRule(s, f.Rule, spoken(cmd)); err != nil {
 					return &exitError{exitUsage, err}
@@ -119,8 +120,11 @@ func printPending(out, talk io.Writer, format string, v *app.PendingView, zone *
 	for i := range v.Pending {
 		x := &v.Pending[i]
 		detail := mostly(lang, x.Holds, explain.HoldsZH(x.Holds))
+		if x.Waits != "" {
+			detail = mostly(lang, x.Waits, dispatch.TurnZH(x.Waits))
+		}
 		if x.Triggers > 0 {
-			detail = fmt.Sprintf(mostly(lang, "%d triggers", "%d 次触发"), x.Triggers)
+			detail = mostly(lang, many(x.Triggers, "trigger"), fmt.Sprintf("%d 次触发", x.Triggers))
 		}
 		if x.Stopped != "" {
 			detail = fmt.Sprintf(mostly(lang, "lane stopped (%s)   next: %s", "发送通道停止（%s）   下一步：%s"), x.Stopped, whyOf(x.Rule))
@@ -189,7 +193,7 @@ func cancelPending(cmd *cobra.Command, id string, c changeFlags) error {
 	in, short := found[0].Intent, ledger.ApprovalID(found[0].Intent.ID)
 	ask := fmt.Sprintf(mostly(lang, "cancel %s: event %s, rule %s, to %s, given up for good", "取消 %s：事件 %s，规则 %s，发给 %s，放弃后不能恢复"), short, tame(in.Event.ID), in.Rule, tame(in.Target))
 	if m := found[0].Merged; m != nil {
-		ask += fmt.Sprintf(mostly(lang, ", with the %d triggers merged into it", "，连同并入它的 %d 次触发"), m.Count)
+		ask += mostly(lang, ", with the "+many(m.Count, "trigger")+" merged into it", fmt.Sprintf("，连同并入它的 %d 次触发", m.Count))
 	}
 	if err := confirm(cmd, c.yes, ask, short); err != nil {
 		return err
@@ -270,7 +274,7 @@ func extendPending(cmd *cobra.Command, rule, by string, c changeFlags) error {
 		return &exitError{exitUsage, fmt.Errorf(mostly(lang, "rule %s holds nothing that expires; next: notifier pending list", "规则 %s 没有会过期的待发任务；下一步：notifier pending list"), rule)}
 	}
 	what := fmt.Sprintf("extend %s by %s", rule, diag.FormatDuration(d))
-	if err := confirm(cmd, c.yes, fmt.Sprintf(mostly(lang, "%s: the %d intents it holds now expire later", "%s：它现在的 %d 个待发任务晚一些过期"), what, held), rule); err != nil {
+	if err := confirm(cmd, c.yes, what+mostly(lang, ": what it holds now expires later, "+many(held, "intent"), fmt.Sprintf("：它现在的 %d 个待发任务晚一些过期", held)), rule); err != nil {
 		return err
 	}
 	answers, err := r.Send(cmd.Context(), ledger.Command{Cmd: ledger.CmdExtend, Target: rule, Args: map[string]string{ledger.ArgFor: d.String()}, By: c.by, Why: c.why}, -1, answerWait)

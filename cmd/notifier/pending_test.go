@@ -87,7 +87,7 @@ func TestPending(t *testing.T) {
 		{"cancel " + held.ID + " --why x", exitUsage, "event held-0, rule thanks, to u-0, given up for good\nnotifier: not on a terminal"},
 		{"cancel 0123456789 --why x --yes", exitUsage, `nothing with the id "0123456789" is pending`},
 		{"extend --rule thanks --by 2h --yes", exitUsage, "--why is missing"},
-		{"extend --rule thanks --by 2h --why x", exitUsage, "extend thanks by 2h: the 5 intents it holds now expire later\nnotifier: not on a terminal"},
+		{"extend --rule thanks --by 2h --why x", exitUsage, "extend thanks by 2h: what it holds now expires later, 5 intents\nnotifier: not on a terminal"},
 		{"extend --rule thanks --by li --why x --yes", exitUsage, "say how much later"},
 		{"extend --rule thanks --by 91d --why x --yes", exitUsage, "say how much later, up to 90d"},
 		{"extend --by 2h --why x --yes", exitUsage, "--rule is missing"},
@@ -110,7 +110,7 @@ func TestPending(t *testing.T) {
 	if code, _, talk := once(t, w.dir, "pending", "cancel", held.ID, "--why", "x", "--yes"); code != exitGate || !strings.Contains(talk, "has its fate since") {
 		t.Errorf("a second cancel: exit %d %q", code, talk)
 	}
-	if code, out, talk := once(t, w.dir, "pending", "extend", "--rule", "thanks", "--by", "1d", "--why", "incident", "--yes"); code != 0 || !strings.Contains(out, "4 intents expire 24h0m0s later") {
+	if code, out, talk := once(t, w.dir, "pending", "extend", "--rule", "thanks", "--by", "1d", "--why", "incident", "--yes"); code != 0 || !strings.Contains(out, "4 intents expire 24h later") {
 		t.Fatalf("extend: exit %d %s %s", code, out, talk)
 	}
 	p.signal(syscall.SIGKILL)
@@ -160,7 +160,7 @@ func TestACallInFlightIsNotCancelled(t *testing.T) {
 		t.Error("the call did not leave")
 	}
 	// A pause returns when the fleet obeys, and says what had left.
-	if code, out, talk := once(t, w.dir, "pause", "account/main", "--why", "x", "--yes"); code != 0 || !strings.Contains(out, "1 calls had left already\ndone: pause account/main") || strings.Count(out, "(one): paused") != 2 {
+	if code, out, talk := once(t, w.dir, "pause", "account/main", "--why", "x", "--yes"); code != 0 || !strings.Contains(out, "1 call had left already\ndone: pause account/main") || strings.Count(out, "(one): paused") != 2 {
 		t.Errorf("pause: exit %d %s %s", code, out, talk)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/query"
 	"github.com/notifier/notifier/internal/rules"
+	"github.com/notifier/notifier/internal/settings"
 )
 
 func newQuotaCmd() *cobra.Command {
@@ -42,10 +43,7 @@ func newQuotaCmd() *cobra.Command {
 			if err != nil {
 				return &exitError{exitUnreachable, err}
 			}
-			set, list := rules.Load([]string{s.Rules}, app.RuleOptions(s))
-			if set == nil {
-				fmt.Fprintf(cmd.ErrOrStderr(), mostly(lang, "the rule files have %s: what rules reserve is not known   next: notifier check\n", "规则文件有 %s：不知道规则预留了什么   下一步：notifier check\n"), mostly(lang, many(list.Errors(), "error"), fmt.Sprintf("%d 个错误", list.Errors())))
-			}
+			set := reserving(cmd, s)
 			q := app.QuotaOf(s, set, states, time.Now())
 			for p, accounts := range accountsOf(s) {
 				for _, ac := range accounts {
@@ -84,15 +82,19 @@ func newQuotaCmd() *cobra.Command {
 					if l.Next.After(time.Now()) {
 						next = l.Next.In(s.Zone).Format("2006-01-02 15:04:05 -07:00")
 					}
-					fmt.Fprintf(out, mostly(lang, "   next possible %s\n", "   下次可发 %s\n"), next)
+					fmt.Fprintf(out, mostly(lang, "   next possible %s", "   下次可发 %s"), next)
+					if !l.Others.IsZero() {
+						fmt.Fprintf(out, mostly(lang, ", without a reserve %s", "，没有预留的规则 %s"), l.Others.In(s.Zone).Format("2006-01-02 15:04:05 -07:00"))
+					}
+					fmt.Fprintln(out)
 					for _, c := range l.Charges {
 						fmt.Fprintf(out, "  %s  %-24s %-10s %-8s %s%s\n", c.At.In(s.Zone).Format("01-02 15:04"), c.Rule, c.State, c.Source, c.Attempt, chargeNote(c, lang))
 					}
 					for _, r := range l.Reserves {
-						fmt.Fprintf(out, mostly(lang, "  reserved: %d for %s until %s → %s\n", "  预留：%d 个给 %s，到 %s → %s\n"), r.Slots, r.Rule, r.Until.In(s.Zone).Format("15:04"), keptOf(r, lang))
+						fmt.Fprintf(out, mostly(lang, "  reserved: %d for %s until %s → %s\n", "  预留：%d 个给 %s，到 %s → %s\n"), r.Slots, r.Rule, endOfDay(r.Until.In(s.Zone)), keptOf(r, lang))
 					}
 					for _, x := range l.Shares {
-						fmt.Fprintf(out, mostly(lang, "  share: %s %d/%d (%s)\n", "  份额：%s %d/%d（%s）\n"), x.Rule, x.Used, x.Slots, x.Limit)
+						fmt.Fprintf(out, mostly(lang, "  share: %s %d/%d (%s)%s\n", "  份额：%s %d/%d（%s）%s\n"), x.Rule, x.Used, x.Slots, x.Limit, shareNext(x, s.Zone, lang))
 					}
 					fmt.Fprintf(out, mostly(lang, "  waiting: %s\n", "  等待：%s\n"), waitingWords(l, s.Zone, lang))
 				}
@@ -110,6 +112,16 @@ func newQuotaCmd() *cobra.Command {
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
 	cmd.AddCommand(newChargeCmd(), newAssumeCmd())
 	return cmd
+}
+
+// reserving loads the rules, whose reserves are in no ledger; nil, and said, when the files have errors.
+func reserving(cmd *cobra.Command, s *settings.Settings) *rules.Set {
+	lang := spoken(cmd)
+	set, list := rules.Load([]string{s.Rules}, app.RuleOptions(s))
+	if set == nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), mostly(lang, "the rule files have %s: what rules reserve is not known   next: notifier check\n", "规则文件有 %s：不知道规则预留了什么   下一步：notifier check\n"), mostly(lang, many(list.Errors(), "error"), fmt.Sprintf("%d 个错误", list.Errors())))
+	}
+	return set
 }
 
 // chargeNote says what is not seen of a call in its row.
@@ -130,6 +142,22 @@ const (
 	noSlot   = "takes no slot beside what `notifier quota assume` said"
 	noSlotZH = "除 `notifier quota assume` 说的以外不占名额"
 )
+
+// endOfDay writes when a reserve ends as rule files do: the midnight at the end of the day is 24:00.
+func endOfDay(t time.Time) string {
+	if text := t.Format("15:04"); text != "00:00" {
+		return text
+	}
+	return "24:00"
+}
+
+// shareNext says when a rule that has had its share may take a slot again.
+func shareNext(x app.QuotaShare, zone *time.Location, lang diag.Lang) string {
+	if x.Next.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf(mostly(lang, " → used until %s", " → 已用完，到 %s"), x.Next.In(zone).Format("01-02 15:04 -07:00"))
+}
 
 // keptOf says what is left of a reserve.
 func keptOf(r app.QuotaReserve, lang diag.Lang) string {

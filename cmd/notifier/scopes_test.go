@@ -52,6 +52,13 @@ func TestALaneOfAnotherVendorIsNoScope(t *testing.T) {
 			t.Errorf("%s: %v", lane, err)
 		}
 	}
+	for lang, want := range map[diag.Lang]string{diag.EN: "account main without its lane: write one of main/broadcast, main/online,", diag.ZH: "只写了账号 main，没有写发送通道：请写 main/broadcast、main/online、"} {
+		for _, scope := range []string{"lane/main", "lane/main/"} {
+			if err := knownScope(s, scope, lang); err == nil || !strings.HasPrefix(err.Error(), want) {
+				t.Errorf("%s: %v", scope, err)
+			}
+		}
+	}
 	for _, lane := range []string{"push", "app", "app-fast-tag", "broadcast-message"} { // Getui's, and one that only split budgets have
 		if err := knownScope(s, "lane/main/"+lane, diag.EN); err == nil || !strings.Contains(err.Error(), "in account main: broadcast, online, push-plus, recall, tag, tag-batch, tag-get, user") {
 			t.Errorf("%s: %v", lane, err)

@@ -22,11 +22,11 @@ func TestTheShapesOfJSON(t *testing.T) {
 
 	q := app.QuotaOf(none, nil, nil, at)
 	q.Accounts = []app.QuotaAccount{{Account: "main", Lanes: []app.QuotaLane{{
-		Lane: "main/broadcast", Windows: []app.QuotaWindow{{Window: "1h rolling", Used: 1, Limit: 2}, {Window: "day Asia/Shanghai", Used: 2, Limit: 3}}, Next: at.Add(time.Hour), Waiting: 2, Merged: 3,
+		Lane: "main/broadcast", Windows: []app.QuotaWindow{{Window: "1h rolling", Used: 1, Limit: 2}, {Window: "day Asia/Shanghai", Used: 2, Limit: 3}}, Next: at.Add(time.Hour), Others: at.Add(2 * time.Hour), Waiting: 2, Merged: 3,
 		Charges: []app.QuotaCharge{{At: at, Rule: "sale", Attempt: "K3F7QA-0-91", State: "sent", Source: "own", Slots: 1},
 			{At: at, Source: "external", Slots: 1, By: "li", Why: "sent from the console"}},
 		Reserves: []app.QuotaReserve{{Rule: "notice", Slots: 1, Until: at.Add(2 * time.Hour), Left: 1}},
-		Shares:   []app.QuotaShare{{Rule: "sale", Used: 1, Slots: 1, Limit: "1 per day"}},
+		Shares:   []app.QuotaShare{{Rule: "sale", Used: 1, Slots: 1, Limit: "1 per day", Next: at.Add(time.Hour)}},
 		Forecast: app.Forecast{Today: 1, Later: 1, Expire: 1, Expires: at.Add(3 * time.Hour), More: 1},
 	}}, Days: []app.QuotaDay{{Name: "main/list", QuotaWindow: app.QuotaWindow{Window: "day Asia/Shanghai", Used: 51, Limit: 2000000}}}}, {Account: "spare", Stopped: true, Lanes: []app.QuotaLane{}}}
 
@@ -45,11 +45,12 @@ func TestTheShapesOfJSON(t *testing.T) {
 	st.TagChanges = []app.TagChangeView{tags}
 	st.Commands = app.CommandsOf(none, []ledger.Standing{{Command: ledger.Command{V: 1, ID: "c-4", Cmd: ledger.CmdResolve, Target: "K3F7QA-0-91", Args: map[string]string{"as": "sent"}, By: "li", Why: "seen", At: at}, Offset: 9, Partitions: []int32{0}}})
 
-	p := app.PendingOf(none, nil, app.PendingFilter{}, at)
+	p := app.PendingOf(none, nil, nil, app.PendingFilter{}, at)
 	p.Pending = []app.PendingItem{
 		{ID: "3f9c2a1b07", Intent: "orders-0-1/sale", Event: "ord-1", Rule: "sale", Target: "u-1", Action: intent.Push, Lane: "main/user", State: "merging", Next: at, Expire: at.Add(time.Hour), Triggers: 2, At: at},
-		{ID: "3f9c2a1b08", Intent: "orders-0-2/sale", Event: "ord-2", Rule: "sale", Target: "u-2", Action: intent.Push, Lane: "main/user", State: "stopped", Holds: "lane main/user", Stopped: "credentials", At: at}}
-	p.Total, p.More, p.States = 3, 1, map[string]int{"merging": 1, "stopped": 2}
+		{ID: "3f9c2a1b08", Intent: "orders-0-2/sale", Event: "ord-2", Rule: "sale", Target: "u-2", Action: intent.Push, Lane: "main/user", State: "stopped", Holds: "lane main/user", Stopped: "credentials", At: at},
+		{ID: "3f9c2a1b09", Intent: "sales-0-3/sale", Event: "s-3", Rule: "sale", Target: "*", Action: intent.Broadcast, Lane: "main/broadcast", State: "quota", Waits: "the slot is reserved for notice", Next: at.Add(2 * time.Hour), At: at}}
+	p.Total, p.More, p.States = 4, 1, map[string]int{"merging": 1, "stopped": 2, "quota": 1}
 
 	a := app.ApprovalsOf(none, nil, nil)
 	a.Approvals = []app.ApprovalView{{ID: "3f9c2a1b07", Kind: "request", Account: "main", Since: at, Request: &app.ApprovalOf{

@@ -118,9 +118,9 @@ stopped partition ends the waiting: no waiting mends that. Progress is on stderr
 			sayCommands(out, st.Commands, s.Zone, lang)
 			sayStopped(out, st.Lanes, time.Now(), s.Zone, lang)
 			for _, x := range st.External {
-				what := fmt.Sprintf(mostly(lang, "somebody else used %d slots in 24 h", "24 小时内别人用掉了 %d 个名额"), x.N)
+				what := mostly(lang, "somebody else used "+many(x.N, "slot")+" in 24 h", fmt.Sprintf("24 小时内别人用掉了 %d 个名额", x.N))
 				if x.Refusals {
-					what = fmt.Sprintf(mostly(lang, "somebody else uses this App Key: the vendor refused %d calls in 24 h as too many although we kept its limit", "别人也在用这个 App Key：我们没有超限，厂商 24 小时内仍以超频拒绝了 %d 个请求"), x.N)
+					what = fmt.Sprintf(mostly(lang, "somebody else uses this App Key: the vendor refused %s in 24 h as too many although we kept its limit", "别人也在用这个 App Key：我们没有超限，厂商 24 小时内仍以超频拒绝了%s"), mostly(lang, many(x.N, "call"), fmt.Sprintf(" %d 个请求", x.N)))
 				}
 				fmt.Fprintf(out, mostly(lang, "external  %s  %s, last %s   next: docs/runbook.md#app-key\n", "外部  %s  %s，最近一次 %s   下一步：docs/runbook.zh-CN.md#app-key\n"), x.Lane, what, x.Last.In(s.Zone).Format(time.DateTime))
 			}

@@ -121,7 +121,7 @@ func printUser(out io.Writer, format string, v *app.UserView, zone *time.Locatio
 	for _, d := range v.Duplicates {
 		fmt.Fprintf(out, "remembered  event %s  rule %s  account %s  until %s\n", tame(d.Event), d.Rule, d.Account, when(d.Until))
 	}
-	fmt.Fprintf(out, "%d fates on record   next: notifier fates --user %s\n", v.Fates, tame(v.User))
+	fmt.Fprintf(out, "%s on record   next: notifier fates --user %s\n", many(v.Fates, "fate"), tame(v.User))
 	return nil
 }
 
@@ -159,7 +159,7 @@ func forget(cmd *cobra.Command, user string, c changeFlags) error {
 	if err != nil {
 		return err
 	}
-	ask := fmt.Sprintf("user forget %s: tags and fields in %s are cleared, %d intents that wait are given up", tame(user), many(len(v.Accounts), "account"), len(v.Pending))
+	ask := fmt.Sprintf("user forget %s: tags and fields in %s are cleared, what waits is given up, %s", tame(user), many(len(v.Accounts), "account"), many(len(v.Pending), "intent"))
 	if err := confirm(cmd, c.yes, ask, user); err != nil {
 		return err
 	}

@@ -70,13 +70,13 @@ func TestUserShowAndForget(t *testing.T) {
 		{[]string{"show", "nobody"}, `nothing is held on user "nobody"`},
 		{[]string{"forget", "nobody", "--why", "x", "--yes"}, `nothing is held on user "nobody"`},
 		{[]string{"forget", "u-1", "--yes"}, "--why is missing"},
-		{[]string{"forget", "u-1", "--why", "x"}, "user forget u-1: tags and fields in 1 account are cleared, 0 intents that wait are given up"},
+		{[]string{"forget", "u-1", "--why", "x"}, "user forget u-1: tags and fields in 1 account are cleared, what waits is given up, 0 intents"},
 	} {
 		if code, _, talk := once(t, w.dir, append([]string{"user"}, c.args...)...); code != exitUsage || !strings.Contains(talk, c.says) {
 			t.Errorf("user %v: exit %d %q, want %q", c.args, code, talk, c.says)
 		}
 	}
-	if code, out, talk := once(t, w.dir, "user", "forget", "u-1", "--why", "request 4711", "--by", "li", "--yes"); code != 0 || !strings.Contains(out, "1 rows are cleared") {
+	if code, out, talk := once(t, w.dir, "user", "forget", "u-1", "--why", "request 4711", "--by", "li", "--yes"); code != 0 || !strings.Contains(out, "1 row is cleared") {
 		t.Fatalf("forget: exit %d %s %s", code, out, talk)
 	}
 	until(t, "the user to be forgotten", func() bool {

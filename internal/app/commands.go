@@ -86,7 +86,7 @@ func typed(c ledger.Command, target string) string {
 	case ledger.CmdCancel:
 		return "pending cancel " + target
 	case ledger.CmdExtend:
-		return "pending extend --rule " + target + " --by " + c.Args[ledger.ArgFor]
+		return "pending extend --rule " + target + " --by " + spanText(c.Args[ledger.ArgFor])
 	case ledger.CmdCharge:
 		return "quota charge " + target + " --at " + c.Args[ledger.ArgAt] + " --count " + c.Args[ledger.ArgCount]
 	case ledger.CmdAssume:
@@ -106,4 +106,12 @@ func (c *CommandView) Next() string {
 		return AfterPause(c.Target, ledger.Pause{})
 	}
 	return "notifier status --why"
+}
+
+// spanText is a duration as people type it; what is none stays.
+func spanText(s string) string {
+	if d, err := time.ParseDuration(s); err == nil {
+		return intent.Span(d)
+	}
+	return s
 }

@@ -38,7 +38,7 @@ func TestACommandIsNamedAsItIsTyped(t *testing.T) {
 		{ledger.Command{Cmd: ledger.CmdApprove, Target: id, Args: args()}, "approvals approve " + short, why},
 		{ledger.Command{Cmd: ledger.CmdReject, Target: ledger.TagsTarget(key), Args: args()}, "approvals reject tags/main", why},
 		{ledger.Command{Cmd: ledger.CmdCancel, Target: id, Args: args()}, "pending cancel " + short, why},
-		{ledger.Command{Cmd: ledger.CmdExtend, Target: "sale", Args: args(ledger.ArgFor, "2h0m0s")}, "pending extend --rule sale --by 2h0m0s", why},
+		{ledger.Command{Cmd: ledger.CmdExtend, Target: "sale", Args: args(ledger.ArgFor, "2h0m0s")}, "pending extend --rule sale --by 2h", why},
 		{ledger.Command{Cmd: ledger.CmdCharge, Target: key + "/broadcast", Args: args(ledger.ArgAt, "2026-11-21T01:03:00Z", ledger.ArgCount, "2")}, "quota charge main/broadcast --at 2026-11-21T01:03:00Z --count 2", why},
 		{ledger.Command{Cmd: ledger.CmdAssume, Target: key, Args: args(ledger.ArgUsed, "2")}, "quota assume main --used 2", why},
 		{ledger.Command{Cmd: ledger.CmdAssume, Target: "rongcloud:gone", Args: args(ledger.ArgUsed, "2")}, "quota assume rongcloud:gone --used 2", why},

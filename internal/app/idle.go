@@ -1,12 +1,10 @@
 package app
 
 import (
-	"strings"
 	"time"
 
 	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/ledger"
-	"github.com/notifier/notifier/internal/quota"
 	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/settings"
 )
@@ -44,20 +42,14 @@ func IdleOf(f IdleFacts) IdleView {
 	for _, n := range f.Backlogs {
 		v.Intents += n
 	}
-	lanes := map[string]*QuotaLane{}
-	for _, a := range QuotaOf(f.Settings, f.Set, f.States, f.Now).Accounts {
-		for i := range a.Lanes {
-			lanes[a.Lanes[i].Lane] = &a.Lanes[i]
-		}
-	}
-	pending := PendingOf(f.Settings, f.States, PendingFilter{}, f.Now).Pending
+	pending := PendingOf(f.Settings, f.Set, f.States, PendingFilter{}, f.Now).Pending
 	for i := range pending {
 		p := &pending[i]
 		switch {
 		case p.State == "in_flight" || p.State == StateStopped:
 			v.Busy[p.State]++
 			continue
-		case p.State == "quota" && !p.Next.After(f.Now) && !lanes[p.Lane].closedTo(p.Rule):
+		case p.State == "quota" && !p.Next.After(f.Now):
 			v.Busy["ready"]++
 			continue
 		}
@@ -122,36 +114,4 @@ func (v *IdleView) tags(st *ledger.State, key string, ac *pendingAccount) {
 			v.Busy["rewrites"]++
 		}
 	}
-}
-
-// closedTo reports whether a rule has to wait although the lane has free slots: the others' reserves keep them, or it has had its share.
-func (l *QuotaLane) closedTo(rule string) bool {
-	if l == nil {
-		return false
-	}
-	for _, s := range l.Shares {
-		if s.Rule == rule && s.Used >= s.Slots {
-			return true
-		}
-	}
-	kept := 0
-	for _, r := range l.Reserves {
-		if r.Rule != rule {
-			kept += r.Left
-		}
-	}
-	if kept == 0 {
-		return false
-	}
-	for _, w := range l.Windows {
-		if ofTheDay(w.Window) && w.Limit-w.Used <= kept { // reserves are of the day's slots
-			return true
-		}
-	}
-	return false
-}
-
-// ofTheDay reports whether a window counts a day, natural or rolling (day_window).
-func ofTheDay(window string) bool {
-	return strings.HasPrefix(window, "day ") || window == windowName(quota.Limit{Window: 24 * time.Hour})
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
-	"github.com/notifier/notifier/internal/quota"
 	"github.com/notifier/notifier/internal/tagsync"
 )
 
@@ -89,26 +88,6 @@ func (f *WhyFacts) rewrite(user string, gone bool) {
 	t := tagsync.NewTable()
 	t.Put(user, &tagsync.User{Gone: gone, Foreign: []string{}, RewriteAt: f.Now.Add(time.Minute)})
 	f.States[0].Users["rongcloud:k"] = t
-}
-
-// Slots that are free and not for this rule are none: it waits for time.
-func TestAReservedSlotIsNotFree(t *testing.T) {
-	for name, c := range map[string]struct {
-		lane QuotaLane
-		want bool
-	}{
-		"free":                  {QuotaLane{Windows: []QuotaWindow{{"day UTC", 1, 3}}}, false},
-		"kept by others":        {QuotaLane{Windows: []QuotaWindow{{"1h rolling", 0, 2}, {"day UTC", 1, 3}}, Reserves: []QuotaReserve{{Rule: "other", Left: 2}}}, true},
-		"kept of a rolling day": {QuotaLane{Windows: []QuotaWindow{{"1h rolling", 0, 2}, {windowName(quota.Limit{N: 3, Window: 24 * time.Hour}), 1, 3}}, Reserves: []QuotaReserve{{Rule: "other", Left: 2}}}, true},
-		"kept for it":           {QuotaLane{Windows: []QuotaWindow{{"day UTC", 1, 3}}, Reserves: []QuotaReserve{{Rule: "sale", Left: 2}}}, false},
-		"one more":              {QuotaLane{Windows: []QuotaWindow{{"day UTC", 1, 3}}, Reserves: []QuotaReserve{{Rule: "other", Left: 1}}}, false},
-		"its share":             {QuotaLane{Shares: []QuotaShare{{Rule: "sale", Used: 1, Slots: 1}}}, true},
-		"other's share":         {QuotaLane{Shares: []QuotaShare{{Rule: "other", Used: 1, Slots: 1}}}, false},
-	} {
-		if got := c.lane.closedTo("sale"); got != c.want {
-			t.Errorf("%s: %t", name, got)
-		}
-	}
 }
 
 // spend takes slots of the scarce lane a minute ago.

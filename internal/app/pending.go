@@ -9,6 +9,7 @@ import (
 	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/settings"
 )
 
@@ -36,13 +37,18 @@ type PendingItem struct {
 	State    string        `json:"state"`
 	Holds    string        `json:"holds,omitempty"`     // what holds it: a pause, a kill, a stopped lane
 	Stopped  string        `json:"stopped,omitempty"`   // why its lane is stopped
+	Waits    string        `json:"waits,omitempty"`     // of an audience that has no slot: why, as dispatch.Turn says it
 	Next     time.Time     `json:"not_before,omitzero"` // zero: people or an operator decide
 	Expire   time.Time     `json:"expire,omitzero"`     // zero: never
 	Triggers int           `json:"triggers,omitempty"`  // of an open merge
 	At       time.Time     `json:"at"`                  // taken in
+	turn     dispatch.Turn
 	priority intent.Priority
 	seq      int64
 }
+
+// Turn is the turn of an audience that has no slot.
+func (p *PendingItem) Turn() dispatch.Turn { return p.turn }
 
 // PendingFilter says which intents to show; empty fields let all through.
 type PendingFilter struct {
@@ -51,13 +57,13 @@ type PendingFilter struct {
 	Limit             int // 0: all
 }
 
-// PendingOf computes the view from the ledgers.
-func PendingOf(s *settings.Settings, states map[int32]*ledger.State, f PendingFilter, now time.Time) PendingView {
+// PendingOf computes the view from the ledgers. set is nil where the rule files cannot be read: then nobody knows what rules reserve.
+func PendingOf(s *settings.Settings, set *rules.Set, states map[int32]*ledger.State, f PendingFilter, now time.Time) PendingView {
 	v := PendingView{Schema: "notifier.pending/v1", Pending: []PendingItem{}, States: map[string]int{}}
-	slots := map[string]time.Time{}
-	for _, a := range QuotaOf(s, nil, states, now).Accounts {
-		for _, l := range a.Lanes {
-			slots[l.Lane] = l.Next
+	slots := map[string]*QuotaLane{}
+	for _, a := range QuotaOf(s, set, states, now).Accounts {
+		for i := range a.Lanes {
+			slots[a.Lanes[i].Lane] = &a.Lanes[i]
 		}
 	}
 	accounts := pendingAccounts(s)
@@ -122,7 +128,7 @@ func pendingAccounts(s *settings.Settings) map[string]*pendingAccount {
 }
 
 // pendingItem says where one intent stands: in a call, or held by an operator, or at the gate that its record names.
-func pendingItem(s *settings.Settings, st *ledger.State, p *ledger.Pending, ac *pendingAccount, flying map[intent.ID]time.Time, slots map[string]time.Time, now time.Time) PendingItem {
+func pendingItem(s *settings.Settings, st *ledger.State, p *ledger.Pending, ac *pendingAccount, flying map[intent.ID]time.Time, slots map[string]*QuotaLane, now time.Time) PendingItem {
 	in := p.Intent
 	it := PendingItem{ID: ledger.ApprovalID(in.ID), Intent: in.ID, Event: in.Event.ID, Rule: in.Rule, Target: in.Target, Action: in.Action,
 		Expire: in.Policy.Expire, At: p.At.UTC(), priority: in.Policy.Priority, seq: p.Seq}
@@ -163,8 +169,12 @@ func pendingItem(s *settings.Settings, st *ledger.State, p *ledger.Pending, ac *
 		return it
 	}
 	it.Next = now
-	if at := slots[it.Lane]; at.After(it.Next) {
-		it.Next = at
+	if l := slots[it.Lane]; l != nil && l.outlook != nil && in.Action == intent.Broadcast {
+		if t := l.outlook.Leaves(in, now); t.At.After(now) {
+			it.Next, it.Waits, it.turn = t.At, t.Why, t
+		}
+	} else if l != nil && l.Next.After(it.Next) {
+		it.Next = l.Next
 	}
 	if l, ok := st.Lanes[in.Key+"/"+lane]; ok {
 		it.State, it.Stopped, it.Holds = StateStopped, l.Reason, "the lane is stopped: "+l.Reason

@@ -57,7 +57,7 @@ func TestPendingTellsABrakeFromAPause(t *testing.T) {
 	brake := ledger.Pause{By: "brake", Why: "the rule sent 5 in 10m0s", Brake: true}
 	for want, p := range map[string]ledger.Pause{"pause rule/held": {By: "li"}, "brake rule/held": brake, "pause and brake rule/held": {By: "li", Tripped: &brake}} {
 		st.Pauses["rule/held"] = p
-		if v := PendingOf(s, map[int32]*ledger.State{0: st}, PendingFilter{Rule: "held"}, now); len(v.Pending) != 1 || v.Pending[0].Holds != want {
+		if v := PendingOf(s, nil, map[int32]*ledger.State{0: st}, PendingFilter{Rule: "held"}, now); len(v.Pending) != 1 || v.Pending[0].Holds != want {
 			t.Errorf("%+v: held by %+v, want %s", p, v.Pending, want)
 		}
 	}
@@ -68,7 +68,7 @@ func TestPendingListsWhatLeavesNextFirst(t *testing.T) {
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	s, st := pendingWorld(now)
 	states := map[int32]*ledger.State{0: st}
-	v := PendingOf(s, states, PendingFilter{}, now)
+	v := PendingOf(s, nil, states, PendingFilter{}, now)
 	var got []string
 	for _, x := range v.Pending {
 		got = append(got, fmt.Sprintf("%s %s %s %s", x.Intent, x.Lane, x.State, x.Holds))
@@ -84,21 +84,21 @@ func TestPendingListsWhatLeavesNextFirst(t *testing.T) {
 	if v.Total != 11 || v.More != 0 || v.States["quota"] != 4 || v.States["paused"] != 3 {
 		t.Errorf("%+v", v)
 	}
-	v = PendingOf(s, states, PendingFilter{Rule: "r", Lane: "main/user", State: "quota", Limit: 2}, now)
+	v = PendingOf(s, nil, states, PendingFilter{Rule: "r", Lane: "main/user", State: "quota", Limit: 2}, now)
 	if len(v.Pending) != 2 || v.Total != 3 || v.More != 1 || v.Pending[0].Intent != "urgent" {
 		t.Errorf("filtered: %+v", v)
 	}
 	st.Attempts["a"].State = ledger.Again // it may have been sent: it is no more in the queue than while it flies
 	st.Attempts["a"].Next = now.Add(5 * time.Minute)
-	if v = PendingOf(s, states, PendingFilter{State: "in_flight"}, now); v.Total != 1 || v.Pending[0].Intent != "flying" || !v.Pending[0].Next.Equal(now.Add(5*time.Minute)) {
+	if v = PendingOf(s, nil, states, PendingFilter{State: "in_flight"}, now); v.Total != 1 || v.Pending[0].Intent != "flying" || !v.Pending[0].Next.Equal(now.Add(5*time.Minute)) {
 		t.Errorf("to be made again: %+v", v)
 	}
 	st.Pauses["broadcasts"] = ledger.Pause{}
-	if v = PendingOf(s, states, PendingFilter{Lane: "main/broadcast", State: "paused"}, now); v.Total != 1 || v.Pending[0].Holds != "pause broadcasts" {
+	if v = PendingOf(s, nil, states, PendingFilter{Lane: "main/broadcast", State: "paused"}, now); v.Total != 1 || v.Pending[0].Holds != "pause broadcasts" {
 		t.Errorf("with broadcasts paused: %+v", v)
 	}
 	st.Lanes["rongcloud:k/user"] = ledger.LaneState{Reason: "breaker", Retry: now.Add(time.Hour)}
-	v = PendingOf(s, states, PendingFilter{Rule: "r", State: StateStopped}, now)
+	v = PendingOf(s, nil, states, PendingFilter{Rule: "r", State: StateStopped}, now)
 	if i := slices.IndexFunc(v.Pending, func(x PendingItem) bool { return x.Intent == "urgent" }); v.Pending[i].Holds != "the lane is stopped: breaker" || v.Pending[i].Stopped != "breaker" || !v.Pending[i].Next.Equal(now.Add(time.Hour)) {
 		t.Errorf("in a stopped lane: %+v", v.Pending[i])
 	}

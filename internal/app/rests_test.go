@@ -49,7 +49,7 @@ func TestReadsThatRestSinceAStartAreTold(t *testing.T) {
 		}
 		v := WhyOf(WhyFacts{Settings: s, States: states, Halts: map[int32]ledger.Halt{}, Evaluate: []string{"a"}, Dispatch: []string{"a"}, Now: now})
 		for _, step := range v.Steps {
-			told := strings.Contains(step.What, "g/tag-get rests until 2026-11-21 04:06:00 +00:00") && strings.HasSuffix(step.What, ": 1 users who are forgotten keep their tags until then")
+			told := strings.Contains(step.What, "g/tag-get rests until 2026-11-21 04:06:00 +00:00") && strings.HasSuffix(step.What, ": 1 user who is forgotten keeps the tags until then")
 			if step.Gate == "take-over" && (told != c.resting || step.Holds) {
 				t.Errorf("%s: %+v", name, step)
 			}

@@ -70,7 +70,7 @@ func UserOf(s *settings.Settings, states map[int32]*ledger.State, fates []ledger
 			}
 		}
 	}
-	for _, p := range PendingOf(s, states, PendingFilter{}, now).Pending {
+	for _, p := range PendingOf(s, nil, states, PendingFilter{}, now).Pending {
 		if p.Target == user {
 			v.Pending = append(v.Pending, p)
 		}

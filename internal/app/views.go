@@ -45,6 +45,7 @@ type QuotaLane struct {
 	Lane    string        `json:"lane"`
 	Windows []QuotaWindow `json:"windows"`
 	Next    time.Time     `json:"next"`
+	Others  time.Time     `json:"next_others,omitzero"` // of the rules for which no slots are reserved, if that is later
 	Waiting int           `json:"waiting"`
 	Merged  int           `json:"merged"` // triggers that came together in those that wait
 	Charges []QuotaCharge `json:"charges"`
@@ -52,6 +53,8 @@ type QuotaLane struct {
 	Reserves []QuotaReserve `json:"reserves"` // of the live rules
 	Shares   []QuotaShare   `json:"shares"`
 	Forecast Forecast       `json:"forecast"`
+
+	outlook *dispatch.Outlook // of a lane that carries audiences
 }
 
 // QuotaWindow is one window of a lane.
@@ -84,8 +87,7 @@ func QuotaOf(s *settings.Settings, set *rules.Set, states map[int32]*ledger.Stat
 		for _, name := range slices.Sorted(maps.Keys(lanes)) {
 			qa.Days = append(qa.Days, quotaDays(ac, lanes[name], states, now)...)
 			if pol := lanes[name]; len(pol.Limits) > 0 {
-				qa.Lanes = append(qa.Lanes, quotaLane(ac, name, pol, states, now, s.Zone))
-				qa.Lanes[len(qa.Lanes)-1].divide(s, set, ac, states, now)
+				qa.Lanes = append(qa.Lanes, quotaLane(s, set, ac, name, pol, states, now))
 			}
 		}
 		v.Accounts = append(v.Accounts, qa)
@@ -111,21 +113,18 @@ func quotaOf(ac *settings.Account) rongQuota {
 	return rongQuota{Hour: ac.Quota.Hour, Day: ac.Quota.Day, Rolling: ac.Quota.Rolling, Zones: ac.Quota.DayZones, Split: !ac.Quota.Shared}
 }
 
-func quotaLane(ac *settings.Account, name string, pol dispatch.Policy, states map[int32]*ledger.State, now time.Time, zone *time.Location) QuotaLane {
+func quotaLane(s *settings.Settings, set *rules.Set, ac *settings.Account, name string, pol dispatch.Policy, states map[int32]*ledger.State, now time.Time) QuotaLane {
 	l := QuotaLane{Lane: ac.Name + "/" + name, Charges: []QuotaCharge{}}
-	var charges []quota.Charge
+	o := outlookOf(s, set, ac, name, pol, states)
+	for _, at := range o.Attempts {
+		source := dispatch.SourceOf(at)
+		if pol.Remove != "" && source == "own" { // thousands a day
+			continue
+		}
+		l.Charges = append(l.Charges, QuotaCharge{At: at.At, Rule: at.Rule, Attempt: at.ID, State: string(at.State), Source: source, Slots: at.Weight, By: at.By, Why: at.Why})
+	}
 	var waiting []*ledger.Pending
 	for _, st := range states {
-		for _, at := range st.Attempts {
-			if at.Account != Identity(ac) || !dispatch.CountsIn(at, name, pol) {
-				continue
-			}
-			charges = append(charges, dispatch.ChargeOf(at, pol))
-			if source := dispatch.SourceOf(at); pol.Remove != "" && source == "own" { // thousands a day
-				continue
-			}
-			l.Charges = append(l.Charges, QuotaCharge{At: at.At, Rule: at.Rule, Attempt: at.ID, State: string(at.State), Source: dispatch.SourceOf(at), Slots: at.Weight, By: at.By, Why: at.Why})
-		}
 		for _, p := range st.Pending {
 			if p.Intent.Key == Identity(ac) && routed(ac, p.Intent, name) {
 				l.Waiting++
@@ -137,15 +136,19 @@ func quotaLane(ac *settings.Account, name string, pol dispatch.Policy, states ma
 		}
 	}
 	slices.SortFunc(l.Charges, func(a, b QuotaCharge) int { return a.At.Compare(b.At) })
-	span, guard := dispatch.SpanAndGuard(ac.Timeout, pol)
-	for _, u := range quota.Used(pol.Limits, charges, now, span, guard) {
+	for _, u := range quota.Used(o.Limits, o.Charges, now, o.Span, o.Guard) {
 		l.Windows = append(l.Windows, QuotaWindow{Window: windowName(u.Limit), Used: u.Used, Limit: u.Limit.N})
 	}
-	if next, err := quota.Free(pol.Limits, charges, 1, now, span, guard); err == nil {
+	if next, err := quota.Free(o.Limits, o.Charges, 1, now, o.Span, o.Guard); err == nil {
 		l.Next = next.UTC()
 	}
+	l.divide(s, set, ac, o, states, now)
 	if pol.Audiences {
-		l.Forecast = forecast(pol, charges, waiting, now, span, guard, zone)
+		l.outlook = o
+		if t := o.Leaves(&intent.Intent{}, now); t.Kept && t.At.After(l.Next) {
+			l.Others = t.At.UTC()
+		}
+		l.Forecast = forecast(*o, waiting, now)
 	}
 	return l
 }
@@ -168,39 +171,64 @@ func windowName(l quota.Limit) string {
 type Forecast struct {
 	Today   int       `json:"today"` // leave before midnight in the settings' zone
 	Later   int       `json:"later"`
-	Expire  int       `json:"expire"` // before a slot is free
+	Expire  int       `json:"expire"` // before they may have a slot
 	Expires time.Time `json:"first_expires,omitzero"`
 	More    int       `json:"more,omitempty"` // beyond the first maxForecast: not asked
 }
 
-const maxForecast = 100
+const (
+	maxForecast = 100
+	maxLooks    = 1000 // at the queue
+)
 
-// forecast lets requests leave one after the other as the queue would: by priority, then the older first.
-func forecast(pol dispatch.Policy, charges []quota.Charge, waiting []*ledger.Pending, now time.Time, span, guard time.Duration, zone *time.Location) (f Forecast) {
-	slices.SortFunc(waiting, func(a, b *ledger.Pending) int {
-		return cmp.Or(cmp.Compare(b.Intent.Policy.Priority, a.Intent.Policy.Priority), cmp.Compare(a.Seq, b.Seq))
-	})
+// forecast lets requests leave one after the other as the queue would: the first in its order of those that may have a slot.
+func forecast(o dispatch.Outlook, waiting []*ledger.Pending, now time.Time) (f Forecast) {
+	o.Sort(waiting)
 	if f.More = len(waiting) - maxForecast; f.More > 0 {
 		waiting = waiting[:maxForecast]
 	}
 	f.More = max(0, f.More)
-	y, m, d := now.In(zone).Date()
-	midnight := intent.Wall(y, m, d+1, 0, 0, 0, zone)
-	charges = slices.Clone(charges)
-	for _, p := range waiting {
-		at, err := quota.Free(pol.Limits, charges, 1, now, span, guard)
-		if expire := p.Intent.Policy.Expire; err != nil || !expire.IsZero() && !expire.After(at) {
-			f.Expire++
-			if f.Expires.IsZero() || expire.Before(f.Expires) {
-				f.Expires = expire
+	y, m, d := now.In(o.Zone).Date()
+	midnight := intent.Wall(y, m, d+1, 0, 0, 0, o.Zone)
+	o.Charges, o.Attempts, o.Sends = slices.Clone(o.Charges), slices.Clone(o.Attempts), maps.Clone(o.Sends)
+	expired := func(p *ledger.Pending, at time.Time) bool {
+		e := p.Intent.Policy.Expire
+		return !e.IsZero() && !e.After(at)
+	}
+	for at, looks := now, 0; len(waiting) > 0; looks++ {
+		var next time.Time
+		leaves := -1
+		for i, p := range waiting {
+			if expired(p, at) {
+				continue
+			}
+			t := o.Turn(p.Intent, at)
+			if !t.At.After(at) {
+				leaves = i
+				break
+			}
+			if next.IsZero() || t.At.Before(next) {
+				next = t.At
+			}
+		}
+		if leaves >= 0 {
+			o.Send(waiting[leaves].Intent, at)
+			if waiting = slices.Delete(waiting, leaves, leaves+1); at.Before(midnight) {
+				f.Today++
+			} else {
+				f.Later++
 			}
 			continue
 		}
-		charges = append(charges, quota.Charge{From: at, To: at, Weight: 1})
-		if at.Before(midnight) {
-			f.Today++
-		} else {
-			f.Later++
+		if next.IsZero() || looks >= maxLooks { // the rest has no slot in time
+			break
+		}
+		at = next
+	}
+	for _, p := range waiting {
+		f.Expire++
+		if e := p.Intent.Policy.Expire; f.Expires.IsZero() || !e.IsZero() && e.Before(f.Expires) {
+			f.Expires = e
 		}
 	}
 	return f

@@ -134,7 +134,7 @@ func (w *why) see() {
 			}
 		}
 	}
-	w.waiting = slices.DeleteFunc(PendingOf(w.Settings, w.States, PendingFilter{Rule: OnRecord(w.Set, w.Rule)}, w.Now).Pending, func(p PendingItem) bool {
+	w.waiting = slices.DeleteFunc(PendingOf(w.Settings, w.Set, w.States, PendingFilter{Rule: OnRecord(w.Set, w.Rule)}, w.Now).Pending, func(p PendingItem) bool {
 		account, _, _ := strings.Cut(p.Lane, "/")
 		return w.tags() && !w.through(account)
 	})
@@ -184,6 +184,28 @@ func (w *why) held(state string, also func(*PendingItem) bool) (n int, oldest *P
 		}
 	}
 	return n, oldest
+}
+
+// many, are and waitFor count as people say it: 1 request waits, 2 requests wait.
+func many(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func are(n int, what string) string {
+	if n == 1 {
+		return "1 " + what + " is"
+	}
+	return many(n, what) + " are"
+}
+
+func waitFor(n int, what string) string {
+	if n == 1 {
+		return "1 " + what + " waits"
+	}
+	return many(n, what) + " wait"
 }
 
 func (w *why) instances() WhyStep {
@@ -259,7 +281,7 @@ func (w *why) kafka() WhyStep {
 			continue
 		}
 		if f.Stable < f.End && f.At >= f.Stable {
-			return WhyStep{Holds: true, What: fmt.Sprintf("%s[%d]: an open transaction of its producer holds back %d offsets from offset %d on", f.Topic, f.Partition, f.End-f.Stable, f.Stable),
+			return WhyStep{Holds: true, What: fmt.Sprintf("%s[%d]: an open transaction of its producer holds back %s from offset %d on", f.Topic, f.Partition, many(int(f.End-f.Stable), "offset"), f.Stable),
 				Next: "kafka-transactions.sh find-hanging, or restart that producer"}
 		}
 		lag += f.Stable - f.At
@@ -268,17 +290,17 @@ func (w *why) kafka() WhyStep {
 		}
 	}
 	if worst != nil && w.Now.Sub(worst.Oldest) > behindFor {
-		return WhyStep{Holds: true, Since: worst.Oldest, What: fmt.Sprintf("reading is %d records behind, most in %s[%d] at offset %d", lag, worst.Topic, worst.Partition, worst.At),
+		return WhyStep{Holds: true, Since: worst.Oldest, What: fmt.Sprintf("reading is %s behind, most in %s[%d] at offset %d", many(int(lag), "record"), worst.Topic, worst.Partition, worst.At),
 			Next: fmt.Sprintf("look at the log; if it stands at one record: notifier skip %s/%d@%d", worst.Topic, worst.Partition, worst.At)}
 	}
 	if len(fresh) > 0 {
-		what := fmt.Sprintf("%s[%d] was never begun: nobody reads the %d offsets in it", fresh[0].Topic, fresh[0].Partition, unread)
+		what := fmt.Sprintf("%s[%d] was never begun: nobody reads the %s in it", fresh[0].Topic, fresh[0].Partition, many(int(unread), "offset"))
 		if more := len(fresh) - 1; more > 0 {
 			what = fmt.Sprintf("%s[%d] and %d more partitions were never begun: nobody reads the %d offsets in them", fresh[0].Topic, fresh[0].Partition, more, unread)
 		}
 		return WhyStep{Holds: true, What: what, Next: "if the instances go by other rule files, roll these out; else look at the log of " + strings.Join(w.Evaluate, ", ")}
 	}
-	return WhyStep{What: fmt.Sprintf("%d records behind, no open transaction", lag)}
+	return WhyStep{What: many(int(lag), "record") + " behind, no open transaction"}
 }
 
 func (w *why) ruleFiles() WhyStep {

@@ -91,17 +91,17 @@ func TestTheFirstGateThatHoldsIsNamed(t *testing.T) {
 		{"take-over", "left call A-0-1 of lane main/broadcast open", "notifier attempts A-0-1", now.Add(-30 * time.Second), func() {
 			st.Attempts["A-0-1"] = &ledger.Attempt{ID: "A-0-1", Account: "rongcloud:k", Lane: "broadcast", State: ledger.Started, Owner: "gone-1", At: now.Add(-30 * time.Second), NotAfter: now.Add(-24 * time.Second)}
 		}},
-		{"quota", "1 requests wait for a slot of main/broadcast", "docs/runbook.md#app-key", now.Add(-10 * time.Minute), func() {
+		{"quota", "1 request waits for a slot of main/broadcast", "docs/runbook.md#app-key", now.Add(-10 * time.Minute), func() {
 			st.Attempts["x"] = &ledger.Attempt{ID: "x", Account: "rongcloud:k", Lane: "broadcast", State: ledger.External, At: now.Add(-time.Minute), Until: now.Add(-time.Minute), Weight: 2}
 			f.wait("q", func(*ledger.Pending) {})
 		}},
 		{"caps", "the last intent, of rule sale, was suppressed (capped): 1 in 24h", "notifier fates", now.Add(-time.Minute), func() {
 			f.Fates = append(f.Fates, ledger.Fate{Rule: "sale", Fate: ledger.Suppressed, Reason: ledger.Capped, Detail: "1 in 24h", At: now.Add(-time.Minute)})
 		}},
-		{"quiet", "1 intents are held by quiet hours or send_at, the first of rule sale until 2026-11-21 05:00:00", "notifier pending list --state quiet", now.Add(-10 * time.Minute), func() {
+		{"quiet", "1 intent is held by quiet hours or send_at, the first of rule sale until 2026-11-21 05:00:00", "notifier pending list --state quiet", now.Add(-10 * time.Minute), func() {
 			f.wait("n", func(p *ledger.Pending) { p.LeavesAt = now.Add(time.Hour) })
 		}},
-		{"approvals", "1 requests wait for people", "notifier approvals list", now.Add(-9 * time.Minute), func() {
+		{"approvals", "1 request waits for people", "notifier approvals list", now.Add(-9 * time.Minute), func() {
 			f.wait("p", func(p *ledger.Pending) {
 				p.Intent.Policy.Approval = &intent.Approval{People: 1, Within: time.Hour}
 				p.Approval = &ledger.Approval{Since: now.Add(-9 * time.Minute)}

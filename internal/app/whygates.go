@@ -43,7 +43,7 @@ func (w *why) pauses() WhyStep {
 		}
 	}
 	if n, p := w.held("paused", nil); n > 0 {
-		return WhyStep{Holds: true, Since: w.since[p.Intent], What: fmt.Sprintf("%d intents are held, the first of rule %s: %s", n, p.Rule, p.Holds), Next: "notifier pending list --state paused"}
+		return WhyStep{Holds: true, Since: w.since[p.Intent], What: fmt.Sprintf("%s held, the first of rule %s: %s", are(n, "intent"), p.Rule, p.Holds), Next: "notifier pending list --state paused"}
 	}
 	return WhyStep{What: "none"}
 }
@@ -103,12 +103,12 @@ func (w *why) hit(scope string) bool {
 
 func (w *why) approvals() WhyStep {
 	if n, p := w.held("approval", nil); n > 0 {
-		return WhyStep{Holds: true, Since: w.since[p.Intent], What: fmt.Sprintf("%d requests wait for people, the first of rule %s", n, p.Rule), Next: "notifier approvals list"}
+		return WhyStep{Holds: true, Since: w.since[p.Intent], What: fmt.Sprintf("%s for people, the first of rule %s", waitFor(n, "request"), p.Rule), Next: "notifier approvals list"}
 	}
 	for _, st := range w.States {
 		for key, c := range st.Changes {
 			if ac := w.accounts[key]; ac != nil && c.State == ledger.TagsApproval && (w.rule == nil || w.tags() && w.mine[key]) {
-				return WhyStep{Holds: true, Since: c.At, What: fmt.Sprintf("a change of the tags of %d users of account %s waits for people", c.Users, ac.name), Next: "notifier approvals list"}
+				return WhyStep{Holds: true, Since: c.At, What: fmt.Sprintf("a change of the tags of %s of account %s waits for people", many(c.Users, "user"), ac.name), Next: "notifier approvals list"}
 			}
 		}
 	}
@@ -120,7 +120,7 @@ func (w *why) quiet() WhyStep {
 	if n == 0 {
 		return WhyStep{What: "nothing is held"}
 	}
-	return WhyStep{Holds: true, Since: w.since[p.Intent], What: fmt.Sprintf("%d intents are held by quiet hours or send_at, the first of rule %s until %s", n, p.Rule, w.zoned(p.Next)), Next: "notifier pending list --state quiet"}
+	return WhyStep{Holds: true, Since: w.since[p.Intent], What: fmt.Sprintf("%s held by quiet hours or send_at, the first of rule %s until %s", are(n, "intent"), p.Rule, w.zoned(p.Next)), Next: "notifier pending list --state quiet"}
 }
 
 func (w *why) zoned(t time.Time) string {
@@ -150,29 +150,27 @@ func (w *why) last(choose func(*ledger.Fate) bool) (last *ledger.Fate) {
 	return last
 }
 
-// scarceFull gives the lanes that have slots and none free.
-func (w *why) scarceFull() map[string]QuotaLane {
-	out := map[string]QuotaLane{}
-	for _, a := range QuotaOf(w.Settings, nil, w.States, w.Now).Accounts {
+// quota tells of what waits for slots, of the lane in which it has waited longest.
+func (w *why) quota() WhyStep {
+	lanes := map[string]QuotaLane{}
+	for _, a := range QuotaOf(w.Settings, w.Set, w.States, w.Now).Accounts {
 		for _, l := range a.Lanes {
-			if l.Next.After(w.Now) {
-				out[l.Lane] = l
-			}
+			lanes[l.Lane] = l
 		}
 	}
-	return out
-}
-
-func (w *why) quota() WhyStep {
-	full := w.scarceFull()
+	waits := map[string]int{}
 	n, p := w.held("", func(p *PendingItem) bool {
-		_, ok := full[p.Lane]
-		return ok && (p.State == "quota" || p.State == StateStopped)
+		l, ok := lanes[p.Lane]
+		if !ok || p.State != "quota" && p.State != StateStopped || p.Waits == "" && !l.Next.After(w.Now) {
+			return false
+		}
+		waits[p.Lane]++
+		return true
 	})
 	if n == 0 {
 		return WhyStep{What: "nothing waits for a slot"}
 	}
-	l := full[p.Lane]
+	l := lanes[p.Lane]
 	var used []string
 	for _, u := range l.Windows {
 		used = append(used, fmt.Sprintf("%s %d/%d", u.Window, u.Used, u.Limit))
@@ -184,9 +182,19 @@ func (w *why) quota() WhyStep {
 		}
 	}
 	if foreign > 0 {
-		used, next = append(used, fmt.Sprintf("%d slots used by somebody else", foreign)), "docs/runbook.md#app-key"
+		used, next = append(used, many(foreign, "slot")+" used by somebody else"), "docs/runbook.md#app-key"
 	}
-	return WhyStep{Holds: true, Since: w.since[p.Intent], What: fmt.Sprintf("%d requests wait for a slot of %s, the next is free at %s (%s)", n, l.Lane, w.zoned(l.Next), strings.Join(used, ", ")), Next: next}
+	when := "the next is free at " + w.zoned(l.Next)
+	if t := p.turn; t.Share || t.Kept {
+		when = fmt.Sprintf("the first of rule %s, not before %s: %s", p.Rule, w.zoned(t.At), t.Why)
+	}
+	what := fmt.Sprintf("%s for a slot of %s, %s (%s)", waitFor(waits[p.Lane], "request"), l.Lane, when, strings.Join(used, ", "))
+	for _, lane := range slices.Sorted(maps.Keys(waits)) {
+		if lane != p.Lane {
+			what += fmt.Sprintf("; %d of %s", waits[lane], lane)
+		}
+	}
+	return WhyStep{Holds: true, Since: w.since[p.Intent], What: what, Next: next}
 }
 
 func (w *why) takeOver() WhyStep {
@@ -228,7 +236,10 @@ func (w *why) rests() (text string) {
 				}
 			}
 		}
-		if n > 0 {
+		switch {
+		case n == 1:
+			text += ": 1 user who is forgotten keeps the tags until then"
+		case n > 1:
 			text += fmt.Sprintf(": %d users who are forgotten keep their tags until then", n)
 		}
 	}

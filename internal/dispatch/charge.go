@@ -6,7 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/quota"
 )
 
 // toldWithin is how exact the time is at which somebody says that others used quota: people tell minutes.
@@ -35,7 +37,7 @@ func (a *actor) charge(c command, ans *ledger.Answer) {
 	case terr != nil || at.After(now.Add(maxSkew)):
 		refuse("%s is in the future: nobody has used anything yet", c.Args[ledger.ArgAt])
 	case now.Sub(at) > keepScarce:
-		refuse("it is more than %s ago: it counts in no window any more", keepScarce)
+		refuse("it is more than %s ago: it counts in no window any more", intent.Span(keepScarce))
 	default:
 		until := at.Add(toldWithin)
 		if until.After(now) {
@@ -44,9 +46,17 @@ func (a *actor) charge(c command, ans *ledger.Answer) {
 		x := a.external(l, at, n, "told by "+c.By+": "+c.Why)
 		x.Until, x.By, x.Why = until.UTC(), c.By, c.Why
 		a.w.Put(ledger.AttemptKey(x.ID), x)
-		ans.Attempt, ans.Text = x.ID, fmt.Sprintf("%d slots of %s are charged as used by somebody else", n, l.full())
+		ans.Attempt, ans.Text = x.ID, fmt.Sprintf("%s of %s %s charged as used by somebody else", many(n, "slot", "slots"), l.full(), map[bool]string{true: "is", false: "are"}[n == 1])
 		for _, u := range a.used(l, now) {
-			ans.Text += fmt.Sprintf(", %s: %d/%d", u.Limit, u.Used, u.Limit.N)
+			ans.Text += fmt.Sprintf(", %s: %d/%d", limitText(u.Limit), u.Used, u.Limit.N)
 		}
 	}
+}
+
+// limitText is a limit for people; its String is a label.
+func limitText(l quota.Limit) string {
+	if l.Day {
+		return l.String()
+	}
+	return CapText(intent.Cap{N: l.N, In: l.Window})
 }

@@ -240,7 +240,7 @@ func (a *actor) resolveAttempt(c command, ans *ledger.Answer) {
 		a.saidOfRecall(at, ledger.OfRecall+c.Args["as"])
 		ans.Text = "the recall of " + at.Recalls + " is on record as " + c.Args["as"]
 	} else {
-		ans.Text = fmt.Sprintf("%d intents are %s now", len(at.Affected), kind)
+		ans.Text = fmt.Sprintf("%s %s now", many(len(at.Affected), "intent is", "intents are"), kind)
 		a.resolveFates(at, c, kind, reason, now)
 	}
 	at.State, at.By, at.Why, at.Detail, at.Affected = ledger.Resolved, c.By, c.Why, resolved+c.Args["as"], nil

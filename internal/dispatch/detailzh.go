@@ -19,8 +19,11 @@ var detailsZH = sync.OnceValue(func() []detailZH {
 		{`user_when is not met: (.*)`, "user_when 不成立：$1"},
 		{`once in (\S+), sent (.*)`, "$1 内已经发过：$2"},
 		{`rule (\d+ (?:in|per) .*)`, "规则次数上限 $1"},
+		{classCap + `(\S+) (\d+ (?:in|per) .*), last (.*)`, "user_limits $1 次数上限 $2，上次 $3"},
+		{`(\d+ (?:in|per) .*), last (.*)`, "用户次数上限 $1，上次 $2"},
 		{`no free slot before (.*)`, "没有空名额，最早 $1"},
-		{`the slot is reserved before (.*)`, "名额是预留的，最早 $1"},
+		{`the slot is reserved before (.*)`, "名额是预留的，最早 $1"}, // of older releases
+		{`the slot is reserved for (.*) before (.*)`, "名额是预留给规则 $1 的，最早 $2"},
 		{`the rule's quota is used: (.*) before (.*)`, "规则的配额 $1 已用完，最早 $2"},
 		{`(\d+) of (\d+) approved in time`, "要 $2 人批准，到时只有 $1 人"},
 		{`rejected`, "驳回"},
@@ -63,6 +66,18 @@ var answersZH = sync.OnceValue(func() []detailZH {
 		{`the change of tags is not the one that was shown, the rules have changed since: look again; next: notifier approvals list`, "标签变更和刚才显示的不一样了，之后规则改过：请再看一遍；下一步：notifier approvals list"},
 	})
 })
+
+// turnsZH are what a Turn waits for.
+var turnsZH = sync.OnceValue(func() []detailZH {
+	return inChinese([][2]string{
+		{noSlot, "没有空名额"},
+		{slotReserved + `(.*)`, "名额是预留给规则 $1 的"},
+		{shareUsed + `(.*)`, "规则的配额 $1 已用完"},
+	})
+})
+
+// TurnZH is what a Turn waits for, in Chinese.
+func TurnZH(en string) string { return first(turnsZH(), en) }
 
 type detailZH struct {
 	en *regexp.Regexp

@@ -377,7 +377,7 @@ func releasedText(p ledger.Pause) string {
 // resumedText is the answer to a resume.
 func resumedText(goOn, stale int) string {
 	if stale == 0 {
-		return fmt.Sprintf("resumed, %d intents go on", goOn)
+		return "resumed, " + many(goOn, "intent goes on", "intents go on")
 	}
 	return fmt.Sprintf("resuming: %d intents were made by an older revision of their rule and are evaluated again first; what the edited rule does not make, or with another text, is SUPPRESSED(superseded-by-rule-change)", stale)
 }

@@ -63,7 +63,7 @@ func (a *actor) forgetUser(c command, ans *ledger.Answer) {
 			a.w.Delete(ledger.TakenID(id))
 		}
 	}
-	ans.Text = fmt.Sprintf("%d rows are cleared, their tags first; %d intents that waited are given up, %d counts of caps removed", rows, ans.Intents, caps)
+	ans.Text = fmt.Sprintf("%s cleared, tags first; %s given up, %s of caps removed", many(rows, "row is", "rows are"), many(ans.Intents, "intent that waited is", "intents that waited are"), many(caps, "count", "counts"))
 	if unclear > 0 {
 		ans.Text += fmt.Sprintf("; %d that may have been sent are not made again and are UNKNOWN", unclear)
 	}

@@ -31,7 +31,7 @@ func TestAUserIsForgotten(t *testing.T) {
 	}
 	ans := ledger.Answer{OK: true}
 	a.forgetUser(told(1, "c1", ledger.CmdForget, "u1", nil), &ans)
-	if want := "1 rows are cleared, their tags first; 1 intents that waited are given up, 1 counts of caps removed"; !ans.OK || ans.Text != want {
+	if want := "1 row is cleared, tags first; 1 intent that waited is given up, 1 count of caps removed"; !ans.OK || ans.Text != want {
 		t.Errorf("answer %+v, want %q", ans, want)
 	}
 	b.commit(a)

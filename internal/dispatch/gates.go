@@ -1,7 +1,9 @@
 package dispatch
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/notifier/notifier/internal/intent"
@@ -213,7 +215,11 @@ func (a *actor) caps(in *intent.Intent) []scopedCap {
 	return out
 }
 
-func (a *actor) capsAllow(it *item, now time.Time) bool {
+// classCap begins the detail of a fate that the settings' limit of a class gave.
+const classCap = "user_limits "
+
+// capped names the limit of sends to the user that is used up, as a fate tells it; "" when none is.
+func (a *actor) capped(it *item, now time.Time) string {
 	in := it.p().Intent
 	for _, c := range a.caps(in) {
 		t := a.taken[takenID(it.ac.Key, c.scope, in.Target)]
@@ -228,10 +234,14 @@ func (a *actor) capsAllow(it *item, now time.Time) bool {
 			}
 		}
 		if n >= c.N {
-			return false
+			of := "" // the rule's own
+			if class, ok := strings.CutPrefix(c.scope, "class/"); ok {
+				of = classCap + class + " "
+			}
+			return fmt.Sprintf("%s%s, last %s", of, CapText(c.Cap), t.At[len(t.At)-1].In(a.opt.Zone).Format(time.RFC3339))
 		}
 	}
-	return true
+	return ""
 }
 
 // capStart is the beginning of the window that counts now.

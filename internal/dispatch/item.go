@@ -191,14 +191,24 @@ func (it *item) seldom() *rare {
 
 // before orders the queue of a scarce lane: priority, then the earliest expiry, then age.
 func (it *item) before(o *item) bool {
-	if it.prio() != o.prio() {
-		return it.prio() > o.prio()
+	return place{it.prio(), it.expire(), it.order()}.before(place{o.prio(), o.expire(), o.order()})
+}
+
+// place is what orders a queue: the priority, then what expires first, then the age.
+type place struct {
+	priority intent.Priority
+	expire   time.Time
+	order    int64
+}
+
+func (p place) before(o place) bool {
+	if p.priority != o.priority {
+		return p.priority > o.priority
 	}
-	a, b := it.expire(), o.expire()
-	if !a.Equal(b) {
-		return !a.IsZero() && (b.IsZero() || a.Before(b))
+	if !p.expire.Equal(o.expire) {
+		return !p.expire.IsZero() && (o.expire.IsZero() || p.expire.Before(o.expire))
 	}
-	return it.order() < o.order()
+	return p.order < o.order
 }
 
 // pushQueue holds the intents for named users that may leave now, equals together, so that one call serves up to MaxBatch.

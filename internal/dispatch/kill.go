@@ -1,7 +1,6 @@
 package dispatch
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/notifier/notifier/internal/intent"
@@ -25,7 +24,7 @@ func (a *actor) kill(c command, ans *ledger.Answer) {
 	ans.Flying = a.flyingWhere(func(cl *call) bool {
 		return slices.ContainsFunc(cl.items, func(it *item) bool { return it.p().Intent.Rule == c.Target })
 	})
-	ans.Text = fmt.Sprintf("killed, %d intents are given up", ans.Intents)
+	ans.Text = "killed, " + many(ans.Intents, "intent is given up", "intents are given up")
 }
 
 // revive lets a killed rule make intents again. What was given up stays so.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -39,7 +40,21 @@ func CapText(c intent.Cap) string {
 	if c.Each != "" {
 		return fmt.Sprintf("%d per %s", c.N, c.Each)
 	}
-	return fmt.Sprintf("%d in %s", c.N, c.In)
+	return fmt.Sprintf("%d in %s", c.N, intent.Span(c.In))
+}
+
+// NamesCap reports whether the detail of a capped fate names a limit, as that of a rule with several does. Older releases wrote 1h as 1h0m0s.
+func NamesCap(detail string, c intent.Cap) bool {
+	text, _, _ := strings.Cut(strings.TrimPrefix(detail, "rule "), ", last ")
+	return text == CapText(c) || c.Each == "" && text == fmt.Sprintf("%d in %s", c.N, c.In)
+}
+
+// many counts as people say it: 1 intent is, 2 intents are.
+func many(n int, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, more)
 }
 
 func (a *actor) ruleCaps(it *item) []counted {
@@ -222,8 +237,10 @@ func (a *actor) limited(it *item, beside []*item, now time.Time) (ledger.Reason,
 			return ledger.Repeated, fmt.Sprintf("once in %s, sent %s", o.In, rec.At.Format(time.RFC3339))
 		}
 	}
-	if in.Action == intent.Push && !a.capsAllow(it, now) {
-		return ledger.Capped, ""
+	if in.Action == intent.Push {
+		if detail := a.capped(it, now); detail != "" {
+			return ledger.Capped, detail
+		}
 	}
 	for _, c := range a.ruleCaps(it) {
 		if a.room(c, now) <= a.besides(it, beside) {

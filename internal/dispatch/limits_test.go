@@ -87,7 +87,7 @@ func TestABrakePausesItsRuleUntilResumed(t *testing.T) {
 	b.produce(b.intent("e1", "r", "u1", intent.Push), b.intent("e2", "r", "u2", intent.Push), b.intent("e3", "r", "u3", intent.Push), b.intent("x1", "other", "u1", intent.Push))
 	b.wantFates(3, "e1 SENT", "e2 SENT", "x1 SENT")
 	st := b.state("the rule is paused", func(st *ledger.State) bool { return st.Pauses["rule/r"].Brake && len(st.Pending) == 1 })
-	if p := st.Pauses["rule/r"]; p.Why != "the rule sent 2 in 1h0m0s" {
+	if p := st.Pauses["rule/r"]; p.Why != "the rule sent 2 in 1h" {
 		t.Errorf("pause %+v", p)
 	}
 	stop()

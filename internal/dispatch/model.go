@@ -51,6 +51,7 @@ type Standing struct {
 	Gate  string    // merge, approval, quiet, quota, paused
 	Lane  string    // account/lane
 	Until time.Time // when that gate is asked again; zero: nobody knows
+	Turn  Turn      // of an audience that waits for a slot: why
 }
 
 // restedFor is how long before its start a Model's account was last used: whatever a window counts is free again.
@@ -238,7 +239,10 @@ func (m *Model) Stands(id intent.ID) (s Standing, ok bool) {
 	}
 	s.Lane = it.ac.Name + "/" + it.route.Lane
 	if l := it.ac.lanes[it.route.Lane]; l != nil && it.state == queued && it.route.Lane != LaneTag {
-		s.Until = m.a.slot(l, 1, m.at)
+		if s.Until = m.a.slot(l, 1, m.at); l.scarce() && !it.route.Users {
+			s.Turn = m.a.castAt(m.a.divide(l, m.at), l, it, m.at)
+			s.Until = s.Turn.At
+		}
 	}
 	return s, true
 }

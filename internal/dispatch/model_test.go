@@ -294,3 +294,34 @@ func TestAWaitingProfileEventHoldsNoFields(t *testing.T) {
 		t.Errorf("%d wait, calls %v, want one with city_sh", n, p.calls)
 	}
 }
+
+// A fate that a limit gives names the one that was used up, and the last send that it counts.
+func TestACapSaysWhichItWas(t *testing.T) {
+	zone := time.FixedZone("", 8*3600)
+	for name, c := range map[string]struct {
+		pol  intent.Policy
+		want string
+	}{
+		"the rule's":            {intent.Policy{PerUser: []intent.Cap{{N: 3, Each: "month"}, {N: 1, In: 24 * time.Hour}}}, "1 in 24h, last 2026-01-05T20:00:00+08:00"},
+		"the settings'":         {intent.Policy{}, "user_limits service 1 per week, last 2026-01-05T20:00:00+08:00"},
+		"of all its recipients": {intent.Policy{NoCaps: true, RuleCaps: []intent.Cap{{N: 50, Each: "day"}, {N: 1, In: 90 * time.Minute}}}, "rule 1 in 1h30m"},
+	} {
+		p := newPlay(t, func(_ *Account, o *Options) {
+			o.Zone, o.ClassCaps = zone, map[string]intent.Cap{"service": {N: 1, Each: "week"}}
+		})
+		for _, id := range []string{"e1", "e2"} {
+			in := p.push(id, "u1", c.pol)
+			in.Class = "service"
+			p.Take(in)
+		}
+		if f := p.said[len(p.said)-1]; f.Reason != ledger.Capped || f.Detail != c.want {
+			t.Errorf("%s: %s(%s) %q, want %q", name, f.Fate, f.Reason, f.Detail, c.want)
+		}
+		caps := append(slices.Clone(c.pol.PerUser), c.pol.RuleCaps...)
+		for i, limit := range caps {
+			if got := NamesCap(c.want, limit); got != (i == len(caps)-1) {
+				t.Errorf("%s: %q names %v: %t", name, c.want, limit, got)
+			}
+		}
+	}
+}

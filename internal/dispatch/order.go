@@ -53,8 +53,10 @@ func StoppedAt(f *ledger.Fate, in *intent.Intent) string {
 		return "user_when"
 	case f.Reason == ledger.Capped && strings.HasPrefix(f.Detail, "rule "):
 		return "per_rule"
-	case f.Reason == ledger.Capped && len(p.PerUser) == 0:
+	case f.Reason == ledger.Capped && (len(p.PerUser) == 0 || strings.HasPrefix(f.Detail, classCap)):
 		return "user_limits"
+	case f.Reason == ledger.NoQuota && strings.HasPrefix(f.Detail, shareUsed):
+		return "share"
 	}
 	for _, g := range Order {
 		for i, r := range g.Reasons {

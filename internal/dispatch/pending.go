@@ -54,7 +54,7 @@ func (a *actor) cancel(c command, ans *ledger.Answer) {
 	}
 	ans.Intents, ans.Text = 1, "cancelled"
 	if m := it.p().Merged; m != nil {
-		ans.Text = fmt.Sprintf("cancelled, with the %d triggers merged into it", m.Count)
+		ans.Text = fmt.Sprintf("cancelled, with the %s merged into it", many(m.Count, "trigger", "triggers"))
 	}
 	a.fate(it, ledger.Suppressed, ledger.Cancelled, func(f *ledger.Fate) { f.Kind, f.By, f.Why = "operator", c.By, c.Why })
 }
@@ -97,7 +97,7 @@ func (a *actor) extend(c command, ans *ledger.Answer) {
 			heap.Init(&ac.casts.heap)
 		}
 	}
-	ans.Text = fmt.Sprintf("%d intents expire %s later", ans.Intents, by)
+	ans.Text = fmt.Sprintf("%s %s later", many(ans.Intents, "intent expires", "intents expire"), intent.Span(by))
 }
 
 // extending reports whether what a rule holds is still being moved. Another extension would move all of it: the record of one is all that a

@@ -141,7 +141,7 @@ func TestAnExtensionMovesOnceAlsoAcrossATakeOver(t *testing.T) {
 	}
 	b.commit(a)
 	as := b.answers()
-	if n := len(as); n != 1 || as[0].Text != "2 intents expire 2h0m0s later" || as[0].Intents != 2 {
+	if n := len(as); n != 1 || as[0].Text != "2 intents expire 2h later" || as[0].Intents != 2 {
 		t.Fatalf("answers %+v", as)
 	}
 	if st := b.readLedger(); len(st.Extends) != 1 {

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/notifier/notifier/internal/intent"
@@ -15,7 +16,17 @@ import (
 
 // ShareUsed is how many slots a rule has taken of its share.
 func ShareUsed(sends map[string]*ledger.Sends, account, rule string, c intent.Cap, now time.Time, zone *time.Location) int {
-	return sentSince(sends[account+"/"+rule+"/"+shareCount(c)], capStart(c, now, zone))
+	return sentSince(sends[sharesID(account, rule, c)], capStart(c, now, zone))
+}
+
+// sharesID is the ledger's name for the slots that a rule has taken.
+func sharesID(account, rule string, c intent.Cap) string {
+	return account + "/" + rule + "/" + shareCount(c)
+}
+
+// ShareFree is when a rule may take the next slot of its share, not before now.
+func ShareFree(sends map[string]*ledger.Sends, account, rule string, c intent.Cap, now time.Time, zone *time.Location) time.Time {
+	return roomAt(sends[sharesID(account, rule, c)], c, now, zone)
 }
 
 // share is the count of the scarce slots that an item's rule may take.
@@ -29,15 +40,14 @@ func (a *actor) share(it *item) (counted, bool) {
 
 func shareCount(c intent.Cap) string { return "quota-" + window(c) }
 
-// roomAt is when a limit has room for one more send, not before now.
-func (a *actor) roomAt(c counted, now time.Time) time.Time {
-	if a.room(c, now) > 0 {
+// roomAt is when a limit of which so much is counted has room for one more send, not before now.
+func roomAt(s *ledger.Sends, c intent.Cap, now time.Time, zone *time.Location) time.Time {
+	if sentSince(s, capStart(c, now, zone)) < c.N {
 		return now
 	}
 	if c.Each != "" {
-		return capEnd(c.Cap, now, c.zone)
+		return capEnd(c, now, zone)
 	}
-	s := a.sends[c.id]
 	n := sentSince(s, now.Add(-c.In))
 	for _, p := range s.Parts {
 		if p.At.After(now.Add(-c.In)) {
@@ -128,11 +138,58 @@ func WithoutKept(limits []quota.Limit, kept []Kept, rule string) []quota.Limit {
 	return out
 }
 
+// Turn is when an audience may leave a scarce lane, and what it waits for until then.
+type Turn struct {
+	At  time.Time // not before it; a reserve that ends then may be followed by another
+	Why string    // noSlot, slotReserved with the rules, or shareUsed with the share
+
+	Share bool // the rule's own quota holds it
+	Kept  bool // the reserves of others do
+}
+
+const (
+	noSlot       = "no free slot"
+	slotReserved = "the slot is reserved for "
+	shareUsed    = "the rule's quota is used: "
+)
+
+// slotTurn is the turn of an audience of a rule. free is when a call may start under limits. The actor goes by it, and what is told of what waits
+// goes by it (Outlook): so they say the same.
+func slotTurn(free func([]quota.Limit) time.Time, limits []quota.Limit, kept []Kept, rule string, share *intent.Cap, sent *ledger.Sends, now time.Time, zone *time.Location) Turn {
+	t := Turn{At: free(limits), Why: noSlot}
+	var whose []string
+	var ends time.Time // the first of the reserves: then there may be a slot
+	for _, k := range kept {
+		if k.Rule == rule {
+			continue
+		}
+		if whose = append(whose, k.Rule); ends.IsZero() || k.Till.Before(ends) {
+			ends = k.Till
+		}
+	}
+	if len(whose) > 0 {
+		then := ends
+		if left := WithoutKept(limits, kept, rule); !slices.ContainsFunc(left, func(l quota.Limit) bool { return l.N < 1 }) {
+			if at := free(left); at.Before(then) {
+				then = at
+			}
+		}
+		if then.After(t.At) {
+			t = Turn{At: then, Why: slotReserved + strings.Join(whose, ", "), Kept: true}
+		}
+	}
+	if share != nil {
+		if then := roomAt(sent, *share, now, zone); then.After(t.At) {
+			t = Turn{At: then, Why: shareUsed + CapText(*share), Share: true}
+		}
+	}
+	return t
+}
+
 // division is how a scarce lane's slots stand in one look at its queue: what it found for a rule it does not compute again.
 type division struct {
-	kept []Kept
-	at   map[divisionKey]time.Time
-	why  map[divisionKey]string
+	kept  []Kept
+	turns map[divisionKey]Turn
 }
 
 type divisionKey struct {
@@ -141,7 +198,7 @@ type divisionKey struct {
 }
 
 func (a *actor) divide(l *lane, now time.Time) *division {
-	d := &division{at: map[divisionKey]time.Time{}, why: map[divisionKey]string{}}
+	d := &division{turns: map[divisionKey]Turn{}}
 	var attempts []*ledger.Attempt
 	for _, at := range a.kept {
 		if l.counts(at) {
@@ -153,34 +210,20 @@ func (a *actor) divide(l *lane, now time.Time) *division {
 }
 
 // castAt is when an audience may leave, and what it waits for.
-func (a *actor) castAt(d *division, l *lane, it *item, now time.Time) (time.Time, string) {
+func (a *actor) castAt(d *division, l *lane, it *item, now time.Time) Turn {
 	key := divisionKey{rule: it.p().Intent.Rule}
-	share, has := a.share(it)
-	if has {
-		key.share = share.Cap
+	var share *intent.Cap
+	var sent *ledger.Sends
+	if c, has := a.share(it); has {
+		key.share, share, sent = c.Cap, &c.Cap, a.sends[c.id]
 	}
-	if at, ok := d.at[key]; ok {
-		return at, d.why[key]
+	if t, ok := d.turns[key]; ok {
+		return t
 	}
-	at, why := a.slot(l, 1, now), "no free slot"
-	if limits := WithoutKept(l.Limits, d.kept, key.rule); len(d.kept) > 0 {
-		then := a.slotUnder(l, limits, 1, now)
-		for _, k := range d.kept { // an end of a reserve may come first
-			if then.After(k.Till) {
-				then = k.Till
-			}
-		}
-		if then.After(at) {
-			at, why = then, "the slot is reserved"
-		}
-	}
-	if has {
-		if then := a.roomAt(share, now); then.After(at) {
-			at, why = then, "the rule's quota is used: "+CapText(share.Cap)
-		}
-	}
-	d.at[key], d.why[key] = at, why
-	return at, why
+	free := func(limits []quota.Limit) time.Time { return a.slotUnder(l, limits, 1, now) }
+	t := slotTurn(free, l.Limits, d.kept, key.rule, share, sent, now, a.opt.Zone)
+	d.turns[key] = t
+	return t
 }
 
 // nextCast takes the audience that leaves next out of the queue: by priority and age, among those that may have a slot now. It is nil
@@ -205,8 +248,7 @@ func (a *actor) nextCast(l *lane, now time.Time) *item {
 	d := a.divide(l, now)
 	for _, it := range l.casts {
 		if l.scarce() {
-			at, _ := a.castAt(d, l, it, now)
-			if at.After(now) {
+			if at := a.castAt(d, l, it, now).At; at.After(now) {
 				if it.p().Intent.Policy.DropNoQuota {
 					drop = append(drop, it)
 				} else {
@@ -236,9 +278,9 @@ func (a *actor) dropForQuota(d *division, l *lane, it *item, now time.Time) {
 	if !a.passes(it, nil, now) {
 		return
 	}
-	at, why := a.castAt(d, l, it, now)
+	t := a.castAt(d, l, it, now)
 	a.fate(it, ledger.Suppressed, ledger.NoQuota, func(f *ledger.Fate) {
-		f.Detail = fmt.Sprintf("%s before %s", why, at.In(a.opt.Zone).Format(time.RFC3339))
+		f.Detail = fmt.Sprintf("%s before %s", t.Why, t.At.In(a.opt.Zone).Format(time.RFC3339))
 	})
 }
 
@@ -247,7 +289,7 @@ func (a *actor) mayGo(l *lane, it *item, now time.Time) bool {
 	if !l.scarce() {
 		return true
 	}
-	at, _ := a.castAt(a.divide(l, now), l, it, now)
+	at := a.castAt(a.divide(l, now), l, it, now).At
 	if at.After(now) {
 		a.wakeAt(at)
 	}

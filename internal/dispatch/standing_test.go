@@ -64,10 +64,10 @@ func TestOfCommandsThatStandNoneVanishes(t *testing.T) {
 	b.stand(resolve("li", "sent"), "cmd/attempts-resolve/"+id) // of a release that kept one for each attempt
 	b.stand(resolve("wang", "not-sent"), "")
 	b.stand(resolve("zhao", "not-sent"), "")
-	want := []string{"resolve-li true 1 intents are SENT now", "resolve-wang false the attempt is resolved as sent already, by li: said by li", "resolve-zhao false the attempt is resolved as sent already, by li: said by li"}
+	want := []string{"resolve-li true 1 intent is SENT now", "resolve-wang false the attempt is resolved as sent already, by li: said by li", "resolve-zhao false the attempt is resolved as sent already, by li: said by li"}
 	for _, by := range []string{"li", "wang"} {
 		b.stand(ledger.Command{ID: "extend-" + by, Cmd: ledger.CmdExtend, Target: "r", Args: map[string]string{ledger.ArgFor: "1h"}, By: by}, "")
-		want = append(want, "extend-"+by+" true 2 intents expire 1h0m0s later")
+		want = append(want, "extend-"+by+" true 2 intents expire 1h later")
 	}
 	for _, by := range []string{"li", "wang"} {
 		b.stand(ledger.Command{ID: "cancel-" + by, Cmd: ledger.CmdCancel, Target: string(twice.ID), Args: map[string]string{ledger.ArgAccount: twice.Key}, By: by}, "")
@@ -75,7 +75,7 @@ func TestOfCommandsThatStandNoneVanishes(t *testing.T) {
 	want = append(want, "cancel-li true cancelled", "cancel-wang false it is not pending any more: it has its fate; next: notifier fates")
 	b.stand(ledger.Command{ID: "kill", Cmd: ledger.CmdKill, Target: "s", By: "li"}, "")
 	b.stand(ledger.Command{ID: "revive", Cmd: ledger.CmdRevive, Target: "s", By: "li"}, "")
-	want = append(want, "kill true killed, 1 intents are given up", "revive true revived")
+	want = append(want, "kill true killed, 1 intent is given up", "revive true revived")
 
 	before := len(b.answers())
 	b.start(b.account(), nil)

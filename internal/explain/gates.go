@@ -79,10 +79,10 @@ func (x *run) policy(c *course) (out []Gate) {
 	at, over := c.asked(x.o.Now)
 	zh := map[string]string{"merge while no slot is free": "合并：没有空名额期间"}
 	if m := in.Merge; m != nil && m.Wait > 0 {
-		zh["merge, wait "+span(m.Wait)] = "合并：等待 " + span(m.Wait)
+		zh["merge, wait "+intent.Span(m.Wait)] = "合并：等待 " + intent.Span(m.Wait)
 	}
 	if a := p.Approval; a != nil {
-		zh[approvalText(a)] = fmt.Sprintf("批准：%s 内要 %d 人", span(a.Within), a.People)
+		zh[approvalText(a)] = fmt.Sprintf("批准：%s 内要 %d 人", intent.Span(a.Within), a.People)
 	}
 	add := func(gate, text string, note ...string) { // note: what the gate sees, in English and Chinese
 		g := Gate{Gate: gate, Text: text}
@@ -105,7 +105,7 @@ func (x *run) policy(c *course) (out []Gate) {
 			return x.used(dispatch.UserUsed(x.ledger(in), in.Key, scope, in.Target, limit, at, x.zone()))
 		}
 		n, last, known := dispatch.UserUsedThen(x.ledger(in), in.Key, scope, in.Target, limit, at, c.went(), x.zone())
-		if !known || c.first != nil && c.first.Detail == ledger.LostWaiting || c.fate != nil && n < limit.N && x.stopOf(c) == gate {
+		if !known || c.first != nil && c.first.Detail == ledger.LostWaiting || c.fate != nil && n < limit.N && x.stopOf(c) == gate && (c.fate.Detail == "" || dispatch.NamesCap(c.fate.Detail, limit)) {
 			return nil
 		}
 		return x.used(n, last)
@@ -114,7 +114,7 @@ func (x *run) policy(c *course) (out []Gate) {
 	if m := in.Merge; m != nil {
 		switch {
 		case m.Wait > 0:
-			add("merge", "merge, wait "+span(m.Wait))
+			add("merge", "merge, wait "+intent.Span(m.Wait))
 		default:
 			add("merge", "merge while no slot is free")
 		}
@@ -146,31 +146,33 @@ func (x *run) policy(c *course) (out []Gate) {
 		} else if !over && !sent.IsZero() {
 			note = []string{"sent " + x.short(sent), "发过：" + x.short(sent)}
 		}
-		add("once", fmt.Sprintf("once by %q in %s", o.By, span(o.In)), note...)
+		add("once", fmt.Sprintf("once by %q in %s", o.By, intent.Span(o.In)), note...)
 	}
 	if in.Action == intent.Push {
 		for _, limit := range p.PerUser {
-			add("per_user", "per_user "+capText(limit), user("per_user", "rule/"+in.Rule, limit)...)
+			add("per_user", "per_user "+dispatch.CapText(limit), user("per_user", "rule/"+in.Rule, limit)...)
+			out[len(out)-1].limit = &limit
 		}
 		if limit, ok := x.o.Stage.ClassCaps[in.Class]; ok && !p.NoCaps {
-			add("user_limits", "user_limits "+in.Class+" "+capText(limit), user("user_limits", "class/"+in.Class, limit)...)
+			add("user_limits", "user_limits "+in.Class+" "+dispatch.CapText(limit), user("user_limits", "class/"+in.Class, limit)...)
 		}
 	}
 	for _, limit := range p.RuleCaps {
-		add("per_rule", "rule "+capText(limit), now(x.used(dispatch.RuleUsed(x.ledger(in), in.Key, in.Rule, limit, at, x.zone())))...)
+		add("per_rule", "rule "+dispatch.CapText(limit), now(x.used(dispatch.RuleUsed(x.ledger(in), in.Key, in.Rule, limit, at, x.zone())))...)
+		out[len(out)-1].limit = &limit
 	}
 	if p.Share != nil {
 		n := 0
 		if st := x.ledger(in); st != nil {
 			n = dispatch.ShareUsed(st.Sends, in.Key, in.Rule, *p.Share, at, x.zone())
 		}
-		add("share", "quota "+capText(*p.Share), now(x.used(n, time.Time{}))...)
+		add("share", "quota "+dispatch.CapText(*p.Share), now(x.used(n, time.Time{}))...)
 	}
 	return out
 }
 
 func approvalText(a *intent.Approval) string {
-	return fmt.Sprintf("approval by %d within %s", a.People, span(a.Within))
+	return fmt.Sprintf("approval by %d within %s", a.People, intent.Span(a.Within))
 }
 
 // used says how much of a limit is taken.
@@ -258,6 +260,10 @@ func (x *run) mark(gates []Gate, c *course) []Gate {
 	} else if stop != "" {
 		add(stop)
 	}
+	named := func(g Gate) bool {
+		return g.Gate == stop && g.limit != nil && dispatch.NamesCap(c.fate.Detail, *g.limit)
+	}
+	one := slices.ContainsFunc(gates, named) // of several limits the fate names the one; those of older releases do not
 	result := "pass"
 	for i := range gates {
 		g := &gates[i]
@@ -266,12 +272,12 @@ func (x *run) mark(gates []Gate, c *course) []Gate {
 		case n > 0 && (g.Gate != "quiet" || x.quietNow(g, c.holds[n-1].Until)):
 			h := c.holds[n-1]
 			g.Result, g.Until = "hold", h.Until.UTC()
-			g.Note, g.noteZH = x.holdNote(c, h.Until, say(diag.EN)), x.holdNote(c, h.Until, say(diag.ZH))
+			g.Note, g.noteZH = x.holdNote(c, g.Gate, g.Note, h, say(diag.EN)), x.holdNote(c, g.Gate, g.noteZH, h, say(diag.ZH))
 			if result = "not asked"; g.Gate == "stopped" {
 				next := whyOf(c.in.Rule)
 				g.Note, g.noteZH = "next: "+next, "下一步："+next
 			}
-		case g.Gate == stop:
+		case g.Gate == stop && (!one || named(*g)):
 			en, zh := say(diag.EN).fate(c.fate.Fate, c.fate.Reason), say(diag.ZH).fate(c.fate.Fate, c.fate.Reason)
 			if c.fate.Detail != "" {
 				detail := dispatch.DetailAt(c.fate.Detail, x.zone())
@@ -344,9 +350,12 @@ func (c *course) vague(stop string) string {
 	return ""
 }
 
-// gateOf names the gate that held an intent. Stage 2 has one state for send_at and quiet hours.
+// gateOf names the gate that held an intent. Stage 2 has one state for send_at and quiet hours, and one for all that has no slot.
 func (x *run) gateOf(c *course, i int) string {
 	h, p := c.holds[i], &c.in.Policy
+	if h.Turn.Share && p.Share != nil {
+		return "share"
+	}
 	if h.Gate == "quiet" && p.SendAt != nil && (len(p.Quiet) == 0 || h.Until.In(x.zone()).Hour()*60+h.Until.In(x.zone()).Minute() == *p.SendAt) {
 		return "send_at"
 	}
@@ -358,10 +367,18 @@ func (x *run) quietNow(g *Gate, until time.Time) bool {
 	return strings.HasSuffix(g.Text, "-"+until.In(x.zone()).Format("15:04"))
 }
 
-func (x *run) holdNote(c *course, until time.Time, say say) string {
-	s := x.o.Now.In(x.zone()).Format("15:04") + say.word(" → hold", " → 暂缓")
-	if !until.IsZero() {
-		s += say.word(" until ", "到 ") + x.short(until)
+// holdNote says since when a gate holds, or what it has counted, and until when and why.
+func (x *run) holdNote(c *course, gate, seen string, h dispatch.Standing, say say) string {
+	s := x.o.Now.In(x.zone()).Format("15:04")
+	if gate == "share" && seen != "" {
+		s = seen
+	}
+	s += say.word(" → hold", " → 暂缓")
+	if !h.Until.IsZero() {
+		s += say.word(" until ", "到 ") + x.short(h.Until)
+	}
+	if h.Turn.Kept {
+		s += say.word(": "+h.Turn.Why, "："+dispatch.TurnZH(h.Turn.Why))
 	}
 	if e := c.in.Policy.Expire; !e.IsZero() {
 		s += say.word(", expires ", "，过期作废 ") + x.short(e)
@@ -405,22 +422,3 @@ func quietText(q intent.Quiet) string {
 }
 
 var daysZH = strings.NewReplacer("Mon", "周一", "Tue", "周二", "Wed", "周三", "Thu", "周四", "Fri", "周五", "Sat", "周六", "Sun", "周日", ",", "、")
-
-func capText(c intent.Cap) string {
-	if c.Each != "" {
-		return fmt.Sprintf("%d per %s", c.N, c.Each)
-	}
-	return fmt.Sprintf("%d in %s", c.N, span(c.In))
-}
-
-// span writes a duration without its zeroes: 24h, not 24h0m0s.
-func span(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
-}

@@ -172,7 +172,7 @@ func (x *run) met(r *Rule, past Past) {
 	}
 	for _, w := range past.Pending {
 		if w.Rule == r.Rule && w.in != nil {
-			c := &course{in: w.in, fixed: w.fixed, past: true, stopped: w.Stopped, holds: []dispatch.Standing{{Gate: w.Gate, Lane: w.Lane, Until: w.Until}}}
+			c := &course{in: w.in, fixed: w.fixed, past: true, stopped: w.Stopped, holds: []dispatch.Standing{{Gate: w.Gate, Lane: w.Lane, Until: w.Until, Turn: w.turn}}}
 			r.courses = append(r.courses, c)
 		}
 	}
@@ -206,12 +206,14 @@ type Stands struct {
 	Stopped string // why its lane is stopped
 	Lane    string
 	Until   time.Time // zero: people or slots decide
+
+	Turn dispatch.Turn // of an audience that has no slot: why
 }
 
 // Waits says what a pending intent waits for.
 func Waits(p *ledger.Pending, at Stands) Waiting {
 	in, fixed := held(p)
-	w := Waiting{Intent: p.Intent.ID, Rule: p.Intent.Rule, RuleSet: p.Intent.RuleSet, Target: p.Intent.Target, Since: p.At.UTC(), Gate: at.State, For: at.State, Holds: at.Holds, Lane: at.Lane, Stopped: at.Stopped, in: in, fixed: fixed}
+	w := Waiting{Intent: p.Intent.ID, Rule: p.Intent.Rule, RuleSet: p.Intent.RuleSet, Target: p.Intent.Target, Since: p.At.UTC(), Gate: at.State, For: at.State, Holds: at.Holds, Lane: at.Lane, Stopped: at.Stopped, in: in, fixed: fixed, turn: at.Turn}
 	if at.State != "in_flight" && !at.Until.IsZero() {
 		w.Until = at.Until.UTC()
 	}
@@ -231,7 +233,10 @@ func Waits(p *ledger.Pending, at Stands) Waiting {
 			w.Gate, w.For = "send_at", "send_at"
 		}
 	case "quota":
-		w.For = "a free slot: notifier quota"
+		w.For = aSlot
+		if at.Turn.Share || at.Turn.Kept {
+			w.For = "a slot (" + at.Turn.Why + "): notifier quota"
+		}
 		if p.Intent.Profile != nil {
 			w.For = "the tags of the user at the vendor"
 		}
@@ -257,10 +262,12 @@ func held(p *ledger.Pending) (in *intent.Intent, fixed bool) {
 	return &rendered, true
 }
 
+const aSlot = "a free slot: notifier quota"
+
 // forZH are the texts of Waits.
 var forZH = map[string]string{
 	"merge": "合并", "approval: notifier approvals list": "批准：notifier approvals list", "quiet": "免打扰时段", "send_at": "发送时间 send_at", "paused": "暂停",
-	"a free slot: notifier quota": "空名额：notifier quota", "the tags of the user at the vendor": "用户在厂商处的标签", "the vendor's answer": "厂商的答复",
+	aSlot: "空名额：notifier quota", "the tags of the user at the vendor": "用户在厂商处的标签", "the vendor's answer": "厂商的答复",
 }
 
 // waits is what it waits for, for people: until when, and what to type about it.
@@ -275,7 +282,11 @@ func (p *Waiting) waits(zone *time.Location, s say) string {
 	case p.Gate == "paused":
 		return s.gate(p.Gate) + s.word(": ", "：") + tame(s.told(p.Holds, HoldsZH(p.Holds))) + s.word("; next: ", "；下一步：") + whyOf(p.Rule)
 	}
-	what, next, _ := strings.Cut(s.told(p.For, forZH[p.For]), "notifier ")
+	zh := forZH[p.For]
+	if p.turn.Share || p.turn.Kept {
+		zh = "名额（" + dispatch.TurnZH(p.turn.Why) + "）：notifier quota"
+	}
+	what, next, _ := strings.Cut(s.told(p.For, zh), "notifier ")
 	if next != "" {
 		mark := s.word(": ", "：")
 		return s.word("waits for ", "在等") + strings.TrimSuffix(what, mark) + until + mark + "notifier " + next

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
@@ -90,7 +91,8 @@ type Gate struct {
 	Until  time.Time `json:"until,omitzero"`
 	Note   string    `json:"note,omitempty"`
 
-	textZH, noteZH string // for people, where they differ
+	textZH, noteZH string      // for people, where they differ
+	limit          *intent.Cap // of a gate that a rule may have several of
 }
 
 // Outcome is what becomes of a recipient's intent.
@@ -139,7 +141,8 @@ type Waiting struct {
 	RuleSet  string    `json:"rule_set,omitempty"` // the hash of the rules that decided
 
 	in    *intent.Intent // as it would leave now
-	fixed bool           // its texts are rendered
+	turn  dispatch.Turn
+	fixed bool // its texts are rendered
 }
 
 func report(o *Options, ev *event.Event) *Report {

@@ -13,6 +13,7 @@ import (
 	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/tagsync"
 )
@@ -98,14 +99,53 @@ type Account struct {
 	Gone    bool         `json:"gone,omitempty"`
 	Tags    []TagShown   `json:"tags"`
 	Fields  []FieldShown `json:"fields"`
+	Change  *TagChange   `json:"tag_change,omitempty"` // of the tag rules, for which some of the tags wait
 
 	one bool // only what one rule gives is shown
+}
+
+// TagChange is a change of an account's tag rules that the known users do not get now.
+type TagChange struct {
+	State ledger.TagState `json:"state"` // approval, rejected, counting; settled: a new owner has other rules and goes by them later
+	At    time.Time       `json:"at"`
+	Until time.Time       `json:"until,omitzero"` // when the new owner does
+	By    string          `json:"by,omitempty"`
+	Why   string          `json:"why,omitempty"`
+}
+
+// Await says of the tags that would be set or removed that this waits, for people or for more: so it is for the known users while their
+// account's tag rules have changed and are not written. Who calls it knows that nothing else is on its way to the user.
+func (a *Account) Await(c *ledger.TagChange) {
+	if c == nil || a.Gone || c.State == ledger.TagsWriting || c.State == ledger.TagsSettled && c.Waits.IsZero() {
+		return
+	}
+	waits := map[string]string{"to be set": "would be set", "to be removed": "would be removed"}
+	for i := range a.Tags {
+		if state := waits[a.Tags[i].State]; state != "" {
+			a.Tags[i].State = state
+			a.Change = &TagChange{State: c.State, At: c.At.UTC(), Until: c.Waits, By: c.By, Why: c.Why}
+		}
+	}
+}
+
+// text says what the tags wait for.
+func (c *TagChange) text(zone *time.Location, s say) string {
+	switch {
+	case !c.Until.IsZero():
+		at := c.Until.In(zone).Format("2006-01-02 15:04:05 -07:00")
+		return s.line("the tag rules have changed: the users are evaluated again at %s", "标签规则有改动：%s 重新判断用户", at)
+	case c.State == ledger.TagsApproval:
+		return s.line("the tag rules have changed and wait for approval: the tags stay as they are; next: notifier approvals list", "标签规则有改动，正在等批准：标签暂时不变；下一步：notifier approvals list")
+	case c.State == ledger.TagsRejected:
+		return s.line("the changed tag rules were rejected by %s: %s; the tags stay as they are until the next reload or a profile event of the user", "标签规则的改动被 %s 驳回：%s；标签不变，直到下次重新加载规则，或这个用户有新的资料事件", c.By, tame(c.Why))
+	}
+	return s.line("the tag rules have changed: the users who get other tags are being counted", "标签规则有改动：正在数哪些用户的标签会变")
 }
 
 // TagShown is one tag, why it is given, and whether the vendor has it.
 type TagShown struct {
 	Tag   string  `json:"tag"`
-	State string  `json:"state"` // set, to be set, to be removed, unclear
+	State string  `json:"state"` // set, to be set, to be removed, unclear; would be set, would be removed: for that a change of the tag rules waits
 	From  []Giver `json:"from"`
 	Kind  string  `json:"kind"` // rule, kept (nobody can say whether its rule gives it), foreign, none
 }
@@ -197,7 +237,7 @@ func (u *User) WriteText(w io.Writer, zone *time.Location, lang diag.Lang) error
 	s := say(lang)
 	fmt.Fprintf(&b, "%s %s\n", s.word("user", "用户"), tame(u.User))
 	for i := range u.Accounts {
-		u.Accounts[i].write(&b, s)
+		u.Accounts[i].write(&b, zone, s)
 	}
 	for _, r := range u.Rules {
 		r.write(&b, s)
@@ -209,7 +249,7 @@ func (u *User) WriteText(w io.Writer, zone *time.Location, lang diag.Lang) error
 	return err
 }
 
-func (a *Account) write(b *strings.Builder, s say) {
+func (a *Account) write(b *strings.Builder, zone *time.Location, s say) {
 	fmt.Fprintf(b, "  %s %s\n", s.word("account", "账号"), a.Account)
 	if a.Gone {
 		b.WriteString("     " + s.line("the user is gone upstream: the tags are taken away", "上游已删除这个用户：标签会被去掉") + "\n")
@@ -217,8 +257,11 @@ func (a *Account) write(b *strings.Builder, s say) {
 	if !a.Certain {
 		b.WriteString("     " + s.line("what the vendor has is not certain: it was not read yet, or the last write had no clear answer", "厂商那边是什么还不确定：没有读过，或上次写入的结果未知") + "\n")
 	}
+	if a.Change != nil {
+		b.WriteString("     " + a.Change.text(zone, s) + "\n")
+	}
 	for _, t := range a.Tags {
-		mark := map[string]string{"set": "✓", "to be set": "→", "to be removed": "✗", "unclear": "?"}[t.State]
+		mark := map[string]string{"set": "✓", "to be set": "→", "to be removed": "✗", "unclear": "?", "would be set": "–", "would be removed": "–"}[t.State]
 		fmt.Fprintf(b, "     %s %s %s\n", mark, runewidth.FillRight(tame(t.Tag), 24), t.why(s))
 	}
 	if len(a.Tags) == 0 && a.one {
@@ -257,6 +300,10 @@ func (t *TagShown) why(s say) string {
 		out += s.word(", to be set", "，将要打上")
 	case "to be removed":
 		out += s.word(", to be removed", "，将要去掉")
+	case "would be set":
+		out += s.word(", would be set", "，改动生效前不打")
+	case "would be removed":
+		out += s.word(", would be removed", "，改动生效前不去掉")
 	}
 	return out
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/rules"
 	"github.com/notifier/notifier/internal/tagsync"
 )
@@ -101,6 +102,42 @@ func TestARowTellsWhereEachTagComesFrom(t *testing.T) {
 		}
 		if diff := cmp.Diff(c.want, b.String()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
+	}
+}
+
+// Tags for which a change of the tag rules waits are not told as coming: the change may be rejected.
+func TestTagsOfAChangeThatWaitsAreNotOnTheirWay(t *testing.T) {
+	set := ruleSet(t)
+	at := time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		change ledger.TagChange
+		gone   bool
+		want   string // "" as if there were none
+	}{
+		"approval":                     {ledger.TagChange{State: ledger.TagsApproval, At: at}, false, "标签规则有改动，正在等批准：标签暂时不变；下一步：notifier approvals list"},
+		"rejected":                     {ledger.TagChange{State: ledger.TagsRejected, At: at, By: "li", Why: "太多"}, false, "标签规则的改动被 li 驳回：太多；标签不变，直到下次重新加载规则，或这个用户有新的资料事件"},
+		"counting":                     {ledger.TagChange{State: ledger.TagsCounting, At: at}, false, "标签规则有改动：正在数哪些用户的标签会变"},
+		"a new owner with other rules": {ledger.TagChange{State: ledger.TagsSettled, At: at, Waits: at.Add(time.Minute)}, false, "标签规则有改动：2026-11-21 06:01:00 +00:00 重新判断用户"},
+		"writing":                      {ledger.TagChange{State: ledger.TagsWriting, At: at}, false, ""},
+		"settled":                      {ledger.TagChange{State: ledger.TagsSettled, At: at}, false, ""},
+		"the user is gone":             {ledger.TagChange{State: ledger.TagsApproval, At: at}, true, ""},
+	} {
+		ac := Row(set, "main", &tagsync.User{Fields: map[string]tagsync.Field{"city": text("bj"), "vip": {}}, Acked: []string{"city_bj", "old"}, Gone: c.gone})
+		ac.Await(&c.change)
+		var b strings.Builder
+		u := User{User: "u1", Accounts: []Account{ac}}
+		if err := u.WriteText(&b, time.UTC, diag.ZH); err != nil {
+			t.Fatal(err)
+		}
+		coming := strings.Contains(b.String(), "将要")
+		if c.want == "" && (!coming || ac.Change != nil) {
+			t.Errorf("%s: %s", name, b.String())
+		}
+		for _, w := range []string{c.want + "\n", "– old                      已没有规则给它，改动生效前不去掉\n", "– vip                      规则 also-vip \"vip\"，r.yaml:13，改动生效前不打\n", "✓ city_bj"} {
+			if c.want != "" && (coming || !strings.Contains(b.String(), w)) {
+				t.Errorf("%s: %q is missing\n%s", name, w, b.String())
+			}
 		}
 	}
 }

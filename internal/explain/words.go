@@ -46,6 +46,9 @@ func (s say) told(en, zh string) string {
 
 // gate is what a gate is called in a sentence.
 func (s say) gate(name string) string {
+	if name == "share" { // the rule's key for it
+		name = "quota"
+	}
 	return s.told(name, gatesZH[name])
 }
 
