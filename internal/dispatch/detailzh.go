@@ -19,9 +19,9 @@ var detailsZH = sync.OnceValue(func() []detailZH {
 		{`user_when is not met: (.*)`, "user_when 不成立：$1"},
 		{`once in (\S+), sent (.*)`, "$1 内已经发过：$2"},
 		{`rule (\d+ (?:in|per) .*)`, "规则次数上限 $1"},
-		{`no free slot before (.*)`, "没有空名额，最早 $1"},
-		{`the slot is reserved before (.*)`, "名额是预留的，最早 $1"},
-		{`the rule's quota is used: (.*) before (.*)`, "规则的配额 $1 已用完，最早 $2"},
+		{noFreeSlot + ` before (.*)`, "没有空名额，最早 $1"},
+		{slotReserved + ` before (.*)`, "名额是预留的，最早 $1"},
+		{shareIsUsed + `(.*) before (.*)`, "规则的配额 $1 已用完，最早 $2"},
 		{`(\d+) of (\d+) approved in time`, "要 $2 人批准，到时只有 $1 人"},
 		{`rejected`, "驳回"},
 		{`the rule was removed from the rule files`, "规则已从规则文件里删除"},
@@ -105,9 +105,9 @@ func DetailAt(detail string, zone *time.Location) string {
 // AnswerZH is an owner's answer to a person's approval, rejection or resume in Chinese.
 func AnswerZH(en string) string { return first(answersZH(), en) }
 
-// waitedFor is what an intent waited for when it expired, and the brake that paused its rule.
+// waitedFor is what an intent waited for when it expired, and the brake that paused its rule or what kept the slot from it.
 var waitedFor = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^while it waited for (\w+)(?:, by the brake: the rule sent (.*))?$`)
+	return regexp.MustCompile(`^` + waitedForText + `(\w+)(?:, by the brake: the rule sent (.*)|: ` + shareIsUsed + `(.*)|: (` + slotReserved + `))?$`)
 })
 
 // DetailZH is a fate's detail in Chinese; what is not this package's own, as the vendor's words, stays as it is.
@@ -117,6 +117,12 @@ func DetailZH(en string) string {
 		zh := cmp.Or(state, "等待 "+m[1]) + "期间过期"
 		if m[2] != "" {
 			zh += "，自动刹车：规则已发 " + m[2]
+		}
+		if m[3] != "" {
+			zh += "：规则的配额 " + m[3] + " 已用完"
+		}
+		if m[4] != "" {
+			zh += "：名额是预留的"
 		}
 		return zh
 	}

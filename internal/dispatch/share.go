@@ -3,6 +3,7 @@ package dispatch
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/notifier/notifier/internal/intent"
@@ -152,6 +153,13 @@ func (a *actor) divide(l *lane, now time.Time) *division {
 	return d
 }
 
+// What an audience waits for in its lane, as fates say it.
+const (
+	noFreeSlot   = "no free slot"
+	slotReserved = "the slot is reserved"
+	shareIsUsed  = "the rule's quota is used: "
+)
+
 // castAt is when an audience may leave, and what it waits for.
 func (a *actor) castAt(d *division, l *lane, it *item, now time.Time) (time.Time, string) {
 	key := divisionKey{rule: it.p().Intent.Rule}
@@ -162,7 +170,7 @@ func (a *actor) castAt(d *division, l *lane, it *item, now time.Time) (time.Time
 	if at, ok := d.at[key]; ok {
 		return at, d.why[key]
 	}
-	at, why := a.slot(l, 1, now), "no free slot"
+	at, why := a.slot(l, 1, now), noFreeSlot
 	if limits := WithoutKept(l.Limits, d.kept, key.rule); len(d.kept) > 0 {
 		then := a.slotUnder(l, limits, 1, now)
 		for _, k := range d.kept { // an end of a reserve may come first
@@ -171,12 +179,12 @@ func (a *actor) castAt(d *division, l *lane, it *item, now time.Time) (time.Time
 			}
 		}
 		if then.After(at) {
-			at, why = then, "the slot is reserved"
+			at, why = then, slotReserved
 		}
 	}
 	if has {
 		if then := a.roomAt(share, now); then.After(at) {
-			at, why = then, "the rule's quota is used: "+CapText(share.Cap)
+			at, why = then, shareIsUsed+CapText(share.Cap)
 		}
 	}
 	d.at[key], d.why[key] = at, why
@@ -240,6 +248,31 @@ func (a *actor) dropForQuota(d *division, l *lane, it *item, now time.Time) {
 	a.fate(it, ledger.Suppressed, ledger.NoQuota, func(f *ledger.Fate) {
 		f.Detail = fmt.Sprintf("%s before %s", why, at.In(a.opt.Zone).Format(time.RFC3339))
 	})
+}
+
+// divided is what kept an audience in the queue that expires there, if other rules or its own took the slot from it; "" if none did.
+func (a *actor) divided(it *item) string {
+	in := it.p().Intent
+	if it.state != queued || it.ac == nil || in.Action != intent.Broadcast {
+		return ""
+	}
+	l := it.ac.lanes[it.route.Lane]
+	if l == nil || !l.scarce() {
+		return ""
+	}
+	last := it.expire().Add(-time.Nanosecond) // at its end the next day may have begun, with slots
+	if at, why := a.castAt(a.divide(l, last), l, it, last); at.After(last) && why != noFreeSlot {
+		return why
+	}
+	return ""
+}
+
+// EndedInQueue reports whether an intent ended because a slot did not come in time, and whether that was for its rule's own `quota`: then
+// the lane may have had slots.
+func EndedInQueue(f ledger.Fate) (ended, ownQuota bool) {
+	waited := strings.HasPrefix(f.Detail, waitedForText+queued.String())
+	ended = f.Fate == ledger.Suppressed && (f.Reason == ledger.NoQuota || f.Reason == ledger.Expired && waited)
+	return ended, ended && strings.Contains(f.Detail, shareIsUsed)
 }
 
 // mayGo reports whether an audience that was refused before may have a slot now.
