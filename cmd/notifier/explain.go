@@ -96,7 +96,7 @@ The gates in their order, the first that stops an event names the reason:
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.event, "event", "", "a record's value, JSON, in a file or (-) on stdin")
+	f.StringVar(&o.event, "event", "", "a record's value, JSON, in a file or (-) on stdin; an empty file is a tombstone")
 	f.StringVar(&o.user, "user", "", "why a user has the tags, from the ledger")
 	f.StringVar(&o.topic, "topic", "", "the record's topic (default: every topic of the catalogue is tried)")
 	f.StringVar(&o.key, "key", "", "the record's key, if the catalogue reads it")
@@ -120,6 +120,13 @@ func explainRecord(o explainOptions, env []string, in io.Reader, out, talk io.Wr
 	value, err := readRecord(o.event, in)
 	if err != nil {
 		return &exitError{exitUsage, err}
+	}
+	switch {
+	case len(value) == 0: // a file cannot say whether a record has no value or an empty one, and nobody produces an empty one
+		value = nil
+		fmt.Fprintln(talk, mostly(o.say, "note: an empty record is taken as a tombstone, which has no value: its key (--key) names the user who is gone", "提示：内容为空，当作墓碑记录（没有值）：已删除的用户由记录的 key（--key）指明"))
+	case strings.TrimSpace(string(value)) == "null":
+		fmt.Fprintln(talk, mostly(o.say, "note: the text null is a value, as it is to the daemon; a tombstone has none: give an empty file, as --event /dev/null", "提示：文字 null 也是值，守护进程同样这样看；墓碑记录没有值，请给空文件，例如 --event /dev/null"))
 	}
 	set, s, err := rulesToExplain(o, env, talk)
 	if err != nil {

@@ -109,6 +109,8 @@ func explainFiles() map[string]string {
 		"gold.json":   strings.NewReplacer(`"vip"`, `"gold"`, `"city":"北京",`, "").Replace(explainOrder),
 		"one.json":    strings.Replace(explainOrder, `["a","b","c"]`, `["b"]`, 1),
 		"user.json":   `{"type":"user","uid":"u-77","vip":true}`,
+		"gone.json":   "",
+		"null.json":   "null\n",
 		"nobody.json": `{"type":"order.paid","id":"ord-1"}`}
 }
 
@@ -154,6 +156,8 @@ func TestExplainFormats(t *testing.T) {
 		{"canary.text", explainOptions{event: "one.json", rule: "tell-friends"}},
 		{"canary.text.zh", explainOptions{event: "one.json", rule: "tell-friends", say: diag.ZH}},
 		{"profile.text", explainOptions{event: "user.json"}},
+		{"gone.text", explainOptions{event: "gone.json", topic: "users", key: "u-77"}},
+		{"gone.text.zh", explainOptions{event: "gone.json", key: "u-77", say: diag.ZH}},
 		{"dead.text", explainOptions{event: "nobody.json"}},
 		{"order.text.zh", explainOptions{event: "order.json", say: diag.ZH}},
 		{"order.text.both", explainOptions{event: "order.json", say: diag.Both}},
@@ -191,6 +195,9 @@ func TestExplainExitCodesAgreeWithTheText(t *testing.T) {
 		{"no such rule", explainRules, explainOptions{event: "order.json", rule: "big-ordr"}, exitUsage, "did you mean big-order?"},
 		{"no such topic", explainRules, explainOptions{event: "order.json", topic: "shop.order"}, exitUsage, "did you mean shop.orders?"},
 		{"not on this topic", explainRules, explainOptions{event: "order.json", topic: "users"}, exitUsage, "would ignore it"},
+		{"a tombstone without a key", explainRules, explainOptions{event: "gone.json", topic: "users"}, exitFindings, "a tombstone without a key"},
+		{"a tombstone where no profile is read", explainRules, explainOptions{event: "gone.json", topic: "shop.orders", key: "u-77"}, exitUsage, "would ignore it"},
+		{"null as a text", explainRules, explainOptions{event: "null.json", topic: "users", key: "u-77"}, exitUsage, "--event /dev/null"},
 		{"another format", explainRules, explainOptions{event: "order.json", checkOptions: checkOptions{format: "junit"}}, exitUsage, "text or json"},
 		{"no time", explainRules, explainOptions{event: "order.json", now: "soon"}, exitUsage, "--now"},
 		{"wrong rules", strings.Replace(explainRules, "amount > 500", "amuont > 500", 1), explainOptions{event: "order.json"}, exitFindings, "N202"},

@@ -71,6 +71,68 @@ func TestASlotIsWastedOnADayThatLostRequests(t *testing.T) {
 	}
 }
 
+// Who is kept from a free slot by the quota of its own rule, or expires in quiet hours, is not lost for want of a slot, and wastes none.
+func TestOnlyTheLaneLosesRequestsForWantOfASlot(t *testing.T) {
+	t.Parallel()
+	catalogue := rules.File{Name: "events.yaml", Data: []byte(benchCatalogue)}
+	for _, c := range []struct {
+		name, limits   string
+		hours          []int // of the requests
+		used, lost     int
+		wasted, itsOwn int
+	}{
+		{name: "its quota", limits: "quota: 1 per day, expire: 6h", hours: []int{9, 10}, used: 1, itsOwn: 1},
+		{name: "its quota, of 24 hours", limits: "quota: 1 in 24h, expire: 6h", hours: []int{9, 10}, used: 1, itsOwn: 1},
+		{name: "its quota, until the day ends", limits: "quota: 1 per day, expire: 12h", hours: []int{9, 12}, used: 1, itsOwn: 1},
+		{name: "its quota, without waiting", limits: "quota: 1 per day, no_quota: drop, expire: 6h", hours: []int{9, 10}, used: 1, itsOwn: 1},
+		{name: "the hour", limits: "expire: 30m", hours: []int{9, 9}, used: 1, lost: 1, wasted: 1},
+		{name: "the hour, without waiting", limits: "no_quota: drop, expire: 30m", hours: []int{9, 9}, used: 1, lost: 1, wasted: 1},
+		{name: "the day", limits: "quota: 9 per day, expire: 6h", hours: []int{8, 9, 10, 11}, used: 3, lost: 1},
+		{name: "quiet hours", limits: "quiet: 10:00-23:00, when_quiet: hold, expire: 2h", hours: []int{9, 10}, used: 1},
+	} {
+		s := side(t, catalogue, rules.File{Name: "r.yaml", Data: []byte(`version: 1
+rules:
+  - {name: sale, event: order, mode: live, class: service, when: always, broadcast: {audience: {all_of: [vip]}, body: b}, limits: {` + c.limits + `}}
+`)})
+		rep, err := Run(func(take func(event.Record) error) error {
+			for i, hour := range c.hours {
+				rec := event.Record{Position: event.Position{Topic: "orders", Offset: int64(i)}, Value: fmt.Appendf(nil, `{"id":"o%d","user":"u"}`, i), Time: time.Date(2026, 11, 20, hour, 0, 0, 0, time.UTC)}
+				if err := take(rec); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, s, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []Lane{{Lane: "main/broadcast", Days: 1, Slots: 3, Used: c.used, Unused: 3 - c.used, Wasted: c.wasted, Lost: c.lost, OwnQuota: c.itsOwn}}
+		if diff := cmp.Diff(want, rep.Lanes); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
+	}
+}
+
+// At some vendors the calls that write tags are counted too: no broadcast has used those slots.
+func TestSlotsAreThoseOfBroadcasts(t *testing.T) {
+	t.Parallel()
+	s := side(t, rules.File{Name: "events.yaml", Data: []byte("version: 1\nevents:\n  profile: {topic: users, kind: profile, id: id, user: user, fields: {city: city}}\n")},
+		rules.File{Name: "r.yaml", Data: []byte("version: 1\nrules:\n  - {name: city-tag, event: profile, when: always, tags: [\"city_${city}\"]}\n")})
+	lanes := s.Stage.Accounts[0].Lanes
+	for _, name := range []string{dispatch.LaneTag, dispatch.LaneTagBatch} {
+		lanes[name] = dispatch.Policy{Limits: []quota.Limit{{N: 1000, Day: true, Zone: time.UTC}}, MaxBatch: 1, Parallel: 1}
+	}
+	rep, err := Run(func(take func(event.Record) error) error {
+		return take(event.Record{Position: event.Position{Topic: "users"}, Value: []byte(`{"id":"p","user":"u","city":"bj"}`), Time: time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC)})
+	}, s, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(rep.Rules) != 1 || rep.Rules[0].Sent != 1 || rep.Rules[0].Slots != 0 {
+		t.Errorf("rules %+v, want tags that are sent and no slot", rep.Rules)
+	}
+}
+
 func TestDaysOfHistoryAreDatesOfItsZone(t *testing.T) {
 	zone, err := time.LoadLocation("America/Santiago") // midnight of 2026-09-06 does not exist there
 	if err != nil {

@@ -65,8 +65,10 @@ type Lane struct {
 	Unused int    `json:"unused"`
 	// Wasted are unused slots of days on which requests went by for want of a slot: the quota was there at the wrong hour.
 	Wasted int `json:"wasted"`
-	Lost   int `json:"lost"`  // requests that had no-quota or expired in the lane
-	After  int `json:"after"` // slots used after the end of history, by what it left waiting
+	Lost   int `json:"lost"` // requests that had no-quota or expired in the lane
+	// OwnQuota are those that the `quota` of their own rule kept from a slot: another hour would not have helped, so they waste none.
+	OwnQuota int `json:"own_quota"`
+	After    int `json:"after"` // slots used after the end of history, by what it left waiting
 }
 
 // spread sorts counts into a distribution, by nearest rank.
@@ -153,6 +155,7 @@ func (l *laneCounts) lane(name string, days []day) Lane {
 			out.After += n
 		}
 	}
+	out.OwnQuota = l.own
 	for _, n := range l.lost {
 		out.Lost += n
 	}

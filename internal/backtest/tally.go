@@ -59,6 +59,7 @@ type laneCounts struct {
 	limit int         // slots a day
 	used  map[day]int // slots
 	lost  map[day]int // requests that went by for want of a slot
+	own   int         // requests that went by since their rule had used its own quota
 }
 
 // day is a date in the zone of the settings.
@@ -128,8 +129,13 @@ func (t *tally) fate(f ledger.Fate) {
 		c.coalesced++
 	case ledger.Suppressed:
 		c.suppressed[string(f.Reason)]++
-		if l := t.lanes[f.Lane]; l != nil && (f.Reason == ledger.NoQuota || f.Reason == ledger.Expired) {
-			l.lost[t.day(f.At)]++
+		if l := t.lanes[f.Lane]; l != nil {
+			switch ended, own := dispatch.EndedInQueue(f); {
+			case own:
+				l.own++
+			case ended:
+				l.lost[t.day(f.At)]++
+			}
 		}
 	default: // a model has no UNKNOWN: every call has its outcome
 		c.dead[string(f.Reason)]++
@@ -155,8 +161,8 @@ func (t *tally) departed(d dispatch.Departure) {
 	if l := t.lanes[d.Lane]; l != nil {
 		l.used[t.day(d.At)] += d.Slots
 	}
-	if len(d.Members) > 0 { // those of one call are of one rule or have one text
-		t.of(d.Members[0].Rule, d.Members[0].Action).slots += d.Slots
+	if len(d.Members) > 0 && d.Members[0].Action == intent.Broadcast { // tags and pushes may have scarce lanes too, which have no broadcast slots
+		t.of(d.Members[0].Rule, intent.Broadcast).slots += d.Slots
 	}
 }
 

@@ -37,12 +37,15 @@ func (r *Report) WriteText(w io.Writer, against string, lang diag.Lang) error {
 		b.WriteString("\n" + s.line("a user on a day with pushes gets %d (p50), %d (p99), %d (max)", "有推送的日子，一个用户收到 %d 条（p50）、%d 条（p99）、%d 条（最多）", u.P50, u.P99, u.Max) + "\n")
 	}
 	for _, l := range r.Lanes {
-		if l.Used+l.Lost+l.After == 0 {
+		if l.Used+l.Lost+l.OwnQuota+l.After == 0 {
 			continue
 		}
 		fmt.Fprintf(&b, s.word("\n%s: %d of %d slots used on %s, %d unused", "\n%s：用了 %d 个名额，共 %d 个，%s，剩 %d 个"), l.Lane, l.Used, l.Slots, s.many(l.Days, "day", "天"), l.Unused)
 		if l.Lost > 0 {
 			fmt.Fprintf(&b, s.word("; %s lost for want of a slot, %s wasted on those days", "；%s因没有名额而未发，那些天浪费了 %s"), s.many(l.Lost, "request", "个请求"), s.many(l.Wasted, "slot", "个名额"))
+		}
+		if l.OwnQuota > 0 {
+			fmt.Fprintf(&b, s.word("; %s lost because the quota of its own rule was used", "；%s因规则自己的配额（quota）用完而未发"), s.many(l.OwnQuota, "request", "个请求"))
 		}
 		if l.After > 0 {
 			fmt.Fprintf(&b, s.word("; %s used after the end of history", "；历史结束之后用了 %s"), s.many(l.After, "slot", "个名额"))

@@ -120,9 +120,9 @@ func DetailAt(detail string, zone *time.Location) string {
 // AnswerZH is an owner's answer to a person's approval, rejection or resume in Chinese.
 func AnswerZH(en string) string { return first(answersZH(), en) }
 
-// waitedFor is what an intent waited for when it expired, and the brake that paused its rule.
+// waitedFor is what an intent waited for when it expired, and the brake that paused its rule or what kept the slot from it.
 var waitedFor = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^while it waited for (\w+)(?:, by the brake: the rule sent (.*))?$`)
+	return regexp.MustCompile(`^` + waitedForText + `(\w+)(?:, by the brake: the rule sent (.*)|: ` + shareUsed + `(.*)|: ` + slotReserved + `(.*))?$`)
 })
 
 // DetailZH is a fate's detail in Chinese; what is not this package's own, as the vendor's words, stays as it is.
@@ -132,6 +132,12 @@ func DetailZH(en string) string {
 		zh := cmp.Or(state, "等待 "+m[1]) + "期间过期"
 		if m[2] != "" {
 			zh += "，自动刹车：规则已发 " + m[2]
+		}
+		if m[3] != "" {
+			zh += "：规则的配额 " + m[3] + " 已用完"
+		}
+		if m[4] != "" {
+			zh += "：名额是预留给规则 " + m[4] + " 的"
 		}
 		return zh
 	}

@@ -16,6 +16,8 @@ func TestDetailsInChinese(t *testing.T) {
 		"while it waited for merging": "等待合并期间过期",
 		"while it waited for quota":   "等待名额期间过期",
 		"while it waited for paused":  "暂停期间过期",
+		"while it waited for quota: the rule's quota is used: 1 per day":       "等待名额期间过期：规则的配额 1 per day 已用完",
+		"while it waited for quota: the slot is reserved for storm":            "等待名额期间过期：名额是预留给规则 storm 的",
 		"while it waited for paused, by the brake: the rule sent 500 in 10m0s": "暂停期间过期，自动刹车：规则已发 500 in 10m0s",
 		"user_when is not met: push_ok and (level == \"vip\")":                 "user_when 不成立：push_ok and (level == \"vip\")",
 		"once in 24h0m0s, sent 2026-11-21T22:41:07Z":                           "24h0m0s 内已经发过：2026-11-21T22:41:07Z",

@@ -134,15 +134,21 @@ func (a *actor) passes(it *item, beside []*item, now time.Time) bool {
 	return true
 }
 
+// waitedForText is before the state in which an intent expired.
+const waitedForText = "while it waited for "
+
 func (a *actor) expired(it *item) {
 	a.opt.Metrics.expired.WithLabelValues(it.p().Intent.Rule, it.state.String()).Inc()
 	waited := it.state.String()
 	if brake := a.pauses["rule/"+it.p().Intent.Rule].OfBrake(); it.state == paused && brake != nil {
 		waited += ", by the brake: " + brake.Why
 	}
+	if why := a.divided(it); why != "" {
+		waited += ": " + why
+	}
 	a.fate(it, ledger.Suppressed, ledger.Expired, func(f *ledger.Fate) {
 		if waited != "" {
-			f.Detail = "while it waited for " + waited
+			f.Detail = waitedForText + waited
 		}
 	})
 }

@@ -284,6 +284,31 @@ func (a *actor) dropForQuota(d *division, l *lane, it *item, now time.Time) {
 	})
 }
 
+// divided is what kept an audience in the queue that expires there, if other rules or its own took the slot from it; "" if none did.
+func (a *actor) divided(it *item) string {
+	in := it.p().Intent
+	if it.state != queued || it.ac == nil || in.Action != intent.Broadcast {
+		return ""
+	}
+	l := it.ac.lanes[it.route.Lane]
+	if l == nil || !l.scarce() {
+		return ""
+	}
+	last := it.expire().Add(-time.Nanosecond) // at its end the next day may have begun, with slots
+	if t := a.castAt(a.divide(l, last), l, it, last); t.At.After(last) && t.Why != noSlot {
+		return t.Why
+	}
+	return ""
+}
+
+// EndedInQueue reports whether an intent ended because a slot did not come in time, and whether that was for its rule's own `quota`: then
+// the lane may have had slots.
+func EndedInQueue(f ledger.Fate) (ended, ownQuota bool) {
+	waited := strings.HasPrefix(f.Detail, waitedForText+queued.String())
+	ended = f.Fate == ledger.Suppressed && (f.Reason == ledger.NoQuota || f.Reason == ledger.Expired && waited)
+	return ended, ended && strings.Contains(f.Detail, shareUsed)
+}
+
 // mayGo reports whether an audience that was refused before may have a slot now.
 func (a *actor) mayGo(l *lane, it *item, now time.Time) bool {
 	if !l.scarce() {

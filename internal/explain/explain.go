@@ -140,6 +140,9 @@ func (x *run) rule(r *rules.Rule, named bool) *Rule {
 		out.Events = r.Events
 		return out
 	}
+	if x.ev.Gone && r.Mode != rules.Off { // no rule is asked about who is gone: stage 2 takes the tags away
+		return out
+	}
 	v := x.ask(r)
 	for _, c := range v.Clauses {
 		out.Clauses = append(out.Clauses, clause(c))

@@ -45,8 +45,9 @@ type EventShown struct {
 	User     string    `json:"user"`
 	Time     time.Time `json:"time"`
 	Topic    string    `json:"topic"`
-	Position string    `json:"position,omitempty"` // of a real event
-	Fields   int       `json:"fields"`             // declared
+	Position string    `json:"position,omitempty"`  // of a real event
+	Fields   int       `json:"fields"`              // declared
+	UserGone bool      `json:"user_gone,omitempty"` // of a profile: a tombstone or a delete
 }
 
 // Rule is what a rule says of the event, and what comes of that.
@@ -147,7 +148,7 @@ type Waiting struct {
 
 func report(o *Options, ev *event.Event) *Report {
 	rep := &Report{Schema: schema, Now: o.Now.UTC(), Fresh: true, Absent: []string{}, Why: map[string]string{}, Rules: []*Rule{}}
-	rep.Event = EventShown{ID: ev.ID, Type: ev.Spec.Name, User: ev.User, Time: ev.Time.UTC(), Topic: ev.Pos.Topic, Fields: len(ev.Spec.Fields)}
+	rep.Event = EventShown{ID: ev.ID, Type: ev.Spec.Name, User: ev.User, Time: ev.Time.UTC(), Topic: ev.Pos.Topic, Fields: len(ev.Spec.Fields), UserGone: ev.Gone}
 	for i := range ev.Spec.Fields {
 		f, v := &ev.Spec.Fields[i], &ev.Values[i]
 		if v.OK() {

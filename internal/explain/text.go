@@ -42,8 +42,12 @@ func (r *Report) WriteText(w io.Writer, zone *time.Location, lang diag.Lang) err
 	case r.Gone:
 		found = s.line("the record is gone from the topic", "记录已不在主题里")
 	}
+	absent := r.Absent
+	if e.UserGone { // a tombstone has no fields, and those of a delete say nothing any more
+		found, absent = s.line("the user is gone: the tags are taken away, no rule is asked", "用户已删除：标签会被去掉，不再判断规则"), nil
+	}
 	fmt.Fprintf(&b, "%s %s %s%s  %s  %s  %s\n", s.word("event", "事件"), e.Type, tame(e.ID), user, e.Time.In(zone).Format("2006-01-02 15:04:05 -07:00"), where, found)
-	for _, name := range r.Absent {
+	for _, name := range absent {
 		fmt.Fprintf(&b, s.word("  without %s: %s\n", "  字段 %s：%s\n"), name, tame(s.told(r.Why[name], rules.WhyZH(r.Why[name]))))
 	}
 	for _, f := range r.Rules {
