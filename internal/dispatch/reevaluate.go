@@ -26,7 +26,7 @@ type retags struct {
 	next   func() (string, bool) // the walk over the users
 	stop   func()
 	walked bool // nobody is left
-	looked int  // users looked at: of the count, or of the parts to be written up to now
+	looked int  // users looked at, with the parts before
 
 	differ        int // counted
 	flying        int // users in a call when they were counted: it is for the rules of its time
@@ -60,9 +60,6 @@ func (a *actor) planRetags(ac *account, now time.Time) {
 	differ := r.rec == nil || r.rec.Rules != tags || r.rec.State == ledger.TagsRejected && r.rec.RuleSet != set
 	fresh := r.fresh
 	r.fresh = false
-	if fresh && r.rec != nil && r.rec.State == ledger.TagsWriting { // a predecessor wrote the parts before the cursor
-		r.looked = ac.users.Len() * r.rec.Part / r.rec.Parts
-	}
 	defer a.tellRetags(ac)
 	switch {
 	case differ && ac.users.Len() == 0:
@@ -316,7 +313,7 @@ func (a *actor) tellRetags(ac *account) {
 	case ledger.TagsApproval:
 		left, waits = rec.Users, true
 	case ledger.TagsWriting:
-		left = ac.users.Len() - r.looked + len(r.out) // who is in out was looked at
+		left = ac.users.Len() - ac.users.Len()*rec.Part/rec.Parts + len(r.out)
 	}
 	a.opt.Metrics.retagsLeft.WithLabelValues(ac.Name).Set(float64(max(0, left)))
 	a.tellWaits(ac, waits)

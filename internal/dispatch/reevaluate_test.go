@@ -100,49 +100,6 @@ func TestAFewUsersAreWrittenAtOnceWhenTagRulesChange(t *testing.T) {
 	}
 }
 
-// Whose set is on its way was looked at, and is counted once; a new owner counts on from the cursor.
-func TestWhoIsLeftIsCountedOnce(t *testing.T) {
-	t.Parallel()
-	b := setup(t)
-	a, files := b.edited(2500)
-	ac := a.accounts["stub:k"]
-	files.prefix, ac.MaxChange = "town", 1
-	b.begun(a)
-	for ac.retags.rec.State == ledger.TagsCounting {
-		a.plan()
-	}
-	if a.left() != 2500 {
-		t.Errorf("%v are left before anybody is written, want 2500", a.left())
-	}
-	for rec := ac.retags.rec; rec.Part < 1; rec = ac.retags.rec {
-		for _, c := range a.plan() {
-			a.resolve(result{c, fine(c)})
-		}
-		b.commit(a)
-		if rec.Part < 1 {
-			wrong := 0
-			for u := range ac.users.Users() {
-				if _, _, differs := a.differs(ac, u); differs {
-					wrong++
-				}
-			}
-			if a.left() < float64(wrong) || a.left() > 2500 {
-				t.Fatalf("%v are left, %d users do not have their tags yet", a.left(), wrong)
-			}
-		}
-	}
-	before := a.left()
-	a = b.byHand(func(ac *Account, o *Options) { o.Rules = func() Rules { return files }; ac.MaxChange = 1 })
-	a.plan()
-	if after := a.left(); after < before-200 || after > before+200 { // parts are about equal
-		t.Errorf("%v are left for the next owner, %v were for the first", after, before)
-	}
-	b.writes(a, ledger.TagsSettled, fine)
-	if a.left() != 0 {
-		t.Errorf("%v are left at the end", a.left())
-	}
-}
-
 // begun lets the actor see that the rules have changed.
 func (b *bundle) begun(a *actor) *ledger.TagChange {
 	b.t.Helper()
