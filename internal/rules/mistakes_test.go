@@ -96,6 +96,8 @@ var mistakes = []struct {
 	{"", "a time of day to send at", map[string]string{"sendat-form": "N534", "sendat-tags": "N534", "sendat-no-expire": "N501", "sendat-short-expire": "W536", "sendat-quiet-drop": "N535", "sendat-quiet-hold": "W535"}},
 	{"", "variants", map[string]string{"variants-sum": "N537", "variants-share": "N537", "variants-name": "N537", "variants-empty": "N537", "variants-one": "N537", "variants-merge-one": "N537",
 		"variants-no-body": "N114", "variants-broadcast": "N537"}},
+	{"", "a list in `to` that would be one user", map[string]string{"to-list-filter": "N304", "to-list-text": "N309"}},
+	{"", "a text that is empty where one is needed", map[string]string{"to-empty": "N104", "once-by-empty": "N104", "merge-one-empty": "N104", "variants-body-empty": "N104"}},
 	{"", "holes that are filled later", map[string]string{"open-user-broadcast": "N539", "open-user-to": "N539", "open-now-by": "N539", "open-user-field": "N202", "open-filter": "N304"}},
 	{"", "accounts to try in order", map[string]string{"account-list-tags": "N540", "account-list-twice": "N540", "account-list-unknown": "N203", "account-list-everyone": "N401"}},
 	{"", "limits that cannot be kept", map[string]string{"limit-quota-push": "N520", "limit-per-user": "N112", "limit-per-user-broadcast": "N520", "time-quiet-none-too": "N112", "time-quiet-week": "N502", "limit-once-merged": "N521", "limit-reserve-alone": "N522", "limit-reserve-over-quota": "N522", "limit-reserve-sum": "N523", "limit-per-user-many": "N112", "limit-per-user-long": "N112"}},
