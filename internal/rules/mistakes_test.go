@@ -84,6 +84,7 @@ var mistakes = []struct {
 		"yaml-curly-mixed": "N103"}},
 	{"", "a key, an item or a text that YAML takes for something else", map[string]string{"yaml-escape": "N105", "yaml-begins-dash": "N105", "yaml-begins-question": "N105", "yaml-no-colon": "N100", "yaml-no-colon-value": "N100",
 		"yaml-other-dash": "N103", "yaml-no-space-bracket": "N100", "yaml-tight-dash-bracket": "N100", "yaml-indent-deeper": "N100", "yaml-not-indented": "N104"}},
+	{"", "brackets of a text between brackets", map[string]string{"yaml-bracket-in-text": "N105", "yaml-bracket-in-list": "N105", "yaml-bracket-unclosed": "N100"}},
 	{"", "Chinese words for keys", map[string]string{"name-chinese-key": "N101"}},
 	{"", "marks of conditions that are two in one, or stand between two", map[string]string{"cond-wide-pairs": "N207", "cond-wide-semicolon": "N207", "cond-semicolon": "N205", "cond-not-word": "N207"}},
 	{"", "a life that is none", map[string]string{"life-day": "N531", "life-no-time": "N531", "life-no-such-day": "N531", "life-tags": "N531", "life-until-before-from": "N532", "life-over": "W532"}},
