@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/token"
@@ -23,6 +24,8 @@ func (d *Doc) insideBrackets(t, inner *token.Token) {
 			d.at(line, col, col+n, "N100", Error, Text{"one comma too many", "多了一个逗号"}, Text{"remove it", "请删掉这个逗号"})
 			d.mend(line, col, col+n, "")
 		}
+	case t.Type == token.SequenceStartType || t.Type == token.MappingStartType:
+		d.bracketInText(t, inner)
 	case inner.Type != token.MappingStartType:
 	case t.Type == token.MappingValueType:
 		next := t.Next
@@ -33,6 +36,79 @@ func (d *Doc) insideBrackets(t, inner *token.Token) {
 	case t.Type == token.StringType && before.Type == token.MappingValueType:
 		d.entryInText(t, inner.Position.Line)
 	}
+}
+
+// bracketInText finds a text with a bracket in it, which to YAML ends the text: {when: level in ["vip", "svip"]}. The library then blames
+// the bracket around it.
+func (d *Doc) bracketInText(t, inner *token.Token) {
+	text := t.Prev
+	if text.Type == token.CollectEntryType && text.Prev != nil && strings.Count(text.Prev.Value, "(") > strings.Count(text.Prev.Value, ")") { // any(items, {# == "a"})
+		text = text.Prev
+	}
+	line, col := text.Position.Line, text.Position.Column
+	word := strings.TrimSpace(text.Value)
+	switch {
+	case text.Type != token.StringType || line != t.Position.Line || !d.stands(line, col, word):
+		return
+	case d.leftOpen(inner, line):
+		return
+	case strings.HasSuffix(word, "$") || strings.HasSuffix(word, ":"): // a hole, or a key without its space
+		return
+	case inner.Type == token.MappingStartType && (text.Prev == nil || text.Prev.Type != token.MappingValueType): // a key without its colon
+		return
+	}
+	src := []rune(d.lines[line-1])[col-1:]
+	end := endOfText(src)
+	if end < 0 {
+		return
+	}
+	d.needsQuotes(line, col, strings.TrimRight(string(src[:end]), " "), Text{"inside `{}` and `[]` a text with a bracket in it needs quotation marks", "`{}` 和 `[]` 里的文字，自己含有括号时要加引号"})
+}
+
+// leftOpen reports whether a bracket was probably meant to end before a line: one up to there begins no deeper than what the bracket is
+// the value of.
+func (d *Doc) leftOpen(bracket *token.Token, line int) bool {
+	from := bracket.Position.Line
+	lead := len(blockLead.FindString(d.lines[from-1]))
+	if bracket.Position.Column == lead+1 { // it is the item itself
+		lead = indentOf(d.lines[from-1])
+	}
+	for l := from + 1; l <= line; l++ {
+		if s := d.lines[l-1]; strings.TrimSpace(s) != "" && indentOf(s) <= lead {
+			return true
+		}
+	}
+	return false
+}
+
+// endOfText gives the end of what was meant as a text between brackets: the comma or bracket behind it that is not its own, or the end of
+// the line. It is -1 when a bracket or a quotation mark of its own stays open, or is closed with another.
+func endOfText(src []rune) int {
+	var open []rune // what closes the brackets
+	var quote rune
+	for i, c := range src {
+		switch {
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case (c == '"' || c == '\'') && i > 0 && !unicode.IsLetter(src[i-1]) && !unicode.IsDigit(src[i-1]):
+			quote = c
+		case strings.ContainsRune("([{", c):
+			open = append(open, map[rune]rune{'(': ')', '[': ']', '{': '}'}[c])
+		case len(open) == 0 && (strings.ContainsRune(",]}", c) || c == '#' && i > 0 && src[i-1] == ' '):
+			return i
+		case len(open) > 0 && strings.ContainsRune(")]}", c):
+			if c != open[len(open)-1] {
+				return -1
+			}
+			open = open[:len(open)-1]
+		}
+	}
+	if len(open) > 0 || quote != 0 {
+		return -1
+	}
+	return len(src)
 }
 
 var commas = regexp.MustCompile(`^,(?: *,)*`)

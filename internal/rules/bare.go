@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/event"
 )
 
 // Texts that say who gets something (`to`) or what counts as the same (`by`) load without a hole as well: as the id of one user, as one text
@@ -55,11 +56,15 @@ func (s *scope) meantHole(text string, looks *regexp.Regexp) (fix string, meant 
 	return "", marked || looks.MatchString(words[0])
 }
 
-// sameForAll reports a `by` that was meant to have a hole.
+// sameForAll reports a `by` that is empty, or was meant to have a hole.
 func (s *scope) sameForAll(n *diag.Node) bool {
 	text, ok := n.String()
 	if !ok || strings.Contains(text, "${") {
 		return false
+	}
+	if strings.TrimSpace(text) == "" {
+		n.Error("N104", diag.Text{EN: "an empty `by` is the same text for every event", ZH: "`by` 是空的，对每个事件都是同一段文字"}, diag.Text{EN: "write a field in `${}`", ZH: "请写 `\"${字段}\"`"})
+		return true
 	}
 	fix, meant := s.meantHole(text, fieldLike)
 	if !meant {
@@ -76,11 +81,46 @@ func (s *scope) sameForAll(n *diag.Node) bool {
 	return true
 }
 
-// noUser reports a `to` that was meant to have a hole, or to be an audience.
+// namedList gives the list field whose users `to` names, or "". A list that becomes part of a text would be the id of one user, whom
+// nobody meant: that is reported.
+func (s *scope) namedList(n *diag.Node, to *template) (field string) {
+	for i := range to.parts {
+		p := &to.parts[i]
+		name, before := strings.CutPrefix(p.ref, "before.")
+		f := s.fields[name]
+		if f == nil || f.Type != event.List {
+			continue
+		}
+		if before {
+			n.ErrorAt(p.from, p.to, "N302", diag.Text{EN: "`to` cannot name the users of a list as it was before", ZH: "`to` 不能发给变更前列表里的用户"},
+				diag.Text{EN: "write `${" + f.Name + "}`, the list as it is now", ZH: "写成 `${" + f.Name + "}`，即变更后的列表"})
+			continue
+		}
+		if len(to.parts) > 1 {
+			n.ErrorAt(p.from, p.to, "N309", diag.Text{EN: "with other text beside it the list `" + f.Name + "` would be the id of one user", ZH: "列表 `" + f.Name + "` 和别的文字写在一起，会被当作一个用户 ID"},
+				diag.Text{EN: "write the list alone: `${" + f.Name + "}`", ZH: "只写列表：`${" + f.Name + "}`"})
+			continue
+		}
+		field = f.Name
+		for _, fl := range p.filters {
+			if fl.name != "default" {
+				n.ErrorAt(fl.from, fl.to, "N304", diag.Text{EN: "`" + fl.name + "` would make the list `" + f.Name + "` the id of one user", ZH: "`" + fl.name + "` 会把列表 `" + f.Name + "` 变成一个用户 ID"},
+					diag.Text{EN: "remove it: of filters a list in `to` may have `default`", ZH: "请删掉：`to` 的列表只能用 `default`"})
+			}
+		}
+	}
+	return field
+}
+
+// noUser reports a `to` that is empty, that was meant to have a hole, or to be an audience.
 func (s *scope) noUser(n *diag.Node) bool {
 	text, ok := n.String()
 	if !ok || strings.Contains(text, "${") {
 		return false
+	}
+	if strings.TrimSpace(text) == "" {
+		n.Error("N104", diag.Text{EN: "nobody is named", ZH: "没有写收件人"}, diag.Text{EN: "leave `to` out for the event's user, or write a field in `${}`", ZH: "发给事件里的用户就删掉 `to`；发给别人请写 `\"${字段}\"`"})
+		return true
 	}
 	if slices.Contains(everybody, strings.ToLower(text)) {
 		n.Error("N309", diag.Text{EN: "`" + text + "` would be the id of one user: a push goes to named users", ZH: "`" + text + "` 会被当作一个用户 ID：push 只发给指定的用户"},

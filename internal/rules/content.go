@@ -210,8 +210,8 @@ func (l *loader) texts(n *diag.Node, r *Rule, a Account) {
 	address(n.Get("image"), c.image)
 	if n.Get("body") == nil && n.Get("variants") == nil {
 		n.Error("N114", diag.Text{EN: "`body` is missing", ZH: "缺少 `body`（正文）"}, diag.Text{EN: "add `body: \"...\"`", ZH: "请加上 `body: \"...\"`"})
-	} else if b := n.Get("body"); b != nil && strings.TrimSpace(b.Text) == "" {
-		n.Get("body").Error("N104", diag.Text{EN: "the body is empty", ZH: "正文是空的"}, diag.Text{EN: "write what the user is to read", ZH: "请写上用户要看到的内容"})
+	} else {
+		emptyBody(n.Get("body"))
 	}
 	for key, limit := range map[string]int{"title": 50, "body": 200} {
 		if v := n.Get(key); v != nil {
@@ -290,9 +290,17 @@ func (l *loader) texts(n *diag.Node, r *Rule, a Account) {
 			c.oneTitle = l.text(v, &single)
 		}
 		if v := one.Get("body"); v != nil {
+			emptyBody(v)
 			c.oneBody = l.text(v, &single)
 		}
 		r.merge.vars = c.vars()
+	}
+}
+
+// emptyBody reports a body of which nothing could be sent.
+func emptyBody(n *diag.Node) {
+	if n != nil && n.Kind == diag.Scalar && strings.TrimSpace(n.Text) == "" {
+		n.Error("N104", diag.Text{EN: "the body is empty", ZH: "正文是空的"}, diag.Text{EN: "write what the user is to read", ZH: "请写上用户要看到的内容"})
 	}
 }
 
@@ -514,10 +522,8 @@ func (l *loader) push(n *diag.Node, r *Rule, a Account) {
 	if to := n.Get("to"); to != nil {
 		if r.scope.noUser(to) {
 			r.to = nil
-		} else if r.to = l.text(to, r.scope); r.to != nil && len(r.to.parts) == 1 {
-			if f := r.scope.fields[r.to.parts[0].ref]; f != nil && f.Type == event.List {
-				r.toList = f.Name
-			}
+		} else if r.to = l.text(to, r.scope); r.to != nil {
+			r.toList = r.scope.namedList(to, r.to)
 		}
 	} else {
 		for _, s := range r.specs {

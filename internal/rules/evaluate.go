@@ -209,11 +209,16 @@ func (r *Rule) targets(src source, get lookup) ([]string, error) {
 	if r.toList != "" {
 		var ok bool
 		var err error
-		if list, ok, err = src.recipients(r.toList); err == nil && !ok {
-			err = fmt.Errorf("is %w", errMissing)
-		}
-		if err != nil {
+		if list, ok, err = src.recipients(r.toList); err != nil {
 			return nil, fmt.Errorf("to: ${%s} %w", r.toList, err)
+		}
+		// Of filters there is only default: see namedList.
+		v, err := r.to.parts[0].value(func(string) (value, bool) { return value{list: list, isList: true}, ok })
+		if err != nil {
+			return nil, fmt.Errorf("to: %w", err)
+		}
+		if list = v.list; !v.isList {
+			list = []string{v.text}
 		}
 	} else {
 		t, err := r.to.render(get)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/intent"
 )
@@ -226,6 +227,61 @@ func TestEverybodyAListNamesHasAFate(t *testing.T) {
 		if len(got) != 1 || got[0].Dead != intent.RenderError || !strings.Contains(got[0].DeadDetail, "${followers} has more than 100 entries") {
 			t.Errorf("%d named: %+v", n, got)
 		}
+	}
+}
+
+// A list in `to` may have a default, for when it is missing or empty. Whatever would make one text of it, and so one user, does not load.
+func TestFiltersOfAListInTo(t *testing.T) {
+	events := string(readFile(t, "testdata/events.yaml")) +
+		"  friends.changed:\n    topic: friends\n    kind: profile\n    update: patch\n    id: id\n    user: user\n    fields: {friends: {path: friends, type: list, alias: 好友}}\n"
+	try := func(event, when, to string) (*Set, diag.List) {
+		return LoadFiles([]File{{"events.yaml", []byte(events)}, {"r.yaml", []byte("version: 1\nrules:\n" +
+			rule("a-list", event, "    when: "+when+"\n    push: {to: '"+to+"', body: b}"))}}, demoAccount())
+	}
+	for to, want := range map[string]string{
+		`${followers}`:                                  "dead dead a,b dead",
+		`${ followers | default("admin") }`:             "admin admin a,b dead",
+		`${followers | default("") | default("admin")}`: "admin admin a,b dead",
+		`${followers | default("a、b")}`:                 "a、b a、b a,b dead",
+	} {
+		s, l := try("order.paid", "always", to)
+		if s == nil {
+			t.Errorf("%s: %s", to, show(l))
+			continue
+		}
+		var got []string
+		for _, list := range []string{``, `,"followers":[]`, `,"followers":["a","b","a"]`, `,"followers":[` + members(101) + `]`} {
+			var named []string
+			for _, in := range s.Evaluate(happen(t, s, "orders", `{"id":"o","at":1,"user":"buyer"`+list+`}`)) {
+				if named = append(named, in.Target); in.Dead != "" {
+					named = []string{"dead"}
+				}
+			}
+			got = append(got, strings.Join(named, ","))
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %s, want %s", to, strings.Join(got, " "), want)
+		}
+	}
+	for to, want := range map[string]string{
+		`${followers | upper}`: "N304", `${followers | join(",")}`: "N304", `${followers | max(20)}`: "N304", `${followers | urlencode}`: "N304",
+		`${followers | default("admin") | upper}`: "N304", `${followers | join | upper}`: "N304 N304",
+		`u-${followers}`: "N309", `${followers} `: "N309", `${city}${followers}`: "N309", `${followers}${items}`: "N309 N309",
+		`${city | upper}`: "", `x-${city | default("b")}`: "", // of texts
+	} {
+		if _, l := try("order.paid", "always", to); codes(l) != want {
+			t.Errorf("%s: %s, want %s", to, codes(l), want)
+		}
+	}
+	for to, want := range map[string]string{`${before.friends}`: "N302", `${before.好友 | join}`: "N302", `${好友 | upper}`: "N304", `${好友 | default("admin")}`: "W801"} {
+		if _, l := try("friends.changed", "changed(friends)", to); codes(l) != want {
+			t.Errorf("%s: %s, want %s", to, codes(l), want)
+		}
+	}
+	s, _ := try("friends.changed", "changed(friends)", `${friends | default("admin")}`)
+	in := s.Evaluate(happen(t, s, "friends", `{"id":"f","user":"u","friends":[]}`))[0]
+	if got := s.ProfilePushes(in, row{"friends": {Type: event.List, List: []string{"a"}}}.get, row{"friends": in.Profile.Fields["friends"]}.get); len(got) != 1 || got[0].Target != "admin" || got[0].Dead != "" {
+		t.Errorf("no friends: %+v", got)
 	}
 }
 

@@ -165,6 +165,7 @@ func (l *loader) variant(n *diag.Node, r *Rule) (v variant, ok bool) {
 		own.title = l.text(t, r.scope)
 	}
 	if t := n.Get("body"); t != nil {
+		emptyBody(t)
 		own.body = l.text(t, r.scope)
 	}
 	switch {
