@@ -129,6 +129,9 @@ func explainRecord(o explainOptions, env []string, in io.Reader, out, talk io.Wr
 		fmt.Fprintln(talk, mostly(o.say, "note: the text null is a value, as it is to the daemon; a tombstone has none: give an empty file, as --event /dev/null", "提示：文字 null 也是值，守护进程同样这样看；墓碑记录没有值，请给空文件，例如 --event /dev/null"))
 	}
 	set, s, err := rulesToExplain(o, env, talk)
+	if err == nil {
+		err = ruleThere(o, set)
+	}
 	if err != nil {
 		return err
 	}
@@ -196,7 +199,7 @@ func readRecord(name string, in io.Reader) ([]byte, error) {
 	return b, nil
 }
 
-// rulesToExplain loads the rules as `check` does, and sees that --rule is one of them.
+// rulesToExplain loads the rules as `check` does.
 func rulesToExplain(o explainOptions, env []string, talk io.Writer) (*rules.Set, *settings.Settings, error) {
 	known, s, err := ruleSettings(o.checkOptions, o.say, env, talk)
 	if err != nil {
@@ -213,18 +216,23 @@ func rulesToExplain(o explainOptions, env []string, talk io.Writer) (*rules.Set,
 		}
 		return nil, nil, &exitError{code, errors.New(mostly(o.say, "the rules have errors, nothing was explained; next: ", "规则有错误，无法说明；下一步：") + checkOf(o.given))}
 	}
-	if o.rule != "" && set.Rule(o.rule) == nil {
-		var names []string
-		for _, r := range set.Rules {
-			names = append(names, r.Name)
-		}
-		hint := ""
-		if n := nearestName(o.rule, names); n != "" {
-			hint = fmt.Sprintf(mostly(o.say, "; did you mean %s?", "；是不是想写 %s？"), n)
-		}
-		return nil, nil, &exitError{exitUsage, fmt.Errorf(mostly(o.say, "there is no rule %q in %s: %s%s", "没有规则 %q，%s 里有：%s%s"), o.rule, strings.Join(o.paths, ", "), some(names, o.say), hint)}
-	}
 	return set, s, nil
+}
+
+// ruleThere sees that --rule is one of the rules.
+func ruleThere(o explainOptions, set *rules.Set) error {
+	if o.rule == "" || set.Rule(o.rule) != nil {
+		return nil
+	}
+	var names []string
+	for _, r := range set.Rules {
+		names = append(names, r.Name)
+	}
+	hint := ""
+	if n := nearestName(o.rule, names); n != "" {
+		hint = fmt.Sprintf(mostly(o.say, "; did you mean %s?", "；是不是想写 %s？"), n)
+	}
+	return &exitError{exitUsage, fmt.Errorf(mostly(o.say, "there is no rule %q in %s: %s%s", "没有规则 %q，%s 里有：%s%s"), o.rule, strings.Join(o.paths, ", "), some(names, o.say), hint)}
 }
 
 // eventsOf decodes a record, on its topic or on every one of the catalogue, each entry once. The faults are why entries whose match

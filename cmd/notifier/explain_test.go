@@ -286,7 +286,7 @@ rules:
 		{"order.json", "sale", "然后 SUPPRESSED 不发（not-approved），除非有人批准"},
 		{"order.json", "sale", "✓ from 2026-01-01 00:00:00 事件时间 2026-11-21 22:41:07\n     ✓ has(level)"}, // in the order of the gates
 		{"order.json", "sale", "免打扰时段 周一、周二、周三、周四、周五 10:00-12:00"},
-		{"order.json", "thanks", "SUPPRESSED 不发（opted-out）：user_when 不成立：vip"},
+		{"order.json", "thanks", "✗ user_when vip            SUPPRESSED 不发（opted-out）\n       ✗ vip                      vip：没有人说过\n"},
 		{"nowhere.json", "sale", "DEAD 死信（render-error）：人群：${city} 没有值"},
 	} {
 		out, talk, code := runExplain(explainOptions{event: c.event, rule: c.rule, say: diag.ZH})

@@ -18,6 +18,7 @@ import (
 	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/consumer"
 	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/explain"
 	"github.com/notifier/notifier/internal/intent"
@@ -68,93 +69,158 @@ func explainKnown(cmd *cobra.Command, o explainOptions, id string) error {
 	if err != nil {
 		return &exitError{exitUnreachable, err}
 	}
-	past := explain.Past{Pending: waits(s, set, states, app.PendingFilter{Event: id}, now)}
+	all := explain.Past{Pending: waits(s, set, states, app.PendingFilter{Event: id}, now)}
 	var refs []intent.EventRef
-	user := ""
-	for _, w := range past.Pending {
-		in := app.FindPending(states, string(w.Intent))[0].Intent
-		refs, user = append(refs, in.Event), userOf(in.Target, user)
+	users := map[intent.EventRef]string{}
+	met := func(ref intent.EventRef, target string) {
+		ref = recordOf(ref)
+		refs, users[ref] = append(refs, ref), userOf(target, users[ref])
+	}
+	for _, w := range all.Pending {
+		met(app.FindPending(states, string(w.Intent))[0].Intent.Event, w.Target)
 	}
 	err = r.Fates(ctx, query.Filter{Event: id}, func(f ledger.Fate) error {
-		past.Fates, refs, user = append(past.Fates, f), append(refs, f.Event), userOf(f.User, user)
+		all.Fates = append(all.Fates, f)
+		met(f.Event, f.User)
 		return nil
 	})
 	if err != nil {
 		return &exitError{exitUnreachable, err}
 	}
 	ended := map[intent.ID]bool{}
-	for _, f := range past.Fates {
+	for _, f := range all.Fates {
 		ended[f.Intent] = true
 	}
-	past.Pending = slices.DeleteFunc(past.Pending, func(w explain.Waiting) bool { return ended[w.Intent] })
-	switch {
-	case broken != nil && len(refs) == 0:
-		return broken
-	case broken != nil: // what became of it is on record, whatever the files say
-		err = nil
-	case len(refs) > 0:
-		past.Event, err = readAgain(ctx, r, set, refs[len(refs)-1])
-	default:
-		fmt.Fprintf(cmd.ErrOrStderr(), mostly(o.say, "note: event %s has no fate and nothing pending; its topics are searched from %s on (--since)\n", "提示：事件 %s 没有处理结果，也没有待发任务；从 %s 起在它的主题里找（--since）\n"), tame(id), since.In(s.Zone).Format("2006-01-02 15:04:05 -07:00"))
-		past.Event, err = findEvent(ctx, r, set, id, since, o.say)
-	}
-	if err != nil {
+	all.Pending = slices.DeleteFunc(all.Pending, func(w explain.Waiting) bool { return ended[w.Intent] })
+	if err := ruleKnown(o, set, all); err != nil {
 		return err
 	}
-	if past.Event != nil {
-		if past.Row, past.Partly, err = rowBefore(ctx, r, set, past.Event); err == nil {
-			past.Unread, err = unread(ctx, r, past.Event.Pos)
-		}
-		if err != nil {
-			return &exitError{exitUnreachable, err}
-		}
+	if broken != nil && len(refs) == 0 {
+		return broken
 	}
-	if past.Into, err = intoEvents(ctx, r, states, past.Fates); err != nil {
+	if all.Into, all.Merged, err = coalesced(ctx, r, states, all.Fates); err != nil {
 		return err
 	}
 	opts := explaining(o, set, s, now)
 	opts.Ledger = func(identity string) *ledger.State { return ledgerOf(states, identity) }
-	rep := explain.Known(opts, past)
-	if rep.FateText = fateTextIn; past.Event == nil {
-		rep.Name(refs[len(refs)-1], user)
-		rep.Gone = broken == nil
+	tell := func(past explain.Past, ref intent.EventRef) error {
+		if past.Event != nil {
+			var err error
+			if past.Row, past.Partly, err = rowBefore(ctx, r, set, past.Event); err == nil {
+				past.Unread, err = unread(ctx, r, past.Event.Pos)
+			}
+			if err != nil {
+				return &exitError{exitUnreachable, err}
+			}
+		}
+		rep := explain.Known(opts, past)
+		if rep.FateText = fateTextIn; past.Event == nil {
+			rep.Name(ref, users[ref])
+			rep.Gone = broken == nil
+		}
+		return writeExplained(cmd.OutOrStdout(), rep, o, s.Zone)
 	}
-	if err := writeExplained(cmd.OutOrStdout(), rep, o, s.Zone); err != nil || broken == nil {
-		return err
+	if len(refs) == 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), mostly(o.say, "note: event %s has no fate and nothing pending; its topics are searched from %s on (--since)\n", "提示：事件 %s 没有处理结果，也没有待发任务；从 %s 起在它的主题里找（--since）\n"), tame(id), since.In(s.Zone).Format("2006-01-02 15:04:05 -07:00"))
+		if all.Event, err = findEvent(ctx, r, set, id, since, o.say); err != nil {
+			return err
+		}
+		return tell(all, intent.EventRef{})
+	}
+	slices.SortFunc(refs, byEventTime)
+	refs = slices.Compact(refs)
+	if n := len(refs); n > maxRecords {
+		fmt.Fprintf(cmd.ErrOrStderr(), mostly(o.say, "note: %d records have the id %s; the latest %d are shown\n", "提示：有 %d 条记录用了 id %s；只显示最近 %d 条\n"), n, tame(id), maxRecords)
+		refs = refs[n-maxRecords:]
+	}
+	for _, ref := range refs { // a producer that uses an id again makes another event of it, with values of its own
+		past := ofRecord(all, ref)
+		if broken == nil { // else what became of it is on record, whatever the files say
+			if past.Event, err = readAgain(ctx, r, set, ref); err != nil {
+				return err
+			}
+		}
+		if err := tell(past, ref); err != nil {
+			return err
+		}
+	}
+	if broken == nil {
+		return nil
 	}
 	return &exitError{exitFindings, fmt.Errorf(mostly(o.say, "the rules have errors, so no clause was asked; next: %s", "规则有错误，没有判断条件；下一步：%s"), checkOf(o.given))}
 }
 
-// intoEvents names the events of the intents that others became part of. Those are pending, or their fates came later.
-func intoEvents(ctx context.Context, r *query.Reader, states map[int32]*ledger.State, fates []ledger.Fate) (map[intent.ID]string, error) {
-	out := map[intent.ID]string{}
+// maxRecords is how many records of one event id are explained.
+const maxRecords = 10
+
+// recordOf leaves of a reference what tells an event's record, and the entry of the catalogue, apart from others.
+func recordOf(ref intent.EventRef) intent.EventRef {
+	ref.Time = ref.Time.UTC()
+	return ref
+}
+
+func byEventTime(a, b intent.EventRef) int {
+	return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Offset, b.Offset), cmp.Compare(a.Type, b.Type))
+}
+
+// ofRecord leaves of what is known of an event id what one record has to do with.
+func ofRecord(all explain.Past, ref intent.EventRef) explain.Past {
+	all.Fates = slices.DeleteFunc(slices.Clone(all.Fates), func(f ledger.Fate) bool { return recordOf(f.Event) != ref })
+	all.Pending = slices.DeleteFunc(slices.Clone(all.Pending), func(w explain.Waiting) bool { return recordOf(w.Event) != ref })
+	return all
+}
+
+// ruleKnown says no to a --rule that neither the files have nor anything that became of the event; a deleted one has its fates still.
+func ruleKnown(o explainOptions, set *rules.Set, past explain.Past) error {
+	if o.rule == "" || set == nil || slices.ContainsFunc(past.Fates, func(f ledger.Fate) bool { return f.Rule == o.rule }) ||
+		slices.ContainsFunc(past.Pending, func(w explain.Waiting) bool { return w.Rule == o.rule }) {
+		return nil
+	}
+	return ruleThere(o, set)
+}
+
+// coalesced names the events of the intents that others became part of, which are pending or got their fates later, and counts what
+// became part of the intents that have their fate. It went into them since their events came, so all fates since then are read.
+func coalesced(ctx context.Context, r *query.Reader, states map[int32]*ledger.State, fates []ledger.Fate) (into map[intent.ID]string, merged map[intent.ID]int, err error) {
+	into, merged = map[intent.ID]string{}, map[intent.ID]int{}
 	var since time.Time
+	from := func(at time.Time) {
+		if since.IsZero() || at.Before(since) {
+			since = at
+		}
+	}
 	for i := range fates {
 		f := &fates[i]
+		if f.Action != intent.Tags && (f.Fate != ledger.Coalesced || dispatch.HandedOver(f)) {
+			merged[f.Intent] = 0
+			from(f.Event.Time.Add(-event.MaxAhead))
+		}
 		if f.Into == "" {
 			continue
 		}
 		if p := app.FindPending(states, string(f.Into)); len(p) == 1 && p[0].Intent.ID == f.Into {
-			out[f.Into] = p[0].Intent.Event.ID
+			into[f.Into] = p[0].Intent.Event.ID
 			continue
 		}
-		if out[f.Into] = ""; since.IsZero() || f.At.Before(since) {
-			since = f.At
-		}
+		into[f.Into] = ""
+		from(f.At)
 	}
 	if since.IsZero() {
-		return out, nil
+		return into, merged, nil
 	}
-	err := r.Fates(ctx, query.Filter{Since: since.Add(-skewed)}, func(f ledger.Fate) error {
-		if id, asked := out[f.Intent]; asked && id == "" {
-			out[f.Intent] = f.Event.ID
+	err = r.Fates(ctx, query.Filter{Since: since.Add(-skewed)}, func(f ledger.Fate) error {
+		if id, asked := into[f.Intent]; asked && id == "" {
+			into[f.Intent] = f.Event.ID
+		}
+		if _, asked := merged[f.Into]; asked && f.Fate == ledger.Coalesced && !dispatch.HandedOver(&f) && !dispatch.Replaced(&f) {
+			merged[f.Into]++
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, &exitError{exitUnreachable, err}
+		return nil, nil, &exitError{exitUnreachable, err}
 	}
-	return out, nil
+	return into, merged, nil
 }
 
 // waits says what holds the pending intents that a filter chooses.
@@ -162,10 +228,30 @@ func waits(s *settings.Settings, set *rules.Set, states map[int32]*ledger.State,
 	out := []explain.Waiting{}
 	for _, it := range app.PendingOf(s, set, states, f, now).Pending {
 		p := app.FindPending(states, string(it.Intent))[0]
-		out = append(out, explain.Waits(p, explain.Stands{State: it.State, Holds: it.Holds, Stopped: it.Stopped, Lane: it.Lane, Until: it.Next, Turn: it.Turn()}))
+		at := explain.Stands{State: it.State, Holds: it.Holds, Stopped: it.Stopped, Lane: it.Lane, Until: it.Next, Turn: it.Turn()}
+		if in := p.Intent; set != nil && in.Profile == nil && set.Rule(in.Rule) == nil {
+			at.Files = dispatch.GoneFromSet
+		}
+		if off, ok := heldByFiles(states, p); ok {
+			if at.Files = off.Why; off.Why == dispatch.GoneFromSet {
+				at.GivenUp = off.At.Add(dispatch.GivenUpAfter)
+			}
+		}
+		out = append(out, explain.Waits(p, at))
 	}
 	slices.SortFunc(out, func(a, b explain.Waiting) int { return strings.Compare(string(a.Intent), string(b.Intent)) })
 	return out
+}
+
+// heldByFiles is the pause by which the rule files hold what a rule has made.
+func heldByFiles(states map[int32]*ledger.State, p *ledger.Pending) (ledger.Pause, bool) {
+	for _, st := range states {
+		if st.Pending[string(p.Intent.ID)] != nil && p.Intent.Profile == nil {
+			off, ok := st.Pauses["off/"+p.Intent.Rule]
+			return off, ok
+		}
+	}
+	return ledger.Pause{}, false
 }
 
 // ledgerOf is the ledger of an account: the one that knows its users or has counted for it.

@@ -87,7 +87,19 @@ func TestExplainOfARealEvent(t *testing.T) {
 		t.Fatalf("exit %d\n%s%s", code, out, talk)
 	}
 	into("cancelled")
+	if code, out, talk := once(t, w.dir, "explain", "ord-1", "--rule", "later"); code != 0 || !strings.Contains(out, "no text: 2 triggers were merged into it") {
+		t.Errorf("exit %d\n%s%s", code, out, talk)
+	}
 	if code, out, talk := once(t, w.dir, "explain", "ord-2", "--format", "json"); code != 0 || !strings.Contains(out, "\"into_events\": {\n") || !strings.Contains(out, `/later/u-1": "ord-1"`) {
+		t.Errorf("exit %d\n%s%s", code, out, talk)
+	}
+	// An id that a producer uses twice is two events, each told with its own values.
+	w.order("ord-7", "u-7")
+	w.produce("orders", fmt.Sprintf(`{"id":"ord-7","at":%q,"user":"u-8","amount":300}`, time.Now().Add(time.Second).Format(time.RFC3339)))
+	until(t, "both", func() bool { _, out, _ := once(t, w.dir, "fates", "ord-7"); return strings.Count(out, "SENT") == 2 })
+	code, out, talk = once(t, w.dir, "explain", "ord-7", "--rule", "thanks")
+	one, two, ok := strings.Cut(out, "user u-8")
+	if code != 0 || !ok || !strings.Contains(one, "user u-7") || !strings.Contains(one, "paid 200 in ord-7") || strings.Contains(one, "300") || !strings.Contains(two, "300 > 100") || !strings.Contains(two, "paid 300 in ord-7") || strings.Contains(two, "u-7") {
 		t.Errorf("exit %d\n%s%s", code, out, talk)
 	}
 	w.write("other/events.yaml", testCatalogue)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,7 +12,9 @@ import (
 
 	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/explain"
+	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/query"
 )
 
 // explainUser says why a user has the tags, from the ledger.
@@ -38,14 +42,20 @@ func explainUser(cmd *cobra.Command, o explainOptions, user string) error {
 					ac.Await(st.Changes[identities[name]])
 				}
 				out.Accounts = append(out.Accounts, ac)
-				if o.rule != "" {
+				if set.Rule(o.rule) != nil {
 					out.Rules = append(out.Rules, explain.OfUser(set, set.Rule(o.rule), name, row)...)
 				}
 			}
 		}
 	}
+	if err := ruleKnown(o, set, explain.Past{Pending: pending}); err != nil {
+		return err
+	}
 	if len(out.Accounts)+len(out.Pending) == 0 {
-		return &exitError{exitUsage, fmt.Errorf(mostly(o.say, "nothing is known of user %q: no profile event named the user; next: notifier fates --user %s", "没有用户 %q 的资料：没有哪个资料事件写过这个用户；下一步：notifier fates --user %s"), user, user)}
+		return &exitError{exitUsage, fmt.Errorf(mostly(o.say, "nothing is known of user %q: no profile event named the user, or the user was deleted since; next: notifier fates --user %s", "没有用户 %q 的资料：没有资料事件写过这个用户，或者用户后来已删除；下一步：notifier fates --user %s"), user, user)}
+	}
+	if err := refused(cmd.Context(), r, &out); err != nil {
+		return err
 	}
 	if o.rule != "" {
 		out.Only(o.rule)
@@ -62,4 +72,37 @@ func ownTags(pending []explain.Waiting, states map[int32]*ledger.State, identity
 		in := app.FindPending(states, string(w.Intent))[0].Intent
 		return in.Profile != nil && in.Key == identity
 	})
+}
+
+// refused looks among the fates for a vendor's no where it is not certain what the vendor has: a row does not say why.
+func refused(ctx context.Context, r *query.Reader, u *explain.User) error {
+	if !slices.ContainsFunc(u.Accounts, func(a explain.Account) bool { return !a.Certain }) {
+		return nil
+	}
+	var fates []ledger.Fate
+	err := r.Fates(ctx, query.Filter{User: u.User}, func(f ledger.Fate) error {
+		fates = append(fates, f)
+		return nil
+	})
+	if err != nil {
+		return &exitError{exitUnreachable, err}
+	}
+	refusals(u, fates)
+	return nil
+}
+
+// refusals finds the vendor's last word on a user's tags in each account where it is not certain what the vendor has.
+func refusals(u *explain.User, fates []ledger.Fate) {
+	last := map[string]ledger.Fate{}
+	for _, f := range fates {
+		wrote := f.Fate == ledger.Sent || f.Fate == ledger.FateUnknown || f.Fate == ledger.Dead
+		if f.Action == intent.Tags && wrote && !f.At.Before(last[f.Account].At) {
+			last[f.Account] = f
+		}
+	}
+	for i := range u.Accounts {
+		if a, f := &u.Accounts[i], last[u.Accounts[i].Account]; !a.Certain && f.Reason == ledger.RejectedByVendor {
+			a.Refused = cmp.Or(f.Detail, fmt.Sprintf("code %d", f.Code))
+		}
+	}
 }

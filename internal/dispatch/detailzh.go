@@ -30,6 +30,10 @@ var detailsZH = sync.OnceValue(func() []detailZH {
 		{`the rule was removed from the rule files`, "规则已从规则文件里删除"},
 		{`handed over to account (\S+): lane (\S+) is stopped: (.*)`, "交给账号 $1：发送通道 $2 停了：$3"},
 		{`handed over to account (\S+): (\d+) calls of lane (\S+) in a row did not leave`, "交给账号 $1：发送通道 $3 连续 $2 次没有发出"},
+		{`evaluated again with the edited rule: its text differs`, "按改后的规则重新判断：文案不同"},
+		{`evaluated again with the edited rule: (.*)`, "按改后的规则重新判断：$1"},
+		{overtaken, "等名额期间被更新的一条取代"},
+		{outstayed, "前面已有一条在等名额，保留前面那条"},
 		{`the process that made the call ended before its outcome was known`, "发出请求的进程在知道结果之前就结束了"},
 		{regexp.QuoteMeta(ledger.LostWaiting), "等待期间账本丢失：可能已发出"},
 	})

@@ -34,10 +34,14 @@ func TestDetailsInChinese(t *testing.T) {
 		"the rule was removed from the rule files":                                        "规则已从规则文件里删除",
 		"handed over to account second: lane main/user is stopped: credentials":           "交给账号 second：发送通道 main/user 停了：credentials",
 		"handed over to account second: 3 calls of lane main/user in a row did not leave": "交给账号 second：发送通道 main/user 连续 3 次没有发出",
-		"the process that made the call ended before its outcome was known":               "发出请求的进程在知道结果之前就结束了",
-		ledger.LostWaiting:                                                                "等待期间账本丢失：可能已发出",
-		"the tag is not valid":                                                            "the tag is not valid",
-		"":                                                                                "",
+		overtaken: "等名额期间被更新的一条取代",
+		outstayed: "前面已有一条在等名额，保留前面那条",
+		"evaluated again with the edited rule: its text differs":            "按改后的规则重新判断：文案不同",
+		"evaluated again with the edited rule: no match":                    "按改后的规则重新判断：no match",
+		"the process that made the call ended before its outcome was known": "发出请求的进程在知道结果之前就结束了",
+		ledger.LostWaiting:     "等待期间账本丢失：可能已发出",
+		"the tag is not valid": "the tag is not valid",
+		"":                     "",
 	} {
 		if got := DetailZH(en); got != want {
 			t.Errorf("%q is %q, want %q", en, got, want)

@@ -46,6 +46,9 @@ type Again struct {
 // GoneFromSet is why a pause by the rule files holds what a removed rule has made.
 const GoneFromSet = "the rule is not in the rule files"
 
+// GivenUpAfter is how long after the pause by the rule files what a removed rule has made is given up, at the earliest.
+const GivenUpAfter = rollingFor
+
 const (
 	offScope     = "off/"
 	byFiles      = "the rule files"

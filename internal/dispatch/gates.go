@@ -60,6 +60,17 @@ func (a *actor) gate(it *item) {
 	a.enqueue(it)
 }
 
+// What a fate says of a request that another of the same merge key replaced while both waited for a slot: nothing of it is in the other.
+const (
+	overtaken = "while it waited for a slot a newer request took its place"
+	outstayed = "an older request that waits for a slot keeps its place"
+)
+
+// Replaced reports whether a fate says that another request left in an intent's place, while they waited for a slot.
+func Replaced(f *ledger.Fate) bool {
+	return f.Fate == ledger.Coalesced && (f.Detail == overtaken || f.Detail == outstayed)
+}
+
 // enqueue lets an item wait for a slot of its lane.
 func (a *actor) enqueue(it *item) {
 	l := it.ac.lanes[it.route.Lane]
@@ -78,11 +89,13 @@ func (a *actor) enqueue(it *item) {
 			if older.p().Seq > newer.p().Seq {
 				older, newer = newer, older
 			}
+			why := overtaken
 			if m.Keep == intent.KeepFirst {
 				older, newer = newer, older // the first stays
+				why = outstayed
 			}
 			into := newer.p().Intent.ID
-			a.fate(older, ledger.Coalesced, ledger.ReasonNone, func(f *ledger.Fate) { f.Into = into })
+			a.fate(older, ledger.Coalesced, ledger.ReasonNone, func(f *ledger.Fate) { f.Into, f.Detail = into, why })
 			if newer == o {
 				return
 			}

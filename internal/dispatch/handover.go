@@ -23,6 +23,9 @@ import (
 // never handed over (AT-MOST-ONCE): it is in no queue. When a trial is due one intent stays to make it, so the first account is used
 // again once it works. The last account of the list is waited for, as if it were the only one.
 
+// handedOver begins the detail of the fate of an intent that the next account has now.
+const handedOver = "handed over to account "
+
 // maxNotSent is how many calls in a row may fail to leave before the next account is tried: the client has tried both hosts each time,
 // and the pauses between them are a quarter, a half and one second.
 const maxNotSent = 3
@@ -112,7 +115,7 @@ func (a *actor) pass(it *item, why string) bool {
 		}
 		a.w.Intent(next.Key, b)
 		a.fate(it, ledger.Coalesced, ledger.ReasonNone, func(f *ledger.Fate) {
-			f.Into, f.Detail = next.ID, "handed over to account "+name+": "+why
+			f.Into, f.Detail = next.ID, handedOver+name+": "+why
 		})
 		return true
 	}
@@ -122,13 +125,23 @@ func (a *actor) pass(it *item, why string) bool {
 // handed is an intent as the next account gets it: what has been asked once is not asked again. Its texts are fixed, it is merged,
 // approved, and the time of day it waited for has come.
 func handed(p *ledger.Pending, to *Account, rest []string) *intent.Intent {
-	in := p.Intent
-	next := *in
+	next := HandedTo(p.Intent, to.Name, to.Key, rest)
 	next.Made = p.Text()
-	next.ID = handedID(in, to.Name)
-	next.Account, next.Key, next.Next = to.Name, to.Key, rest
+	return next
+}
+
+// HandedTo is an intent whose texts are fixed as the next account gets it, with the accounts that are left after that one.
+func HandedTo(in *intent.Intent, account, key string, rest []string) *intent.Intent {
+	next := *in
+	next.ID = handedID(in, account)
+	next.Account, next.Key, next.Next = account, key, rest
 	next.Merge, next.Policy.Approval, next.Policy.SendAt = nil, nil, nil
 	return &next
+}
+
+// HandedOver reports whether a fate says that the next account has the intent now.
+func HandedOver(f *ledger.Fate) bool {
+	return f.Fate == ledger.Coalesced && strings.HasPrefix(f.Detail, handedOver)
 }
 
 // handedID names the account beside the rule, as the ids of profile intents do: no other intent can have it.

@@ -120,6 +120,25 @@ func TestAModelCountsSlotsAndMerges(t *testing.T) {
 		[]string{"e0 SENT", "e1 SENT", "e2 COALESCED"})
 }
 
+// A request that another of its key replaces while both wait for a slot says so: it is no trigger of the other's merge.
+func TestWhatIsReplacedInTheQueueSaysSo(t *testing.T) {
+	for keep, want := range map[intent.Keep]string{intent.KeepLatest: "e0 " + overtaken, intent.KeepFirst: "e1 " + outstayed} {
+		p := newPlay(t, nil)
+		if err := p.Spend("stub:k", 2); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 2 {
+			in := p.intent(fmt.Sprintf("e%d", i), "sale", intent.Everyone, intent.Broadcast)
+			in.Merge = &intent.Merge{Key: "k", Keep: keep, Wait: time.Second, Vars: map[string]any{"x": "x"}}
+			p.Take(in)
+			p.Advance(p.Now().Add(2 * time.Second))
+		}
+		if len(p.said) != 1 || p.said[0].Event.ID+" "+p.said[0].Detail != want || !Replaced(&p.said[0]) || HandedOver(&p.said[0]) || DetailZH(p.said[0].Detail) == p.said[0].Detail {
+			t.Errorf("keep %s: %+v, want %s", keep, p.said, want)
+		}
+	}
+}
+
 func TestAModelKnowsUsersAndWhatTheirTagsAre(t *testing.T) {
 	p := newPlay(t, func(ac *Account, _ *Options) { ac.TagDelay = 0 })
 	city := map[string]intent.Value{"city": {Type: "string", Str: "a"}, "level": {Type: "string", Str: "1"}}

@@ -25,8 +25,9 @@ func UserUsed(st *ledger.State, key, scope, user string, c intent.Cap, now time.
 }
 
 // UserUsedThen is UserUsed as of a time that has passed. mine: a send at that time is one of those counted and is left out. It is not
-// known where what counted then may be forgotten, or was taken back since.
-func UserUsedThen(st *ledger.State, key, scope, user string, c intent.Cap, at time.Time, mine bool, zone *time.Location) (n int, last time.Time, known bool) {
+// known where what counted then may be forgotten, or was taken back since, and where more sends than its own left within call before
+// that time: a send is counted when its call starts, and nobody knows which of them it was.
+func UserUsedThen(st *ledger.State, key, scope, user string, c intent.Cap, at time.Time, mine bool, call time.Duration, zone *time.Location) (n int, last time.Time, known bool) {
 	if st == nil || st.Taken[takenID(key, scope, user)] == nil {
 		return 0, last, false
 	}
@@ -40,6 +41,9 @@ func UserUsedThen(st *ledger.State, key, scope, user string, c intent.Cap, at ti
 	}
 	if mine {
 		if end == 0 || !all[end-1].After(since) {
+			return 0, last, false
+		}
+		if end > 1 && all[end-2].After(at.Add(-call)) {
 			return 0, last, false
 		}
 		end--

@@ -37,7 +37,7 @@ func (e *DecodeError) Error() string {
 
 const (
 	maxDepth  = 64               // nesting of a record; gjson.Valid recurses, and a used-up stack kills the process
-	maxAhead  = 10 * time.Minute // an event's time further ahead of the broker's counts as the broker's
+	MaxAhead  = 10 * time.Minute // an event's time further ahead of the broker's counts as the broker's
 	maxIDSize = 512              // bytes of an event id or a user
 )
 
@@ -117,7 +117,7 @@ func (d *document) event(e *entry, ev *Event) error {
 	if ev.Time, err = d.time(e); err != nil {
 		return bad("time", "%v", err)
 	}
-	if rt := d.rec.Time; !rt.IsZero() && ev.Time.After(rt.Add(maxAhead)) {
+	if rt := d.rec.Time; !rt.IsZero() && ev.Time.After(rt.Add(MaxAhead)) {
 		ev.Time = rt.UTC()
 	}
 	ev.Version = ev.Time.UnixMilli()

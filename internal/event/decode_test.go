@@ -390,7 +390,7 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("untyped error %v", err)
 		}
 		for _, ev := range evs {
-			if ev.ID == "" || (ev.Spec.User != "" && ev.User == "") || ev.Time.After(broker.Add(maxAhead)) {
+			if ev.ID == "" || (ev.Spec.User != "" && ev.User == "") || ev.Time.After(broker.Add(MaxAhead)) {
 				t.Fatalf("event %+v", ev)
 			}
 			for _, v := range ev.Values {

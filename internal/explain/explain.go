@@ -147,6 +147,14 @@ func (x *run) rule(r *rules.Rule, named bool) *Rule {
 	for _, c := range v.Clauses {
 		out.Clauses = append(out.Clauses, clause(c))
 	}
+	if r.Action == intent.Tags {
+		_, after := x.rows()
+		for _, l := range leftOut(x.o.Set, r.Account, after, nil) {
+			if l.Rule == r.Name {
+				out.LeftOut = append(out.LeftOut, l)
+			}
+		}
+	}
 	for _, in := range x.ins {
 		if in.Rule == r.Name || r.Action == intent.Tags && in.Profile != nil && in.Account == r.Account {
 			out.ins = append(out.ins, in)
@@ -173,22 +181,26 @@ func (x *run) ask(r *rules.Rule) rules.Verdict {
 	if x.ev.Spec.Kind != event.Profile {
 		return x.o.Set.Ask(r, x.ev)
 	}
-	before, after := x.before, x.after
-	if after == nil {
-		row := map[string]intent.Value{}
-		for _, in := range x.ins {
-			if in.Profile != nil {
-				row = in.Profile.Fields
-			}
-		}
-		after = func(name string) (intent.Value, bool) { v, ok := row[name]; return v, ok }
-		before = func(string) (intent.Value, bool) { return intent.Value{}, false }
-	}
+	before, after := x.rows()
 	if r.Action == intent.Tags {
 		return x.o.Set.AskTags(r, after)
 	}
 	ref := intent.EventRef{ID: x.ev.ID, Type: x.ev.Spec.Name, Time: x.ev.Time, Topic: x.ev.Pos.Topic, Partition: x.ev.Pos.Partition, Offset: x.ev.Pos.Offset}
 	return x.o.Set.AskProfile(r, ref, x.ev.User, before, after)
+}
+
+// rows read the user's row around a profile event.
+func (x *run) rows() (before, after func(string) (intent.Value, bool)) {
+	if x.after != nil {
+		return x.before, x.after
+	}
+	row := map[string]intent.Value{}
+	for _, in := range x.ins {
+		if in.Profile != nil {
+			row = in.Profile.Fields
+		}
+	}
+	return func(string) (intent.Value, bool) { return intent.Value{}, false }, func(name string) (intent.Value, bool) { v, ok := row[name]; return v, ok }
 }
 
 // course is how an intent went: what held it, in turn, and what became of it.
@@ -202,6 +214,10 @@ type course struct {
 	stopped string
 	past    bool         // it is of a real event: what is built of it here is not what left
 	fixed   bool         // it is pending and its texts are rendered
+	doomed  bool         // it is pending and expires before what holds it ends
+	edited  bool         // it has its fate, and the rule was another one then: its gates and texts are not on record
+	lost    bool         // the same, and the rule as it is now does not make it
+	merged  int          // it has its fate: how many triggers were in it, as far as is known
 	first   *ledger.Fate // of a real event: the fate that stage 2 gave; sent and fate may be a human's later word
 }
 
@@ -216,6 +232,17 @@ func (c *course) asked(now time.Time) (at time.Time, over bool) {
 // flies reports whether it is on its way to the vendor.
 func (c *course) flies() bool {
 	return c.past && len(c.holds) > 0 && c.holds[0].Gate == "in_flight"
+}
+
+// leaves is when its call starts or started, as far as that is known: what a request says of its own life counts from then.
+func (c *course) leaves(now time.Time) time.Time {
+	switch {
+	case c.first != nil:
+		return c.first.At
+	case c.past && len(c.holds) > 0 && !c.flies() && c.holds[0].Until.After(now):
+		return c.holds[0].Until
+	}
+	return now
 }
 
 // went reports whether it has left, or may have: then the limits have counted it.
@@ -301,10 +328,17 @@ func (x *run) bare(c *course) *departed {
 	}
 	free := *in
 	free.Policy, free.Shadow, free.Class, free.UserWhen = intent.Policy{NoCaps: true}, false, "", ""
+	o := *x.o
+	if o.Now = c.leaves(o.Now); in.Policy.Expire.After(o.Now) { // vendors are told how long a request is good for
+		free.Policy.Expire = in.Policy.Expire
+	}
 	if c.fixed { // a merge would render its texts once more, of no trigger or of one
 		free.Merge = nil
+	} else if in.Merge != nil && c.past { // its wait is over then
+		m := *in.Merge
+		m.Wait = 0
+		free.Merge = &m
 	}
-	o := *x.o
 	o.Stage.Consent = dispatch.Consent{}
 	y := newRun(&o, x.ev)
 	if u := x.row(in); u != nil { // texts may ask it

@@ -22,7 +22,7 @@ var stops = map[ledger.Reason]string{
 // gatesZH are the gates as rules-format.md writes them; a gate that is not here is called by its key.
 var gatesZH = map[string]string{
 	"duplicate": "重复", "merge": "合并", "approval": "批准", "quiet": "免打扰时段", "consent": "用户授权", "never": "名单", "quota": "配额", "vendor": "厂商", "paused": "暂停",
-	"texts": "文字", "user": "用户", "size": "大小", "expire": "过期作废", "unchanged": "没有变化", "share": "配额", "user_limits": "次数上限", "per_rule": "次数上限", "per_user": "次数上限",
+	"texts": "文字", "user": "用户", "size": "大小", "expire": "过期作废", "unchanged": "没有变化", "share": "配额", "user_limits": "次数上限", "per_rule": "次数上限", "per_user": "次数上限", "capped": "次数上限",
 }
 
 // early are asked when an intent is taken in, before all gates that a rule's limits name.
@@ -32,6 +32,9 @@ var early = map[string]bool{"duplicate": true, "expire": true, "texts": true, "u
 // stops it the others are not asked, unless one of them held it later.
 func (x *run) gates(r *Rule, c *course) []Gate {
 	out := []Gate{}
+	if c.edited { // they were those of another rule: only the one that gave it its fate is on record
+		return x.mark(out, c)
+	}
 	if r.rule.Mode == rules.Shadow {
 		out = append(out, Gate{Gate: "mode", Text: "mode: shadow", textZH: "mode: shadow 试运行"})
 	}
@@ -49,7 +52,27 @@ func (x *run) gates(r *Rule, c *course) []Gate {
 	if s := scarceSlots(c); s > 0 {
 		out = append(out, Gate{Gate: "quota", Text: fmt.Sprintf("quota of %s", lane(c)), Note: fmt.Sprintf("%d slots", s), textZH: "配额 " + lane(c), noteZH: fmt.Sprintf("%d 个名额", s)})
 	}
-	return x.mark(out, c)
+	return x.userClauses(x.mark(out, c), c)
+}
+
+// userClauses divides a user_when that is more than one clause, or that stopped the intent: then its values are not on record, and
+// those of now are the nearest to it.
+func (x *run) userClauses(gates []Gate, c *course) []Gate {
+	i := slices.IndexFunc(gates, func(g Gate) bool { return g.Gate == "user_when" })
+	if i < 0 {
+		return gates
+	}
+	g := &gates[i]
+	_, over := c.asked(x.o.Now)
+	asked, ok := x.userWhen(c.in)
+	if !ok || over && g.Result != "stop" || len(asked) == 1 && g.Result != "stop" {
+		return gates
+	}
+	g.User, g.Note, g.noteZH, g.then = asked, "", "", over
+	if g.Result == "stop" {
+		g.Note, g.noteZH = say(diag.EN).fate(c.fate.Fate, c.fate.Reason), say(diag.ZH).fate(c.fate.Fate, c.fate.Reason)
+	}
+	return gates
 }
 
 // life is from and until.
@@ -77,6 +100,13 @@ func (x *run) life(r *Rule, _ *course) []Gate {
 func (x *run) policy(c *course) (out []Gate) {
 	in, p := c.in, &c.in.Policy
 	at, over := c.asked(x.o.Now)
+	began, call := at, time.Duration(0)
+	if ac := x.account(in.Account); ac != nil {
+		call = ac.Timeout
+	}
+	if a := x.attempt(c); a != nil { // what others took while it was on its way was not used then
+		began, call = a.At, 0
+	}
 	zh := map[string]string{"merge while no slot is free": "合并：没有空名额期间"}
 	if m := in.Merge; m != nil && m.Wait > 0 {
 		zh["merge, wait "+intent.Span(m.Wait)] = "合并：等待 " + intent.Span(m.Wait)
@@ -104,7 +134,7 @@ func (x *run) policy(c *course) (out []Gate) {
 		if !over {
 			return x.used(dispatch.UserUsed(x.ledger(in), in.Key, scope, in.Target, limit, at, x.zone()))
 		}
-		n, last, known := dispatch.UserUsedThen(x.ledger(in), in.Key, scope, in.Target, limit, at, c.went(), x.zone())
+		n, last, known := dispatch.UserUsedThen(x.ledger(in), in.Key, scope, in.Target, limit, began, c.went(), call, x.zone())
 		if !known || c.first != nil && c.first.Detail == ledger.LostWaiting || c.fate != nil && n < limit.N && x.stopOf(c) == gate && (c.fate.Detail == "" || dispatch.NamesCap(c.fate.Detail, limit)) {
 			return nil
 		}
@@ -137,7 +167,7 @@ func (x *run) policy(c *course) (out []Gate) {
 		add("consent", "consent "+consent, now(x.field(in, consent))...)
 	}
 	if in.UserWhen != "" {
-		add("user_when", "user_when "+in.UserWhen, now(x.userWhen(in))...)
+		add("user_when", "user_when "+in.UserWhen, now(x.userSeen(in))...)
 	}
 	if o := p.Once; o != nil {
 		note := []string{"not sent before", "没有发过"}
@@ -175,6 +205,14 @@ func approvalText(a *intent.Approval) string {
 	return fmt.Sprintf("approval by %d within %s", a.People, intent.Span(a.Within))
 }
 
+// attempt is the call of what has left; nil where the ledger does not have it any more.
+func (x *run) attempt(c *course) *ledger.Attempt {
+	if st := x.ledger(c.in); st != nil && c.first != nil && c.went() {
+		return st.Attempts[c.first.Attempt]
+	}
+	return nil
+}
+
 // used says how much of a limit is taken.
 func (x *run) used(n int, last time.Time) []string {
 	en, zh := fmt.Sprintf("%d used", n), fmt.Sprintf("已用 %d", n)
@@ -196,23 +234,34 @@ func (x *run) field(in *intent.Intent, name string) []string {
 	return []string{name + " = " + v.Str, name + " = " + v.Str}
 }
 
-// userWhen shows the values that user_when reads, as long as the rule still asks the same.
-func (x *run) userWhen(in *intent.Intent) []string {
+// userWhen are the clauses of user_when on the user's fields as they are now, as long as the rule still asks the same.
+func (x *run) userWhen(in *intent.Intent) (out []Clause, ok bool) {
 	r := x.o.Set.Rule(in.Rule)
 	if r == nil {
-		return nil
+		return nil, false
 	}
-	var en, zh []string
 	for _, c := range x.o.Set.AskUser(r, x.row(in).Get).Clauses {
 		if !strings.Contains(in.UserWhen, c.Text) {
-			return nil
+			return nil, false
 		}
-		seen := clause(c)
-		if len(seen.Missing) > 0 {
-			en, zh = append(en, seen.Missing...), append(zh, seen.missingZH...)
+		out = append(out, clause(c))
+	}
+	return out, len(out) > 0
+}
+
+// userSeen shows the values that user_when reads.
+func (x *run) userSeen(in *intent.Intent) []string {
+	var en, zh []string
+	asked, ok := x.userWhen(in)
+	if !ok {
+		return nil
+	}
+	for _, c := range asked {
+		if len(c.Missing) > 0 {
+			en, zh = append(en, c.Missing...), append(zh, c.missingZH...)
 			continue
 		}
-		en, zh = append(en, seen.Seen), append(zh, seen.Seen)
+		en, zh = append(en, c.Seen), append(zh, c.Seen)
 	}
 	return []string{strings.Join(en, ", "), strings.Join(zh, "，")}
 }
@@ -304,10 +353,15 @@ func (x *run) stopOf(c *course) string {
 		switch {
 		case c.in.Profile != nil:
 			return stops[ledger.Stale]
-		case c.fate.Detail != "": // another account has it now, since this one's lane does not send
+		case dispatch.HandedOver(c.fate): // another account has it now, since this one's lane does not send
 			return "vendor"
+		case dispatch.Replaced(c.fate): // its own merge was over
+			return "quota"
 		}
 		return "merge"
+	}
+	if c.edited && c.fate.Reason == ledger.Capped && !strings.HasPrefix(c.fate.Detail, "rule ") { // which limits it had is not on record
+		return string(ledger.Capped)
 	}
 	if g := dispatch.StoppedAt(c.fate, c.in); g != "" {
 		return g

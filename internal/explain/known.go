@@ -27,6 +27,7 @@ type Past struct {
 	Fates   []ledger.Fate
 	Pending []Waiting
 	Into    map[intent.ID]string // the events of the intents that some of it was coalesced into, as far as they are known
+	Merged  map[intent.ID]int    // how many intents were coalesced into those that have their fate, as triggers of one merge
 	Unread  bool                 // the daemon has not come to the record yet
 }
 
@@ -124,7 +125,8 @@ func (x *run) metTags(r *Rule, past Past, after *tagsync.User) {
 		if c.fate = f; f.Fate == ledger.Sent {
 			c.fate, c.sent = nil, f
 		}
-		if c.left() != nil && !past.Partly { // without the oldest events tags would be missing
+		c.edited = c.left() != nil && !x.same(c.first, r.rule) && !x.byDifferences(c.in.Account)
+		if c.left() != nil && !c.edited && !past.Partly { // without the oldest events tags would be missing
 			row := &tagsync.User{Fields: after.Fields, Gone: after.Gone, Anew: after.Anew}
 			if now := x.row(c.in); now != nil {
 				row.Foreign, row.Acked, row.Had = now.Foreign, now.Acked, now.Had
@@ -138,11 +140,10 @@ func (x *run) metTags(r *Rule, past Past, after *tagsync.User) {
 // tags is the call that writes the set which a row deserves, to the endpoint that is on record; "" is that of one user. It is nil where
 // calls write no sets: what a difference was depends on what the vendor had, which is over.
 func (x *run) tags(in *intent.Intent, endpoint string, row *tagsync.User) *departed {
-	i := slices.IndexFunc(x.o.Stage.Accounts, func(ac *dispatch.Account) bool { return ac.Name == in.Account })
-	if i < 0 || row == nil || x.o.Stage.Accounts[i].ByDifferences() {
+	ac, name := x.account(in.Account), dispatch.LaneTag
+	if ac == nil || row == nil || ac.ByDifferences() {
 		return nil
 	}
-	ac, name := x.o.Stage.Accounts[i], dispatch.LaneTag
 	if endpoint = cmp.Or(endpoint, ac.Lanes[name].Endpoint); endpoint == ac.Lanes[dispatch.LaneTagBatch].Endpoint {
 		name = dispatch.LaneTagBatch
 	}
@@ -154,13 +155,62 @@ func (x *run) tags(in *intent.Intent, endpoint string, row *tagsync.User) *depar
 	return &departed{d, body}
 }
 
+// same reports whether a rule is as it was when it made the intent of a fate. Of tags, and in fates of older releases, only the whole rule set is on record.
+func (x *run) same(f *ledger.Fate, r *rules.Rule) bool {
+	if f.Revision != "" {
+		return f.Revision == r.Revision
+	}
+	return f.RuleSet == x.o.Set.Hash
+}
+
+// stub is what a fate says of an intent that the rules as they are now do not make.
+func stub(f *ledger.Fate) *intent.Intent {
+	return &intent.Intent{ID: f.Intent, Event: f.Event, Rule: f.Rule, RuleSet: f.RuleSet, Revision: f.Revision, Account: f.Account, Target: f.User, Action: f.Action, Variant: f.Variant}
+}
+
+// handed adds what the other accounts of a rule get of its intents when the one before is given up.
+func (x *run) handed(ins []*intent.Intent) []*intent.Intent {
+	out := slices.Clone(ins)
+	for _, in := range ins {
+		fixed := *in
+		if m := in.Merge; m != nil && in.Content != nil {
+			c, err := rules.RenderMerged(in.Content, m, []map[string]any{m.Vars}, 1)
+			if err != nil {
+				continue
+			}
+			fixed.Content = c
+		}
+		for i, name := range in.Next {
+			out = append(out, dispatch.HandedTo(&fixed, name, x.o.Identities[name], in.Next[i+1:]))
+		}
+	}
+	return out
+}
+
+// account is one of the settings'; nil: they do not have it.
+func (x *run) account(name string) *dispatch.Account {
+	for _, ac := range x.o.Stage.Accounts {
+		if ac.Name == name {
+			return ac
+		}
+	}
+	return nil
+}
+
+// byDifferences reports whether an account's tags are never shown as a set.
+func (x *run) byDifferences(account string) bool {
+	ac := x.account(account)
+	return ac != nil && ac.ByDifferences()
+}
+
 // met brings a rule together with what is on record of its intents. They are the truth: a rule that had one matched, whatever the rule
 // files and the topics say now.
 func (x *run) met(r *Rule, past Past) {
-	now := r.ins
+	now := x.handed(r.ins)
 	r.ins = nil
 	first, last := map[intent.ID]*ledger.Fate{}, map[intent.ID]*ledger.Fate{}
 	var order []intent.ID
+	waits := map[intent.ID]bool{}
 	for i := range past.Fates {
 		if f := &past.Fates[i]; f.Rule == r.Rule {
 			if last[f.Intent] == nil {
@@ -172,18 +222,28 @@ func (x *run) met(r *Rule, past Past) {
 	}
 	for _, w := range past.Pending {
 		if w.Rule == r.Rule && w.in != nil {
-			c := &course{in: w.in, fixed: w.fixed, past: true, stopped: w.Stopped, holds: []dispatch.Standing{{Gate: w.Gate, Lane: w.Lane, Until: w.Until, Turn: w.turn}}}
+			c := &course{in: w.in, fixed: w.fixed, doomed: w.doomed(), past: true, stopped: w.Stopped, holds: []dispatch.Standing{{Gate: w.Gate, Lane: w.Lane, Until: w.Until, Turn: w.turn}}}
 			r.courses = append(r.courses, c)
+			waits[w.Intent] = true
 		}
 	}
+	merged := map[intent.ID]int{} // also of what was handed over since
 	for _, id := range order {
-		i := slices.IndexFunc(now, func(in *intent.Intent) bool { return in.ID == id })
-		if i < 0 {
+		f := last[id]
+		merged[id] += past.Merged[id]
+		if dispatch.HandedOver(f) && (last[f.Into] != nil || waits[f.Into]) { // what became of it is the other's fate
+			merged[f.Into] += merged[id]
 			continue
 		}
-		c := &course{in: now[i], past: true, sent: last[id], first: first[id]}
-		if last[id].Fate != ledger.Sent {
-			c.fate, c.sent = last[id], nil
+		c := &course{in: stub(f), past: true, sent: f, first: first[id], edited: true, lost: true}
+		if i := slices.IndexFunc(now, func(in *intent.Intent) bool { return in.ID == id }); i >= 0 {
+			c.in, c.edited, c.lost = now[i], !x.same(c.first, r.rule), false
+		}
+		if f.Fate != ledger.Sent {
+			c.fate, c.sent = f, nil
+		}
+		if n := merged[id]; n > 0 {
+			c.merged = n + 1
 		}
 		r.courses = append(r.courses, c)
 	}
@@ -207,13 +267,15 @@ type Stands struct {
 	Lane    string
 	Until   time.Time // zero: people or slots decide
 
-	Turn dispatch.Turn // of an audience that has no slot: why
+	Turn    dispatch.Turn // of an audience that has no slot: why
+	Files   string        // why the rule files let nothing of its rule leave
+	GivenUp time.Time     // its rule is removed: from when on it is given up
 }
 
 // Waits says what a pending intent waits for.
 func Waits(p *ledger.Pending, at Stands) Waiting {
 	in, fixed := held(p)
-	w := Waiting{Intent: p.Intent.ID, Rule: p.Intent.Rule, RuleSet: p.Intent.RuleSet, Target: p.Intent.Target, Since: p.At.UTC(), Gate: at.State, For: at.State, Holds: at.Holds, Lane: at.Lane, Stopped: at.Stopped, in: in, fixed: fixed, turn: at.Turn}
+	w := Waiting{Intent: p.Intent.ID, Event: p.Intent.Event, Rule: p.Intent.Rule, RuleSet: p.Intent.RuleSet, Target: p.Intent.Target, Since: p.At.UTC(), Gate: at.State, For: at.State, Holds: at.Holds, Lane: at.Lane, Stopped: at.Stopped, Expires: p.Intent.Policy.Expire.UTC(), Files: at.Files, GivenUp: at.GivenUp.UTC(), in: in, fixed: fixed, turn: at.Turn}
 	if at.State != "in_flight" && !at.Until.IsZero() {
 		w.Until = at.Until.UTC()
 	}
@@ -248,6 +310,12 @@ func Waits(p *ledger.Pending, at Stands) Waiting {
 	return w
 }
 
+// doomed reports whether it expires before the time has come that it waits for.
+func (p *Waiting) doomed() bool {
+	timed := p.Gate == "quiet" || p.Gate == "send_at" || p.Gate == "merge"
+	return timed && !p.Expires.IsZero() && !p.Until.IsZero() && !p.Expires.After(p.Until)
+}
+
 // held is a pending intent as it would leave now: a merge with the triggers it has so far. fixed: its texts are rendered.
 func held(p *ledger.Pending) (in *intent.Intent, fixed bool) {
 	if p.Merged == nil {
@@ -270,8 +338,23 @@ var forZH = map[string]string{
 	aSlot: "空名额：notifier quota", "the tags of the user at the vendor": "用户在厂商处的标签", "the vendor's answer": "厂商的答复",
 }
 
-// waits is what it waits for, for people: until when, and what to type about it.
+// waits is what it waits for, for people: until when, what to type about it, and whether it will leave then.
 func (p *Waiting) waits(zone *time.Location, s say) string {
+	out := p.waitsFor(zone, s)
+	switch {
+	case p.Files == "":
+	case p.Files == dispatch.GoneFromSet && p.GivenUp.IsZero():
+		out += s.word("; the rule is not in the rule files: it will be given up", "；规则文件里没有这条规则：将作废")
+	case p.Files == dispatch.GoneFromSet:
+		at := p.GivenUp.In(zone).Format("15:04:05")
+		out += s.word("; the rule is not in the rule files: it is given up from %s on, unless the rule comes back", "；规则文件里没有这条规则：%s 起作废，除非规则恢复", at)
+	case p.Gate != "paused":
+		out += s.word("; the rule files hold it as well (%s)", "；规则文件也不让它发（%s）", p.Files)
+	}
+	return out
+}
+
+func (p *Waiting) waitsFor(zone *time.Location, s say) string {
 	until := ""
 	if !p.Until.IsZero() {
 		until = s.word(" until ", "，到 ") + p.Until.In(zone).Format("2006-01-02 15:04:05")
@@ -290,6 +373,9 @@ func (p *Waiting) waits(zone *time.Location, s say) string {
 	if next != "" {
 		mark := s.word(": ", "：")
 		return s.word("waits for ", "在等") + strings.TrimSuffix(what, mark) + until + mark + "notifier " + next
+	}
+	if p.doomed() {
+		until += s.word(", expires before, at ", "，在那之前过期，时间 ") + p.Expires.In(zone).Format("2006-01-02 15:04:05")
 	}
 	return s.word("waits for ", "在等") + what + until
 }

@@ -3,6 +3,7 @@ package explain
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
 
@@ -62,10 +63,13 @@ type Rule struct {
 	Gates    []Gate     `json:"gates"` // of the first recipient
 	Targets  []*Outcome `json:"recipients"`
 	Requests []Request  `json:"requests"`
+	LeftOut  []TagLeft  `json:"left_out,omitempty"`   // of a tag rule that matches: what it gives no tag of
+	NoText   string     `json:"no_request,omitempty"` // of a real event: why a request that left, or would have, is not shown
 
-	rule    *rules.Rule
-	ins     []*intent.Intent
-	courses []*course
+	noTextZH string
+	rule     *rules.Rule
+	ins      []*intent.Intent
+	courses  []*course
 }
 
 // Clause is a part of the rule's conditions.
@@ -84,6 +88,33 @@ type Clause struct {
 	missingZH []string
 }
 
+// TagLeft is a template that gives no tag though its rule matches.
+type TagLeft struct {
+	Rule     string `json:"rule"`
+	Template string `json:"template"`
+	Why      string `json:"why"`
+	Seen     string `json:"seen,omitempty"`
+	File     string `json:"file"`
+	Line     int    `json:"line"`
+}
+
+// leftOut are the templates of an account's tag rules that give no tag of a row.
+func leftOut(set *rules.Set, account string, row func(string) (intent.Value, bool), current []string) (out []TagLeft) {
+	for _, l := range set.LeftOut(account, row, current) {
+		out = append(out, TagLeft{Rule: l.Rule.Name, Template: l.Template, Why: l.Why, Seen: l.Seen, File: l.Rule.File, Line: l.Rule.Line})
+	}
+	return out
+}
+
+// why is its reason with the values it was asked of.
+func (t *TagLeft) why(s say) string {
+	out := s.word("left out: ", "没有给：") + s.told(t.Why, rules.FaultZH(t.Why))
+	if t.Seen != "" {
+		out += s.word(" (%s)", "（%s）", tame(t.Seen))
+	}
+	return out
+}
+
 // Gate is one gate that the rule's intent has before it.
 type Gate struct {
 	Gate   string    `json:"gate"`
@@ -91,9 +122,11 @@ type Gate struct {
 	Result string    `json:"result"` // pass, hold, stop, not asked
 	Until  time.Time `json:"until,omitzero"`
 	Note   string    `json:"note,omitempty"`
+	User   []Clause  `json:"clauses,omitempty"` // of user_when, on the user's fields as they are now
 
 	textZH, noteZH string      // for people, where they differ
 	limit          *intent.Cap // of a gate that a rule may have several of
+	then           bool        // User is of now, and it was asked before
 }
 
 // Outcome is what becomes of a recipient's intent.
@@ -139,7 +172,12 @@ type Waiting struct {
 	Lane     string    `json:"lane,omitempty"`
 	Stopped  string    `json:"stopped,omitempty"`  // why its lane is stopped
 	Triggers int       `json:"triggers,omitempty"` // of an open merge
-	RuleSet  string    `json:"rule_set,omitempty"` // the hash of the rules that decided
+	Expires  time.Time `json:"expires,omitzero"`
+	Files    string    `json:"rule_files,omitempty"` // why the rule files let nothing of its rule leave, whatever else it waits for
+	GivenUp  time.Time `json:"given_up,omitzero"`    // its rule is removed: from when on it is given up, if the rule does not come back
+	RuleSet  string    `json:"rule_set,omitempty"`   // the hash of the rules that decided
+
+	Event intent.EventRef `json:"-"`
 
 	in    *intent.Intent // as it would leave now
 	turn  dispatch.Turn
@@ -198,6 +236,10 @@ func (x *run) tell(r *Rule) {
 			continue
 		}
 		d, free := c.call, false
+		if why := c.untold(); why != (diag.Text{}) {
+			r.NoText, r.noTextZH = why.EN, why.ZH
+			continue
+		}
 		if d == nil && (c.fate == nil || c.fate.Fate != ledger.Dead && c.fate.Fate != ledger.Coalesced) { // what became part of another has no request
 			d, free = x.bare(c), true
 		}
@@ -205,7 +247,7 @@ func (x *run) tell(r *Rule) {
 			told[d] = true
 			q := request(d, free)
 			if left := c.left(); c.past && (left != nil || c.fate == nil) {
-				q.IfFree = false
+				q.IfFree = c.doomed
 				if q.Rebuilt = left != nil; q.Rebuilt {
 					q.At = left.At
 				}
@@ -221,6 +263,23 @@ func (x *run) tell(r *Rule) {
 	if len(r.Targets) > 0 {
 		r.Gates = r.Targets[0].gates
 	}
+}
+
+// untold is why no request of what has its fate is shown: it would not be the one that left, or would have, and that one is on no record.
+func (c *course) untold() diag.Text {
+	switch {
+	case !c.past || c.first == nil || c.fate != nil && (c.fate.Fate == ledger.Dead || c.fate.Fate == ledger.Coalesced):
+		return diag.Text{}
+	case c.lost:
+		return diag.Text{EN: "no text: the records and rules as they are now do not make it any more, and texts are not kept", ZH: "不显示文案：按现在的记录和规则已生成不出它，当时的文案没有保存"}
+	case c.edited:
+		return diag.Text{EN: "no text: the rule files were edited since, and texts are not kept", ZH: "不显示文案：规则文件后来改过，当时的文案没有保存"}
+	case c.merged > 1:
+		return diag.Text{EN: fmt.Sprintf("no text: %d triggers were merged into it, and merged texts are not kept", c.merged), ZH: fmt.Sprintf("不显示文案：它由 %d 次触发合并而成，合并后的文案没有保存", c.merged)}
+	case c.left() != nil && c.in.Content != nil && c.in.Content.Open:
+		return diag.Text{EN: "no text: it has ${user.…} or ${now}, and their values of then are not kept", ZH: "不显示文案：里面有 ${user.…} 或 ${now}，当时的值没有保存"}
+	}
+	return diag.Text{}
 }
 
 // left is the fate of what has gone to the vendor, or may have.
@@ -255,7 +314,9 @@ func (x *run) outcome(r *Rule, c *course) *Outcome {
 		o.State = "in flight"
 	case len(c.holds) > 0:
 		o.State, o.Gate, o.Until = "held", x.gateOf(c, 0), c.holds[0].Until.UTC()
-		o.stopped = c.stopped
+		if o.stopped = c.stopped; c.doomed {
+			o.Fate, o.Reason = ledger.Suppressed, ledger.Expired
+		}
 	case c.fate != nil:
 		o.State = "fate"
 	default:

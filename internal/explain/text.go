@@ -59,7 +59,7 @@ func (r *Report) WriteText(w io.Writer, zone *time.Location, lang diag.Lang) err
 	if r.Known {
 		r.became(&b, "", zone, s)
 	}
-	if len(r.Rules) == 0 && !r.Gone && found != "" {
+	if len(r.Rules)+len(r.Fates)+len(r.Pending) == 0 && !r.Gone && found != "" {
 		b.WriteString("  " + s.line("no rule is about event %s", "没有规则使用事件 %s", e.Type) + "\n")
 	}
 	if r.Fresh && slices.ContainsFunc(r.Rules, func(f *Rule) bool { return f.Verdict == "match" }) {
@@ -91,6 +91,10 @@ func (f *Rule) write(b *strings.Builder, zone *time.Location, now time.Time, s s
 	for i := range f.Clauses {
 		writeClause(b, &f.Clauses[i], cmp.Or(f.Now, f.Verdict), s)
 	}
+	for i := range f.LeftOut {
+		l := &f.LeftOut[i]
+		fmt.Fprintf(b, "     ✗ %s %s\n", runewidth.FillRight(s.word("tag %s", "标签 %s", l.Template), 24), l.why(s))
+	}
 	for i := range f.Gates[early:] {
 		f.Gates[early+i].write(b, s)
 	}
@@ -112,11 +116,21 @@ func (f *Rule) write(b *strings.Builder, zone *time.Location, now time.Time, s s
 		}
 		fmt.Fprintf(b, "     %s %s %s  %s %d%s\n       %s\n", s.action(q.what), q.Lane, q.Endpoint, s.word("slots", "名额"), q.Slots, would, compact(q.Body))
 	}
+	if f.NoText != "" {
+		b.WriteString("     " + s.line(f.NoText, f.noTextZH) + "\n")
+	}
 }
 
 func (g *Gate) write(b *strings.Builder, s say) {
 	mark := map[string]string{"pass": "✓", "hold": "✗", "stop": "✗", "not asked": "–"}[g.Result]
 	b.WriteString(strings.TrimRight(fmt.Sprintf("     %s %s %s", mark, runewidth.FillRight(tame(s.told(g.Text, g.textZH)), 24), tame(s.told(g.Note, g.noteZH))), " ") + "\n")
+	if g.then {
+		b.WriteString("       " + s.line("by the user's fields as they are now:", "按用户资料现在的值：") + "\n")
+	}
+	for i := range g.User {
+		b.WriteString("  ")
+		writeClause(b, &g.User[i], "", s)
+	}
 }
 
 // writeClause puts a check mark where the clause lets the rule act, and a hint at what decided when it does not.

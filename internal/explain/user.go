@@ -75,6 +75,7 @@ func (u *User) Only(rule string) {
 		u.Accounts[i].Tags = slices.DeleteFunc(u.Accounts[i].Tags, func(t TagShown) bool {
 			return !slices.ContainsFunc(t.From, func(g Giver) bool { return g.Rule == rule })
 		})
+		u.Accounts[i].LeftOut = slices.DeleteFunc(u.Accounts[i].LeftOut, func(l TagLeft) bool { return l.Rule != rule })
 		u.Accounts[i].one = true
 	}
 	u.Pending = slices.DeleteFunc(u.Pending, func(w Waiting) bool { return w.Rule != rule })
@@ -98,8 +99,10 @@ type Account struct {
 	Certain bool         `json:"certain"` // the outcome of the last write of tags is clear
 	Gone    bool         `json:"gone,omitempty"`
 	Tags    []TagShown   `json:"tags"`
+	LeftOut []TagLeft    `json:"left_out,omitempty"` // what rules that match give no tag of
 	Fields  []FieldShown `json:"fields"`
 	Change  *TagChange   `json:"tag_change,omitempty"` // of the tag rules, for which some of the tags wait
+	Refused string       `json:"refused,omitempty"`    // the vendor's last word on the user's tags, where it refused them
 
 	one bool // only what one rule gives is shown
 }
@@ -197,6 +200,7 @@ func Row(set *rules.Set, account string, u *tagsync.User) Account {
 				t.Kind = map[bool]string{true: "kept", false: "rule"}[g.Kept]
 			}
 		}
+		out.LeftOut = leftOut(set, account, u.Get, current)
 		for _, tag := range u.Foreign {
 			if t := shown(tag); t.Kind == "none" {
 				t.Kind = "foreign"
@@ -254,7 +258,11 @@ func (a *Account) write(b *strings.Builder, zone *time.Location, s say) {
 	if a.Gone {
 		b.WriteString("     " + s.line("the user is gone upstream: the tags are taken away", "上游已删除这个用户：标签会被去掉") + "\n")
 	}
-	if !a.Certain {
+	switch {
+	case a.Certain:
+	case a.Refused != "":
+		b.WriteString("     " + s.line("the vendor refused the last write of tags: %s", "上次写标签被厂商拒绝：%s", tame(a.Refused)) + "\n")
+	default:
 		b.WriteString("     " + s.line("what the vendor has is not certain: it was not read yet, or the last write had no clear answer", "厂商那边是什么还不确定：没有读过，或上次写入的结果未知") + "\n")
 	}
 	if a.Change != nil {
@@ -268,6 +276,10 @@ func (a *Account) write(b *strings.Builder, zone *time.Location, s say) {
 		b.WriteString("     " + s.line("the rule gives no tag", "这条规则没有给标签") + "\n")
 	} else if len(a.Tags) == 0 {
 		b.WriteString("     " + s.line("no tags", "没有标签") + "\n")
+	}
+	for i := range a.LeftOut {
+		l := &a.LeftOut[i]
+		fmt.Fprintf(b, "     – %s %s\n", runewidth.FillRight(l.Template, 24), s.word("rule %s, %s:%d, ", "规则 %s，%s:%d，", l.Rule, l.File, l.Line)+l.why(s))
 	}
 	for _, f := range a.Fields {
 		value := tame(f.Value)

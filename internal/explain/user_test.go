@@ -80,6 +80,7 @@ func TestARowTellsWhereEachTagComesFrom(t *testing.T) {
   account main
      → city_bj                  rule city-tag "city_${city}", r.yaml:3, to be set
      → vip                      rule also-vip "vip", r.yaml:13, to be set
+     – level_${level}           rule level-tag, r.yaml:6, left out: field level is unknown
        city = bj
        vip = (absent)
 `},
@@ -87,7 +88,16 @@ func TestARowTellsWhereEachTagComesFrom(t *testing.T) {
   account main
      what the vendor has is not certain: it was not read yet, or the last write had no clear answer
      ? city_sh                  rule city-tag "city_${city}", r.yaml:3
+     – level_${level}           rule level-tag, r.yaml:6, left out: field level is unknown
        city = sh
+`},
+		{"a value that makes no tag", tagsync.User{Fields: map[string]tagsync.Field{"city": text("bad city"), "level": {}}, Acked: []string{}}, `user u1
+  account main
+     no tags
+     – city_${city}             rule city-tag, r.yaml:3, left out: ${city} gives no tag: 1 to 40 bytes of letters, digits, _ and - (city = "bad city")
+     – level_${level}           rule level-tag, r.yaml:6, left out: ${level} is missing
+       city = bad city
+       level = (absent)
 `},
 		{"gone", tagsync.User{Acked: []string{"vip"}, Gone: true}, `user u1
   account main

@@ -66,6 +66,7 @@ type Fate struct {
 	Event    intent.EventRef `json:"event"`
 	Rule     string          `json:"rule"`
 	RuleSet  string          `json:"rule_set"`
+	Revision string          `json:"revision,omitempty"` // of the rule alone that made the intent
 	User     string          `json:"user"`
 	Account  string          `json:"account"`
 	Lane     string          `json:"lane,omitempty"`
@@ -94,7 +95,7 @@ const LostWaiting = "the ledger was lost while it waited: it may have been sent"
 
 // NewFate fills what an intent says of itself.
 func NewFate(in *intent.Intent, kind FateKind, reason Reason, at time.Time) Fate {
-	return Fate{V: Version, Intent: in.ID, Event: in.Event, Rule: in.Rule, RuleSet: in.RuleSet, User: in.Target, Account: in.Account,
+	return Fate{V: Version, Intent: in.ID, Event: in.Event, Rule: in.Rule, RuleSet: in.RuleSet, Revision: in.Revision, User: in.Target, Account: in.Account,
 		Action: in.Action, Variant: in.Variant, Message: in.Content != nil && in.Content.Message != nil, Fate: kind, Reason: reason, At: at.UTC()}
 }
 

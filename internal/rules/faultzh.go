@@ -17,6 +17,8 @@ var faultsZH = sync.OnceValue(func() (out []faultZH) {
 		{`(.*) gives no tag: 1 to (\d+) bytes of letters, digits, _ and -`, "$1 拼不成标签：标签是 1 到 $2 字节的文字、数字、_ 和 -"},
 		{`(\$\{.*\}) has more than (\d+) entries: .*`, "$1 超过 $2 项，一个也不发：一个列表最多写 $2 个收件人；请拆成几个事件"},
 		{`(\$\{.*\}) has more entries than the (\d+) that the user table keeps: .*`, "$1 超过用户表能存的 $2 项，一个也不发：请在业务事件里写收件人"},
+		{`field (\S+) is unknown`, "字段 $1 没有人说过"},
+		{`the user has (\d+) tags without it, the most there may be`, "没有它用户也已有 $1 个标签，这是上限"},
 		{`nobody is named`, "没有写收件人"},
 		{`field (\S+) is required and missing`, "必须有的字段 $1 没有值"},
 		{`the event has no user`, "事件没有用户"},
