@@ -70,15 +70,18 @@ func (s *scope) sameForAll(n *diag.Node) bool {
 	if !meant {
 		return false
 	}
-	hint := diag.Text{EN: "write a field in `${}`; what is meant as one text for all has a `-`, like `only-once`", ZH: "请写 `\"${字段}\"`；确实要固定的文字，请写带 `-` 的，例如 `only-once`"}
-	if fix != "" {
-		hint = diag.Text{EN: "write `" + fix + "`", ZH: "写成 `" + fix + "`"}
-	}
-	d := n.Error("N309", diag.Text{EN: "`" + text + "` without `${}` is the same text for every event", ZH: "`" + text + "` 没有写 `${}`，对每个事件都是同一段文字"}, hint)
-	if d.Fix = fix; fix == "" {
-		d.Note = s.describe()
-	}
+	s.noHole(n, fix, diag.Text{EN: "`" + text + "` without `${}` is the same text for every event", ZH: "`" + text + "` 没有写 `${}`，对每个事件都是同一段文字"},
+		diag.Text{EN: "write a field in `${}`; what is meant as one text for all has a `-`, like `only-once`", ZH: "请写 `\"${字段}\"`；确实要固定的文字，请写带 `-` 的，例如 `only-once`"})
 	return true
+}
+
+// noHole reports a text that was meant to have a hole, with the field that was meant (fix) as its cure, or with the fields there are.
+func (s *scope) noHole(n *diag.Node, fix string, msg, hint diag.Text) {
+	if fix != "" {
+		n.Error("N309", msg, diag.Text{EN: "write `" + fix + "`", ZH: "写成 `" + fix + "`"}).Fix = fix
+		return
+	}
+	n.Error("N309", msg, hint).Note = s.describe()
 }
 
 // namedList gives the list field whose users `to` names, or "". A list that becomes part of a text would be the id of one user, whom
@@ -134,13 +137,7 @@ func (s *scope) noUser(n *diag.Node) bool {
 	if strings.Count(fix, "${") > 1 { // nobody is called by two names
 		fix = ""
 	}
-	hint := diag.Text{EN: "leave `to` out for the event's user, or write a field in `${}`", ZH: "发给事件里的用户就删掉 `to`；发给别人请写 `\"${字段}\"`"}
-	if fix != "" {
-		hint = diag.Text{EN: "write `" + fix + "`", ZH: "写成 `" + fix + "`"}
-	}
-	d := n.Error("N309", diag.Text{EN: "`" + text + "` without `${}` would be the id of a user", ZH: "`" + text + "` 没有写 `${}`，会被当作用户 ID"}, hint)
-	if d.Fix = fix; fix == "" {
-		d.Note = s.describe()
-	}
+	s.noHole(n, fix, diag.Text{EN: "`" + text + "` without `${}` would be the id of a user", ZH: "`" + text + "` 没有写 `${}`，会被当作用户 ID"},
+		diag.Text{EN: "leave `to` out for the event's user, or write a field in `${}`", ZH: "发给事件里的用户就删掉 `to`；发给别人请写 `\"${字段}\"`"})
 	return true
 }
