@@ -80,11 +80,9 @@ var ErrNewer = errors.New("ledger record of a newer version")
 
 // Apply folds one record in. It fails on a key or value it cannot read: a ledger that is not understood must not be acted on.
 func (s *State) Apply(key string, value []byte) error {
-	s.Records++
-	if v := versionOf(value); v > Version {
-		return fmt.Errorf("read ledger: record %q of version %d, this binary reads up to %d: %w", key, v, Version, ErrNewer)
+	if err := s.pass(key, value); err != nil {
+		return err
 	}
-	s.Sizes.note(key, value)
 	kind, rest, _ := strings.Cut(key, "/")
 	switch kind {
 	case "g":
@@ -128,6 +126,16 @@ func (s *State) Apply(key string, value []byte) error {
 		return into(s.Changes, key, rest, value)
 	}
 	return fmt.Errorf("read ledger: unknown key %q: %w", key, ErrNewer)
+}
+
+// pass counts a record without folding it in: a later one of its key has been read.
+func (s *State) pass(key string, value []byte) error {
+	s.Records++
+	if v := versionOf(value); v > Version {
+		return fmt.Errorf("read ledger: record %q of version %d, this binary reads up to %d: %w", key, v, Version, ErrNewer)
+	}
+	s.Sizes.note(key, value)
+	return nil
 }
 
 // known refuses an attempt of a newer release: who takes a state it does not know for an end would make the call once more.

@@ -39,7 +39,8 @@ type TakenOver struct {
 
 // TakeOver makes this process the owner of a ledger partition (design.md 3.1): both transactional ids are initialised, which
 // aborts and locks out every earlier owner, then the owner record is written twice, once through each id, and the ledger
-// is read up to the second. Whatever an earlier owner ever committed stands before it. Nothing may be sent before this returns.
+// is read up to the second. Whatever an earlier owner ever committed stands before it. Nothing may be sent before this returns. What lies far
+// back is read while the rest happens: the log before our second record is the same whenever it is read.
 func TakeOver(ctx context.Context, opt Options) (_ *TakenOver, err error) {
 	began := time.Now()
 	w := &Writer{opt: opt, nonce: nonce(opt.Instance), at: map[string]int{}, sizes: Sizes{}}
@@ -47,6 +48,15 @@ func TakeOver(ctx context.Context, opt Options) (_ *TakenOver, err error) {
 		if err != nil {
 			w.Close()
 		}
+	}()
+	reading, stop := context.WithCancel(ctx)
+	defer stop()
+	restored := make(chan error, 1)
+	var st *State
+	go func() {
+		var err error
+		st, err = restore(reading, opt, w.nonce)
+		restored <- err
 	}()
 	for i := range w.cl {
 		if w.cl[i], err = w.client(i); err != nil {
@@ -68,8 +78,7 @@ func TakeOver(ctx context.Context, opt Options) (_ *TakenOver, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("take over partition %d: %w", opt.Partition, err)
 	}
-	st, err := restore(ctx, opt, w.nonce)
-	if err != nil {
+	if err := <-restored; err != nil {
 		return nil, fmt.Errorf("take over partition %d: %w", opt.Partition, err)
 	}
 	w.sizes = st.Sizes // its own go on from there
@@ -104,7 +113,7 @@ func restore(ctx context.Context, opt Options, nonce string) (*State, error) {
 	if err != nil {
 		return nil, fmt.Errorf("restore: %w", err)
 	}
-	defer cl.Close()
+	defer func() { go cl.Close() }() // it tells the broker that its fetches are over, which nobody has to wait for
 	st := NewState()
 	st.packPending()
 	for {
@@ -117,27 +126,62 @@ func restore(ctx context.Context, opt Options, nonce string) (*State, error) {
 		if bad != nil {
 			return nil, fmt.Errorf("restore: %w", bad)
 		}
-		done := false
-		for it := fs.RecordIter(); !it.Done() && !done; {
-			r := it.Next()
-			prev := st.Owner
-			id, call := strings.CutPrefix(string(r.Key), AttemptKey(""))
-			before := st.Attempts[id]
-			if err := st.Apply(string(r.Key), r.Value); err != nil {
-				return nil, fmt.Errorf("restore: offset %d: %w", r.Offset, err)
-			}
-			if call {
-				st.ends(id, before, r.Timestamp)
-			}
-			if string(r.Key) == ownerKey && st.Owner != nil && st.Owner.Nonce == nonce {
-				done = st.Owner.Round == 2
-				st.Owner = prev // ours is not a predecessor
-			}
-		}
-		if done {
+		if done, err := st.fold(fs.Records(), nonce); err != nil {
+			return nil, fmt.Errorf("restore: %w", err)
+		} else if done {
 			return st, nil
 		}
 	}
+}
+
+// fold folds records in that follow each other, up to the second owner record of a take-over, which done reports.
+func (s *State) fold(records []*kgo.Record, nonce string) (done bool, err error) {
+	var last map[string]int
+	for i, r := range records {
+		if i == 0 || string(records[i-1].Key) == ownerKey {
+			last = lasting(records, i)
+		}
+		key := string(r.Key)
+		if at, ok := last[key]; ok && at != i {
+			if err := s.pass(key, r.Value); err != nil {
+				return false, fmt.Errorf("offset %d: %w", r.Offset, err)
+			}
+			continue
+		}
+		prev := s.Owner
+		id, call := strings.CutPrefix(key, AttemptKey(""))
+		before := s.Attempts[id]
+		if err := s.Apply(key, r.Value); err != nil {
+			return false, fmt.Errorf("offset %d: %w", r.Offset, err)
+		}
+		if call {
+			s.ends(id, before, r.Timestamp)
+		}
+		if key == ownerKey && s.Owner != nil && s.Owner.Nonce == nonce {
+			done = s.Owner.Round == 2
+			if s.Owner = prev; done { // ours is not a predecessor
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// lasting gives the places of the last records of their keys, from one place up to the next owner record, which may be where reading ends: most
+// of what a busy partition writes is replaced or removed soon, and decoding it is most of a take-over's work. Attempts are not among them, since
+// an outcome is noted beside the start before it (ends).
+func lasting(records []*kgo.Record, from int) map[string]int {
+	last := make(map[string]int, (len(records)-from)/2)
+	for i, r := range records[from:] {
+		key := string(r.Key)
+		if key == ownerKey {
+			break
+		}
+		if !strings.HasPrefix(key, AttemptKey("")) {
+			last[key] = from + i
+		}
+	}
+	return last
 }
 
 // checkGenesis compares the ledger with the topics beside it (design.md 3.3).
