@@ -38,6 +38,7 @@ var benches = []bench{
 	{"profile", profiles},
 	{"latency", latency},
 	{"memory", memory},
+	{"recovery", recovery},
 	{"flat", flat},
 	{"extract", extract},
 	{"nomatch", nomatch},
