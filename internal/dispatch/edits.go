@@ -321,12 +321,10 @@ func (a *actor) evaluatedAgain(r *reevaluated) {
 		now := r.found[i]
 		switch {
 		case a.offWhy(it.p().Intent) != "" || live.Rules[it.p().Intent.Rule].Revision != now.Revision: // the rules have changed since: it is held by the files now, or asked about again
-		case it.state == gone || it.state == inFlight || it.doom() != "" || it.p().Intent.Revision == now.Revision: // a merge took in a trigger of the present revision
+		case it.state == gone || it.state == inFlight || it.doom() != "" || it.p().Intent.Revision == now.Revision: // it ended meanwhile, or was asked about twice
 		case now.Text == it.p().Text():
 			job.same++
-			in := *it.p().Intent
-			in.Revision = now.Revision
-			it.p().Intent = &in
+			it.ac.revise(it, now.Revision)
 			a.keep(it)
 		default:
 			job.other++

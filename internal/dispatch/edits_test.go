@@ -358,20 +358,35 @@ func TestANewOwnerWaitsBeforeItUndoesWhatItsPredecessorSaw(t *testing.T) {
 	}
 }
 
-// A merge that took in a trigger of the edited rule has its texts: it is of that revision.
-func TestAMergeIsOfItsLatestTriggersRevision(t *testing.T) {
+// A trigger that an edited rule makes begins a merge of its own: what was open keeps the text, the gates and the end of its revision. Triggers of
+// both may come mixed, from instances that read the edit at different times.
+func TestAMergeIsOfOneRevision(t *testing.T) {
 	e := newEditing(t)
-	var first intent.ID
-	for i, revision := range []string{"a", "b"} {
-		in := e.push(fmt.Sprint("e", i), "u1", intent.Policy{})
-		in.Revision, in.RuleSet, in.Merge = revision, "set-"+revision, &intent.Merge{Key: "k", Wait: time.Hour, Vars: map[string]any{"x": "1"}}
-		if i == 0 {
-			first = in.ID
-		}
+	take := func(n int, revision string) *intent.Intent {
+		in := e.push(fmt.Sprint("e", n), "u1", intent.Policy{})
+		in.Revision, in.RuleSet, in.Merge = revision, "set-"+revision, &intent.Merge{Key: "k", Wait: time.Hour, Keep: intent.KeepLatest, Vars: map[string]any{"x": "1"}}
+		in.Content.Body = "text of " + revision
 		e.Take(in)
+		return in
 	}
-	if in := e.a.items[itemOf(first)].p().Intent; in.Revision != "b" || in.RuleSet != "set-b" {
-		t.Errorf("revision %s of set %s", in.Revision, in.RuleSet)
+	heads := map[string]*intent.Intent{}
+	for n, revision := range []string{"a", "b", "a", "b", "b"} {
+		if in := take(n, revision); heads[revision] == nil {
+			heads[revision] = in
+		}
+	}
+	for revision, count := range map[string]int{"a": 2, "b": 3} {
+		p := e.a.items[itemOf(heads[revision].ID)].p()
+		if p.Intent.Revision != revision || p.Intent.Content.Body != "text of "+revision || p.Merged.Count != count {
+			t.Errorf("the merge of %s: revision %s, %q, %d triggers; want %d", revision, p.Intent.Revision, p.Intent.Content.Body, p.Merged.Count, count)
+		}
+	}
+	ac := e.a.items[itemOf(heads["a"].ID)].ac
+	ac.revise(e.a.items[itemOf(heads["b"].ID)], "c") // evaluated again, and the same
+	take(5, "c")
+	take(6, "b")
+	if p := e.a.items[itemOf(heads["b"].ID)].p(); p.Intent.Revision != "c" || p.Merged.Count != 4 || len(ac.merges) != 3 {
+		t.Errorf("made one of c: revision %s, %d triggers, %d merges; want 4 and 3", p.Intent.Revision, p.Merged.Count, len(ac.merges))
 	}
 }
 

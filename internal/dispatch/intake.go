@@ -112,7 +112,7 @@ func (a *actor) place(ac *account, p *ledger.Pending) {
 		return
 	}
 	if in.Merge != nil {
-		if head := ac.merges[in.Merge.Key]; head != nil && head.p().Merged.Closes.After(now) {
+		if head := ac.merges[mergeOf(in)]; head != nil && head.p().Merged.Closes.After(now) {
 			final2 := ledger.NewFate(in, ledger.Coalesced, ledger.ReasonNone, now)
 			final2.Into = head.p().Intent.ID
 			link(head.p(), a.recordAtOnce(final2, in))
@@ -123,7 +123,7 @@ func (a *actor) place(ac *account, p *ledger.Pending) {
 	}
 	it := a.add(ac, p, route)
 	if p.Merged != nil {
-		ac.merges[in.Merge.Key] = it
+		ac.merges[mergeOf(in)] = it
 	}
 	a.setState(it, queued) // until its gates are asked: it may be the one that gives way
 	b := ac.backlog(it)
@@ -165,6 +165,11 @@ func (a *actor) unstrand() {
 	a.found = nil
 }
 
+// mergeOf is what triggers of one merge have in common. The revision is part of it: what waits keeps that of its rule, so a trigger that an edited
+// rule makes begins a merge of its own, with its own text and gates. It is not the latest revision alone, because instances of a fleet read an edit
+// at different times and their triggers come mixed.
+func mergeOf(in *intent.Intent) string { return in.Merge.Key + "\x00" + in.Revision }
+
 // merge adds a trigger to an open merge. One pending record stands for all of them, whatever their number: the first and the
 // latest trigger and up to MaxMerged in all are kept, and the count.
 func (a *actor) merge(head *item, in *intent.Intent) {
@@ -177,9 +182,9 @@ func (a *actor) merge(head *item, in *intent.Intent) {
 	} else if last := len(m.Items) - 1; last > 0 {
 		m.Items[last] = in.Merge.Vars // an intent is at most 64 KiB, so a replaced one cannot make the record too large
 	}
-	if in.Merge.Keep != intent.KeepFirst { // the latest trigger's texts, as its revision of the rule has them
+	if in.Merge.Keep != intent.KeepFirst { // the latest trigger's texts, and its set: other rules may have been edited
 		merged := *head.p().Intent
-		merged.Content, merged.Variant, merged.Merge, merged.RuleSet, merged.Revision = in.Content, in.Variant, in.Merge, in.RuleSet, in.Revision
+		merged.Content, merged.Variant, merged.Merge, merged.RuleSet = in.Content, in.Variant, in.Merge, in.RuleSet
 		head.p().Intent = &merged
 	}
 	if in.Merge.Extend { // the wait counts from the last trigger, within the longest wait
@@ -207,9 +212,7 @@ func varsSize(in *intent.Intent) int {
 // closeMerge renders the merged text; from here on it does not change and later triggers begin a new merge.
 func (a *actor) closeMerge(it *item) bool {
 	in, m := it.p().Intent, it.p().Merged
-	if it.ac.merges[in.Merge.Key] == it {
-		delete(it.ac.merges, in.Merge.Key)
-	}
+	it.ac.unmerge(it)
 	c, err := a.opt.Render(in.Content, in.Merge, m.Items, m.Count)
 	if err != nil {
 		a.fate(it, ledger.Dead, ledger.RenderError, func(f *ledger.Fate) { f.Detail = err.Error() })

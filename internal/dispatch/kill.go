@@ -51,9 +51,7 @@ func (a *actor) killed(in *intent.Intent) bool {
 // giveUp takes an item out of every queue; sweep gives it its fate. Nothing lets it go on, and no trigger merges into it.
 func (a *actor) giveUp(it *item, why ledger.Reason) {
 	if it.ac != nil {
-		if m := it.p().Intent.Merge; m != nil && it.ac.merges[m.Key] == it {
-			delete(it.ac.merges, m.Key)
-		}
+		it.ac.unmerge(it)
 		if l := it.ac.lanes[it.route.Lane]; l != nil {
 			l.remove(it)
 		}

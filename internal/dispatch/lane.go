@@ -24,7 +24,7 @@ type account struct {
 	busy   map[string]*call // user -> the tag call in flight (ONE-IN-FLIGHT)
 	refuse []refused        // tag batches to be split, and changes of tags that go once more
 	parted bool             // the last change of tags that left was one of those: now others have their turn
-	merges map[string]*item // open merges by key
+	merges map[string]*item // open merges, see mergeOf
 
 	toRead     []string             // users whose tags must be read before the first write
 	readBy     time.Time            // when they are read at the latest
@@ -143,15 +143,33 @@ func (ac *account) probing() bool {
 	return false
 }
 
+// unmerge lets no trigger into an item any more.
+func (ac *account) unmerge(it *item) {
+	if in := it.p().Intent; in.Merge != nil && ac.merges[mergeOf(in)] == it {
+		delete(ac.merges, mergeOf(in))
+	}
+}
+
+// revise makes an item one of another revision of its rule, which makes the same of its event. An open merge goes on as that one's, unless there
+// is one.
+func (ac *account) revise(it *item, revision string) {
+	in := *it.p().Intent
+	open := in.Merge != nil && ac.merges[mergeOf(&in)] == it
+	ac.unmerge(it)
+	in.Revision = revision
+	it.p().Intent = &in
+	if open && ac.merges[mergeOf(&in)] == nil {
+		ac.merges[mergeOf(&in)] = it
+	}
+}
+
 // forget takes an item out of the account's indexes.
 func (ac *account) forget(it *item) {
 	if l := ac.lanes[it.route.Lane]; l != nil {
 		l.remove(it)
 	}
 	in := it.p().Intent
-	if in.Merge != nil && ac.merges[in.Merge.Key] == it {
-		delete(ac.merges, in.Merge.Key)
-	}
+	ac.unmerge(it)
 	if ac.asked[in.Target] == it {
 		delete(ac.asked, in.Target)
 	}

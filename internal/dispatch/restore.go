@@ -156,7 +156,7 @@ func (a *actor) restoreItems(st *ledger.State, now time.Time) map[intent.ID]*ite
 			a.setState(it, queued)
 		default:
 			if p.Merged != nil {
-				ac.merges[in.Merge.Key] = it
+				ac.merges[mergeOf(in)] = it
 			}
 			a.setState(it, queued)
 			a.timers.wake(it, now) // its gates are asked in the first turn
