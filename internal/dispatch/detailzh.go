@@ -132,7 +132,7 @@ var waitedFor = sync.OnceValue(func() *regexp.Regexp {
 // DetailZH is a fate's detail in Chinese; what is not this package's own, as the vendor's words, stays as it is.
 func DetailZH(en string) string {
 	if m := waitedFor().FindStringSubmatch(en); m != nil {
-		state := map[string]string{"merging": "等待合并", "approval": "等待批准", "quiet": "等待免打扰时段结束", "quota": "等待名额", "paused": "暂停", "in_flight": "等待厂商回答"}[m[1]]
+		state := map[string]string{"merging": "等待合并", "approval": "等待批准", "quiet": "等待免打扰时段结束", "send_at": "等待 send_at 的时间", "quota": "等待名额", "paused": "暂停", "in_flight": "等待厂商回答"}[m[1]]
 		zh := cmp.Or(state, "等待 "+m[1]) + "期间过期"
 		if m[2] != "" {
 			zh += "，自动刹车：规则已发 " + m[2]

@@ -15,6 +15,7 @@ func TestDetailsInChinese(t *testing.T) {
 		"too many pending":            "待发任务太多",
 		"while it waited for merging": "等待合并期间过期",
 		"while it waited for quota":   "等待名额期间过期",
+		"while it waited for send_at": "等待 send_at 的时间期间过期",
 		"while it waited for paused":  "暂停期间过期",
 		"while it waited for quota: the rule's quota is used: 1 per day":       "等待名额期间过期：规则的配额 1 per day 已用完",
 		"while it waited for quota: the slot is reserved for storm":            "等待名额期间过期：名额是预留给规则 storm 的",

@@ -152,7 +152,10 @@ const waitedForText = "while it waited for "
 
 func (a *actor) expired(it *item) {
 	a.opt.Metrics.expired.WithLabelValues(it.p().Intent.Rule, it.state.String()).Inc()
-	waited := it.state.String()
+	waited, p := it.state.String(), it.p().Intent.Policy
+	if now := a.clock.now(); it.state == quiet && p.SendAt != nil && !quietUntil(p.Quiet, now, a.opt.Zone).After(now) {
+		waited = "send_at"
+	}
 	if brake := a.pauses["rule/"+it.p().Intent.Rule].OfBrake(); it.state == paused && brake != nil {
 		waited += ", by the brake: " + brake.Why
 	}

@@ -1,6 +1,8 @@
 package dispatch
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -274,6 +276,31 @@ func TestWaitsAgreesWithTheGates(t *testing.T) {
 	}
 	if len(a.items) != 5 {
 		t.Errorf("%d items", len(a.items))
+	}
+}
+
+// Who waits for a time of day and for the end of quiet hours stands in one place, and is told apart when it expires.
+func TestAnExpirySaysWhichTimeWasWaitedFor(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(nil)
+	now := a.clock.now().UTC()
+	later := (now.Hour()*60 + now.Minute() + 180) % 1440
+	hours := []intent.Quiet{{From: (later + 1440 - 240) % 1440, To: later}}
+	for i, p := range []intent.Policy{{SendAt: &later}, {Quiet: hours}, {SendAt: &later, Quiet: hours}} {
+		in := b.intent(fmt.Sprint("e", i), "r", fmt.Sprint("u", i), intent.Push)
+		in.Policy = p
+		a.admit(in, int64(i))
+		a.expired(a.items[itemOf(in.ID)])
+	}
+	b.commit(a)
+	got := map[string]string{}
+	for _, f := range b.fates(3) {
+		got[f.Event.ID] = f.Detail
+	}
+	want := map[string]string{"e0": "while it waited for send_at", "e1": "while it waited for quiet", "e2": "while it waited for quiet"}
+	if !maps.Equal(got, want) {
+		t.Errorf("details %v, want %v", got, want)
 	}
 }
 

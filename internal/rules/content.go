@@ -165,14 +165,22 @@ func filtersFit(n *diag.Node, p *part, f *event.Field, isList bool) bool {
 		n.ErrorAt(p.from, p.to, "N304", diag.Text{EN: en, ZH: zh}, diag.Text{EN: "remove the filter", ZH: "请删掉这个过滤器"})
 		return false
 	}
+	before := "" // the filter whose text stands for the value
 	for _, fl := range p.filters {
 		switch {
+		case fl.typed() && before != "":
+			n.ErrorAt(fl.from, fl.to, "N304", diag.Text{EN: "`" + fl.name + "` stands after `" + before + "`, which has made a text of the value", ZH: "`" + fl.name + "` 写在 `" + before + "` 后面，那时值已经是文字了"},
+				diag.Text{EN: "write `" + fl.name + "` first, right after the field", ZH: "把 `" + fl.name + "` 写在最前面，紧跟字段"})
+			return false
 		case fl.name == "money" && f.Type != event.Number:
 			return fail("`money` is for numbers, `"+f.Name+"` is a "+string(f.Type), "`money` 用于数字，`"+f.Name+"` 不是数字")
 		case fl.name == "date" && f.Type != event.Time:
 			return fail("`date` is for times, `"+f.Name+"` is a "+string(f.Type), "`date` 用于时间，`"+f.Name+"` 不是时间")
 		case fl.name == "join" && f.Type != event.List && !isList:
 			return fail("`join` is for lists, `"+f.Name+"` is a "+string(f.Type), "`join` 用于列表，`"+f.Name+"` 不是列表")
+		}
+		if fl.name != "default" {
+			before = fl.name
 		}
 	}
 	if !patternsFit(n, p) {

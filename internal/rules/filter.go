@@ -16,7 +16,22 @@ var filterNames = []string{"default", "money", "date", "max", "upper", "urlencod
 
 func knownFilter(name string) bool { return slices.Contains(filterNames, name) }
 
+// typed reports whether the filter needs the value as the event has it, a number or a time, and not a text made of it.
+func (f *filter) typed() bool { return f.name == "money" || f.name == "date" }
+
+// apply gives what the filter makes of a value. money and date write each element of a list.
 func (f *filter) apply(v value) (value, error) {
+	if v.isList && f.typed() {
+		out := value{isList: true, list: make([]string, len(v.list))}
+		for i, s := range v.list {
+			one, err := f.apply(value{text: s})
+			if err != nil {
+				return value{}, err
+			}
+			out.list[i] = one.text
+		}
+		return out, nil
+	}
 	switch f.name {
 	case "join":
 		sep := "、"
@@ -28,14 +43,14 @@ func (f *filter) apply(v value) (value, error) {
 		}
 		return v, nil
 	case "money":
-		s, err := money(flat(v))
+		s, err := money(v.text)
 		return value{text: s}, err
 	case "date":
 		pattern := defaultDate
 		if f.hasArg {
 			pattern = f.arg
 		}
-		t, err := time.Parse(time.RFC3339Nano, flat(v))
+		t, err := time.Parse(time.RFC3339Nano, v.text)
 		if err != nil {
 			return value{}, errNoTime
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/notifier/notifier/internal/diag"
@@ -40,20 +41,25 @@ func (l *loader) sendAt(n *diag.Node, r *Rule) {
 	r.policy.SendAt = &minute
 }
 
+// holds reports whether quiet hours hold at a minute of the day, on the days on which they do.
+func holds(q intent.Quiet, minute int) bool {
+	if q.From > q.To {
+		return minute >= q.From || minute < q.To
+	}
+	return minute >= q.From && minute < q.To
+}
+
 // waits judges send_at beside quiet hours and expire. It runs when the limits have been read.
 func (r *Rule) waits(n *diag.Node) {
 	p := r.policy
+	r.addUp(n)
 	if p.SendAt == nil {
 		return
 	}
 	at := n.Get("send_at")
 	for _, q := range p.Quiet {
-		in := *p.SendAt >= q.From && *p.SendAt < q.To
-		if q.From > q.To {
-			in = *p.SendAt >= q.From || *p.SendAt < q.To
-		}
 		switch {
-		case !in || q.Weekdays != 0 && q.Weekdays != 1<<7-1:
+		case !holds(q, *p.SendAt) || q.Weekdays != 0 && q.Weekdays != 1<<7-1:
 		case p.DropOn:
 			at.Error("N535", diag.Text{EN: "`send_at` lies in the quiet hours, which drop: nothing would ever be sent", ZH: "`send_at` 在免打扰时段里，而那时不发：永远发不出去"}, diag.Text{EN: "a time outside of them, or `when_quiet: hold`", ZH: "请改成时段外的时间，或写 `when_quiet: hold`"})
 		default:
@@ -65,4 +71,51 @@ func (r *Rule) waits(n *diag.Node) {
 		at.Warn("W536", diag.Text{EN: "`send_at` waits up to 24 hours, but the message expires after " + diag.FormatDuration(r.expire), ZH: "`send_at` 最多要等 24 小时，但 " + diag.FormatDuration(r.expire) + " 就过期作废了"},
 			diag.Text{EN: "a longer `expire`: what comes too early for the time is not sent", ZH: "请加长 `expire`：来得太早的消息等不到那个时间"})
 	}
+}
+
+// addUp warns of waits that follow each other and together outlast the message. What outlasts it alone is told by others.
+func (r *Rule) addUp(n *diag.Node) {
+	p := r.policy
+	var sum time.Duration
+	var en, zh []string
+	add := func(d time.Duration, inEN, inZH string) bool {
+		if d > 0 {
+			sum += d
+			en, zh = append(en, inEN+" "+diag.FormatDuration(d)), append(zh, inZH+" "+diag.FormatDuration(d))
+		}
+		return d < r.expire
+	}
+	short := true
+	if m := r.merge; m != nil {
+		short = add(max(m.wait, m.max), "merging", "合并") && short
+	}
+	if p.Approval != nil {
+		short = add(p.Approval.Within, "approval", "批准") && short
+	}
+	quiet := longestQuiet(p.Quiet)
+	if p.SendAt != nil {
+		short = add(24*time.Hour, "`send_at`", "`send_at`") && short
+		quiet = 0
+		for _, q := range p.Quiet { // they may hold on when its time has come
+			if rest := time.Duration((q.To-*p.SendAt+24*60)%(24*60)) * time.Minute; holds(q, *p.SendAt) {
+				quiet = max(quiet, rest)
+			}
+		}
+	}
+	if !p.DropOn && quiet < week {
+		short = add(quiet, "quiet hours", "免打扰时段") && short
+	}
+	if r.expire == 0 || !short || len(en) < 2 || sum <= r.expire {
+		return
+	}
+	at := n.Get("limits").Get("expire")
+	if at == nil {
+		at = n.Key("limits")
+	}
+	if at == nil {
+		at = n
+	}
+	at.Warn("W536", diag.Text{EN: "what waits one after the other adds up to " + diag.FormatDuration(sum) + " (" + strings.Join(en, ", ") + "), but the message expires after " + diag.FormatDuration(r.expire),
+		ZH: "几个等待加起来最多 " + diag.FormatDuration(sum) + "（" + strings.Join(zh, "、") + "），但 " + diag.FormatDuration(r.expire) + " 就过期作废了"},
+		diag.Text{EN: "a longer `expire`, or shorter waits", ZH: "加长 `expire`，或缩短等待"})
 }

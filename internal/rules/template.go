@@ -469,21 +469,26 @@ func (p *part) in(ev *event.Event) (string, bool) {
 // value gives a hole's value behind its filters.
 func (p *part) value(get lookup) (value, error) {
 	v, ok := get(p.ref)
+	instead := false // the value is a default's
 	for i := range p.filters {
 		f := &p.filters[i]
 		if f.name == "default" {
 			if !ok || v.empty() {
-				v, ok = value{text: f.arg}, true
+				v, ok, instead = value{text: f.arg}, true, true
 			}
 			continue
 		}
 		if !ok {
 			continue // a later default may still fill it
 		}
-		var err error
-		if v, err = f.apply(v); err != nil {
+		out, err := f.apply(v)
+		if err != nil && instead { // a text is written as it is: ${amount | default("free") | money}
+			continue
+		}
+		if err != nil {
 			return value{}, fmt.Errorf("${%s}: %w", p.ref, err)
 		}
+		v = out
 	}
 	if !ok {
 		return value{}, p.absent()

@@ -9,7 +9,7 @@ import (
 
 func TestTemplates(t *testing.T) {
 	values := map[string]value{"name": {text: "小明"}, "empty": {}, "n": {text: "1234.565"}, "big": {text: "90071992547409931"}, "at": {text: "2026-11-21T11:05:09+08:00"}, "list": {list: []string{"a", "b"}, isList: true}, "none": {isList: true},
-		"q": {text: `a b&c=中/+`}, "family": {text: "👨‍👩‍👧‍👦👨‍👩‍👧‍👦é❤️x"}, "lower": {text: "svip"}}
+		"ns": {list: []string{"1", "2.005"}, isList: true}, "ats": {list: []string{"2026-11-21T11:05:09+08:00", "2026-11-22T00:00:00+08:00"}, isList: true}, "q": {text: `a b&c=中/+`}, "family": {text: "👨‍👩‍👧‍👦👨‍👩‍👧‍👦é❤️x"}, "lower": {text: "svip"}}
 	get := func(ref string) (value, bool) { v, ok := values[ref]; return v, ok }
 	for src, want := range map[string]string{
 		"plain":                                "plain",
@@ -27,6 +27,12 @@ func TestTemplates(t *testing.T) {
 		`${at | date("MM月DD日 HH:mm:ss YYYY")}`: "11月21日 11:05:09 2026",
 		`${at | date("MM月DD日 24:00 前，第 1 场")}`: "11月21日 24:00 前，第 1 场", // digits are text
 		`${at | date("YYYY-MM-DDTHH:mm:ss")}`:  "2026-11-21T11:05:09",
+		"${ns | money}":                        "1.00、2.01", // each of a list
+		`${ns | money | join("/")}`:            "1.00/2.01",
+		`${ats | date("MM-DD") | join(" ")}`:   "11-21 11-22",
+		`${missing | default("免费") | money}`:   "免费", // a default that is no number is written as it is
+		`${missing | default("8") | money}`:    "8.00",
+		`${missing | default("未知") | date}`:    "未知",
 		"${list | join}":                       "a、b",
 		`${list | join(" / ")}`:                "a / b",
 		"${list}":                              "a、b",
@@ -55,7 +61,7 @@ func TestTemplates(t *testing.T) {
 			t.Errorf("%s is written as %s, which is %q", src, tm, g)
 		}
 	}
-	for src, want := range map[string]string{"${missing}": "${missing} is missing", "${name | money}": "not a number", "${name | date}": "not a time", "${name}${missing}": "missing"} {
+	for src, want := range map[string]string{"${missing}": "${missing} is missing", "${name | money}": "not a number", `${name | default("1") | money}`: "not a number", "${list | money}": "not a number", "${name | date}": "not a time", "${name}${missing}": "missing"} {
 		tm, terr := parseTemplate(src)
 		if terr != nil {
 			t.Fatal(terr)
