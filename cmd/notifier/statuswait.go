@@ -218,6 +218,7 @@ type eventFlowView struct {
 	Lag       int64     `json:"lag"`
 	Open      int64     `json:"open,omitempty"`  // behind an open transaction of their producer
 	Oldest    time.Time `json:"oldest,omitzero"` // of the next event
+	Lost      bool      `json:"lost,omitempty"`  // At is not in the log any more: the partition is stopped
 }
 
 // statusPartitions shows each partition of both stages: who has it, what waits, what is stopped.
@@ -283,7 +284,7 @@ func partitionsOf(owned []app.PartitionView, lags map[int32]int64, halts map[int
 		v.Partitions = append(v.Partitions, *all[p])
 	}
 	for _, f := range flows {
-		v.Events = append(v.Events, eventFlowView{Topic: f.Topic, Partition: f.Partition, Begun: !f.Fresh, At: f.At, End: f.Stable, Lag: max(0, f.Stable-f.At), Open: max(0, f.End-f.Stable), Oldest: f.Oldest})
+		v.Events = append(v.Events, eventFlowView{Topic: f.Topic, Partition: f.Partition, Begun: !f.Fresh, At: f.At, End: f.Stable, Lag: max(0, f.Stable-f.At), Open: max(0, f.End-f.Stable), Oldest: f.Oldest, Lost: f.Lost})
 	}
 	for _, t := range topics {
 		if !slices.ContainsFunc(flows, func(f ledger.Flow) bool { return f.Topic == t }) {
@@ -317,6 +318,8 @@ func printPartitions(out io.Writer, v *partitionsView, now time.Time, zone *time
 			oldest = now.Sub(e.Oldest).Round(time.Second).String() + mostly(lang, " ago", " 前")
 		}
 		switch {
+		case e.Lost:
+			note = mostly(lang, "stopped: this offset is not in the log any more   next: docs/runbook.md#lost-offset", "已停止：日志里已没有这个位置   下一步：docs/runbook.zh-CN.md#lost-offset")
 		case !e.Begun:
 			note = mostly(lang, "never begun   next: notifier status --why", "从未开始读   下一步：notifier status --why")
 		case e.Open > 0:

@@ -127,7 +127,7 @@ func TestPartitionsAsTheyAreShown(t *testing.T) {
 	at := time.Date(2026, 11, 21, 14, 30, 0, 0, time.UTC)
 	v := partitionsOf([]app.PartitionView{{Partition: 0, Owner: "one", Next: 9, Intents: 8, Fates: 6, Pending: 2, Users: 5}},
 		map[int32]int64{0: 1, 1: 4}, map[int32]ledger.Halt{1: {Partition: 1, Instance: "two", What: "the ledger\x1b was lost", At: at}},
-		[]ledger.Flow{{Topic: "orders", At: 10, Stable: 15, End: 18, Oldest: at.Add(-time.Minute)}, {Topic: "orders", Partition: 1, At: 7, Stable: 7, End: 7}, {Topic: "sales", Stable: 3, End: 3, Fresh: true, Oldest: at.Add(-time.Hour)}}, []string{"nowhere", "orders", "sales"})
+		[]ledger.Flow{{Topic: "orders", At: 10, Stable: 15, End: 18, Oldest: at.Add(-time.Minute)}, {Topic: "orders", Partition: 1, At: 7, Stable: 7, End: 7}, {Topic: "sales", Stable: 3, End: 3, Fresh: true, Oldest: at.Add(-time.Hour)}, {Topic: "sales", Partition: 1, At: 9, Stable: 3, End: 3, Lost: true}}, []string{"nowhere", "orders", "sales"})
 	var out bytes.Buffer
 	if err := printPartitions(&out, &v, at, time.UTC, diag.EN); err != nil {
 		t.Fatal(err)

@@ -276,6 +276,10 @@ func (w *why) kafka() WhyStep {
 		if w.rule != nil && !topics[f.Topic] {
 			continue
 		}
+		if f.Lost {
+			return WhyStep{Holds: true, What: fmt.Sprintf("%s[%d] is stopped: the group's offset %d is not in the log any more", f.Topic, f.Partition, f.At),
+				Next: "decide from where it is read, docs/runbook.md#lost-offset: kafka-consumer-groups.sh --reset-offsets"}
+		}
 		if f.Fresh {
 			fresh, unread = append(fresh, f), unread+f.Stable-f.At
 			continue

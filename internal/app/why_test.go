@@ -137,6 +137,7 @@ func TestTheFirstGateThatHoldsIsNamed(t *testing.T) {
 		{"kafka", "reading is 5 records behind, most in sales[0] at offset 10", "notifier skip sales/0@10", now.Add(-2 * time.Hour), func() {
 			f.Flows[0] = ledger.Flow{Topic: "sales", At: 10, Stable: 15, End: 15, Oldest: now.Add(-2 * time.Hour)}
 		}},
+		{"kafka", "sales[0] is stopped: the group's offset 10 is not in the log any more", "--reset-offsets", time.Time{}, func() { f.Flows[0] = ledger.Flow{Topic: "sales", At: 10, Stable: 15, End: 15, Lost: true} }},
 		{"kafka", "sales[0]: an open transaction of its producer holds back 5 offsets from offset 15", "find-hanging", time.Time{}, func() { f.Flows[0] = ledger.Flow{Topic: "sales", At: 15, Stable: 15, End: 20} }},
 		{"instances", "no instance sends", "a, b", now.Add(-time.Minute), func() { f.Dispatch = nil }},
 		{"instances", "no instance runs", "notifier run", now.Add(-time.Minute), func() { f.Evaluate = nil }},

@@ -88,6 +88,7 @@ type Consumer struct {
 
 	mu      sync.Mutex                           // guards below
 	blocked map[string]map[int32]bool            // partitions that stand at a batch that cannot be unpacked
+	lost    map[partition]time.Time              // when partitions whose place is not in the log any more were told of
 	begun   map[string]map[int32]kgo.EpochOffset // where partitions without commits begin: committed by the poll loop before anything is read
 	kept    map[string]map[int32]kgo.EpochOffset // partitions without commits begin there, not later
 
@@ -286,13 +287,13 @@ func (c *Consumer) session(ctx context.Context) error {
 // taken is what follows every poll, before its records are worked on: a beginning that is committed later than the offsets of the
 // partition's first records would take the group back before them.
 func (c *Consumer) taken(ctx context.Context, s *kgo.GroupTransactSession, fs kgo.Fetches) error {
-	if err := c.fetchErrors(fs); err != nil {
+	if err := c.fetchErrors(s.Client(), fs); err != nil {
 		return err
 	}
 	return c.commitBeginnings(ctx, s.Client())
 }
 
-func (c *Consumer) fetchErrors(fs kgo.Fetches) (fatal error) {
+func (c *Consumer) fetchErrors(cl *kgo.Client, fs kgo.Fetches) (fatal error) {
 	fs.EachError(func(t string, p int32, err error) {
 		switch {
 		case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
@@ -305,8 +306,7 @@ func (c *Consumer) fetchErrors(fs kgo.Fetches) (fatal error) {
 				c.block(big)
 			}
 		case errors.Is(err, kerr.OffsetOutOfRange):
-			c.opt.Metrics.lost.WithLabelValues(t).Inc()
-			c.log.Error("the group's offset is not in the log: this partition is stopped, nothing is skipped by itself", zap.String("topic", t), zap.Int32("partition", p), zap.Error(err))
+			c.lose(cl, partition{t, p}, err)
 		case c.Down() != "": // said once
 		default:
 			c.log.Warn("reading events", zap.String("topic", t), zap.Int32("partition", p), zap.Error(err))

@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -55,8 +56,14 @@ func TestALostOffsetStopsThePartition(t *testing.T) {
 		t.Fatal(err)
 	}
 	opt := b.options()
-	b.start(opt)
+	core, logs := observer.New(zap.ErrorLevel)
+	opt.Log = zap.New(core)
+	c := New(opt)
+	b.run(c)
 	b.until("the loss is counted", func() bool { return testutil.ToFloat64(opt.Metrics.lost.WithLabelValues("events")) > 0 })
+	if got, want := c.Lost(), []string{"events[0] is stopped: the group's offset is not in the log any more: docs/runbook.md#lost-offset"}; !slices.Equal(got, want) {
+		t.Errorf("stopped: %v, want %v", got, want)
+	}
 	for _, r := range b.read(b.topics.Intents, 2) {
 		if in, err := intent.Decode(r.Value); err != nil || in.Event.ID > "e1" {
 			t.Errorf("%v %v was evaluated behind a gap", in, err)
@@ -66,6 +73,9 @@ func TestALostOffsetStopsThePartition(t *testing.T) {
 		t.Error(err)
 	} else if o, _ := os.Lookup("events", 0); o.At != 2 {
 		t.Errorf("the group stands at %d, want 2 until a human has looked", o.At)
+	}
+	if n, said := testutil.ToFloat64(opt.Metrics.lost.WithLabelValues("events")), logs.Len(); n != 1 || said != 1 { // the client would go on asking
+		t.Errorf("counted %v times within a minute and said %d times", n, said)
 	}
 }
 

@@ -35,4 +35,5 @@ type Flow struct {
 	End       int64     // of the log
 	Oldest    time.Time // of the record at At; zero if there is none yet
 	Fresh     bool      // stage 1 never began here: At is the first offset that there is
+	Lost      bool      // At is not in the log: it begins later, or ends before
 }

@@ -99,7 +99,7 @@ func (r *Reader) flows(ctx context.Context, topics []string, most int) (out []le
 			}
 			f := ledger.Flow{Topic: topic, Partition: p, At: first.Offset, Stable: lso.Offset, End: end.Offset, Fresh: true}
 			if o, ok := at.Lookup(topic, p); ok && o.At >= 0 {
-				f.At, f.Fresh = o.At, false
+				f.At, f.Fresh, f.Lost = o.At, false, o.At < first.Offset || o.At > end.Offset
 			}
 			out = append(out, f)
 		}
@@ -112,7 +112,7 @@ func (r *Reader) flows(ctx context.Context, topics []string, most int) (out []le
 	asked := 0
 	for i := range out {
 		f := &out[i]
-		if f.At >= f.Stable || asked == most {
+		if f.At >= f.Stable || f.Lost || asked == most {
 			continue
 		}
 		asked++
