@@ -470,7 +470,7 @@ func (a *App) readiness() admin.Health {
 	for p, what := range st.Halted {
 		h.Detail = append(h.Detail, fmt.Sprintf("partition %d is stopped: %s", p, what))
 	}
-	h.Detail = append(h.Detail, a.consumer.Lost()...)
+	h.Detail = append(h.Detail, a.consumer.NotRead(time.Now())...)
 	h.Detail = append(h.Detail, heldBack(a.reg)...)
 	for _, p := range a.live.set().ParkedRules() {
 		h.Detail = append(h.Detail, p.String())

@@ -86,11 +86,11 @@ type Consumer struct {
 
 	madeAgain madeAgain
 
-	mu      sync.Mutex                           // guards below
-	blocked map[string]map[int32]bool            // partitions that stand at a batch that cannot be unpacked
-	lost    map[partition]time.Time              // when partitions whose place is not in the log any more were told of
-	begun   map[string]map[int32]kgo.EpochOffset // where partitions without commits begin: committed by the poll loop before anything is read
-	kept    map[string]map[int32]kgo.EpochOffset // partitions without commits begin there, not later
+	mu       sync.Mutex                           // guards below
+	blocked  map[string]map[int32]bool            // partitions that stand at a batch that cannot be unpacked
+	troubles map[partition]trouble                // of partitions that are not read
+	begun    map[string]map[int32]kgo.EpochOffset // where partitions without commits begin: committed by the poll loop before anything is read
+	kept     map[string]map[int32]kgo.EpochOffset // partitions without commits begin there, not later
 
 	settled atomic.Bool // where a new group begins is committed
 }
@@ -307,6 +307,8 @@ func (c *Consumer) fetchErrors(cl *kgo.Client, fs kgo.Fetches) (fatal error) {
 			}
 		case errors.Is(err, kerr.OffsetOutOfRange):
 			c.lose(cl, partition{t, p}, err)
+		case errors.Is(err, kerr.UnknownTopicID), errors.Is(err, kerr.InconsistentTopicID):
+			c.anew(partition{t, p}, err)
 		case c.Down() != "": // said once
 		default:
 			c.log.Warn("reading events", zap.String("topic", t), zap.Int32("partition", p), zap.Error(err))

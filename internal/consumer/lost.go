@@ -15,39 +15,71 @@ type partition struct {
 	p     int32
 }
 
-// lostAgain is how long a partition whose place is not in the log any more is left alone. The client would ask for it again at once, thousands
-// of times a second; asked once a minute it goes on being counted and told for as long as it stands.
-const lostAgain = time.Minute
+// trouble is why a partition is not read.
+type trouble struct {
+	what              string
+	first, last, told time.Time
+}
 
-// lose stops a partition: nothing is skipped by itself, and never is it read from the start again.
+// tellAgain is how often a partition that is not read is told of.
+const tellAgain = time.Minute
+
+// notRead notes that a partition could not be read, and reports whether that is to be told now.
+func (c *Consumer) notRead(at partition, what string, now time.Time) (tell bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.troubles[at]
+	if t.what != what || now.Sub(t.last) > 2*tellAgain { // another one
+		t = trouble{what: what, first: now}
+	}
+	if tell = now.Sub(t.told) >= tellAgain; tell {
+		t.told = now
+	}
+	t.last = now
+	if c.troubles == nil {
+		c.troubles = map[partition]trouble{}
+	}
+	c.troubles[at] = t
+	return tell
+}
+
+const (
+	lostPlace = "the group's offset is not in the log any more: docs/runbook.md#lost-offset"
+	madeAnew  = "the topic was deleted, or made again, while it was read: it is read after a restart of all instances, docs/runbook.md#lost-offset"
+)
+
+// lose stops a partition whose place is not in the log any more: nothing is skipped by itself, and never is it read from the start again. The
+// client would ask again at once, thousands of times a second; asked once a minute it goes on being counted for as long as it stands.
 func (c *Consumer) lose(cl *kgo.Client, at partition, err error) {
 	part := map[string][]int32{at.topic: {at.p}}
 	cl.PauseFetchPartitions(part)
-	c.mu.Lock()
-	told := time.Since(c.lost[at]) < lostAgain // what the client had before it paused, or asked after a rebalance
-	if !told {
-		if c.lost == nil {
-			c.lost = map[partition]time.Time{}
-		}
-		c.lost[at] = time.Now()
-	}
-	c.mu.Unlock()
-	if told {
+	if !c.notRead(at, lostPlace, time.Now()) { // what the client had before it paused, or asked after a rebalance
 		return
 	}
-	time.AfterFunc(lostAgain, func() { cl.ResumeFetchPartitions(part) })
+	time.AfterFunc(tellAgain, func() { cl.ResumeFetchPartitions(part) })
 	c.opt.Metrics.lost.WithLabelValues(at.topic).Inc()
 	c.log.Error("the group's offset is not in the log: this partition is stopped, nothing is skipped by itself; next: docs/runbook.md#lost-offset", zap.String("topic", at.topic), zap.Int32("partition", at.p), zap.Error(err))
 }
 
-// Lost names the partitions that stand because their place is not in the log any more.
-func (c *Consumer) Lost() (out []string) {
+// anew tells of a topic that is not the one that was read. The brokers say so for a moment of a topic that they have just made, too.
+func (c *Consumer) anew(at partition, err error) {
+	if c.notRead(at, madeAnew, time.Now()) {
+		c.log.Warn("a topic of the catalogue is not the one that was read: if it was deleted and made again, restart all instances to read it; next: docs/runbook.md#lost-offset", zap.String("topic", at.topic), zap.Int32("partition", at.p), zap.Error(err))
+	}
+}
+
+// anewFor is how long a topic must have been unknown before it was made anew.
+const anewFor = 30 * time.Second
+
+// NotRead names the partitions that are not read, and why.
+func (c *Consumer) NotRead(now time.Time) (out []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for at, when := range c.lost {
-		if time.Since(when) < 2*lostAgain { // of those that somebody else has now nothing is heard any more
-			out = append(out, fmt.Sprintf("%s[%d] is stopped: the group's offset is not in the log any more: docs/runbook.md#lost-offset", at.topic, at.p))
+	for at, t := range c.troubles {
+		if now.Sub(t.last) > 2*tellAgain || t.what == madeAnew && t.last.Sub(t.first) < anewFor { // somebody else has it now; or it passed
+			continue
 		}
+		out = append(out, fmt.Sprintf("%s[%d] is not read: %s", at.topic, at.p, t.what))
 	}
 	slices.Sort(out)
 	return out

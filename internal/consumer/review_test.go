@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,7 +62,7 @@ func TestALostOffsetStopsThePartition(t *testing.T) {
 	c := New(opt)
 	b.run(c)
 	b.until("the loss is counted", func() bool { return testutil.ToFloat64(opt.Metrics.lost.WithLabelValues("events")) > 0 })
-	if got, want := c.Lost(), []string{"events[0] is stopped: the group's offset is not in the log any more: docs/runbook.md#lost-offset"}; !slices.Equal(got, want) {
+	if got, want := c.NotRead(time.Now()), []string{"events[0] is not read: the group's offset is not in the log any more: docs/runbook.md#lost-offset"}; !slices.Equal(got, want) {
 		t.Errorf("stopped: %v, want %v", got, want)
 	}
 	for _, r := range b.read(b.topics.Intents, 2) {
@@ -76,6 +77,50 @@ func TestALostOffsetStopsThePartition(t *testing.T) {
 	}
 	if n, said := testutil.ToFloat64(opt.Metrics.lost.WithLabelValues("events")), logs.Len(); n != 1 || said != 1 { // the client would go on asking
 		t.Errorf("counted %v times within a minute and said %d times", n, said)
+	}
+}
+
+// A topic that is deleted and made again while it is read is told of, not thirty times a second, and what passes at once is no trouble.
+func TestATopicMadeAgainWhileItIsReadIsTold(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.genesis()
+	opt := b.options()
+	core, logs := observer.New(zap.WarnLevel)
+	opt.Log = zap.New(core)
+	c := New(opt)
+	b.run(c)
+	b.produce("e0")
+	b.read(b.topics.Intents, 1)
+	if _, err := b.adm.DeleteTopic(t.Context(), "events"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.adm.CreateTopic(t.Context(), 1, 1, nil, "events"); err != nil {
+		t.Fatal(err)
+	}
+	const says = "is not the one that was read"
+	b.until("it is told", func() bool {
+		return logs.Filter(func(e observer.LoggedEntry) bool { return strings.Contains(e.Message, says) }).Len() > 0
+	})
+	at := partition{"events", 0}
+	now := time.Now()
+	b.until("it is said again", func() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.troubles[at].last.After(now) })
+	if n := logs.Filter(func(e observer.LoggedEntry) bool {
+		return strings.Contains(e.Message, says) || e.Message == "reading events"
+	}).Len(); n != 1 {
+		t.Errorf("%d lines within a minute, want 1", n)
+	}
+	if got := c.NotRead(now); len(got) != 0 {
+		t.Errorf("after a moment %v", got)
+	}
+	later := New(opt)
+	later.notRead(at, madeAnew, now)
+	later.notRead(at, madeAnew, now.Add(anewFor))
+	if got := later.NotRead(now.Add(anewFor)); len(got) != 1 || !strings.Contains(got[0], "events[0] is not read: the topic was deleted") {
+		t.Errorf("after half a minute %v", got)
+	}
+	if got := later.NotRead(now.Add(anewFor + 2*tellAgain + 1)); len(got) != 0 {
+		t.Errorf("when nothing more is heard of it %v", got)
 	}
 }
 

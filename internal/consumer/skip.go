@@ -211,5 +211,5 @@ func (c *Consumer) unblockAll() {
 	for topic := range c.blocked {
 		c.opt.Metrics.blocked.WithLabelValues(topic).Set(0)
 	}
-	c.blocked, c.lost = nil, nil
+	c.blocked, c.troubles = nil, nil
 }
