@@ -114,6 +114,18 @@ func TestNestingIsRefusedBeforeTheParser(t *testing.T) {
 	}
 }
 
+// Marks side by side are looked at once, not once for each of those before them.
+func TestManyMarksAreLookedAtOnce(t *testing.T) {
+	for _, mark := range []string{"!", "=", "<", "> ", "！", "!= ", "ok !"} {
+		once, many := strings.Repeat(mark, 200/len(mark)), strings.Repeat(mark, 3200/len(mark))
+		of := func(src string) uint64 { return allocated(func() { compileText(t, src+"ok") }) }
+		of(once)
+		if few, got := of(once), of(many); got > 40*few+1<<20 {
+			t.Errorf("%q: %d KiB for 200 bytes, %d KiB for 3200", mark, few>>10, got>>10)
+		}
+	}
+}
+
 // What is given to conditions is cut: texts to 4 KiB, lists to 32 items.
 func TestConditionsAreGivenCutValues(t *testing.T) {
 	s, l := costly(t, "when: 'len(city) > 0 and len(items) > 0'\npush: {body: b}")

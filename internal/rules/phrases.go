@@ -168,12 +168,15 @@ func opening(marks []mark, i int, s *scope) (phrase, bool) {
 
 // spaced names an operator that is written with a space in it, or with a mark too many.
 func spaced(marks []mark, i int, _ *scope) (phrase, bool) {
+	if !isOperand(at(marks, i-1)) { // first, so that many marks side by side are looked at once
+		return phrase{}, false
+	}
 	joined, end := "", i
 	for ; end < len(marks) && marks[end].kind == sign && strings.Trim(half(marks[end].text), "=<>!") == ""; end++ {
 		joined += half(marks[end].text)
 	}
 	m, last := marks[i], at(marks, end-1)
-	if end-i < 2 || !strings.Contains(joined, "=") && joined != "<>" || operators[joined] == "" || !isOperand(at(marks, i-1)) {
+	if end-i < 2 || !strings.Contains(joined, "=") && joined != "<>" || operators[joined] == "" {
 		return phrase{}, false
 	}
 	said := written(marks, i, end)
@@ -184,9 +187,9 @@ func spaced(marks []mark, i int, _ *scope) (phrase, bool) {
 }
 
 // half gives the half-width form of the marks of comparisons.
-func half(s string) string {
-	return strings.NewReplacer("＝", "=", "＜", "<", "＞", ">", "！", "!").Replace(s)
-}
+func half(s string) string { return halfMarks.Replace(s) }
+
+var halfMarks = strings.NewReplacer("＝", "=", "＜", "<", "＞", ">", "！", "!")
 
 // nothingAsked names the ways in which other languages ask whether a field is there.
 func nothingAsked(marks []mark, i int, s *scope) (phrase, bool) {
