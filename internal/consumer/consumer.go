@@ -363,9 +363,12 @@ func (c *Consumer) transaction(ctx context.Context, s *kgo.GroupTransactSession,
 		return fmt.Errorf("evaluate: end: %w", errors.Join(perr, err))
 	}
 	if !committed {
-		c.log.Info("transaction aborted, its records are read again", zap.NamedError("produce", perr))
+		if c.aborted(perr, time.Now()) {
+			c.log.Warn("transaction aborted, its records are read again", zap.NamedError("produce", perr))
+		}
 		return nil
 	}
+	c.committed()
 	failpoint.Here(failpoint.Stage1)
 	team.count(c.opt.Metrics)
 	c.opt.Metrics.txnSeconds.Observe(time.Since(began).Seconds())

@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,4 +59,37 @@ func TestAStageOneThatCannotWorkIsTold(t *testing.T) {
 	if n := testutil.ToFloat64(down); n != 0 || c.Down() != "" {
 		t.Errorf("after an answer: %g, %q", n, c.Down())
 	}
+}
+
+// Transactions of which none is committed any more are no rebalance: stage 1 does not work, though Kafka answers.
+func TestAbortsWithoutEndAreTold(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c := New(b.options())
+	down := c.opt.Metrics.down
+	now := time.Now()
+	cause := errors.New("MESSAGE_TOO_LARGE")
+	hold := func(when string, want float64, says string) {
+		t.Helper()
+		if n, got := testutil.ToFloat64(down), c.Down(); n != want || !strings.Contains(got, says) || (got == "") != (says == "") {
+			t.Errorf("%s: %g, %q", when, n, got)
+		}
+	}
+	for i, x := range []struct {
+		at  time.Duration // before now
+		say bool
+	}{{tellAgain + 5*time.Second, true}, {tellAgain + 4*time.Second, false}, {5 * time.Second, true}, {0, false}} {
+		if say := c.aborted(cause, now.Add(-x.at)); say != x.say {
+			t.Errorf("abort %d is said: %t", i, say)
+		}
+	}
+	c.answers() // Kafka does
+	hold("after a minute of aborts", 1, "MESSAGE_TOO_LARGE")
+	c.committed()
+	hold("after a commit", 0, "")
+	c.aborted(nil, now.Add(-abortsFor/2))
+	hold("in a rebalance", 0, "")
+	c.failed(errors.New("no broker"), now)
+	c.committed()
+	hold("without Kafka", 1, "no broker")
 }

@@ -81,6 +81,11 @@ func (c *Consumer) NotRead(now time.Time) (out []string) {
 		}
 		out = append(out, fmt.Sprintf("%s[%d] is not read: %s", at.topic, at.p, t.what))
 	}
+	for topic, ps := range c.blocked {
+		for p := range ps {
+			out = append(out, fmt.Sprintf("%s[%d] is not read: a batch is too large to be unpacked, the log says where: notifier skip", topic, p))
+		}
+	}
 	slices.Sort(out)
 	return out
 }

@@ -175,8 +175,12 @@ func TestADecompressionBombStopsOnlyItsPartition(t *testing.T) {
 	opt := b.options()
 	opt.Rules = func() Rules { return stubRules{[]string{"events", "more"}} }
 	opt.Log = zap.New(core)
-	b.start(opt)
+	c := New(opt)
+	b.run(c)
 	b.until("the partition is named", func() bool { return logs.FilterField(zap.Stringer("record", ledger.Place{Topic: "events"})).Len() > 0 })
+	if got := c.NotRead(time.Now()); len(got) != 1 || !strings.Contains(got[0], "events[0] is not read: a batch is too large") {
+		t.Errorf("not read: %v", got)
+	}
 	b.produce("behind")
 	if err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: "more", Value: []byte("other")}).FirstErr(); err != nil {
 		t.Fatal(err)

@@ -32,7 +32,7 @@ type Dispatcher struct {
 	actors   map[int32]*actor // of claims, while they are not told to end
 	halted   map[int32]*ledger.HaltError
 	commands map[string]command // the control topic's commands by key, for actors that come later
-	ready    bool               // the first assignment was taken over
+	ready    bool               // the first assignment of this membership was taken over
 	newer    string             // not "": a newer release wrote the ledger, so this process owns nothing
 }
 
@@ -86,6 +86,9 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 			}
 			continue
 		}
+		d.mu.Lock()
+		d.ready = false // it owns nothing until it is a member again
+		d.mu.Unlock()
 		pause := d.pauses.After(time.Since(began))
 		d.log.Warn("left the dispatch group, coming back as a new member", zap.Error(err), zap.Duration("in", pause))
 		if d.pauses.Wait(ctx, pause); ctx.Err() != nil {

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/pulse"
 )
@@ -43,4 +45,24 @@ func TestAnOwnerThatDoesNotTurnIsStuck(t *testing.T) {
 	close(v.gate)
 	b.until("it turns again", func() bool { return len(later()) == 0 })
 	b.fates(1)
+}
+
+// A process whose ledger cannot be written any more owns nothing: it is not ready until it is a member again.
+func TestWhoHasLeftTheGroupIsNotReady(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	d := New(b.options(b.account()))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = d.Run(ctx)
+	}()
+	defer func() { cancel(); <-done }()
+	b.until("it owns the partition", func() bool { return d.Status().Ready })
+	if _, err := kadm.NewClient(b.cl).DeleteTopics(t.Context(), b.topics.Ledger); err != nil {
+		t.Fatal(err)
+	}
+	b.produce(b.intent("e1", "r", "u1", intent.Push))
+	b.until("it owns nothing and says so", func() bool { st := d.Status(); return !st.Ready && len(st.Owned) == 0 })
 }
