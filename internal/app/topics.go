@@ -122,8 +122,12 @@ func ensureTopics(ctx context.Context, cl *kgo.Client, t ledger.Topics, partitio
 	if err != nil {
 		return &KafkaError{fmt.Errorf("list topics: %w", err)}
 	}
+	uneven := Uneven(own, have)
+	if uneven != "" {
+		problems = append(problems, uneven+": partitions were added to one of them; no setting mends that, see docs/runbook.md#stopped-partition")
+	}
 	for _, o := range own {
-		if n := len(have[o.Name].Partitions); o.Exact && n != o.Partitions && have[o.Name].Err == nil {
+		if n := len(have[o.Name].Partitions); o.Exact && n != o.Partitions && have[o.Name].Err == nil && uneven == "" {
 			problems = append(problems, fmt.Sprintf("%s has %d partitions, kafka.partitions is %d: set kafka.partitions to what the topic has", o.Name, n, o.Partitions))
 		}
 		problems = append(problems, checkSettings(ctx, adm, o, log)...)
@@ -132,6 +136,22 @@ func ensureTopics(ctx context.Context, cl *kgo.Client, t ledger.Topics, partitio
 		return &TopicError{problems}
 	}
 	return nil
+}
+
+// Uneven says that the topics which must have as many partitions as each other do not; "" when they do, or one is not there.
+func Uneven(own []Topic, have kadm.TopicDetails) string {
+	var first string
+	for _, o := range own {
+		d, ok := have[o.Name]
+		switch {
+		case !o.Exact || !ok || d.Err != nil:
+		case first == "":
+			first = o.Name
+		case len(d.Partitions) != len(have[first].Partitions):
+			return fmt.Sprintf("%s has %d partitions and %s has %d", first, len(have[first].Partitions), o.Name, len(d.Partitions))
+		}
+	}
+	return ""
 }
 
 // said reports whether an error is what the cluster answered; otherwise it did not get to answer.

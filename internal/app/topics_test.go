@@ -105,7 +105,9 @@ func TestEachWrongSettingOfATopicIsNamed(t *testing.T) {
 				}
 				want := fmt.Sprintf("%s has %s=%s, it must be %s", o.Name, key, value, o.Must[key])
 				if key == "partitions" {
-					want = o.Name + " has 3 partitions, kafka.partitions is 2: set kafka.partitions to what the topic has"
+					n := map[string]int{"n.intents": 2, "n.ledger": 2}
+					n[o.Name] = 3
+					want = fmt.Sprintf("n.intents has %d partitions and n.ledger has %d: partitions were added to one of them; no setting mends that, see docs/runbook.md#stopped-partition", n["n.intents"], n["n.ledger"])
 				}
 				err := ensureTopics(t.Context(), cl, topics, 2, 1, zap.NewNop())
 				got, ok := errors.AsType[*TopicError](err)

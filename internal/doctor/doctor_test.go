@@ -240,7 +240,7 @@ func TestWrongTopicsAreNamedWithTheCommandThatMendsThem(t *testing.T) {
 		"--entity-name n.control --add-config cleanup.policy=compact",
 		"--entity-name n.intents --add-config retention.ms=-1",
 		"--entity-name n.ledger --add-config max.message.bytes=1048588",
-		"error topics n.ledger: has 3 partitions, kafka.partitions is 2",
+		"error topics n: n.intents has 2 partitions and n.ledger has 3: partitions were added to one of them | notifier status --partitions",
 		"warning topics n.fates: is not there yet",
 		"kafka-topics.sh --bootstrap-server " + r.addrs[0] + " --command-config admin.properties --create --topic n.fates --partitions 2 --replication-factor 1 --config cleanup.policy=delete --config retention.ms=2592000000",
 	} {

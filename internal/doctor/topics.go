@@ -35,7 +35,13 @@ func (d *doctor) topicSettings(ctx context.Context) {
 		d.bad("topics", Unknown, d.bootstrap, text("cannot be asked: %v", "无法查询：%v", err), diag.Text{}, d.tool("kafka-topics.sh", "--list"))
 		return
 	}
+	uneven := app.Uneven(own, have)
+	if uneven != "" {
+		d.bad("topics", Error, d.own().Prefix, text("%s: partitions were added to one of them", "两个主题的分区数不一样（%s）：有人给其中一个加了分区", uneven),
+			text("no setting mends that: see docs/runbook.md#stopped-partition", "改设置没有用：见 docs/runbook.zh-CN.md#stopped-partition"), "notifier status --partitions")
+	}
 	for _, t := range own {
+		t.Exact = t.Exact && uneven == ""
 		is := have[t.Name]
 		switch {
 		case absent(is):
@@ -57,8 +63,8 @@ func (d *doctor) topicSettings(ctx context.Context) {
 }
 
 // look asks for each topic alone: for several, one that we may not see hides the others.
-func (d *doctor) look(ctx context.Context, names []string) (map[string]kadm.TopicDetail, error) {
-	out := map[string]kadm.TopicDetail{}
+func (d *doctor) look(ctx context.Context, names []string) (kadm.TopicDetails, error) {
+	out := kadm.TopicDetails{}
 	for _, name := range names {
 		have, err := d.adm.ListTopics(ctx, name)
 		if denied(err) {
