@@ -3,6 +3,7 @@
 package sim
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -37,18 +38,25 @@ type between struct {
 
 const betweenAddr = "127.0.0.1:8089"
 
-func (w *world) between() (b *between, stop func()) {
+func (w *world) between(dial func(ctx context.Context, network, addr string) (net.Conn, error)) (b *between, stop func()) {
 	w.t.Helper()
 	ln, err := w.net.Listen("tcp", betweenAddr)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	b = &between{}
-	tr := &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-		return w.net.DialContext(ctx, network, addr)
-	}}
-	srv := &http.Server{Handler: &httputil.ReverseProxy{Transport: tr, ErrorLog: log.New(io.Discard, "", 0), Rewrite: func(r *httputil.ProxyRequest) {
+	tr := &http.Transport{DialContext: dial}
+	srv := &http.Server{Handler: &httputil.ReverseProxy{Transport: tr, ErrorLog: log.New(logWriter{w}, "", 0), Rewrite: func(r *httputil.ProxyRequest) {
 		r.Out.URL.Scheme, r.Out.URL.Host = "http", vendorAddr
+		if r.Out.Body != nil {
+			// Read here, because the server closes it with the first bytes of the answer: a transport that looks only then whether the body
+			// has more takes the request for broken and hangs up within the answer.
+			body, err := io.ReadAll(r.In.Body)
+			if err != nil {
+				return // the daemon left: the transport finds the same
+			}
+			r.Out.Body = io.NopCloser(bytes.NewReader(body))
+		}
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if strings.HasSuffix(r.In.URL.Path, "/auth") {
@@ -60,7 +68,7 @@ func (w *world) between() (b *between, stop func()) {
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = srv.Serve(ln) })
 	return b, func() {
-		_ = srv.Close()
+		_ = srv.Shutdown(w.t.Context()) // waits for answers under way: their connections are idle only then
 		serving.Wait()
 		tr.CloseIdleConnections()
 	}
@@ -85,6 +93,49 @@ func (w *world) authAsOther() {
 	stamp := fmt.Sprint(w.vendor.GetuiClock())
 	sum := sha256.Sum256([]byte(key + stamp + secret))
 	w.insist("POST", "/auth", map[string]string{"appkey": key, "timestamp": stamp, "sign": hex.EncodeToString(sum[:])})
+}
+
+// late is a connection whose reads and writes return a moment after they were done, as on a machine under load.
+type late struct{ net.Conn }
+
+func (l late) Read(b []byte) (int, error) {
+	n, err := l.Conn.Read(b)
+	if n > 0 {
+		time.Sleep(2 * time.Millisecond)
+	}
+	return n, err
+}
+
+func (l late) Write(b []byte) (int, error) {
+	n, err := l.Conn.Write(b)
+	time.Sleep(3 * time.Millisecond) // between the first piece of the answer and the last
+	return n, err
+}
+
+// What stands between passes a long answer on whole, also when the vendor answers before the request's writer has noticed its end: else the test
+// below would blame the daemon.
+func TestAnswersComeWholeFromBetween(t *testing.T) {
+	simulate(t, setup{quiet: true}, func(t *testing.T, w *world) {
+		const length = 100_000 // more than a few reads take
+		if err := w.vendor.Arm(sandbox.Fault{Vendor: "getui", Kind: "answer", HTTP: http.StatusOK, Body: strings.Repeat("a", length)}); err != nil {
+			t.Fatal(err)
+		}
+		_, stop := w.between(func(ctx context.Context, network, addr string) (net.Conn, error) {
+			nc, err := w.net.DialContext(ctx, network, addr)
+			return late{nc}, err
+		})
+		defer stop()
+		tr := &http.Transport{DialContext: w.net.DialContext}
+		defer tr.CloseIdleConnections()
+		resp, err := (&http.Client{Transport: tr}).Post("http://"+betweenAddr+"/v2/"+getuiApp+"/push/single/batch/cid", "application/json", strings.NewReader(strings.Repeat("q", 80000)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if got, err := io.ReadAll(resp.Body); err != nil || len(got) != length {
+			t.Errorf("%d bytes of an answer of %d: %v", len(got), length, err)
+		}
+	})
 }
 
 // Under a load of pushes, tags and broadcasts tokens run out every two minutes, or somebody else's make them worthless every 20 s, or the clocks
@@ -137,7 +188,7 @@ func TestGetuiCredentialsUnderLoad(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				b, stop := w.between()
+				b, stop := w.between(w.net.DialContext)
 				defer stop()
 				s := w.tagged("    identify: cid\n    brake: 100000 in 10m\n")
 				s.Accounts[len(s.Accounts)-1].Hosts = []string{"http://" + betweenAddr}
