@@ -5,12 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/notifier/notifier/internal/embedded"
 	"github.com/notifier/notifier/internal/ledger"
@@ -46,6 +52,44 @@ func TestPathsAndDisksAreNoInternalFaults(t *testing.T) {
 	}
 	if code := exitCode(fmt.Errorf("impossible"), true); code != exitInternal {
 		t.Errorf("a fault of the program: exit %d, want %d", code, exitInternal)
+	}
+}
+
+// An address that another process has is no internal fault. It is asked for before anything is made in Kafka.
+func TestATakenAdminAddressIsToldBeforeAnythingIsMade(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "notifier.yaml")
+	text := fmt.Sprintf("version: 1\nkafka: {brokers: [%q], start: latest}\nrules: %q\nadmin: {listen: %q}\naccounts:\n  main: {vendor: rongcloud, data_center: beijing, app_key: k, secret: \"${env:HOME}\"}\n",
+		cluster.ListenAddrs()[0], dir, taken.Addr().String())
+	if err := errors.Join(os.WriteFile(path, []byte(text), 0o600),
+		os.WriteFile(filepath.Join(dir, "events.yaml"), []byte("version: 1\nevents:\n  e: {topic: t, id: id, user: user, fields: {x: x}}\n"), 0o600),
+		os.WriteFile(filepath.Join(dir, "r.yaml"), []byte("version: 1\nrules:\n  - {name: a-rule, event: e, mode: live, class: service, when: always, push: {body: b}}\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	code, _, _, err := runLine(t, "run", "-c", path)
+	if code != exitSettings || err == nil || !strings.Contains(err.Error(), "admin.listen") {
+		t.Errorf("exit %d, %v, want %d", code, err, exitSettings)
+	}
+	if next := nextFor(newRootCmd(new(bool)), code, err); !strings.Contains(next, "admin.listen") {
+		t.Errorf("next: %q", next)
+	}
+	cl, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	if topics, err := kadm.NewClient(cl).ListTopics(t.Context()); err != nil || len(topics) > 0 {
+		t.Errorf("topics %v, %v: want none", topics.Names(), err)
 	}
 }
 

@@ -73,7 +73,7 @@ func exitCode(err error, started bool) int {
 	if _, ok := errors.AsType[*query.SilentError](err); ok {
 		return exitUnreachable
 	}
-	if _, ok := errors.AsType[*app.TopicError](err); ok || errors.Is(err, app.ErrSHA1) || errors.Is(err, consumer.ErrNoStart) || errors.Is(err, consumer.ErrInstanceTaken) || errors.Is(err, dispatch.ErrInstanceTaken) {
+	if _, ok := errors.AsType[*app.TopicError](err); ok || errors.Is(err, app.ErrSHA1) || errors.Is(err, app.ErrListen) || errors.Is(err, consumer.ErrNoStart) || errors.Is(err, consumer.ErrInstanceTaken) || errors.Is(err, dispatch.ErrInstanceTaken) {
 		return exitSettings
 	}
 	if _, ok := errors.AsType[*app.NoStartError](err); ok {

@@ -115,6 +115,9 @@ func New(ctx context.Context, opt Options) (_ *App, err error) {
 	if a.live, err = newLiveRules(opt, a.reg); err != nil {
 		return nil, err
 	}
+	if err := a.listen(); err != nil { // before anything is made in Kafka
+		return nil, err
+	}
 	if err := a.connect(ctx); err != nil {
 		return nil, err
 	}
@@ -240,7 +243,7 @@ func (a *App) domainTopics(ctx context.Context, cl *kgo.Client) {
 	}
 }
 
-// assemble makes the two stages and the listener.
+// assemble makes the two stages.
 func (a *App) assemble() error {
 	var err error
 	if a.tracer, err = a.tracing(); err != nil {
@@ -281,15 +284,21 @@ func (a *App) assemble() error {
 		KeepDead: a.s.KeepDead, SessionTimeout: a.opt.SessionTimeout, Heartbeat: a.opt.Heartbeat, FetchMaxWait: a.opt.FetchMaxWait, Metrics: cm, Log: a.log.Named("evaluate"),
 		Tracer: a.tracer})
 	a.live.onLoad(func(*rules.Set) { a.consumer.RulesChanged() })
+	return nil
+}
+
+// ErrListen: the address of the admin listener cannot be had.
+var ErrListen = errors.New("admin.listen")
+
+// listen takes the port, which is served by Run.
+func (a *App) listen() (err error) {
 	listen := net.Listen
 	if a.opt.Listen != nil {
 		listen = a.opt.Listen
 	}
-	ln, err := listen("tcp", a.s.Admin.Listen)
-	if err != nil {
-		return fmt.Errorf("admin.listen: %w", err)
+	if a.admin, err = listen("tcp", a.s.Admin.Listen); err != nil {
+		return fmt.Errorf("%w: %w", ErrListen, err)
 	}
-	a.admin = ln
 	return nil
 }
 

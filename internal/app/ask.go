@@ -16,10 +16,12 @@ import (
 
 // Asked is what one signed, read-only call told of an account.
 type Asked struct {
-	Hosts        []string // host names that may be called, the first first
+	Hosts        []string // URLs of the hosts that may be called, the first first
+	Err          error    // what the call ended with, nil: it was accepted
 	Class        dispatch.Class
 	Code         int // the vendor's; 0: none
 	Detail       string
+	Inside       bool      // the host's name leads to an address that is not of the internet: nothing was sent
 	Began, Ended time.Time // this machine's clock around the call
 	Date         time.Time // the vendor's clock in whole seconds, at a moment between the two; zero: not told
 }
@@ -36,11 +38,12 @@ func Ask(ctx context.Context, ac *settings.Account) (Asked, error) {
 	ctx, cancel := context.WithTimeout(ctx, ac.Timeout)
 	defer cancel()
 	id := "doctor-" + strings.ToLower(rand.Text()[:12])
-	a := Asked{Began: time.Now(), Hosts: Hosts(ac)}
+	a := Asked{Began: time.Now(), Hosts: bases(ac)}
 	var o dispatch.Outcome
 	switch v := v.(type) {
 	case *getuiAccount:
 		ans, err := getui.Send(ctx, v.client, id, getui.GetStatus{CIDs: []string{"notifier-probe"}})
+		a.Err = err
 		if o = probed(getuiOutcome(err, 1)); ans != nil {
 			a.Date = ans.Date
 		}
@@ -49,6 +52,7 @@ func Ask(ctx context.Context, ac *settings.Account) (Asked, error) {
 		}
 	case *rongAccount:
 		ans, err := rongpush.Send(ctx, v.client, id, rongpush.GetTags{Users: []string{"notifier-probe"}})
+		a.Err = err
 		if o = outcome(ans, err); ans != nil {
 			a.Date = ans.Date
 		}
@@ -56,20 +60,19 @@ func Ask(ctx context.Context, ac *settings.Account) (Asked, error) {
 			a.Date = e.Date
 		}
 	}
-	a.Ended = time.Now()
+	a.Ended, a.Inside = time.Now(), errors.Is(a.Err, rongcloud.ErrInside)
 	a.Class, a.Code, a.Detail = o.Class, o.Code, o.Detail
 	return a, nil
 }
 
-// Hosts are the names of the hosts that an account's calls go to.
-func Hosts(ac *settings.Account) (out []string) {
+// bases are the URLs of the hosts that an account's calls go to.
+func bases(ac *settings.Account) (out []string) {
 	hosts := ac.Hosts
 	if len(hosts) == 0 {
 		hosts, _ = rongcloud.DataCenter(ac.DataCenter) // the settings know the same names
 	}
 	for _, h := range hosts {
-		_, name, _ := strings.Cut(h, "://")
-		out = append(out, strings.TrimSuffix(name, "/"))
+		out = append(out, strings.TrimSuffix(h, "/"))
 	}
 	return out
 }

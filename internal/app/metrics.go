@@ -69,7 +69,7 @@ func watchRules(reg prometheus.Registerer, live *liveRules) {
 
 // credentialsLoaded is when each account's secret was last read with another value.
 func credentialsLoaded(reg prometheus.Registerer, accounts []string) *prometheus.GaugeVec {
-	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "notifier_credentials_loaded_timestamp_seconds", Help: "When an account's credentials last changed."}, []string{"account"})
+	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "notifier_credentials_loaded_timestamp_seconds", Help: "When this process last took in an account's credentials, at its start or changed ones since."}, []string{"account"})
 	reg.MustRegister(g)
 	for _, a := range accounts {
 		g.WithLabelValues(a).Set(float64(time.Now().Unix()))

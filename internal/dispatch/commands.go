@@ -19,6 +19,21 @@ type command struct {
 	offset int64
 }
 
+// user is whom a command is about: its record has them, a log must not.
+func (c command) user() string {
+	switch c.Cmd {
+	case ledger.CmdForget:
+		return c.Target
+	case ledger.CmdVerify:
+		return c.Args["user"]
+	case ledger.CmdCancel:
+		if parts := strings.SplitN(c.Target, "/", 5); len(parts) == 5 {
+			return parts[4]
+		}
+	}
+	return ""
+}
+
 func decodeCommand(b []byte, c *ledger.Command) error {
 	if err := json.Unmarshal(b, c); err != nil {
 		return fmt.Errorf("decode command: %w", err)
@@ -96,7 +111,8 @@ func (a *actor) obey(c command) bool {
 	default:
 		ans.OK, ans.Text = false, fmt.Sprintf("this release does not know the command %q", c.Cmd)
 	}
-	a.log.Info("command", zap.String("cmd", c.Cmd), zap.String("target", c.Target), zap.String("by", c.By), zap.String("why", c.Why), zap.Bool("ok", ans.OK), zap.String("answer", ans.Text))
+	nobody := func(s string) string { return unsaid(s, []string{c.user()}, nil) }
+	a.log.Info("command", zap.String("cmd", c.Cmd), zap.String("target", nobody(c.Target)), zap.String("by", c.By), zap.String("why", nobody(c.Why)), zap.Bool("ok", ans.OK), zap.String("answer", nobody(ans.Text)))
 	a.w.Answer(ledger.AnswerKey(c.ID, a.p), ans)
 	return true
 }

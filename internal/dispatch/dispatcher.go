@@ -309,6 +309,7 @@ func (d *Dispatcher) takeOver(ctx context.Context, p int32, failed func(error)) 
 		t.Writer.Close()
 		return nil, 0, fmt.Errorf("take over partition %d: %w", p, err)
 	}
+	pending := t.State.PendingCount() // the actor takes them out of the state
 	a := newActor(o, p, t, failed)
 	a.past = past
 	a.assumed()
@@ -317,7 +318,7 @@ func (d *Dispatcher) takeOver(ctx context.Context, p int32, failed func(error)) 
 	if t.State.Owner != nil {
 		prev = t.State.Owner.Instance
 	}
-	d.log.Info("partition owned", zap.Int32("partition", p), zap.String("before", prev), zap.Int("records", t.State.Records), zap.Int("pending", t.State.PendingCount()),
+	d.log.Info("partition owned", zap.Int32("partition", p), zap.String("before", prev), zap.Int("records", t.State.Records), zap.Int("pending", pending),
 		zap.Int("users", t.State.KnownUsers()), zap.Int64("next", t.State.Position.Next), zap.Duration("took", t.Took))
 	d.mu.Lock()
 	for _, c := range d.commands {

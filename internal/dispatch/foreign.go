@@ -101,13 +101,16 @@ func (a *actor) read(c *call, o Outcome) {
 	o.Detail = unsaid(o.Detail, r.users, nil)
 	l.running--
 	l.pacer.Done(c.pace, a.clock.machine())
-	a.opt.Metrics.calls.WithLabelValues(l.full(), string(o.Class)).Inc()
+	m, now := a.opt.Metrics, a.clock.now()
+	m.calls.WithLabelValues(l.full(), string(o.Class)).Inc()
+	m.callSeconds.WithLabelValues(l.full()).Observe(max(0, now.Sub(r.began).Seconds()))
 	if o.Class != ClassOK {
 		a.log.Warn("tags could not be read, their users wait", laneField(l.full()), detailField(o.Detail))
 	}
 	switch o.Class {
 	case ClassOK:
 		a.works(l)
+		m.lastSent.WithLabelValues(l.full()).Set(float64(now.Unix()))
 		a.open(l)
 	case ClassPermanent: // somebody in it, see refusedRead
 	case ClassConfig:
@@ -206,7 +209,7 @@ func (a *actor) giveUpForeign(ac *account, user string, u *tagsync.User) bool {
 	if len(lost) == 0 {
 		return false
 	}
-	a.log.Warn("tags that somebody else gave a user cannot be kept: the vendor takes no set with them", zap.String("account", ac.Name), zap.String("user", user), zap.Strings("tags", lost))
+	a.log.Warn("tags that somebody else gave a user cannot be kept: the vendor takes no set with them", accountField(ac.Name), zap.Strings("tags", lost))
 	u.Foreign = kept
 	a.keepUser(ac, user, u)
 	return true

@@ -1,14 +1,45 @@
 package dispatch
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 )
+
+// Whom a command is about stands in its record and in the answer to whoever gave it. A log has no users.
+func TestTheLogOfACommandHasNoUser(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	core, said := observer.New(zap.InfoLevel)
+	a := b.byHand(func(_ *Account, opt *Options) { opt.Log = zap.New(core) })
+	waits := b.intent("waits", "r", "u-77", intent.Push)
+	a.admit(waits, 10)
+	for i, c := range []command{
+		told(0, "c0", ledger.CmdForget, "u-77", nil),
+		told(0, "c1", ledger.CmdVerify, "stub:k", map[string]string{"user": "u-77"}),
+		told(0, "c2", ledger.CmdCancel, string(waits.ID), nil),
+	} {
+		c.Why, c.offset = "u-77 asked, 13800138000", int64(i)
+		a.obey(c)
+	}
+	lines := said.FilterMessage("command").All()
+	if len(lines) != 3 {
+		t.Fatalf("%d lines, want one of each command", len(lines))
+	}
+	for _, line := range lines {
+		if text := fmt.Sprint(line.ContextMap()); strings.Contains(text, "u-77") || strings.Contains(text, "13800138000") || !strings.Contains(text, "asked") {
+			t.Errorf("said: %s", text)
+		}
+	}
+}
 
 // A user is forgotten: the tags at the vendor are cleared, then the row; what waits for the user is given up, caps are gone. Other users
 // keep theirs. It goes on after a take-over.

@@ -73,7 +73,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		parked:        gauge("notifier_partition_parked", "1 for partitions that are stopped until a human looks.", "partition", "reason"),
 		commitSeconds: histogram("notifier_ledger_commit_seconds", "Duration of ledger transactions.", "partition"),
 		users:         gauge("notifier_users_known", "Rows of the profile table.", "account"),
-		drift:         gauge("notifier_tag_drift_users", "Users whose tags at the vendor were last found to differ from ours and are not repaired; at most 10000.", "account"),
+		drift:         gauge("notifier_tag_drift_users", "Users whose tags at the vendor were found to differ from ours since the owner of the partition began, and are not repaired; at most 10000.", "account"),
 		lastSent:      gauge("notifier_last_sent_timestamp_seconds", "When a lane last had a call accepted.", "lane"),
 		approvals:     gauge("notifier_approvals_waiting", "Requests that wait for approval.", "account"),
 		retagsLeft:    gauge("notifier_tag_reevaluation_left", "Known users who are not evaluated yet by tag rules that changed, or wait for approval.", "account"),

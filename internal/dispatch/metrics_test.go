@@ -247,3 +247,22 @@ func TestTheLedgerIsTold(t *testing.T) {
 		t.Errorf("after another process took over the ledger needs %g bytes", n)
 	}
 }
+
+// A read of tags is a vendor call: it is counted, timed, and the last accepted one told, as of any other lane.
+func TestAReadOfTagsIsInAllMetricsOfCalls(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(nil)
+	m, l := a.opt.Metrics, a.accounts["stub:k"].lanes[LaneTagGet]
+	now := a.clock.now()
+	for _, class := range []Class{ClassOK, ClassNotSent} {
+		l.running++
+		a.read(&call{lane: l, read: &reading{began: now.Add(-time.Hour)}}, Outcome{Class: class})
+	}
+	if n, sum := timesOf(t, m.callSeconds.WithLabelValues("main/tag-get")); n != 2 || sum < 7200 {
+		t.Errorf("%d reads of %g s are timed, want 2 of an hour each", n, sum)
+	}
+	if at := gaugeOf(t, m.lastSent.WithLabelValues("main/tag-get")); at < float64(now.Unix()) {
+		t.Errorf("the last read was accepted at %g, want %d or later", at, now.Unix())
+	}
+}

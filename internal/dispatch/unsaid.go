@@ -30,6 +30,17 @@ func unsaid(detail string, users []string, items []*item) string {
 			detail = strings.ReplaceAll(detail, t, "***")
 		}
 	}
+	for _, it := range items {
+		if c := it.p().Intent.Content; c != nil {
+			for _, t := range c.Personal {
+				if len(t) < leastText {
+					detail = withoutWord(detail, t)
+				} else {
+					detail = strings.ReplaceAll(detail, t, "***")
+				}
+			}
+		}
+	}
 	for _, u := range users {
 		if u != "" && u != "*" {
 			detail = withoutWord(detail, u)

@@ -460,3 +460,32 @@ func TestABundleHoldsNoSecret(t *testing.T) {
 		}
 	}
 }
+
+// Of a vendor that does not answer the address is told as it is called: scheme and port of the settings. Who answers with a certificate that
+// is not trusted, or without TLS, was reached.
+func TestTheWayToAVendorIsToldAsItIsCalled(t *testing.T) {
+	t.Parallel()
+	secure, plain := httptest.NewTLSServer(nil), httptest.NewServer(nil)
+	t.Cleanup(secure.Close)
+	t.Cleanup(plain.Close)
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	r := newRig(t, exactly())
+	for host, want := range map[string]string{
+		gone.URL:   "open the way to " + strings.TrimPrefix(gone.URL, "http://"),
+		secure.URL: "does not trust its certificate",
+		strings.Replace(plain.URL, "http", "https", 1): "it speaks no TLS",
+	} {
+		r.vendor = host
+		r.settings("")
+		var found []string
+		for _, f := range r.run().Findings {
+			if f.Check == "credentials" {
+				found = append(found, f.How.EN+" next: "+f.Next)
+			}
+		}
+		if len(found) != 1 || !strings.Contains(found[0], want) || !strings.Contains(found[0], "curl -sv "+host+"/ -o") {
+			t.Errorf("%s: %q, want %q", host, found, want)
+		}
+	}
+}

@@ -1,7 +1,12 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/url"
 	"strings"
 	"time"
 
@@ -23,7 +28,6 @@ func (d *doctor) credentials(ctx context.Context) {
 		began := d.Now()
 		a, err := app.Ask(ctx, ac)
 		on := ac.Name
-		hosts := strings.Join(a.Hosts, ", ")
 		show := "notifier config show -c " + quoted(d.Path)
 		switch {
 		case err != nil:
@@ -31,18 +35,52 @@ func (d *doctor) credentials(ctx context.Context) {
 			d.worse(exitSettings)
 			continue
 		case a.Class == dispatch.ClassOK:
-			d.well("credentials", on, text("%s takes them, in %d ms", "%s 接受，用时 %d 毫秒", hosts, a.Ended.Sub(a.Began).Milliseconds()))
+			d.well("credentials", on, text("%s takes them, in %d ms", "%s 接受，用时 %d 毫秒", named(a.Hosts), a.Ended.Sub(a.Began).Milliseconds()))
 		case a.Class == dispatch.ClassConfig:
 			d.bad("credentials", Error, on, text("the vendor refuses them: %s", "厂商拒绝：%s", a.Detail), text("look at docs/runbook.md#credentials", "见 docs/runbook.zh-CN.md#credentials"), show)
 			d.worse(exitSettings)
 		case a.Class == dispatch.ClassRetryLater:
 			d.bad("credentials", Unknown, on, text("the vendor is asked too often just now: %s", "厂商此刻请求过多：%s", a.Detail), diag.Text{}, "notifier doctor -c "+quoted(d.Path))
 		default:
-			d.bad("credentials", Error, on, text("no answer: %s", "没有应答：%s", a.Detail), text("open the way to %s, port 443", "请放行到 %s 的 443 端口", hosts), "curl -sv https://"+a.Hosts[0]+"/ -o /dev/null")
+			d.bad("credentials", Error, on, text("no answer: %s", "没有应答：%s", a.Detail), toVendor(a), "curl -sv "+quoted(a.Hosts[0]+"/")+" -o /dev/null")
 			d.worse(exitUnreachable)
 		}
 		d.vendorsClock(on, a, began)
 	}
+}
+
+// toVendor says what mends the way to a vendor that did not answer.
+func toVendor(a app.Asked) diag.Text {
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](a.Err)
+	_, plain := errors.AsType[tls.RecordHeaderError](a.Err)
+	switch {
+	case a.Inside:
+		return text("mend what the name service says of it; an address in `hosts` is called as it is", "请修正域名解析；`hosts` 里直接写 IP 地址时不做这项检查")
+	case untrusted:
+		return text("look at what answers there: this machine does not trust its certificate for that name", "请检查应答的是谁：本机不信任它为这个域名出示的证书")
+	case plain:
+		return text("look at what answers there: it speaks no TLS", "请检查应答的是谁：它不支持 TLS")
+	}
+	var ways []string
+	for _, h := range a.Hosts {
+		u, err := url.Parse(h)
+		if err != nil {
+			continue // the settings were loaded with it
+		}
+		port := map[string]string{"http": "80", "https": "443"}[u.Scheme]
+		ways = append(ways, net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port)))
+	}
+	return text("open the way to %s", "请放行到 %s 的连接", strings.Join(ways, ", "))
+}
+
+// named gives the hosts without their scheme.
+func named(hosts []string) string {
+	var out []string
+	for _, h := range hosts {
+		_, name, _ := strings.Cut(h, "://")
+		out = append(out, name)
+	}
+	return strings.Join(out, ", ")
 }
 
 // vendorsClock compares clocks; a signature carries the time, and a vendor refuses one that is far off.

@@ -52,6 +52,7 @@ type Client struct {
 	host   *wire.Host
 	appID  string
 	appKey string
+	secret func() Secret
 	now    func() time.Time
 	lines  *wire.Lines
 	tokens tokens
@@ -75,9 +76,9 @@ func New(o Options) (*Client, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	c := &Client{host: h, appID: o.AppID, appKey: o.AppKey, now: o.Now,
+	c := &Client{host: h, appID: o.AppID, appKey: o.AppKey, secret: o.MasterSecret, now: o.Now,
 		lines: wire.New(wire.Options{MaxUses: maxUses, MaxAge: maxAge, MaxBody: maxBody, DialContext: o.DialContext, RootCAs: o.RootCAs})}
-	c.tokens.start(o.Now, func(ctx context.Context) (token, error) { return c.authenticate(ctx, o.MasterSecret().Reveal()) })
+	c.tokens.start(o.Now, c.authenticate)
 	return c, nil
 }
 
@@ -189,7 +190,7 @@ func (c *Client) try(ctx context.Context, requestID string, ep Endpoint, path, t
 	fail.Date = wire.Date(resp.Header)
 	fail.Class, fail.Wait, fail.Code, fail.HTTPStatus, fail.Sent = v.class, v.wait, v.code, resp.StatusCode, true
 	fail.Target, fail.Repeated, fail.Service = v.target, v.repeated, v.service
-	fail.Message = wire.Cut(wire.Redact(v.message, append(secrets, token)...))
+	fail.Message = wire.Cut(wire.Redact(v.message, append(secrets, token, c.secret().Reveal())...))
 	fail.RetryAfter = wire.RetryAfter(resp.Header.Get("Retry-After"), c.now())
 	return nil, fail
 }

@@ -419,7 +419,9 @@ func TestNothingSecretIsShown(t *testing.T) {
 	c := newClient(t, Options{Host: srv.URL, Now: func() time.Time { return at }})
 	_, e := send(t, c, one)
 	out := fmt.Sprintf("%v %+v %v %+v %#v", e, *e, c.tokens.lastErr, c, Options{MasterSecret: func() Secret { return NewSecret(secret) }})
-	v.answer = func(s seen) (int, string) { return 400, `{"code":20001,"msg":"bad token ` + s.token + `"}` }
+	v.answer = func(s seen) (int, string) {
+		return 400, `{"code":20001,"msg":"bad token ` + s.token + ` of ` + secret + `"}`
+	}
 	at = at.Add(time.Minute)
 	_, e = send(t, c, one)
 	out += fmt.Sprintf("%v %+v %v", e, *e, NewSecret(secret))

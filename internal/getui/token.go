@@ -132,7 +132,8 @@ func (m *tokens) refresh(f *flight) {
 }
 
 // authenticate asks for a token.
-func (c *Client) authenticate(ctx context.Context, secret string) (token, error) {
+func (c *Client) authenticate(ctx context.Context) (token, error) {
+	secret := c.secret().Reveal()
 	timestamp := strconv.FormatInt(c.now().UnixMilli(), 10)
 	sig := sign(c.appKey, timestamp, secret)
 	body, err := json.Marshal(struct {

@@ -302,6 +302,8 @@ func (c *Content) field(f *field) {
 		c.Getui = json.RawMessage(f.text())
 	case fContentOpen:
 		c.Open = f.truth()
+	case fContentPersonal:
+		c.Personal = append(c.Personal, f.text())
 	}
 }
 

@@ -72,6 +72,9 @@ const fTrace number = 60
 
 const fContentOpen number = 30
 
+// As fTrace.
+const fContentPersonal number = 60
+
 const fPolicySendAt number = 30
 
 const (
@@ -299,7 +302,8 @@ func (b buffer) content(c *Content) buffer {
 	}
 	b = b.text(fContentRongCloud, string(c.RongCloud))
 	b = b.text(fContentGetui, string(c.Getui))
-	return b.truth(fContentOpen, c.Open)
+	b = b.truth(fContentOpen, c.Open)
+	return b.texts(fContentPersonal, c.Personal)
 }
 
 func (b buffer) merge(m *Merge) (buffer, error) {

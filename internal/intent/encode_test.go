@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -59,7 +60,10 @@ func spoken(t *rapid.T, in *Intent) string {
 	if b, err = json.Marshal(&once); err != nil {
 		t.Fatal(err)
 	}
-	return string(b)
+	if in.Content == nil {
+		return string(b)
+	}
+	return fmt.Sprintf("%s personal %q", b, in.Content.Personal)
 }
 
 // An id is written only where its parts do not give it.

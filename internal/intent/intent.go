@@ -155,6 +155,10 @@ type Content struct {
 	RongCloud json.RawMessage   `json:"rongcloud,omitempty"` // vendor extras, checked at load
 	Getui     json.RawMessage   `json:"getui,omitempty"`     // the same of another vendor: each account takes its own
 	Open      bool              `json:"open,omitempty"`      // the texts have holes that stage 2 fills when it fixes them: ${user.x}, ${now}
+
+	// What the texts have of personal fields, to be left out of logs; with Merge: the fields' names. It is not in the JSON, of which Text and an
+	// approval's mark are made: they are the same in releases that do not know it.
+	Personal []string `json:"-"`
 }
 
 // Message makes a push or broadcast an in-app message with its notification.

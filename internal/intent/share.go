@@ -26,8 +26,8 @@ func (h *Halves) Split(in *Intent) {
 		h.rest, h.texts = *c, Content{}
 		shared.Content, own.Content = &h.rest, &h.texts
 		if in.Merge == nil { // the texts of a merge are templates: they are the rule's
-			h.texts = Content{Title: c.Title, Body: c.Body, Link: c.Link, Data: c.Data}
-			h.rest.Title, h.rest.Body, h.rest.Link, h.rest.Data = "", "", "", nil
+			h.texts = Content{Title: c.Title, Body: c.Body, Link: c.Link, Data: c.Data, Personal: c.Personal}
+			h.rest.Title, h.rest.Body, h.rest.Link, h.rest.Data, h.rest.Personal = "", "", "", nil, nil
 		}
 	}
 	shared.ID, own.ID = "", ""

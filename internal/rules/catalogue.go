@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -366,8 +367,9 @@ func (l *loader) scopeOf(specs []*event.Spec) *scope {
 
 // scopeOf gives the names that rules on these events may use: the fields that all of them have with one type.
 func scopeOf(specs []*event.Spec) *scope {
-	s := &scope{fields: map[string]*event.Field{}}
+	s := &scope{fields: map[string]*event.Field{}, hides: map[string]bool{}}
 	for i, sp := range specs {
+		maps.Copy(s.hides, sp.Personal)
 		s.events, s.indexed = append(s.events, sp.Name), sp.Kind != event.Profile
 		if i > 0 {
 			continue

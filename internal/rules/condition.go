@@ -106,6 +106,7 @@ func (c *condition) code() *vm.Program {
 type scope struct {
 	fields map[string]*event.Field // by name and by alias
 	list   []*event.Field          // in the order of the catalogue
+	hides  map[string]bool         // personal in one of the events
 	before bool                    // changed(x) and before.x are possible: a push on a profile event
 	events []string
 	merged bool            // texts of a merge: first.x, latest.x, list.x, count

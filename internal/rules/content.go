@@ -18,6 +18,7 @@ import (
 // content is the texts of a push or broadcast, compiled.
 type content struct {
 	isOpen bool     // a text has an open hole
+	hides  []string // personal fields in the texts
 	ends   [5]int32 // in fixed, of title, body, link, image and group
 	fixed  string   // these texts, where none has a hole; else ""
 
@@ -206,7 +207,7 @@ func (l *loader) texts(n *diag.Node, r *Rule, a Account) {
 	s.now, s.user = true, r.Action == intent.Push
 	c := &r.own
 	r.content = c
-	defer func() { c.isOpen, _ = c.open() }()
+	defer func() { c.isOpen, _ = c.open(); c.hides = c.personal(s) }()
 	get := func(key string) *template {
 		if v := n.Get(key); v != nil {
 			return l.text(v, s)
@@ -518,6 +519,14 @@ func (c *content) render(out *intent.Content, a *subject, raw bool) error {
 		return errors.New("the body is empty")
 	case size > maxContent:
 		return fmt.Errorf("the texts have %d bytes, the most is %d", size, maxContent)
+	}
+	switch {
+	case raw:
+		out.Personal = c.hides
+	case len(c.hides) > 0:
+		for _, t := range c.templates() {
+			out.Personal = t.told(out.Personal, hasOne(c.hides), a.get)
+		}
 	}
 	return nil
 }

@@ -24,16 +24,23 @@ func RenderMerged(c *intent.Content, m *intent.Merge, items []map[string]any, co
 	if m.One != nil && count == 1 {
 		raw.Title, raw.Body = cmp.Or(m.One.Title, c.Title), cmp.Or(m.One.Body, c.Body)
 	}
-	return eachText(&raw, func(src string) (string, error) {
+	var personal []string
+	out, err := eachText(&raw, func(src string) (string, error) {
 		t, terr := parseTemplate(src)
 		if terr != nil {
 			return "", terr
 		}
+		personal = t.told(personal, hasOne(c.Personal), get)
 		if c.Open { // what the profile table and the clock fill is filled next
 			return t.partial(get)
 		}
 		return t.render(get)
 	})
+	if err != nil {
+		return nil, err
+	}
+	out.Personal = personal
+	return out, nil
 }
 
 // merged is the items as templates ask them.

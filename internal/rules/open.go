@@ -3,6 +3,7 @@ package rules
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -97,17 +98,19 @@ func (s *Set) Fill(c *intent.Content, row func(field string) (v intent.Value, kn
 		_, v, ok := src.field(strings.TrimPrefix(ref, userPrefix))
 		return v, ok
 	}
+	personal := slices.Clip(c.Personal)
 	out, err := eachText(c, func(text string) (string, error) {
 		t, terr := parseFilled(text)
 		if terr != nil {
 			return "", terr
 		}
+		personal = t.told(personal, func(ref string) bool { return isOpen(ref) && s.users.scope.hides[fieldOf(ref)] }, get)
 		return t.render(get)
 	})
 	if err != nil {
 		return nil, err
 	}
-	out.Open = false
+	out.Open, out.Personal = false, personal
 	return out, nil
 }
 

@@ -175,6 +175,7 @@ func (l *loader) variant(n *diag.Node, r *Rule) (v variant, ok bool) {
 		n.Error("N114", diag.Text{EN: "`body` is missing", ZH: "缺少 `body`（正文）"}, diag.Text{EN: "here, or in `push` for all variants", ZH: "写在这里，或写在 `push` 里供所有变体使用"})
 	}
 	own.isOpen, _ = own.open()
+	own.hides = own.personal(r.scope)
 	v.content = &own
 	r.content.variants = append(r.content.variants, &own)
 	return v, true

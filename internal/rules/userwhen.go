@@ -13,7 +13,7 @@ import (
 
 // userScope is what names mean in user_when and behind `user.`: the columns of the profile table, by name and by alias.
 func userScope(table map[string]*event.Field, specs []*event.Spec) *scope {
-	s := &scope{fields: map[string]*event.Field{}, table: true}
+	s := &scope{fields: map[string]*event.Field{}, hides: map[string]bool{}, table: true}
 	for _, name := range slices.Sorted(maps.Keys(table)) {
 		f := table[name]
 		s.list = append(s.list, f)
@@ -24,6 +24,7 @@ func userScope(table map[string]*event.Field, specs []*event.Spec) *scope {
 	for _, sp := range specs {
 		if sp.Kind == event.Profile {
 			s.events = append(s.events, sp.Name)
+			maps.Copy(s.hides, sp.Personal)
 		}
 	}
 	return s

@@ -168,6 +168,13 @@ func (r *reader) kafka() Kafka {
 	}
 	if (tls.Cert == "") != (tls.Key == "") {
 		r.place("kafka.tls").Error("N704", diag.Text{EN: "`cert` and `key` go together", ZH: "`cert` 和 `key` 要一起写"}, diag.Text{EN: "add the other one, or remove both", ZH: "请补上另一个，或两个都删掉"})
+	} else if _, _, err := tls.Config(); err != nil && !r.withoutSecrets { // as with secrets: who asks for rules only need not have the files
+		at := r.place("kafka.tls." + err.Key)
+		if err.Err != nil {
+			unreadable(at, err.File, err.Err)
+		} else {
+			at.Error("N701", err.Why, diag.Text{})
+		}
 	}
 	sasl := SASL{Mechanism: r.enum("kafka.sasl.mechanism", "", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"), User: r.text("kafka.sasl.user", ""), Password: r.secret("kafka.sasl.password")}
 	if n.Get("sasl") != nil || sasl != (SASL{}) {

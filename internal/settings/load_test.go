@@ -111,6 +111,8 @@ func TestEveryKeyIsRead(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "pw"), []byte("sesame\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	pair(t, dir)
+	cert := filepath.Join(dir, "c.pem")
 	path := filepath.Join(dir, "notifier.yaml")
 	text := `version: 1
 timezone: Europe/Berlin
@@ -121,7 +123,7 @@ kafka:
   replication: 2
   start: 2026-11-21T09:00:00+08:00
   instance: ${env:POD}
-  tls: {ca: ca.pem, cert: /etc/c.pem, key: k.pem}
+  tls: {ca: ca.pem, cert: "` + cert + `", key: k.pem}
   sasl: {mechanism: SCRAM-SHA-512, user: svc, password: "${file:pw}"}
 rules: r
 admin: {listen: "0.0.0.0:80", token: "${env:S}"}
@@ -159,7 +161,7 @@ accounts:
 		Zone: berlin,
 		Kafka: Kafka{Brokers: []string{"k1:9092", "[::1]:9093"}, Prefix: "n2", Partitions: 8, Replication: 2,
 			Start: Start{Set: true, At: time.Date(2026, 11, 21, 1, 0, 0, 0, time.UTC)}, Instance: "pod-1",
-			TLS:  &TLS{CA: filepath.Join(dir, "ca.pem"), Cert: "/etc/c.pem", Key: filepath.Join(dir, "k.pem")},
+			TLS:  &TLS{CA: filepath.Join(dir, "ca.pem"), Cert: cert, Key: filepath.Join(dir, "k.pem")},
 			SASL: &SASL{Mechanism: "SCRAM-SHA-512", User: "svc", Password: &Secret{}}},
 		Rules: filepath.Join(dir, "r"), Admin: Admin{Listen: "0.0.0.0:80", Token: &Secret{}},
 		Log:        Log{Level: "warn"},

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -23,6 +24,9 @@ func dialOut(ctx context.Context, network, addr string) (net.Conn, error) {
 	return d.DialContext(ctx, network, addr)
 }
 
+// ErrInside: a vendor's name leads to an address that is not of the internet.
+var ErrInside = errors.New("which is not on the internet")
+
 // allowed judges what a name resolved to: ip:port.
 func allowed(host, address string) error {
 	ap, err := netip.ParseAddrPort(address)
@@ -33,7 +37,7 @@ func allowed(host, address string) error {
 	case host == "localhost" && a.Unmap().IsLoopback():
 		return nil
 	case host == "localhost" || !public(a):
-		return fmt.Errorf("%s leads to %s, which is not on the internet: nothing was sent; look at the name service", host, ap.Addr())
+		return fmt.Errorf("%s leads to %s, %w: nothing was sent; look at the name service", host, ap.Addr(), ErrInside)
 	}
 	return nil
 }
