@@ -57,6 +57,7 @@ type condition struct {
 	whole   bool                       // the parts are all of it
 	work    amount                     // what it takes on one event, at most
 	node    *diag.Node
+	from    int // rune of the node's text at which the source begins: see alternatives
 	scope   *scope
 	sketch  simple                // for the question whether it contradicts others; gone once that is answered
 	clauses atomic.Pointer[logic] // made when they are first asked for: see clauses.go

@@ -97,6 +97,7 @@ func (l *loader) ruleFile(d *diag.Doc) {
 		list.Error("N111", diag.Text{EN: "expected a list of rules, this is a mapping", ZH: "这里应为规则列表，现在是一组配置项"}, diag.Text{EN: "begin each rule with `- `: `- name: ...`", ZH: "每条规则以 `- ` 开头：`- name: ...`"})
 	}
 	l.tagsUnclear = l.tagsUnclear || !d.Whole()
+	doubts := 0
 	for _, n := range list.List() {
 		name := n.Get("name")
 		if name != nil {
@@ -106,6 +107,9 @@ func (l *loader) ruleFile(d *diag.Doc) {
 		if r := l.rule(n, defaults); r != nil {
 			if !slices.ContainsFunc(d.List[before:], wrongForAll) { // whether the vendor takes it is no question while it is wrong
 				l.vendor(n, r)
+				if doubts < maxDoubts {
+					doubts += overruled(r.when, r.unless)
+				}
 			}
 			r.File, r.Revision = d.File, l.revisionOf(n, defaults, r)
 			if old := l.named[r.Name]; old != nil {
@@ -361,11 +365,16 @@ func (l *loader) conditions(n *diag.Node, r *Rule) {
 		}
 		contradictions(r.when)
 	}
+	read := true
 	for _, c := range n.Get("unless").List() {
-		if x := compile(c, r.scope); x != nil {
-			r.unless = append(r.unless, x)
+		x := compile(c, r.scope)
+		if x == nil {
+			read = false
+			continue
 		}
+		parts := x.alternatives()
+		excluded(r.when, parts)
+		r.unless = append(r.unless, parts...)
 	}
-	excluded(r.when, r.unless)
-	l.needsChange(n, r)
+	l.needsChange(n, r, read)
 }
