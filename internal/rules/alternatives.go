@@ -54,7 +54,7 @@ func (d *divider) either(n ast.Node, lo, hi int) [][2]int {
 
 func isOr(op string) bool { return op == "or" || op == "||" }
 
-// maxDoubts bounds the warnings of one file. More would add nothing, and enough findings keep a file from loading.
+// maxDoubts bounds the warnings of one file, of which more would add nothing.
 const maxDoubts = 20
 
 // overruled warns of conditions in which a missing field overrules a part that does not ask for it, and counts them.

@@ -107,6 +107,7 @@ func (c *condition) code() *vm.Program {
 type scope struct {
 	fields map[string]*event.Field // by name and by alias
 	list   []*event.Field          // in the order of the catalogue
+	apart  map[string]diag.Text    // aliases that do not mean one field in all events, and what they mean
 	before bool                    // changed(x) and before.x are possible: a push on a profile event
 	events []string
 	merged bool            // texts of a merge: first.x, latest.x, list.x, count
@@ -157,6 +158,9 @@ func (s *scope) describe() diag.Text {
 
 // misspelt reports whether a name that is no field is a mistake of its own: not where that follows from an unknown event.
 func (s *scope) misspelt(name string) bool {
+	if _, ok := s.apart[name]; ok {
+		return true
+	}
 	return !s.open && (!s.guessed || diag.Nearest(name, s.known()) != "")
 }
 
@@ -186,7 +190,9 @@ func (s *scope) unknownField(n *diag.Node, from, to int, name string) {
 		}
 		d.Hint, d.Fix = diag.Text{EN: en + "?", ZH: zh + "？"}, fix
 	}
-	if h, ok := elsewhere[name]; ok {
+	if h, ok := s.apart[name]; ok {
+		d.Message, d.Hint, d.Fix = diag.Text{EN: "`" + name + "` is not the same in all events of `" + ev + "`", ZH: "`" + name + "` 在 `" + ev + "` 这几个事件里含义不同"}, h, ""
+	} else if h, ok := elsewhere[name]; ok {
 		d.Hint, d.Fix = h, ""
 	}
 	d.Note = s.describe()

@@ -97,7 +97,7 @@ func (l *loader) ruleFile(d *diag.Doc) {
 		list.Error("N111", diag.Text{EN: "expected a list of rules, this is a mapping", ZH: "这里应为规则列表，现在是一组配置项"}, diag.Text{EN: "begin each rule with `- `: `- name: ...`", ZH: "每条规则以 `- ` 开头：`- name: ...`"})
 	}
 	l.tagsUnclear = l.tagsUnclear || !d.Whole()
-	doubts := 0
+	var sound []*Rule
 	for _, n := range list.List() {
 		name := n.Get("name")
 		if name != nil {
@@ -107,9 +107,7 @@ func (l *loader) ruleFile(d *diag.Doc) {
 		if r := l.rule(n, defaults); r != nil {
 			if !slices.ContainsFunc(d.List[before:], wrongForAll) { // whether the vendor takes it is no question while it is wrong
 				l.vendor(n, r)
-				if doubts < maxDoubts {
-					doubts += overruled(r.when, r.unless)
-				}
+				sound = append(sound, r)
 			}
 			r.File, r.Revision = d.File, l.revisionOf(n, defaults, r)
 			if old := l.named[r.Name]; old != nil {
@@ -125,6 +123,14 @@ func (l *loader) ruleFile(d *diag.Doc) {
 		}
 		d.SetRule("")
 	}
+	told := 0 // last, so that what is found of the rules has its room: enough findings keep a file from loading
+	for _, r := range sound {
+		if told < maxDoubts && d.Room() > maxDoubts {
+			d.SetRule(r.Name)
+			told += overruled(r.when, r.unless)
+		}
+	}
+	d.SetRule("")
 }
 
 // wrongForAll tells mistakes of a rule from what only its account does not allow.

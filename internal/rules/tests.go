@@ -208,6 +208,9 @@ func (r *Rule) about(fields *diag.Node) string {
 func (sc *scope) value(n diag.Field, f *event.Field) (v event.Value, name string, ok bool) {
 	if f == nil {
 		hint, fix := diag.DidYouMean(n.Key.Text, sc.known())
+		if h, ok := sc.apart[n.Key.Text]; ok {
+			hint, fix = h, ""
+		}
 		d := n.Key.Error("N202", diag.Text{EN: "unknown field `" + n.Key.Text + "`", ZH: "没有字段 `" + n.Key.Text + "`"}, hint)
 		d.Fix, d.Note = fix, sc.describe()
 		return v, "", false
