@@ -110,12 +110,12 @@ type scope struct {
 	apart  map[string]diag.Text    // aliases that do not mean one field in all events, and what they mean
 	before bool                    // changed(x) and before.x are possible: a push on a profile event
 	events []string
-	merged bool            // texts of a merge: first.x, latest.x, list.x, count
-	by     map[string]bool // fields in merge.by; nil: it cannot be read
-	table  bool            // the profile table alone: user_when
-	users  *scope          // the profile table, which the rule may ask in user_when; nil: it is no push
-	now    bool            // ${now} is possible: texts
-	user   bool            // ${user.x} is possible: texts of a push
+	merged bool                  // texts of a merge: first.x, latest.x, list.x, count
+	by     map[string][][]filter // what merge.by has, and behind which filters; nil: it cannot be read
+	table  bool                  // the profile table alone: user_when
+	users  *scope                // the profile table, which the rule may ask in user_when; nil: it is no push
+	now    bool                  // ${now} is possible: texts
+	user   bool                  // ${user.x} is possible: texts of a push
 
 	indexed bool // an index asks the conditions of these events; what is simple in them needs no program
 

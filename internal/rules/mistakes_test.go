@@ -115,6 +115,8 @@ var mistakes = []struct {
 	{"", "several values without a comparison each", map[string]string{"cond-two-values-not": "N210", "cond-two-values-contains": "N210", "cond-two-numbers": "N210", "cond-range-minus": "N217"}},
 	{"", "texts that are no numbers, and what nobody sees in them", map[string]string{"cond-order-closed": "N204", "cond-order-text": "W222", "cond-text-unseen": "W310"}},
 	{"", "parts that a missing field overrules", map[string]string{"cond-missing-or": "W223", "cond-missing-unless": "W223"}},
+	{"", "what differs between merged events", map[string]string{"merge-event": "N305", "merge-filter": "N305"}},
+	{"", "a test that always passes", map[string]string{"test-expect-empty": "N114"}},
 	{"", "what never happens", map[string]string{"cond-event-type": "W212", "cond-never-unless": "W212"}},
 	{"", "conditions as other programs have them", map[string]string{"cond-spreadsheet": "N205", "cond-not-comparison": "N209", "cond-placeholder": "N213", "cond-percent": "N211", "cond-null-wide": "N213"}},
 	{"", "what is no condition", map[string]string{"cond-lookahead": "N209", "cond-pattern": "N209", "cond-not-a-number": "N209", "cond-unfinished": "N209", "cond-no-operator": "N209", "cond-unclosed-text": "N209", "cond-not-bool": "N209"}},

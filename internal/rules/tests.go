@@ -252,6 +252,9 @@ func (l *loader) expect(n *diag.Node, r *Rule) (e Expect) {
 	if !n.Keys("tags", "push", "broadcast", "held", "leaves_at", "suppressed") {
 		return e
 	}
+	if len(n.Fields) == 0 {
+		n.Error("N114", diag.Text{EN: "nothing is expected: such a test always passes", ZH: "`expect` 里什么都没写：这样的测试总会通过"}, diag.Text{EN: "write `no match`, or what is sent, like `{push: {body: \"...\"}}`", ZH: "请写 `no match`，或写发出的内容，例如 `{push: {body: \"...\"}}`"})
+	}
 	asked := 0
 	for _, k := range []string{"tags", "push", "broadcast", "held", "suppressed"} {
 		key := n.Key(k)
