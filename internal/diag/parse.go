@@ -70,6 +70,9 @@ func (d *Doc) Findings() List {
 	return d.List
 }
 
+// Room is how many findings more are shown of the file: see at.
+func (d *Doc) Room() int { return max(0, maxFindings-len(d.List)) }
+
 // SetRule names the rule that the following findings stand in; "" for none.
 func (d *Doc) SetRule(name string) { d.rule = name }
 

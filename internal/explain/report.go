@@ -86,6 +86,8 @@ type Clause struct {
 
 	label     string
 	missingZH []string
+	overruled bool
+	lacks     []string // the missing fields
 }
 
 // TagLeft is a template that gives no tag though its rule matches.
@@ -209,8 +211,9 @@ func report(o *Options, ev *event.Event) *Report {
 }
 
 func clause(c rules.Clause) Clause {
-	out := Clause{Kind: c.Kind, Text: c.Text, Value: c.Value, Seen: c.Seen, Result: c.Result, Decided: c.Decided, File: c.File, Line: c.Line, label: c.Label()}
+	out := Clause{Kind: c.Kind, Text: c.Text, Value: c.Value, Seen: c.Seen, Result: c.Result, Decided: c.Decided, File: c.File, Line: c.Line, label: c.Label(), overruled: c.Overruled}
 	for _, m := range c.Missing {
+		out.lacks = append(out.lacks, m.Field)
 		out.Missing = append(out.Missing, m.Field+": "+m.Why)
 		out.missingZH = append(out.missingZH, m.Field+"："+rules.WhyZH(m.Why))
 	}

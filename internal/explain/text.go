@@ -133,11 +133,15 @@ func (g *Gate) write(b *strings.Builder, s say) {
 	}
 }
 
-// writeClause puts a check mark where the clause lets the rule act, and a hint at what decided when it does not.
+// writeClause puts a check mark where the clause lets the rule act, and a hint at what decided when it does not. One that a missing field
+// keeps from deciding has neither mark.
 func writeClause(b *strings.Builder, c *Clause, verdict string, s say) {
 	mark, text, seen := "✗", c.label, c.Seen
 	if c.Result == (c.Kind != "unless") {
 		mark = "✓"
+	}
+	if c.overruled && c.Result {
+		mark = "–"
 	}
 	if c.Kind == "unless" {
 		text = "unless " + text
@@ -154,6 +158,10 @@ func writeClause(b *strings.Builder, c *Clause, verdict string, s say) {
 		seen = seenZH(seen)
 	}
 	fmt.Fprintf(b, "     %s %s %s", mark, runewidth.FillRight(text, 24), tame(seen))
+	if c.overruled && len(c.lacks) > 0 {
+		lacks := strings.Join(c.lacks, ", ")
+		b.WriteString(s.word(" → without %s the whole condition is not met", " → 没有 %s，整个条件不成立", lacks))
+	}
 	if c.Decided && verdict == "no match" { // also where the record says otherwise
 		fmt.Fprintf(b, s.word("   ← decided, %s:%d", "   ← 由它决定，%s:%d"), c.File, c.Line)
 	}

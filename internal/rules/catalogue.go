@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"regexp"
@@ -345,6 +346,9 @@ func (l *loader) profileFields(specs []*event.Spec, at map[string]*diag.Node) ma
 					ZH: fmt.Sprintf("`%s` 在这里是 %s，在 `%s` 里是 %s：用户资料事件共用一张表", f.Name, f.Type, from[f.Name], old.Type)}, diag.Text{EN: "give both the same type, or another name to one of them", ZH: "请统一类型，或给其中一个换名字"})
 				continue
 			}
+			if old := out[f.Name]; old != nil {
+				f = eitherOf(old, f)
+			}
 			out[f.Name], from[f.Name] = f, s.Name
 		}
 	}
@@ -365,9 +369,10 @@ func (l *loader) scopeOf(specs []*event.Spec) *scope {
 	return &own
 }
 
-// scopeOf gives the names that rules on these events may use: the fields that all of them have with one type.
+// scopeOf gives the names that rules on these events may use: the fields that all of them have with one type, and the aliases that mean the
+// same field in all of them.
 func scopeOf(specs []*event.Spec) *scope {
-	s := &scope{fields: map[string]*event.Field{}, hides: map[string]bool{}}
+	s := &scope{fields: map[string]*event.Field{}, hides: map[string]bool{}, apart: map[string]diag.Text{}}
 	for i, sp := range specs {
 		maps.Copy(s.hides, sp.Personal)
 		s.events, s.indexed = append(s.events, sp.Name), sp.Kind != event.Profile
@@ -376,21 +381,69 @@ func scopeOf(specs []*event.Spec) *scope {
 		}
 		for j := range sp.Fields {
 			f := &sp.Fields[j]
-			everywhere := true
 			for _, other := range specs[1:] {
 				k, ok := other.Index(f.Name)
-				everywhere = everywhere && ok && other.Fields[k].Name == f.Name && other.Fields[k].Type == f.Type
+				if !ok || other.Fields[k].Name != f.Name || other.Fields[k].Type != f.Type {
+					f = nil
+					break
+				}
+				f = eitherOf(f, &other.Fields[k])
 			}
-			if everywhere {
+			if f != nil {
 				s.list = append(s.list, f)
 				s.fields[f.Name] = f
-				if f.Alias != "" {
-					s.fields[f.Alias] = f
-				}
 			}
 		}
 	}
+	s.aliases(specs, true)
 	return s
+}
+
+// eitherOf is a field of two events, as a condition that does not know which one came may count on it.
+func eitherOf(a, b *event.Field) *event.Field {
+	f := *a
+	f.Values, f.Required, f.Scale = nil, a.Required && b.Required, cmp.Or(a.Scale, b.Scale)
+	if a.Values != nil && b.Values != nil {
+		f.Values = slices.Clone(a.Values)
+		for _, v := range b.Values {
+			if !slices.Contains(f.Values, v) {
+				f.Values = append(f.Values, v)
+			}
+		}
+	}
+	if b.Default == nil {
+		f.Default = nil
+	}
+	return &f
+}
+
+// aliases adds the second names of fields. One that means another field in another event is no name here, nor is one that an event does
+// not have where each must.
+func (s *scope) aliases(specs []*event.Spec, each bool) {
+	for _, sp := range specs {
+		for _, f := range sp.Fields {
+			if f.Alias == "" || s.fields[f.Alias] != nil {
+				continue
+			}
+			meant, en, zh := map[string]bool{}, []string{}, []string{}
+			for _, other := range specs {
+				k, ok := other.Index(f.Alias)
+				switch {
+				case ok:
+					meant[other.Fields[k].Name] = true
+					en, zh = append(en, "`"+other.Fields[k].Name+"` in "+other.Name), append(zh, "在 "+other.Name+" 里是 `"+other.Fields[k].Name+"`")
+				case each:
+					meant[""] = true
+					en, zh = append(en, "nothing in "+other.Name), append(zh, "在 "+other.Name+" 里没有")
+				}
+			}
+			if field := s.fields[f.Name]; len(meant) == 1 && field != nil {
+				s.fields[f.Alias] = field
+			} else if len(meant) > 1 {
+				s.apart[f.Alias] = diag.Text{EN: "it is " + strings.Join(en, ", ") + "; write the field's name", ZH: "它" + strings.Join(zh, "，") + "；请写字段名"}
+			}
+		}
+	}
 }
 
 func names(specs []*event.Spec) (out []string) {

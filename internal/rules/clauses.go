@@ -17,16 +17,17 @@ import (
 
 // Clause is one leaf of a rule's conditions, what stands between `and` and `or`, with what it says of one event.
 type Clause struct {
-	Kind    string // when, unless or user_when
-	Text    string // as the file has it
-	File    string
-	Line    int
-	Column  int       // in runes, from 1
-	Value   string    // what it read: 812.00; of several fields each with its name
-	Seen    string    // the text with the values in the places of the fields: 812.00 > 500
-	Result  bool      // what it says by itself; of unless, too
-	Missing []Missing // fields without which the whole condition is not met
-	Decided bool      // the verdict rests on it
+	Kind      string // when, unless or user_when
+	Text      string // as the file has it
+	File      string
+	Line      int
+	Column    int       // in runes, from 1
+	Value     string    // what it read: 812.00; of several fields each with its name
+	Seen      string    // the text with the values in the places of the fields: 812.00 > 500
+	Result    bool      // what it says by itself; of unless, too
+	Missing   []Missing // fields without which the whole condition is not met
+	Decided   bool      // the verdict rests on it
+	Overruled bool      // the clauses together would hold, and the condition does not: a field that one of them needs is missing
 }
 
 // Missing is a field that a clause needs and that has no usable value.
@@ -308,7 +309,7 @@ func (l *logic) leaves(f func(*leaf)) {
 // list appends a condition's clauses.
 func (c *condition) list(out []Clause, kind string) []Clause {
 	c.split().leaves(func(l *leaf) {
-		line, column := c.node.Place(l.from)
+		line, column := c.node.Place(c.from + l.from)
 		out = append(out, Clause{Kind: kind, Text: l.text, File: c.node.File(), Line: line, Column: column})
 	})
 	return out
@@ -332,6 +333,10 @@ func (c *condition) explain(kind string, src source) (met bool, out []Clause) {
 	})
 	if !unmet {
 		c.split().decide(at)
+	} else if c.split().combined(at) {
+		for i := range out {
+			out[i].Overruled = true
+		}
 	}
 	return met, out
 }

@@ -57,6 +57,7 @@ type condition struct {
 	whole   bool                       // the parts are all of it
 	work    amount                     // what it takes on one event, at most
 	node    *diag.Node
+	from    int // rune of the node's text at which the source begins: see alternatives
 	scope   *scope
 	sketch  simple                // for the question whether it contradicts others; gone once that is answered
 	clauses atomic.Pointer[logic] // made when they are first asked for: see clauses.go
@@ -107,14 +108,15 @@ type scope struct {
 	fields map[string]*event.Field // by name and by alias
 	list   []*event.Field          // in the order of the catalogue
 	hides  map[string]bool         // personal in one of the events
+	apart  map[string]diag.Text    // aliases that do not mean one field in all events, and what they mean
 	before bool                    // changed(x) and before.x are possible: a push on a profile event
 	events []string
-	merged bool            // texts of a merge: first.x, latest.x, list.x, count
-	by     map[string]bool // fields in merge.by; nil: it cannot be read
-	table  bool            // the profile table alone: user_when
-	users  *scope          // the profile table, which the rule may ask in user_when; nil: it is no push
-	now    bool            // ${now} is possible: texts
-	user   bool            // ${user.x} is possible: texts of a push
+	merged bool                  // texts of a merge: first.x, latest.x, list.x, count
+	by     map[string][][]filter // what merge.by has, and behind which filters; nil: it cannot be read
+	table  bool                  // the profile table alone: user_when
+	users  *scope                // the profile table, which the rule may ask in user_when; nil: it is no push
+	now    bool                  // ${now} is possible: texts
+	user   bool                  // ${user.x} is possible: texts of a push
 
 	indexed bool // an index asks the conditions of these events; what is simple in them needs no program
 
@@ -157,6 +159,9 @@ func (s *scope) describe() diag.Text {
 
 // misspelt reports whether a name that is no field is a mistake of its own: not where that follows from an unknown event.
 func (s *scope) misspelt(name string) bool {
+	if _, ok := s.apart[name]; ok {
+		return true
+	}
 	return !s.open && (!s.guessed || diag.Nearest(name, s.known()) != "")
 }
 
@@ -186,7 +191,9 @@ func (s *scope) unknownField(n *diag.Node, from, to int, name string) {
 		}
 		d.Hint, d.Fix = diag.Text{EN: en + "?", ZH: zh + "？"}, fix
 	}
-	if h, ok := elsewhere[name]; ok {
+	if h, ok := s.apart[name]; ok {
+		d.Message, d.Hint, d.Fix = diag.Text{EN: "`" + name + "` is not the same in all events of `" + ev + "`", ZH: "`" + name + "` 在 `" + ev + "` 这几个事件里含义不同"}, h, ""
+	} else if h, ok := elsewhere[name]; ok {
 		d.Hint, d.Fix = h, ""
 	}
 	d.Note = s.describe()

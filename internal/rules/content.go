@@ -117,10 +117,19 @@ func (l *loader) hole(n *diag.Node, s *scope, p *part) bool {
 			if name == "time" {
 				dated(p)
 			}
+			if (name == "id" || name == "time") && !s.sameInAll(p) {
+				return fail("N305", "`"+p.ref+"` differs between the merged events", "合并的事件里 `"+p.ref+"` 各不相同", "write `first."+p.ref+"` or `latest."+p.ref+"`", "写成 `first."+p.ref+"` 或 `latest."+p.ref+"`")
+			}
 			return good
 		case "first", "latest", "list":
 			if !s.merged {
 				return fail("N302", "`"+prefix+"` is only there in texts with `merge`", "`"+prefix+"` 只能用在有 `merge` 的文字里", "write `${"+name+"}`", "写成 `${"+name+"}`")
+			}
+			if part, ofEvent := strings.CutPrefix(name, "event."); ofEvent && prefix != "list" && slices.Contains(eventFields, part) {
+				if part == "time" {
+					dated(p)
+				}
+				return patternsFit(n, p)
 			}
 			isList = prefix == "list"
 		case "before":
@@ -148,16 +157,38 @@ func (l *loader) hole(n *diag.Node, s *scope, p *part) bool {
 		s.unknownField(n, at, at+len([]rune(name)), name)
 		return false
 	}
-	if s.merged && !dotted && s.by != nil && !s.by[f.Name] {
-		return fail("N305", "`"+f.Name+"` differs between the merged events and is not in `merge.by`", "合并的事件里 `"+f.Name+"` 各不相同，它又不在 `merge.by` 里",
-			"write `first."+f.Name+"`, `latest."+f.Name+"` or `list."+f.Name+" | join`", "写成 `first."+f.Name+"`、`latest."+f.Name+"` 或 `list."+f.Name+" | join`")
-	}
 	if dotted {
 		p.ref = prefix + "." + f.Name
 	} else {
 		p.ref = f.Name
 	}
-	return filtersFit(n, p, f, isList)
+	if !filtersFit(n, p, f, isList) {
+		return false
+	}
+	if !dotted && !s.sameInAll(p) {
+		if s.by[f.Name] != nil {
+			return fail("N305", "`"+f.Name+"` is in `merge.by` with a filter, behind which events with another value are merged too", "`merge.by` 里的 `"+f.Name+"` 带了过滤器，值不同的事件也会合并到一起",
+				"write the filter here too, or `first."+f.Name+"`, `latest."+f.Name+"`", "这里也写上同样的过滤器，或写成 `first."+f.Name+"`、`latest."+f.Name+"`")
+		}
+		return fail("N305", "`"+f.Name+"` differs between the merged events and is not in `merge.by`", "合并的事件里 `"+f.Name+"` 各不相同，它又不在 `merge.by` 里",
+			"write `first."+f.Name+"`, `latest."+f.Name+"` or `list."+f.Name+" | join`", "写成 `first."+f.Name+"`、`latest."+f.Name+"` 或 `list."+f.Name+" | join`")
+	}
+	return true
+}
+
+// sameInAll reports whether a hole has the same text for all events of a merge: merge.by has its value as it is, or what its filters begin with.
+func (s *scope) sameInAll(p *part) bool {
+	if !s.merged || s.by == nil {
+		return true
+	}
+	return slices.ContainsFunc(s.by[p.ref], func(by []filter) bool {
+		if !slices.ContainsFunc(by, func(f filter) bool { return f.name != "default" && f.name != "urlencode" }) {
+			return true
+		}
+		return len(p.filters) >= len(by) && slices.EqualFunc(by, p.filters[:len(by)], func(a, b filter) bool {
+			return a.name == b.name && a.arg == b.arg
+		})
+	})
 }
 
 // filtersFit checks the filters of a hole by the type of what it holds.
@@ -291,9 +322,9 @@ func (l *loader) texts(n *diag.Node, r *Rule, a Account) {
 	r.merge.vars = c.vars()
 	if one := r.oneNode; one != nil {
 		single := *s
-		single.by = map[string]bool{}
+		single.by = map[string][][]filter{"event.id": {nil}, "event.time": {nil}}
 		for _, f := range s.list { // one trigger: every field has one value
-			single.by[f.Name] = true
+			single.by[f.Name] = [][]filter{nil}
 		}
 		if v := one.Get("title"); v != nil {
 			c.oneTitle = l.text(v, &single)

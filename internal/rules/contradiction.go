@@ -278,8 +278,8 @@ func contradictions(items []*condition) {
 	}
 }
 
-// excluded warns of an item of `unless` that holds whenever all of `when` does. Where a field is missing neither does, each by itself.
-func excluded(when, unless []*condition) {
+// excluded warns of an item of `unless`, in its parts, that holds whenever all of `when` does. Where a field is missing neither does, each by itself.
+func excluded(when, parts []*condition) {
 	if len(when) == 0 {
 		return
 	}
@@ -291,13 +291,17 @@ func excluded(when, unless []*condition) {
 	if _, never := newTrial(all, fields).constant(); never {
 		return // is told by itself
 	}
-	for _, c := range unless {
-		without := simple{op: opAnd, kids: []simple{all, not(c.there())}}
-		always, _ := newTrial(c.sketch, fields).constant()
-		if _, never := newTrial(without, fields).constant(); never && !always {
-			c.node.WarnAt(0, len([]rune(c.source)), "W212", diag.Text{EN: "whenever `when` holds this does too: the rule never acts", ZH: "`when` 成立时这个条件也成立：规则永远不会触发"},
-				diag.Text{EN: "write what should stop the rule, or remove it", ZH: "请写不该触发的情况，或删掉它"})
-		}
+	item, holds := parts[0].sketch, parts[0].there()
+	for _, c := range parts[1:] {
+		item = simple{op: opOr, kids: []simple{item, c.sketch}}
+		holds = simple{op: opOr, kids: []simple{holds, c.there()}}
+	}
+	always, _ := newTrial(item, fields).constant()
+	without := simple{op: opAnd, kids: []simple{all, not(holds)}}
+	if _, never := newTrial(without, fields).constant(); never && !always {
+		n := parts[0].node
+		n.WarnAt(0, len([]rune(n.Text)), "W212", diag.Text{EN: "whenever `when` holds this does too: the rule never acts", ZH: "`when` 成立时这个条件也成立：规则永远不会触发"},
+			diag.Text{EN: "write what should stop the rule, or remove it", ZH: "请写不该触发的情况，或删掉它"})
 	}
 }
 

@@ -316,7 +316,7 @@ func (s *Set) write(r *Rule, in *intent.Intent, whom string, a *subject) *intent
 	if m == nil {
 		return in
 	}
-	by, err := m.by.render(a.get)
+	by, err := m.by.key(a.get)
 	if err != nil {
 		return s.dead(in, fmt.Errorf("merge.by: %w", err))
 	}

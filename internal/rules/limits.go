@@ -202,13 +202,13 @@ func (l *loader) merge(n *diag.Node, r *Rule) {
 		return
 	}
 	m := &merge{keep: intent.KeepLatest}
-	r.scope.by = map[string]bool{}
+	r.scope.by = map[string][][]filter{}
 	if by := n.Get("by"); by != nil {
 		if r.scope.sameForAll(by) {
 			r.scope.by = nil
 		} else if m.by = l.text(by, r.scope); m.by != nil {
-			for _, ref := range m.by.refs() {
-				r.scope.by[ref] = true
+			for _, p := range m.by.parts {
+				r.scope.by[p.ref] = append(r.scope.by[p.ref], p.filters)
 			}
 		} else {
 			r.scope.by = nil

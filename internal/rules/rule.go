@@ -97,6 +97,7 @@ func (l *loader) ruleFile(d *diag.Doc) {
 		list.Error("N111", diag.Text{EN: "expected a list of rules, this is a mapping", ZH: "这里应为规则列表，现在是一组配置项"}, diag.Text{EN: "begin each rule with `- `: `- name: ...`", ZH: "每条规则以 `- ` 开头：`- name: ...`"})
 	}
 	l.tagsUnclear = l.tagsUnclear || !d.Whole()
+	var sound []*Rule
 	for _, n := range list.List() {
 		name := n.Get("name")
 		if name != nil {
@@ -106,6 +107,7 @@ func (l *loader) ruleFile(d *diag.Doc) {
 		if r := l.rule(n, defaults); r != nil {
 			if !slices.ContainsFunc(d.List[before:], wrongForAll) { // whether the vendor takes it is no question while it is wrong
 				l.vendor(n, r)
+				sound = append(sound, r)
 			}
 			r.File, r.Revision = d.File, l.revisionOf(n, defaults, r)
 			if old := l.named[r.Name]; old != nil {
@@ -121,6 +123,14 @@ func (l *loader) ruleFile(d *diag.Doc) {
 		}
 		d.SetRule("")
 	}
+	told := 0 // last, so that what is found of the rules has its room: enough findings keep a file from loading
+	for _, r := range sound {
+		if told < maxDoubts && d.Room() > maxDoubts {
+			d.SetRule(r.Name)
+			told += overruled(r.when, r.unless)
+		}
+	}
+	d.SetRule("")
 }
 
 // wrongForAll tells mistakes of a rule from what only its account does not allow.
@@ -361,11 +371,16 @@ func (l *loader) conditions(n *diag.Node, r *Rule) {
 		}
 		contradictions(r.when)
 	}
+	read := true
 	for _, c := range n.Get("unless").List() {
-		if x := compile(c, r.scope); x != nil {
-			r.unless = append(r.unless, x)
+		x := compile(c, r.scope)
+		if x == nil {
+			read = false
+			continue
 		}
+		parts := x.alternatives()
+		excluded(r.when, parts)
+		r.unless = append(r.unless, parts...)
 	}
-	excluded(r.when, r.unless)
-	l.needsChange(n, r)
+	l.needsChange(n, r, read)
 }

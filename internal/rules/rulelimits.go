@@ -118,8 +118,9 @@ func (l *loader) once(n *diag.Node, r *Rule) {
 	if t == nil {
 		return
 	}
-	for _, ref := range t.refs() {
-		if r.merge != nil && r.scope.by != nil && !r.scope.by[ref] {
+	each.merged = r.merge != nil
+	for i := range t.parts {
+		if ref := t.parts[i].ref; ref != "" && !each.sameInAll(&t.parts[i]) {
 			by.Error("N521", diag.Text{EN: "`" + ref + "` differs between the merged events and is not in `merge.by`", ZH: "合并的事件里 `" + ref + "` 各不相同，它又不在 `merge.by` 里"},
 				diag.Text{EN: "use only fields of `merge.by` in `once.by`", ZH: "`once.by` 里只用 `merge.by` 的字段"})
 			return

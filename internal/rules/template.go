@@ -413,6 +413,26 @@ func (t *template) render(get lookup) (string, error) {
 	return string(b), nil
 }
 
+// key is render for what is compared: of several holes other values never give the same, as "1" and "11" would with "11" and "1".
+func (t *template) key(get lookup) (string, error) {
+	if len(t.refs()) < 2 {
+		return t.render(get)
+	}
+	var b []byte
+	for i := range t.parts {
+		p := &t.parts[i]
+		if p.ref == "" {
+			continue
+		}
+		text, err := p.fill(get, nil)
+		if err != nil {
+			return "", err
+		}
+		b = strconv.AppendQuote(b, text)
+	}
+	return string(b), nil
+}
+
 // append is render into memory of the caller's, which comes back as it was with an error. ev is the event that get speaks of, if the
 // places of the holes are in it.
 func (t *template) append(to []byte, get lookup, ev *event.Event) ([]byte, error) {

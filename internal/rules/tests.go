@@ -208,6 +208,9 @@ func (r *Rule) about(fields *diag.Node) string {
 func (sc *scope) value(n diag.Field, f *event.Field) (v event.Value, name string, ok bool) {
 	if f == nil {
 		hint, fix := diag.DidYouMean(n.Key.Text, sc.known())
+		if h, ok := sc.apart[n.Key.Text]; ok {
+			hint, fix = h, ""
+		}
 		d := n.Key.Error("N202", diag.Text{EN: "unknown field `" + n.Key.Text + "`", ZH: "没有字段 `" + n.Key.Text + "`"}, hint)
 		d.Fix, d.Note = fix, sc.describe()
 		return v, "", false
@@ -248,6 +251,9 @@ func (l *loader) expect(n *diag.Node, r *Rule) (e Expect) {
 	}
 	if !n.Keys("tags", "push", "broadcast", "held", "leaves_at", "suppressed") {
 		return e
+	}
+	if len(n.Fields) == 0 {
+		n.Error("N114", diag.Text{EN: "nothing is expected: such a test always passes", ZH: "`expect` 里什么都没写：这样的测试总会通过"}, diag.Text{EN: "write `no match`, or what is sent, like `{push: {body: \"...\"}}`", ZH: "请写 `no match`，或写发出的内容，例如 `{push: {body: \"...\"}}`"})
 	}
 	asked := 0
 	for _, k := range []string{"tags", "push", "broadcast", "held", "suppressed"} {

@@ -84,13 +84,13 @@ func unchangedPart(n ast.Node) ast.Node {
 	return n
 }
 
-// needsChange reports a push on a profile event that can go out although nothing changed.
-func (l *loader) needsChange(n *diag.Node, r *Rule) {
+// needsChange reports a push on a profile event that can go out although nothing changed. read says that all of `unless` could be read.
+func (l *loader) needsChange(n *diag.Node, r *Rule, read bool) {
 	if r.Action != intent.Push || !r.scope.before || r.scope.open || r.guessed {
 		return
 	}
-	when, unless := n.Get("when"), n.Get("unless")
-	if !r.always && len(r.when) != len(when.List()) || len(r.unless) != len(unless.List()) { // what cannot be read may have asked
+	when := n.Get("when")
+	if !r.always && len(r.when) != len(when.List()) || !read { // what cannot be read may have asked
 		return
 	}
 	var asks *condition // has a changed() that does not decide

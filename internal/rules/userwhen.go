@@ -13,20 +13,20 @@ import (
 
 // userScope is what names mean in user_when and behind `user.`: the columns of the profile table, by name and by alias.
 func userScope(table map[string]*event.Field, specs []*event.Spec) *scope {
-	s := &scope{fields: map[string]*event.Field{}, hides: map[string]bool{}, table: true}
+	s := &scope{fields: map[string]*event.Field{}, hides: map[string]bool{}, apart: map[string]diag.Text{}, table: true}
 	for _, name := range slices.Sorted(maps.Keys(table)) {
 		f := table[name]
 		s.list = append(s.list, f)
-		if s.fields[name] = f; f.Alias != "" && table[f.Alias] == nil {
-			s.fields[f.Alias] = f
-		}
+		s.fields[name] = f
 	}
+	var profiles []*event.Spec
 	for _, sp := range specs {
 		if sp.Kind == event.Profile {
-			s.events = append(s.events, sp.Name)
+			s.events, profiles = append(s.events, sp.Name), append(profiles, sp)
 			maps.Copy(s.hides, sp.Personal)
 		}
 	}
+	s.aliases(profiles, false)
 	return s
 }
 

@@ -1,0 +1,215 @@
+package rules
+
+import (
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/parser"
+
+	"github.com/notifier/notifier/internal/diag"
+)
+
+// What a missing field does to a condition reaches further than to the clause that asks for it: the whole is not met. Beside `or` people expect
+// that the other part decides all the same. In `unless` it must, since a rule would act that should not: there the parts are items of the
+// list, any of which stops it. Everywhere else the loader warns.
+
+// alternatives gives what `or` joins in an `unless`, each as an item of its own.
+func (c *condition) alternatives() []*condition {
+	tree, err := parser.ParseWithConfig(c.source, grammar())
+	if err != nil { // impossible: the loader has compiled it
+		return []*condition{c}
+	}
+	d := divider{source: []rune(c.source), marks: scan(c.source)}
+	spans := d.either(tree.Node, 0, len(d.source))
+	if len(spans) == 1 {
+		return []*condition{c}
+	}
+	var out []*condition
+	for _, s := range spans {
+		x := again(string(d.source[s[0]:s[1]]), c.scope)
+		if x == nil { // as above
+			return []*condition{c}
+		}
+		x.node, x.from = c.node, s[0]
+		out = append(out, x)
+	}
+	return out
+}
+
+// again compiles a text in which the loader has found what there is to find.
+func again(source string, s *scope) *condition {
+	doc := diag.Parse("condition", []byte(`c: "x"`))
+	n := doc.Root.Get("c")
+	n.Text = source
+	return compile(n, s)
+}
+
+// either gives the runes of what stands in runes [lo, hi), divided at its outermost ors as node does.
+func (d *divider) either(n ast.Node, lo, hi int) [][2]int {
+	if b, ok := n.(*ast.BinaryNode); ok && isOr(b.Operator) && d.written(b) {
+		at := b.Location()
+		return append(d.either(b.Left, lo, at.From), d.either(b.Right, at.To, hi)...)
+	}
+	lo, hi = d.trim(lo, hi)
+	return [][2]int{{lo, hi}}
+}
+
+func isOr(op string) bool { return op == "or" || op == "||" }
+
+// maxDoubts bounds the warnings of one file, of which more would add nothing.
+const maxDoubts = 20
+
+// overruled warns of conditions in which a missing field overrules a part that does not ask for it, and counts them.
+func overruled(when, unless []*condition) (told int) {
+	given := map[string]bool{} // without these the rule does not act anyhow
+	for _, c := range when {
+		for name := range c.sure() {
+			given[name] = true
+		}
+	}
+	for _, c := range when {
+		told += c.overruled(given, diag.Text{EN: "the whole condition is not met, whatever else holds", ZH: "整个条件都不成立，哪怕其他部分成立"})
+	}
+	for _, c := range unless {
+		told += c.overruled(given, diag.Text{EN: "this does not stop the rule, whatever else holds", ZH: "这个条件不会拦下规则，哪怕其他部分成立"})
+	}
+	return told
+}
+
+func (c *condition) overruled(given map[string]bool, then diag.Text) (told int) {
+	if !c.branches() {
+		return 0
+	}
+	sure := c.sure()
+	for _, name := range c.needs {
+		f := c.scope.fields[name]
+		if f == nil || f.Required || f.Default != nil || given[name] || sure[name] {
+			continue
+		}
+		tree, err := parser.ParseWithConfig(c.source, grammar())
+		if err != nil {
+			return 0
+		}
+		clause := c.clauseWith(tree.Node, name)
+		text := newWording(c.node, c.source)
+		text.marks = scan(c.source)
+		from, to := extent(clause)
+		to = text.closing(from, to)
+		source := []rune(c.source)
+		part := string(source[from:to])
+		fix := "(has(" + name + ") and " + part + ")"
+		msg := diag.Text{EN: "without `" + name + "` " + then.EN, ZH: "没有 `" + name + "` 时" + then.ZH}
+		d := c.node.WarnAt(c.from+from, c.from+to, "W223", msg, diag.Text{EN: "ask has(" + name + ") before it, or write (" + name + " ?? value)", ZH: "请先问 has(" + name + ")，或写 (" + name + " ?? 值)"})
+		if _, chooses := clause.(*ast.ConditionalNode); !chooses && again(string(source[:from])+fix+string(source[to:]), c.scope) != nil { // brackets may begin before a clause
+			written := c.node.Inside(fix)
+			d.Hint, d.Fix = diag.Text{EN: "write `" + written + "`", ZH: "写成 `" + written + "`"}, fix
+		}
+		return 1 // one cure shows the others
+	}
+	return 0
+}
+
+// branches reports whether a condition has parts of which one may hold without another. Of others nothing need be parsed.
+func (c *condition) branches() bool {
+	for _, m := range scan(c.source) {
+		if m.kind != quoted && (isOr(m.text) || m.text == "not" || m.text == "!" || m.text == "?") {
+			return true
+		}
+	}
+	return false
+}
+
+// sure gives the fields without which a condition cannot hold, were each clause asked by itself.
+func (c *condition) sure() map[string]bool {
+	if !c.branches() {
+		out := map[string]bool{}
+		for _, name := range c.needs {
+			out[name] = true
+		}
+		return out
+	}
+	tree, err := parser.ParseWithConfig(c.source, grammar())
+	if err != nil {
+		return nil
+	}
+	return c.surely(tree.Node, false)
+}
+
+// surely is sure of a part, or of its negation: there `and` is `or`.
+func (c *condition) surely(n ast.Node, negated bool) map[string]bool {
+	switch n := n.(type) {
+	case *ast.UnaryNode:
+		if n.Operator == "not" || n.Operator == "!" {
+			return c.surely(n.Node, !negated)
+		}
+	case *ast.ConditionalNode:
+		return joined(c.read(n.Cond), common(c.surely(n.Exp1, negated), c.surely(n.Exp2, negated)))
+	case *ast.BinaryNode:
+		if isLogic(n.Operator) {
+			left, right := c.surely(n.Left, negated), c.surely(n.Right, negated)
+			if isOr(n.Operator) != negated {
+				return common(left, right)
+			}
+			return joined(left, right)
+		}
+	}
+	return c.read(n)
+}
+
+func joined(a, b map[string]bool) map[string]bool {
+	for name := range b {
+		a[name] = true
+	}
+	return a
+}
+
+func common(a, b map[string]bool) map[string]bool {
+	for name := range a {
+		if !b[name] {
+			delete(a, name)
+		}
+	}
+	return a
+}
+
+// read gives the fields whose values a part asks for, not those of has() and changed() and before `??`.
+func (c *condition) read(n ast.Node) map[string]bool {
+	at := map[int]string{}
+	ast.Walk(&n, visit(func(n ast.Node) { // parts come before what they are parts of
+		switch n := n.(type) {
+		case *ast.IdentifierNode:
+			if f := c.scope.fields[n.Value]; f != nil {
+				at[n.Location().From] = f.Name
+			}
+		case *ast.CallNode:
+			for _, arg := range n.Arguments {
+				delete(at, arg.Location().From)
+			}
+		case *ast.BinaryNode:
+			if n.Operator == "??" {
+				delete(at, n.Left.Location().From)
+			}
+		}
+	}))
+	out := map[string]bool{}
+	for _, name := range at {
+		out[name] = true
+	}
+	return out
+}
+
+// clauseWith gives the first clause that asks for a field.
+func (c *condition) clauseWith(n ast.Node, name string) ast.Node {
+	switch n := n.(type) {
+	case *ast.UnaryNode:
+		if n.Operator == "not" || n.Operator == "!" {
+			return c.clauseWith(n.Node, name)
+		}
+	case *ast.BinaryNode:
+		if isLogic(n.Operator) && c.read(n.Left)[name] {
+			return c.clauseWith(n.Left, name)
+		}
+		if isLogic(n.Operator) {
+			return c.clauseWith(n.Right, name)
+		}
+	}
+	return n
+}

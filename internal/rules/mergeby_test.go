@@ -1,0 +1,60 @@
+package rules
+
+import (
+	"strings"
+	"testing"
+)
+
+// Only what is the same in all events of a merge may stand in its texts by its own name.
+func TestTextsOfAMergeSayWhatAllItsEventsSay(t *testing.T) {
+	for _, c := range []struct{ by, body, want string }{
+		{"${city}", "${city | max(3)}", ""},
+		{"${city | urlencode}${level}", "${city} ${level}", ""},
+		{"${city | max(2)}", "${city}", "N305"},
+		{"${city | max(2)}", "${city | max(3)}", "N305"},
+		{"${city | max(2)}", "${城市 | max(2) | upper}", ""},
+		{"${city | max(2)}${city}", "${city}", ""},
+		{`${paid_at | date("YYYY-MM-DD")}`, `${paid_at | date("YYYY-MM-DD")} ${count}`, ""},
+		{`${paid_at | date("YYYY-MM-DD")}`, "${paid_at}", "N305"},
+		{"${paid_at}", "${paid_at}", ""},
+		{"${amount | money}", "${amount}", "N305"},
+		{"${city}", "${event.id}", "N305"},
+		{"${city}", `${event.time | date("MM-DD")}`, "N305"},
+		{`${event.time | date("MM-DD")}`, `${event.time | date("MM-DD")}`, ""},
+		{"${city}", "${first.event.id} ${latest.event.time} ${event.type}", ""},
+		{"${city}", "${first.event.no}", "N202"},
+		{"${city}", `a", one: {body: "${event.id} ${order_id}"}, data: {x: "b`, ""},
+	} {
+		body, one, _ := strings.Cut(c.body, `", one: `)
+		one, _, _ = strings.Cut(one, `, data`)
+		if one != "" {
+			one = ", one: " + one
+		}
+		_, l := load(t, rule("any-rule", "order.paid", "    when: amount > 1\n    push: {body: "+single(body)+"}\n    merge: {by: "+single(c.by)+", wait: 1m"+one+"}\n    limits: {expire: 1h}\n    tests: [{name: t, event: {amount: 1}, expect: no match}]\n"), demoAccount())
+		if got := codes(l); got != c.want {
+			t.Errorf("by %s, text %s: got %s\nwant %s\n%s", c.by, c.body, got, c.want, show(l))
+		}
+	}
+}
+
+func TestMergesOfSeveralFieldsAreApart(t *testing.T) {
+	s := mustLoad(t, rule("any-rule", "order.paid", `    when: always
+    push: {body: "${first.event.id} ${latest.event.time | date(\"HH:mm\")} ${city}"}
+    merge: {by: "${order_id}${city}", wait: 1m}
+    limits: {expire: 1h}
+`), demoAccount())
+	seen := map[string]bool{}
+	for _, fields := range []string{`"order_id":"1","city":"11"`, `"order_id":"11","city":"1"`, `"order_id":"1","city":"11"`} {
+		in := s.Evaluate(happen(t, s, "orders", `{"id":"1","at":"2026-11-21T12:00:00+08:00","user":"u",`+fields+`}`))
+		seen[in[0].Merge.Key] = true
+		if in[0].Dead != "" {
+			t.Error(in[0].Dead)
+		}
+		if c, err := RenderMerged(in[0].Content, in[0].Merge, []map[string]any{in[0].Merge.Vars}, 1); err != nil || !strings.HasPrefix(c.Body, "1 ") || strings.Contains(c.Body, "$") {
+			t.Errorf("%+v, %v", c, err)
+		}
+	}
+	if len(seen) != 2 {
+		t.Errorf("keys %v", seen)
+	}
+}
