@@ -171,8 +171,9 @@ func (l *loader) tagText(n *diag.Node, r *Rule) *template {
 		return nil
 	}
 	size := 0
-	for _, p := range t.parts {
+	for i, p := range t.parts {
 		if p.ref != "" {
+			l.tagHole(n, r, &t.parts[i])
 			continue
 		}
 		size += len(p.text)
