@@ -71,7 +71,7 @@ func (l *loader) audience(n *diag.Node, r *Rule, a Account, known bool) {
 		out.pkg, _ = n.Get("package").String()
 		if len(n.Fields) == 0 || (out.pkg == "" && n.Get("package") == nil && len(n.Get("all_of").List())+len(n.Get("any_of").List())+len(n.Get("none_of").List()) == 0) && !lostTags(n) && !otherKeys(n, "all_of", "any_of", "none_of", "package") {
 			n.Error("N403", diag.Text{EN: "the audience is empty", ZH: "人群是空的"}, diag.Text{EN: "write `everyone` if you mean everybody", ZH: "要发给全部用户请写 `everyone`"})
-	} else {
+		} else {
 			for _, key := range []string{"all_of", "any_of", "none_of"} {
 				emptyList(n.Get(key), diag.Text{EN: "write at least one tag, or remove `" + key + "`", ZH: "至少写一个标签，或删掉 `" + key + "`"})
 			}
