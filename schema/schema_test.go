@@ -321,6 +321,22 @@ func TestSchemasAgreeWithTheLoaderOnMistakes(t *testing.T) {
 	}
 }
 
+// A list without an item is N104 to the loader wherever it could be read as "all", "none" or "no limit".
+func TestSchemasRefuseEmptyLists(t *testing.T) {
+	all := compiled(t)
+	for was, now := range map[string]string{"event: order.paid": "event: []", "user_when: push_ok": "unless: []", "per_user: 1 in 24h": "per_user: []", "quiet: 22:00-08:00": "quiet: []", "quota: 1 per day": "rule: []",
+		`all_of: ["city_${city}"]`: `all_of: [x], none_of: []`, `tags: ["city_${city}"]`: "tags: []", `when: severity == "urgent"`: "when: []", "audience: everyone": "audience: everyone\n      platforms: []"} {
+		if err, readable := validate(t, all, []byte(strings.Replace(formatRules, was, now, 1))); !readable || err == nil || !strings.Contains(formatRules, was) {
+			t.Errorf("%s: accepted, or no YAML", now)
+		}
+	}
+	for was, now := range map[string]string{"topic: user-profiles": "topic: []", "match: {type: order.paid}": "match: {type: []}", "values: [normal, urgent]": "values: []"} {
+		if err, readable := validate(t, all, []byte(strings.Replace(formatCatalogue, was, now, 1))); !readable || err == nil || !strings.Contains(formatCatalogue, was) {
+			t.Errorf("%s: accepted, or no YAML", now)
+		}
+	}
+}
+
 // wrongSettings break one thing each in a good file.
 func TestSettingsSchemaRefusesWrongStructure(t *testing.T) {
 	all := compiled(t)

@@ -461,8 +461,13 @@ func Parse(t Type, s string) (Value, bool) {
 		}
 		return ListOf([]string{s}), true
 	}
+	return (&Field{Type: t}).Coerce(s)
+}
+
+// Coerce reads a text as if a record had it: before scale, and only one of the field's values. A text is no list.
+func (f *Field) Coerce(s string) (Value, bool) {
 	var v Value
 	r := text(s)
-	v.coerce(&Field{Type: t}, &r, nil)
+	v.coerce(f, &r, nil)
 	return v, v.OK()
 }

@@ -14,8 +14,7 @@ func (l *loader) accountList(n *diag.Node, r *Rule) (Account, bool) {
 		n.Error("N540", diag.Text{EN: "tags belong to one account: there is no other to try", ZH: "标签属于一个账号，不能换账号再试"}, diag.Text{EN: "name one account; a rule each for several", ZH: "请只写一个账号；几个账号就写几条规则"})
 		return Account{}, false
 	}
-	if len(n.Items) == 0 {
-		n.Error("N104", diag.Text{EN: "the list is empty", ZH: "列表是空的"}, diag.Text{EN: "name at least one account", ZH: "至少写一个账号"})
+	if emptyList(n, diag.Text{EN: "name at least one account", ZH: "至少写一个账号"}) {
 		return Account{}, false
 	}
 	var all Account

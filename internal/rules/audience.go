@@ -71,6 +71,10 @@ func (l *loader) audience(n *diag.Node, r *Rule, a Account, known bool) {
 		out.pkg, _ = n.Get("package").String()
 		if len(n.Fields) == 0 || (out.pkg == "" && n.Get("package") == nil && len(n.Get("all_of").List())+len(n.Get("any_of").List())+len(n.Get("none_of").List()) == 0) && !lostTags(n) && !otherKeys(n, "all_of", "any_of", "none_of", "package") {
 			n.Error("N403", diag.Text{EN: "the audience is empty", ZH: "人群是空的"}, diag.Text{EN: "write `everyone` if you mean everybody", ZH: "要发给全部用户请写 `everyone`"})
+		} else {
+			for _, key := range []string{"all_of", "any_of", "none_of"} {
+				emptyList(n.Get(key), diag.Text{EN: "write at least one tag, or remove `" + key + "`", ZH: "至少写一个标签，或删掉 `" + key + "`"})
+			}
 		}
 	}
 	if out.wide() && known && !a.AllowEveryone {
@@ -167,8 +171,9 @@ func (l *loader) tagText(n *diag.Node, r *Rule) *template {
 		return nil
 	}
 	size := 0
-	for _, p := range t.parts {
+	for i, p := range t.parts {
 		if p.ref != "" {
+			l.tagHole(n, r, &t.parts[i])
 			continue
 		}
 		size += len(p.text)
@@ -259,9 +264,7 @@ type tagTemplate struct {
 // tagList reads `tags` of a profile rule.
 func (l *loader) tagList(n *diag.Node, r *Rule, account Account) {
 	items := n.List()
-	if n != nil && len(items) == 0 {
-		n.Error("N104", diag.Text{EN: "the list is empty", ZH: "列表是空的"}, diag.Text{EN: "write at least one tag, or remove the rule", ZH: "至少写一个标签，或删掉这条规则"})
-	}
+	emptyList(n, diag.Text{EN: "write at least one tag, or remove the rule", ZH: "至少写一个标签，或删掉这条规则"})
 	if len(items) > maxTags {
 		n.Error("N306", diag.Text{EN: fmt.Sprintf("a user has at most %d tags", maxTags), ZH: fmt.Sprintf("一个用户最多 %d 个标签", maxTags)}, diag.Text{EN: "remove what is not needed", ZH: "请删掉不需要的"})
 	}

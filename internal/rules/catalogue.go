@@ -83,6 +83,7 @@ func (l *loader) entry(name string, f diag.Field) *event.Spec {
 	if topic == nil && !n.Meant("topic") {
 		f.Key.Error("N114", diag.Text{EN: "`topic` is missing", ZH: "缺少 `topic`"}, diag.Text{EN: "add `topic: ...`", ZH: "请加上 `topic: ...`"})
 	}
+	emptyList(topic, diag.Text{EN: "name at least one topic", ZH: "至少写一个主题"})
 	for _, t := range topic.List() {
 		if s0, ok := t.String(); ok {
 			if !topicName.MatchString(s0) {
@@ -110,6 +111,7 @@ func (l *loader) entry(name string, f diag.Field) *event.Spec {
 	if m := n.Get("match"); m.IsMapping() {
 		for _, e := range m.Fields {
 			l.path(e.Key, s.Format)
+			emptyList(e.Value, diag.Text{EN: "write a value, or remove `" + e.Key.Text + "`: then it may be any", ZH: "请写上值，或删掉 `" + e.Key.Text + "`（不限）"})
 			if v, ok := e.Value.Strings(); ok && len(v) > 0 {
 				s.Match = append(s.Match, event.Match{Path: e.Key.Text, Values: v})
 			}
@@ -242,6 +244,7 @@ func (l *loader) fields(n *diag.Node, s *event.Spec) {
 		}
 		if vals := v.Get("values"); vals != nil {
 			f.Values, _ = vals.Strings()
+			emptyList(vals, diag.Text{EN: "write the values, or remove `values`", ZH: "请写上可选值，或删掉 `values`"})
 			if f.Type != event.String && f.Type != event.List {
 				vals.Error("N603", diag.Text{EN: "`values` is for texts and lists", ZH: "`values` 只用于文字和列表"}, diag.Text{EN: "remove it, or make it `type: string`", ZH: "请删掉，或写成 `type: string`"})
 			}

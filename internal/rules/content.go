@@ -283,6 +283,7 @@ func (l *loader) texts(n *diag.Node, r *Rule, a Account) {
 			c.data[f.Key.Text] = l.text(f.Value, s)
 		}
 	}
+	emptyList(n.Get("platforms"), diag.OneOf("platforms", "可选平台", []string{"ios", "android", "harmonyos"}))
 	for _, p := range n.Get("platforms").List() {
 		if x, ok := p.Enum("ios", "android", "harmonyos"); ok {
 			c.platforms = append(c.platforms, x)

@@ -40,6 +40,7 @@ func (l *loader) limits(own, defaults *diag.Node, r *Rule) {
 		p.Priority = map[string]intent.Priority{"low": intent.Low, "normal": intent.Normal, "high": intent.High, "urgent": intent.Urgent}[s]
 	}
 	r.expire, _ = get("expire").Duration(time.Second, maxHold)
+	emptyList(get("per_user"), diag.Text{EN: "write a limit, `none`, or remove `per_user`", ZH: "请写上次数或 `none`，或删掉 `per_user`"})
 	for _, c := range get("per_user").List() {
 		text, ok := c.String()
 		if !ok {
@@ -70,6 +71,7 @@ func (l *loader) limits(own, defaults *diag.Node, r *Rule) {
 		get("per_user").Error("N112", diag.Text{EN: "`none` stands alone", ZH: "`none` 不能和别的限制一起写"}, diag.Text{EN: "keep `none`, or the limits", ZH: "只保留 `none`，或只保留限制"})
 	}
 	none := false
+	emptyList(get("quiet"), diag.Text{EN: "write a time of day, `none`, or remove `quiet`", ZH: "请写上时段或 `none`，或删掉 `quiet`"})
 	for _, q := range get("quiet").List() {
 		text, ok := q.String()
 		if !ok || text == "none" {

@@ -106,6 +106,7 @@ var mistakes = []struct {
 		"yaml-wide-brackets": "N103", "yaml-wide-brackets-list": "N103", "yaml-wide-time": "N103"}},
 	{"", "what is sent literally", map[string]string{"text-almost-hole": "W308", "text-unseen": "W310", "text-keyboard-hole": "W308", "text-half-quotes": "W313"}},
 	{"", "holes", map[string]string{"hole-open": "N301", "hole-wide": "N301", "hole-wide-bar": "N301", "hole-chinese-quotes": "N301", "hole-chinese-closing": "N301", "hole-empty": "N301", "hole-count": "N302", "hole-event": "N302", "hole-date": "N304", "hole-order": "N304", "hole-argument": "N301"}},
+	{"", "holes that are no part of a tag", map[string]string{"tag-never": "N306", "tag-sometimes": "W314"}},
 	{"", "links that open nothing", map[string]string{"link-keyboard": "N311", "link-doubt": "W312"}},
 	{"", "accounts of which none is clear, or that cannot send it", map[string]string{"account-several": "N406", "account-no-sender": "N408"}},
 	{"", "what is too much", map[string]string{"cond-nested": "N214", "cond-loops": "N214", "cond-repeats": "N214", "work-to-list": "N214", "size-text": "N505"}},

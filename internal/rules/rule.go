@@ -217,10 +217,20 @@ func either(n, defaults *diag.Node, key string) *diag.Node {
 	return defaults.Get(key)
 }
 
+// emptyList reports a list without an item. It says nothing, and is never taken for "all", "none" or "no limit".
+func emptyList(n *diag.Node, hint diag.Text) bool {
+	if n == nil || n.Kind != diag.Sequence || len(n.Items) > 0 {
+		return false
+	}
+	n.Error("N104", diag.Text{EN: "the list is empty", ZH: "列表是空的"}, hint)
+	return true
+}
+
 // events finds the rule's entries of the catalogue. Where none is known but one is clearly meant, that one is taken, so that the rest of
 // the rule can be read.
 func (l *loader) events(n *diag.Node, r *Rule) {
 	meant := ""
+	emptyList(n, diag.OneOf("events", "可用事件", names(l.specs)))
 	for _, e := range n.List() {
 		name, ok := e.String()
 		if !ok {
@@ -357,9 +367,7 @@ func (l *loader) conditions(n *diag.Node, r *Rule) {
 	} else if when.Kind == diag.Scalar && when.Text == "always" {
 		r.always = true
 	} else {
-		if when.Kind == diag.Sequence && len(when.Items) == 0 {
-			when.Error("N104", diag.Text{EN: "the list is empty", ZH: "列表是空的"}, diag.Text{EN: "to act on every event write `when: always`", ZH: "每次都触发请写 `when: always`"})
-		}
+		emptyList(when, diag.Text{EN: "to act on every event write `when: always`", ZH: "每次都触发请写 `when: always`"})
 		for _, c := range when.List() {
 			if c.Kind == diag.Scalar && slices.Contains(meansAlways, strings.ToLower(strings.TrimSpace(c.Text))) {
 				c.Error("N215", diag.Text{EN: "`" + c.Text + "` is not how to act on every event", ZH: "每次都触发不是写 `" + c.Text + "`"}, diag.Text{EN: "write `when: always`", ZH: "请写 `when: always`"}).Fix = "always"
@@ -371,6 +379,7 @@ func (l *loader) conditions(n *diag.Node, r *Rule) {
 		}
 		contradictions(r.when)
 	}
+	emptyList(n.Get("unless"), diag.Text{EN: "write a condition, or remove `unless`", ZH: "请写上条件，或删掉 `unless`"})
 	read := true
 	for _, c := range n.Get("unless").List() {
 		x := compile(c, r.scope)

@@ -61,6 +61,7 @@ func (l *loader) ruleLimits(own, defaults *diag.Node, r *Rule) {
 	get := func(key string) *diag.Node { return either(own, defaults, key) }
 	p := r.policy
 	l.once(get("once"), r)
+	emptyList(get("rule"), diag.Text{EN: "write a limit, or remove `rule`", ZH: "请写上次数，或删掉 `rule`"})
 	for _, n := range get("rule").List() {
 		if c, ok := rate(n, false); ok {
 			p.RuleCaps = append(p.RuleCaps, c)

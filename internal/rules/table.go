@@ -29,7 +29,7 @@ func (t tableSource) read(get func(string) (intent.Value, bool), name string) (a
 		return zero(f.Type), value{}, false
 	}
 	v, known := get(name)
-	if !known || absent(v) || v.Type != f.Type { // a type changed in the catalogue: the old value is as good as none
+	if v = retyped(v, f); !known || absent(v) || v.Type != f.Type {
 		return zero(f.Type), value{}, false
 	}
 	switch v.Type {
@@ -47,6 +47,18 @@ func (t tableSource) read(get func(string) (intent.Value, bool), name string) (a
 	return v.Str, value{text: v.Str}, true
 }
 
+// retyped gives a value that was stored before the field had its type as a record with it would give it now: losslessly. One of which there is
+// no such value stays as it is, and is as good as none.
+func retyped(v intent.Value, f *event.Field) intent.Value {
+	if f == nil || v.Type == f.Type || absent(v) || v.Type == event.List {
+		return v
+	}
+	if now, ok := f.Coerce(v.Str); ok {
+		return intent.Value{Type: now.Type, Str: now.Str}
+	}
+	return v
+}
+
 func absent(v intent.Value) bool { return v.Type == "" && v.Str == "" && len(v.List) == 0 }
 
 func (t tableSource) field(name string) (any, value, bool)  { return t.read(t.after, name) }
@@ -59,6 +71,7 @@ func (t tableSource) changed(name string) bool {
 	}
 	was, knownBefore := t.old(name)
 	is, known := t.after(name)
+	was, is = retyped(was, t.table[name]), retyped(is, t.table[name])
 	if was.Type == event.List && is.Type == event.List { // its Str counts what is not kept, and an older version counted otherwise
 		was.Str, is.Str = "", ""
 	}
