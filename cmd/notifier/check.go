@@ -97,17 +97,15 @@ func check(o checkOptions, env []string, out, talk io.Writer) error {
 		}
 		return noRuleFiles(o.paths, lang)
 	}
+	opt.Partly = unreadable
+	set, found := rules.LoadFiles(files, opt)
+	if list = append(list, found...); set != nil {
+		list = append(list, set.Advice...)
+	}
 	var n rules.FileInfo
-	var summary []rules.FileInfo
-	if !unreadable {
-		set, found := rules.LoadFiles(files, opt)
-		if list = append(list, found...); set != nil {
-			list = append(list, set.Advice...)
-		}
-		summary = rules.Summary(files)
-		for _, f := range summary {
-			n.Rules += f.Rules
-		}
+	summary := rules.Summary(files)
+	for _, f := range summary {
+		n.Rules += f.Rules
 	}
 	list = list.Sorted()
 	switch o.format {
