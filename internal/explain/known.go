@@ -312,7 +312,7 @@ func Waits(p *ledger.Pending, at Stands) Waiting {
 
 // doomed reports whether it expires before the time has come that it waits for.
 func (p *Waiting) doomed() bool {
-	timed := p.Gate == "quiet" || p.Gate == "send_at" || p.Gate == "merge"
+	timed := p.Gate == "quiet" || p.Gate == "send_at" || p.Gate == "merge" || p.Gate == "quota"
 	return timed && !p.Expires.IsZero() && !p.Until.IsZero() && !p.Expires.After(p.Until)
 }
 
@@ -365,6 +365,9 @@ func (p *Waiting) waitsFor(zone *time.Location, s say) string {
 	case p.Gate == "paused":
 		return s.gate(p.Gate) + s.word(": ", "：") + diag.Tame(s.told(p.Holds, HoldsZH(p.Holds))) + s.word("; next: ", "；下一步：") + whyOf(p.Rule)
 	}
+	if p.doomed() {
+		until += s.word(", expires before, at ", "，在那之前过期，时间 ") + p.Expires.In(zone).Format("2006-01-02 15:04:05")
+	}
 	zh := forZH[p.For]
 	if p.turn.Share || p.turn.Kept {
 		zh = "名额（" + dispatch.TurnZH(p.turn.Why) + "）：notifier quota"
@@ -373,9 +376,6 @@ func (p *Waiting) waitsFor(zone *time.Location, s say) string {
 	if next != "" {
 		mark := s.word(": ", "：")
 		return s.word("waits for ", "在等") + strings.TrimSuffix(what, mark) + until + mark + "notifier " + next
-	}
-	if p.doomed() {
-		until += s.word(", expires before, at ", "，在那之前过期，时间 ") + p.Expires.In(zone).Format("2006-01-02 15:04:05")
 	}
 	return s.word("waits for ", "在等") + what + until
 }
