@@ -115,7 +115,7 @@ func approvalText(v *app.ApprovalView, zone *time.Location, lang diag.Lang) stri
 	row := func(key, text string) {
 		if text != "" {
 			zh := map[string]string{"problem": "问题", "title": "标题", "body": "正文", "link": "链接", "image": "图片", "message": "消息", "event": "事件", "owner": "负责人", "approved": "批准", "until": "截止"}[key]
-			fmt.Fprintf(&b, "  %s %s\n", runewidth.FillRight(mostly(lang, key, cmp.Or(zh, key)), 9), tame(text))
+			fmt.Fprintf(&b, "  %s %s\n", runewidth.FillRight(mostly(lang, key, cmp.Or(zh, key)), 9), diag.Tame(text))
 		}
 	}
 	if r.Problem != "" {
@@ -150,7 +150,7 @@ func tagsApprovalText(v *app.ApprovalView, zone *time.Location, lang diag.Lang) 
 	var b strings.Builder
 	fmt.Fprintf(&b, mostly(lang, "%s  %d of %d known users get other tags, more than tags.max_change allows (%d)\n", "%s  %d 个用户的标签会变，已知用户共 %d 个，超过了 tags.max_change 允许的 %d 个\n"), v.Shown(), t.Users, t.Known, t.Limit)
 	for _, x := range t.Turns {
-		fmt.Fprintf(&b, "  %-30s +%d -%d\n", tame(x.Tag), x.Gains, x.Losses)
+		fmt.Fprintf(&b, "  %-30s +%d -%d\n", diag.Tame(x.Tag), x.Gains, x.Losses)
 	}
 	if t.Others > 0 {
 		fmt.Fprintf(&b, mostly(lang, "  and %d tags more\n", "  另有 %d 个标签\n"), t.Others)
@@ -285,7 +285,7 @@ func order(cmd *cobra.Command, r *query.Reader, s *settings.Settings, c ledger.C
 		return unreachable(err)
 	}
 	for _, a := range answers {
-		text := mostly(lang, a.Text, dispatch.AnswerZH(a.Text))
+		text := diag.Visible(mostly(lang, a.Text, dispatch.AnswerZH(a.Text)))
 		if !a.OK {
 			return &exitError{exitGate, errors.New(text)}
 		}
@@ -328,5 +328,5 @@ func notWaiting(cmd *cobra.Command, r *query.Reader, id string, zone *time.Locat
 	if last == nil {
 		return &exitError{exitUsage, fmt.Errorf(mostly(lang, "nothing with the id %q waits for approval; next: notifier approvals list", "没有 ID 是 %q 的请求在等待批准；下一步：notifier approvals list"), id)}
 	}
-	return &exitError{exitGate, fmt.Errorf(mostly(lang, "%s has its fate since %s: %s %s; next: notifier fates %s", "%s 从 %s 起已有处理结果：%s %s；下一步：notifier fates %s"), id, last.At.In(zone).Format("2006-01-02 15:04:05 -07:00"), last.Fate, fateTextIn(last, zone, lang), tame(last.Event.ID))}
+	return &exitError{exitGate, fmt.Errorf(mostly(lang, "%s has its fate since %s: %s %s; next: notifier fates %s", "%s 从 %s 起已有处理结果：%s %s；下一步：notifier fates %s"), id, last.At.In(zone).Format("2006-01-02 15:04:05 -07:00"), last.Fate, fateTextIn(last, zone, lang), diag.Tame(last.Event.ID))}
 }

@@ -143,7 +143,7 @@ func printAttempts(out io.Writer, format string, list []*ledger.Attempt, s *sett
 	fmt.Fprintln(w, "ATTEMPT\tTIME\tLANE\tENDPOINT\tCOST\tRULE\tSTATE\tINTENTS\tDETAIL")
 	for _, a := range list {
 		fmt.Fprintf(w, "%s\t%s\t%s/%s\t%s\t%d\t%s\t%s\t%d\t%s\n", a.ID, a.At.In(s.Zone).Format("01-02 15:04:05"), names[a.Account], a.Lane, a.Endpoint, a.Weight, a.Rule, a.State,
-			max(len(a.Members), len(a.Affected)), attemptText(a, s.Zone))
+			max(len(a.Members), len(a.Affected)), diag.Tame(attemptText(a, s.Zone)))
 	}
 	return w.Flush()
 }
@@ -161,7 +161,7 @@ func accountNames(s *settings.Settings) map[string]string {
 func printAttempt(out io.Writer, a *ledger.Attempt, s *settings.Settings) {
 	row := func(key, text string) {
 		if text != "" {
-			fmt.Fprintf(out, "  %-11s %s\n", key, tame(text))
+			fmt.Fprintf(out, "  %-11s %s\n", key, diag.Tame(text))
 		}
 	}
 	at := func(t time.Time) string {

@@ -97,17 +97,15 @@ func check(o checkOptions, env []string, out, talk io.Writer) error {
 		}
 		return noRuleFiles(o.paths, lang)
 	}
+	opt.Partly = unreadable
+	set, found := rules.LoadFiles(files, opt)
+	if list = append(list, found...); set != nil {
+		list = append(list, set.Advice...)
+	}
 	var n rules.FileInfo
-	var summary []rules.FileInfo
-	if !unreadable {
-		set, found := rules.LoadFiles(files, opt)
-		if list = append(list, found...); set != nil {
-			list = append(list, set.Advice...)
-		}
-		summary = rules.Summary(files)
-		for _, f := range summary {
-			n.Rules += f.Rules
-		}
+	summary := rules.Summary(files)
+	for _, f := range summary {
+		n.Rules += f.Rules
 	}
 	list = list.Sorted()
 	switch o.format {
@@ -133,11 +131,11 @@ func check(o checkOptions, env []string, out, talk io.Writer) error {
 func writeCheck(out io.Writer, summary []rules.FileInfo, list diag.List, ruleCount int, lang diag.Lang, o checkOptions) error {
 	wide := 0
 	for _, f := range summary {
-		wide = max(wide, runewidth.StringWidth(f.Name))
+		wide = max(wide, runewidth.StringWidth(diag.Visible(f.Name)))
 	}
 	var b strings.Builder
 	for _, f := range summary {
-		fmt.Fprintf(&b, "%s  ", f.Name+strings.Repeat(" ", wide-runewidth.StringWidth(f.Name)))
+		fmt.Fprintf(&b, "%s  ", runewidth.FillRight(diag.Visible(f.Name), wide))
 		switch {
 		case f.Events > 0 && lang == diag.ZH:
 			fmt.Fprintf(&b, "%d 个事件\n", f.Events)

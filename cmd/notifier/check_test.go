@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -184,5 +185,40 @@ func TestSettingsAreFoundBesideAFileOfRules(t *testing.T) {
 		if got := besideRules([]string{filepath.Join(dir, path)}); got != want {
 			t.Errorf("beside %q: %q, want %q", path, got, want)
 		}
+	}
+}
+
+// A file that cannot be read hides no finding of the others, and makes none up: of events, tags and samples that it may have nothing is said.
+func TestAnUnreadableFileHidesNothing(t *testing.T) {
+	tagged := strings.Replace(checkRules, "push: {", "limits: {expire: 4h}\n    broadcast: {audience: {any_of: [vip]}, ", 1)
+	sampled := checkCatalogue + "    sample: gone.json\n"
+	for name, c := range map[string]struct {
+		link  string
+		files map[string]string
+		paths []string
+		want  string
+	}{
+		"a rule file":   {"rules/z.yaml", map[string]string{"rules/events.yaml": checkCatalogue, "rules/vip.yaml": checkRules}, nil, "N202 N117"},
+		"a second path": {"", map[string]string{"rules/events.yaml": checkCatalogue, "rules/vip.yaml": checkRules}, []string{"rules/", "nosuch"}, "N117 N202"},
+		"the catalogue": {"rules/events.yaml", map[string]string{"rules/vip.yaml": strings.Replace(checkRules, "mode:", "mdoe:", 1)}, nil, "N117"},
+		"tag rules":     {"rules/z.yaml", map[string]string{"rules/events.yaml": checkCatalogue, "rules/vip.yaml": strings.Replace(tagged, "amuont", "amount", 1)}, nil, "N117"},
+		"a sample":      {"rules/gone.json", map[string]string{"rules/events.yaml": sampled, "rules/vip.yaml": checkRules}, nil, "N117 N202"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inDir(t, c.files)
+			if c.link != "" {
+				if err := os.Symlink("nowhere", c.link); err != nil {
+					t.Fatal(err)
+				}
+			}
+			out, _, code := runCheck(checkOptions{paths: c.paths, lang: "en"})
+			var got []string
+			for _, m := range regexp.MustCompile(`(?m)^error\[(\w+)\]`).FindAllStringSubmatch(out, -1) {
+				got = append(got, m[1])
+			}
+			if strings.Join(got, " ") != c.want || code != exitUsage || strings.Contains(out, "no rule gives") {
+				t.Errorf("exit %d, errors %v, want %s:\n%s", code, got, c.want, out)
+			}
+		})
 	}
 }

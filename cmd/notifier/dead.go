@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/query"
 	"github.com/notifier/notifier/internal/settings"
@@ -127,7 +128,7 @@ func printDead(out, talk io.Writer, format string, found []*query.Letter, limit 
 	fmt.Fprintln(w, "ID\tTIME\tRECORD\tREASON\tDETAIL")
 	for i := range list {
 		l := &list[i]
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", l.ID, l.At.In(zone).Format("01-02 15:04:05"), place(l), l.Reason, tame(deadText(l)))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", l.ID, l.At.In(zone).Format("01-02 15:04:05"), place(l), l.Reason, diag.Tame(deadText(l)))
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -196,13 +197,13 @@ func showDead(out io.Writer, format string, l *query.Letter, payload bool, zone 
 	row("record", place(&l.DeadLetter))
 	row("died", l.At.In(zone).Format("2006-01-02 15:04:05 -07:00"))
 	row("reason", string(l.Reason))
-	row("detail", tame(deadText(&l.DeadLetter)))
-	row("key", tame(string(l.Key)))
+	row("detail", diag.Tame(deadText(&l.DeadLetter)))
+	row("key", diag.Tame(string(l.Key)))
 	for _, h := range l.Headers {
-		row("header", tame(h.Key)+": "+tame(string(h.Value)))
+		row("header", diag.Tame(h.Key)+": "+diag.Tame(string(h.Value)))
 	}
 	if payload {
-		row("value", tame(string(l.Value)))
+		row("value", diag.Tame(string(l.Value)))
 		return nil
 	}
 	row("value", fmt.Sprintf("%d bytes, shown by --payload", l.Bytes))
@@ -254,12 +255,12 @@ func replay(cmd *cobra.Command, r *query.Reader, found []*query.Letter, again, s
 			fallthrough
 		case l.Cut != "":
 			left++
-			fmt.Fprintf(out, "%s  %s  left out: %s\n", l.ID, place(&l.DeadLetter), tame(l.Cut))
+			fmt.Fprintf(out, "%s  %s  left out: %s\n", l.ID, place(&l.DeadLetter), diag.Tame(l.Cut))
 		case l.Replays > 0 && !again:
 			fmt.Fprintf(out, "%s  %s  left out: sent again already; to send it once more, add --again\n", l.ID, place(&l.DeadLetter))
 		default:
 			good = append(good, l)
-			fmt.Fprintf(out, "%s  %s  %d bytes to %s[%d]  it died of %s: %s\n", l.ID, place(&l.DeadLetter), l.Bytes, l.Topic, l.Partition, l.Reason, tame(l.Detail))
+			fmt.Fprintf(out, "%s  %s  %d bytes to %s[%d]  it died of %s: %s\n", l.ID, place(&l.DeadLetter), l.Bytes, l.Topic, l.Partition, l.Reason, diag.Tame(l.Detail))
 		}
 	}
 	if len(good) == 0 {

@@ -117,7 +117,7 @@ func explainRecord(o explainOptions, env []string, in io.Reader, out, talk io.Wr
 	if o.event == "" {
 		return &exitError{exitUsage, errors.New(mostly(o.say, "name an event, EVENT_ID, a user, --user ID, or a record: --event FILE, or --event - for stdin", "请写一个事件 EVENT_ID、一个用户 --user ID，或一条记录：--event 文件，--event - 读标准输入"))}
 	}
-	value, err := readRecord(o.event, in)
+	value, err := readRecord(o.event, in, o.say)
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
@@ -163,7 +163,7 @@ func explainRecord(o explainOptions, env []string, in io.Reader, out, talk io.Wr
 		if letter, ok := errors.AsType[*event.DecodeError](f); ok {
 			says = mostly(o.say, says, explain.LetterZH(letter))
 		}
-		fmt.Fprintln(talk, mostly(o.say, "dead letter: ", "死信：")+tame(says))
+		fmt.Fprintln(talk, mostly(o.say, "dead letter: ", "死信：")+diag.Tame(says))
 	}
 	if len(evs) == 0 {
 		return &exitError{exitFindings, errors.New(mostly(o.say, "the record is no usable event, the daemon would make it a dead letter; next: mend the record or rules/events.yaml", "这条记录不是可用的事件，守护进程会把它当作死信；下一步：改记录或 rules/events.yaml"))}
@@ -188,15 +188,26 @@ func writeExplained(out io.Writer, rep *explain.Report, o explainOptions, zone *
 	return rep.WriteText(out, zone, o.say)
 }
 
-func readRecord(name string, in io.Reader) ([]byte, error) {
+// maxRecord bounds a record in hand, far above what a broker takes: a device or a pipe may have no end.
+const maxRecord = 64 << 20
+
+func readRecord(name string, in io.Reader, lang diag.Lang) ([]byte, error) {
 	if name != "-" {
-		return os.ReadFile(name)
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = f.Close() }() // nothing was written
+		in = f
 	}
-	b, err := io.ReadAll(in)
-	if err != nil {
+	b, err := io.ReadAll(io.LimitReader(in, maxRecord+1))
+	switch {
+	case err != nil && name == "-":
 		return nil, fmt.Errorf("read stdin: %w", err)
+	case err == nil && len(b) > maxRecord:
+		return nil, fmt.Errorf(mostly(lang, "the record has more than %d MiB: none in Kafka is as large", "这条记录超过 %d MiB：Kafka 里没有这么大的记录"), maxRecord>>20)
 	}
-	return b, nil
+	return b, err
 }
 
 // rulesToExplain loads the rules as `check` does.

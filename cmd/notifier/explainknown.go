@@ -121,7 +121,7 @@ func explainKnown(cmd *cobra.Command, o explainOptions, id string) error {
 		return writeExplained(cmd.OutOrStdout(), rep, o, s.Zone)
 	}
 	if len(refs) == 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), mostly(o.say, "note: event %s has no fate and nothing pending; its topics are searched from %s on (--since)\n", "提示：事件 %s 没有处理结果，也没有待发任务；从 %s 起在它的主题里找（--since）\n"), tame(id), since.In(s.Zone).Format("2006-01-02 15:04:05 -07:00"))
+		fmt.Fprintf(cmd.ErrOrStderr(), mostly(o.say, "note: event %s has no fate and nothing pending; its topics are searched from %s on (--since)\n", "提示：事件 %s 没有处理结果，也没有待发任务；从 %s 起在它的主题里找（--since）\n"), diag.Tame(id), since.In(s.Zone).Format("2006-01-02 15:04:05 -07:00"))
 		if all.Event, err = findEvent(ctx, r, set, id, since, o.say); err != nil {
 			return err
 		}
@@ -130,7 +130,7 @@ func explainKnown(cmd *cobra.Command, o explainOptions, id string) error {
 	slices.SortFunc(refs, byEventTime)
 	refs = slices.Compact(refs)
 	if n := len(refs); n > maxRecords {
-		fmt.Fprintf(cmd.ErrOrStderr(), mostly(o.say, "note: %d records have the id %s; the latest %d are shown\n", "提示：有 %d 条记录用了 id %s；只显示最近 %d 条\n"), n, tame(id), maxRecords)
+		fmt.Fprintf(cmd.ErrOrStderr(), mostly(o.say, "note: %d records have the id %s; the latest %d are shown\n", "提示：有 %d 条记录用了 id %s；只显示最近 %d 条\n"), n, diag.Tame(id), maxRecords)
 		refs = refs[n-maxRecords:]
 	}
 	for _, ref := range refs { // a producer that uses an id again makes another event of it, with values of its own
@@ -292,7 +292,7 @@ func findEvent(ctx context.Context, r *query.Reader, set *rules.Set, id string, 
 		}
 	}
 	if letter != "" {
-		return nil, &exitError{exitUsage, fmt.Errorf(mostly(lang, "event %q: the record %s; next: notifier dead ls", "事件 %q：记录 %s；下一步：notifier dead ls"), id, tame(letter))}
+		return nil, &exitError{exitUsage, fmt.Errorf(mostly(lang, "event %q: the record %s; next: notifier dead ls", "事件 %q：记录 %s；下一步：notifier dead ls"), id, diag.Tame(letter))}
 	}
 	return nil, &exitError{exitUsage, fmt.Errorf(mostly(lang, "nothing is known of event %q: it has no fate, and no record of it is in %s since then; next: an earlier --since, or notifier explain --event FILE", "没有事件 %q：它没有处理结果，从那时起 %s 里也没有它的记录；下一步：把 --since 写早一些，或 notifier explain --event 文件"), id, strings.Join(set.Topics(), ", "))}
 }

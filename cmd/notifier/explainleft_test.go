@@ -237,6 +237,12 @@ func TestExplainSaysWhatWillExpire(t *testing.T) {
 			}
 		}
 	}
+	got, _ := l.show(explain.Past{Pending: []explain.Waiting{explain.Waits(&ledger.Pending{Intent: in, At: leftAt}, explain.Stands{State: "quota", Lane: "main/user", Until: leftAt.Add(17 * time.Minute)})}}, "thanks", diag.EN)
+	for _, w := range []string{"HELD quota until 2026-11-21 14:17, then SUPPRESSED expired\n", "waits for a free slot until 2026-11-21 14:17:00, expires before, at 2026-11-21 14:05:00: notifier quota\n"} {
+		if !strings.Contains(got, w) {
+			t.Errorf("quota: %q is missing\n%s", w, got)
+		}
+	}
 }
 
 // What a rule has made that is not in the rule files any more will not leave, whatever else it waits for.

@@ -114,7 +114,7 @@ on record come first. As JSON it is one object in each line.`,
 					return unreachable(err)
 				}
 				if v := app.PendingOf(s, nil, states, app.PendingFilter{Event: f.Event}, time.Now()); v.Total > 0 {
-					fmt.Fprintf(out, mostly(lang, "event %s has no fate yet: %s pending, the first of rule %s (%s)   next: notifier explain %s\n", "事件 %s 还没有处理结果：%s没有处理完，第一个属于规则 %s（%s）   下一步：notifier explain %s\n"), tame(f.Event), mostly(lang, many(v.Total, "intent"), fmt.Sprintf("%d 个待发任务", v.Total)), v.Pending[0].Rule, v.Pending[0].State, shellWord(f.Event))
+					fmt.Fprintf(out, mostly(lang, "event %s has no fate yet: %s pending, the first of rule %s (%s)   next: notifier explain %s\n", "事件 %s 还没有处理结果：%s没有处理完，第一个属于规则 %s（%s）   下一步：notifier explain %s\n"), diag.Tame(f.Event), mostly(lang, many(v.Total, "intent"), fmt.Sprintf("%d 个待发任务", v.Total)), v.Pending[0].Rule, v.Pending[0].State, shellWord(f.Event))
 					return nil
 				}
 				return &exitError{exitUsage, fmt.Errorf(mostly(lang, "no fate for event %q: it matched no rule, or never came; next: notifier explain %s", "事件 %q 没有处理结果：没有规则匹配，或者它没有来过；下一步：notifier explain %s"), f.Event, shellWord(f.Event))}
@@ -177,7 +177,7 @@ func (w *fateRows) write(x ledger.Fate) error {
 	if err := w.head(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w.out, "%-24s %-14s %-16s %-24s %-12s %s\n", tame(x.Event.ID), x.At.In(w.zone).Format("01-02 15:04:05"), tame(x.User), x.Rule, x.Fate, tame(fateTextIn(&x, w.zone, w.lang)))
+	_, err := fmt.Fprintf(w.out, "%-24s %-14s %-16s %-24s %-12s %s\n", diag.Tame(x.Event.ID), x.At.In(w.zone).Format("01-02 15:04:05"), diag.Tame(x.User), x.Rule, x.Fate, diag.Tame(fateTextIn(&x, w.zone, w.lang)))
 	return err
 }
 

@@ -54,7 +54,7 @@ func execute(ctx context.Context, args []string) int {
 	code := exitCode(err, started)
 	text := withConfig(said(cmd, err), givenConfig(cmd))
 	if text != "" {
-		fmt.Fprintln(os.Stderr, "notifier: "+text)
+		fmt.Fprintln(os.Stderr, "notifier: "+steady(text))
 	}
 	if next := nextFor(cmd, code, err); next != "" {
 		fmt.Fprintln(os.Stderr, withConfig(next, givenConfig(cmd)))

@@ -9,9 +9,7 @@ import (
 	"os"
 	"os/user"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -83,10 +81,11 @@ func whoami() string {
 	return "unknown"
 }
 
-// tame gives a text from outside as one that cannot steer a terminal or forge a row: with control characters it is quoted.
-func tame(s string) string {
-	if strings.ContainsFunc(s, unicode.IsControl) {
-		return strconv.Quote(s)
+// steady gives an error, which may have several lines, without what else would steer the terminal.
+func steady(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = diag.Visible(line)
 	}
-	return s
+	return strings.Join(lines, "\n")
 }

@@ -261,7 +261,7 @@ func printAnswers(cmd *cobra.Command, what string, answers []ledger.Answer, err 
 		if who == "" {
 			who = mostly(lang, "nobody", "没有实例")
 		}
-		fmt.Fprintf(out, mostly(lang, "partition %d (%s): %s\n", "分区 %d（%s）：%s\n"), a.Partition, who, mostly(lang, a.Text, dispatch.AnswerZH(a.Text)))
+		fmt.Fprintf(out, mostly(lang, "partition %d (%s): %s\n", "分区 %d（%s）：%s\n"), a.Partition, who, diag.Visible(mostly(lang, a.Text, dispatch.AnswerZH(a.Text))))
 		flying += a.Flying
 		if !a.OK {
 			refused++

@@ -129,7 +129,7 @@ func printPending(out, talk io.Writer, format string, v *app.PendingView, zone *
 		if x.Stopped != "" {
 			detail = fmt.Sprintf(mostly(lang, "lane stopped (%s)   next: %s", "发送通道停止（%s）   下一步：%s"), x.Stopped, whyOf(x.Rule))
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", x.ID, tame(x.Event), tame(x.Target), x.Rule, x.Lane, x.State, timeOr(x.Next, zone, "-"), timeOr(x.Expire, zone, mostly(lang, "never", "不过期")), tame(detail))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", x.ID, diag.Tame(x.Event), diag.Tame(x.Target), x.Rule, x.Lane, x.State, timeOr(x.Next, zone, "-"), timeOr(x.Expire, zone, mostly(lang, "never", "不过期")), diag.Tame(detail))
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -191,7 +191,7 @@ func cancelPending(cmd *cobra.Command, id string, c changeFlags) error {
 		return &exitError{exitUsage, fmt.Errorf(mostly(lang, "%d pending intents have the short id %q: name one by its whole id; next: notifier pending list --format jsonl --limit 0", "有 %d 个待发任务的短编号是 %q：请写完整编号；下一步：notifier pending list --format jsonl --limit 0"), len(found), id)}
 	}
 	in, short := found[0].Intent, ledger.ApprovalID(found[0].Intent.ID)
-	ask := fmt.Sprintf(mostly(lang, "cancel %s: event %s, rule %s, to %s, given up for good", "取消 %s：事件 %s，规则 %s，发给 %s，放弃后不能恢复"), short, tame(in.Event.ID), in.Rule, tame(in.Target))
+	ask := fmt.Sprintf(mostly(lang, "cancel %s: event %s, rule %s, to %s, given up for good", "取消 %s：事件 %s，规则 %s，发给 %s，放弃后不能恢复"), short, diag.Tame(in.Event.ID), in.Rule, diag.Tame(in.Target))
 	if m := found[0].Merged; m != nil {
 		ask += mostly(lang, ", with the "+many(m.Count, "trigger")+" merged into it", fmt.Sprintf("，连同并入它的 %d 次触发", m.Count))
 	}
@@ -216,7 +216,7 @@ func notPending(cmd *cobra.Command, r *query.Reader, id string, zone *time.Locat
 	if last == nil {
 		return &exitError{exitUsage, fmt.Errorf(mostly(spoken(cmd), "nothing with the id %q is pending; next: notifier pending list", "没有编号为 %q 的待发任务；下一步：notifier pending list"), id)}
 	}
-	return &exitError{exitGate, fmt.Errorf(mostly(spoken(cmd), "%s has its fate since %s: %s %s; next: notifier fates %s", "%s 从 %s 起已有处理结果：%s %s；下一步：notifier fates %s"), id, last.At.In(zone).Format("2006-01-02 15:04:05 -07:00"), last.Fate, fateTextIn(last, zone, spoken(cmd)), tame(last.Event.ID))}
+	return &exitError{exitGate, fmt.Errorf(mostly(spoken(cmd), "%s has its fate since %s: %s %s; next: notifier fates %s", "%s 从 %s 起已有处理结果：%s %s；下一步：notifier fates %s"), id, last.At.In(zone).Format("2006-01-02 15:04:05 -07:00"), last.Fate, fateTextIn(last, zone, spoken(cmd)), diag.Tame(last.Event.ID))}
 }
 
 func newExtendCmd() *cobra.Command {

@@ -128,7 +128,7 @@ func reserving(cmd *cobra.Command, s *settings.Settings) *rules.Set {
 func chargeNote(c app.QuotaCharge, lang diag.Lang) string {
 	switch {
 	case c.Source == "external" && c.By != "":
-		return fmt.Sprintf(mostly(lang, "   %d slots, by %s: %s", "   %d 个名额，操作人 %s：%s"), c.Slots, tame(c.By), tame(c.Why))
+		return fmt.Sprintf(mostly(lang, "   %d slots, by %s: %s", "   %d 个名额，操作人 %s：%s"), c.Slots, diag.Tame(c.By), diag.Tame(c.Why))
 	case c.Source == "unknown" && c.Slots == 0:
 		return fmt.Sprintf(mostly(lang, "   %s, `notifier attempts resolve %s`", "   %s，`notifier attempts resolve %s`"), mostly(lang, noSlot, noSlotZH), c.Attempt)
 	case c.Source == "unknown":

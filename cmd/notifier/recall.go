@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/query"
 )
@@ -99,7 +100,7 @@ func recallAnswer(cmd *cobra.Command, answers []ledger.Answer, err error) error 
 	for _, a := range answers {
 		switch {
 		case a.OK:
-			fmt.Fprintf(cmd.OutOrStdout(), "%s (attempt %s)\n", a.Text, a.Attempt)
+			fmt.Fprintf(cmd.OutOrStdout(), "%s (attempt %s)\n", diag.Visible(a.Text), a.Attempt)
 		case a.Refused:
 			return &exitError{exitGate, errors.New(a.Text)}
 		case a.Outcome == ledger.Refused:

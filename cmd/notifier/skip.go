@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/query"
 	"github.com/notifier/notifier/internal/rules"
@@ -71,7 +72,7 @@ func skip(cmd *cobra.Command, place string, c changeFlags) error {
 		if !a.OK {
 			return &exitError{exitGate, errors.New(a.Text)}
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s   next: notifier dead ls --reason skipped-by-operator\n", a.Text)
+		fmt.Fprintf(cmd.OutOrStdout(), "%s   next: notifier dead ls --reason skipped-by-operator\n", diag.Visible(a.Text))
 	}
 	return nil
 }

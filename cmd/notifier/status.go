@@ -109,11 +109,11 @@ stopped partition ends the waiting: no waiting mends that. Progress is on stderr
 				if p.Brake {
 					continue
 				}
-				fmt.Fprintf(out, mostly(lang, "paused  %s  by %s: %s  since %s%s   next: %s\n", "暂停  %s  操作人 %s：%s  从 %s 起%s   下一步：%s\n"), scope, p.By, p.Why, p.At.In(s.Zone).Format(time.DateTime), beingResumed(p, lang), next)
+				fmt.Fprintf(out, mostly(lang, "paused  %s  by %s: %s  since %s%s   next: %s\n", "暂停  %s  操作人 %s：%s  从 %s 起%s   下一步：%s\n"), scope, diag.Tame(p.By), diag.Tame(p.Why), p.At.In(s.Zone).Format(time.DateTime), beingResumed(p, lang), next)
 			}
 			for _, rule := range slices.Sorted(maps.Keys(st.Kills)) {
 				k := st.Kills[rule]
-				fmt.Fprintf(out, mostly(lang, "killed  %s  by %s: %s  since %s   next: %s\n", "作废  %s  操作人 %s：%s  从 %s 起   下一步：%s\n"), rule, k.By, k.Why, k.At.In(s.Zone).Format(time.DateTime), nextIn(lang, app.AfterKill(rule)))
+				fmt.Fprintf(out, mostly(lang, "killed  %s  by %s: %s  since %s   next: %s\n", "作废  %s  操作人 %s：%s  从 %s 起   下一步：%s\n"), rule, diag.Tame(k.By), diag.Tame(k.Why), k.At.In(s.Zone).Format(time.DateTime), nextIn(lang, app.AfterKill(rule)))
 			}
 			sayCommands(out, st.Commands, s.Zone, lang)
 			sayStopped(out, st.Lanes, time.Now(), s.Zone, lang)
@@ -125,7 +125,7 @@ stopped partition ends the waiting: no waiting mends that. Progress is on stderr
 				fmt.Fprintf(out, mostly(lang, "external  %s  %s, last %s   next: docs/runbook.md#app-key\n", "外部  %s  %s，最近一次 %s   下一步：docs/runbook.zh-CN.md#app-key\n"), x.Lane, what, x.Last.In(s.Zone).Format(time.DateTime))
 			}
 			for _, x := range st.Resyncs {
-				fmt.Fprintf(out, mostly(lang, "resync  %s  by %s since %s  %s\n", "重新对标签  %s  操作人 %s  从 %s 起  %s\n"), x.Account, x.By, x.At.In(s.Zone).Format(time.DateTime), howFar(&x, s.Zone, lang))
+				fmt.Fprintf(out, mostly(lang, "resync  %s  by %s since %s  %s\n", "重新对标签  %s  操作人 %s  从 %s 起  %s\n"), x.Account, diag.Tame(x.By), x.At.In(s.Zone).Format(time.DateTime), howFar(&x, s.Zone, lang))
 			}
 			if st.Approvals > 0 {
 				fmt.Fprintf(out, mostly(lang, "approval  %d wait for people   next: notifier approvals list\n", "批准  %d 个等人批准   下一步：notifier approvals list\n"), st.Approvals)
@@ -196,7 +196,7 @@ func sayInstances(out io.Writer, instances []ledger.Instance, zone *time.Locatio
 	for _, i := range instances {
 		fmt.Fprintf(out, mostly(lang, "instance %s  %s  rules %s since %s\n", "实例 %s  %s  规则 %s 从 %s 起\n"), i.Name, i.Version, i.RuleSet, i.Since.In(zone).Format(time.DateTime))
 		if i.Failed != "" {
-			fmt.Fprintf(out, mostly(lang, "  the files on its disk are not live since %s: %s   next: notifier check\n", "  它磁盘上的文件从 %s 起没有生效：%s   下一步：notifier check\n"), i.FailedAt.In(zone).Format(time.DateTime), tame(i.Failed))
+			fmt.Fprintf(out, mostly(lang, "  the files on its disk are not live since %s: %s   next: notifier check\n", "  它磁盘上的文件从 %s 起没有生效：%s   下一步：notifier check\n"), i.FailedAt.In(zone).Format(time.DateTime), diag.Tame(i.Failed))
 		}
 		if i.Parked != "" {
 			fmt.Fprintf(out, mostly(lang, "  parked, they took too long: %s   next: docs/runbook.md#parked-rule\n", "  耗时太久，已停用：%s   下一步：docs/runbook.zh-CN.md#parked-rule\n"), i.Parked)
@@ -216,9 +216,9 @@ func sayCommands(out io.Writer, all []app.CommandView, zone *time.Location, lang
 	for _, c := range all {
 		why := ""
 		if c.Why != "" {
-			why = ": " + tame(c.Why)
+			why = ": " + diag.Tame(c.Why)
 		}
-		fmt.Fprintf(out, mostly(lang, "stands  %s  by %s%s  since %s  not obeyed yet by the owners of partitions %v   next: %s\n", "待执行  %s  操作人 %s%s  从 %s 起  分区 %v 的实例还没有执行   下一步：%s\n"), tame(c.What), tame(c.By), why, c.At.In(zone).Format(time.DateTime), c.Partitions, nextIn(lang, c.Next()))
+		fmt.Fprintf(out, mostly(lang, "stands  %s  by %s%s  since %s  not obeyed yet by the owners of partitions %v   next: %s\n", "待执行  %s  操作人 %s%s  从 %s 起  分区 %v 的实例还没有执行   下一步：%s\n"), diag.Tame(c.What), diag.Tame(c.By), why, c.At.In(zone).Format(time.DateTime), c.Partitions, nextIn(lang, c.Next()))
 	}
 }
 
@@ -281,6 +281,6 @@ func sayStopped(out io.Writer, lanes map[string]ledger.LaneState, now time.Time,
 		if len(names) > 1 {
 			what = fmt.Sprintf(mostly(lang, "%d lanes of %s (%s)", "%[2]s 的 %[1]d 个发送通道（%[3]s）"), len(names), c.account, strings.Join(names, mostly(lang, ", ", "、")))
 		}
-		fmt.Fprintf(out, mostly(lang, "stopped  %s  %s since %s, %s: %s   next: %s\n", "停止  %s  %s 从 %s 起，%s：%s   下一步：%s\n"), what, c.reason, first.Since.In(zone).Format(time.DateTime), triedAgain(next, now, zone, lang), tame(mostly(lang, c.detail, explain.DetailZH(c.detail))), nextIn(lang, c.next))
+		fmt.Fprintf(out, mostly(lang, "stopped  %s  %s since %s, %s: %s   next: %s\n", "停止  %s  %s 从 %s 起，%s：%s   下一步：%s\n"), what, c.reason, first.Since.In(zone).Format(time.DateTime), triedAgain(next, now, zone, lang), diag.Tame(mostly(lang, c.detail, explain.DetailZH(c.detail))), nextIn(lang, c.next))
 	}
 }

@@ -301,9 +301,9 @@ func printPartitions(out io.Writer, v *partitionsView, now time.Time, zone *time
 		p := &v.Partitions[i]
 		stopped := "-"
 		if h := p.Stopped; h != nil {
-			stopped = fmt.Sprintf(mostly(lang, "since %s (%s): %s   next: docs/runbook.md#stopped-partition", "从 %s 起（%s）：%s   下一步：docs/runbook.zh-CN.md#stopped-partition"), h.At.In(zone).Format(time.DateTime), h.Instance, tame(h.What))
+			stopped = fmt.Sprintf(mostly(lang, "since %s (%s): %s   next: docs/runbook.md#stopped-partition", "从 %s 起（%s）：%s   下一步：docs/runbook.zh-CN.md#stopped-partition"), h.At.In(zone).Format(time.DateTime), h.Instance, diag.Tame(h.What))
 		}
-		fmt.Fprintf(w, "%d\t%s\t%d\t%d\t%d\t%d\t%d\t%s\n", p.Partition, tame(p.Owner), p.Lag, p.Pending, p.Intents, p.Fates, p.Users, stopped)
+		fmt.Fprintf(w, "%d\t%s\t%d\t%d\t%d\t%d\t%d\t%s\n", p.Partition, diag.Tame(p.Owner), p.Lag, p.Pending, p.Intents, p.Fates, p.Users, stopped)
 	}
 	if err := w.Flush(); err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/query"
 	"github.com/notifier/notifier/internal/rules"
@@ -87,7 +88,7 @@ func printWhy(out io.Writer, v *app.WhyView, zone *time.Location) {
 		if s.Next != "" {
 			next = "   next: " + s.Next
 		}
-		fmt.Fprintf(out, "%s %-12s %s%s%s\n", mark, s.Gate, tame(s.What), since, next)
+		fmt.Fprintf(out, "%s %-12s %s%s%s\n", mark, s.Gate, diag.Tame(s.What), since, next)
 	}
 	switch {
 	case v.Holds == "" && len(dark) > 0:

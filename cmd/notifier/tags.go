@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/ledger"
 )
 
@@ -93,7 +94,7 @@ notifier pause lane/main/tag-get (which also holds the first writes of new users
 			}
 			answers, err := askAccounts(cmd, account, ledger.Command{Cmd: ledger.CmdResync, By: c.by, Why: c.why})
 			for _, a := range answers {
-				fmt.Fprintln(cmd.OutOrStdout(), a.Text)
+				fmt.Fprintln(cmd.OutOrStdout(), diag.Visible(a.Text))
 			}
 			return err
 		},
@@ -156,12 +157,12 @@ func tellDrift(out io.Writer, format, user string, answers []ledger.Answer) erro
 		}
 	} else {
 		for _, a := range answers {
-			fmt.Fprintln(out, a.Text)
+			fmt.Fprintln(out, diag.Visible(a.Text))
 			if a.Drift == nil {
 				continue
 			}
 			for _, u := range a.Drift.Users {
-				fmt.Fprintf(out, "  %s%s%s%s\n", u.User, list("  missing", u.Missing), list("  too many", u.Extra), list("  not ours, kept", u.Foreign))
+				fmt.Fprintf(out, "  %s%s%s%s\n", diag.Tame(u.User), list("  missing", u.Missing), list("  too many", u.Extra), list("  not ours, kept", u.Foreign))
 			}
 		}
 	}

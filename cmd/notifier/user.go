@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/query"
 	"github.com/notifier/notifier/internal/settings"
@@ -80,16 +81,16 @@ func printUser(out io.Writer, format string, v *app.UserView, zone *time.Locatio
 		return printJSON(out, v)
 	}
 	when := func(t time.Time) string { return t.In(zone).Format("2006-01-02 15:04:05 -07:00") }
-	fmt.Fprintf(out, "user %s\n", tame(v.User))
+	fmt.Fprintf(out, "user %s\n", diag.Tame(v.User))
 	for i := range v.Accounts {
 		a := &v.Accounts[i]
 		fmt.Fprintf(out, "account %s%s\n", a.Account, map[bool]string{true: "  is being forgotten"}[a.Gone])
 		for _, name := range slices.Sorted(maps.Keys(a.Fields)) {
 			f := a.Fields[name]
-			text := tame(f.Str)
+			text := diag.Tame(f.Str)
 			switch {
 			case len(f.List) > 0:
-				text = tame(strings.Join(f.List, ", "))
+				text = diag.Tame(strings.Join(f.List, ", "))
 			case f.Type == "" && f.Str == "":
 				text = "(absent)"
 			}
@@ -116,12 +117,12 @@ func printUser(out io.Writer, format string, v *app.UserView, zone *time.Locatio
 		}
 	}
 	for _, p := range v.Pending {
-		fmt.Fprintf(out, "pending %s  event %s  rule %s  %s  %s\n", p.ID, tame(p.Event), p.Rule, p.Lane, p.State)
+		fmt.Fprintf(out, "pending %s  event %s  rule %s  %s  %s\n", p.ID, diag.Tame(p.Event), p.Rule, p.Lane, p.State)
 	}
 	for _, d := range v.Duplicates {
-		fmt.Fprintf(out, "remembered  event %s  rule %s  account %s  until %s\n", tame(d.Event), d.Rule, d.Account, when(d.Until))
+		fmt.Fprintf(out, "remembered  event %s  rule %s  account %s  until %s\n", diag.Tame(d.Event), d.Rule, d.Account, when(d.Until))
 	}
-	fmt.Fprintf(out, "%s on record   next: notifier fates --user %s\n", many(v.Fates, "fate"), tame(v.User))
+	fmt.Fprintf(out, "%s on record   next: notifier fates --user %s\n", many(v.Fates, "fate"), diag.Tame(v.User))
 	return nil
 }
 
@@ -129,7 +130,7 @@ func orNone(tags []string) string {
 	if len(tags) == 0 {
 		return "none"
 	}
-	return tame(strings.Join(tags, " "))
+	return diag.Tame(strings.Join(tags, " "))
 }
 
 func newUserForgetCmd() *cobra.Command {
@@ -159,10 +160,10 @@ func forget(cmd *cobra.Command, user string, c changeFlags) error {
 	if err != nil {
 		return err
 	}
-	ask := fmt.Sprintf("user forget %s: tags and fields in %s are cleared, what waits is given up, %s", tame(user), many(len(v.Accounts), "account"), many(len(v.Pending), "intent"))
+	ask := fmt.Sprintf("user forget %s: tags and fields in %s are cleared, what waits is given up, %s", diag.Tame(user), many(len(v.Accounts), "account"), many(len(v.Pending), "intent"))
 	if err := confirm(cmd, c.yes, ask, user); err != nil {
 		return err
 	}
 	answers, err := r.Send(cmd.Context(), ledger.Command{Cmd: ledger.CmdForget, Target: user, By: c.by, Why: c.why}, -1, answerWait)
-	return printAnswers(cmd, "user forget "+tame(user), answers, err)
+	return printAnswers(cmd, "user forget "+diag.Tame(user), answers, err)
 }

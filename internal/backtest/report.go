@@ -12,7 +12,7 @@ import (
 // Report is what a backtest found; its JSON is notifier.backtest/v1.
 type Report struct {
 	Schema  string    `json:"schema"`
-	From    time.Time `json:"from"` // of the first record
+	From    time.Time `json:"from"` // of the first record that is not ignored
 	To      time.Time `json:"to"`   // of the last
 	Days    float64   `json:"days"` // between them, at least 1: what `a day` is counted by
 	Records int       `json:"records"`

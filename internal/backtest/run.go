@@ -26,19 +26,28 @@ func Run(src Source, candidate Side, against *Side) (*Report, error) {
 	shared := against != nil && reflect.DeepEqual(candidate.Set.Catalogue, against.Set.Catalogue) // then a record is the same events to both
 	var from, to time.Time
 	n := 0
+	ds := make([]decoded, len(sides))
 	err := src(func(rec event.Record) error {
-		if n++; n == 1 {
-			from, to = rec.Time, rec.Time
-		}
-		if rec.Time.After(to) {
-			to = rec.Time
-		}
-		var d decoded
+		n++
+		known := false
 		for i, x := range sides {
-			if i == 0 || !shared {
-				d = x.decode(rec)
+			if ds[i] = ds[0]; i == 0 || !shared {
+				ds[i] = x.decode(rec)
 			}
-			if err := x.take(rec, d); err != nil {
+			known = known || ds[i].err != nil || len(ds[i].events) > 0
+		}
+		if !known { // a record of another topic says nothing of when history begins and ends
+			for _, x := range sides {
+				x.tally.records.Ignored++
+			}
+			return nil
+		}
+		if from.IsZero() {
+			from = rec.Time
+		}
+		to = rec.Time
+		for i, x := range sides {
+			if err := x.take(rec, ds[i]); err != nil {
 				return err
 			}
 		}

@@ -44,3 +44,29 @@ func TestEachSideReadsRecordsByItsCatalogue(t *testing.T) {
 		}
 	}
 }
+
+// Records that no event takes are counted and nothing else: history has not begun with them, nor goes on.
+func TestIgnoredRecordsDoNotStretchHistory(t *testing.T) {
+	x := side(t, rules.File{Name: "events.yaml", Data: []byte(benchCatalogue)},
+		rules.File{Name: "r.yaml", Data: []byte("version: 1\nrules:\n  - {name: big-order, event: order, mode: live, class: service, when: amount >= 0, push: {body: b}}\n")})
+	noon := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
+	at := func(topic string, when time.Time) event.Record {
+		return event.Record{Position: event.Position{Topic: topic, Offset: when.Unix()}, Time: when, Value: fmt.Appendf(nil, `{"id":"o-%d","user":"u","amount":1}`, when.Unix())}
+	}
+	for _, against := range []*Side{nil, &x} {
+		rep, err := Run(func(take func(event.Record) error) error {
+			for _, rec := range []event.Record{at("other", time.Unix(1, 0)), at("orders", noon), at("orders", noon.Add(48*time.Hour)), at("other", noon.Add(480*time.Hour))} {
+				if err := take(rec); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, x, against)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rep.Days != 2 || !rep.From.Equal(noon) || rep.Records != 4 || rep.Stage1.Ignored != 2 || rep.Total.PerDay != 1 {
+			t.Errorf("%.1f days from %s, %d records, %d ignored, %.1f a day", rep.Days, rep.From, rep.Records, rep.Stage1.Ignored, rep.Total.PerDay)
+		}
+	}
+}

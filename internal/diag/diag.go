@@ -12,6 +12,9 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+	"strconv"
+	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -40,6 +43,35 @@ func shorten(s string) string {
 		return s
 	}
 	return string([]rune(s)[:maxText-1]) + "…"
+}
+
+// Visible gives a text from outside in one line that cannot steer a terminal: what would is written as its escape.
+func Visible(s string) string {
+	if !strings.ContainsFunc(s, Steers) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if Steers(r) {
+			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// Steers reports whether a character moves the cursor, ends the line or turns its direction.
+func Steers(r rune) bool {
+	return unicode.IsControl(r) || unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp)
+}
+
+// Tame gives a text from outside as one that cannot steer a terminal or forge a row: what could is quoted.
+func Tame(s string) string {
+	if strings.ContainsFunc(s, Steers) {
+		return strconv.Quote(s)
+	}
+	return s
 }
 
 // Unread says why a file cannot be read.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/mattn/go-runewidth"
 )
@@ -21,20 +22,20 @@ func WriteText(w io.Writer, l List, lang Lang) error {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		fmt.Fprintf(&b, "%s[%s]: %s\n", d.Severity, d.Code, d.Message.In(lang))
+		fmt.Fprintf(&b, "%s[%s]: %s\n", d.Severity, d.Code, Visible(d.Message.In(lang)))
 		gutter := ""
 		switch {
 		case d.File == "":
 		case d.Line == 0:
-			fmt.Fprintf(&b, "  --> %s\n", d.File)
+			fmt.Fprintf(&b, "  --> %s\n", Visible(d.File))
 		default:
-			fmt.Fprintf(&b, "  --> %s:%d:%d\n", d.File, d.Line, d.Column)
+			fmt.Fprintf(&b, "  --> %s:%d:%d\n", Visible(d.File), d.Line, d.Column)
 			no := strconv.Itoa(d.Line)
 			gutter = strings.Repeat(" ", len(no)+1)
 			if d.source != "" {
 				line, before, marked := window([]rune(d.source), d.Column-1, d.EndColumn-1)
 				caret := strings.Repeat(" ", before) + strings.Repeat("^", max(marked, 1))
-				hint := d.Hint.In(lang)
+				hint := Visible(d.Hint.In(lang))
 				if hint != "" {
 					hint = " " + hint
 				}
@@ -42,10 +43,10 @@ func WriteText(w io.Writer, l List, lang Lang) error {
 			}
 		}
 		if d.source == "" && d.Hint.EN != "" {
-			fmt.Fprintf(&b, "%s = %s\n", gutter, d.Hint.In(lang))
+			fmt.Fprintf(&b, "%s = %s\n", gutter, Visible(d.Hint.In(lang)))
 		}
 		if d.Note.EN != "" {
-			fmt.Fprintf(&b, "%s = %s\n", gutter, d.Note.In(lang))
+			fmt.Fprintf(&b, "%s = %s\n", gutter, Visible(d.Note.In(lang)))
 		}
 	}
 	_, err := io.WriteString(w, b.String())
@@ -71,10 +72,10 @@ func window(line []rune, from, to int) (text string, before, marked int) {
 	}
 	show := func(r []rune) string {
 		return strings.Map(func(c rune) rune {
-			if c < ' ' || c == 0x7f || c == 0xfeff {
+			if unicode.IsControl(c) || c == 0xfeff {
 				return ' ' // a tab would move the caret, a control character the cursor
 			}
-			if c >= 0x202a && c <= 0x202e || c >= 0x2066 && c <= 0x2069 || c == 0x200b {
+			if Steers(c) || c == 0x200b {
 				return '\ufffd' // a mark that turns the direction of the line, or has no width
 			}
 			return c
@@ -116,7 +117,7 @@ func WriteGitHub(w io.Writer, l List, lang Lang) error {
 		}
 		fmt.Fprintf(&b, "::%s ", level)
 		if d.File != "" {
-			fmt.Fprintf(&b, "file=%s,", prop.Replace(d.File))
+			fmt.Fprintf(&b, "file=%s,", prop.Replace(Visible(d.File)))
 			if d.Line > 0 {
 				fmt.Fprintf(&b, "line=%d,col=%d,endColumn=%d,", d.Line, d.Column, d.EndColumn)
 			}
@@ -128,7 +129,7 @@ func WriteGitHub(w io.Writer, l List, lang Lang) error {
 		if n := d.Note.In(lang); n != "" {
 			msg += " [" + n + "]"
 		}
-		fmt.Fprintf(&b, "title=%s::%s\n", prop.Replace(d.Code), data.Replace(msg))
+		fmt.Fprintf(&b, "title=%s::%s\n", prop.Replace(d.Code), data.Replace(Visible(msg)))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -162,6 +162,7 @@ func (a *actor) withdraw(l *lane, user string) (n int) {
 		at := *c.attempt
 		a.pos.AttemptSeq++
 		at.ID, at.State, at.Weight, at.Members = fmt.Sprintf("%s-%d-%d", a.gen.Incarnation, a.p, a.pos.AttemptSeq), ledger.Unknown, 0, nil
+		at.Booked = nil
 		apart := &call{lane: l, attempt: &at}
 		a.unknownItems(apart, c.items[i:i+1], o)
 		a.store(apart)

@@ -405,6 +405,7 @@ func (a *actor) unknownItems(c *call, items []*item, o Outcome) {
 	l, at := c.lane, c.attempt
 	for _, it := range items { // AT-MOST-ONCE
 		in := it.p().Intent
+		a.booked(at, it)
 		a.fate(it, ledger.FateUnknown, ledger.ReasonNone, func(f *ledger.Fate) {
 			f.Attempt, f.Endpoint, f.Code, f.Detail = at.ID, at.Endpoint, o.Code, o.Detail
 			at.Affected = append(at.Affected, *f)

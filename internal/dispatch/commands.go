@@ -232,7 +232,8 @@ func (a *actor) pausedItem(it *item) bool {
 	return a.pausedRule(it.intent()) || a.pausedLane(it.ac.lanes[it.route.Lane])
 }
 
-// resolveAttempt records a human's word on an UNKNOWN attempt. The charge stays either way: the vendor may have counted it.
+// resolveAttempt records a human's word on an UNKNOWN attempt. The charge stays either way, the vendor may have counted it; the limits of the
+// rule get back what certainly was not sent.
 func (a *actor) resolveAttempt(c command, ans *ledger.Answer) {
 	at := a.kept[c.Target]
 	if at == nil || at.State != ledger.Unknown {
@@ -249,6 +250,7 @@ func (a *actor) resolveAttempt(c command, ans *ledger.Answer) {
 	kind, reason := ledger.Sent, ledger.ReasonNone
 	if c.Args["as"] == "not-sent" {
 		kind, reason = ledger.Suppressed, ledger.Cancelled
+		a.unbook(at)
 	}
 	now := a.clock.now().UTC()
 	if at.Recalls != "" {
@@ -259,7 +261,7 @@ func (a *actor) resolveAttempt(c command, ans *ledger.Answer) {
 		ans.Text = fmt.Sprintf("%s %s now", many(len(at.Affected), "intent is", "intents are"), kind)
 		a.resolveFates(at, c, kind, reason, now)
 	}
-	at.State, at.By, at.Why, at.Detail, at.Affected = ledger.Resolved, c.By, c.Why, resolved+c.Args["as"], nil
+	at.State, at.By, at.Why, at.Detail, at.Affected, at.Booked = ledger.Resolved, c.By, c.Why, resolved+c.Args["as"], nil, nil
 	if ac := a.accounts[at.Account]; ac != nil && ac.lanes[at.Lane] != nil && !ac.lanes[at.Lane].scarce() {
 		delete(a.kept, at.ID)
 		a.w.Delete(ledger.AttemptKey(at.ID))

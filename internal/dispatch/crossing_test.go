@@ -260,6 +260,11 @@ func (b crossBooks) Delete(key string) { b.write(func() { delete(b.x.paper, key)
 func (b crossBooks) Fate(f ledger.Fate) {
 	b.write(func() {
 		b.x.fates = append(b.x.fates, f)
+		for _, s := range b.x.sends { // a human knows that it was not sent
+			if f.Resolves == ledger.FateUnknown && f.Fate == ledger.Suppressed && s.in.ID == f.Intent {
+				s.no, s.slot = true, true
+			}
+		}
 		b.x.note("fate %s %s(%s) %s %s", f.Intent, f.Fate, f.Reason, f.Attempt, f.Detail)
 	})
 }

@@ -315,31 +315,40 @@ func (a *actor) takeCaps(it *item, now time.Time) {
 
 func (a *actor) giveBackCaps(c *call) {
 	for _, it := range c.items {
-		in := it.p().Intent
-		if in.Action != intent.Push {
-			continue
+		for _, id := range a.takenBy(it) {
+			a.untake(id, c.vendor.Began) // a repeat took nothing of its own
 		}
-		done := map[string]bool{}
-		for _, cp := range a.caps(in) {
-			id := takenID(it.ac.Key, cp.scope, in.Target)
-			t := a.taken[id]
-			if t == nil || done[id] {
-				continue
-			}
-			done[id] = true
-			for i, at := range t.At {
-				if at.Equal(c.vendor.Began) { // a repeat took nothing of its own
-					t.At = append(t.At[:i:i], t.At[i+1:]...)
-					break
-				}
-			}
-			if len(t.At) == 0 {
-				delete(a.taken, id)
-				a.w.Delete("c/" + id)
-			} else {
-				a.w.Put("c/"+id, t)
-			}
+	}
+}
+
+// takenBy names the counts in which takeCaps has an item.
+func (a *actor) takenBy(it *item) (ids []string) {
+	in := it.p().Intent
+	if in.Action != intent.Push {
+		return nil
+	}
+	for _, c := range a.caps(in) {
+		if id := takenID(it.ac.Key, c.scope, in.Target); !slices.Contains(ids, id) {
+			ids = append(ids, id)
 		}
+	}
+	return ids
+}
+
+// untake gives back what was counted at a time.
+func (a *actor) untake(id string, began time.Time) {
+	t := a.taken[id]
+	if t == nil {
+		return
+	}
+	if i := slices.IndexFunc(t.At, began.Equal); i >= 0 {
+		t.At = append(t.At[:i:i], t.At[i+1:]...)
+	}
+	if len(t.At) == 0 {
+		delete(a.taken, id)
+		a.w.Delete("c/" + id)
+	} else {
+		a.w.Put("c/"+id, t)
 	}
 }
 

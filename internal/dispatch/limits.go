@@ -340,6 +340,46 @@ func (a *actor) giveBackLimits(c *call, slot bool) {
 	}
 }
 
+// booked adds what an item of a call without outcome has taken of its limits. What a brake counts stays: it is there to stop the rule.
+func (a *actor) booked(at *ledger.Attempt, it *item) {
+	b := at.Booked
+	if b == nil {
+		b = &ledger.Booked{}
+	}
+	b.Users = append(b.Users, a.takenBy(it)...)
+	if it.p().Intent.Policy.Once != nil {
+		b.Once = append(b.Once, onceID(it))
+	}
+	for _, c := range a.ruleCaps(it) {
+		b.Rules = append(b.Rules, ledger.BookedCap{Cap: c.Cap, ID: c.id})
+	}
+	if len(b.Users)+len(b.Once)+len(b.Rules) > 0 {
+		at.Booked = b
+	}
+}
+
+// unbook gives back what the members of an attempt had taken, once a human knows that it did not happen.
+func (a *actor) unbook(at *ledger.Attempt) {
+	if at.Booked == nil {
+		return
+	}
+	began := at.Began // of the first try, which took it all
+	if began.IsZero() {
+		began = at.At
+	}
+	for _, id := range at.Booked.Users {
+		a.untake(id, began)
+	}
+	for _, id := range at.Booked.Once {
+		if a.once[id].At.Equal(began) {
+			a.forgetOnce(id)
+		}
+	}
+	for _, c := range at.Booked.Rules {
+		a.uncount(counted{c.Cap, c.ID, a.opt.Zone}, began, 1)
+	}
+}
+
 // restoreLimits takes over the counts; what is over is forgotten by the chores.
 func (a *actor) restoreLimits(st *ledger.State) {
 	a.sends, a.once = st.Sends, st.Once

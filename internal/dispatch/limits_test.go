@@ -268,3 +268,61 @@ func TestTheEndOfQuietHoursLetsTheOldestGoFirst(t *testing.T) {
 		t.Errorf("fates %v, want %v", got, want)
 	}
 }
+
+// What a human knows was not sent has used no cap, also after a take-over: the source's next event goes out. What was sent, and the
+// counts of another rule's send of the same moment, stay.
+func TestACallResolvedAsNotSentGivesTheLimitsBack(t *testing.T) {
+	t.Parallel()
+	for as, want := range map[string]string{"not-sent": "", "sent": "SUPPRESSED(capped)"} {
+		t.Run(as, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			limited := func(id, rule, class string) *intent.Intent {
+				in := b.intent(id, rule, "u1", intent.Push)
+				in.Class, in.Policy.PerUser, in.Policy.RuleCaps = class, []intent.Cap{{N: 1, In: time.Hour}}, []intent.Cap{{N: 1, Each: "month"}}
+				in.Policy.Once = &intent.Once{In: time.Hour}
+				return in
+			}
+			options := func(o *Options) {
+				o.ClassCaps = map[string]intent.Cap{"service": {N: 1, In: time.Hour}, "marketing": {N: 1, In: time.Hour}}
+			}
+			a := b.byHand(nil)
+			options(a.opt)
+			a.admit(limited("e1", "r", "service"), b.offset)
+			a.admit(limited("e2", "other", "marketing"), b.offset+1)
+			calls := a.plan()
+			if len(calls) != 2 {
+				t.Fatalf("%d calls, want 2", len(calls))
+			}
+			id := ""
+			for _, c := range calls {
+				o := Outcome{Class: ClassUnknown}
+				if c.items[0].p().Intent.Rule == "other" {
+					o = Outcome{Class: ClassOK}
+				} else {
+					id = c.attempt.ID
+				}
+				a.resolve(result{c, o})
+			}
+			b.commit(a)
+			a = b.byHand(nil)
+			options(a.opt)
+			a.obey(told(0, "c1", ledger.CmdResolve, id, map[string]string{"as": as}))
+			b.commit(a)
+			a = b.byHand(nil)
+			options(a.opt)
+			for i, next := range []*intent.Intent{limited("e3", "r", "service"), limited("e4", "other", "marketing")} {
+				a.admit(next, b.offset+2+int64(i))
+			}
+			left := 0
+			for _, c := range a.plan() {
+				if left++; c.items[0].p().Intent.Rule != "r" {
+					t.Errorf("rule other sends once more")
+				}
+			}
+			if (left == 1) != (want == "") {
+				t.Errorf("%d calls leave after the resolution as %s", left, as)
+			}
+		})
+	}
+}

@@ -312,7 +312,7 @@ func Waits(p *ledger.Pending, at Stands) Waiting {
 
 // doomed reports whether it expires before the time has come that it waits for.
 func (p *Waiting) doomed() bool {
-	timed := p.Gate == "quiet" || p.Gate == "send_at" || p.Gate == "merge"
+	timed := p.Gate == "quiet" || p.Gate == "send_at" || p.Gate == "merge" || p.Gate == "quota"
 	return timed && !p.Expires.IsZero() && !p.Until.IsZero() && !p.Expires.After(p.Until)
 }
 
@@ -363,7 +363,10 @@ func (p *Waiting) waitsFor(zone *time.Location, s say) string {
 	case p.Stopped != "":
 		return s.stopped(p.Stopped) + s.word("; next: ", "；下一步：") + whyOf(p.Rule) + until
 	case p.Gate == "paused":
-		return s.gate(p.Gate) + s.word(": ", "：") + tame(s.told(p.Holds, HoldsZH(p.Holds))) + s.word("; next: ", "；下一步：") + whyOf(p.Rule)
+		return s.gate(p.Gate) + s.word(": ", "：") + diag.Tame(s.told(p.Holds, HoldsZH(p.Holds))) + s.word("; next: ", "；下一步：") + whyOf(p.Rule)
+	}
+	if p.doomed() {
+		until += s.word(", expires before, at ", "，在那之前过期，时间 ") + p.Expires.In(zone).Format("2006-01-02 15:04:05")
 	}
 	zh := forZH[p.For]
 	if p.turn.Share || p.turn.Kept {
@@ -373,9 +376,6 @@ func (p *Waiting) waitsFor(zone *time.Location, s say) string {
 	if next != "" {
 		mark := s.word(": ", "：")
 		return s.word("waits for ", "在等") + strings.TrimSuffix(what, mark) + until + mark + "notifier " + next
-	}
-	if p.doomed() {
-		until += s.word(", expires before, at ", "，在那之前过期，时间 ") + p.Expires.In(zone).Format("2006-01-02 15:04:05")
 	}
 	return s.word("waits for ", "在等") + what + until
 }
@@ -394,7 +394,7 @@ func (r *Report) became(b *strings.Builder, rule string, zone *time.Location, s 
 		}
 		to := ""
 		if target != "" && target != intent.Everyone {
-			to = s.word("to ", "发给 ") + tame(target) + "  "
+			to = s.word("to ", "发给 ") + diag.Tame(target) + "  "
 		}
 		fmt.Fprintf(b, "     = %s%s%s\n", to, at, map[bool]string{true: "", false: "  " + state}[rule == ""])
 	}
@@ -403,10 +403,10 @@ func (r *Report) became(b *strings.Builder, rule string, zone *time.Location, s 
 		if mine(f.Rule) {
 			state := s.fate(f.Fate, f.Reason)
 			if r.FateText != nil {
-				state = strings.TrimSpace(s.fate(f.Fate, "") + "  " + tame(r.FateText(f, zone, diag.Lang(s))))
+				state = strings.TrimSpace(s.fate(f.Fate, "") + "  " + diag.Tame(r.FateText(f, zone, diag.Lang(s))))
 			}
 			if id := r.Into[f.Into]; id != "" && id != r.Event.ID {
-				state += s.word(", of event %s", "，属于事件 %s", tame(id))
+				state += s.word(", of event %s", "，属于事件 %s", diag.Tame(id))
 			}
 			line(f.Rule, state, f.User, f.At.In(zone).Format("2006-01-02 15:04:05"), f.RuleSet)
 		}

@@ -112,7 +112,7 @@ func leftOut(set *rules.Set, account string, row func(string) (intent.Value, boo
 func (t *TagLeft) why(s say) string {
 	out := s.word("left out: ", "没有给：") + s.told(t.Why, rules.FaultZH(t.Why))
 	if t.Seen != "" {
-		out += s.word(" (%s)", "（%s）", tame(t.Seen))
+		out += s.word(" (%s)", "（%s）", diag.Tame(t.Seen))
 	}
 	return out
 }

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/mattn/go-runewidth"
 
@@ -33,7 +32,7 @@ func (r *Report) WriteText(w io.Writer, zone *time.Location, lang diag.Lang) err
 	}
 	user := ""
 	if e.User != "" {
-		user = s.word("  user ", "  用户 ") + tame(e.User)
+		user = s.word("  user ", "  用户 ") + diag.Tame(e.User)
 	}
 	found := s.word("%d of %d fields found", "%[2]d 个字段有 %[1]d 个", e.Fields-len(r.Absent), e.Fields)
 	switch {
@@ -46,9 +45,9 @@ func (r *Report) WriteText(w io.Writer, zone *time.Location, lang diag.Lang) err
 	if e.UserGone { // a tombstone has no fields, and those of a delete say nothing any more
 		found, absent = s.line("the user is gone: the tags are taken away, no rule is asked", "用户已删除：标签会被去掉，不再判断规则"), nil
 	}
-	fmt.Fprintf(&b, "%s %s %s%s  %s  %s  %s\n", s.word("event", "事件"), e.Type, tame(e.ID), user, e.Time.In(zone).Format("2006-01-02 15:04:05 -07:00"), where, found)
+	fmt.Fprintf(&b, "%s %s %s%s  %s  %s  %s\n", s.word("event", "事件"), e.Type, diag.Tame(e.ID), user, e.Time.In(zone).Format("2006-01-02 15:04:05 -07:00"), where, found)
 	for _, name := range absent {
-		fmt.Fprintf(&b, s.word("  without %s: %s\n", "  字段 %s：%s\n"), name, tame(s.told(r.Why[name], rules.WhyZH(r.Why[name]))))
+		fmt.Fprintf(&b, s.word("  without %s: %s\n", "  字段 %s：%s\n"), name, diag.Tame(s.told(r.Why[name], rules.WhyZH(r.Why[name]))))
 	}
 	for _, f := range r.Rules {
 		f.write(&b, zone, r.Now, s)
@@ -93,14 +92,14 @@ func (f *Rule) write(b *strings.Builder, zone *time.Location, now time.Time, s s
 	}
 	for i := range f.LeftOut {
 		l := &f.LeftOut[i]
-		fmt.Fprintf(b, "     ✗ %s %s\n", runewidth.FillRight(s.word("tag %s", "标签 %s", l.Template), 24), l.why(s))
+		fmt.Fprintf(b, "     ✗ %s %s\n", runewidth.FillRight(s.word("tag %s", "标签 %s", diag.Visible(l.Template)), 24), l.why(s))
 	}
 	for i := range f.Gates[early:] {
 		f.Gates[early+i].write(b, s)
 	}
 	if n := len(f.Targets); n > 1 {
 		for _, o := range f.Targets[:min(n, maxRecipients)] {
-			fmt.Fprintf(b, "     %s %s %s\n", s.word("to", "发给"), runewidth.FillRight(tame(o.Target), 23), o.status(zone, now, s)+o.bucket(s))
+			fmt.Fprintf(b, "     %s %s %s\n", s.word("to", "发给"), runewidth.FillRight(diag.Tame(o.Target), 23), o.status(zone, now, s)+o.bucket(s))
 		}
 		if n > maxRecipients {
 			b.WriteString("     " + s.line("and %d more", "另有 %d 个", n-maxRecipients) + "\n")
@@ -114,16 +113,16 @@ func (f *Rule) write(b *strings.Builder, zone *time.Location, now time.Time, s s
 		if q.Rebuilt {
 			would = s.word(", built again", "（重新生成）")
 		}
-		fmt.Fprintf(b, "     %s %s %s  %s %d%s\n       %s\n", s.action(q.what), q.Lane, q.Endpoint, s.word("slots", "名额"), q.Slots, would, compact(q.Body))
+		fmt.Fprintf(b, "     %s %s %s  %s %d%s\n       %s\n", s.action(q.what), q.Lane, q.Endpoint, s.word("slots", "名额"), q.Slots, would, diag.Visible(compact(q.Body)))
 	}
 	if f.NoText != "" {
-		b.WriteString("     " + s.line(f.NoText, f.noTextZH) + "\n")
+		b.WriteString("     " + diag.Visible(s.line(f.NoText, f.noTextZH)) + "\n")
 	}
 }
 
 func (g *Gate) write(b *strings.Builder, s say) {
 	mark := map[string]string{"pass": "✓", "hold": "✗", "stop": "✗", "not asked": "–"}[g.Result]
-	b.WriteString(strings.TrimRight(fmt.Sprintf("     %s %s %s", mark, runewidth.FillRight(tame(s.told(g.Text, g.textZH)), 24), tame(s.told(g.Note, g.noteZH))), " ") + "\n")
+	b.WriteString(strings.TrimRight(fmt.Sprintf("     %s %s %s", mark, runewidth.FillRight(diag.Tame(s.told(g.Text, g.textZH)), 24), diag.Tame(s.told(g.Note, g.noteZH))), " ") + "\n")
 	if g.then {
 		b.WriteString("       " + s.line("by the user's fields as they are now:", "按用户资料现在的值：") + "\n")
 	}
@@ -157,7 +156,7 @@ func writeClause(b *strings.Builder, c *Clause, verdict string, s say) {
 	if s == say(diag.ZH) {
 		seen = seenZH(seen)
 	}
-	fmt.Fprintf(b, "     %s %s %s", mark, runewidth.FillRight(text, 24), tame(seen))
+	fmt.Fprintf(b, "     %s %s %s", mark, runewidth.FillRight(diag.Visible(text), 24), diag.Tame(seen))
 	if c.overruled && len(c.lacks) > 0 {
 		lacks := strings.Join(c.lacks, ", ")
 		b.WriteString(s.word(" → without %s the whole condition is not met", " → 没有 %s，整个条件不成立", lacks))
@@ -251,11 +250,3 @@ func compact(body json.RawMessage) string {
 func shortHash(s string) string { return s[:min(len(s), 8)] }
 
 func shortRevision(s string) string { return s[:min(len(s), 4)] }
-
-// tame quotes a text from outside that has control characters.
-func tame(s string) string {
-	if strings.ContainsFunc(s, unicode.IsControl) {
-		return strconv.Quote(s)
-	}
-	return s
-}

@@ -140,7 +140,7 @@ func (c *TagChange) text(zone *time.Location, s say) string {
 	case c.State == ledger.TagsApproval:
 		return s.line("the tag rules have changed and wait for approval: the tags stay as they are; next: notifier approvals list", "标签规则有改动，正在等批准：标签暂时不变；下一步：notifier approvals list")
 	case c.State == ledger.TagsRejected:
-		return s.line("the changed tag rules were rejected by %s: %s; the tags stay as they are until the next reload or a profile event of the user", "标签规则的改动被 %s 驳回：%s；标签不变，直到下次重新加载规则，或这个用户有新的资料事件", c.By, tame(c.Why))
+		return s.line("the changed tag rules were rejected by %s: %s; the tags stay as they are until the next reload or a profile event of the user", "标签规则的改动被 %s 驳回：%s；标签不变，直到下次重新加载规则，或这个用户有新的资料事件", c.By, diag.Tame(c.Why))
 	}
 	return s.line("the tag rules have changed: the users who get other tags are being counted", "标签规则有改动：正在数哪些用户的标签会变")
 }
@@ -239,7 +239,7 @@ func Row(set *rules.Set, account string, u *tagsync.User) Account {
 func (u *User) WriteText(w io.Writer, zone *time.Location, lang diag.Lang) error {
 	var b strings.Builder
 	s := say(lang)
-	fmt.Fprintf(&b, "%s %s\n", s.word("user", "用户"), tame(u.User))
+	fmt.Fprintf(&b, "%s %s\n", s.word("user", "用户"), diag.Tame(u.User))
 	for i := range u.Accounts {
 		u.Accounts[i].write(&b, zone, s)
 	}
@@ -261,7 +261,7 @@ func (a *Account) write(b *strings.Builder, zone *time.Location, s say) {
 	switch {
 	case a.Certain:
 	case a.Refused != "":
-		b.WriteString("     " + s.line("the vendor refused the last write of tags: %s", "上次写标签被厂商拒绝：%s", tame(a.Refused)) + "\n")
+		b.WriteString("     " + s.line("the vendor refused the last write of tags: %s", "上次写标签被厂商拒绝：%s", diag.Tame(a.Refused)) + "\n")
 	default:
 		b.WriteString("     " + s.line("what the vendor has is not certain: it was not read yet, or the last write had no clear answer", "厂商那边是什么还不确定：没有读过，或上次写入的结果未知") + "\n")
 	}
@@ -270,7 +270,7 @@ func (a *Account) write(b *strings.Builder, zone *time.Location, s say) {
 	}
 	for _, t := range a.Tags {
 		mark := map[string]string{"set": "✓", "to be set": "→", "to be removed": "✗", "unclear": "?", "would be set": "–", "would be removed": "–"}[t.State]
-		fmt.Fprintf(b, "     %s %s %s\n", mark, runewidth.FillRight(tame(t.Tag), 24), t.why(s))
+		fmt.Fprintf(b, "     %s %s %s\n", mark, runewidth.FillRight(diag.Tame(t.Tag), 24), t.why(s))
 	}
 	if len(a.Tags) == 0 && a.one {
 		b.WriteString("     " + s.line("the rule gives no tag", "这条规则没有给标签") + "\n")
@@ -282,12 +282,12 @@ func (a *Account) write(b *strings.Builder, zone *time.Location, s say) {
 		fmt.Fprintf(b, "     – %s %s\n", runewidth.FillRight(l.Template, 24), s.word("rule %s, %s:%d, ", "规则 %s，%s:%d，", l.Rule, l.File, l.Line)+l.why(s))
 	}
 	for _, f := range a.Fields {
-		value := tame(f.Value)
+		value := diag.Tame(f.Value)
 		switch {
 		case f.Absent:
 			value = s.word("(absent)", "（没有）")
 		case f.List != nil:
-			value = tame("[" + strings.Join(f.List, ", ") + "]")
+			value = diag.Tame("[" + strings.Join(f.List, ", ") + "]")
 		}
 		fmt.Fprintf(b, "       %s = %s\n", f.Field, value)
 	}

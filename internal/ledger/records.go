@@ -108,6 +108,7 @@ type Attempt struct {
 	VendorID string       `json:"vendor_id,omitempty"`
 	Detail   string       `json:"detail,omitempty"`
 	Affected []Fate       `json:"affected,omitempty"` // unknown: the fates a resolution will correct; a message broadcast: those a recall speaks of
+	Booked   *Booked      `json:"booked,omitempty"`   // unknown: what a resolution as not sent gives back
 	By       string       `json:"by,omitempty"`       // resolved, or ordered by a command: who, why
 	Why      string       `json:"why,omitempty"`
 
@@ -119,6 +120,20 @@ type Attempt struct {
 	MessageUID string `json:"message_uid,omitempty"` // what a recall names
 	Recalls    string `json:"recalls,omitempty"`     // this call takes back what that attempt sent
 	Command    string `json:"command,omitempty"`     // that asked for this call and waits for its outcome
+}
+
+// Booked is what the members of a call without outcome have taken of the limits of their rules, by the ids of those counts. A call that an older
+// release made has none.
+type Booked struct {
+	Users []string    `json:"users,omitempty"` // of Taken
+	Once  []string    `json:"once,omitempty"`
+	Rules []BookedCap `json:"rules,omitempty"` // of Sends, each for one member
+}
+
+// BookedCap is a limit of a rule over all its recipients.
+type BookedCap struct {
+	intent.Cap
+	ID string `json:"id"`
 }
 
 // Taken holds the times at which sends to one user were counted, oldest first.

@@ -32,10 +32,11 @@ const maxSample = 1 << 20
 // an error of the list as well.
 func Load(paths []string, opt Options) (*Set, diag.List) {
 	files, list := Read(paths)
-	if list.Errors() > 0 {
-		return nil, list.Sorted()
-	}
+	opt.Partly = list.Errors() > 0
 	set, found := LoadFiles(files, opt)
+	if opt.Partly {
+		set = nil
+	}
 	return set, append(found, list...).Sorted()
 }
 
@@ -194,7 +195,7 @@ type sampleRef struct {
 // LoadFiles makes a Set of files in memory: the whole loader but for the reading.
 func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 	opt.defaults()
-	l := &loader{opt: opt, example: map[string][]byte{}, files: map[string][]byte{}, byName: map[string]*event.Spec{}, named: map[string]*Rule{}, scopes: map[string]*scope{}, digests: map[string][]byte{}, declared: map[string]*diag.Node{}, unclear: map[string]bool{}}
+	l := &loader{opt: opt, example: map[string][]byte{}, files: map[string][]byte{}, byName: map[string]*event.Spec{}, named: map[string]*Rule{}, scopes: map[string]*scope{}, digests: map[string][]byte{}, declared: map[string]*diag.Node{}, unclear: map[string]bool{}, partial: opt.Partly, tagsUnclear: opt.Partly}
 	var docs, catalogues, ruleDocs []*diag.Doc
 	settings := 0
 	for _, f := range files {
@@ -236,7 +237,7 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 	l.users = userScope(l.table, l.specs)
 	l.users.marks = l.opt.marks
 	l.users.open = l.partial || len(l.unclear) > 0
-	if len(docs) > settings && len(catalogues) == 0 && !slices.ContainsFunc(docs, func(d *diag.Doc) bool { return !d.Whole() }) {
+	if len(docs) > settings && len(catalogues) == 0 && !l.partial && !slices.ContainsFunc(docs, func(d *diag.Doc) bool { return !d.Whole() }) {
 		missing := diag.Diagnostic{Code: "N601", Severity: diag.Error, Message: diag.Text{EN: "no event catalogue: there is no file with `events:`", ZH: "没有事件目录：没有带 `events:` 的文件"},
 			Hint: diag.Text{EN: "put events.yaml beside the rule files", ZH: "请把 events.yaml 放在规则文件旁边"}}
 		for _, d := range docs {
@@ -263,7 +264,7 @@ func LoadFiles(files []File, opt Options) (*Set, diag.List) {
 		l.list = append(l.list, d.Findings()...)
 		set.Files = append(set.Files, FileInfo{Name: d.File})
 	}
-	if len(l.rules) == 0 && l.list.Errors() == 0 {
+	if len(l.rules) == 0 && l.list.Errors() == 0 && !opt.Partly {
 		l.list = append(l.list, diag.Diagnostic{Code: "N110", Severity: diag.Error, Message: diag.Text{EN: "there are no rules", ZH: "一条规则都没有"},
 			Hint: diag.Text{EN: "write one, or copy one from the rules/ that ship", ZH: "请写一条，或从自带的 rules/ 复制"}})
 	}
@@ -381,6 +382,9 @@ func (l *loader) checkSamples() {
 	for _, s := range l.samples {
 		name := s.node.Text
 		data, ok := l.files[path.Join(path.Dir(s.node.File()), name)]
+		if !ok && l.opt.Partly { // perhaps it is what could not be read
+			continue
+		}
 		if !ok || strings.Contains(name, "..") || path.IsAbs(name) {
 			s.node.Error("N608", diag.Text{EN: "there is no file `" + name + "`", ZH: "没有文件 `" + name + "`"}, diag.Text{EN: "a .json file beside the catalogue", ZH: "应是事件目录旁边的 .json 文件"})
 			continue

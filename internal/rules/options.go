@@ -10,6 +10,7 @@ type Options struct {
 	Now        time.Time // for warnings of what is over; zero is the clock's
 	MaxBytes   int       // of a record's value (events.max_bytes); 0 is the default
 	Consent    []Consent
+	Partly     bool // a file could not be read: there may be more events, tags and samples than the files at hand have
 
 	Vendor Vendor // asked whether it can send what a rule wants; nil: nobody is
 

@@ -28,7 +28,7 @@ func (r *Report) WriteText(w io.Writer, lang diag.Lang, coverage bool) error {
 	}
 	b.WriteString(sum.In(lang) + "\n")
 	if coverage {
-		b.WriteString(r.Coverage.text().In(lang) + "\n")
+		b.WriteString(diag.Visible(r.Coverage.text().In(lang)) + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -38,7 +38,7 @@ func (r *Report) WriteText(w io.Writer, lang diag.Lang, coverage bool) error {
 const placed = 50
 
 func (t *Result) write(b *strings.Builder, lang diag.Lang) {
-	name := t.Rule + "/" + t.Name
+	name := t.Rule + "/" + diag.Visible(t.Name)
 	if t.OK {
 		fmt.Fprintf(b, "PASS %s\n", name)
 		return
@@ -52,13 +52,13 @@ func (t *Result) write(b *strings.Builder, lang diag.Lang) {
 		if lang == diag.ZH {
 			d.Expected, d.Got = inChinese(d.Expected), inChinese(d.Got)
 		}
-		fmt.Fprintf(b, "     %s  %s\n     %s  %s\n", expected, d.Expected, got, d.Got)
+		fmt.Fprintf(b, "     %s  %s\n     %s  %s\n", expected, diag.Visible(d.Expected), got, diag.Visible(d.Got))
 		for l := range strings.Lines(d.Lines) {
-			b.WriteString("       " + l)
+			b.WriteString("       " + diag.Visible(strings.TrimRight(l, "\n")) + "\n")
 		}
 	}
 	for _, c := range t.because() {
-		fmt.Fprintf(b, "     %s  %s  %s  %s:%d:%d\n", because, runewidth.FillRight(c.Label(), 16), saw(&c, lang), c.File, c.Line, c.Column)
+		fmt.Fprintf(b, "     %s  %s  %s  %s:%d:%d\n", because, runewidth.FillRight(diag.Visible(c.Label()), 16), diag.Visible(saw(&c, lang)), c.File, c.Line, c.Column)
 	}
 }
 
