@@ -115,9 +115,6 @@ func New(ctx context.Context, opt Options) (_ *App, err error) {
 	if a.live, err = newLiveRules(opt, a.reg); err != nil {
 		return nil, err
 	}
-	if err := a.listen(); err != nil { // before anything is made in Kafka
-		return nil, err
-	}
 	if err := a.connect(ctx); err != nil {
 		return nil, err
 	}
@@ -167,6 +164,9 @@ func (a *App) connect(ctx context.Context) error {
 	defer cancel()
 	if err := cl.Ping(pc); err != nil {
 		return &KafkaError{fmt.Errorf("cannot reach Kafka at %s: %w; %s", strings.Join(k.Brokers, ","), err, atTheDoor(k, err))}
+	}
+	if err := a.listen(); err != nil { // before anything is made in Kafka
+		return err
 	}
 	if err := a.checkStart(ctx, cl); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/notifier/notifier/test/chaos/audit"
@@ -50,10 +51,7 @@ func (r *Reader) Close() { r.cl.Close() }
 
 // CatchUp reads until everything that is in the topics now has been read.
 func (r *Reader) CatchUp(ctx context.Context) error {
-	ends, err := r.adm.ListEndOffsets(ctx, append(append([]string{}, EventTopics...), OwnTopics...)...)
-	if err == nil {
-		err = ends.Error()
-	}
+	ends, err := r.ends(ctx, append(append([]string{}, EventTopics...), OwnTopics...)...)
 	if err != nil {
 		return fmt.Errorf("read topics: list ends: %w", err)
 	}
@@ -79,6 +77,24 @@ func (r *Reader) CatchUp(ctx context.Context) error {
 			r.at[k.Topic][k.Partition] = k.Offset + 1
 			r.take(k)
 		})
+	}
+}
+
+// ends asks for the ends of topics, again while their leaders move: a broker may just have been killed.
+func (r *Reader) ends(ctx context.Context, topics ...string) (kadm.ListedOffsets, error) {
+	for {
+		ends, err := r.adm.ListEndOffsets(ctx, topics...)
+		if err == nil {
+			err = ends.Error()
+		}
+		if !kerr.IsRetriable(err) {
+			return ends, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(200 * time.Millisecond):
+		}
 	}
 }
 
@@ -116,10 +132,7 @@ func (r *Reader) Unread(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("offsets of stage 1: %w", err)
 	}
-	ends, err := r.adm.ListEndOffsets(ctx, EventTopics...)
-	if err == nil {
-		err = ends.Error()
-	}
+	ends, err := r.ends(ctx, EventTopics...)
 	if err != nil {
 		return 0, fmt.Errorf("ends of the event topics: %w", err)
 	}
