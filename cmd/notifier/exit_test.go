@@ -55,6 +55,14 @@ func TestPathsAndDisksAreNoInternalFaults(t *testing.T) {
 	}
 }
 
+// Who cannot read the ledger of a newer release is sent to that release, not to `doctor`.
+func TestALedgerOfANewerReleaseNamesTheCure(t *testing.T) {
+	err := unreachable(fmt.Errorf("read ledger: %w", ledger.ErrNewer))
+	if next := nextFor(newRootCmd(new(bool)), exitCode(err, true), err); !strings.Contains(next, "docs/upgrade") {
+		t.Errorf("next: %q", next)
+	}
+}
+
 // An address that another process has is no internal fault. It is asked for before anything is made in Kafka.
 func TestATakenAdminAddressIsToldBeforeAnythingIsMade(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")

@@ -15,6 +15,7 @@ import (
 	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/embedded"
+	"github.com/notifier/notifier/internal/ledger"
 )
 
 // helpful makes every command's help begin with examples, and gives a mistake in a flag the flag that was meant.
@@ -214,6 +215,8 @@ func nextFor(cmd *cobra.Command, code int, err error) string {
 		return next + mostly(lang, "mend what is said of the disk, then start again with the same command", "先解决上面说的磁盘问题，再用同样的命令启动")
 	case errors.Is(err, embedded.ErrLocked): // the command line is right, and the error says what to do
 		return ""
+	case errors.Is(err, ledger.ErrNewer):
+		return next + mostly(lang, "the same command with the program of the newer release, see docs/upgrade.md#too-old", "用新版本的程序运行同样的命令，见 docs/upgrade.zh-CN.md#too-old")
 	case errors.Is(err, app.ErrListen):
 		return next + mostly(lang, "stop what has the address, or give admin.listen another one, then start again with the same command", "停掉占用这个地址的进程，或给 admin.listen 换一个地址，再用同样的命令启动")
 	}

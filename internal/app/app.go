@@ -522,7 +522,7 @@ func heldBack(g prometheus.Gatherer) (out []string) {
 				continue
 			}
 			if brake {
-				out = append(out, fmt.Sprintf("rule %s is paused by its brake: notifier resume rule/%s", l["rule"], l["rule"]))
+				out = append(out, fmt.Sprintf("rule %s is paused by its brake: notifier resume rule/%s --why TEXT", l["rule"], l["rule"]))
 				continue
 			}
 			out = append(out, fmt.Sprintf("lane %s is stopped: %s", l["lane"], l["reason"]))

@@ -288,7 +288,7 @@ func (d *Dispatcher) takeOver(ctx context.Context, p int32, failed func(error)) 
 	o := &d.opt
 	lo := ledger.Options{Kafka: o.Kafka, Topics: o.Topics, TxnSuffix: o.TxnSuffix, Instance: o.Instance, Partition: p, Assume: d.assumption}
 	t, err := ledger.TakeOver(ctx, lo)
-	if errors.Is(err, ledger.ErrNewer) {
+	if errors.Is(err, ledger.ErrNewer) && ctx.Err() == nil { // else it is another partition's, for which this membership ended
 		o.Metrics.parked.WithLabelValues(partLabel(p), "newer").Set(1)
 	}
 	if halt, ok := errors.AsType[*ledger.HaltError](err); ok {

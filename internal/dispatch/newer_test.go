@@ -2,6 +2,8 @@ package dispatch
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,7 +12,30 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/notifier/notifier/internal/intent"
+	"github.com/notifier/notifier/internal/ledger"
 )
+
+// whenRead is called as the first record of a restore has come.
+type whenRead func()
+
+func (f whenRead) OnFetchRecordBuffered(*kgo.Record) { f() }
+
+// A take-over that ends because another partition's ledger is of a newer release says nothing of its own.
+func TestOnlyThePartitionWithANewerRecordIsParked(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	ctx, end := context.WithCancelCause(t.Context())
+	defer end(nil)
+	o := b.options(b.account())
+	o.Kafka = append(slices.Clone(o.Kafka), kgo.WithHooks(whenRead(func() { end(ledger.ErrNewer) })))
+	d := New(o)
+	if _, _, err := d.takeOver(ctx, 0, func(error) {}); !errors.Is(err, ledger.ErrNewer) {
+		t.Fatalf("the take-over ends with %v", err)
+	}
+	if got := testutil.ToFloat64(d.opt.Metrics.parked.WithLabelValues("0", "newer")); got != 0 {
+		t.Errorf("notifier_partition_parked{reason=newer} is %g", got)
+	}
+}
 
 // A process that meets records of a newer release owns nothing, says so, and leaves the group to those who can read them.
 func TestAnOlderReleaseTakesNoPartition(t *testing.T) {

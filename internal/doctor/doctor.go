@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/ledger"
@@ -79,6 +80,7 @@ type doctor struct {
 
 	// Of the cluster; adm is nil when it cannot be reached.
 	adm       *kadm.Client
+	opts      []kgo.Opt
 	brokers   int
 	bootstrap string // of the commands that mend
 }

@@ -489,3 +489,20 @@ func TestTheWayToAVendorIsToldAsItIsCalled(t *testing.T) {
 		}
 	}
 }
+
+// A ledger into which a newer release has written cannot be read by this one: the daemon takes no partition, and doctor says why.
+func TestALedgerOfANewerReleaseIsTold(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, exactly())
+	cl, err := kgo.NewClient(kgo.SeedBrokers(r.addrs...), kgo.SASL(plain.Auth{User: "admin", Pass: "admin"}.AsMechanism()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	if err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: "n.ledger", Key: []byte("zz-new"), Value: []byte(`{"v":99}`)}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	if bad := strings.Join(only(r.run()), "\n"); !strings.Contains(bad, "error topics n.ledger: a newer release has written it") {
+		t.Errorf("found: %s", bad)
+	}
+}

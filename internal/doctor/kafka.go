@@ -42,7 +42,8 @@ func (d *doctor) kafka(ctx context.Context) func() {
 		d.worse(exitSettings)
 		return func() {}
 	}
-	cl, err := kgo.NewClient(append(opts, kgo.RetryTimeout(kafkaWait/2))...)
+	d.opts = append(opts, kgo.RetryTimeout(kafkaWait/2))
+	cl, err := kgo.NewClient(d.opts...)
 	if err != nil {
 		d.bad("kafka", Error, d.bootstrap, text("%v", "%v", err), diag.Text{}, "notifier config show -c "+quoted(d.Path))
 		d.worse(exitSettings)

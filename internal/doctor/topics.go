@@ -14,6 +14,8 @@ import (
 
 	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/query"
 )
 
 // leastMessage is what the client's batches may take: Kafka's own default.
@@ -55,6 +57,13 @@ func (d *doctor) topicSettings(ctx context.Context) {
 		if absent(have[name]) {
 			d.bad("topics", Warning, name, text("the catalogue names it and it is not there: its events are read once it is", "事件目录里写了它，但它还不存在：创建后才会读取其中的事件"), diag.Text{},
 				d.tool("kafka-topics.sh", fmt.Sprintf("--create --topic %s --partitions %d --replication-factor %d", name, d.s.Kafka.Partitions, copies)))
+		}
+	}
+	if len(d.findings) == before {
+		rd := &query.Reader{Kafka: d.opts, Topics: d.own()}
+		if _, err := rd.Ledgers(ctx); errors.Is(err, ledger.ErrNewer) { // rights has told of others, and what takes too long says nothing
+			d.bad("topics", Error, d.own().Ledger, text("a newer release has written it: %v", "新版本写过它：%v", err),
+				text("upgrade this program, or start one of the newer release: docs/upgrade.md#too-old", "请升级本程序，或启动一个新版本的进程：docs/upgrade.zh-CN.md#too-old"), "notifier version")
 		}
 	}
 	if len(d.findings) == before {

@@ -81,6 +81,12 @@ func TestTheReferenceFileIsTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	head, _, _ := strings.Cut(string(src), "\nversion:")
+	for key := range given {
+		if !strings.Contains(head, key[strings.LastIndexByte(key, '.')+1:]) {
+			t.Errorf("the head of the reference file does not say that %s is not the default", key)
+		}
+	}
 	for _, e := range example.Entries {
 		if !given[e.Path] && e.Path != "version" && e.Value != want[e.Path] {
 			t.Errorf("%s: the reference file has %q, the default is %q", e.Path, e.Value, want[e.Path])

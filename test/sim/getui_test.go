@@ -27,6 +27,7 @@ type peer struct {
 	t         *testing.T
 	mu        sync.Mutex        // guards the rest
 	bodies    map[string]string // request id -> the push as it came first
+	ids       map[string]bool   // X-Request-ID
 	conflicts int               // one id with another push
 	delivered map[string][]string
 	calls     []string // "POST /push/single/alias", of pushes and reads, not of tokens
@@ -47,7 +48,7 @@ func (w *world) getui(p *peer) (stop func()) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	p.t, p.bodies, p.delivered, p.counts, p.asked = w.t, map[string]string{}, map[string][]string{}, map[string]int{}, map[string]int{}
+	p.t, p.bodies, p.ids, p.delivered, p.counts, p.asked = w.t, map[string]string{}, map[string]bool{}, map[string][]string{}, map[string]int{}, map[string]int{}
 	srv := &http.Server{Handler: p}
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = srv.Serve(ln) })
@@ -103,6 +104,7 @@ func (p *peer) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		say(200, 0, fmt.Sprintf(`{"token":"t-%d","expire_time":"%d"}`, p.tokens, time.Now().Add(24*time.Hour).UnixMilli()))
 		return
 	}
+	p.ids[r.Header.Get("X-Request-Id")] = true
 	p.calls, p.at = append(p.calls, call), append(p.at, time.Now())
 	p.counts[call]++
 	before, after := "", ""

@@ -377,7 +377,8 @@ func (w *world) said(words string) (n int) {
 // Getui's calls are traced alike. Its peer here refuses every call with a trace context.
 func TestATraceGoesToGetui(t *testing.T) {
 	simulate(t, setup{rules: tracedRules, keys: withTraces, quiet: true}, func(t *testing.T, w *world) {
-		defer w.getui(new(peer))()
+		p := new(peer)
+		defer w.getui(p)()
 		c := new(otlp.Collector)
 		defer w.collector(c)()
 		d := w.start(w.second(""))
@@ -389,6 +390,18 @@ func TestATraceGoesToGetui(t *testing.T) {
 		got := drawn(spans, hex32(1))
 		if len(problems) > 0 || len(got) != 3 || !strings.HasPrefix(got[0], "call /push/single/") || !strings.HasSuffix(got[0], " under wait order") {
 			t.Errorf("%v %q", problems, got)
+		}
+		joined := 0
+		for _, s := range spans {
+			if id, ok := s.Attributes["notifier.attempt"]; ok {
+				joined++
+				if !p.ids[id+"-1"] {
+					t.Errorf("%s names attempt %s, X-Request-ID were %v", s.Name, id, p.ids)
+				}
+			}
+		}
+		if joined == 0 {
+			t.Error("no span names an attempt")
 		}
 	})
 }
