@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -139,7 +138,7 @@ func printAttempts(out io.Writer, format string, list []*ledger.Attempt, s *sett
 		return nil
 	}
 	names := accountNames(s)
-	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	w := &columns{to: out}
 	fmt.Fprintln(w, "ATTEMPT\tTIME\tLANE\tENDPOINT\tCOST\tRULE\tSTATE\tINTENTS\tDETAIL")
 	for _, a := range list {
 		fmt.Fprintf(w, "%s\t%s\t%s/%s\t%s\t%d\t%s\t%s\t%d\t%s\n", a.ID, a.At.In(s.Zone).Format("01-02 15:04:05"), names[a.Account], a.Lane, a.Endpoint, a.Weight, a.Rule, a.State,

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -124,7 +123,7 @@ func printDead(out, talk io.Writer, format string, found []*query.Letter, limit 
 		fmt.Fprintln(out, "no dead letters")
 		return nil
 	}
-	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	w := &columns{to: out}
 	fmt.Fprintln(w, "ID\tTIME\tRECORD\tREASON\tDETAIL")
 	for i := range list {
 		l := &list[i]

@@ -41,6 +41,9 @@ func TestPathsAndDisksAreNoInternalFaults(t *testing.T) {
 	if code := exitCode(full, true); code != exitUnreachable {
 		t.Errorf("a full disk: exit %d, want %d", code, exitUnreachable)
 	}
+	if code := exitCode(fmt.Errorf("write the findings: %w", &fs.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.ENOSPC}), true); code != exitUsage {
+		t.Errorf("an output that is full: exit %d, want %d", code, exitUsage)
+	}
 	for _, errno := range []syscall.Errno{syscall.EFBIG, syscall.EDQUOT, syscall.EIO} {
 		stopped := fmt.Errorf("%w: a write failed: %w", embedded.ErrFailed, &fs.PathError{Op: "write", Path: "data/x", Err: errno})
 		if code := exitCode(stopped, true); code != exitUnreachable {

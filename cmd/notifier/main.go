@@ -85,6 +85,9 @@ func exitCode(err error, started bool) int {
 	if _, ok := errors.AsType[*app.RulesError](err); ok {
 		return exitFindings
 	}
+	if e, ok := errors.AsType[*fs.PathError](err); ok && e.Path == os.Stdout.Name() { // whoever typed the command chose it
+		return exitUsage
+	}
 	if errors.Is(err, embedded.ErrFailed) || noRoom(err) { // before the paths: a write that failed has one too
 		return exitUnreachable
 	}

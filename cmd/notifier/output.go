@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mattn/go-runewidth"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
@@ -79,6 +81,39 @@ func whoami() string {
 		return u.Username
 	}
 	return "unknown"
+}
+
+// columns lines up rows of cells, between which tabs stand, by what a terminal shows: a Chinese character takes two places, which text/tabwriter
+// does not know. The last cell of a row is as long as it likes.
+type columns struct {
+	to io.Writer
+	bytes.Buffer
+}
+
+// Flush writes the rows.
+func (c *columns) Flush() error {
+	var rows [][]string
+	var wide []int
+	for line := range strings.Lines(c.String()) {
+		row := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		rows = append(rows, row)
+		for i, cell := range row[:len(row)-1] {
+			if i == len(wide) {
+				wide = append(wide, 0)
+			}
+			wide[i] = max(wide[i], runewidth.StringWidth(cell))
+		}
+	}
+	var b strings.Builder
+	for _, row := range rows {
+		last := len(row) - 1
+		for i, cell := range row[:last] {
+			b.WriteString(runewidth.FillRight(cell, wide[i]+2))
+		}
+		b.WriteString(row[last] + "\n")
+	}
+	_, err := io.WriteString(c.to, b.String())
+	return err
 }
 
 // steady gives an error, which may have several lines, without what else would steer the terminal.

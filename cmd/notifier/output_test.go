@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -83,5 +84,17 @@ func TestARecordInHandIsBounded(t *testing.T) {
 	err := explainRecord(explainOptions{checkOptions: checkOptions{paths: []string{"rules/"}, format: "text"}, event: "-", say: diag.EN}, nil, in, io.Discard, io.Discard)
 	if e, ok := errors.AsType[*exitError](err); !ok || e.code != exitUsage || !strings.Contains(err.Error(), "more than 64 MiB") {
 		t.Errorf("it ends with %v", err)
+	}
+}
+
+func TestColumnsStandBelowChineseHeadings(t *testing.T) {
+	var b strings.Builder
+	w := &columns{to: &b}
+	fmt.Fprint(w, "编号\t事件\t说明\nK3F7QA\tord-1\tx\n")
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if want := "编号    事件   说明\nK3F7QA  ord-1  x\n"; b.String() != want {
+		t.Errorf("got\n%swant\n%s", b.String(), want)
 	}
 }

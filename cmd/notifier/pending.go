@@ -7,7 +7,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -115,7 +114,7 @@ func printPending(out, talk io.Writer, format string, v *app.PendingView, zone *
 		fmt.Fprintln(out, mostly(lang, "nothing is pending", "没有待发任务"))
 		return nil
 	}
-	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	w := &columns{to: out}
 	fmt.Fprintln(w, mostly(lang, "ID\tEVENT\tUSER\tRULE\tLANE\tSTATE\tNOT BEFORE\tEXPIRES\tDETAIL", "编号\t事件\t用户\t规则\t发送通道\t状态\t不早于\t过期作废\t说明"))
 	for i := range v.Pending {
 		x := &v.Pending[i]

@@ -35,6 +35,8 @@ func TestSkip(t *testing.T) {
 		{[]string{"orders/1@0", "--why", "x"}, exitUsage, "skip orders/1@0: what it holds is never acted on"},
 		{[]string{"orders", "--why", "x", "--yes"}, exitUsage, "is no place of a record"},
 		{[]string{"order/1@0", "--why", "x", "--yes"}, exitUsage, `no topic "order" is read: orders, profiles, notifier.intents`},
+		{[]string{"orders/99@0", "--why", "x", "--yes"}, exitUsage, "there is no partition 99: orders has "},
+		{[]string{"notifier.intents/99@0", "--why", "x", "--yes"}, exitUsage, "there is no partition 99: notifier.intents has "},
 		{[]string{"orders/1@1", "--why", "x", "--yes"}, exitGate, "the group stands at offset 0"},
 		{[]string{"notifier.intents/0@7", "--why", "x", "--yes"}, exitGate, "the partition stands at offset"},
 	} {

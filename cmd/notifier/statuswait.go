@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -295,7 +294,7 @@ func partitionsOf(owned []app.PartitionView, lags map[int32]int64, halts map[int
 }
 
 func printPartitions(out io.Writer, v *partitionsView, now time.Time, zone *time.Location, lang diag.Lang) error {
-	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	w := &columns{to: out}
 	fmt.Fprintln(w, mostly(lang, "PARTITION\tOWNER\tLAG\tPENDING\tINTENTS\tFATES\tUSERS\tSTOPPED", "分区\t负责实例\t未读\t没处理完\t待发任务\t处理结果\t用户\t停止"))
 	for i := range v.Partitions {
 		p := &v.Partitions[i]
@@ -309,7 +308,7 @@ func printPartitions(out io.Writer, v *partitionsView, now time.Time, zone *time
 		return err
 	}
 	fmt.Fprintln(out)
-	w = tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	w = &columns{to: out}
 	fmt.Fprintln(w, mostly(lang, "EVENTS\tAT\tEND\tLAG\tOLDEST\tNOTE", "事件主题\t读到\t末尾\t未读\t最早未读\t说明"))
 	for i := range v.Events {
 		e := &v.Events[i]

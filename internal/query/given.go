@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/notifier/notifier/internal/ledger"
@@ -36,6 +38,23 @@ func (r *Reader) Given(ctx context.Context) (*Given, error) {
 	g.partitions = len(topics[r.Topics.Ledger].Partitions)
 	g.commands, err = r.commands(ctx)
 	return g, err
+}
+
+// Partitions counts the partitions of a topic; a topic that does not exist has none.
+func (r *Reader) Partitions(ctx context.Context, topic string) (int, error) {
+	cl, err := kgo.NewClient(r.Kafka...)
+	if err != nil {
+		return 0, fmt.Errorf("read %s: %w", topic, err)
+	}
+	defer cl.Close()
+	topics, err := kadm.NewClient(cl).ListTopics(ctx, topic)
+	if err == nil && !errors.Is(topics[topic].Err, kerr.UnknownTopicOrPartition) {
+		err = topics[topic].Err
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read %s: %w", topic, err)
+	}
+	return len(topics[topic].Partitions), nil
 }
 
 // Standing gives the commands that stand beside these ledgers, in the order in which they will be obeyed.

@@ -239,7 +239,7 @@ func (w *writer) binary(n *ast.BinaryNode) ast.Node {
 		return w.fail(n, "N213", diag.Text{EN: "`" + n.Operator + "` is not used in conditions", ZH: "条件里不用 `" + n.Operator + "`"}, diag.Text{EN: "a range is `x >= 1 and x <= 9`", ZH: "范围请写 `x >= 1 and x <= 9`"})
 	case "%":
 		if i, ok := n.Right.(*ast.IntegerNode); !ok || i.Value == 0 {
-			return w.fail(n, "N213", diag.Text{EN: "`%` needs a number other than 0 behind it", ZH: "`%` 后面要写不为 0 的整数"}, diag.Text{EN: "like `amount % 100 == 0`", ZH: "例如 `amount % 100 == 0`"})
+			return w.fail(n, "N213", diag.Text{EN: "`%` needs a number other than 0 behind it", ZH: "`%` 后面要写不为 0 的整数"}, diag.Text{EN: "of whole numbers, like `len(items) % 2 == 0`", ZH: "而且只能用于整数，例如 `len(items) % 2 == 0`"})
 		}
 	case "matches":
 		s, ok := n.Right.(*ast.StringNode)

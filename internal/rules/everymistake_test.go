@@ -332,3 +332,18 @@ func TestConditionsThatAlwaysOrNeverHold(t *testing.T) {
 		}
 	}
 }
+
+// The condition that a hint gives as an example is one.
+func TestTheExampleForARemainderIsACondition(t *testing.T) {
+	l, _ := loadWhen(t, "amount % 0 == 1", "")
+	i := slices.IndexFunc(l, func(d diag.Diagnostic) bool { return d.Code == "N213" })
+	if i < 0 {
+		t.Fatal(show(l))
+	}
+	for _, text := range []string{l[i].Hint.EN, l[i].Hint.ZH} {
+		when := strings.Split(text, "`")[1]
+		if found, _ := loadWhen(t, when, ""); found.Errors() > 0 {
+			t.Errorf("%s\n%s", when, show(found))
+		}
+	}
+}
