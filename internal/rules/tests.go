@@ -173,6 +173,9 @@ func (l *loader) happens(n *diag.Node, r *Rule, t *Test) {
 				continue
 			}
 			if v, name, ok := r.scope.value(f, field); ok {
+				if _, twice := t.Values[name]; twice {
+					given(f.Key, name)
+				}
 				t.Values[name] = v
 			}
 		}
@@ -185,10 +188,18 @@ func (l *loader) happens(n *diag.Node, r *Rule, t *Test) {
 				continue
 			}
 			if v, name, ok := l.users.value(f, field); ok {
+				if _, twice := t.Profile[name]; twice {
+					given(f.Key, name)
+				}
 				t.Profile[name] = tableValue(&v)
 			}
 		}
 	}
+}
+
+// given reports a field that a test gives under its name and under its alias.
+func given(key *diag.Node, name string) {
+	key.Error("N102", diag.Text{EN: "`" + name + "` is given a value already", ZH: "`" + name + "` 已经写过值了"}, diag.Text{EN: "keep one of them", ZH: "只保留一个"})
 }
 
 // about is the event whose fields a test gives: the first of the rule's that has them all.
