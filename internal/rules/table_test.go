@@ -58,7 +58,7 @@ func TestTags(t *testing.T) {
 		{"too long", row{"city": str(strings.Repeat("城", 12)), "level": {}, "score": {}}, "", "newcomer"},
 		{"longest", row{"city": str(strings.Repeat("城", 11) + "ab"), "level": {}, "score": {}}, "", "city_" + strings.Repeat("城", 11) + "ab newcomer"},
 		{"empty text", row{"city": str(""), "level": {}, "score": {}}, "city_x", "newcomer"},
-		{"a type that changed in the catalogue", row{"city": num("5"), "level": {}, "score": str("999")}, "", "newcomer"},
+		{"a type that changed in the catalogue", row{"city": num("5"), "level": {}, "score": str("999")}, "", "city_5 newcomer rich"},
 	} {
 		if got := strings.Join(s.Tags("main", c.row.get, strings.Fields(c.current)), " "); got != c.want {
 			t.Errorf("%s: got %s, want %s", c.name, got, c.want)
