@@ -39,6 +39,13 @@ var detailsZH = sync.OnceValue(func() []detailZH {
 	})
 })
 
+// How resumedText ends an answer.
+const (
+	resumed    = `resumed, (\d+) intents? go(?:es)? on`
+	resuming   = `resuming: (\d+) intents were made by an older revision .*`
+	resumingZH = "个待发任务是规则旧版本生成的，先重新判断；改后的规则不再生成、或文案不同的，记为 SUPPRESSED(superseded-by-rule-change)"
+)
+
 // answersZH are the answers to `approvals approve`, `approvals reject` and `resume`.
 var answersZH = sync.OnceValue(func() []detailZH {
 	return inChinese([][2]string{
@@ -58,9 +65,15 @@ var answersZH = sync.OnceValue(func() []detailZH {
 		{`it is approved already, by (.+): it is .+ now`, "$1 已经批准，不再等待批准"},
 		{`it needs no approval: it is .+`, "它不需要批准"},
 		{`more triggers may still come until (\S+), and change the text: approve it then`, "$1 之前还可能有新的触发，正文会变：到时再批准"},
-		{`the brake \(the rule sent (.+?)\) is released; resumed, (\d+) intents go on`, "已解除刹车（规则已发 $1）；已恢复，$2 个待发任务继续"},
-		{`the pause by (\S+) \((.+)\) and the brake \(the rule sent (.+)\) is released; resumed, (\d+) intents go on`, "已解除 $1 的暂停（$2）和刹车（规则已发 $3）；已恢复，$4 个待发任务继续"},
-		{`the pause by (\S+) \((.+)\) is released; resumed, (\d+) intents go on`, "已解除 $1 的暂停（$2）；已恢复，$3 个待发任务继续"},
+		{`the brake \(the rule sent (.+?)\) is released; ` + resumed, "已解除刹车（规则已发 $1）；已恢复，$2 个待发任务继续"},
+		{`the pause by (\S+) \((.+)\) and the brake \(the rule sent (.+)\) is released; ` + resumed, "已解除 $1 的暂停（$2）和刹车（规则已发 $3）；已恢复，$4 个待发任务继续"},
+		{`the pause by (\S+) \((.+)\) is released; ` + resumed, "已解除 $1 的暂停（$2）；已恢复，$3 个待发任务继续"},
+		{`the brake \(the rule sent (.+?)\) is released; ` + resuming, "已解除刹车（规则已发 $1）；正在恢复：$2 " + resumingZH},
+		{`the pause by (\S+) \((.+)\) and the brake \(the rule sent (.+)\) is released; ` + resuming, "已解除 $1 的暂停（$2）和刹车（规则已发 $3）；正在恢复：$4 " + resumingZH},
+		{`the pause by (\S+) \((.+)\) is released; ` + resuming, "已解除 $1 的暂停（$2）；正在恢复：$3 " + resumingZH},
+		{`was not paused`, "没有暂停"},
+		{`the rule files hold it: (.*); next: edit the rule`, "规则文件让它暂缓：$1；下一步：修改规则"},
+		{`the next call of (.+) finds out at once whether the vendor serves it now`, "$1 的下一次请求会立即查明厂商是否已恢复"},
 		{`nobody's name stands on it`, "没有写批准人的名字"},
 		{`the request does not wait any more: it has its fate; next: notifier fates`, "请求已不再等待：已有处理结果；下一步：notifier fates"},
 		{`its rule is killed or removed: it is given up already`, "它的规则已作废或已删除：请求已放弃"},

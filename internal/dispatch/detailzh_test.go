@@ -86,10 +86,15 @@ func TestAnswersInChinese(t *testing.T) {
 		"the brake (the rule sent 5 in 10m0s) is released; resumed, 3 intents go on":                             "已解除刹车（规则已发 5 in 10m0s）；已恢复，3 个待发任务继续",
 		"the pause by li (lunch (long)) is released; resumed, 3 intents go on":                                   "已解除 li 的暂停（lunch (long)）；已恢复，3 个待发任务继续",
 		"the pause by li (lunch) and the brake (the rule sent 5 in 10m0s) is released; resumed, 3 intents go on": "已解除 li 的暂停（lunch）和刹车（规则已发 5 in 10m0s）；已恢复，3 个待发任务继续",
-		"approved by anna, but it is not sent: SUPPRESSED(quiet); next: notifier fates":                          "anna 已批准，但不发：SUPPRESSED(quiet)；下一步：notifier fates",
-		"approved by anna: another of its merge key goes out in its place":                                       "anna 已批准：由同一合并的另一条请求代替它发出",
-		"it is approved already, by anna: it is held by a pause now":                                             "anna 已经批准，不再等待批准",
-		"the settings of this instance have no such account":                                                     "the settings of this instance have no such account",
+		releasedText(ledger.Pause{By: "li", Why: "lunch"}) + resumedText(1, 0):                                   "已解除 li 的暂停（lunch）；已恢复，1 个待发任务继续",
+		releasedText(ledger.Pause{By: "li", Why: "lunch"}) + resumedText(0, 2):                                   "已解除 li 的暂停（lunch）；正在恢复：2 个待发任务是规则旧版本生成的，先重新判断；改后的规则不再生成、或文案不同的，记为 SUPPRESSED(superseded-by-rule-change)",
+		"was not paused": "没有暂停",
+		"the rule files hold it: mode: off; next: edit the rule":                                   "规则文件让它暂缓：mode: off；下一步：修改规则",
+		"the next call of main/user, main/tags finds out at once whether the vendor serves it now": "main/user, main/tags 的下一次请求会立即查明厂商是否已恢复",
+		"approved by anna, but it is not sent: SUPPRESSED(quiet); next: notifier fates":            "anna 已批准，但不发：SUPPRESSED(quiet)；下一步：notifier fates",
+		"approved by anna: another of its merge key goes out in its place":                         "anna 已批准：由同一合并的另一条请求代替它发出",
+		"it is approved already, by anna: it is held by a pause now":                               "anna 已经批准，不再等待批准",
+		"the settings of this instance have no such account":                                       "the settings of this instance have no such account",
 	} {
 		if got := AnswerZH(en); got != want {
 			t.Errorf("%q is %q, want %q", en, got, want)

@@ -176,6 +176,10 @@ var elsewhere = map[string]diag.Text{
 	"always": {EN: "it stands alone: `when: always`", ZH: "它要单独写：`when: always`"},
 }
 
+// truths are what other programs and people write for true and false.
+var truths = map[string]string{"True": "true", "TRUE": "true", "yes": "true", "Yes": "true", "YES": "true", "on": "true", "对": "true",
+	"False": "false", "FALSE": "false", "no": "false", "No": "false", "NO": "false", "off": "false", "否": "false"}
+
 // unknownField is the finding for a name that is no field.
 func (s *scope) unknownField(n *diag.Node, from, to int, name string) {
 	if !s.misspelt(name) {
@@ -190,6 +194,9 @@ func (s *scope) unknownField(n *diag.Node, from, to int, name string) {
 			en, zh = en+" ("+f.Alias+", "+string(f.Type)+")", zh+"（"+f.Alias+"）"
 		}
 		d.Hint, d.Fix = diag.Text{EN: en + "?", ZH: zh + "？"}, fix
+	}
+	if fix := truths[name]; fix != "" && d.Fix == "" {
+		d.Hint, d.Fix = diag.Text{EN: "write `" + fix + "`", ZH: "写成 `" + fix + "`"}, fix
 	}
 	if h, ok := s.apart[name]; ok {
 		d.Message, d.Hint, d.Fix = diag.Text{EN: "`" + name + "` is not the same in all events of `" + ev + "`", ZH: "`" + name + "` 在 `" + ev + "` 这几个事件里含义不同"}, h, ""

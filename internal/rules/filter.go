@@ -83,7 +83,10 @@ func money(s string) (string, error) {
 	if !ok {
 		return "", errNoNumber
 	}
-	return r.FloatString(2), nil
+	if s = r.FloatString(2); s == "-0.00" {
+		s = "0.00"
+	}
+	return s, nil
 }
 
 // shortMoney is money for the plain decimals that events bring: digits, with or without a fraction, few enough for an int64.
@@ -112,12 +115,12 @@ func shortMoney(s string) (string, bool) {
 			unit *= 10
 		}
 	}
-	neg = neg && cents != 0
 	rest := cents % unit
 	cents /= unit
 	if 2*rest >= unit && unit > 1 {
 		cents++
 	}
+	neg = neg && cents != 0
 	var room [24]byte
 	b := room[:0]
 	if neg {

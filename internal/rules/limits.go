@@ -84,7 +84,11 @@ func (l *loader) limits(own, defaults *diag.Node, r *Rule) {
 		case !ok:
 			q.Error("N112", diag.Text{EN: "`" + text + "` is not a time of day", ZH: "`" + text + "` 不是时段"}, diag.Text{EN: "like 22:00-08:00, `Sat,Sun 21:00-10:00` or none", ZH: "例如 22:00-08:00、`Sat,Sun 21:00-10:00`、none"})
 		case quiet.From == quiet.To:
-			q.Error("N502", diag.Text{EN: "quiet hours with equal ends: nothing or the whole day?", ZH: "免打扰时段首尾相同：是全天还是没有？"}, diag.Text{EN: "write `none`, or two different times", ZH: "请写 `none`，或两个不同的时间"})
+			d := q.Error("N502", diag.Text{EN: "quiet hours with equal ends: nothing or the whole day?", ZH: "免打扰时段首尾相同：是全天还是没有？"}, diag.Text{EN: "write `none`, or two different times", ZH: "请写 `none`，或两个不同的时间"})
+			if on, _, some := strings.Cut(text, " "); some {
+				halves := "[\"" + on + " 00:00-12:00\", \"" + on + " 12:00-00:00\"]"
+				d.Hint = diag.Text{EN: "for whole days write both halves, `" + halves + "`", ZH: "要全天免打扰，请分成两段，写 `" + halves + "`"}
+			}
 		default:
 			p.Quiet = append(p.Quiet, quiet)
 		}
@@ -227,7 +231,9 @@ func (l *loader) merge(n *diag.Node, r *Rule) {
 	case m.extend && m.max < m.wait:
 		n.Get("max_wait").Error("N503", diag.Text{EN: "`max_wait` is shorter than `wait`", ZH: "`max_wait` 比 `wait` 还短"}, diag.Text{EN: "make it longer than `wait`", ZH: "请改得比 `wait` 长"})
 	}
-	if k, ok := n.Get("keep").Enum("latest", "first", "list"); ok {
+	if keep := n.Get("keep"); keep != nil && keep.Text == "last" { // nearer to `list`, which is something else
+		keep.Error("N112", diag.Text{EN: "`last` is not possible here", ZH: "这里不能写 `last`"}, diag.Text{EN: "did you mean `latest`?", ZH: "是不是想写 `latest`？"}).Fix = "latest"
+	} else if k, ok := keep.Enum("latest", "first", "list"); ok {
 		m.keep = intent.Keep(k)
 	}
 	r.merge = m

@@ -370,7 +370,17 @@ func (l *loader) conditions(n *diag.Node, r *Rule) {
 		emptyList(when, diag.Text{EN: "to act on every event write `when: always`", ZH: "每次都触发请写 `when: always`"})
 		for _, c := range when.List() {
 			if c.Kind == diag.Scalar && slices.Contains(meansAlways, strings.ToLower(strings.TrimSpace(c.Text))) {
-				c.Error("N215", diag.Text{EN: "`" + c.Text + "` is not how to act on every event", ZH: "每次都触发不是写 `" + c.Text + "`"}, diag.Text{EN: "write `when: always`", ZH: "请写 `when: always`"}).Fix = "always"
+				d := c.Error("N215", diag.Text{EN: "`" + c.Text + "` is not how to act on every event", ZH: "每次都触发不是写 `" + c.Text + "`"}, diag.Text{EN: "write `when: always`", ZH: "请写 `when: always`"})
+				switch {
+				case when.Kind == diag.Scalar:
+					d.Fix = "always"
+				case len(when.Items) == 1:
+					d.Message = diag.Text{EN: "`" + c.Text + "` does not stand in a list", ZH: "`" + c.Text + "` 不能写在列表里"}
+					d.Hint = diag.Text{EN: "write `when: always`, without a list", ZH: "请直接写 `when: always`，不用列表"}
+				default:
+					d.Message = diag.Text{EN: "`" + c.Text + "` does not stand beside a condition", ZH: "`" + c.Text + "` 不能和条件写在一起"}
+					d.Hint = diag.Text{EN: "remove it, or write `when: always` alone", ZH: "请删掉，或只写 `when: always`"}
+				}
 				continue
 			}
 			if x := compile(c, r.scope); x != nil {

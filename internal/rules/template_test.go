@@ -82,7 +82,7 @@ func TestTemplates(t *testing.T) {
 
 // money never loses a digit and never asks for endless ones.
 func TestMoney(t *testing.T) {
-	for in, want := range map[string]string{"0.005": "0.01", "-0.005": "-0.01", "1": "1.00", "999999999999999999.994": "999999999999999999.99"} {
+	for in, want := range map[string]string{"0.005": "0.01", "-0.005": "-0.01", "-0.001": "0.00", "-0.0010000000000000001": "0.00", "1": "1.00", "999999999999999999.994": "999999999999999999.99"} {
 		if got, err := money(in); err != nil || got != want {
 			t.Errorf("%s: got %s, %v", in, got, err)
 		}

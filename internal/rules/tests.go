@@ -173,6 +173,9 @@ func (l *loader) happens(n *diag.Node, r *Rule, t *Test) {
 				continue
 			}
 			if v, name, ok := r.scope.value(f, field); ok {
+				if _, twice := t.Values[name]; twice {
+					given(f.Key, name)
+				}
 				t.Values[name] = v
 			}
 		}
@@ -185,10 +188,18 @@ func (l *loader) happens(n *diag.Node, r *Rule, t *Test) {
 				continue
 			}
 			if v, name, ok := l.users.value(f, field); ok {
+				if _, twice := t.Profile[name]; twice {
+					given(f.Key, name)
+				}
 				t.Profile[name] = tableValue(&v)
 			}
 		}
 	}
+}
+
+// given reports a field that a test gives under its name and under its alias.
+func given(key *diag.Node, name string) {
+	key.Error("N102", diag.Text{EN: "`" + name + "` is given a value already", ZH: "`" + name + "` 已经写过值了"}, diag.Text{EN: "keep one of them", ZH: "只保留一个"})
 }
 
 // about is the event whose fields a test gives: the first of the rule's that has them all.
@@ -215,8 +226,27 @@ func (sc *scope) value(n diag.Field, f *event.Field) (v event.Value, name string
 		d.Fix, d.Note = fix, sc.describe()
 		return v, "", false
 	}
+	never := func(at *diag.Node) {
+		at.Error("N560", diag.Text{EN: "`" + f.Name + "` never is `" + at.Text + "`", ZH: "`" + f.Name + "` 不可能是 `" + at.Text + "`"}, diag.Text{}).Note = diag.OneOf("values", "可选值", f.Values)
+	}
+	if f.Type == event.List && n.Value.Kind == diag.Scalar {
+		var items []string
+		for _, it := range betweenTags.Split(n.Value.Text, -1) {
+			items = append(items, quoteText(it))
+		}
+		fix := "[" + strings.Join(items, ", ") + "]"
+		n.Value.Error("N560", diag.Text{EN: "`" + f.Name + "` is a list, and this is none: a record with it would have no `" + f.Name + "`", ZH: "`" + f.Name + "` 是列表，这里不是：记录里这样写等于没有 `" + f.Name + "`"},
+			diag.Text{EN: "write `" + fix + "`", ZH: "写成 `" + fix + "`"}).Fix = fix
+		return v, f.Name, false
+	}
 	if f.Type == event.List {
 		list, ok := n.Value.Strings()
+		for _, it := range n.Value.Items {
+			if f.Values != nil && ok && !slices.Contains(f.Values, it.Text) {
+				never(it)
+				return v, f.Name, false
+			}
+		}
 		return event.ListOf(list), f.Name, ok
 	}
 	s, ok := n.Value.String()
@@ -233,7 +263,7 @@ func (sc *scope) value(n diag.Field, f *event.Field) (v event.Value, name string
 		n.Value.Error("N560", diag.Text{EN: "`" + s + "` is no value of `" + f.Name + "`, which is a " + string(f.Type), ZH: "`" + s + "` 不是字段 `" + f.Name + "`（类型 " + string(f.Type) + "）的值"},
 			diag.Text{EN: "write it as a condition would see it", ZH: "请按条件里看到的样子写"})
 	case f.Values != nil && !slices.Contains(f.Values, v.Str):
-		n.Value.Error("N560", diag.Text{EN: "`" + f.Name + "` never is `" + s + "`", ZH: "`" + f.Name + "` 不可能是 `" + s + "`"}, diag.Text{}).Note = diag.OneOf("values", "可选值", f.Values)
+		never(n.Value)
 		ok = false
 	}
 	return v, f.Name, ok
