@@ -78,7 +78,7 @@ func New(o Options) (*Client, error) {
 	}
 	c := &Client{host: h, appID: o.AppID, appKey: o.AppKey, secret: o.MasterSecret, now: o.Now,
 		lines: wire.New(wire.Options{MaxUses: maxUses, MaxAge: maxAge, MaxBody: maxBody, DialContext: o.DialContext, RootCAs: o.RootCAs})}
-	c.tokens.start(o.Now, c.authenticate)
+	c.tokens.start(o.Now, func(ctx context.Context) (token, error) { return c.authenticate(ctx, c.secret().Reveal()) })
 	return c, nil
 }
 

@@ -132,8 +132,7 @@ func (m *tokens) refresh(f *flight) {
 }
 
 // authenticate asks for a token.
-func (c *Client) authenticate(ctx context.Context) (token, error) {
-	secret := c.secret().Reveal()
+func (c *Client) authenticate(ctx context.Context, secret string) (token, error) {
 	timestamp := strconv.FormatInt(c.now().UnixMilli(), 10)
 	sig := sign(c.appKey, timestamp, secret)
 	body, err := json.Marshal(struct {
