@@ -48,6 +48,9 @@ func TakeOver(ctx context.Context, opt Options) (_ *TakenOver, err error) {
 		if err != nil {
 			w.Close()
 		}
+		if err != nil && ctx.Err() != nil { // whatever met the end of it first
+			err = fmt.Errorf("take over partition %d: %w", opt.Partition, context.Cause(ctx))
+		}
 	}()
 	reading, stop := context.WithCancel(ctx)
 	defer stop()

@@ -727,7 +727,7 @@ func TestManyValuesOfManyFieldsAreNotMultiplied(t *testing.T) {
 	}
 }
 
-// What is written by hand is what big.Rat writes.
+// What is written by hand is what big.Rat writes, but for a nothing with a sign.
 func TestShortMoneyAgreesWithExactArithmetic(t *testing.T) {
 	short := 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -738,7 +738,14 @@ func TestShortMoneyAgreesWithExactArithmetic(t *testing.T) {
 		}
 		short++
 		r, isNumber := new(big.Rat).SetString(s)
-		if !isNumber || r.FloatString(2) != got {
+		if !isNumber {
+			t.Fatalf("%s: got %s, it is no number", s, got)
+		}
+		want := r.FloatString(2)
+		if want == "-0.00" { // no money is less than none
+			want = "0.00"
+		}
+		if got != want {
 			t.Fatalf("%s: got %s, exact %v", s, got, r)
 		}
 	})
