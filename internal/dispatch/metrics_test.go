@@ -1,11 +1,14 @@
 package dispatch
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
@@ -264,5 +267,32 @@ func TestAReadOfTagsIsInAllMetricsOfCalls(t *testing.T) {
 	}
 	if at := gaugeOf(t, m.lastSent.WithLabelValues("main/tag-get")); at < float64(now.Unix()) {
 		t.Errorf("the last read was accepted at %g, want %d or later", at, now.Unix())
+	}
+}
+
+// What a new owner says of the ledger is what it found there.
+func TestATakeOverSaysHowManyWait(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a := b.byHand(nil)
+	a.obey(told(0, "c0", ledger.CmdPause, "all", nil))
+	a.admit(b.intent("waits", "r", "u1", intent.Push), 10)
+	b.commit(a)
+	a.lose(nil)
+	core, said := observer.New(zap.InfoLevel)
+	o := b.options(b.account())
+	o.Log = zap.New(core)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = New(o).Run(ctx)
+	}()
+	owned := func() []observer.LoggedEntry { return said.FilterMessage("partition owned").All() }
+	b.until("an owner", func() bool { return len(owned()) > 0 })
+	cancel()
+	<-done
+	if got := owned()[0].ContextMap()["pending"]; got != int64(1) {
+		t.Errorf("%v are pending, want 1", got)
 	}
 }
