@@ -58,15 +58,15 @@ func skip(cmd *cobra.Command, place string, c changeFlags) error {
 			return &exitError{exitUsage, fmt.Errorf("no topic %q is read: %s%s", at.Topic, strings.Join(topics, ", "), more)}
 		}
 	}
+	if err := confirm(cmd, c.yes, fmt.Sprintf("skip %s: what it holds is never acted on", at), strconv.FormatInt(at.Offset, 10)); err != nil {
+		return err
+	}
 	n, err := r.Partitions(cmd.Context(), at.Topic)
 	if err != nil {
 		return unreachable(err)
 	}
 	if int(at.Partition) >= n { // nobody would ever answer
 		return &exitError{exitUsage, fmt.Errorf("there is no partition %d: %s has %s, counted from 0", at.Partition, at.Topic, many(n, "partition"))}
-	}
-	if err := confirm(cmd, c.yes, fmt.Sprintf("skip %s: what it holds is never acted on", at), strconv.FormatInt(at.Offset, 10)); err != nil {
-		return err
 	}
 	answers, err := r.Send(cmd.Context(), ledger.Command{Cmd: ledger.CmdSkip, Target: at.String(), By: c.by, Why: c.why}, owner, answerWait)
 	if silent, ok := errors.AsType[*query.SilentError](err); ok {
