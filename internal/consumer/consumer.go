@@ -305,7 +305,7 @@ func (c *Consumer) fetchErrors(cl *kgo.Client, fs kgo.Fetches) (fatal error) {
 			if big, ok := errors.AsType[*kgo.ErrDecompressTooLarge](err); ok {
 				c.block(big)
 			}
-		case errors.Is(err, kerr.OffsetOutOfRange):
+		case errors.Is(err, kerr.OffsetOutOfRange), isDataLoss(err):
 			c.lose(cl, partition{t, p}, err)
 		case errors.Is(err, kerr.UnknownTopicID), errors.Is(err, kerr.InconsistentTopicID):
 			c.anew(partition{t, p}, err)

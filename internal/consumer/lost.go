@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -52,13 +53,26 @@ const (
 // client would ask again at once, thousands of times a second; asked once a minute it goes on being counted for as long as it stands.
 func (c *Consumer) lose(cl *kgo.Client, at partition, err error) {
 	part := map[string][]int32{at.topic: {at.p}}
+	elsewhere := isDataLoss(err) // the log was cut below our place, and the client would read on where it was cut
 	cl.PauseFetchPartitions(part)
 	if !c.notRead(at, lostPlace, time.Now()) { // what the client had before it paused, or asked after a rebalance
 		return
 	}
-	time.AfterFunc(tellAgain, func() { cl.ResumeFetchPartitions(part) })
+	time.AfterFunc(tellAgain, func() {
+		switch _, ours := cl.CommittedOffsets()[at.topic][at.p]; {
+		case !elsewhere:
+			cl.ResumeFetchPartitions(part)
+		case ours:
+			c.lose(cl, at, err)
+		}
+	})
 	c.opt.Metrics.lost.WithLabelValues(at.topic).Inc()
 	c.log.Error("the group's offset is not in the log: this partition is stopped, nothing is skipped by itself; next: docs/runbook.md#lost-offset", zap.String("topic", at.topic), zap.Int32("partition", at.p), zap.Error(err))
+}
+
+func isDataLoss(err error) bool {
+	_, ok := errors.AsType[*kgo.ErrDataLoss](err)
+	return ok
 }
 
 // anew tells of a topic that is not the one that was read. The brokers say so for a moment of a topic that they have just made, too.

@@ -80,6 +80,33 @@ func TestALostOffsetStopsThePartition(t *testing.T) {
 	}
 }
 
+// The client goes on by itself where a log was cut below our place (ErrDataLoss). The partition stops instead, as where its records were deleted:
+// other events may stand at offsets whose intents are on record.
+func TestALogThatWasCutStopsThePartition(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	opt := b.options()
+	core, logs := observer.New(zap.ErrorLevel)
+	opt.Log = zap.New(core)
+	c := New(opt)
+	cut := &kgo.ErrDataLoss{Topic: "events", Partition: 0, ConsumedTo: 46, ResetTo: 3}
+	fs := kgo.Fetches{{Topics: []kgo.FetchTopic{{Topic: "events", Partitions: []kgo.FetchPartition{{Partition: 2, Err: cut}}}}}}
+	if err := c.fetchErrors(b.cl, fs); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.NotRead(time.Now()); !slices.ContainsFunc(got, func(s string) bool {
+		return strings.Contains(s, "events[2] is not read: the group's offset is not in the log")
+	}) {
+		t.Errorf("not read: %v", got)
+	}
+	if paused := b.cl.PauseFetchPartitions(nil); !slices.Contains(paused["events"], 2) {
+		t.Errorf("paused: %v", paused)
+	}
+	if n := testutil.ToFloat64(opt.Metrics.lost.WithLabelValues("events")); n != 1 || logs.Len() == 0 {
+		t.Errorf("counted %v times, said %d times", n, logs.Len())
+	}
+}
+
 // A topic that is deleted and made again while it is read is told of, not thirty times a second, and what passes at once is no trouble.
 func TestATopicMadeAgainWhileItIsReadIsTold(t *testing.T) {
 	t.Parallel()

@@ -78,23 +78,25 @@ func (r *Rule) addUp(n *diag.Node) {
 	p := r.policy
 	var sum time.Duration
 	var en, zh []string
-	add := func(d time.Duration, inEN, inZH string) bool {
+	add := func(d time.Duration, inEN, inZH string) {
 		if d > 0 {
 			sum += d
 			en, zh = append(en, inEN+" "+diag.FormatDuration(d)), append(zh, inZH+" "+diag.FormatDuration(d))
 		}
-		return d < r.expire
 	}
-	short := true
+	told := false // a wait is longer alone
 	if m := r.merge; m != nil {
-		short = add(max(m.wait, m.max), "merging", "合并") && short
+		told = max(m.wait, m.max) >= r.expire
+		add(max(m.wait, m.max), "merging", "合并")
 	}
 	if p.Approval != nil {
-		short = add(p.Approval.Within, "approval", "批准") && short
+		told = told || p.Approval.Within > r.expire
+		add(p.Approval.Within, "approval", "批准")
 	}
 	quiet := longestQuiet(p.Quiet)
 	if p.SendAt != nil {
-		short = add(24*time.Hour, "`send_at`", "`send_at`") && short
+		told = told || 24*time.Hour > r.expire
+		add(24*time.Hour, "`send_at`", "`send_at`")
 		quiet = 0
 		for _, q := range p.Quiet { // they may hold on when its time has come
 			if rest := time.Duration((q.To-*p.SendAt+24*60)%(24*60)) * time.Minute; holds(q, *p.SendAt) {
@@ -103,9 +105,10 @@ func (r *Rule) addUp(n *diag.Node) {
 		}
 	}
 	if !p.DropOn && quiet < week {
-		short = add(quiet, "quiet hours", "免打扰时段") && short
+		told = told || quiet >= r.expire
+		add(quiet, "quiet hours", "免打扰时段")
 	}
-	if r.expire == 0 || !short || len(en) < 2 || sum <= r.expire {
+	if r.expire == 0 || told || len(en) < 2 || sum <= r.expire {
 		return
 	}
 	at := n.Get("limits").Get("expire")

@@ -27,7 +27,7 @@ func TestTopicsMadeBySomebodyElse(t *testing.T) {
 		{name: "right"},
 		{name: "ledger-of-create-time", topic: "ledger", setting: "message.timestamp.type", value: "CreateTime", want: []string{"message.timestamp.type", "LogAppendTime"}},
 		{name: "ledger-not-compacted", topic: "ledger", setting: "cleanup.policy", value: "delete", want: []string{"cleanup.policy", "compact"}},
-		{name: "ledger-with-other-partitions", topic: "ledger", partitions: 3, want: []string{"3 partitions", "4"}},
+		{name: "ledger-with-other-partitions", topic: "ledger", partitions: 3, want: []string{"has 4 partitions", "has 3", "partitions were added to one of them"}},
 		{name: "intents-with-other-partitions", topic: "intents", partitions: 5, want: []string{"5 partitions", "4"}},
 		{name: "intents-that-forget", topic: "intents", setting: "retention.ms", value: "604800000", want: []string{"retention.ms", "-1"}},
 		{name: "fates-compacted", topic: "fates", setting: "cleanup.policy", value: "compact", want: []string{"cleanup.policy", "delete"}},
