@@ -216,7 +216,10 @@ func (c *Consumer) session(ctx context.Context) error {
 			}
 			err := c.beginPartitions(ctx, m, known)
 			<-made
-			member.FetchTogether(s.Client(), m)
+			if err == nil {
+				err = c.stopBeyond(ctx, s.Client(), m)
+			}
+			member.FetchTogether(s.Client(), m, c.stopped)
 			return m, err
 		}),
 		kgo.RecordPartitioner(kgo.BasicConsistentPartitioner(func(topic string) func(*kgo.Record, int) int {

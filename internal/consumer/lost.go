@@ -1,11 +1,13 @@
 package consumer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/zap"
 )
@@ -49,11 +51,38 @@ const (
 	madeAnew  = "the topic was deleted, or made again, while it was read: it is read after a restart of all instances, docs/runbook.md#lost-offset"
 )
 
+// errBeyond is a place behind the end of the log: its end was lost. When the log has grown again, other events stand there.
+var errBeyond = errors.New("the log ends before it")
+
+// stopBeyond stops the partitions that were given and of which the group's offset lies behind the end, before they are read: the client would go
+// on at the end by itself.
+func (c *Consumer) stopBeyond(ctx context.Context, cl *kgo.Client, given map[string]map[int32]kgo.Offset) error {
+	ends, err := kadm.NewClient(cl).ListEndOffsets(ctx, topicsOf(given)...)
+	if err != nil {
+		return fmt.Errorf("ask where the logs end: %w", err)
+	}
+	for topic, ps := range given {
+		for p, at := range ps {
+			if end, ok := ends.Lookup(topic, p); ok && end.Err == nil && at.EpochOffset().Offset > end.Offset {
+				c.lose(cl, partition{topic, p}, fmt.Errorf("%w: it is at %d, the group's offset is %d", errBeyond, end.Offset, at.EpochOffset().Offset))
+			}
+		}
+	}
+	return nil
+}
+
+// stopped reports whether a partition's place is known to be lost.
+func (c *Consumer) stopped(topic string, p int32) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.troubles[partition{topic, p}].what == lostPlace
+}
+
 // lose stops a partition whose place is not in the log any more: nothing is skipped by itself, and never is it read from the start again. The
 // client would ask again at once, thousands of times a second; asked once a minute it goes on being counted for as long as it stands.
 func (c *Consumer) lose(cl *kgo.Client, at partition, err error) {
 	part := map[string][]int32{at.topic: {at.p}}
-	elsewhere := isDataLoss(err) // the log was cut below our place, and the client would read on where it was cut
+	elsewhere := isDataLoss(err) || errors.Is(err, errBeyond) // the log was cut below our place: the client would read on where it was cut
 	cl.PauseFetchPartitions(part)
 	if !c.notRead(at, lostPlace, time.Now()) { // what the client had before it paused, or asked after a rebalance
 		return

@@ -80,6 +80,46 @@ func TestALostOffsetStopsThePartition(t *testing.T) {
 	}
 }
 
+// Where the group stands lies behind the end of the log: what comes to stand there later are other events, and what stands before was never read.
+func TestAPlaceBehindTheEndStopsThePartition(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.genesis()
+	stop := b.start(b.options())
+	b.produce("e0", "e1", "e2")
+	b.read(b.topics.Intents, 3)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.adm.CommitAllOffsets(t.Context(), "n-evaluate", kadm.Offsets{"events": {0: kadm.Offset{Topic: "events", Partition: 0, At: 9, LeaderEpoch: -1}}}); err != nil { // what a log looks like that lost its end
+		t.Fatal(err)
+	}
+	if _, err := b.adm.CreateTopic(t.Context(), 1, 1, nil, "more"); err != nil {
+		t.Fatal(err)
+	}
+	b.produce("unread")
+	opt := b.options()
+	opt.Rules = func() Rules { return stubRules{[]string{"events", "more"}} }
+	c := New(opt)
+	b.run(c)
+	b.until("the loss is counted", func() bool { return testutil.ToFloat64(opt.Metrics.lost.WithLabelValues("events")) > 0 })
+	b.produce("f4", "f5", "f6", "f7", "f8", "f9", "f10") // the log reaches beyond the place again
+	if err := b.cl.ProduceSync(t.Context(), &kgo.Record{Topic: "more", Key: []byte("k"), Value: []byte("other")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	if in, err := intent.Decode(b.read(b.topics.Intents, 4)[3].Value); err != nil || in.Event.ID != "other" {
+		t.Errorf("the next intent is of %v %v, want the other topic's", in, err)
+	}
+	if got := c.NotRead(time.Now()); len(got) != 1 || !strings.Contains(got[0], "events[0] is not read: the group's offset is not in the log") {
+		t.Errorf("not read: %v", got)
+	}
+	if os, err := b.adm.FetchOffsets(t.Context(), "n-evaluate"); err != nil {
+		t.Error(err)
+	} else if o, _ := os.Lookup("events", 0); o.At != 9 {
+		t.Errorf("the group stands at %d, want 9 until a human has looked", o.At)
+	}
+}
+
 // The client goes on by itself where a log was cut below our place (ErrDataLoss). The partition stops instead, as where its records were deleted:
 // other events may stand at offsets whose intents are on record.
 func TestALogThatWasCutStopsThePartition(t *testing.T) {

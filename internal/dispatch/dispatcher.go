@@ -135,7 +135,7 @@ func (d *Dispatcher) member(ctx context.Context) error {
 		kgo.AdjustFetchOffsetsFn(func(ctx context.Context, m map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 			err := d.assigned(ctx, membership, m[topic], fail)
 			<-made
-			member.FetchTogether(cl, m)
+			member.FetchTogether(cl, m, nil)
 			return m, err
 		}),
 		kgo.OnPartitionsRevoked(func(_ context.Context, cl *kgo.Client, m map[string][]int32) {

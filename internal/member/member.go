@@ -23,7 +23,9 @@ const settle = 5 * time.Millisecond
 // FetchTogether makes the client begin with all partitions that it was given at once. It is for the end of kgo.AdjustFetchOffsetsFn. The client takes
 // its partitions in one by one and begins to fetch with the first; those that come too late for that fetch wait until it has ended, for as long as
 // kgo.FetchMaxWait where nothing new is to be read.
-func FetchTogether(cl *kgo.Client, given map[string]map[int32]kgo.Offset) {
+//
+// stopped are those that must not be read, nor are by then; nil: none.
+func FetchTogether(cl *kgo.Client, given map[string]map[int32]kgo.Offset, stopped func(topic string, p int32) bool) {
 	ps := map[string][]int32{}
 	for topic, offsets := range given {
 		ps[topic] = slices.Collect(maps.Keys(offsets))
@@ -32,7 +34,12 @@ func FetchTogether(cl *kgo.Client, given map[string]map[int32]kgo.Offset) {
 		return
 	}
 	cl.PauseFetchPartitions(ps)
-	time.AfterFunc(settle, func() { cl.ResumeFetchPartitions(ps) })
+	time.AfterFunc(settle, func() {
+		for topic := range ps {
+			ps[topic] = slices.DeleteFunc(ps[topic], func(p int32) bool { return stopped != nil && stopped(topic, p) })
+		}
+		cl.ResumeFetchPartitions(ps)
+	})
 }
 
 // Leave tells the group that a static member goes for good, so that others take its partitions at once. It takes a second at most.
