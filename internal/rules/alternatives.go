@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"strings"
+
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/parser"
 
@@ -52,6 +54,8 @@ func (d *divider) either(n ast.Node, lo, hi int) [][2]int {
 	return [][2]int{{lo, hi}}
 }
 
+func isNot(n *ast.UnaryNode) bool { return n.Operator == "not" || n.Operator == "!" }
+
 func isOr(op string) bool { return op == "or" || op == "||" }
 
 // maxDoubts bounds the warnings of one file, of which more would add nothing.
@@ -88,7 +92,7 @@ func (c *condition) overruled(given map[string]bool, then diag.Text) (told int) 
 		if err != nil {
 			return 0
 		}
-		clause := c.clauseWith(tree.Node, name)
+		clause, nots := c.clauseWith(tree.Node, name)
 		text := newWording(c.node, c.source)
 		text.marks = scan(c.source)
 		from, to := extent(clause)
@@ -96,9 +100,18 @@ func (c *condition) overruled(given map[string]bool, then diag.Text) (told int) 
 		source := []rune(c.source)
 		part := string(source[from:to])
 		fix := "(has(" + name + ") and " + part + ")"
+		hint := diag.Text{EN: "ask has(" + name + ") before it, or write (" + name + " ?? value)", ZH: "请先问 has(" + name + ")，或写 (" + name + " ?? 值)"}
+		if nots%2 == 1 { // what is not there must meet it, so that the whole is not met for want of it
+			fix = "(not has(" + name + ") or " + part + ")"
+		}
+		if nots > 0 {
+			hint = diag.Text{EN: "write (" + name + " ?? value) wherever it stands, with a value for which that part alone does not decide", ZH: "每处 " + name + " 都写成 (" + name + " ?? 值)，值要让这一部分自己决定不了结果"}
+		}
 		msg := diag.Text{EN: "without `" + name + "` " + then.EN, ZH: "没有 `" + name + "` 时" + then.ZH}
-		d := c.node.WarnAt(c.from+from, c.from+to, "W223", msg, diag.Text{EN: "ask has(" + name + ") before it, or write (" + name + " ?? value)", ZH: "请先问 has(" + name + ")，或写 (" + name + " ?? 值)"})
-		if _, chooses := clause.(*ast.ConditionalNode); !chooses && again(string(source[:from])+fix+string(source[to:]), c.scope) != nil { // brackets may begin before a clause
+		d := c.node.WarnAt(c.from+from, c.from+to, "W223", msg, hint)
+		alone := nots == 0 || c.times(clause, name) == c.times(tree.Node, name)                                                      // behind `not`, has() of one part would free the others from asking
+		if _, chooses := clause.(*ast.ConditionalNode); !chooses && alone && strings.Count(part, "(") == strings.Count(part, ")") && // brackets may begin before a clause
+			again(string(source[:from])+fix+string(source[to:]), c.scope) != nil {
 			written := c.node.Inside(fix)
 			d.Hint, d.Fix = diag.Text{EN: "write `" + written + "`", ZH: "写成 `" + written + "`"}, fix
 		}
@@ -137,7 +150,7 @@ func (c *condition) sure() map[string]bool {
 func (c *condition) surely(n ast.Node, negated bool) map[string]bool {
 	switch n := n.(type) {
 	case *ast.UnaryNode:
-		if n.Operator == "not" || n.Operator == "!" {
+		if isNot(n) {
 			return c.surely(n.Node, !negated)
 		}
 	case *ast.ConditionalNode:
@@ -172,6 +185,25 @@ func common(a, b map[string]bool) map[string]bool {
 
 // read gives the fields whose values a part asks for, not those of has() and changed() and before `??`.
 func (c *condition) read(n ast.Node) map[string]bool {
+	out := map[string]bool{}
+	for _, name := range c.asks(n) {
+		out[name] = true
+	}
+	return out
+}
+
+// times counts how often a part asks for the value of a field.
+func (c *condition) times(n ast.Node, name string) (times int) {
+	for _, asked := range c.asks(n) {
+		if asked == name {
+			times++
+		}
+	}
+	return times
+}
+
+// asks is read by the rune at which each field stands.
+func (c *condition) asks(n ast.Node) map[int]string {
 	at := map[int]string{}
 	ast.Walk(&n, visit(func(n ast.Node) { // parts come before what they are parts of
 		switch n := n.(type) {
@@ -189,19 +221,19 @@ func (c *condition) read(n ast.Node) map[string]bool {
 			}
 		}
 	}))
-	out := map[string]bool{}
-	for _, name := range at {
-		out[name] = true
-	}
-	return out
+	return at
 }
 
-// clauseWith gives the first clause that asks for a field.
-func (c *condition) clauseWith(n ast.Node, name string) ast.Node {
+// clauseWith gives the first clause that asks for a field, and how many `not` it stands behind. What denies one clause is part of it.
+func (c *condition) clauseWith(n ast.Node, name string) (clause ast.Node, nots int) {
 	switch n := n.(type) {
 	case *ast.UnaryNode:
-		if n.Operator == "not" || n.Operator == "!" {
-			return c.clauseWith(n.Node, name)
+		if isNot(n) {
+			clause, nots = c.clauseWith(n.Node, name)
+			if _, chooses := clause.(*ast.ConditionalNode); clause == n.Node && !chooses {
+				return n, 0
+			}
+			return clause, nots + 1
 		}
 	case *ast.BinaryNode:
 		if isLogic(n.Operator) && c.read(n.Left)[name] {
@@ -211,5 +243,5 @@ func (c *condition) clauseWith(n ast.Node, name string) ast.Node {
 			return c.clauseWith(n.Right, name)
 		}
 	}
-	return n
+	return n, 0
 }

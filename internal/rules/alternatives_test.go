@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/intent"
 )
@@ -60,7 +61,7 @@ func TestPartsThatAMissingFieldOverrules(t *testing.T) {
 	for _, c := range []struct{ conditions, want string }{
 		{`when: 'amount > 5 or city == "a"'`, `(has(amount) and amount > 5)`},
 		{`when: '(amount ?? 0) > 5 or city == "a"'`, `(has(city) and city == "a")`},
-		{`when: 'not (amount > 5 and city == "a")'`, `(has(amount) and amount > 5)`},
+		{`when: 'not (amount > 5 and city == "a")'`, `(not has(amount) or amount > 5)`},
 		{`when: 'len(items) == 1 or amount > 5 or amount < 1'`, `(has(amount) and amount > 5)`},
 		{`{when: always, unless: 'level == "vip" and (city == "a" or level == "svip")'}`, `(has(city) and city == "a")`},
 		{`when: ['level == "vip" ? amount > 5 : city == "a"']`, ""}, // a warning whose cure is no part of it
@@ -117,6 +118,57 @@ func TestClausesThatAMissingFieldOverrules(t *testing.T) {
 		got := []bool{clauses[0].Overruled, clauses[1].Overruled}
 		if d := cmp.Diff(want, got); d != "" || clauses[0].Decided || !clauses[1].Decided || !slices.ContainsFunc(clauses[1].Missing, func(m Missing) bool { return m.Field == "city" }) {
 			t.Errorf("amount %s: %s\n%+v", text, d, clauses)
+		}
+	}
+}
+
+// A cure is for the other parts: it must not make a condition hold for events of which nothing is known. A part that asks for what is not there
+// is not met, whether it stands behind `not` or not; that is what is written out beside each condition.
+func TestCuresForMissingFieldsKeepTheMeaning(t *testing.T) {
+	for condition, want := range map[string]string{
+		`not (amount <= 500 and city != "北京")`:                            `(has(amount) and amount > 500) or (has(city) and city == "北京")`,
+		`not (not (amount > 500) and not (city == "北京"))`:                 `(has(amount) and amount > 500) or (has(city) and city == "北京")`,
+		`not (not (amount > 500 or city == "北京"))`:                        `(has(amount) and amount > 500) or (has(city) and city == "北京")`,
+		`!(amount <= 500 && city != "北京") or level == "vip"`:              `(has(amount) and amount > 500) or (has(city) and city == "北京") or (has(level) and level == "vip")`,
+		`not (amount > 500) or city == "北京"`:                              `(has(amount) and amount <= 500) or (has(city) and city == "北京")`,
+		`city == "北京" or not (level in ["vip"])`:                          `(has(city) and city == "北京") or (has(level) and not (level in ["vip"]))`,
+		`not (amount <= 500 and (city != "北京" or level == "vip"))`:        `(has(amount) and amount > 500) or ((has(city) and city == "北京") and (has(level) and level != "vip"))`,
+		`not (金额 <= 500 and city != "北京") and (amount ?? 1) < 9000`:       `(has(amount) and amount > 500 or has(city) and city == "北京") and (amount ?? 1) < 9000`,
+		`amount > 500 or city == "北京" and (level == "vip" or amount < 9)`: `(has(amount) and amount > 500) or (has(city) and city == "北京") and ((has(level) and level == "vip") or (has(amount) and amount < 9))`,
+		// the field stands twice behind `not`: has() of one part would free the other from asking, so that there is no cure to paste
+		`not (amount <= 500 and city != "北京" and amount > -1)`: "",
+		`(level) == "vip" or city == "北京"`:                     "",
+	} {
+		source, cured := condition, false
+		for range 9 {
+			_, l := load(t, rule("any-rule", "order.paid", "    when: "+single(source)+"\n    push: {body: b}\n"), demoAccount())
+			i := slices.IndexFunc(l, func(d diag.Diagnostic) bool { return d.Code == "W223" })
+			if cured = i < 0; cured || l[i].Fix == "" {
+				break
+			}
+			line, from := []rune("    when: "+single(source)), l[i].Column-1
+			source = strings.TrimSuffix(string(line[len("    when: '"):from])+l[i].Fix+string(line[l[i].EndColumn-1:]), "'")
+		}
+		if want == "" {
+			if cured {
+				t.Errorf("%s: pasted, it is\n%s", condition, source)
+			}
+			continue
+		}
+		if !cured {
+			t.Errorf("%s: pasted, it is\n%s and there is no cure", condition, source)
+		}
+		for _, amount := range []string{"", `,"amount_fen":0`, `,"amount_fen":50000`, `,"amount_fen":90000`} {
+			for _, city := range []string{"", `,"city":"北京"`, `,"city":"上海"`} {
+				for _, level := range []string{"", `,"level":"vip"`, `,"level":"normal"`} {
+					fields := amount + city + level
+					s := mustLoad(t, rule("pasted", "order.paid", "    when: "+single(source)+"\n    push: {body: b}")+rule("meant", "order.paid", "    when: "+single(want)+"\n    push: {body: b}"), demoAccount())
+					e := happen(t, s, "orders", `{"id":"1","at":"2026-11-21T12:00:00+08:00","user":"u"`+fields+`}`)
+					if pasted, meant := s.Ask(s.Rule("pasted"), e).Match, s.Ask(s.Rule("meant"), e).Match; pasted != meant {
+						t.Errorf("%s\npasted, it is %s\nof %s it says %t, not %t", condition, source, fields, pasted, meant)
+					}
+				}
+			}
 		}
 	}
 }

@@ -166,6 +166,10 @@ func (l *loader) hole(n *diag.Node, s *scope, p *part) bool {
 		return false
 	}
 	if !dotted && !s.sameInAll(p) {
+		if f.Type == event.Time && s.by[f.Name] != nil {
+			return fail("N305", "`"+f.Name+"` is in `merge.by` without all that is written of it here: events with another time are merged too", "这里写的比 `merge.by` 里的 `"+f.Name+"` 更细，时间不同的事件也会合并到一起",
+				"write no more of it than `merge.by` does, which without `date` goes to the minute, or `first."+f.Name+"`, `latest."+f.Name+"`", "不要写得比 `merge.by` 更细（那里不写 `date` 就是到分钟），或写成 `first."+f.Name+"`、`latest."+f.Name+"`")
+		}
 		if s.by[f.Name] != nil {
 			return fail("N305", "`"+f.Name+"` is in `merge.by` with a filter, behind which events with another value are merged too", "`merge.by` 里的 `"+f.Name+"` 带了过滤器，值不同的事件也会合并到一起",
 				"write the filter here too, or `first."+f.Name+"`, `latest."+f.Name+"`", "这里也写上同样的过滤器，或写成 `first."+f.Name+"`、`latest."+f.Name+"`")
@@ -176,19 +180,44 @@ func (l *loader) hole(n *diag.Node, s *scope, p *part) bool {
 	return true
 }
 
-// sameInAll reports whether a hole has the same text for all events of a merge: merge.by has its value as it is, or what its filters begin with.
+// sameInAll reports whether a hole has the same text for all events of a merge: merge.by has its value as it is, a time with all that is
+// written of it, or what its filters begin with.
 func (s *scope) sameInAll(p *part) bool {
 	if !s.merged || s.by == nil {
 		return true
 	}
 	return slices.ContainsFunc(s.by[p.ref], func(by []filter) bool {
-		if !slices.ContainsFunc(by, func(f filter) bool { return f.name != "default" && f.name != "urlencode" }) {
-			return true
+		if !slices.ContainsFunc(by, func(f filter) bool { return f.name != "default" && f.name != "urlencode" && f.name != "date" }) {
+			return writesWithin(p.filters, by)
 		}
 		return len(p.filters) >= len(by) && slices.EqualFunc(by, p.filters[:len(by)], func(a, b filter) bool {
 			return a.name == b.name && a.arg == b.arg
 		})
 	})
+}
+
+// writesWithin reports whether filters write no more of a time than others, the year of a day but not its hour. Of what is no time, all do.
+func writesWithin(filters, others []filter) bool {
+	inner, outer := patternOf(filters), patternOf(others)
+	for _, w := range dateWords {
+		if outer != "" && strings.Contains(inner, w.word) && !strings.Contains(outer, w.word) {
+			return false
+		}
+	}
+	return true
+}
+
+// patternOf gives how filters write a time; "" when they write none.
+func patternOf(filters []filter) string {
+	for _, f := range filters {
+		if f.name == "date" && f.hasArg {
+			return f.arg
+		}
+		if f.name == "date" {
+			return defaultDate
+		}
+	}
+	return ""
 }
 
 // filtersFit checks the filters of a hole by the type of what it holds.

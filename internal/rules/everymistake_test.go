@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/event"
 )
 
 // where writes findings as CODE:line:column, in the order in which they are shown.
@@ -329,6 +330,28 @@ func TestConditionsThatAlwaysOrNeverHold(t *testing.T) {
 		_, l := load(t, "  - name: x-y\n    event: order.paid\n    mode: live\n    class: service\n    push: {body: b}\n    when: "+items+"\n    tests: [{name: n, event: {}, expect: no match}]\n", demoAccount())
 		if n := strings.Count(codes(l), "W212"); n != want || l.Errors() > 0 {
 			t.Errorf("%s: got %d, want %d\n%s", items, n, want, show(l))
+		}
+	}
+}
+
+// A field is no whole number, so that `%` does not take it. What is to be written instead is a condition, and means the same.
+func TestTheRemainderOfAField(t *testing.T) {
+	for _, when := range []string{"amount % 100 == 0", "(金额 ?? 0) % 2 == 0", "abs(amount) % 10 == 1", "floor(amount) % 10 == 1"} {
+		l, _ := loadWhen(t, when, "")
+		i := slices.IndexFunc(l, func(d diag.Diagnostic) bool { return d.Code == "N209" })
+		if i < 0 || !strings.Contains(l[i].Message.EN, "`%` is for whole numbers") {
+			t.Fatalf("%s\n%s", when, show(l))
+		}
+		for _, text := range []string{l[i].Hint.EN, l[i].Hint.ZH} {
+			cured := strings.Split(text, "`")[5]
+			if found, _ := loadWhen(t, cured, ""); found.Errors() > 0 {
+				t.Errorf("%s\n%s", cured, show(found))
+			}
+			for amount, want := range map[string]bool{"0": true, "50": false, "100": true, "150.5": false, "12300": true} {
+				if got := verdictOf(t, cured, ev(map[string]event.Value{"amount": known(event.Number, amount)})); got != want {
+					t.Errorf("%s: of %s it says %t", cured, amount, got)
+				}
+			}
 		}
 	}
 }

@@ -39,20 +39,22 @@ events:
 // A rule on several events is judged by all of them, in whatever order it names them.
 func TestNamesAndValuesOfSeveralEvents(t *testing.T) {
 	for rest, want := range map[string]string{
-		`when: amount > 5`:                        "",
-		`when: 等级 == "svip"`:                      "",
-		`when: level == "SVIP"`:                   "N206",
-		`when: level in ["normal", "vip"]`:        "",
-		`when: level != "svip" or amount > 5`:     "W223 W223", // amount and level, of which one event has a default
-		`when: amount > 5 and 金额 > 5`:             "N202",
-		`when: amount > 5 and 城市 == "a"`:          "N202",
-		`{when: amount > 5, body: "${金额} 元"}`:     "N202",
-		`{when: amount > 5, body: "${city}"}`:     "",
-		`{when: amount > 5, test: {城市: a}}`:       "N202",
-		`{when: amount > 5, test: {level: svip}}`: "",
-		`{when: amount > 5, user: 年龄 > 5}`:        "",
-		`{when: amount > 5, user: rank == "a"}`:   "",
-		`{when: amount > 5, user: 名次 > 5}`:        "N202",
+		`when: amount > 5`:                                 "",
+		`when: 等级 == "svip"`:                               "",
+		`when: level == "SVIP"`:                            "N206",
+		`when: level in ["normal", "vip"]`:                 "",
+		`when: level != "svip" or amount > 5`:              "W223 W223", // amount and level, of which one event has a default
+		`when: amount > 5 and 金额 > 5`:                      "N202",
+		`when: amount > 5 and 城市 == "a"`:                   "N202",
+		`{when: amount > 5, body: "${金额} 元"}`:              "N202",
+		`{when: amount > 5, body: "${city}"}`:              "",
+		`{when: amount > 5, test: {城市: a}}`:                "N202",
+		`{when: amount > 5, test: {level: svip}}`:          "",
+		`{when: amount > 5, test: {level: svip, city: a}}`: "",
+		`{when: amount > 5, test: {level: SVIP}}`:          "N560",
+		`{when: amount > 5, user: 年龄 > 5}`:                 "",
+		`{when: amount > 5, user: rank == "a"}`:            "",
+		`{when: amount > 5, user: 名次 > 5}`:                 "N202",
 	} {
 		var told []string
 		for _, events := range []string{"[a.one, b.one]", "[b.one, a.one]"} {
@@ -86,6 +88,37 @@ func TestNamesAndValuesOfSeveralEvents(t *testing.T) {
 		}
 		if got := strings.Join(told, " "); got != want {
 			t.Errorf("%s\n got %s\nwant %s", rest, got, want)
+		}
+	}
+}
+
+// A test is of one event, and takes no value that only another event of its rule has.
+func TestValuesOfATestAreThoseOfItsEvent(t *testing.T) {
+	const events = `version: 1
+events:
+  a.one: {topic: a, id: id, user: u, sample: a.json, fields: {amount: {path: a, type: number}, level: {path: l, values: [normal, vip]}, tags: {path: t, type: list, values: [x]}}}
+  b.one: {topic: b, id: id, user: u, fields: {amount: {path: a, type: number}, level: {path: l, values: [normal, gold]}, tags: {path: t, type: list, values: [y]}}}
+`
+	for test, want := range map[string]string{
+		"event: {level: vip, amount: 3}":               "a.one",
+		"event: {level: gold, amount: 3}":              "b.one",
+		"event: {level: normal}":                       "a.one",
+		"event: {level: normal, tags: [y]}":            "b.one",
+		"event: {level: vip, tags: [y]}":               "N560 x",
+		"event: {level: silver, amount: 3}":            "N560 normal, vip",
+		"sample: a.one, with: {level: gold}":           "N560 normal, vip",
+		"sample: a.one, with: {level: vip, tags: [x]}": "a.one",
+	} {
+		text := "version: 1\nrules:\n  - {name: any-rule, event: [a.one, b.one], mode: live, class: service, when: 'level == \"gold\"', push: {body: b}, tests: [{name: t, " + test + ", expect: no match}]}\n"
+		s, l := LoadFiles([]File{{"events.yaml", []byte(events)}, {"a.json", []byte(`{"id": "1", "u": "u"}`)}, {"r.yaml", []byte(text)}}, demoAccount())
+		got := codes(l)
+		if s != nil {
+			got = strings.TrimSpace(got + " " + s.Rule("any-rule").Tests[0].Event)
+		} else if len(l) == 1 {
+			got += strings.TrimPrefix(l[0].Note.EN, "values:")
+		}
+		if got != want {
+			t.Errorf("%s: got %s, want %s\n%s", test, got, want, show(l))
 		}
 	}
 }

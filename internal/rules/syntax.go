@@ -32,6 +32,9 @@ var wrongly = []struct {
 	}, diag.Text{EN: "texts are compared with `==`, `!=`, `contains`, or `in [...]` for several", ZH: "文字用 `==`、`!=`、`contains` 比较，多个值用 `in [...]`"}},
 	{regexp.MustCompile(`mismatched types (time\.Time|string) and (time\.Time|string)\)`), apartTypes,
 		diag.Text{EN: "a time is compared with a time; for a date there are `from` and `until`", ZH: "时间只能和时间比；按日期请用 `from`、`until`"}},
+	{regexp.MustCompile(`^invalid operation: % \(mismatched types float64 and`), func([]string, string) diag.Text {
+		return diag.Text{EN: "`%` is for whole numbers like `len(items)`, and a number field may have decimals", ZH: "`%` 只能用于 `len(items)` 这样的整数，数字字段可能带小数"}
+	}, diag.Text{EN: "instead of `amount % 100` write `amount - floor(amount / 100) * 100`, like `amount - floor(amount / 100) * 100 == 0`", ZH: "`amount % 100` 请改写成 `amount - floor(amount / 100) * 100`，例如 `amount - floor(amount / 100) * 100 == 0`"}},
 	{regexp.MustCompile(`mismatched types (\S+) and (\S+)\)`), apartTypes, diag.Text{EN: "compare numbers with numbers, texts with texts", ZH: "数字和数字比，文字和文字比"}},
 	{regexp.MustCompile(`expected bool, but got (any|unknown|interface)`), func([]string, string) diag.Text {
 		return diag.Text{EN: "it is true or false only at times: both sides of `? :` must be conditions", ZH: "结果不一定是真假值：`? :` 的两边都要写条件"}

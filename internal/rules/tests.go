@@ -172,6 +172,11 @@ func (l *loader) happens(n *diag.Node, r *Rule, t *Test) {
 			if field == nil && !r.scope.misspelt(f.Key.Text) {
 				continue
 			}
+			if spec := l.byName[t.Event]; spec != nil && field != nil { // another event of the rule may have other values
+				if i, ok := spec.Index(field.Name); ok {
+					field = &spec.Fields[i]
+				}
+			}
 			if v, name, ok := r.scope.value(f, field); ok {
 				if _, twice := t.Values[name]; twice {
 					given(f.Key, name)
@@ -202,17 +207,36 @@ func given(key *diag.Node, name string) {
 	key.Error("N102", diag.Text{EN: "`" + name + "` is given a value already", ZH: "`" + name + "` 已经写过值了"}, diag.Text{EN: "keep one of them", ZH: "只保留一个"})
 }
 
-// about is the event whose fields a test gives: the first of the rule's that has them all.
+// about is the event whose fields a test gives: the first of the rule's that has them all, with these values if one has.
 func (r *Rule) about(fields *diag.Node) string {
+	named := ""
 	for _, spec := range r.specs {
-		if !slices.ContainsFunc(fields.Fields, func(f diag.Field) bool { _, ok := spec.Index(f.Key.Text); return !ok }) {
+		has := func(f diag.Field) bool { _, ok := spec.Index(f.Key.Text); return ok }
+		may := func(f diag.Field) bool { i, ok := spec.Index(f.Key.Text); return ok && mayBe(&spec.Fields[i], f.Value) }
+		if every(fields.Fields, may) {
 			return spec.Name
 		}
+		if named == "" && every(fields.Fields, has) {
+			named = spec.Name
+		}
 	}
-	if len(r.specs) == 0 {
-		return ""
+	if named == "" && len(r.specs) > 0 {
+		return r.specs[0].Name
 	}
-	return r.specs[0].Name
+	return named
+}
+
+func every(fields []diag.Field, is func(diag.Field) bool) bool {
+	return !slices.ContainsFunc(fields, func(f diag.Field) bool { return !is(f) })
+}
+
+// mayBe reports whether what a test gives is among the values of a field.
+func mayBe(f *event.Field, n *diag.Node) bool {
+	given := n.Items
+	if n.Kind == diag.Scalar {
+		given = []*diag.Node{n}
+	}
+	return f.Values == nil || !slices.ContainsFunc(given, func(n *diag.Node) bool { return !slices.Contains(f.Values, n.Text) })
 }
 
 // value reads a field of a test as the decoder would have given it.
