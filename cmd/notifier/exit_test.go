@@ -183,3 +183,28 @@ func TestAReplayOfSomeLettersIsPartial(t *testing.T) {
 		t.Errorf("exit %d, want %d\n%s%s", code, exitPartial, out, talk)
 	}
 }
+
+// An answer that could not be written is none, however it was printed; what a command has changed its code tells all the same.
+func TestAnAnswerThatIsNotWrittenIsTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run()
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	for _, line := range []string{"status", "status --why", "status --partitions", "status --wait idle", "pending list", "quota", "dead ls", "approvals list", "fates", "attempts", "fates -c ./notifier.yaml", "version", "status --help", "pause all --why x --yes"} {
+		cmd := command(t, w.dir, strings.Fields(line)...)
+		var talk bytes.Buffer
+		cmd.Stdout, cmd.Stderr = full, &talk
+		_ = cmd.Run()
+		want := exitUsage
+		if strings.HasPrefix(line, "pause") {
+			want = 0
+		}
+		if code := cmd.ProcessState.ExitCode(); code != want || strings.Count(talk.String(), "notifier: write /dev/stdout: no space left on device") != 1 {
+			t.Errorf("%s: exit %d\n%s", line, code, talk.String())
+		}
+	}
+}

@@ -43,7 +43,16 @@ func execute(ctx context.Context, args []string) int {
 	started := false
 	root := newRootCmd(&started)
 	root.SetArgs(args)
+	out := &answerWriter{to: os.Stdout}
+	root.SetOut(out)
 	cmd, err := root.ExecuteContextC(ctx)
+	if out.err != nil {
+		if cmd.Flags().Lookup("by") != nil { // it has changed something, or not: its code tells, or a script would do it twice
+			fmt.Fprintln(os.Stderr, "notifier: "+steady(said(cmd, out.err)))
+		} else {
+			err = out.err
+		}
+	}
 	if err == nil {
 		return 0
 	}

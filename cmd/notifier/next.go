@@ -77,6 +77,9 @@ func fileOf(w io.Writer) (*os.File, bool) {
 	if n, ok := w.(*nextWriter); ok {
 		w = n.to
 	}
+	if a, ok := w.(*answerWriter); ok {
+		return a.to, true
+	}
 	f, ok := w.(*os.File)
 	return f, ok
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,18 @@ import (
 
 	"github.com/notifier/notifier/internal/diag"
 )
+
+// answerWriter is stdout, and keeps why it took no more: what is printed for people is many small writes, and none of them is asked.
+type answerWriter struct {
+	to  *os.File
+	err error
+}
+
+func (w *answerWriter) Write(p []byte) (int, error) {
+	n, err := w.to.Write(p)
+	w.err = cmp.Or(w.err, err)
+	return n, err
+}
 
 func printJSON(w io.Writer, v any) error {
 	b, err := json.MarshalIndent(v, "", " ")

@@ -88,7 +88,7 @@ func waitIdle(ctx context.Context, look func() (app.IdleView, error), say func(s
 			last, seen = v, true
 		}
 		last.Waited = now().Sub(began).Round(time.Millisecond).Seconds()
-		if last.Idle || len(last.Halts) > 0 || ctx.Err() != nil {
+		if last.Idle || len(last.Halts) > 0 || len(last.Lost) > 0 || ctx.Err() != nil {
 			return last, nil
 		}
 		say(fmt.Sprintf(mostly(lang, "waiting since %.0f s: %s", "已等 %.0f 秒：%s"), last.Waited, busyText(&last, lang)))
@@ -139,6 +139,9 @@ func busyText(v *app.IdleView, lang diag.Lang) string {
 	for _, p := range v.Halts {
 		parts = append(parts, fmt.Sprintf(mostly(lang, "partition %d is stopped", "分区 %d 停止了"), p))
 	}
+	for _, p := range v.Lost {
+		parts = append(parts, fmt.Sprintf(mostly(lang, "%s is stopped: the next offset is not in the log any more", "%s 停止了：日志里已没有下一个要读的位置"), p))
+	}
 	return strings.Join(parts, mostly(lang, ", ", "，"))
 }
 
@@ -146,8 +149,11 @@ func busyText(v *app.IdleView, lang diag.Lang) string {
 func idleText(v app.IdleView, zone *time.Location, lang diag.Lang) string {
 	if !v.Idle {
 		next := "notifier status --why"
-		if len(v.Halts) > 0 {
+		switch {
+		case len(v.Halts) > 0:
 			next = nextIn(lang, "docs/runbook.md#stopped-partition")
+		case len(v.Lost) > 0:
+			next = nextIn(lang, "docs/runbook.md#lost-offset")
 		}
 		return fmt.Sprintf(mostly(lang, "not idle after %.0f s: %s   next: %s", "%.0f 秒后还没有空闲：%s   下一步：%s"), v.Waited, busyText(&v, lang), next)
 	}
@@ -255,10 +261,15 @@ func statusPartitions(cmd *cobra.Command, format string) error {
 	if set == nil {
 		sayDark(cmd, "so there may be more event topics", "所以可能还有别的事件主题")
 	}
-	if err == nil && len(halts) > 0 {
+	if err == nil && v.stopped() {
 		return &exitError{code: exitFindings}
 	}
 	return err
+}
+
+// stopped reports whether nothing moves in a partition, of either stage.
+func (v *partitionsView) stopped() bool {
+	return slices.ContainsFunc(v.Partitions, func(p partitionView) bool { return p.Stopped != nil }) || slices.ContainsFunc(v.Events, func(e eventFlowView) bool { return e.Lost })
 }
 
 func partitionsOf(owned []app.PartitionView, lags map[int32]int64, halts map[int32]ledger.Halt, flows []ledger.Flow, topics []string) partitionsView {

@@ -18,6 +18,7 @@ import (
 // It looks until nothing is left to do, and says meanwhile what is.
 func TestWaitingEndsWhenNothingIsLeftToDo(t *testing.T) {
 	busy := app.IdleView{Events: 3, Intents: 2, Busy: map[string]int{"in_flight": 1, app.StateStopped: 4}}
+	lost := app.IdleView{Lost: []string{"orders/1"}, Events: 5}
 	halted := app.IdleView{Halts: []int32{1}, Busy: map[string]int{}}
 	done := app.IdleView{Idle: true, Busy: map[string]int{}}
 	broken := errors.New("no broker")
@@ -33,6 +34,7 @@ func TestWaitingEndsWhenNothingIsLeftToDo(t *testing.T) {
 		"at once":              {t.Context(), []any{done}, true, 0, nil},
 		"after two looks":      {t.Context(), []any{busy, busy, done}, true, 2, nil},
 		"a stopped partition":  {t.Context(), []any{busy, halted}, false, 1, nil},
+		"a lost offset":        {t.Context(), []any{busy, lost}, false, 1, nil},
 		"no time":              {over, []any{busy}, false, 0, nil},
 		"idle as time is over": {over, []any{done}, true, 0, nil},
 		"no broker":            {t.Context(), []any{busy, broken}, false, 1, broken},
@@ -89,6 +91,7 @@ func TestHowWaitingEndsAsText(t *testing.T) {
 		"not idle after 60 s: 1 events to read, 2 ready to leave, 1 other calls in flight, 3 changes of tag rules, 4 resyncs of tags   next: notifier status --why": {Waited: 60, Events: 1, Busy: map[string]int{"ready": 2, "calls": 1, "tag_changes": 3, "resyncs": 4}},
 		"not idle after 0 s: 1 users whose tags are to be cleared, 2 users whose tags are to be written once more   next: notifier status --why":                    {Busy: map[string]int{"clearing": 1, "rewrites": 2}},
 		"not idle after 0 s: partition 1 is stopped   next: docs/runbook.md#stopped-partition":                                                                      {Halts: []int32{1}},
+		"not idle after 0 s: 5 events to read, orders/1 is stopped: the next offset is not in the log any more   next: docs/runbook.md#lost-offset":                 {Events: 5, Lost: []string{"orders/1"}},
 	} {
 		if got := idleText(v, time.UTC, diag.EN); got != want {
 			t.Errorf("%q, want %q", got, want)
@@ -96,16 +99,17 @@ func TestHowWaitingEndsAsText(t *testing.T) {
 	}
 	for want, v := range map[string]app.IdleView{
 		"2 秒后空闲：没有待发任务": {Idle: true, Waited: 2},
-		"0 秒后空闲；1 个暂缓：1 quota；最早的 2026-11-21 14:30:00 继续   下一步：notifier pending list": {Idle: true, Held: map[string]int{"quota": 1}, Next: at},
-		"60 秒后还没有空闲：1 个事件要读，2 个可以发出，4 次标签重新核对   下一步：notifier status --why":            {Waited: 60, Events: 1, Busy: map[string]int{"ready": 2, "resyncs": 4}},
-		"0 秒后还没有空闲：分区 1 停止了   下一步：docs/runbook.zh-CN.md#stopped-partition":            {Halts: []int32{1}},
+		"0 秒后空闲；1 个暂缓：1 quota；最早的 2026-11-21 14:30:00 继续   下一步：notifier pending list":   {Idle: true, Held: map[string]int{"quota": 1}, Next: at},
+		"60 秒后还没有空闲：1 个事件要读，2 个可以发出，4 次标签重新核对   下一步：notifier status --why":              {Waited: 60, Events: 1, Busy: map[string]int{"ready": 2, "resyncs": 4}},
+		"0 秒后还没有空闲：分区 1 停止了   下一步：docs/runbook.zh-CN.md#stopped-partition":              {Halts: []int32{1}},
+		"0 秒后还没有空闲：orders/1 停止了：日志里已没有下一个要读的位置   下一步：docs/runbook.zh-CN.md#lost-offset": {Lost: []string{"orders/1"}},
 	} {
 		if got := idleText(v, time.UTC, diag.ZH); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
 	var out bytes.Buffer
-	if err := printJSON(&out, app.IdleView{Schema: "notifier.idle/v1", Waited: 1.5, Events: 1, Busy: map[string]int{"ready": 2}, Held: map[string]int{"quota": 1}, Next: at, Halts: []int32{1}}); err != nil {
+	if err := printJSON(&out, app.IdleView{Schema: "notifier.idle/v1", Waited: 1.5, Events: 1, Busy: map[string]int{"ready": 2}, Held: map[string]int{"quota": 1}, Next: at, Halts: []int32{1}, Lost: []string{"orders/1"}}); err != nil {
 		t.Fatal(err)
 	}
 	holdGolden(t, filepath.Join("testdata", "status", "idle.json.txt"), out.String())
@@ -138,6 +142,12 @@ func TestPartitionsAsTheyAreShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	holdGolden(t, filepath.Join("testdata", "status", "partitions.json.txt"), out.String())
+	// The exit code says what the tables say, of either stage.
+	for i, c := range []partitionsView{{Partitions: v.Partitions[:1], Events: v.Events[:3]}, {Partitions: v.Partitions}, {Events: v.Events}} {
+		if c.stopped() != (i > 0) {
+			t.Errorf("%d: stopped is %t of %+v", i, c.stopped(), c)
+		}
+	}
 }
 
 // Who waits while the rule files have errors is told that there may be more to wait for.

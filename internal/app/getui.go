@@ -321,11 +321,12 @@ func getuiOutcome(err error, try int) dispatch.Outcome {
 		return dispatch.Outcome{Class: dispatch.ClassPermanent, Invalid: true, Detail: err.Error()}
 	}
 	o := dispatch.Outcome{Class: dispatch.Class(e.Class), Code: e.Code, Detail: e.Error(), Target: e.Target, Service: e.Service}
+	o.Head, o.Foot = e.Own()
 	switch {
 	case e.Repeated && try > 1:
 		return dispatch.Outcome{Class: dispatch.ClassOK, Code: e.Code, Detail: "the vendor had it already"}
 	case e.Repeated:
-		o.IDTaken, o.Detail = true, usedBefore+": "+o.Detail
+		o.IDTaken, o.Detail, o.Head = true, usedBefore+": "+o.Detail, usedBefore+": "+o.Head
 	case e.Class != getui.RetryLater:
 	case e.Wait == getui.Moment: // it did nothing and used nothing: as if it had not left
 		o.Class = dispatch.ClassNotSent

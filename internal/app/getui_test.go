@@ -501,7 +501,10 @@ func TestOutcomesOfGetui(t *testing.T) {
 		if !strings.Contains(got.Detail, tc.says) {
 			t.Errorf("%s: %q, want it to say %q", tc.name, got.Detail, tc.says)
 		}
-		got.Detail = ""
+		if !strings.HasPrefix(got.Detail, got.Head) || !strings.HasSuffix(got.Detail, got.Foot) {
+			t.Errorf("%s: %q does not begin with %q and end with %q", tc.name, got.Detail, got.Head, got.Foot)
+		}
+		got.Detail, got.Head, got.Foot = "", "", ""
 		for u, o := range got.Users {
 			if want := tc.want.Users[u].Detail; want != "" && strings.Contains(o.Detail, want) {
 				o.Detail = want

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/notifier/notifier/internal/dispatch"
@@ -20,6 +21,7 @@ type IdleView struct {
 	Held    map[string]int `json:"held"`    // merging, quiet, quota: intents that wait for time; approval, paused: for people
 	Next    time.Time      `json:"next,omitzero"`
 	Halts   []int32        `json:"stopped_partitions"` // nothing moves there until somebody has looked
+	Lost    []string       `json:"lost_offsets"`       // event partitions of which the same is true: what is to be read next is not in the log
 }
 
 // IdleFacts are what IdleOf asks. Flows are read before the ledgers and the backlogs after: what moves on meanwhile is seen at least once.
@@ -35,8 +37,11 @@ type IdleFacts struct {
 
 // IdleOf tells whether anything is left to do now.
 func IdleOf(f IdleFacts) IdleView {
-	v := IdleView{Schema: "notifier.idle/v1", Busy: map[string]int{}, Held: map[string]int{}, Halts: append([]int32{}, f.Halts...)}
+	v := IdleView{Schema: "notifier.idle/v1", Busy: map[string]int{}, Held: map[string]int{}, Halts: append([]int32{}, f.Halts...), Lost: []string{}}
 	for i := range f.Flows {
+		if f.Flows[i].Lost {
+			v.Lost = append(v.Lost, fmt.Sprintf("%s/%d", f.Flows[i].Topic, f.Flows[i].Partition))
+		}
 		v.Events += max(0, f.Flows[i].Stable-f.Flows[i].At)
 	}
 	for _, n := range f.Backlogs {
@@ -65,7 +70,7 @@ func IdleOf(f IdleFacts) IdleView {
 			v.tags(st, key, ac)
 		}
 	}
-	v.Idle = v.Events == 0 && v.Intents == 0 && len(v.Busy) == 0 && len(v.Halts) == 0
+	v.Idle = v.Events == 0 && v.Intents == 0 && len(v.Busy) == 0 && len(v.Halts) == 0 && len(v.Lost) == 0
 	return v
 }
 

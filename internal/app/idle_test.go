@@ -29,7 +29,10 @@ func TestIdleIsWhenNothingIsLeftToDoNow(t *testing.T) {
 		"an open transaction": {func(_ *WhyFacts, f *IdleFacts) { f.Flows = []ledger.Flow{{At: 5, Stable: 5, End: 9}} }, true, "map[]", "map[]", 0},
 		"intents to take in":  {func(_ *WhyFacts, f *IdleFacts) { f.Backlogs = map[int32]int64{0: 0, 1: 2} }, false, "map[]", "map[]", 0},
 		"a stopped partition": {func(_ *WhyFacts, f *IdleFacts) { f.Halts = []int32{1} }, false, "map[]", "map[]", 0},
-		"ready":               {func(w *WhyFacts, _ *IdleFacts) { w.wait("a", func(*ledger.Pending) {}) }, false, "map[ready:1]", "map[]", 0},
+		"a lost offset": {func(_ *WhyFacts, f *IdleFacts) {
+			f.Flows = []ledger.Flow{{Topic: "t", At: 9, Stable: 5, End: 5, Lost: true}}
+		}, false, "map[]", "map[]", 0},
+		"ready": {func(w *WhyFacts, _ *IdleFacts) { w.wait("a", func(*ledger.Pending) {}) }, false, "map[ready:1]", "map[]", 0},
 		"quiet": {func(w *WhyFacts, _ *IdleFacts) {
 			w.wait("a", func(p *ledger.Pending) { p.LeavesAt = w.Now.Add(time.Hour) })
 		}, true, "map[]", "map[quiet:1]", time.Hour},

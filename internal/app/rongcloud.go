@@ -233,7 +233,8 @@ func outcome(ans *rongcloud.Answer, err error) dispatch.Outcome {
 		return dispatch.Outcome{Class: dispatch.ClassPermanent, Invalid: true, Detail: inv.Error()}
 	}
 	if re, ok := errors.AsType[*rongcloud.Error](err); ok {
-		return dispatch.Outcome{Class: dispatch.Class(re.Class), Code: re.Code, Detail: re.Error(), Service: re.Code == 1007 || re.Code == 1009 || re.Code == 404, Wait: re.RetryAfter}
+		head, foot := re.Own()
+		return dispatch.Outcome{Class: dispatch.Class(re.Class), Code: re.Code, Detail: re.Error(), Head: head, Foot: foot, Service: re.Code == 1007 || re.Code == 1009 || re.Code == 404, Wait: re.RetryAfter}
 	}
 	return dispatch.Outcome{Class: dispatch.ClassUnknown, Detail: err.Error()}
 }

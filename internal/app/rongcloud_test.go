@@ -8,6 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/notifier/notifier/internal/dispatch"
+	"github.com/notifier/notifier/internal/getui"
+	"github.com/notifier/notifier/internal/rongcloud"
 	"github.com/notifier/notifier/internal/settings"
 )
 
@@ -28,5 +30,17 @@ func TestLanesWhoseLimitIsStated(t *testing.T) {
 	}
 	if got := stated(getuiLanes(&settings.Account{})); got != nil {
 		t.Errorf("Getui: %v", got)
+	}
+}
+
+// What a vendor said stands between words of ours, so that nothing is cut out of those.
+func TestWhatIsOursInAnOutcome(t *testing.T) {
+	t.Parallel()
+	rong := outcome(nil, &rongcloud.Error{Path: "/push/user.json", Host: "10.0.0.1:80", Class: rongcloud.Permanent, HTTPStatus: 400, Code: 1002, Message: "bad 22", RequestID: "A-1-22-1"})
+	used := getuiOutcome(&getui.Error{Method: "POST", Name: "/push/single/cid", Class: getui.Permanent, HTTPStatus: 400, Code: 20000, Message: "bad 22", Repeated: true, RequestID: "A-1-22-1"}, 1)
+	for _, o := range []dispatch.Outcome{rong, used} {
+		if o.Head == "" || o.Foot != " (request A-1-22-1)" || o.Detail != o.Head+": bad 22"+o.Foot {
+			t.Errorf("%q between %q and %q", o.Detail, o.Head, o.Foot)
+		}
 	}
 }

@@ -142,6 +142,8 @@ type Outcome struct {
 	Code     int           // the vendor's own code, 0 if none came
 	VendorID string        // the vendor's id of the message, if any
 	Detail   string        // for people: never a secret, never a body
+	Head     string        // how Detail begins in our own words: the call, its address, the status
+	Foot     string        // how it ends in them: the request id
 	Invalid  bool          // with ClassPermanent: we refused to build it, nothing left
 	Target   bool          // with ClassPermanent: who it is for is at fault, which says nothing of the lane
 	IDTaken  bool          // with ClassPermanent: the vendor has had a push under its id that was not ours

@@ -131,7 +131,7 @@ func (a *actor) settle(c *call, o Outcome) {
 	l, at := c.lane, c.attempt
 	now := a.clock.now()
 	if o.Class != ClassOK {
-		o.Detail = unsaid(o.Detail, c.users, c.items)
+		o.unsay(c.users, c.items)
 	}
 	if !c.awaited {
 		l.running--

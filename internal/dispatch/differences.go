@@ -239,7 +239,7 @@ func (a *actor) await(c *call, o Outcome) bool {
 	}
 	c.awaited = true
 	c.lane.running--
-	o.Detail = unsaid(o.Detail, c.users, c.items)
+	o.unsay(c.users, c.items)
 	c.attempt.Code, c.attempt.Detail = o.Code, cmp.Or(o.Detail, "no answer") // the ledger tells it from a call under way
 	a.w.Put(ledger.AttemptKey(c.attempt.ID), c.attempt)
 	a.pause(c.lane, c.attempt.At, o.Detail)

@@ -98,7 +98,7 @@ func (a *actor) startRead(l *lane, r *reading) {
 // read books what the vendor had.
 func (a *actor) read(c *call, o Outcome) {
 	l, ac, r := c.lane, c.lane.ac, c.read
-	o.Detail = unsaid(o.Detail, r.users, nil)
+	o.unsay(r.users, nil)
 	l.running--
 	l.pacer.Done(c.pace, a.clock.machine())
 	m, now := a.opt.Metrics, a.clock.now()

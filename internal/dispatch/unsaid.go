@@ -13,6 +13,20 @@ import (
 // phone is a mobile number as people in China write it.
 var phone = regexp.MustCompile(`\b1[3-9]\d{9}\b`)
 
+// common is a value that tells nobody who is meant, and that is in messages by itself: a letter, an age, a count. Cut out, it takes codes and
+// positions along; whoever reads the message knows less, and the person is no safer.
+var common = regexp.MustCompile(`^([A-Za-z]|[0-9]{1,3})$`)
+
+// unsay is unsaid of what the vendor said: without its address and its request id nobody can ask the vendor about a call.
+func (o *Outcome) unsay(users []string, items []*item) {
+	words, whole := strings.CutPrefix(o.Detail, o.Head)
+	if words, ends := strings.CutSuffix(words, o.Foot); whole && ends {
+		o.Detail = o.Head + unsaid(words, users, items) + o.Foot
+		return
+	}
+	o.Detail = unsaid(o.Detail, users, items)
+}
+
 // unsaid takes out of a vendor's words whom and what the call was about: vendors quote what they refuse, and what they say goes into logs,
 // the status and the ledger. Who may see people finds them in the fates.
 func unsaid(detail string, users []string, items []*item) string {
@@ -33,9 +47,11 @@ func unsaid(detail string, users []string, items []*item) string {
 	for _, it := range items {
 		if c := it.p().Intent.Content; c != nil {
 			for _, t := range c.Personal {
-				if len(t) < leastText {
+				switch {
+				case common.MatchString(t):
+				case len(t) < leastText:
 					detail = withoutWord(detail, t)
-				} else {
+				default:
 					detail = strings.ReplaceAll(detail, t, "***")
 				}
 			}

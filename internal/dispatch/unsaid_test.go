@@ -25,6 +25,22 @@ func TestWhatAVendorQuotesIsNotSaidAgain(t *testing.T) {
 			t.Errorf("unsaid(%q) = %q, want %q", c.say, got, c.want)
 		}
 	}
+	it.warm.Intent.Content = &intent.Content{Personal: []string{"a", "22", "1", "2.5", "王", "Li", "1002"}}
+	for say, want := range map[string]string{
+		"bad value in field a: code 1 at position 22": "bad value in field a: code 1 at position 22",
+		"value '王' of 'Li', 1002 and 2.5":             "value '***' of '***', *** and ***",
+	} {
+		for _, o := range []Outcome{{Detail: say}, {Head: "POST /push/user.json at 127.0.0.1:1002 for Li: ", Foot: " (request 1002-1-22-u-77)"}} {
+			o.Detail = o.Head + say + o.Foot
+			if o.unsay([]string{"u-7"}, []*item{it}); o.Detail != o.Head+want+o.Foot {
+				t.Errorf("%q becomes %q", say, o.Detail)
+			}
+		}
+	}
+	o := Outcome{Head: "another", Detail: "Li said so"}
+	if o.unsay(nil, []*item{it}); o.Detail != "*** said so" {
+		t.Errorf("an unknown beginning: %q", o.Detail)
+	}
 	if got := intentField(intent.ID("shop.orders/4/991823/thanks/u/77")); got.String != "shop.orders/4/991823/thanks" {
 		t.Errorf("an intent in the log: %s", got.String)
 	}

@@ -101,21 +101,29 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
+	head, foot := e.Own()
 	var b strings.Builder
-	fmt.Fprintf(&b, "getui: %s %s: %s", e.Method, e.Name, e.Class)
-	if e.HTTPStatus != 0 {
-		fmt.Fprintf(&b, ": HTTP %d, code %d", e.HTTPStatus, e.Code)
-	}
+	b.WriteString(head)
 	if e.Message != "" {
 		fmt.Fprintf(&b, ": %s", e.Message)
 	}
 	if e.err != nil {
 		fmt.Fprintf(&b, ": %v", e.err)
 	}
-	if e.RequestID != "" {
-		fmt.Fprintf(&b, " (request %s)", e.RequestID)
+	return b.String() + foot
+}
+
+// Own gives how Error begins and ends: which call it was, and nothing that the far side said.
+func (e *Error) Own() (head, foot string) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "getui: %s %s: %s", e.Method, e.Name, e.Class)
+	if e.HTTPStatus != 0 {
+		fmt.Fprintf(&b, ": HTTP %d, code %d", e.HTTPStatus, e.Code)
 	}
-	return b.String()
+	if e.RequestID != "" {
+		foot = fmt.Sprintf(" (request %s)", e.RequestID)
+	}
+	return b.String(), foot
 }
 
 // Unwrap gives the network's or the context's error, if there is one.

@@ -68,6 +68,20 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
+	head, foot := e.Own()
+	var b strings.Builder
+	b.WriteString(head)
+	if e.Message != "" {
+		fmt.Fprintf(&b, ": %s", e.Message)
+	}
+	if e.err != nil {
+		fmt.Fprintf(&b, ": %v", e.err)
+	}
+	return b.String() + foot
+}
+
+// Own gives how Error begins and ends: which call it was, and nothing that the far side said.
+func (e *Error) Own() (head, foot string) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "rongcloud: POST %s", e.Path)
 	if e.Host != "" {
@@ -80,16 +94,10 @@ func (e *Error) Error() string {
 	if e.Code != 0 {
 		fmt.Fprintf(&b, ", code %d", e.Code)
 	}
-	if e.Message != "" {
-		fmt.Fprintf(&b, ": %s", e.Message)
-	}
-	if e.err != nil {
-		fmt.Fprintf(&b, ": %v", e.err)
-	}
 	if e.RequestID != "" {
-		fmt.Fprintf(&b, " (request %s)", e.RequestID)
+		foot = fmt.Sprintf(" (request %s)", e.RequestID)
 	}
-	return b.String()
+	return b.String(), foot
 }
 
 // Unwrap gives the network's or the context's error, if there is one.

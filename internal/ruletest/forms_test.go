@@ -67,6 +67,34 @@ func TestDifferencesAreToldInChinese(t *testing.T) {
 	}
 }
 
+// What differs is shown as explain shows it: an escape stands only for what would steer the terminal.
+func TestOrdinaryMarksAreShownAsTheyAre(t *testing.T) {
+	dir := t.TempDir()
+	events := "version: 1\nevents:\n  order.paid: {topic: t, id: id, user: user, fields: {city: x}}\n"
+	rule := "version: 1\nrules:\n  - name: vip\n    event: order.paid\n    mode: live\n    class: service\n    when: always\n    push: {title: \"优惠　来了\", body: 'b \"👨\u200d👩\u200d👧\" \\ 好'}\n" +
+		"    tests:\n      - {name: a, event: {city: x}, expect: {push: {title: \"x\\u202e\\ny\"}}}\n      - {name: b, event: {city: x}, expect: {push: {body: x}}}\n"
+	for name, text := range map[string]string{"events.yaml": events, "rules.yaml": rule} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set, list := rules.Load([]string{dir}, app.AnyRuleOptions())
+	if set == nil {
+		t.Fatal(list)
+	}
+	b := app.AnyBench(set, nil)
+	var out strings.Builder
+	rep := ruletest.Run(ruletest.Options{Set: set, Stage: b.Options, Identities: b.Identities, Request: b.Request, Snapshots: &ruletest.Snapshots{}})
+	if err := rep.WriteText(&out, diag.EN, false); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"优惠　来了"`, "\"b \\\"👨\u200d👩\u200d👧\\\" \\\\ 好\"", `"x\u202e\ny"`} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%s is not in\n%s", want, out.String())
+		}
+	}
+}
+
 // When it was sent before is told as people read it: in their zone, and a day is 24h.
 func TestARepeatedSendIsToldInTheZoneOfTheSettings(t *testing.T) {
 	set, list := rules.LoadFiles([]rules.File{{Name: "events.yaml", Data: []byte("version: 1\nevents:\n  order.paid: {topic: orders, id: id, user: user, fields: {order_id: o}}\n")},

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
@@ -184,7 +185,7 @@ func shownCall(c *call) string {
 			title = t.Body
 		}
 	}
-	return s + " " + strconv.Quote(title)
+	return s + " " + shownText(title)
 }
 
 func shownAudience(a *intent.Audience) string {
@@ -243,7 +244,12 @@ func shownPart(p part) string {
 	if p.list != nil {
 		return "[" + strings.Join(p.list, ", ") + "]"
 	}
-	return strconv.Quote(p.text)
+	return shownText(p.text)
+}
+
+// shownText is strconv.Quote that leaves a full-width space and the joiners of an emoji as explain shows them.
+func shownText(s string) string {
+	return `"` + diag.Visible(strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s)) + `"`
 }
 
 // partsOf flattens what leaves to the keys of a rule.
