@@ -148,13 +148,21 @@ func (s *scope) known() []string { return sortedKeys(s.fields) }
 func (s *scope) describe() diag.Text {
 	var out []string
 	for _, f := range s.list {
-		if f.Alias != "" && f.Alias != f.Name {
-			out = append(out, f.Name+" ("+f.Alias+")")
+		if alias := s.alias(f); alias != "" {
+			out = append(out, f.Name+" ("+alias+")")
 		} else {
 			out = append(out, f.Name)
 		}
 	}
 	return diag.OneOf("fields", "可用字段", out)
+}
+
+// alias gives the second name by which a field may be called here; "" for none.
+func (s *scope) alias(f *event.Field) string {
+	if _, differs := s.apart[f.Alias]; differs || f.Alias == f.Name {
+		return ""
+	}
+	return f.Alias
 }
 
 // misspelt reports whether a name that is no field is a mistake of its own: not where that follows from an unknown event.
@@ -190,8 +198,8 @@ func (s *scope) unknownField(n *diag.Node, from, to int, name string) {
 	if fix := diag.Nearest(name, s.known()); fix != "" {
 		f := s.fields[fix]
 		en, zh := "did you mean `"+fix+"`", "是不是 `"+fix+"`"
-		if f.Alias != "" && f.Alias != fix {
-			en, zh = en+" ("+f.Alias+", "+string(f.Type)+")", zh+"（"+f.Alias+"）"
+		if alias := s.alias(f); alias != "" && alias != fix {
+			en, zh = en+" ("+alias+", "+string(f.Type)+")", zh+"（"+alias+"）"
 		}
 		d.Hint, d.Fix = diag.Text{EN: en + "?", ZH: zh + "？"}, fix
 	}
