@@ -13,6 +13,7 @@ import (
 
 	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/query"
 	"github.com/notifier/notifier/internal/settings"
@@ -89,6 +90,8 @@ func printUser(out io.Writer, format string, v *app.UserView, zone *time.Locatio
 			f := a.Fields[name]
 			text := diag.Tame(f.Str)
 			switch {
+			case f.Type == event.List && len(f.List) == 0:
+				text = "(empty)" // Str is how many items there were
 			case len(f.List) > 0:
 				text = diag.Tame(strings.Join(f.List, ", "))
 			case f.Type == "" && f.Str == "":

@@ -23,7 +23,7 @@ func TestAUserAsItIsShown(t *testing.T) {
 	users := tagsync.NewTable()
 	st.Users["rongcloud:k"] = users
 	users.Put("u-1", &tagsync.User{Acked: []string{"city_bj", "theirs"}, Foreign: []string{"theirs"}, Fields: map[string]tagsync.Field{
-		"city": {Value: intent.Value{Type: "string", Str: "北京"}, Version: 7}, "level": {Version: 8}, "pets": {Value: intent.Value{Type: "list", List: []string{"cat", "dog\x1b"}}, Version: 9}}})
+		"city": {Value: intent.Value{Type: "string", Str: "北京"}, Version: 7}, "level": {Version: 8}, "likes": {Value: intent.Value{Type: "list", Str: "0"}, Version: 6}, "pets": {Value: intent.Value{Type: "list", List: []string{"cat", "dog\x1b"}}, Version: 9}}})
 	users.Put("u-2", &tagsync.User{})
 	st.Taken["rongcloud:k/rule/thanks/u-1"] = &ledger.Taken{At: []time.Time{now.Add(-2 * time.Hour), now.Add(-time.Hour)}}
 	st.Taken["rongcloud:k/rule/thanks/x/u-1"] = &ledger.Taken{At: []time.Time{now}}

@@ -42,7 +42,7 @@ var detailsZH = sync.OnceValue(func() []detailZH {
 // How resumedText ends an answer.
 const (
 	resumed    = `resumed, (\d+) intents? go(?:es)? on`
-	resuming   = `resuming: (\d+) intents were made by an older revision .*`
+	resuming   = `resuming: (\d+) intents? (?:was|were) made by an older revision .*`
 	resumingZH = "个待发任务是规则旧版本生成的，先重新判断；改后的规则不再生成、或文案不同的，记为 SUPPRESSED(superseded-by-rule-change)"
 )
 

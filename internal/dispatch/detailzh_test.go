@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -87,6 +88,7 @@ func TestAnswersInChinese(t *testing.T) {
 		"the pause by li (lunch (long)) is released; resumed, 3 intents go on":                                   "已解除 li 的暂停（lunch (long)）；已恢复，3 个待发任务继续",
 		"the pause by li (lunch) and the brake (the rule sent 5 in 10m0s) is released; resumed, 3 intents go on": "已解除 li 的暂停（lunch）和刹车（规则已发 5 in 10m0s）；已恢复，3 个待发任务继续",
 		releasedText(ledger.Pause{By: "li", Why: "lunch"}) + resumedText(1, 0):                                   "已解除 li 的暂停（lunch）；已恢复，1 个待发任务继续",
+		releasedText(ledger.Pause{By: "li", Why: "lunch"}) + resumedText(0, 1):                                   "已解除 li 的暂停（lunch）；正在恢复：1 个待发任务是规则旧版本生成的，先重新判断；改后的规则不再生成、或文案不同的，记为 SUPPRESSED(superseded-by-rule-change)",
 		releasedText(ledger.Pause{By: "li", Why: "lunch"}) + resumedText(0, 2):                                   "已解除 li 的暂停（lunch）；正在恢复：2 个待发任务是规则旧版本生成的，先重新判断；改后的规则不再生成、或文案不同的，记为 SUPPRESSED(superseded-by-rule-change)",
 		"was not paused": "没有暂停",
 		"the rule files hold it: mode: off; next: edit the rule":                                   "规则文件让它暂缓：mode: off；下一步：修改规则",
@@ -99,6 +101,9 @@ func TestAnswersInChinese(t *testing.T) {
 		if got := AnswerZH(en); got != want {
 			t.Errorf("%q is %q, want %q", en, got, want)
 		}
+	}
+	if got := resumedText(0, 1); !strings.HasPrefix(got, "resuming: 1 intent was made by an older revision of its rule and is evaluated again first; ") {
+		t.Errorf("%q", got)
 	}
 	for _, at := range []state{quiet, paused, inFlight, queued, gone} {
 		it := &item{berth: &berth{ac: &account{Account: &Account{Name: "main"}}, route: Route{Lane: "user"}}, state: at}

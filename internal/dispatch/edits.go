@@ -380,5 +380,5 @@ func resumedText(goOn, stale int) string {
 	if stale == 0 {
 		return "resumed, " + many(goOn, "intent goes on", "intents go on")
 	}
-	return fmt.Sprintf("resuming: %d intents were made by an older revision of their rule and are evaluated again first; what the edited rule does not make, or with another text, is SUPPRESSED(superseded-by-rule-change)", stale)
+	return "resuming: " + many(stale, "intent was made by an older revision of its rule and is", "intents were made by an older revision of their rule and are") + " evaluated again first; what the edited rule does not make, or with another text, is SUPPRESSED(superseded-by-rule-change)"
 }
