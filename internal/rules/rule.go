@@ -258,7 +258,7 @@ func (l *loader) events(n *diag.Node, r *Rule) {
 			continue
 		}
 		for _, other := range r.specs {
-			if slices.ContainsFunc(other.Topics, func(t string) bool { return slices.Contains(spec.Topics, t) }) {
+			if slices.ContainsFunc(other.Topics, func(t string) bool { return slices.Contains(spec.Topics, t) }) && !exclude(spec, other) {
 				e.Warn("W221", diag.Text{EN: "`" + name + "` and `" + other.Name + "` share a topic: a record that is both counts once", ZH: "`" + name + "` 和 `" + other.Name + "` 在同一个主题：同时符合两者的记录只算一次"}, diag.Text{EN: "their `match` should exclude each other", ZH: "两者的 `match` 应互相排斥"})
 			}
 		}
@@ -267,6 +267,19 @@ func (l *loader) events(n *diag.Node, r *Rule) {
 	if len(r.specs) == 0 && meant != "" {
 		r.Events, r.specs, r.guessed = []string{meant}, []*event.Spec{l.byName[meant]}, true
 	}
+}
+
+// exclude reports whether no record is both events, since their match asks another value of one path. A tombstone is asked only for what
+// stands outside of its value.
+func exclude(a, b *event.Spec) bool {
+	return a.Format == b.Format && slices.ContainsFunc(a.Match, func(m event.Match) bool {
+		if a.Kind == event.Profile && m.Path != "key" && !strings.HasPrefix(m.Path, "header.") {
+			return false
+		}
+		return slices.ContainsFunc(b.Match, func(n event.Match) bool {
+			return n.Path == m.Path && !slices.ContainsFunc(n.Values, func(v string) bool { return slices.Contains(m.Values, v) })
+		})
+	})
 }
 
 // action finds which of tags, push and broadcast the rule has.

@@ -127,3 +127,29 @@ events:
 		}
 	}
 }
+
+// Events of one topic whose match exclude each other need no warning: no record is both.
+func TestEventsOfOneTopicThatExcludeEachOther(t *testing.T) {
+	for _, c := range []struct{ kind, a, b, want string }{
+		{"business", "{type: x}", "{type: y}", ""},
+		{"business", "{type: [x, z], v: '1'}", "{v: '1', type: y}", ""},
+		{"business", "{type: [x, y]}", "{type: y}", "W221"},
+		{"business", "{type: x}", "{kind: y}", "W221"},
+		{"business", "{type: x}", "{type: y}\n    format: cloudevents", "W221"}, // where `type` is something else
+		{"profile\n    update: patch", "{type: x}", "{type: y}", "W221"},        // a tombstone is both
+		{"profile\n    update: patch", "{header.type: x}", "{header.type: y}", ""},
+	} {
+		when := "amount > 1"
+		if c.kind != "business" {
+			when = "changed(amount) and amount > 1"
+		}
+		entry := func(name, match string) string {
+			return "  " + name + ":\n    topic: a\n    kind: " + c.kind + "\n    id: id\n    user: u\n    fields: {amount: {path: a, type: number}}\n    match: " + match + "\n"
+		}
+		text := "version: 1\nrules:\n  - {name: any-rule, event: [a.one, b.one], mode: live, class: service, when: " + when + ", push: {body: b}, tests: [{name: t, event: {amount: 1}, expect: no match}]}\n"
+		_, l := LoadFiles([]File{{"events.yaml", []byte("version: 1\nevents:\n" + entry("a.one", c.a) + entry("b.one", c.b))}, {"r.yaml", []byte(text)}}, demoAccount())
+		if got := codes(l); got != c.want {
+			t.Errorf("%+v: got %s\n%s", c, got, show(l))
+		}
+	}
+}
