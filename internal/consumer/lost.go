@@ -82,14 +82,14 @@ func (c *Consumer) stopped(topic string, p int32) bool {
 // client would ask again at once, thousands of times a second; asked once a minute it goes on being counted for as long as it stands.
 func (c *Consumer) lose(cl *kgo.Client, at partition, err error) {
 	part := map[string][]int32{at.topic: {at.p}}
-	elsewhere := isDataLoss(err) || errors.Is(err, errBeyond) // the log was cut below our place: the client would read on where it was cut
+	forGood := isDataLoss(err) || errors.Is(err, errBeyond) // the log was cut below our place: the client would read on where it was cut
 	cl.PauseFetchPartitions(part)
 	if !c.notRead(at, lostPlace, time.Now()) { // what the client had before it paused, or asked after a rebalance
 		return
 	}
 	time.AfterFunc(tellAgain, func() {
 		switch _, ours := cl.CommittedOffsets()[at.topic][at.p]; {
-		case !elsewhere:
+		case !forGood:
 			cl.ResumeFetchPartitions(part)
 		case ours:
 			c.lose(cl, at, err)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/notifier/notifier/internal/wire"
 )
 
 // Class says what became of a call and so what may be done next. The values are the `class` label of
@@ -69,15 +71,7 @@ type Error struct {
 
 func (e *Error) Error() string {
 	head, foot := e.Own()
-	var b strings.Builder
-	b.WriteString(head)
-	if e.Message != "" {
-		fmt.Fprintf(&b, ": %s", e.Message)
-	}
-	if e.err != nil {
-		fmt.Fprintf(&b, ": %v", e.err)
-	}
-	return b.String() + foot
+	return wire.Around(head, e.Message, e.err, foot)
 }
 
 // Own gives how Error begins and ends: which call it was, and nothing that the far side said.

@@ -61,3 +61,14 @@ func Date(h http.Header) time.Time {
 	}
 	return t
 }
+
+// Around writes what a call came to: our own words around those of the far side and of the error below, where there are any.
+func Around(head, message string, err error, foot string) string {
+	if message != "" {
+		head += ": " + message
+	}
+	if err != nil {
+		head += ": " + err.Error()
+	}
+	return head + foot
+}
