@@ -28,6 +28,23 @@ func full() *Result {
 	return res
 }
 
+// What a run is asked for does not come by chance alone: each rare fault is armed once so that it comes early, before the rates take over.
+func TestEachRareFaultComesEarly(t *testing.T) {
+	for _, vendor := range []string{"rongcloud", audit.Getui} {
+		early := map[string]int{}
+		for _, f := range VendorFaults(vendor) {
+			if f.Times == 1 && f.Probability == earlyFault && f.Path == "" && f.Lane == "" && f.Vendor == vendor {
+				early[f.Kind]++
+			}
+		}
+		for _, f := range VendorFaults(vendor) {
+			if early[f.Kind] == 0 {
+				t.Errorf("%s: nothing but chance brings %s", vendor, f.Kind)
+			}
+		}
+	}
+}
+
 func TestTheLastLine(t *testing.T) {
 	res := full()
 	res.Lost, res.Doubled, res.Overruns = 1, 2, 3

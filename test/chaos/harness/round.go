@@ -37,7 +37,8 @@ func Accounts(vendor string) (all []rig.Account, shops []string) {
 const fewTagChanges = 15
 
 // VendorFaults make calls last, so that kills find them open, and some end unclear. A late call arrives within the second that the
-// daemon still charges. The last two stand behind the others: most calls meet them.
+// daemon still charges. The last two stand behind the others: most calls meet them. Of each of the rare ones the first comes early: at
+// their own rate a run of 100 kills would be without one of them every few dozen runs, and prove too little.
 func VendorFaults(vendor string) []rig.Fault {
 	faults := slices.Clone(commonFaults)
 	slow := rig.Fault{Path: "/push.json", Kind: "timeout_after", Probability: 0.9, DelayMS: 700}
@@ -53,8 +54,15 @@ func VendorFaults(vendor string) []rig.Fault {
 	for i := range faults {
 		faults[i].Vendor, faults[i].Times = vendor, -1
 	}
-	return faults
+	rare := slices.Clone(faults[:len(faults)-2])
+	for i := range rare {
+		rare[i].Probability, rare[i].Times = earlyFault, 1
+	}
+	return append(rare, faults...)
 }
+
+// earlyFault is a call's chance to be the one that meets the first of a rare fault: after 600 calls one in 100,000 runs still waits for it.
+const earlyFault = 0.02
 
 // giftFaults are those of Getui in a run whose other accounts are at RongCloud.
 func giftFaults() []rig.Fault {
