@@ -33,6 +33,7 @@ gives NOTIFY_SOCKET (systemd, Type=notify) is told when the daemon runs, reloads
 		Example: `  notifier run -c notifier.yaml`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			defer app.CalmCollector()() // first: the settings and rules of a start would be collected several times
 			s, err := loadSettings(cmd)
 			if err != nil {
 				return err
@@ -44,7 +45,6 @@ gives NOTIFY_SOCKET (systemd, Type=notify) is told when the daemon runs, reloads
 			defer func() { _ = log.Sync() }()
 			ctx, stop := drainOnSignal(cmd.Context(), log)
 			defer stop()
-			defer app.CalmCollector()()
 			manager, err := systemd.FromEnv(os.Getenv)
 			if err != nil {
 				return &exitError{exitUsage, err}

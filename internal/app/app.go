@@ -145,6 +145,7 @@ func (a *App) connect(ctx context.Context) error {
 	a.tls = files
 	if a.broker != nil {
 		opts = append(opts, kgo.SeedBrokers(a.broker.Addrs()...))
+		opts = append(opts, kgo.DisableClientMetrics()) // nobody collects them there
 		a.suffix = a.broker.TxnSuffix()
 	}
 	if a.opt.DialContext != nil {

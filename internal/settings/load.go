@@ -115,7 +115,10 @@ func (r *reader) settings() *Settings {
 	return s
 }
 
-var topicName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,200}$`)
+var topicName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
+
+// maxPrefix is in bytes: the longest name behind it leaves a topic within Kafka's 249.
+const maxPrefix = 200
 
 func (r *reader) kafka() Kafka {
 	n := r.root.Get("kafka")
@@ -143,7 +146,7 @@ func (r *reader) kafka() Kafka {
 		}
 	}
 	k.Prefix = r.text("kafka.prefix", "notifier")
-	if !topicName.MatchString(k.Prefix) {
+	if len(k.Prefix) > maxPrefix || !topicName.MatchString(k.Prefix) {
 		r.place("kafka.prefix").Error("N112", diag.Text{EN: "`" + k.Prefix + "` cannot begin a topic's name", ZH: "`" + k.Prefix + "` 不能作主题名前缀"},
 			diag.Text{EN: "letters, digits and . _ -", ZH: "只能用字母、数字和 . _ -"})
 	}

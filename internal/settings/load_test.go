@@ -264,6 +264,7 @@ accounts:
 			want: "9:61 N706 account `main` has the same App Key: their quota would be spent twice\n"},
 		{name: "brokers and embedded", text: strings.Replace(minimal, "{brokers", "{embedded: d, brokers", 1), want: "2:19 N704 `brokers` and `embedded` exclude each other\n"},
 		{name: "neither", text: strings.Replace(minimal, `brokers: ["k1:9092"]`, "prefix: p", 1), want: "2:8 N114 `kafka.brokers` is missing\n"},
+		{name: "a prefix that is too long", text: strings.Replace(minimal, "{brokers", "{prefix: "+strings.Repeat("p", 201)+", brokers", 1), want: "2:17 N112 `" + strings.Repeat("p", 201) + "` cannot begin a topic's name\n"},
 		{name: "admin outside", text: minimal + "admin: {listen: \":8088\"}\n", want: "9:17 N705 `:8088` can be reached from outside and has no token\n"},
 		{name: "tracing", text: minimal + "tracing: {endpoint: \"otel:4318\", share: 101%}\n", want: "9:21 N112 `otel:4318` is not the base address of a collector\n9:41 N112 `101%` is not a share\n"},
 		{name: "tracing with the path", text: minimal + "tracing: {endpoint: \"http://otel:4318/v1/traces\"}\n", want: "9:21 N112 `http://otel:4318/v1/traces` is not the base address of a collector\n"},
@@ -314,6 +315,12 @@ func TestAVariableNobodyReadsIsAWarning(t *testing.T) {
 	s, list := Load(write(t, minimal), []string{"S=x", "NOTIFIER_KAFKA_PREFX=p"}, nil)
 	if s == nil || list.Warnings() != 1 || list[0].Fix != "NOTIFIER_KAFKA_PREFIX" {
 		t.Errorf("got %v, %+v", s != nil, list)
+	}
+}
+
+func TestTheLongestPrefix(t *testing.T) {
+	if s := load(t, strings.Replace(minimal, "{brokers", "{prefix: "+strings.Repeat("p", 200)+", brokers", 1), nil, nil); len(s.Kafka.Prefix) != 200 {
+		t.Errorf("got %q", s.Kafka.Prefix)
 	}
 }
 
