@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -65,9 +66,9 @@ func TakeOver(ctx context.Context, opt Options) (_ *TakenOver, err error) {
 		if w.cl[i], err = w.client(i); err != nil {
 			return nil, fmt.Errorf("take over partition %d: %w", opt.Partition, err)
 		}
-		if _, _, err := w.cl[i].ProducerID(ctx); err != nil {
-			return nil, fmt.Errorf("take over partition %d: initialise transactional id %d: %w", opt.Partition, i, err)
-		}
+	}
+	if err := w.fence(ctx); err != nil {
+		return nil, err
 	}
 	failpoint.Here(failpoint.Fenced)
 	for i := range w.cl {
@@ -102,6 +103,22 @@ func TakeOver(ctx context.Context, opt Options) (_ *TakenOver, err error) {
 	}
 	t.Took = time.Since(began)
 	return t, nil
+}
+
+// fence initialises both transactional ids, both at once: which comes first changes nothing (takeover_model_test.go), and each is several round
+// trips.
+func (w *Writer) fence(ctx context.Context) error {
+	var errs [len(w.cl)]error
+	var wg sync.WaitGroup
+	for i, cl := range w.cl {
+		wg.Go(func() {
+			if _, _, err := cl.ProducerID(ctx); err != nil {
+				errs[i] = fmt.Errorf("take over partition %d: initialise transactional id %d: %w", w.opt.Partition, i, err)
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs[:]...)
 }
 
 func nonce(instance string) string { return instance + "-" + rand.Text()[:12] }
