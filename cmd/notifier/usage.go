@@ -32,6 +32,31 @@ Examples:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return flagError(cmd, err) })
 }
 
+// helpOf makes `help WORD` refuse a word that is no command, as the word alone is refused: the library says so and exits with 0.
+func helpOf(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	help, _, err := root.Find([]string{"help"})
+	if err != nil { // it was added just now
+		panic(err)
+	}
+	help.Run, help.Example = nil, "  notifier help check"
+	help.RunE = func(_ *cobra.Command, args []string) error {
+		cmd := root
+		for _, word := range args {
+			if !cmd.HasSubCommands() { // what it takes is no command
+				break
+			}
+			i := slices.IndexFunc(cmd.Commands(), func(c *cobra.Command) bool { return c.Name() == word })
+			if i < 0 {
+				return unknownCommand(cmd, word)
+			}
+			cmd = cmd.Commands()[i]
+		}
+		cmd.InitDefaultHelpFlag()
+		return cmd.Help()
+	}
+}
+
 var flagName = regexp.MustCompile(`(?m)^ +(?:-[a-z], )?--([a-z-]+)`)
 
 func flagError(cmd *cobra.Command, err error) error {
