@@ -16,6 +16,7 @@ import (
 	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/explain"
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/rules"
 )
 
 func newStatusCmd() *cobra.Command {
@@ -27,7 +28,7 @@ func newStatusCmd() *cobra.Command {
 		Short: "who owns what, what waits, what is stopped; --why: each gate that holds; --wait idle: when all is done",
 		Long: `What stands was given as a command and is not obeyed by all yet: it is when the owners of those partitions run.
 
-Exit 1: a partition is stopped, the books do not balance, or --wait idle was not idle in time.
+Exit 1: a partition, ours or of an event topic, is stopped, the books do not balance, or --wait idle was not idle in time.
 
 --wait idle returns when everything that came is read, taken in and has left, but for what waits for time (quiet hours, send_at, a
 merge, a slot of the quota) or for people (an approval, a pause). What waits in a lane that the vendor has stopped is waited for. A
@@ -84,11 +85,22 @@ stopped partition ends the waiting: no waiting mends that. Progress is on stderr
 				return &exitError{exitUnreachable, err}
 			}
 			st.Commands = app.CommandsOf(s, given.Standing(states))
+			set, _ := rules.Load([]string{s.Rules}, app.RuleOptions(s)) // with errors: of the topics that can be made out
+			lost, err := r.Lost(cmd.Context(), eventTopics(s, set))
+			if err != nil { // the rest is known without it
+				fmt.Fprintf(cmd.ErrOrStderr(), mostly(lang, "note: %v; next: notifier doctor\n", "提示：%v；下一步：notifier doctor\n"), err)
+			}
+			st.Lost = append(st.Lost, lost...)
+			bad := !st.Balanced || len(halts)+len(st.Lost) > 0
 			if format == "json" {
-				return printJSON(cmd.OutOrStdout(), st)
+				if err := printJSON(cmd.OutOrStdout(), st); err != nil || !bad {
+					return err
+				}
+				return &exitError{code: exitFindings}
 			}
 			out := cmd.OutOrStdout()
 			sayHalts(out, halts, lang)
+			sayLost(out, st.Lost, lang)
 			sayInstances(out, st.Instances, s.Zone, lang)
 			if len(st.Partitions) == 0 && len(halts) == 0 {
 				fmt.Fprintln(out, mostly(lang, "no partition has an owner yet: nothing was ever sent, or the first instance is still starting   next: notifier status --why", "还没有分区有实例负责：从来没有发送过，或第一个实例还在启动   下一步：notifier status --why"))
@@ -141,9 +153,8 @@ stopped partition ends the waiting: no waiting mends that. Progress is on stderr
 			}
 			if !st.Balanced {
 				fmt.Fprintln(out, mostly(lang, "the books do not balance   next: keep the topics and report it", "账对不上   下一步：保留主题并报告"))
-				return &exitError{code: exitFindings}
 			}
-			if len(halts) > 0 {
+			if bad {
 				return &exitError{code: exitFindings}
 			}
 			return nil
@@ -188,6 +199,13 @@ func sayHalts(out io.Writer, halts map[int32]ledger.Halt, lang diag.Lang) {
 	for _, p := range slices.Sorted(maps.Keys(halts)) {
 		h := halts[p]
 		fmt.Fprintf(out, mostly(lang, "stopped  partition %d since %s (%s): %s   next: docs/runbook.md#stopped-partition\n", "停止  分区 %d 从 %s 起（%s）：%s   下一步：docs/runbook.zh-CN.md#stopped-partition\n"), p, h.At.Format(time.DateTime+"Z"), h.Instance, h.What)
+	}
+}
+
+// sayLost names the event partitions of which nothing is read.
+func sayLost(out io.Writer, lost []string, lang diag.Lang) {
+	for _, p := range lost {
+		fmt.Fprintf(out, mostly(lang, "stopped  %s is not read: the next offset is not in the log any more   next: docs/runbook.md#lost-offset\n", "停止  %s 没有在读：日志里已没有下一个要读的位置   下一步：docs/runbook.zh-CN.md#lost-offset\n"), p)
 	}
 }
 

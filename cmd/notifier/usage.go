@@ -245,6 +245,9 @@ func nextFor(cmd *cobra.Command, code int, err error) string {
 	case errors.Is(err, app.ErrListen):
 		return next + mostly(lang, "stop what has the address, or give admin.listen another one, then start again with the same command", "停掉占用这个地址的进程，或给 admin.listen 换一个地址，再用同样的命令启动")
 	}
+	if _, ok := errors.AsType[*app.TopicError](err); ok { // nothing is wrong with the settings file
+		return next + "notifier doctor"
+	}
 	switch code {
 	case exitUsage:
 		return next + cmd.CommandPath() + " --help"

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/embedded"
 )
@@ -176,6 +177,7 @@ func TestAnErrorEndsWithTheNextCommand(t *testing.T) {
 		{exitUsage, errors.New("x；下一步：notifier dead ls"), "", ""},
 		{exitFindings, errors.New("3 errors"), "", ""},
 		{exitUsage, errors.New(""), "", ""},
+		{exitSettings, &app.TopicError{Problems: []string{"n.intents has 4 partitions and n.ledger has 3"}}, "next: notifier doctor", "下一步：notifier doctor"},
 		{exitUnreachable, room, "next: make room there, or raise the limit, then start again with the same command", "下一步：在那里腾出空间（或放宽限制），再用同样的命令启动"},
 		{exitUnreachable, fmt.Errorf("%w: input/output error", embedded.ErrFailed), "next: mend what is said of the disk, then start again with the same command", "下一步：先解决上面说的磁盘问题，再用同样的命令启动"},
 		{exitUsage, fmt.Errorf("%w: stop it, or use another directory", embedded.ErrLocked), "", ""},

@@ -28,13 +28,17 @@ var detailsZH = sync.OnceValue(func() []detailZH {
 		{`(\d+) of (\d+) approved in time`, "要 $2 人批准，到时只有 $1 人"},
 		{`rejected`, "驳回"},
 		{`the rule was removed from the rule files`, "规则已从规则文件里删除"},
+		{`(\d+) calls in a row did not get through, the last: (.*)`, "连续 $1 次没有连通，最近一次：$2"},
+		{`(\d+) ambiguous outcomes in a row, the last: (.*)`, "连续 $1 次结果不明，最近一次：$2"},
+		{`(\d+) requests of different events refused in a row, a setting may be wrong; the last: (.*)`, "连续 $1 个不同事件的请求被拒绝，设置可能有错；最近一次：$2"},
 		{`handed over to account (\S+): lane (\S+) is stopped: (.*)`, "交给账号 $1：发送通道 $2 停了：$3"},
 		{`handed over to account (\S+): (\d+) calls of lane (\S+) in a row did not leave`, "交给账号 $1：发送通道 $3 连续 $2 次没有发出"},
 		{`evaluated again with the edited rule: its text differs`, "按改后的规则重新判断：文案不同"},
 		{`evaluated again with the edited rule: (.*)`, "按改后的规则重新判断：$1"},
 		{overtaken, "等名额期间被更新的一条取代"},
 		{outstayed, "前面已有一条在等名额，保留前面那条"},
-		{`the process that made the call ended before its outcome was known`, "发出请求的进程在知道结果之前就结束了"},
+		{`whoever made the call ended or lost its partition, as after a stall of Kafka, before the outcome was on record`, "发出请求的实例还没记下结果就结束了，或失去了分区（例如 Kafka 卡住之后）"},
+		{`the process that made the call ended before its outcome was known`, "发出请求的进程在知道结果之前就结束了"}, // of fates of earlier releases
 		{regexp.QuoteMeta(ledger.LostWaiting), "等待期间账本丢失：可能已发出"},
 	})
 })
