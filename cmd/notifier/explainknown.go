@@ -308,7 +308,7 @@ func findEvent(ctx context.Context, r *query.Reader, set *rules.Set, id string, 
 		for i, name := range names {
 			names[i] = diag.Tame(name)
 		}
-		return nil, &exitError{exitUsage, fmt.Errorf(mostly(lang, "no event has the id %q, but it is a piece of %s%s; next: notifier explain %s", "没有 id 是 %q 的事件，但它是 %s%s 的一部分；下一步：notifier explain %s"), id, strings.Join(names, mostly(lang, ", ", "、")), more, shellWord(like[0]))}
+		return nil, &exitError{exitUsage, fmt.Errorf(mostly(lang, "no event has the id %q, but it is a piece of %s%s; next: notifier explain %s", "没有 id 是 %q 的事件，但这些 id 里有它：%s%s；下一步：notifier explain %s"), id, strings.Join(names, mostly(lang, ", ", "、")), more, shellWord(like[0]))}
 	}
 	return nil, &exitError{exitUsage, fmt.Errorf(mostly(lang, "nothing is known of event %q: it has no fate, and no record of it is in %s since then; next: an earlier --since, or notifier explain --event FILE", "没有事件 %q：它没有处理结果，从那时起 %s 里也没有它的记录；下一步：把 --since 写早一些，或 notifier explain --event 文件"), id, strings.Join(set.Topics(), ", "))}
 }
