@@ -116,7 +116,7 @@ stopped partition ends the waiting: no waiting mends that. Progress is on stderr
 					continue
 				}
 				if brake := p.OfBrake(); brake != nil {
-					fmt.Fprintf(out, mostly(lang, "brake  %s  paused itself: %s  since %s   next: %s\n", "刹车  %s  自动暂停：%s  从 %s 起   下一步：%s\n"), scope, brake.Why, brake.At.In(s.Zone).Format(time.DateTime), next)
+					fmt.Fprintf(out, mostly(lang, "brake  %s  paused itself: %s  since %s   next: %s\n", "刹车  %s  自动暂停：%s  从 %s 起   下一步：%s\n"), scope, mostly(lang, brake.Why, app.WhyZH(brake.Why)), brake.At.In(s.Zone).Format(time.DateTime), next)
 				}
 				if p.Brake {
 					continue
@@ -189,9 +189,26 @@ func tagChangeText(t *app.TagChangeView, zone *time.Location, lang diag.Lang) st
 // howFar tells where a resync stands.
 func howFar(x *app.ResyncView, zone *time.Location, lang diag.Lang) string {
 	if x.Ended.IsZero() {
-		return fmt.Sprintf(mostly(lang, "%d of %d parts done: %s", "完成 %d 部分，共 %d 部分：%s"), x.Part, x.Parts, x.Results)
+		return fmt.Sprintf(mostly(lang, "%d of %d parts done: %s", "完成 %d 部分，共 %d 部分：%s"), x.Part, x.Parts, driftText(x.Results, lang))
 	}
-	return fmt.Sprintf(mostly(lang, "ended %s: %s", "结束于 %s：%s"), x.Ended.In(zone).Format(time.DateTime), x.Results)
+	return fmt.Sprintf(mostly(lang, "ended %s: %s", "结束于 %s：%s"), x.Ended.In(zone).Format(time.DateTime), driftText(x.Results, lang))
+}
+
+// driftText tells what a comparison of tags found.
+func driftText(d ledger.Drift, lang diag.Lang) string {
+	if lang != diag.ZH {
+		return d.String()
+	}
+	text := fmt.Sprintf("比对了 %d 个用户，%d 个不一致（缺 %d 个标签，多 %d 个），修好 %d 个", d.Checked, d.Differ, d.Missing, d.Extra, d.Repaired)
+	for _, x := range []struct {
+		n    int
+		text string
+	}{{d.Foreign, "个有不是我们的标签"}, {d.Unsettled, "个没有比对，改动正在路上"}, {d.Refused, "个被厂商拒绝"}} {
+		if x.n > 0 {
+			text += fmt.Sprintf("，%d %s", x.n, x.text)
+		}
+	}
+	return text
 }
 
 // sayHalts names the partitions on which nobody works: what other lines say of them is what an earlier ledger knew, or nothing.
