@@ -145,7 +145,7 @@ func pendingItem(s *settings.Settings, st *ledger.State, p *ledger.Pending, ac *
 	if at := flying[p.Intent.ID]; at != nil {
 		next := at.Next // its answer was lost
 		if ofPredecessor(st, at) {
-			pol := ac.lanes[lane]
+			pol := ac.lanes[at.Lane]
 			next, it.Holds = pol.Settles(at), takenOver(at)
 		}
 		it.State, it.Next = "in_flight", later(now, next).UTC()

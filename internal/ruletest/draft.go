@@ -206,7 +206,7 @@ func (d *Draft) tries(spec *event.Spec) []attempt {
 	for _, f := range spec.Fields {
 		for _, v := range d.values(&f) {
 			singles, of = append(singles, with(base, f.Name, v)), append(of, f.Name)
-			for _, before := range d.values(&f) {
+			for _, before := range d.befores(&f) {
 				if before != v && strings.Contains(d.When, "changed("+f.Name+")") {
 					a := with(base, f.Name, v)
 					a.profile = map[string]string{f.Name: before}
@@ -254,7 +254,7 @@ func (d *Draft) together(base attempt, with func(a attempt, name, value string) 
 				if more = append(more, b); !strings.Contains(d.When, "changed("+f.Name+")") {
 					continue
 				}
-				for _, before := range d.values(&f) {
+				for _, before := range d.befores(&f) {
 					if before != v {
 						c := b
 						c.profile = maps.Clone(a.profile)
@@ -315,9 +315,25 @@ func (d *Draft) values(f *event.Field) (out []string) {
 				out = append(out, quoted(plain))
 			}
 		}
+		if strings.Contains(d.When, "len("+f.Name+")") {
+			for _, s := range numberIn.FindAllString(d.When, 4) {
+				if n, err := strconv.Atoi(s); err == nil && n < 200 {
+					out = append(out, quoted(strings.Repeat("长", n)), quoted(strings.Repeat("长", n+1)))
+				}
+			}
+		}
 		return append(out, quoted("other"))
 	}
 	return nil
+}
+
+// befores are the values that a profile may have had: of texts one that the condition does not name comes first.
+func (d *Draft) befores(f *event.Field) []string {
+	vs := d.values(f)
+	if f.Type == event.String && f.Values == nil {
+		slices.Reverse(vs)
+	}
+	return vs
 }
 
 func plainNumber(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
