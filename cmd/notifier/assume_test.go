@@ -68,4 +68,10 @@ func (w *world) assumed() {
 	if code, _, talk := once(t, w.dir, "quota", "assume", "main", "--used", "0", "--why", "again", "--yes"); code != exitGate || !strings.Contains(talk, "is not stopped") {
 		t.Errorf("once more: exit %d %q", code, talk)
 	}
+	// A call of the lost ledger cannot be resolved any more, which is not to say that there never was one.
+	if old := w.attempt("ord-1", "SENT"); old == "" {
+		t.Error("no attempt of ord-1")
+	} else if code, _, talk := once(t, w.dir, "attempts", "resolve", old, "--as", "sent", "--why", "x", "--yes"); code != exitGate || !strings.Contains(talk, "attempt "+old+" is of a ledger that was lost") || !strings.Contains(talk, "next: notifier attempts "+old) {
+		t.Errorf("a call of the lost ledger: exit %d %q", code, talk)
+	}
 }

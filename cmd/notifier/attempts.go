@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,10 +12,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mattn/go-runewidth"
 	"github.com/spf13/cobra"
 
 	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/explain"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/query"
@@ -60,10 +63,10 @@ older call is found, by the fates that it gave: they are its members, and say wh
 				return &exitError{exitUsage, fmt.Errorf(mostly(spoken(cmd), "attempt %s is %s, not without outcome; next: notifier attempts %[1]s", "发送记录 %s 是 %s，不是结果未知；下一步：notifier attempts %[1]s"), args[0], list[0].State)}
 			}
 			if format == "text" && len(args) == 1 {
-				printAttempt(cmd.OutOrStdout(), list[0], s)
+				printAttempt(cmd.OutOrStdout(), list[0], s, spoken(cmd))
 				return nil
 			}
-			return printAttempts(cmd.OutOrStdout(), format, list, s)
+			return printAttempts(cmd.OutOrStdout(), format, list, s, spoken(cmd))
 		},
 	}
 	cmd.Flags().BoolVar(&unknown, "unknown", false, "only those without outcome")
@@ -123,7 +126,7 @@ func outcomes(fates []ledger.Fate) string {
 	return strings.Join(parts, ", ")
 }
 
-func printAttempts(out io.Writer, format string, list []*ledger.Attempt, s *settings.Settings) error {
+func printAttempts(out io.Writer, format string, list []*ledger.Attempt, s *settings.Settings, lang diag.Lang) error {
 	switch format {
 	case "json":
 		return printJSON(out, map[string]any{"schema": "notifier.attempts/v1", "attempts": list})
@@ -139,10 +142,10 @@ func printAttempts(out io.Writer, format string, list []*ledger.Attempt, s *sett
 	}
 	names := accountNames(s)
 	w := &columns{to: out}
-	fmt.Fprintln(w, "ATTEMPT\tTIME\tLANE\tENDPOINT\tCOST\tRULE\tSTATE\tINTENTS\tDETAIL")
+	fmt.Fprintln(w, mostly(lang, "ATTEMPT\tTIME\tLANE\tENDPOINT\tCOST\tRULE\tSTATE\tINTENTS\tDETAIL", "发送记录\t时间\t发送通道\t接口\t名额\t规则\t状态\t待发任务\t说明"))
 	for _, a := range list {
 		fmt.Fprintf(w, "%s\t%s\t%s/%s\t%s\t%d\t%s\t%s\t%d\t%s\n", a.ID, a.At.In(s.Zone).Format("01-02 15:04:05"), names[a.Account], a.Lane, a.Endpoint, a.Weight, a.Rule, a.State,
-			max(len(a.Members), len(a.Affected)), diag.Tame(attemptText(a, s.Zone)))
+			max(len(a.Members), len(a.Affected)), diag.Tame(attemptText(a, s.Zone, lang)))
 	}
 	return w.Flush()
 }
@@ -157,10 +160,10 @@ func accountNames(s *settings.Settings) map[string]string {
 }
 
 // printAttempt tells all that is on record of one call.
-func printAttempt(out io.Writer, a *ledger.Attempt, s *settings.Settings) {
-	row := func(key, text string) {
+func printAttempt(out io.Writer, a *ledger.Attempt, s *settings.Settings, lang diag.Lang) {
+	row := func(en, zh, text string) {
 		if text != "" {
-			fmt.Fprintf(out, "  %-11s %s\n", key, diag.Tame(text))
+			fmt.Fprintf(out, "  %s %s\n", runewidth.FillRight(mostly(lang, en, zh), 11), diag.Tame(text))
 		}
 	}
 	at := func(t time.Time) string {
@@ -169,24 +172,24 @@ func printAttempt(out io.Writer, a *ledger.Attempt, s *settings.Settings) {
 		}
 		return t.In(s.Zone).Format("2006-01-02 15:04:05.000 -07:00")
 	}
-	fmt.Fprintf(out, "attempt %s  %s/%s %s  %s\n", a.ID, cmp.Or(accountNames(s)[a.Account], a.Account), a.Lane, a.Endpoint, a.State)
-	row("started", at(a.At))
-	row("not after", at(a.NotAfter))
-	row("charged", strings.TrimSuffix(fmt.Sprintf("%d until %s", a.Weight, at(a.Until)), " until "))
-	row("rule", a.Rule)
-	row("title", a.Title)
+	fmt.Fprintf(out, mostly(lang, "attempt %s  %s/%s %s  %s\n", "发送记录 %s  %s/%s %s  %s\n"), a.ID, cmp.Or(accountNames(s)[a.Account], a.Account), a.Lane, a.Endpoint, a.State)
+	row("started", "开始", at(a.At))
+	row("not after", "不晚于", at(a.NotAfter))
+	row("charged", "占名额", chargedText(a.Weight, at(a.Until), lang))
+	row("rule", "规则", a.Rule)
+	row("title", "标题", a.Title)
 	if a.Code != 0 {
-		row("vendor code", strconv.Itoa(a.Code))
+		row("vendor code", "厂商代码", strconv.Itoa(a.Code))
 	}
-	row("vendor id", a.VendorID)
-	row("message uid", a.MessageUID)
-	row("detail", attemptText(a, s.Zone))
+	row("vendor id", "厂商编号", a.VendorID)
+	row("message uid", "消息编号", a.MessageUID)
+	row("detail", "说明", attemptText(a, s.Zone, lang))
 	if a.Try > 1 {
-		row("try", fmt.Sprintf("%d, the first at %s", a.Try, at(a.Began)))
+		row("try", "次数", fmt.Sprintf(mostly(lang, "%d, the first at %s", "第 %d 次，第一次在 %s"), a.Try, at(a.Began)))
 	}
-	row("by", strings.TrimSuffix(a.By+": "+a.Why, ": "))
-	row("users", some(a.Users, diag.EN))
-	row("tags", strings.Join(a.Set, ", "))
+	row("by", "操作人", strings.TrimSuffix(a.By+": "+a.Why, ": "))
+	row("users", "用户", some(a.Users, lang))
+	row("tags", "标签", strings.Join(a.Set, ", "))
 	var intents []string
 	for _, id := range a.Members {
 		intents = append(intents, string(id))
@@ -196,10 +199,18 @@ func printAttempt(out io.Writer, a *ledger.Attempt, s *settings.Settings) {
 			intents = append(intents, string(f.Intent))
 		}
 	}
-	row("intents", some(intents, diag.EN))
+	row("intents", "待发任务", some(intents, lang))
 	if a.State == ledger.Unknown {
-		row("next", "notifier attempts resolve "+a.ID+" --as sent|not-sent --why TEXT")
+		row("next", "下一步", "notifier attempts resolve "+a.ID+" --as sent|not-sent --why "+mostly(lang, "TEXT", "原因"))
 	}
+}
+
+// chargedText tells what a call took. It counts in each window that holds the moment of its arrival, of which only the latest is known.
+func chargedText(n int, latest string, lang diag.Lang) string {
+	if latest == "" {
+		return strconv.Itoa(n)
+	}
+	return fmt.Sprintf(mostly(lang, "%d, counted at the vendor at the latest %s", "%d，厂商最迟在 %s 计数"), n, latest)
 }
 
 // some names as many of a list as a reader looks at.
@@ -212,17 +223,18 @@ func some(list []string, lang diag.Lang) string {
 }
 
 // attemptText is what there is to say of an attempt.
-func attemptText(a *ledger.Attempt, zone *time.Location) string {
+func attemptText(a *ledger.Attempt, zone *time.Location, lang diag.Lang) string {
+	detail := mostly(lang, a.Detail, explain.DetailZH(a.Detail))
 	if a.State == ledger.Again {
-		return fmt.Sprintf("made again at %s under the same id; %s", a.Next.In(zone).Format("15:04:05"), a.Detail)
+		return fmt.Sprintf(mostly(lang, "made again at %s under the same id; %s", "%s 用同一个编号再发一次；%s"), a.Next.In(zone).Format("15:04:05"), detail)
 	}
 	if a.Recalls == "" {
-		return a.Detail
+		return detail
 	}
 	if a.State == ledger.Resolved { // by is who said so, not who asked for the recall
-		return fmt.Sprintf("recalls %s; %s by %s", a.Recalls, a.Detail, a.By)
+		return fmt.Sprintf(mostly(lang, "recalls %s; %s by %s", "撤回 %s；%s，操作人 %s"), a.Recalls, detail, a.By)
 	}
-	return strings.TrimSpace(fmt.Sprintf("recalls %s, by %s %s", a.Recalls, a.By, a.Detail))
+	return strings.TrimSpace(fmt.Sprintf(mostly(lang, "recalls %s, by %s %s", "撤回 %s，操作人 %s %s"), a.Recalls, a.By, detail))
 }
 
 func newResolveCmd() *cobra.Command {
@@ -266,22 +278,67 @@ func newResolveCmd() *cobra.Command {
 				if err != nil {
 					return &exitError{exitUnreachable, err}
 				}
+				if at == nil && said == nil {
+					if err := ledgerLost(cmd.Context(), r, states[partition], args[0], spoken(cmd)); err != nil {
+						return err
+					}
+				}
 				return notResolvable(args[0], at, said, s.Zone, spoken(cmd))
 			}
 			if err := resolutionStands(given.Standing(states), args[0], s.Zone, spoken(cmd)); err != nil {
 				return err
 			}
 			what := "resolve " + args[0] + " as " + as
-			if err := confirm(cmd, c.yes, what, as); err != nil {
+			if err := confirm(cmd, c.yes, what+decidesOn(at, spoken(cmd)), as); err != nil {
 				return err
 			}
 			answers, err := r.Send(cmd.Context(), ledger.Command{Cmd: ledger.CmdResolve, Target: args[0], Args: map[string]string{"as": as}, Expect: string(ledger.Unknown), By: c.by, Why: c.why}, partition, answerWait)
+			if err == nil {
+				if err := outrun(answers, args[0], at, func() (*ledger.Command, error) { return r.Resolution(cmd.Context(), args[0]) }, s.Zone, spoken(cmd)); err != nil {
+					return err
+				}
+			}
 			return printAnswers(cmd, what, answers, err)
 		},
 	}
 	cmd.Flags().StringVar(&as, "as", "", "sent or not-sent")
 	c.add(cmd)
 	return cmd
+}
+
+// outrun says, of a resolution that the owner refused, who gave another one at the same time; nil: nobody did.
+func outrun(answers []ledger.Answer, id string, at *ledger.Attempt, resolution func() (*ledger.Command, error), zone *time.Location, lang diag.Lang) error {
+	if len(answers) != 1 || !answers[0].Refused {
+		return nil
+	}
+	if said, err := resolution(); err == nil && said != nil { // else the owner's own words say why
+		return notResolvable(id, at, said, zone, lang)
+	}
+	return nil
+}
+
+// decidesOn tells of an attempt that stands for several intents that one word decides on all of them.
+func decidesOn(at *ledger.Attempt, lang diag.Lang) string {
+	n := len(at.Affected)
+	if n < 2 {
+		return ""
+	}
+	return fmt.Sprintf(mostly(lang, ": it decides on %d intents of rule %s at once; which: notifier attempts %s", "：一次决定规则 %[2]s 的 %[1]d 个待发任务；是哪些：notifier attempts %[3]s"), n, at.Rule, at.ID)
+}
+
+// ledgerLost says of an attempt that fates name and the ledger cannot know that its ledger was lost; nil: it is none.
+func ledgerLost(ctx context.Context, r *query.Reader, st *ledger.State, id string, lang diag.Lang) error {
+	if st == nil || st.Genesis == nil || strings.HasPrefix(id, st.Genesis.Incarnation+"-") {
+		return nil
+	}
+	named := false
+	if err := r.Fates(ctx, query.Filter{}, func(f ledger.Fate) error { named = named || f.Attempt == id; return nil }); err != nil {
+		return unreachable(err)
+	}
+	if !named {
+		return nil
+	}
+	return &exitError{exitGate, fmt.Errorf(mostly(lang, "attempt %s is of a ledger that was lost: nobody can resolve it any more, its fates stay as they are, and what it used is what `notifier quota assume` said; next: notifier attempts %[1]s", "发送记录 %s 属于已经丢失的账本：不能再给结论，它的处理结果不再改变，用掉的名额以 `notifier quota assume` 说的为准；下一步：notifier attempts %[1]s"), id)}
 }
 
 // resolutionStands refuses a second word on an attempt while the first stands: that one will be final, and the owner would refuse this one when

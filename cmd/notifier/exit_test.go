@@ -18,6 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/embedded"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/settings"
@@ -122,10 +123,10 @@ func TestAttemptsSayWhenACallIsMadeAgain(t *testing.T) {
 	again := &ledger.Attempt{ID: "A-0-1", At: at, State: ledger.Again, Next: at.Add(5 * time.Minute), Detail: "no answer"}
 	var list, one bytes.Buffer
 	s := &settings.Settings{Zone: time.FixedZone("", 8*3600)}
-	if err := printAttempts(&list, "text", []*ledger.Attempt{again}, s); err != nil {
+	if err := printAttempts(&list, "text", []*ledger.Attempt{again}, s, diag.EN); err != nil {
 		t.Fatal(err)
 	}
-	printAttempt(&one, again, s)
+	printAttempt(&one, again, s, diag.EN)
 	for _, text := range []string{list.String(), one.String()} {
 		if !strings.Contains(text, "made again at 12:05:00 under the same id; no answer") {
 			t.Errorf("got %q", text)
@@ -136,7 +137,7 @@ func TestAttemptsSayWhenACallIsMadeAgain(t *testing.T) {
 func TestAttemptsAsLinesOfJSON(t *testing.T) {
 	at := time.Date(2026, 11, 21, 4, 0, 0, 0, time.UTC)
 	var out bytes.Buffer
-	if err := printAttempts(&out, "jsonl", []*ledger.Attempt{{ID: "A-0-1", At: at}, {ID: "A-0-2", At: at}}, &settings.Settings{Zone: time.UTC}); err != nil {
+	if err := printAttempts(&out, "jsonl", []*ledger.Attempt{{ID: "A-0-1", At: at}, {ID: "A-0-2", At: at}}, &settings.Settings{Zone: time.UTC}, diag.EN); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")

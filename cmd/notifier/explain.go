@@ -165,6 +165,9 @@ func explainRecord(o explainOptions, env []string, in io.Reader, out, talk io.Wr
 		}
 		fmt.Fprintln(talk, mostly(o.say, "dead letter: ", "死信：")+diag.Tame(says))
 	}
+	if topics := set.Topics(); len(evs) == 0 && len(faults) > 1 && o.topic == "" { // it cannot have been meant for all of them
+		return &exitError{exitFindings, fmt.Errorf(mostly(o.say, "no entry of the catalogue can use the record, and its topic was not said; next: once more with --topic, which is one of %s", "事件目录里没有哪个事件能用这条记录，也没有写它的主题；下一步：加上 --topic 再试，可以是 %s"), strings.Join(topics, mostly(o.say, ", ", "、")))}
+	}
 	if len(evs) == 0 {
 		return &exitError{exitFindings, errors.New(mostly(o.say, "the record is no usable event, the daemon would make it a dead letter; next: mend the record or rules/events.yaml", "这条记录不是可用的事件，守护进程会把它当作死信；下一步：改记录或 rules/events.yaml"))}
 	}

@@ -182,6 +182,20 @@ func TestExplainFormats(t *testing.T) {
 	}
 }
 
+// A record that several entries would take and none can use is of one topic: without --topic nobody knows whose mistake it is.
+func TestARecordThatNoEntryCanUseNeedsItsTopic(t *testing.T) {
+	var out, talk bytes.Buffer
+	o := explainOptions{event: "-", say: diag.EN, checkOptions: checkOptions{paths: []string{"../../rules"}, format: "text"}}
+	err := explainRecord(o, nil, strings.NewReader(`{"hello": 1}`), &out, &talk)
+	if x, ok := errors.AsType[*exitError](err); !ok || x.code != exitFindings || !strings.Contains(x.Error(), "its topic was not said; next: once more with --topic, which is one of app.messages, community.likes, ") {
+		t.Errorf("%v\n%s", err, talk.String())
+	}
+	o.topic = "shop.sales"
+	if err := explainRecord(o, nil, strings.NewReader(`{"hello": 1}`), &out, &talk); err == nil || !strings.Contains(err.Error(), "the daemon would make it a dead letter") {
+		t.Errorf("with its topic: %v", err)
+	}
+}
+
 func TestExplainExitCodesAgreeWithTheText(t *testing.T) {
 	for _, c := range []struct {
 		name  string

@@ -264,10 +264,13 @@ func ledgerOf(states map[int32]*ledger.State, identity string) *ledger.State {
 	return nil
 }
 
+// mostLike is how many ids are named of which a word is a piece.
+const mostLike = 5
+
 // findEvent searches the topics of the catalogue for an event that no rule wanted anything of.
 func findEvent(ctx context.Context, r *query.Reader, set *rules.Set, id string, since time.Time, lang diag.Lang) (*event.Event, error) {
 	var found *event.Event
-	letter := ""
+	letter, like := "", []string{} // ids that it is a piece of
 	for _, topic := range set.Topics() {
 		_, err := r.Search(ctx, topic, since, func(raw *kgo.Record) bool {
 			if !mayHold(raw, id) {
@@ -275,8 +278,11 @@ func findEvent(ctx context.Context, r *query.Reader, set *rules.Set, id string, 
 			}
 			evs, err := set.Decode(consumer.RecordOf(raw))
 			for i := range evs {
-				if evs[i].ID == id {
+				switch {
+				case evs[i].ID == id:
 					found = &evs[i]
+				case strings.Contains(evs[i].ID, id) && !slices.Contains(like, evs[i].ID) && len(like) <= mostLike:
+					like = append(like, evs[i].ID)
 				}
 			}
 			if found == nil && err != nil {
@@ -293,6 +299,16 @@ func findEvent(ctx context.Context, r *query.Reader, set *rules.Set, id string, 
 	}
 	if letter != "" {
 		return nil, &exitError{exitUsage, fmt.Errorf(mostly(lang, "event %q: the record %s; next: notifier dead ls", "事件 %q：记录 %s；下一步：notifier dead ls"), id, diag.Tame(letter))}
+	}
+	if len(like) > 0 {
+		names, more := slices.Clone(like[:min(len(like), mostLike)]), ""
+		if len(like) > mostLike {
+			more = mostly(lang, " and others", " 等")
+		}
+		for i, name := range names {
+			names[i] = diag.Tame(name)
+		}
+		return nil, &exitError{exitUsage, fmt.Errorf(mostly(lang, "no event has the id %q, but it is a piece of %s%s; next: notifier explain %s", "没有 id 是 %q 的事件，但这些 id 里有它：%s%s；下一步：notifier explain %s"), id, strings.Join(names, mostly(lang, ", ", "、")), more, shellWord(like[0]))}
 	}
 	return nil, &exitError{exitUsage, fmt.Errorf(mostly(lang, "nothing is known of event %q: it has no fate, and no record of it is in %s since then; next: an earlier --since, or notifier explain --event FILE", "没有事件 %q：它没有处理结果，从那时起 %s 里也没有它的记录；下一步：把 --since 写早一些，或 notifier explain --event 文件"), id, strings.Join(set.Topics(), ", "))}
 }

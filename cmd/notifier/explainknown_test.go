@@ -116,6 +116,10 @@ func TestExplainOfARealEvent(t *testing.T) {
 	if code != 0 || !strings.Contains(out, "event profile.changed p-1") {
 		t.Errorf("exit %d\n%s%s", code, out, talk)
 	}
+	// A piece of an id is none; the ids that it is a piece of are named.
+	if code, out, talk = once(t, w.dir, "explain", "rd-1"); code != exitUsage || out != "" || !strings.Contains(talk, `no event has the id "rd-1", but it is a piece of ord-1; next: notifier explain ord-1`) {
+		t.Errorf("a piece of an id: exit %d\n%s%s", code, out, talk)
+	}
 	for _, args := range [][]string{{"explain", "--user", "u-9"}, {"explain", "--user", "u-1", "--rule", "nope"}, {"explain", "--user", "u-1", "--since", "1h"}, {"explain", "ord-9"}, {"explain", "ord-1", "--event", "x.json"}, {"explain", "ord-1", "--now", "1h"}, {"explain", "ord-1", "--rule", "nope"}} {
 		if code, out, talk = once(t, w.dir, args...); code != exitUsage || out != "" || !strings.Contains(talk, "notifier: ") {
 			t.Errorf("%v: exit %d\n%s%s", args, code, out, talk)

@@ -139,6 +139,7 @@ messages and broadcasts by rule files that operations edit while it runs.`,
 	helpful(root)
 	root.AddCommand(newRunCmd(), newDemoCmd(), newCheckCmd(), newFmtCmd(), newNewCmd(), newTestCmd(), newExplainCmd(), newBacktestCmd(), newExplainCodeCmd(), newSchemaCmd(), newSandboxCmd(), newConfigCmd(), newFatesCmd(), newQuotaCmd(), newAttemptsCmd(), newStatusCmd(), newDoctorCmd(), newRecallCmd(), newApprovalsCmd(), newPendingCmd(), newDeadCmd(), newSkipCmd(), newUserCmd(), newTagsCmd(), newPauseCmd(), newResumeCmd(), newKillCmd(), newReviveCmd(), newVersionCmd())
 	completions(root)
+	helpOf(root)
 	wrongWords(root)
 	saidOnce(root)
 	return root

@@ -110,15 +110,14 @@ func newRule(d *ruletest.Draft, dir string, lang diag.Lang, in io.Reader, termin
 		return &exitError{exitUsage, fmt.Errorf("write the rule: %w", err)}
 	}
 	fmt.Fprintln(out, file)
-	if strings.Count(text, "- {name: ") < 2 {
-		note := diag.Text{EN: "note: it has one test only, no values were found for the other; write it by hand: docs/testing.md", ZH: "提示：只有一个测试，另一个没有试出来，请手写：docs/testing.zh-CN.md"}
-		fmt.Fprintln(talk, note.In(lang))
-	}
 	begins := mostly(lang, "it begins in mode "+d.Mode, "它以 `mode: "+d.Mode+"` 开始")
 	if d.Action == intent.Tags {
 		begins = mostly(lang, "a tag rule has no shadow: it is live once the daemon has loaded it", "标签规则不能试运行：守护进程读到就生效")
 	}
 	fmt.Fprintf(talk, mostly(lang, "next: `notifier check %s`, `notifier test %s`; %s\n", "下一步：`notifier check %s`，`notifier test %s`；%s\n"), shellWord(dir), shellWord(file), begins)
+	if strings.Count(text, "- {name: ") < 2 {
+		return &exitError{exitPartial, errors.New(mostly(lang, "it has one test only, no values were found for the other; next: write it by hand: docs/testing.md", "只有一个测试，另一个没有试出来；下一步：手写另一个：docs/testing.zh-CN.md"))}
+	}
 	return nil
 }
 

@@ -26,7 +26,21 @@ func TestNewRule(t *testing.T) {
 		{"two fields, no sample", ruletest.Draft{Action: "push", Event: "tea.poured", When: `cups > 1000 and kind == "oolong"`, Subject: "茶", Body: "b"},
 			[]string{`expect: {push: {title: "茶"}}`, `expect: no match`}},
 		{"profile push", ruletest.Draft{Action: "push", Event: "profile.changed", When: `changed(level) and level == "vip"`, Subject: "升级", Body: "b"},
-			[]string{`profile: {level: "normal"}, expect: {push: {title: "升级"}}`, `sample: profile.changed, expect: no match`}},
+			[]string{`profile: {level: "normal"}, expect: {push: {title: "升级"}}`, `profile: {level: "vip"}, expect: no match`}}, // it fails without the level
+		{"profile push of any change", ruletest.Draft{Action: "push", Event: "profile.changed", When: "changed(level)", Subject: "升级", Body: "b"},
+			[]string{`profile: {level: "vip"}, expect: {push: {title: "升级"}}`, `sample: profile.changed, expect: no match`}},
+		{"profile push of two fields", ruletest.Draft{Action: "push", Event: "profile.changed", When: `changed(city) and city == '上海' and level == 'svip'`, Subject: "搬家", Body: "b"},
+			[]string{`with: {city: "上海", level: "svip"}, profile: {city: "other"}, expect: {push: {title: "搬家"}}`, `profile: {city: "other"}, expect: no match`}},
+		{"three fields", ruletest.Draft{Action: "push", Event: "order.paid", When: `amount > 5000 and city == '上海' and level == 'svip'`, Subject: "谢谢", Body: "b"},
+			[]string{`with: {amount: 5001, city: "上海", level: "svip"}, expect: {push: {title: "谢谢"}}`, `sample: order.paid, expect: no match`}},
+		{"a pattern", ruletest.Draft{Action: "push", Event: "order.paid", When: `city matches "^上海.*"`, Subject: "谢谢", Body: "b"},
+			[]string{`with: {city: "上海"}, expect: {push: {title: "谢谢"}}`, `sample: order.paid, expect: no match`}},
+		{"the length of a text", ruletest.Draft{Action: "push", Event: "order.paid", When: "len(nickname) > 5 and amount > 800", Subject: "谢谢", Body: "b"},
+			[]string{`with: {nickname: "长长长长长长"}, expect: {push: {title: "谢谢"}}`, `sample: order.paid, expect: no match`}},
+		{"below zero, and arithmetic", ruletest.Draft{Action: "push", Event: "tea.poured", When: `cups / 10 > 5 or cups < -5`, Subject: "茶", Body: "b"},
+			[]string{`expect: {push: {title: "茶"}}`, `expect: no match`}},
+		{"a tag by its beginning", ruletest.Draft{Action: "tags", Event: "profile.changed", When: "city startsWith '上'", Tag: "sh"},
+			[]string{`with: {city: "上"}, expect: {tags: ["sh"]}`, `sample: profile.changed, expect: {tags: []}`}},
 		{"tags", ruletest.Draft{Action: "tags", Event: "profile.changed", When: "always", Tag: "town_${city}"},
 			[]string{`expect: {tags: ["town_北京"]}`, `expect: {tags: []}`}},
 		{"broadcast", ruletest.Draft{Action: "broadcast", Event: "sale.opened", When: "stock > 100", Audience: []string{"city_${city}"}, Subject: "开抢", Body: "b"},
@@ -65,6 +79,9 @@ func TestNewRule(t *testing.T) {
 			if n := strings.Count(string(text), "- {name:"); n != 2 {
 				t.Errorf("%d tests in\n%s", n, text)
 			}
+			if without := withoutWhen(t, dir, file, string(text)); tc.draft.When != "always" && tc.draft.When != "changed(level)" && !strings.Contains(without, "FAIL brand-new/不命中 · it does not") {
+				t.Errorf("without its condition the second test passes:\n%s\n%s", text, without)
+			}
 			if live := strings.Contains(talk.String(), "it is live"); live != (tc.draft.Action == "tags") || strings.Contains(talk.String(), "mode shadow") == live {
 				t.Errorf("it says\n%s", talk.String())
 			}
@@ -86,6 +103,54 @@ func TestNewRule(t *testing.T) {
 				t.Error("a file that exists was written over")
 			}
 		})
+	}
+}
+
+// withoutWhen runs the tests of a rule whose condition is gone, but for a changed() without which it does not load.
+func withoutWhen(t *testing.T, dir, file, text string) string {
+	t.Helper()
+	when, rest := "", []string{}
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "    when:") {
+			when = line
+			if strings.Contains(line, "changed(") {
+				line, _, _ = strings.Cut(line, " and ")
+				line = strings.TrimSpace(line) + "\n"
+				rest = append(rest, "    "+line)
+			} else if !strings.Contains(text, "    tags:") {
+				rest = append(rest, "    when: always\n")
+			}
+			continue
+		}
+		rest = append(rest, line)
+	}
+	if when == "" {
+		return ""
+	}
+	if err := os.WriteFile(file, []byte(strings.Join(rest, "")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, talk bytes.Buffer
+	if err := runTests(testOptions{checkOptions: checkOptions{paths: []string{dir}, format: "text", lang: "en"}, run: "^brand-new/"}, nil, &out, &talk); err == nil {
+		t.Logf("all pass without %s", when)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+// Where no values are found for one of the two tests the rule is written with the other, and the exit code says that something is left to do.
+func TestNewRuleWithOneTestOnlyIsHalfDone(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS("../../rules")); err != nil {
+		t.Fatal(err)
+	}
+	d := ruletest.Draft{Name: "brand-new", Action: "push", Event: "order.paid", When: "amount * amount == 49", Class: "service", Mode: "shadow", Subject: "s", Body: "b"}
+	var out, talk bytes.Buffer
+	err := newRule(&d, dir, diag.EN, strings.NewReader(""), false, &out, &talk)
+	if x, ok := errors.AsType[*exitError](err); !ok || x.code != exitPartial || !strings.Contains(err.Error(), "it has one test only, no values were found for the other") || out.String() != filepath.Join(dir, "brand-new.yaml")+"\n" {
+		t.Errorf("%v, printed %q", err, out.String())
 	}
 }
 

@@ -96,6 +96,12 @@ func newQuotaCmd() *cobra.Command {
 					for _, x := range l.Shares {
 						fmt.Fprintf(out, mostly(lang, "  share: %s %d/%d (%s)%s\n", "  份额：%s %d/%d（%s）%s\n"), x.Rule, x.Used, x.Slots, x.Limit, shareNext(x, s.Zone, lang))
 					}
+					if h := l.Held; h != nil {
+						fmt.Fprintf(out, mostly(lang, "  held until %s: an owner before left call %s open   next: notifier attempts %[2]s\n", "  等到 %s：前一个实例留下的请求 %s 还没有结果   下一步：notifier attempts %[2]s\n"), h.Until.In(s.Zone).Format("15:04:05 -07:00"), h.Attempt)
+					}
+					if l.Flying > 0 {
+						fmt.Fprintf(out, mostly(lang, "  in flight: %s\n", "  发送中：%s\n"), mostly(lang, many(l.Flying, "request"), fmt.Sprintf("%d 个请求", l.Flying)))
+					}
 					fmt.Fprintf(out, mostly(lang, "  waiting: %s\n", "  等待：%s\n"), waitingWords(l, s.Zone, lang))
 				}
 				for _, d := range a.Days {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -157,7 +158,7 @@ func TestWhoIsNamedBesideARecall(t *testing.T) {
 		if state == ledger.Resolved {
 			at.Detail = "resolved as sent"
 		}
-		if got := attemptText(at, time.UTC); got != want {
+		if got := attemptText(at, time.UTC, diag.EN); got != want {
 			t.Errorf("%s: %q, want %q", state, got, want)
 		}
 	}
@@ -168,8 +169,9 @@ func TestOneAttemptAsText(t *testing.T) {
 	at := time.Date(2026, 11, 21, 4, 0, 0, 0, time.UTC)
 	s := &settings.Settings{Zone: time.FixedZone("", 8*3600), Accounts: []settings.Account{{Name: "main", Vendor: "getui", AppKey: "a"}}}
 	var out strings.Builder
-	printAttempt(&out, &ledger.Attempt{ID: "A-0-1", Account: "getui:a", Lane: "push", Endpoint: "/push/single/cid", State: ledger.Unknown, At: at, NotAfter: at.Add(6 * time.Second), Weight: 1, Rule: "thanks",
-		Detail: "time-out > 6s", Affected: []ledger.Fate{{Intent: "i/1"}}}, s)
+	one := &ledger.Attempt{ID: "A-0-1", Account: "getui:a", Lane: "push", Endpoint: "/push/single/cid", State: ledger.Unknown, At: at, NotAfter: at.Add(6 * time.Second), Weight: 1, Rule: "thanks",
+		Detail: "time-out > 6s", Affected: []ledger.Fate{{Intent: "i/1"}}}
+	printAttempt(&out, one, s, diag.EN)
 	want := `attempt A-0-1  main/push /push/single/cid  unknown
   started     2026-11-21 12:00:00.000 +08:00
   not after   2026-11-21 12:00:06.000 +08:00
@@ -181,5 +183,59 @@ func TestOneAttemptAsText(t *testing.T) {
 `
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+	out.Reset()
+	one.Until, one.Detail = at.Add(5*time.Minute), "no answer in time"
+	printAttempt(&out, one, s, diag.ZH)
+	want = `发送记录 A-0-1  main/push /push/single/cid  unknown
+  开始        2026-11-21 12:00:00.000 +08:00
+  不晚于      2026-11-21 12:00:06.000 +08:00
+  占名额      1，厂商最迟在 2026-11-21 12:05:00.000 +08:00 计数
+  规则        thanks
+  说明        no answer in time
+  待发任务    i/1
+  下一步      notifier attempts resolve A-0-1 --as sent|not-sent --why 原因
+`
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+	out.Reset()
+	if err := printAttempts(&out, "text", []*ledger.Attempt{one}, s, diag.ZH); err != nil || !strings.HasPrefix(out.String(), "发送记录  时间") {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+}
+
+// Who resolves what stands for several intents reads how many it decides on.
+func TestAResolutionOfSeveralSaysHowMany(t *testing.T) {
+	one := &ledger.Attempt{ID: "A-0-1", Rule: "sale", Affected: []ledger.Fate{{Intent: "i/1"}}}
+	if got := decidesOn(one, diag.EN); got != "" {
+		t.Errorf("of one: %q", got)
+	}
+	one.Affected = append(one.Affected, ledger.Fate{Intent: "i/2"})
+	if got, want := decidesOn(one, diag.EN), ": it decides on 2 intents of rule sale at once; which: notifier attempts A-0-1"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := decidesOn(one, diag.ZH), "：一次决定规则 sale 的 2 个待发任务；是哪些：notifier attempts A-0-1"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Of two who resolve one attempt at once the loser reads who was faster, when, and what that one said: the ledger may have forgotten the attempt.
+func TestWhoLosesAResolutionReadsWhoWon(t *testing.T) {
+	won := func() (*ledger.Command, error) {
+		return &ledger.Command{By: "li", Why: "the console shows it", At: time.Date(2026, 11, 21, 4, 0, 0, 0, time.UTC), Args: map[string]string{"as": "sent"}}, nil
+	}
+	err := outrun([]ledger.Answer{{Refused: true, Text: "no such attempt without outcome"}}, "A-0-1", &ledger.Attempt{ID: "A-0-1", State: ledger.Unknown}, won, time.FixedZone("", 8*3600), diag.EN)
+	if x, ok := errors.AsType[*exitError](err); !ok || x.code != exitGate || x.Error() != "attempt A-0-1 is resolved as sent already, by li at 2026-11-21 12:00:00 +08:00: the console shows it; a resolution is final" {
+		t.Errorf("%v", err)
+	}
+	for _, answers := range [][]ledger.Answer{{{OK: true}}, nil} {
+		if err := outrun(answers, "A-0-1", nil, won, time.UTC, diag.EN); err != nil {
+			t.Errorf("%+v: %v", answers, err)
+		}
+	}
+	nobody := func() (*ledger.Command, error) { return nil, nil }
+	if err := outrun([]ledger.Answer{{Refused: true}}, "A-0-1", nil, nobody, time.UTC, diag.EN); err != nil {
+		t.Errorf("refused for another reason: %v", err)
 	}
 }

@@ -68,7 +68,7 @@ func TestTheShapesOfJSON(t *testing.T) {
 		"status":    func(w io.Writer) error { return printJSON(w, st) },
 		"pending":   func(w io.Writer) error { return printPending(w, io.Discard, "json", &p, time.UTC, diag.EN) },
 		"approvals": func(w io.Writer) error { return printApprovals(w, "json", &a, time.UTC, diag.EN) },
-		"attempts":  func(w io.Writer) error { return printAttempts(w, "json", attempts, none) },
+		"attempts":  func(w io.Writer) error { return printAttempts(w, "json", attempts, none, diag.EN) },
 	} {
 		var out bytes.Buffer
 		if err := show(&out); err != nil {

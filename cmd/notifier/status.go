@@ -16,6 +16,7 @@ import (
 	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/explain"
 	"github.com/notifier/notifier/internal/ledger"
+	"github.com/notifier/notifier/internal/rules"
 )
 
 func newStatusCmd() *cobra.Command {
@@ -27,7 +28,7 @@ func newStatusCmd() *cobra.Command {
 		Short: "who owns what, what waits, what is stopped; --why: each gate that holds; --wait idle: when all is done",
 		Long: `What stands was given as a command and is not obeyed by all yet: it is when the owners of those partitions run.
 
-Exit 1: a partition is stopped, the books do not balance, or --wait idle was not idle in time.
+Exit 1: a partition, ours or of an event topic, is stopped, the books do not balance, or --wait idle was not idle in time.
 
 --wait idle returns when everything that came is read, taken in and has left, but for what waits for time (quiet hours, send_at, a
 merge, a slot of the quota) or for people (an approval, a pause). What waits in a lane that the vendor has stopped is waited for. A
@@ -84,11 +85,22 @@ stopped partition ends the waiting: no waiting mends that. Progress is on stderr
 				return &exitError{exitUnreachable, err}
 			}
 			st.Commands = app.CommandsOf(s, given.Standing(states))
+			set, _ := rules.Load([]string{s.Rules}, app.RuleOptions(s)) // with errors: of the topics that can be made out
+			lost, err := r.Lost(cmd.Context(), eventTopics(s, set))
+			if err != nil { // the rest is known without it
+				fmt.Fprintf(cmd.ErrOrStderr(), mostly(lang, "note: %v; next: notifier doctor\n", "提示：%v；下一步：notifier doctor\n"), err)
+			}
+			st.Lost = append(st.Lost, lost...)
+			bad := !st.Balanced || len(halts)+len(st.Lost) > 0
 			if format == "json" {
-				return printJSON(cmd.OutOrStdout(), st)
+				if err := printJSON(cmd.OutOrStdout(), st); err != nil || !bad {
+					return err
+				}
+				return &exitError{code: exitFindings}
 			}
 			out := cmd.OutOrStdout()
 			sayHalts(out, halts, lang)
+			sayLost(out, st.Lost, lang)
 			sayInstances(out, st.Instances, s.Zone, lang)
 			if len(st.Partitions) == 0 && len(halts) == 0 {
 				fmt.Fprintln(out, mostly(lang, "no partition has an owner yet: nothing was ever sent, or the first instance is still starting   next: notifier status --why", "还没有分区有实例负责：从来没有发送过，或第一个实例还在启动   下一步：notifier status --why"))
@@ -104,7 +116,7 @@ stopped partition ends the waiting: no waiting mends that. Progress is on stderr
 					continue
 				}
 				if brake := p.OfBrake(); brake != nil {
-					fmt.Fprintf(out, mostly(lang, "brake  %s  paused itself: %s  since %s   next: %s\n", "刹车  %s  自动暂停：%s  从 %s 起   下一步：%s\n"), scope, brake.Why, brake.At.In(s.Zone).Format(time.DateTime), next)
+					fmt.Fprintf(out, mostly(lang, "brake  %s  paused itself: %s  since %s   next: %s\n", "刹车  %s  自动暂停：%s  从 %s 起   下一步：%s\n"), scope, mostly(lang, brake.Why, app.WhyZH(brake.Why)), brake.At.In(s.Zone).Format(time.DateTime), next)
 				}
 				if p.Brake {
 					continue
@@ -141,9 +153,8 @@ stopped partition ends the waiting: no waiting mends that. Progress is on stderr
 			}
 			if !st.Balanced {
 				fmt.Fprintln(out, mostly(lang, "the books do not balance   next: keep the topics and report it", "账对不上   下一步：保留主题并报告"))
-				return &exitError{code: exitFindings}
 			}
-			if len(halts) > 0 {
+			if bad {
 				return &exitError{code: exitFindings}
 			}
 			return nil
@@ -178,9 +189,26 @@ func tagChangeText(t *app.TagChangeView, zone *time.Location, lang diag.Lang) st
 // howFar tells where a resync stands.
 func howFar(x *app.ResyncView, zone *time.Location, lang diag.Lang) string {
 	if x.Ended.IsZero() {
-		return fmt.Sprintf(mostly(lang, "%d of %d parts done: %s", "完成 %d 部分，共 %d 部分：%s"), x.Part, x.Parts, x.Results)
+		return fmt.Sprintf(mostly(lang, "%d of %d parts done: %s", "完成 %d 部分，共 %d 部分：%s"), x.Part, x.Parts, driftText(x.Results, lang))
 	}
-	return fmt.Sprintf(mostly(lang, "ended %s: %s", "结束于 %s：%s"), x.Ended.In(zone).Format(time.DateTime), x.Results)
+	return fmt.Sprintf(mostly(lang, "ended %s: %s", "结束于 %s：%s"), x.Ended.In(zone).Format(time.DateTime), driftText(x.Results, lang))
+}
+
+// driftText tells what a comparison of tags found.
+func driftText(d ledger.Drift, lang diag.Lang) string {
+	if lang != diag.ZH {
+		return d.String()
+	}
+	text := fmt.Sprintf("比对了 %d 个用户，%d 个不一致（缺 %d 个标签，多 %d 个），修好 %d 个", d.Checked, d.Differ, d.Missing, d.Extra, d.Repaired)
+	for _, x := range []struct {
+		n    int
+		text string
+	}{{d.Foreign, "个有不是我们的标签"}, {d.Unsettled, "个没有比对，改动正在路上"}, {d.Refused, "个被厂商拒绝"}} {
+		if x.n > 0 {
+			text += fmt.Sprintf("，%d %s", x.n, x.text)
+		}
+	}
+	return text
 }
 
 // sayHalts names the partitions on which nobody works: what other lines say of them is what an earlier ledger knew, or nothing.
@@ -188,6 +216,13 @@ func sayHalts(out io.Writer, halts map[int32]ledger.Halt, lang diag.Lang) {
 	for _, p := range slices.Sorted(maps.Keys(halts)) {
 		h := halts[p]
 		fmt.Fprintf(out, mostly(lang, "stopped  partition %d since %s (%s): %s   next: docs/runbook.md#stopped-partition\n", "停止  分区 %d 从 %s 起（%s）：%s   下一步：docs/runbook.zh-CN.md#stopped-partition\n"), p, h.At.Format(time.DateTime+"Z"), h.Instance, h.What)
+	}
+}
+
+// sayLost names the event partitions of which nothing is read.
+func sayLost(out io.Writer, lost []string, lang diag.Lang) {
+	for _, p := range lost {
+		fmt.Fprintf(out, mostly(lang, "stopped  %s is not read: the next offset is not in the log any more   next: docs/runbook.md#lost-offset\n", "停止  %s 没有在读：日志里已没有下一个要读的位置   下一步：docs/runbook.zh-CN.md#lost-offset\n"), p)
 	}
 }
 

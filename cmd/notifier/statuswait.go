@@ -125,7 +125,11 @@ func lookIdle(ctx context.Context, r *query.Reader, s *settings.Settings) (v app
 // busyText tells what is still on its way.
 func busyText(v *app.IdleView, lang diag.Lang) string {
 	var parts []string
+	one := strings.NewReplacer("events", "event", "intents", "intent", "calls", "call", "changes", "change", "resyncs", "resync", "users", "user")
 	add := func(n int64, en, zh string) {
+		if n == 1 {
+			en = one.Replace(en)
+		}
 		if n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, mostly(lang, en, zh)))
 		}

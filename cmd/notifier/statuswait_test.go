@@ -5,10 +5,15 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/diag"
@@ -85,13 +90,13 @@ func TestALookThatIsCutShortIsNoError(t *testing.T) {
 func TestHowWaitingEndsAsText(t *testing.T) {
 	at := time.Date(2026, 11, 21, 14, 30, 0, 0, time.UTC)
 	for want, v := range map[string]app.IdleView{
-		"idle after 2 s: nothing is pending":                                                                                                                        {Idle: true, Waited: 2},
-		"idle after 0 s; 3 held: 1 approval, 2 paused   next: notifier pending list":                                                                                {Idle: true, Held: map[string]int{"paused": 2, "approval": 1}},
-		"idle after 0 s; 1 held: 1 quota; the first goes on at 2026-11-21 14:30:00   next: notifier pending list":                                                   {Idle: true, Held: map[string]int{"quota": 1}, Next: at},
-		"not idle after 60 s: 1 events to read, 2 ready to leave, 1 other calls in flight, 3 changes of tag rules, 4 resyncs of tags   next: notifier status --why": {Waited: 60, Events: 1, Busy: map[string]int{"ready": 2, "calls": 1, "tag_changes": 3, "resyncs": 4}},
-		"not idle after 0 s: 1 users whose tags are to be cleared, 2 users whose tags are to be written once more   next: notifier status --why":                    {Busy: map[string]int{"clearing": 1, "rewrites": 2}},
-		"not idle after 0 s: partition 1 is stopped   next: docs/runbook.md#stopped-partition":                                                                      {Halts: []int32{1}},
-		"not idle after 0 s: 5 events to read, orders/1 is stopped: the next offset is not in the log any more   next: docs/runbook.md#lost-offset":                 {Events: 5, Lost: []string{"orders/1"}},
+		"idle after 2 s: nothing is pending":                                                                                                                      {Idle: true, Waited: 2},
+		"idle after 0 s; 3 held: 1 approval, 2 paused   next: notifier pending list":                                                                              {Idle: true, Held: map[string]int{"paused": 2, "approval": 1}},
+		"idle after 0 s; 1 held: 1 quota; the first goes on at 2026-11-21 14:30:00   next: notifier pending list":                                                 {Idle: true, Held: map[string]int{"quota": 1}, Next: at},
+		"not idle after 60 s: 1 event to read, 2 ready to leave, 1 other call in flight, 3 changes of tag rules, 4 resyncs of tags   next: notifier status --why": {Waited: 60, Events: 1, Busy: map[string]int{"ready": 2, "calls": 1, "tag_changes": 3, "resyncs": 4}},
+		"not idle after 0 s: 1 user whose tags are to be cleared, 2 users whose tags are to be written once more   next: notifier status --why":                   {Busy: map[string]int{"clearing": 1, "rewrites": 2}},
+		"not idle after 0 s: partition 1 is stopped   next: docs/runbook.md#stopped-partition":                                                                    {Halts: []int32{1}},
+		"not idle after 0 s: 5 events to read, orders/1 is stopped: the next offset is not in the log any more   next: docs/runbook.md#lost-offset":               {Events: 5, Lost: []string{"orders/1"}},
 	} {
 		if got := idleText(v, time.UTC, diag.EN); got != want {
 			t.Errorf("%q, want %q", got, want)
@@ -207,5 +212,38 @@ func TestWaitingForARealDaemon(t *testing.T) {
 	code, out, _ = once(t, w.dir, "status", "--partitions", "--format", "json")
 	if err := json.Unmarshal([]byte(out), &p); err != nil || code != 0 || len(p.Partitions) != 2 || p.Partitions[0].Lag+p.Partitions[1].Lag != 0 || p.Partitions[0].Pending+p.Partitions[1].Pending != 1 || len(p.Events) < 2 || !p.Events[0].Begun || p.Events[0].Lag != 0 {
 		t.Errorf("partitions: exit %d, %v\n%s", code, err, out)
+	}
+}
+
+// An event partition that is stopped because what is to be read next is gone is named by plain `status` too, with exit code 1.
+func TestStatusNamesALostOffset(t *testing.T) {
+	t.Parallel()
+	kc, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "orders", "profiles", "notifier.control", "notifier.fates", "notifier.dead"), kfake.SeedTopics(2, "notifier.intents", "notifier.ledger"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(kc.Close)
+	cl, err := kgo.NewClient(kgo.SeedBrokers(kc.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cl.Close)
+	w := newWorld(t)
+	w.settings("notifier.yaml", fmt.Sprintf("brokers: [%q]", kc.ListenAddrs()[0]))
+	if code, out, talk := once(t, w.dir, "status"); code != 0 || strings.Contains(out, "orders") {
+		t.Errorf("nothing is lost: exit %d\n%s%s", code, out, talk)
+	}
+	var offsets kadm.Offsets
+	offsets.AddOffset("orders", 0, 9, -1)
+	if err := kadm.NewClient(cl).CommitAllOffsets(t.Context(), "notifier-evaluate", offsets); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, talk := once(t, w.dir, "status"); code != exitFindings || !strings.HasPrefix(out, "stopped  orders/0 is not read: the next offset is not in the log any more   next: docs/runbook.md#lost-offset\n") {
+		t.Errorf("exit %d\n%s%s", code, out, talk)
+	}
+	if code, out, _ := once(t, w.dir, "status", "--format", "json"); code != exitFindings || !strings.Contains(out, `"lost_offsets": [
+  "orders/0"
+ ]`) {
+		t.Errorf("as JSON: exit %d\n%s", code, out)
 	}
 }

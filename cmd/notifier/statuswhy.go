@@ -54,7 +54,7 @@ func statusWhy(cmd *cobra.Command, rule, format string) error {
 	if format == "json" {
 		return printJSON(cmd.OutOrStdout(), v)
 	}
-	printWhy(cmd.OutOrStdout(), &v, s.Zone)
+	printWhy(cmd.OutOrStdout(), &v, s.Zone, spoken(cmd))
 	return nil
 }
 
@@ -70,7 +70,8 @@ func eventTopics(s *settings.Settings, set *rules.Set) []string {
 // whyOf is the command that tells why a rule waits.
 func whyOf(rule string) string { return "notifier status --why --rule " + rule }
 
-func printWhy(out io.Writer, v *app.WhyView, zone *time.Location) {
+func printWhy(out io.Writer, v *app.WhyView, zone *time.Location, lang diag.Lang) {
+	in := func(en string) string { return mostly(lang, en, app.WhyZH(nextIn(lang, en))) }
 	var dark []string
 	for _, s := range v.Steps {
 		mark, since, next := "✓", "", ""
@@ -83,19 +84,19 @@ func printWhy(out io.Writer, v *app.WhyView, zone *time.Location) {
 			mark, dark = "?", append(dark, s.Gate)
 		}
 		if !s.Since.IsZero() {
-			since = "  since " + s.Since.In(zone).Format("2006-01-02 15:04:05 -07:00")
+			since = fmt.Sprintf(mostly(lang, "  since %s", "  从 %s 起"), s.Since.In(zone).Format("2006-01-02 15:04:05 -07:00"))
 		}
 		if s.Next != "" {
-			next = "   next: " + s.Next
+			next = mostly(lang, "   next: ", "   下一步：") + in(s.Next)
 		}
-		fmt.Fprintf(out, "%s %-12s %s%s%s\n", mark, s.Gate, diag.Tame(s.What), since, next)
+		fmt.Fprintf(out, "%s %-12s %s%s%s\n", mark, s.Gate, diag.Tame(mostly(lang, s.What, app.WhyZH(s.What))), since, next)
 	}
 	switch {
 	case v.Holds == "" && len(dark) > 0:
-		fmt.Fprintf(out, "nothing else holds; not known: %s   next: %s\n", strings.Join(dark, ", "), v.Next)
+		fmt.Fprintf(out, mostly(lang, "nothing else holds; not known: %s   next: %s\n", "没有其他挡住的；无法得知：%s   下一步：%s\n"), strings.Join(dark, mostly(lang, ", ", "、")), in(v.Next))
 	case v.Holds == "":
-		fmt.Fprintln(out, "nothing holds")
+		fmt.Fprintln(out, mostly(lang, "nothing holds", "没有挡住的"))
 	case v.Fault != "" && v.Fault != v.Holds:
-		fmt.Fprintf(out, "mend %s first   next: %s\n", v.Fault, v.Next)
+		fmt.Fprintf(out, mostly(lang, "mend %s first   next: %s\n", "先修 %s   下一步：%s\n"), v.Fault, in(v.Next))
 	}
 }

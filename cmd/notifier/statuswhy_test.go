@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/notifier/notifier/internal/app"
+	"github.com/notifier/notifier/internal/diag"
 )
 
 func TestAWalkOfTheGatesAsItIsShown(t *testing.T) {
@@ -20,8 +21,11 @@ func TestAWalkOfTheGatesAsItIsShown(t *testing.T) {
 	for name, v := range map[string]app.WhyView{"fault": {Schema: "notifier.status-why/v1", Holds: "pauses", Fault: "credentials", Next: stopped.Next, Steps: append(steps[:4:4], stopped)}, "holds": {Schema: "notifier.status-why/v1", Holds: "pauses", Steps: steps}, "nothing": {Schema: "notifier.status-why/v1", Rule: "sale", Steps: steps[:3]},
 		"unknown": {Schema: "notifier.status-why/v1", Next: "notifier check", Steps: append(steps[:3:3], app.WhyStep{Gate: "modes", Dark: true, What: "not known: the rule files here have errors", Next: "notifier check"})}} {
 		var out bytes.Buffer
-		printWhy(&out, &v, time.FixedZone("", 8*3600))
+		printWhy(&out, &v, time.FixedZone("", 8*3600), diag.EN)
 		holdGolden(t, filepath.Join("testdata", "why", name+".txt"), out.String())
+		out.Reset()
+		printWhy(&out, &v, time.FixedZone("", 8*3600), diag.ZH)
+		holdGolden(t, filepath.Join("testdata", "why", name+".zh.txt"), out.String())
 		out.Reset()
 		if err := printJSON(&out, v); err != nil {
 			t.Fatal(err)

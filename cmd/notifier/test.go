@@ -83,6 +83,10 @@ func runTests(o testOptions, env []string, out, talk io.Writer) error {
 	if err != nil {
 		return err
 	}
+	files, unread := rules.Read(o.paths)
+	if unread.Errors() == 0 && len(files) == 0 { // as check
+		return noRuleFiles(o.paths, lang)
+	}
 	set, list := rules.Load(o.paths, known)
 	if set == nil {
 		return mistakes(o, list, lang, out, talk)

@@ -120,6 +120,7 @@ func TestTestExitCodesAgreeWithTheText(t *testing.T) {
 		{"wrong rules", strings.Replace(good, "city ==", "citty ==", 1), testOptions{}, exitFindings, "N202"},
 		{"wrong rules for machines", strings.Replace(good, "city ==", "citty ==", 1), testOptions{checkOptions: checkOptions{format: "json"}}, exitFindings, `"diagnostics":[{"code":"N202"`},
 		{"wrong rules for CI", strings.Replace(good, "city ==", "citty ==", 1), testOptions{checkOptions: checkOptions{format: "junit"}}, exitFindings, "N202"},
+		{"a folder without rule files, as check", good, testOptions{checkOptions: checkOptions{paths: []string{"empty"}}}, exitUsage, "no rule files in empty: name a folder with .yaml files"},
 		{"no such path", good, testOptions{checkOptions: checkOptions{paths: []string{"ruels"}}}, exitUsage, "N117"},
 		{"one file", good, testOptions{checkOptions: checkOptions{paths: []string{"rules/vip.yaml"}}}, 0, "2 tests"},
 		{"another format", good, testOptions{checkOptions: checkOptions{format: "github"}}, exitUsage, "junit"},
@@ -127,7 +128,7 @@ func TestTestExitCodesAgreeWithTheText(t *testing.T) {
 		{"the snapshots are written", testVIP, testOptions{update: true, run: "两次"}, 0, "written: rules/snapshots/vip-beijing-thanks.json"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inDir(t, map[string]string{"rules/events.yaml": checkCatalogue, "rules/vip.yaml": c.rules})
+			inDir(t, map[string]string{"rules/events.yaml": checkCatalogue, "rules/vip.yaml": c.rules, "empty/readme.md": "x"})
 			out, talk, code := runTest(c.o)
 			if code != c.code || !strings.Contains(out+talk, c.says) {
 				t.Errorf("exit %d, want %d and %q:\n%s%s", code, c.code, c.says, out, talk)

@@ -32,6 +32,31 @@ Examples:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return flagError(cmd, err) })
 }
 
+// helpOf makes `help WORD` refuse a word that is no command, as the word alone is refused: the library says so and exits with 0.
+func helpOf(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	help, _, err := root.Find([]string{"help"})
+	if err != nil { // it was added just now
+		panic(err)
+	}
+	help.Run, help.Example = nil, "  notifier help check"
+	help.RunE = func(_ *cobra.Command, args []string) error {
+		cmd := root
+		for _, word := range args {
+			if !cmd.HasSubCommands() { // what it takes is no command
+				break
+			}
+			i := slices.IndexFunc(cmd.Commands(), func(c *cobra.Command) bool { return c.Name() == word })
+			if i < 0 {
+				return unknownCommand(cmd, word)
+			}
+			cmd = cmd.Commands()[i]
+		}
+		cmd.InitDefaultHelpFlag()
+		return cmd.Help()
+	}
+}
+
 var flagName = regexp.MustCompile(`(?m)^ +(?:-[a-z], )?--([a-z-]+)`)
 
 func flagError(cmd *cobra.Command, err error) error {
@@ -219,6 +244,9 @@ func nextFor(cmd *cobra.Command, code int, err error) string {
 		return next + mostly(lang, "the same command with the program of the newer release, see docs/upgrade.md#too-old", "用新版本的程序运行同样的命令，见 docs/upgrade.zh-CN.md#too-old")
 	case errors.Is(err, app.ErrListen):
 		return next + mostly(lang, "stop what has the address, or give admin.listen another one, then start again with the same command", "停掉占用这个地址的进程，或给 admin.listen 换一个地址，再用同样的命令启动")
+	}
+	if _, ok := errors.AsType[*app.TopicError](err); ok { // nothing is wrong with the settings file
+		return next + "notifier doctor"
 	}
 	switch code {
 	case exitUsage:

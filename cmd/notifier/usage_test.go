@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/embedded"
 )
@@ -109,6 +110,9 @@ func TestWhatWasPerhapsMeant(t *testing.T) {
 		{"en", "attempts resovle", "notifier: unknown command `notifier attempts resovle`; did you mean `notifier attempts resolve`? next: notifier attempts --help\n"},
 		{"en", "quota chrage main/broadcast", "notifier: unknown command `notifier quota chrage`; did you mean `notifier quota charge`? next: notifier quota --help\n"},
 		{"en", "completion bsh", "notifier: unknown command `notifier completion bsh`; did you mean `notifier completion bash`? next: notifier completion --help\n"},
+		{"en", "help nosuch", "notifier: unknown command `notifier nosuch`; next: notifier --help\n"},
+		{"en", "help statsu", "notifier: unknown command `notifier statsu`; did you mean `notifier status`? next: notifier --help\n"},
+		{"zh_CN.UTF-8", "help approvals aprove", "notifier: 没有 `notifier approvals aprove` 这个命令，是不是想写 `notifier approvals approve`？下一步：notifier approvals --help\n"},
 		{"en", "status main", "notifier: notifier status takes flags only, and \"main\" is none; next: notifier status --help\n"},
 		{"zh_CN.UTF-8", "check --fromat json", "notifier: 没有 --fromat 这个参数，是不是想写 `--format`？下一步：notifier check --help\n"},
 		{"en", "check --lang zh --fromat json", "notifier: 没有 --fromat 这个参数，是不是想写 `--format`？下一步：notifier check --help\n"},
@@ -121,6 +125,20 @@ func TestWhatWasPerhapsMeant(t *testing.T) {
 		err := cmd.Run()
 		if x, ok := errors.AsType[*exec.ExitError](err); !ok || x.ExitCode() != exitUsage || talk.String() != c.want || out.Len() > 0 {
 			t.Errorf("%s, locale %q: %v\n%s%swant\n%s", c.line, c.locale, err, out.String(), talk.String(), c.want)
+		}
+	}
+}
+
+// The help of a command, and of one below it, is asked for in two ways; words behind it are its own.
+func TestHelpOfACommandIsItsHelp(t *testing.T) {
+	for line, want := range map[string]string{"help": "notifier demo", "help approvals approve": "notifier approvals approve", "help pause all": "notifier pause", "help help": "notifier help check"} {
+		started := false
+		root := newRootCmd(&started)
+		var out bytes.Buffer
+		root.SetOut(&out)
+		root.SetArgs(strings.Fields(line))
+		if err := root.Execute(); err != nil || !strings.Contains(out.String(), "Usage:") || !strings.Contains(out.String(), want) {
+			t.Errorf("%s: %v\n%s", line, err, out.String())
 		}
 	}
 }
@@ -159,6 +177,7 @@ func TestAnErrorEndsWithTheNextCommand(t *testing.T) {
 		{exitUsage, errors.New("x；下一步：notifier dead ls"), "", ""},
 		{exitFindings, errors.New("3 errors"), "", ""},
 		{exitUsage, errors.New(""), "", ""},
+		{exitSettings, &app.TopicError{Problems: []string{"n.intents has 4 partitions and n.ledger has 3"}}, "next: notifier doctor", "下一步：notifier doctor"},
 		{exitUnreachable, room, "next: make room there, or raise the limit, then start again with the same command", "下一步：在那里腾出空间（或放宽限制），再用同样的命令启动"},
 		{exitUnreachable, fmt.Errorf("%w: input/output error", embedded.ErrFailed), "next: mend what is said of the disk, then start again with the same command", "下一步：先解决上面说的磁盘问题，再用同样的命令启动"},
 		{exitUsage, fmt.Errorf("%w: stop it, or use another directory", embedded.ErrLocked), "", ""},

@@ -68,19 +68,12 @@ func PendingOf(s *settings.Settings, set *rules.Set, states map[int32]*ledger.St
 	}
 	accounts := pendingAccounts(s)
 	for _, st := range states {
-		flying := map[intent.ID]time.Time{} // to when the call is made again, if it is
-		for _, at := range st.Attempts {
-			if at.State == ledger.Started || at.State == ledger.Again {
-				for _, id := range at.Members {
-					flying[id] = at.Next
-				}
-			}
-		}
+		flying, open := flyingOf(st), openOf(st, accounts)
 		for _, p := range st.Pending {
 			if f.Rule != "" && p.Intent.Rule != f.Rule || f.Event != "" && p.Intent.Event.ID != f.Event || f.Target != "" && p.Intent.Target != f.Target {
 				continue
 			}
-			it := pendingItem(s, st, p, accounts[p.Intent.Key], flying, slots, now)
+			it := pendingItem(s, st, p, accounts[p.Intent.Key], flying, open, slots, now)
 			if f.Lane != "" && it.Lane != f.Lane || f.State != "" && it.State != f.State {
 				continue
 			}
@@ -128,7 +121,7 @@ func pendingAccounts(s *settings.Settings) map[string]*pendingAccount {
 }
 
 // pendingItem says where one intent stands: in a call, or held by an operator, or at the gate that its record names.
-func pendingItem(s *settings.Settings, st *ledger.State, p *ledger.Pending, ac *pendingAccount, flying map[intent.ID]time.Time, slots map[string]*QuotaLane, now time.Time) PendingItem {
+func pendingItem(s *settings.Settings, st *ledger.State, p *ledger.Pending, ac *pendingAccount, flying map[intent.ID]*ledger.Attempt, open map[string]leftOpen, slots map[string]*QuotaLane, now time.Time) PendingItem {
 	in := p.Intent
 	it := PendingItem{ID: ledger.ApprovalID(in.ID), Intent: in.ID, Event: in.Event.ID, Rule: in.Rule, Target: in.Target, Action: in.Action,
 		Expire: in.Policy.Expire, At: p.At.UTC(), priority: in.Policy.Priority, seq: p.Seq}
@@ -149,11 +142,13 @@ func pendingItem(s *settings.Settings, st *ledger.State, p *ledger.Pending, ac *
 		lane = route.Lane
 	}
 	it.Lane = ac.name + "/" + lane
-	if next, ok := flying[p.Intent.ID]; ok {
-		it.State, it.Next = "in_flight", now.UTC()
-		if next.After(now) { // its answer was lost
-			it.Next = next.UTC()
+	if at := flying[p.Intent.ID]; at != nil {
+		next := at.Next // its answer was lost
+		if ofPredecessor(st, at) {
+			pol := ac.lanes[at.Lane]
+			next, it.Holds = pol.Settles(at), takenOver(at)
 		}
+		it.State, it.Next = "in_flight", later(now, next).UTC()
 		return it
 	}
 	if _, ok := st.Kills[in.Rule]; ok && in.Profile == nil {
@@ -173,8 +168,11 @@ func pendingItem(s *settings.Settings, st *ledger.State, p *ledger.Pending, ac *
 		if t := l.outlook.Leaves(in, now); t.At.After(now) {
 			it.Next, it.Waits, it.turn = t.At, t.Why, t
 		}
-	} else if l != nil && l.Next.After(it.Next) {
-		it.Next = l.Next
+	} else if l != nil && l.free.After(it.Next) {
+		it.Next = l.free
+	}
+	if o, ok := open[in.Key+"/"+lane]; ok && !o.until.Before(it.Next) {
+		it.Next, it.Holds, it.Waits, it.turn = o.until, takenOver(o.at), "", dispatch.Turn{}
 	}
 	if l, ok := st.Lanes[in.Key+"/"+lane]; ok {
 		it.State, it.Stopped, it.Holds = StateStopped, l.Reason, "the lane is stopped: "+l.Reason
@@ -184,6 +182,58 @@ func pendingItem(s *settings.Settings, st *ledger.State, p *ledger.Pending, ac *
 	}
 	it.Next = it.Next.UTC()
 	return it
+}
+
+// flyingOf are the attempts of what has left and has no outcome yet.
+func flyingOf(st *ledger.State) map[intent.ID]*ledger.Attempt {
+	out := map[intent.ID]*ledger.Attempt{}
+	for _, at := range st.Attempts {
+		if at.State == ledger.Started || at.State == ledger.Again {
+			for _, id := range at.Members {
+				out[id] = at
+			}
+		}
+	}
+	return out
+}
+
+// leftOpen is a call of a predecessor that holds its lane.
+type leftOpen struct {
+	at    *ledger.Attempt
+	until time.Time
+}
+
+// openOf are the lanes, identity/lane, that wait after a take-over, each with the call that is waited for longest.
+func openOf(st *ledger.State, accounts map[string]*pendingAccount) map[string]leftOpen {
+	out := map[string]leftOpen{}
+	for _, at := range st.Attempts {
+		ac := accounts[at.Account]
+		if ac == nil || !ofPredecessor(st, at) {
+			continue
+		}
+		pol := ac.lanes[at.Lane]
+		key := at.Account + "/" + at.Lane
+		if o := (leftOpen{at, pol.Settles(at)}); pol.HeldBy(at) && (out[key].at == nil || o.until.After(out[key].until)) {
+			out[key] = o
+		}
+	}
+	return out
+}
+
+// ofPredecessor reports whether an open call was made by an owner before the present one.
+func ofPredecessor(st *ledger.State, at *ledger.Attempt) bool {
+	return at.State == ledger.Started && st.Owner != nil && at.Owner != st.Owner.Nonce
+}
+
+func takenOver(at *ledger.Attempt) string {
+	return "take-over: an owner before left call " + at.ID + " open"
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // pausedBy names the pause that holds a lane or a rule.

@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -115,5 +116,46 @@ func TestFindPendingKnowsBothIDs(t *testing.T) {
 	}
 	if got := FindPending(states, "nothing"); len(got) != 0 {
 		t.Errorf("%v", got)
+	}
+}
+
+// After a take-over the call that an owner before left open is in flight, and its lane waits for it: pending and quota say until when, as
+// `status --why` does.
+func TestAfterATakeOverALaneIsHeld(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	s, st := pendingWorld(now)
+	s.Accounts[0].Quota.Hour = 2 // another slot is free
+	st.Owner = &ledger.Owner{Instance: "b", Nonce: "b-1"}
+	notAfter := now.Add(-4 * time.Second)
+	st.Attempts["a"].Owner = "b-1"
+	st.Attempts["b"] = &ledger.Attempt{ID: "b", Account: "rongcloud:k", Lane: laneBroadcast, State: ledger.Started, Owner: "a-1", At: now.Add(-10 * time.Second), NotAfter: notAfter, Until: notAfter.Add(lateScarce), Weight: 1, Members: []intent.ID{"cast"}}
+	next := *st.Pending["cast"].Intent
+	next.ID = "next"
+	st.Pending["next"] = &ledger.Pending{Intent: &next, Seq: 99}
+	states, until := map[int32]*ledger.State{0: st}, notAfter.Add(time.Minute)
+
+	got := map[intent.ID]string{}
+	for _, x := range PendingOf(s, nil, states, PendingFilter{Lane: "main/broadcast"}, now).Pending {
+		got[x.Intent] = fmt.Sprintf("%s %s %s", x.State, x.Next.Format(time.TimeOnly), x.Holds)
+	}
+	const why = " take-over: an owner before left call b open"
+	if d := cmp.Diff(map[intent.ID]string{"cast": "in_flight 12:00:56" + why, "next": "quota 12:00:56" + why, "approval": "approval 00:00:00 "}, got); d != "" {
+		t.Error(d)
+	}
+	i := slices.IndexFunc(QuotaOf(s, nil, states, now).Accounts[0].Lanes, func(l QuotaLane) bool { return l.Lane == "main/broadcast" })
+	l := QuotaOf(s, nil, states, now).Accounts[0].Lanes[i]
+	if d := cmp.Diff(&QuotaHold{"b", until}, l.Held); d != "" || l.Flying != 1 || l.Waiting != 2 || !l.Next.Equal(until) {
+		t.Errorf("%s%d in flight, %d wait, next %v", d, l.Flying, l.Waiting, l.Next)
+	}
+	v := WhyOf(WhyFacts{Settings: s, States: states, Now: now})
+	if i := slices.Index(WhyGates, "take-over"); !v.Steps[i].Holds || !strings.Contains(v.Steps[i].What, "call b of lane main/broadcast open") || !strings.Contains(v.Steps[i].What, "12:00:56") || v.Steps[i-1].Holds {
+		t.Errorf("%+v", v.Steps[i-1:i+1])
+	}
+
+	st.Attempts["b"].Owner = "b-1" // our own: it flies, and no lane is held
+	l = QuotaOf(s, nil, states, now).Accounts[0].Lanes[i]
+	if v := PendingOf(s, nil, states, PendingFilter{State: "in_flight", Lane: "main/broadcast"}, now); l.Held != nil || l.Flying != 1 || l.Next.After(now) || v.Total != 1 || v.Pending[0].Holds != "" {
+		t.Errorf("held %+v, %d in flight, next %v, %+v", l.Held, l.Flying, l.Next, v)
 	}
 }

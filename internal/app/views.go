@@ -46,6 +46,8 @@ type QuotaLane struct {
 	Windows []QuotaWindow `json:"windows"`
 	Next    time.Time     `json:"next"`
 	Others  time.Time     `json:"next_others,omitzero"` // of the rules for which no slots are reserved, if that is later
+	Held    *QuotaHold    `json:"held,omitempty"`       // after a take-over: then Next is not before it ends
+	Flying  int           `json:"in_flight,omitempty"`  // requests that have left: they do not wait
 	Waiting int           `json:"waiting"`
 	Merged  int           `json:"merged"` // triggers that came together in those that wait
 	Charges []QuotaCharge `json:"charges"`
@@ -54,7 +56,14 @@ type QuotaLane struct {
 	Shares   []QuotaShare   `json:"shares"`
 	Forecast Forecast       `json:"forecast"`
 
+	free    time.Time         // when a slot is, whatever else holds the lane
 	outlook *dispatch.Outlook // of a lane that carries audiences
+}
+
+// QuotaHold is a lane that waits for the open call of an owner before: until then nobody knows whether it arrives.
+type QuotaHold struct {
+	Attempt string    `json:"attempt"`
+	Until   time.Time `json:"until"`
 }
 
 // QuotaWindow is one window of a lane.
@@ -124,9 +133,19 @@ func quotaLane(s *settings.Settings, set *rules.Set, ac *settings.Account, name 
 		l.Charges = append(l.Charges, QuotaCharge{At: at.At, Rule: at.Rule, Attempt: at.ID, State: string(at.State), Source: source, Slots: at.Weight, By: at.By, Why: at.Why})
 	}
 	var waiting []*ledger.Pending
+	from := now // nothing leaves before
 	for _, st := range states {
+		flying := flyingOf(st)
+		if o, ok := openOf(st, map[string]*pendingAccount{o.Key: {name: ac.Name, lanes: map[string]dispatch.Policy{name: pol}}})[o.Key+"/"+name]; ok {
+			l.Held = &QuotaHold{o.at.ID, o.until.UTC()}
+			from = later(from, o.until)
+		}
 		for _, p := range st.Pending {
 			if p.Intent.Key == Identity(ac) && routed(ac, p.Intent, name) {
+				if flying[p.Intent.ID] != nil {
+					l.Flying++
+					continue
+				}
 				l.Waiting++
 				waiting = append(waiting, p)
 				if p.Merged != nil && p.Merged.Count > 1 {
@@ -140,7 +159,10 @@ func quotaLane(s *settings.Settings, set *rules.Set, ac *settings.Account, name 
 		l.Windows = append(l.Windows, QuotaWindow{Window: windowName(u.Limit), Used: u.Used, Limit: u.Limit.N})
 	}
 	if next, err := quota.Free(o.Limits, o.Charges, 1, now, o.Span, o.Guard); err == nil {
-		l.Next = next.UTC()
+		l.free = next.UTC()
+	}
+	if l.Next = l.free; l.Held != nil && !l.Next.IsZero() {
+		l.Next = later(l.Next, l.Held.Until)
 	}
 	l.divide(s, set, ac, o, states, now)
 	if pol.Audiences {
@@ -148,7 +170,7 @@ func quotaLane(s *settings.Settings, set *rules.Set, ac *settings.Account, name 
 		if t := o.Leaves(&intent.Intent{}, now); t.Kept && t.At.After(l.Next) {
 			l.Others = t.At.UTC()
 		}
-		l.Forecast = forecast(*o, waiting, now)
+		l.Forecast = forecast(*o, waiting, now, from)
 	}
 	return l
 }
@@ -182,7 +204,7 @@ const (
 )
 
 // forecast lets requests leave one after the other as the queue would: the first in its order of those that may have a slot.
-func forecast(o dispatch.Outlook, waiting []*ledger.Pending, now time.Time) (f Forecast) {
+func forecast(o dispatch.Outlook, waiting []*ledger.Pending, now, from time.Time) (f Forecast) {
 	o.Sort(waiting)
 	if f.More = len(waiting) - maxForecast; f.More > 0 {
 		waiting = waiting[:maxForecast]
@@ -195,7 +217,7 @@ func forecast(o dispatch.Outlook, waiting []*ledger.Pending, now time.Time) (f F
 		e := p.Intent.Policy.Expire
 		return !e.IsZero() && !e.After(at)
 	}
-	for at, looks := now, 0; len(waiting) > 0; looks++ {
+	for at, looks := from, 0; len(waiting) > 0; looks++ {
 		var next time.Time
 		leaves := -1
 		for i, p := range waiting {
@@ -240,9 +262,10 @@ type StatusView struct {
 	Instances    []ledger.Instance           `json:"instances"` // that run, and the rules they go by
 	Partitions   []PartitionView             `json:"partitions"`
 	Pauses       map[string]ledger.Pause     `json:"pauses"`
-	Kills        map[string]ledger.Kill      `json:"kills"` // by rule
-	Lanes        map[string]ledger.LaneState `json:"lanes"` // stopped ones, by account/lane
-	Halts        map[int32]ledger.Halt       `json:"halts"` // stopped partitions
+	Kills        map[string]ledger.Kill      `json:"kills"`        // by rule
+	Lanes        map[string]ledger.LaneState `json:"lanes"`        // stopped ones, by account/lane
+	Halts        map[int32]ledger.Halt       `json:"halts"`        // stopped partitions
+	Lost         []string                    `json:"lost_offsets"` // event partitions that are stopped, topic/partition: what is to be read next is not in the log
 	Unknown      int                         `json:"unknown"`
 	External     []ExternalView              `json:"external"` // what in the last 24 h somebody else used
 	Resyncs      []ResyncView                `json:"resyncs"`
@@ -296,7 +319,7 @@ type PartitionView struct {
 
 // StatusOf computes the view from the ledgers.
 func StatusOf(s *settings.Settings, states map[int32]*ledger.State, halts map[int32]ledger.Halt, now time.Time) StatusView {
-	v := StatusView{Schema: "notifier.status/v1", Pauses: map[string]ledger.Pause{}, Kills: map[string]ledger.Kill{}, Lanes: map[string]ledger.LaneState{}, Halts: halts, Instances: []ledger.Instance{}, External: []ExternalView{}, Resyncs: []ResyncView{}, LateProfiles: []LateProfilesView{}, TagChanges: []TagChangeView{}, Commands: []CommandView{}, Balanced: true}
+	v := StatusView{Schema: "notifier.status/v1", Pauses: map[string]ledger.Pause{}, Kills: map[string]ledger.Kill{}, Lanes: map[string]ledger.LaneState{}, Halts: halts, Lost: []string{}, Instances: []ledger.Instance{}, External: []ExternalView{}, Resyncs: []ResyncView{}, LateProfiles: []LateProfilesView{}, TagChanges: []TagChangeView{}, Commands: []CommandView{}, Balanced: true}
 	names, stated := map[string]string{}, map[string]bool{}
 	for i := range s.Accounts {
 		id := Identity(&s.Accounts[i])
@@ -331,8 +354,12 @@ func StatusOf(s *settings.Settings, states map[int32]*ledger.State, halts map[in
 					external[lane] = &ExternalView{Lane: lane, Refusals: stated[a.Account+"/"+a.Lane]}
 				}
 				external[lane].N += a.Weight
-				if a.Until.After(external[lane].Last) {
-					external[lane].Last = a.Until
+				last := a.Until
+				if a.By != "" { // an operator told it, to the minute: it is charged until the end of that
+					last = a.At
+				}
+				if last.After(external[lane].Last) {
+					external[lane].Last = last
 				}
 			}
 		}

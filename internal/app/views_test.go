@@ -25,12 +25,14 @@ func TestStatusTellsWhatOthersUsedAndHowFarAResyncIs(t *testing.T) {
 	}
 	// of a lane without slots an episode is one record, which lasts
 	st.Attempts["e"] = &ledger.Attempt{ID: "e", Account: "rongcloud:k", Lane: "user", State: ledger.External, At: now.Add(-25 * time.Hour), Until: now.Add(-23 * time.Hour), Weight: 7}
+	// what an operator told, to the minute, was used when that began
+	st.Attempts["f"] = &ledger.Attempt{ID: "f", Account: "rongcloud:k", Lane: "recall", State: ledger.External, At: now.Add(-10 * time.Minute), Until: now.Add(-9 * time.Minute), Weight: 1, By: "li"}
 	st.Pending["p"] = &ledger.Pending{Intent: &intent.Intent{Key: "rongcloud:k", Action: intent.Broadcast, Audience: &intent.Audience{AllOf: []string{"vip"}}}}
 	st.Checks["rongcloud:k/c1"] = &ledger.Check{ID: "c1", Cmd: ledger.CmdResync, By: "li", At: now, Part: 3, Parts: 64, Results: ledger.Drift{Checked: 900}}
 	st.Checks["rongcloud:k/c2"] = &ledger.Check{ID: "c2", Cmd: ledger.CmdVerify}
 	states := map[int32]*ledger.State{0: st}
 	v := StatusOf(s, states, nil, now)
-	if d := cmp.Diff([]ExternalView{{Lane: "main/broadcast", N: 2, Last: now.Add(-time.Hour)}, {Lane: "main/user", N: 7, Last: now.Add(-23 * time.Hour), Refusals: true}}, v.External); d != "" {
+	if d := cmp.Diff([]ExternalView{{Lane: "main/broadcast", N: 2, Last: now.Add(-time.Hour)}, {Lane: "main/recall", N: 1, Last: now.Add(-10 * time.Minute)}, {Lane: "main/user", N: 7, Last: now.Add(-23 * time.Hour), Refusals: true}}, v.External); d != "" {
 		t.Error(d)
 	}
 	if d := cmp.Diff([]ResyncView{{Account: "main", By: "li", At: now, Part: 3, Parts: 64, Results: ledger.Drift{Checked: 900}}}, v.Resyncs); d != "" {

@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -67,6 +68,8 @@ func (f *WhyFacts) wait(id string, change func(*ledger.Pending)) {
 // type.
 func TestTheFirstGateThatHoldsIsNamed(t *testing.T) {
 	t.Parallel()
+	left := regexp.MustCompile(`[a-z]{2,}(,? [a-z]{2,}){2,}`) // an English sentence
+	typed := regexp.MustCompile(`notifier [a-z ]+`)
 	f := calm(t, "live")
 	now, st := f.Now, f.States[0]
 	v := WhyOf(f)
@@ -88,7 +91,7 @@ func TestTheFirstGateThatHoldsIsNamed(t *testing.T) {
 		{"credentials", "lane main/broadcast is stopped (credentials): 1004", "docs/runbook.md#credentials", now.Add(-4 * time.Minute), func() {
 			st.Lanes["rongcloud:k/broadcast"] = ledger.LaneState{Reason: "credentials", Detail: "1004", Since: now.Add(-4 * time.Minute), Retry: now}
 		}},
-		{"take-over", "left call A-0-1 of lane main/broadcast open", "notifier attempts A-0-1", now.Add(-30 * time.Second), func() {
+		{"take-over", "an owner before left call A-0-1 of lane main/broadcast open: what it touches is held until its outcome is decided, at the latest 2026-11-21 04:00:36", "notifier attempts A-0-1", now.Add(-30 * time.Second), func() {
 			st.Attempts["A-0-1"] = &ledger.Attempt{ID: "A-0-1", Account: "rongcloud:k", Lane: "broadcast", State: ledger.Started, Owner: "gone-1", At: now.Add(-30 * time.Second), NotAfter: now.Add(-24 * time.Second)}
 		}},
 		{"quota", "1 request waits for a slot of main/broadcast", "docs/runbook.md#app-key", now.Add(-10 * time.Minute), func() {
@@ -145,6 +148,14 @@ func TestTheFirstGateThatHoldsIsNamed(t *testing.T) {
 	} {
 		c.begin()
 		v := WhyOf(f)
+		for _, s := range v.Steps {
+			if zh := WhyZH(s.What); left.MatchString(zh) || zh == s.What && strings.Contains(zh, " ") {
+				t.Errorf("in Chinese: %q is %q", s.What, zh)
+			}
+			if zh := WhyZH(strings.Replace(s.Next, "runbook.md", "runbook.zh-CN.md", 1)); left.MatchString(typed.ReplaceAllString(zh, "")) {
+				t.Errorf("in Chinese: %q is %q", s.Next, zh)
+			}
+		}
 		last := v.Steps[slices.Index(WhyGates, c.gate)]
 		if v.Holds != c.gate || last.Gate != c.gate || !last.Holds || !strings.Contains(last.What, c.what) || !strings.Contains(last.Next, c.next) || !last.Since.Equal(c.since) || last.What == "" {
 			t.Errorf("%s holds: %q, since %s, next %q; want %s %q, since %s, next %q", v.Holds, last.What, last.Since, last.Next, c.gate, c.what, c.since, c.next)

@@ -161,7 +161,7 @@ func (w *why) quota() WhyStep {
 	waits := map[string]int{}
 	n, p := w.held("", func(p *PendingItem) bool {
 		l, ok := lanes[p.Lane]
-		if !ok || p.State != "quota" && p.State != StateStopped || p.Waits == "" && !l.Next.After(w.Now) {
+		if !ok || p.State != "quota" && p.State != StateStopped || p.Waits == "" && !l.free.After(w.Now) {
 			return false
 		}
 		waits[p.Lane]++
@@ -184,7 +184,7 @@ func (w *why) quota() WhyStep {
 	if foreign > 0 {
 		used, next = append(used, many(foreign, "slot")+" used by somebody else"), "docs/runbook.md#app-key"
 	}
-	when := "the next is free at " + w.zoned(l.Next)
+	when := "the next is free at " + w.zoned(l.free)
 	if t := p.turn; t.Share || t.Kept {
 		when = fmt.Sprintf("the first of rule %s, not before %s: %s", p.Rule, w.zoned(t.At), t.Why)
 	}
@@ -202,7 +202,7 @@ func (w *why) takeOver() WhyStep {
 	for _, st := range w.States {
 		for _, at := range st.Attempts {
 			ac := w.accounts[at.Account]
-			if at.State != ledger.Started || st.Owner == nil || at.Owner == st.Owner.Nonce || ac == nil || !w.lanes[ac.name+"/"+at.Lane] {
+			if ac == nil || !ofPredecessor(st, at) || !w.lanes[ac.name+"/"+at.Lane] {
 				continue
 			}
 			if first == nil || at.At.Before(first.At) {
@@ -214,8 +214,9 @@ func (w *why) takeOver() WhyStep {
 		return WhyStep{What: "no predecessor left a call open" + w.rests()}
 	}
 	ac := w.accounts[first.Account]
-	return WhyStep{Holds: true, Since: first.At, What: fmt.Sprintf("a process that ended left call %s of lane %s/%s open: what it touches is held until it can no longer arrive, at the latest %s", first.ID, ac.name, first.Lane,
-		w.zoned(first.NotAfter.Add(ac.lanes[first.Lane].Late))), Next: "notifier attempts " + first.ID}
+	pol := ac.lanes[first.Lane]
+	return WhyStep{Holds: true, Since: first.At, What: fmt.Sprintf("an owner before left call %s of lane %s/%s open: what it touches is held until its outcome is decided, at the latest %s", first.ID, ac.name, first.Lane,
+		w.zoned(pol.Settles(first))), Next: "notifier attempts " + first.ID}
 }
 
 // rests tells which reads of tags rest since a start. Only deletions wait for them, so the gate does not hold: users who are forgotten keep their tags until

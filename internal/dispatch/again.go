@@ -16,7 +16,7 @@ import (
 // others go; so is a broadcast as soon as a newer one of its merge key leaves. Nothing else is ever made again (AT-MOST-ONCE).
 
 // tries is how often a call to an endpoint is made in all while it stays ambiguous.
-func (l *lane) tries(endpoint string) int {
+func (l *Policy) tries(endpoint string) int {
 	for _, f := range l.Forms {
 		if f.Endpoint == endpoint {
 			return max(f.Tries, 1)

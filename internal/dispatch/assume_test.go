@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -128,7 +129,7 @@ func TestALostLedgerGoesOnOnlyByWhatPeopleSay(t *testing.T) {
 	sent := b.intent("sent", "r", "*", intent.Broadcast)
 	b.produce(sent, b.intent("second", "r", "*", intent.Broadcast))
 	b.fates(2)
-	b.produce(b.intent("waits", "r", "*", intent.Broadcast), b.profile("p1", "u1", 1, map[string]string{"city": "bj"})) // no slot is left in the hour
+	b.produce(b.intent("waits", "r", "*", intent.Broadcast), b.intent("waits too", "r", "*", intent.Broadcast), b.profile("p1", "u1", 1, map[string]string{"city": "bj"})) // no slot is left in the hour
 	b.fates(3)
 	stop()
 	before := textsOf(b.vendor.seen())
@@ -153,30 +154,33 @@ func TestALostLedgerGoesOnOnlyByWhatPeopleSay(t *testing.T) {
 	if !ans.OK || !strings.Contains(ans.Text, "partition 0 goes on, 1 slots of each scarce lane count as used; the ledger was lost") {
 		t.Errorf("answer %+v", ans)
 	}
-	fs := b.fates(5)
-	if got, want := kinds(fs), []string{"later SENT", "p1 SENT", "second SENT", "sent SENT", "waits UNKNOWN"}; !slices.Equal(got, want) {
+	fs := b.fates(6)
+	if got, want := kinds(fs), []string{"later SENT", "p1 SENT", "second SENT", "sent SENT", "waits UNKNOWN", "waits too UNKNOWN"}; !slices.Equal(got, want) {
 		t.Errorf("fates %v, want %v", got, want)
 	}
 	// Its source sends an event again that was sent before the loss: it is known. A second one finds no slot.
 	repeated := *sent
 	repeated.ID = "t/0/99/r/*"
 	b.produce(&repeated, b.intent("no slot", "r", "*", intent.Broadcast))
-	fs = b.fates(6)
+	fs = b.fates(7)
 	if got := kinds(fs); !slices.Contains(got, "sent SUPPRESSED(duplicate)") {
 		t.Errorf("fates %v, want a duplicate", got)
 	}
 	st := b.state("what waits", func(st *ledger.State) bool { return len(st.Pending) == 1 })
-	if !st.Balanced() || st.Position.Intents != 4 {
-		t.Errorf("%d intents, balanced %t: want later, waits, sent again, no slot", st.Position.Intents, st.Balanced())
+	if !st.Balanced() || st.Position.Intents != 5 {
+		t.Errorf("%d intents, balanced %t: want later, waits, waits too, sent again, no slot", st.Position.Intents, st.Balanced())
 	}
 	if got, want := textsOf(b.vendor.seen()), []string{"later", "second", "sent"}; !slices.Equal(got, want) {
 		t.Errorf("the vendor got %v, want %v", got, want)
 	}
 
-	// A person decides on what may have been sent.
-	for _, f := range fs {
+	// A person decides on what may have been sent, on each request alone.
+	for i, f := range fs {
 		if f.Fate == ledger.FateUnknown {
-			if ans := b.command(ledger.Command{ID: "c2", Cmd: ledger.CmdResolve, Target: f.Attempt, Args: map[string]string{"as": "not-sent"}}); !ans.OK {
+			if at := st.Attempts[f.Attempt]; at == nil || len(at.Affected) != 1 {
+				t.Errorf("attempt of %s: %+v, want that it speaks for nothing else", f.Event.ID, at)
+			}
+			if ans := b.command(ledger.Command{ID: fmt.Sprint("c2-", i), Cmd: ledger.CmdResolve, Target: f.Attempt, Args: map[string]string{"as": "not-sent"}}); !ans.OK {
 				t.Errorf("resolve %+v: %+v", f, ans)
 			}
 		}

@@ -28,13 +28,17 @@ var detailsZH = sync.OnceValue(func() []detailZH {
 		{`(\d+) of (\d+) approved in time`, "要 $2 人批准，到时只有 $1 人"},
 		{`rejected`, "驳回"},
 		{`the rule was removed from the rule files`, "规则已从规则文件里删除"},
+		{`(\d+) calls in a row did not get through, the last: (.*)`, "连续 $1 次没有连通，最近一次：$2"},
+		{`(\d+) ambiguous outcomes in a row, the last: (.*)`, "连续 $1 次结果不明，最近一次：$2"},
+		{`(\d+) requests of different events refused in a row, a setting may be wrong; the last: (.*)`, "连续 $1 个不同事件的请求被拒绝，设置可能有错；最近一次：$2"},
 		{`handed over to account (\S+): lane (\S+) is stopped: (.*)`, "交给账号 $1：发送通道 $2 停了：$3"},
 		{`handed over to account (\S+): (\d+) calls of lane (\S+) in a row did not leave`, "交给账号 $1：发送通道 $3 连续 $2 次没有发出"},
 		{`evaluated again with the edited rule: its text differs`, "按改后的规则重新判断：文案不同"},
 		{`evaluated again with the edited rule: (.*)`, "按改后的规则重新判断：$1"},
 		{overtaken, "等名额期间被更新的一条取代"},
 		{outstayed, "前面已有一条在等名额，保留前面那条"},
-		{`the process that made the call ended before its outcome was known`, "发出请求的进程在知道结果之前就结束了"},
+		{`whoever made the call ended or lost its partition, as after a stall of Kafka, before the outcome was on record`, "发出请求的实例还没记下结果就结束了，或失去了分区（例如 Kafka 卡住之后）"},
+		{`the process that made the call ended before its outcome was known`, "发出请求的进程在知道结果之前就结束了"}, // of fates of earlier releases
 		{regexp.QuoteMeta(ledger.LostWaiting), "等待期间账本丢失：可能已发出"},
 	})
 })
@@ -46,9 +50,29 @@ const (
 	resumingZH = "个待发任务是规则旧版本生成的，先重新判断；改后的规则不再生成、或文案不同的，记为 SUPPRESSED(superseded-by-rule-change)"
 )
 
-// answersZH are the answers to `approvals approve`, `approvals reject` and `resume`.
+// answersZH are the answers to commands, those of people who look after tags, users and records left out.
 var answersZH = sync.OnceValue(func() []detailZH {
 	return inChinese([][2]string{
+		{`paused`, "已暂停"},
+		{`killed, (\d+) intents? (?:is|are) given up`, "已作废，放弃 $1 个待发任务"},
+		{`revived`, "已恢复"},
+		{`was not killed`, "没有作废"},
+		{`cancelled`, "已取消"},
+		{`cancelled, with the (\d+) triggers? merged into it`, "已取消，连同并入它的 $1 次触发"},
+		{`it is not pending any more: it has its fate; next: notifier fates`, "它已不在等待：已有处理结果；下一步：notifier fates"},
+		{`it is in flight: what has left cannot be cancelled; next: notifier fates`, "它正在发送：已发出的不能取消；下一步：notifier fates"},
+		{`it is a profile event, whose fields are on record already: it cannot be cancelled`, "它是用户资料事件，字段已经记录：不能取消"},
+		{`(\d+) intents? expires? (.+) later`, "$1 个待发任务推迟 $2 过期"},
+		{`the rule is killed: it holds nothing`, "规则已作废：没有待发任务"},
+		{`(\d+) slots? of (\S+) (?:is|are) charged as used by somebody else, (.*)`, "$2 的 $1 个名额记为别人已用，$3"},
+		{`partition (\d+) goes on, (\d+) slots of each scarce lane count as used`, "分区 $1 继续运行，每个有名额的通道按已用 $2 个计算"},
+		{`partition (\d+) goes on, (\d+) slots of each scarce lane count as used; the ledger was lost: .*`, "分区 $1 继续运行，每个有名额的通道按已用 $2 个计算；账本已丢失：等待中、没有处理结果的都是 UNKNOWN，用户标签、次数上限和重复记录从空开始"},
+		{`noted; partition (\d+) goes on once the same is said of (.*)`, "已记录；对 $2 也说明以后，分区 $1 继续运行"},
+		{`the partition is not stopped, or not by what was shown: look again; next: notifier status`, "分区没有停止，或原因和刚才显示的不同：请再看一遍；下一步：notifier status"},
+		{`(\d+) intents? (?:is|are) (SENT|SUPPRESSED) now`, "$1 个待发任务现在是 $2"},
+		{`the recall of (\S+) is on record as (\S+)`, "对 $1 的撤回记为 $2"},
+		{`no such attempt without outcome`, "没有这条结果未知的发送记录"},
+		{`the attempt is resolved as (\S+) already, by (.+?): (.*)`, "这条发送记录已经有结论 $1，操作人 $2：$3"},
 		{`rejected: the request is suppressed \(not-approved\)`, "已驳回：这条请求不发了（not-approved）"},
 		{`rejected: the tags of (\d+) users stay as they are; the next reload of the rule files asks again`, "已驳回：$1 个用户的标签不变；下次重新加载规则文件时再问"},
 		{`approved: the tags of (\d+) users are written, after everything else; how far it is: notifier status`, "已批准：$1 个用户的标签会在其他任务之后写入；进度见 notifier status"},

@@ -139,7 +139,8 @@ func (a *actor) forgotten(f ledger.Fate, in *intent.Intent) {
 	a.past.lost[key] = append(a.past.lost[key], f)
 }
 
-// forgottenAtOnce is how many fates one attempt speaks for: a person decides on all of them at once, and its record must not be too large.
+// forgottenAtOnce is how many fates one attempt speaks for: a person decides on all of them at once, and its record must not be too large. Of
+// what takes slots each request has an attempt of its own: the vendor's console shows them one by one.
 const forgottenAtOnce = 100
 
 // writeForgotten writes the fates of what may have left, under attempts that `attempts resolve` names. Those weigh nothing: what
@@ -150,12 +151,17 @@ func (a *actor) writeForgotten() {
 	}
 	now := a.clock.now().UTC()
 	for key, fates := range a.past.lost {
+		account, lane := laneOfKey(key)
+		most := forgottenAtOnce
+		if ac := a.accounts[account]; ac != nil && ac.lanes[lane] != nil && ac.lanes[lane].scarce() {
+			most = 1
+		}
 		for len(fates) > 0 {
-			n := min(len(fates), forgottenAtOnce)
+			n := min(len(fates), most)
 			a.pos.AttemptSeq++
 			at := &ledger.Attempt{V: ledger.Version, ID: fmt.Sprintf("%s-%d-%d", a.gen.Incarnation, a.p, a.pos.AttemptSeq), Owner: a.w.Nonce(), Endpoint: fates[0].Endpoint,
 				Rule: fates[0].Rule, State: ledger.Unknown, At: now, NotAfter: now, Until: now, Detail: fates[0].Detail}
-			at.Account, at.Lane = laneOfKey(key)
+			at.Account, at.Lane = account, lane
 			for _, f := range fates[:n] {
 				f.Attempt = at.ID
 				a.record(f)

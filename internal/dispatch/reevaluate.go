@@ -313,7 +313,7 @@ func (a *actor) tellRetags(ac *account) {
 	case ledger.TagsApproval:
 		left, waits = rec.Users, true
 	case ledger.TagsWriting:
-		left = ac.users.Len() - ac.users.Len()*rec.Part/rec.Parts + len(r.out)
+		left = ac.users.Len() - ac.users.Len()*rec.Part/rec.Parts // a part is done when nothing of it is out
 	}
 	a.opt.Metrics.retagsLeft.WithLabelValues(ac.Name).Set(float64(max(0, left)))
 	a.tellWaits(ac, waits)

@@ -100,6 +100,32 @@ func TestAFewUsersAreWrittenAtOnceWhenTagRulesChange(t *testing.T) {
 	}
 }
 
+// Whose set is on its way is left, once.
+func TestWhoIsLeftIsCountedOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	a, files := b.edited(2500)
+	ac := a.accounts["stub:k"]
+	files.prefix, ac.MaxChange = "town", 1
+	b.begun(a)
+	for ac.retags.rec.State == ledger.TagsCounting {
+		a.plan()
+	}
+	out := 0
+	for rec := ac.retags.rec; rec.Part < 1; rec = ac.retags.rec {
+		for _, c := range a.plan() {
+			a.resolve(result{c, fine(c)})
+		}
+		b.commit(a)
+		if out = max(out, len(ac.retags.out)); rec.Part < 1 && a.left() != 2500 {
+			t.Fatalf("%v are left of 2500 before the first part is done", a.left())
+		}
+	}
+	if out == 0 || a.left() <= 0 || a.left() >= 2500 {
+		t.Errorf("%d were out, %v are left after the first part", out, a.left())
+	}
+}
+
 // begun lets the actor see that the rules have changed.
 func (b *bundle) begun(a *actor) *ledger.TagChange {
 	b.t.Helper()

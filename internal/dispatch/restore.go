@@ -263,25 +263,17 @@ func (a *actor) restoreAttempts(st *ledger.State, now time.Time, held map[intent
 			ac.busy[u] = c
 		}
 		a.calls[id] = c
-		settle := at.NotAfter // repeatable: it cannot start any more; that it may arrive late is what the rewrite is for
+		settle := l.Settles(at)
 		if c.awaited = l.Remove != ""; !c.awaited {
 			l.running++
 		}
-		switch {
-		case c.awaited: // as our own
-			settle = at.NotAfter.Add(l.Late)
-		case l.scarce():
-			settle = at.NotAfter.Add(lateHold)
-		case !l.Repeatable && l.tries(at.Endpoint) < 2:
-			settle = at.NotAfter.Add(l.Window)
-			if settle.After(l.notBefore) {
-				l.notBefore = settle
-			}
+		if !c.awaited && !l.scarce() && l.HeldBy(at) && settle.After(l.notBefore) {
+			l.notBefore = settle
 		}
 		if l.pacer != nil {
 			l.pacer.Hold(a.machineTime(at.NotAfter), at.Weight)
 		}
-		if l.heldBy(at.Endpoint) {
+		if l.HeldBy(at) {
 			a.leftOpen(l, 1)
 		}
 		c.askBy = latest(settle, now).Add(askPatience)
@@ -290,9 +282,22 @@ func (a *actor) restoreAttempts(st *ledger.State, now time.Time, held map[intent
 	}
 }
 
-// heldBy reports whether an open call of a predecessor holds its whole lane: on repeatable lanes only its users are held.
-func (l *lane) heldBy(endpoint string) bool {
-	return !l.Repeatable && (l.scarce() || l.tries(endpoint) < 2)
+// HeldBy reports whether an open call of a predecessor holds its whole lane: on repeatable lanes only its users are held.
+func (l *Policy) HeldBy(at *ledger.Attempt) bool {
+	return !l.Repeatable && (len(l.Limits) > 0 || l.tries(at.Endpoint) < 2)
+}
+
+// Settles is until when a predecessor's open call is waited for.
+func (l *Policy) Settles(at *ledger.Attempt) time.Time {
+	switch {
+	case l.Remove != "": // as our own
+		return at.NotAfter.Add(l.Late)
+	case len(l.Limits) > 0:
+		return at.NotAfter.Add(lateHold)
+	case l.HeldBy(at):
+		return at.NotAfter.Add(l.Window)
+	}
+	return at.NotAfter // repeatable: it cannot start any more; that it may arrive late is what the rewrite is for
 }
 
 // leftOpen counts the predecessor's calls that hold a lane.
@@ -300,6 +305,9 @@ func (a *actor) leftOpen(l *lane, by int) {
 	l.leftOpen += by
 	a.opt.Metrics.held.WithLabelValues(l.full(), "takeover").Set(float64(min(l.leftOpen, 1)))
 }
+
+// ownerGone is the detail of a call of which only a predecessor could have told the outcome.
+const ownerGone = "whoever made the call ended or lost its partition, as after a stall of Kafka, before the outcome was on record"
 
 // lateHold is how long after its notAfter a predecessor's call in a scarce lane is still waited for before it is UNKNOWN.
 const lateHold = 60 * time.Second
@@ -336,8 +344,8 @@ func (a *actor) fire(k alarm) {
 			if c.lane.Repeatable || c.lane.tries(c.attempt.Endpoint) > 1 {
 				class = ClassRetrySafe
 			}
-			a.settle(c, Outcome{Class: class, Detail: "the process that made the call ended before its outcome was known"})
-			if c.lane.heldBy(c.attempt.Endpoint) {
+			a.settle(c, Outcome{Class: class, Detail: ownerGone})
+			if c.lane.HeldBy(c.attempt) {
 				a.leftOpen(c.lane, -1)
 			}
 		}

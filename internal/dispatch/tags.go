@@ -317,11 +317,11 @@ func (a *actor) hasRead(r *reading, o Outcome) {
 	c := r.open
 	want := slices.Sorted(slices.Values(c.set))
 	if o.Class != ClassOK || slices.ContainsFunc(r.users, func(user string) bool { return !slices.Equal(slices.Sorted(slices.Values(r.tags[user])), want) }) {
-		a.settle(c, Outcome{Class: ClassRetrySafe, Detail: "the process that made the call ended before its outcome was known"})
+		a.settle(c, Outcome{Class: ClassRetrySafe, Detail: ownerGone})
 		return
 	}
 	a.mayArrive(c)
-	a.settle(c, Outcome{Class: ClassOK, Detail: "the process that made the call ended before its outcome was known; the vendor has what it said"})
+	a.settle(c, Outcome{Class: ClassOK, Detail: ownerGone + "; the vendor has what it said"})
 }
 
 // backTags lets the members of a tag call ask again; a newer event of the same user replaces the one that was in flight.

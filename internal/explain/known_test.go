@@ -28,6 +28,7 @@ func TestAnEventWhoseRecordIsGoneKeepsItsFates(t *testing.T) {
 	waiting := []Waiting{Waits(&ledger.Pending{Intent: held, At: at}, Stands{State: "approval"}),
 		Waits(&ledger.Pending{Intent: in("merging"), At: at, Merged: &ledger.Merged{Count: 3, Closes: at.Add(time.Hour)}}, Stands{State: "merging", Until: at.Add(time.Hour)})}
 	waiting = append(waiting, Waits(&ledger.Pending{Intent: in("stuck"), At: at}, Stands{State: "stopped", Stopped: "credentials", Holds: "the lane is stopped: credentials", Lane: "main/user"}))
+	waiting = append(waiting, Waits(&ledger.Pending{Intent: in("behind"), At: at}, Stands{State: "quota", Holds: "take-over: an owner before left call A-0-1 open", Lane: "main/broadcast", Until: at.Add(time.Minute)}))
 	lang := diag.EN
 	show := func(only string) string {
 		rep := Known(Options{Only: only}, Past{Fates: fates, Pending: waiting})
@@ -49,12 +50,17 @@ func TestAnEventWhoseRecordIsGoneKeepsItsFates(t *testing.T) {
      = to u-1  since 2026-11-21 14:00:00
   rule stuck                                      PENDING  lane stopped (credentials); next: notifier status --why --rule stuck
      = to u-1  since 2026-11-21 14:00:00
+  rule behind                                     PENDING  take-over: an owner before left call A-0-1 open until 2026-11-21 14:01:00; next: notifier status --why --rule behind
+     = to u-1  since 2026-11-21 14:00:00
 `
 	if diff := cmp.Diff(want, show("")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	lang = diag.ZH
 	if got := show("stuck"); !strings.Contains(got, "待发  通道停止（凭证）；下一步：notifier status --why --rule stuck") {
+		t.Errorf("in Chinese:\n%s", got)
+	}
+	if got := show("behind"); !strings.Contains(got, "待发  接管：前一个实例留下的请求 A-0-1 还没有结果，到 2026-11-21 14:01:00；下一步：notifier status --why --rule behind") {
 		t.Errorf("in Chinese:\n%s", got)
 	}
 	if lang = diag.EN; waiting[2].Stopped != "credentials" {

@@ -59,6 +59,20 @@ func (r *Reader) AllFlows(ctx context.Context, topics []string) ([]ledger.Flow, 
 	return r.flows(ctx, topics, math.MaxInt)
 }
 
+// Lost names the partitions, TOPIC/PARTITION, in which stage 1 is stopped: what it is to read next is not in the log any more.
+func (r *Reader) Lost(ctx context.Context, topics []string) (out []string, err error) {
+	if len(topics) == 0 { // a broker that is asked about none tells of all
+		return nil, nil
+	}
+	all, err := r.flows(ctx, topics, 0)
+	for _, f := range all {
+		if f.Lost {
+			out = append(out, fmt.Sprintf("%s/%d", f.Topic, f.Partition))
+		}
+	}
+	return out, err
+}
+
 // askAtOnce is how many partitions are asked at the same time for their next record.
 const askAtOnce = 8
 

@@ -107,6 +107,17 @@ func TestATopicThatNobodyReadsIsTold(t *testing.T) {
 			t.Errorf("%s: %+v %v", name, flows, err)
 		}
 	}
+	if lost, err := r.Lost(t.Context(), []string{"events", "nowhere"}); err != nil || len(lost) != 0 {
+		t.Errorf("lost: %v %v", lost, err)
+	}
+	var offsets kadm.Offsets
+	offsets.AddOffset("events", 0, 7, -1)
+	if err := adm.CommitAllOffsets(t.Context(), "n-evaluate", offsets); err != nil {
+		t.Fatal(err)
+	}
+	if lost, err := r.Lost(t.Context(), []string{"events", "nowhere"}); err != nil || !slices.Equal(lost, []string{"events/0"}) {
+		t.Errorf("lost: %v %v", lost, err)
+	}
 }
 
 // A partition of which the broker tells nothing may hold anything: nobody is told that all is read.

@@ -46,16 +46,29 @@ func (d *Draft) Write(file string, beside []rules.File, known rules.Options, ben
 		return "", list, nil
 	}
 	only := regexp.MustCompile("^" + regexp.QuoteMeta(d.Name) + "/")
-	o := bench(set)
-	o.Run = only
-	var hit, miss *attempt
-	for i, r := range Run(o).Results {
+	run := func(set *rules.Set) []Result {
+		o := bench(set)
+		o.Run = only
+		return Run(o).Results
+	}
+	var hit *attempt
+	var misses []attempt
+	for i, r := range run(set) {
 		switch {
-		case r.OK && miss == nil:
-			miss = &tries[i]
+		case r.OK && len(misses) < maxMisses:
+			misses = append(misses, tries[i])
 		case !r.OK && hit == nil && len(r.Requests) > 0:
 			hit = &tries[i]
 			hit.expect = d.expected(&r)
+		}
+	}
+	var miss *attempt
+	if len(misses) > 0 {
+		miss = &misses[0]
+		if set, _ := load(d.bare().text(misses)); set != nil { // one that fails without the condition says more
+			if i := slices.IndexFunc(run(set), func(r Result) bool { return !r.OK }); i >= 0 {
+				miss = &misses[i]
+			}
 		}
 	}
 	var tests []attempt
@@ -72,9 +85,7 @@ func (d *Draft) Write(file string, beside []rules.File, known rules.Options, ben
 		if set == nil {
 			return "", list, nil
 		}
-		o = bench(set)
-		o.Run = only
-		for i, r := range Run(o).Results {
+		for i, r := range run(set) {
 			if r.OK {
 				tests = append(tests, second[i])
 				break
@@ -98,12 +109,21 @@ func (d *Draft) Write(file string, beside []rules.File, known rules.Options, ben
 	if set, list = load(text); set == nil {
 		return "", list, nil
 	}
-	o = bench(set)
-	o.Run = only
-	if rep := Run(o); rep.Failed() > 0 || len(rep.Results) != len(tests) {
+	if got := run(set); len(got) != len(tests) || slices.ContainsFunc(got, func(r Result) bool { return !r.OK }) {
 		return "", nil, fmt.Errorf("the tests of the new rule %s do not pass: write the file by hand, docs/rules.md", d.Name)
 	}
 	return text, nil, nil
+}
+
+var changedIn = regexp.MustCompile(`changed\([^()]*\)`)
+
+// bare is the draft without its condition; a push on a profile event keeps the first changed(), without which it does not load.
+func (d *Draft) bare() *Draft {
+	b := *d
+	if b.When = changedIn.FindString(d.When); b.When == "" {
+		b.When = "always"
+	}
+	return &b
 }
 
 // Faults are the errors in what was answered so far; what is still to be answered counts as something that is never wrong. Without an event
@@ -148,9 +168,13 @@ type attempt struct {
 	expect       string
 }
 
-const maxTries = 400
+const (
+	maxTries  = 400
+	maxMisses = 40 // of which one is chosen
+)
 
-// tries are the values to try: the event's sample as it is, each field with each of a few values, one field alone, two fields at once.
+// tries are the values to try: the event's sample as it is, each field with each of a few values, one field alone, all fields of the condition
+// at once, two fields at once.
 func (d *Draft) tries(spec *event.Spec) []attempt {
 	base := attempt{expect: "no match"}
 	if d.Action == intent.Tags {
@@ -182,7 +206,7 @@ func (d *Draft) tries(spec *event.Spec) []attempt {
 	for _, f := range spec.Fields {
 		for _, v := range d.values(&f) {
 			singles, of = append(singles, with(base, f.Name, v)), append(of, f.Name)
-			for _, before := range d.values(&f) {
+			for _, before := range d.befores(&f) {
 				if before != v && strings.Contains(d.When, "changed("+f.Name+")") {
 					a := with(base, f.Name, v)
 					a.profile = map[string]string{f.Name: before}
@@ -199,6 +223,7 @@ func (d *Draft) tries(spec *event.Spec) []attempt {
 			out = append(out, alone)
 		}
 	}
+	out = append(out, d.together(base, with, spec)...)
 	for i, a := range singles {
 		for _, f := range spec.Fields {
 			for _, v := range d.values(&f) {
@@ -214,9 +239,47 @@ func (d *Draft) tries(spec *event.Spec) []attempt {
 	return out[:min(len(out), maxTries)]
 }
 
+// together are the values of all fields that the condition names, at once.
+func (d *Draft) together(base attempt, with func(a attempt, name, value string) attempt, spec *event.Spec) []attempt {
+	all, named := []attempt{base}, false
+	for _, f := range spec.Fields {
+		if !strings.Contains(d.When, f.Name) && (f.Alias == "" || !strings.Contains(d.When, f.Alias)) {
+			continue
+		}
+		named = true
+		var more []attempt
+		for _, a := range all {
+			for _, v := range d.values(&f) {
+				b := with(a, f.Name, v)
+				if more = append(more, b); !strings.Contains(d.When, "changed("+f.Name+")") {
+					continue
+				}
+				for _, before := range d.befores(&f) {
+					if before != v {
+						c := b
+						c.profile = maps.Clone(a.profile)
+						if c.profile == nil {
+							c.profile = map[string]string{}
+						}
+						c.profile[f.Name] = before
+						more = append(more, c)
+					}
+				}
+			}
+		}
+		if len(more) > 0 { // of a type without values
+			all = more[:min(len(more), maxTries/2)]
+		}
+	}
+	if !named {
+		return nil
+	}
+	return all
+}
+
 var (
 	numberIn = regexp.MustCompile(`[0-9]+(\.[0-9]+)?`)
-	textIn   = regexp.MustCompile(`"([^"]*)"`)
+	textIn   = regexp.MustCompile(`"([^"]*)"|'([^']*)'`)
 )
 
 // values are what may decide: what the condition names, and a little beside it.
@@ -231,7 +294,14 @@ func (d *Draft) values(f *event.Field) (out []string) {
 				out = append(out, plainNumber(n), plainNumber(n+1), plainNumber(max(0, n-1)))
 			}
 		}
-		return append(out, "0", "100")
+		if out = append(out, "0", "100"); strings.Contains(d.When, "-") {
+			for _, s := range numberIn.FindAllString(d.When, 4) {
+				if n, err := strconv.ParseFloat(s, 64); err == nil {
+					out = append(out, plainNumber(-n), plainNumber(-n-1))
+				}
+			}
+		}
+		return append(out, "1000000")
 	case event.String:
 		if f.Values != nil {
 			for _, v := range f.Values {
@@ -240,11 +310,30 @@ func (d *Draft) values(f *event.Field) (out []string) {
 			return out
 		}
 		for _, m := range textIn.FindAllStringSubmatch(d.When, 4) {
-			out = append(out, quoted(m[1]))
+			out = append(out, quoted(m[1]+m[2]))
+			if plain := strings.Trim(m[1]+m[2], "^$.*+"); plain != m[1]+m[2] { // of `matches`
+				out = append(out, quoted(plain))
+			}
+		}
+		if strings.Contains(d.When, "len("+f.Name+")") {
+			for _, s := range numberIn.FindAllString(d.When, 4) {
+				if n, err := strconv.Atoi(s); err == nil && n < 200 {
+					out = append(out, quoted(strings.Repeat("长", n)), quoted(strings.Repeat("长", n+1)))
+				}
+			}
 		}
 		return append(out, quoted("other"))
 	}
 	return nil
+}
+
+// befores are the values that a profile may have had: of texts one that the condition does not name comes first.
+func (d *Draft) befores(f *event.Field) []string {
+	vs := d.values(f)
+	if f.Type == event.String && f.Values == nil {
+		slices.Reverse(vs)
+	}
+	return vs
 }
 
 func plainNumber(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
