@@ -58,6 +58,31 @@ func TestPathsAndDisksAreNoInternalFaults(t *testing.T) {
 	}
 }
 
+// The vendor's secret belongs to the daemon's user: whoever only looks, or tells the daemon something, gets as far as Kafka without it.
+func TestOnlyWhoSignsCallsNeedsTheVendorsSecret(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	_ = l.Close() // nobody answers there
+	dir := t.TempDir()
+	file := filepath.Join(dir, "notifier.yaml")
+	text := "version: 1\nkafka: {brokers: [" + addr + "], start: latest}\nrules: rules/\naccounts:\n  main: {vendor: rongcloud, data_center: beijing, app_key: k, secret: \"${file:not-for-you}\"}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for line, want := range map[string]int{
+		"status": exitUnreachable, "status --why": exitUnreachable, "quota": exitUnreachable, "fates": exitUnreachable, "attempts": exitUnreachable, "pending list": exitUnreachable,
+		"pause all --why w --yes": exitUnreachable, "approvals list": exitUnreachable, "user show u1": exitUnreachable, "dead ls": exitUnreachable,
+		"run": exitSettings, "doctor": exitSettings, "config check": exitSettings,
+	} {
+		if code, _, out, err := runLine(t, append(strings.Fields(line), "-c", file)...); code != want {
+			t.Errorf("%s: exit %d, want %d: %v\n%s", line, code, want, err, out)
+		}
+	}
+}
+
 // Who cannot read the ledger of a newer release is sent to that release, not to `doctor`.
 func TestALedgerOfANewerReleaseNamesTheCure(t *testing.T) {
 	err := unreachable(fmt.Errorf("read ledger: %w", ledger.ErrNewer))
