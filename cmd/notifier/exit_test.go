@@ -18,6 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/embedded"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/settings"
@@ -79,6 +80,25 @@ func TestOnlyWhoSignsCallsNeedsTheVendorsSecret(t *testing.T) {
 	} {
 		if code, _, out, err := runLine(t, append(strings.Fields(line), "-c", file)...); code != want {
 			t.Errorf("%s: exit %d, want %d: %v\n%s", line, code, want, err, out)
+		}
+	}
+}
+
+// An address that this user may not take, or a folder that is another's, is not mended by stopping a process or by --help.
+func TestWhatThisUserMayNotNamesTheCure(t *testing.T) {
+	for what, c := range map[string]struct {
+		err  error
+		code int
+		want string
+	}{
+		"a port below 1024":        {fmt.Errorf("%w: %w", app.ErrListen, &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EACCES)}), exitSettings, "a port that this user may take"},
+		"another machine's":        {fmt.Errorf("%w: %w", app.ErrListen, &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EADDRNOTAVAIL)}), exitSettings, "an address of this machine"},
+		"a taken port":             {fmt.Errorf("%w: %w", app.ErrListen, &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}), exitSettings, "stop what has the address"},
+		"a folder of another user": {fmt.Errorf("lock: %w", &fs.PathError{Op: "open", Path: "data/lock", Err: syscall.EACCES}), exitUsage, "let this user at it"},
+		"a flag":                   {errors.New("unknown flag"), exitUsage, "--help"},
+	} {
+		if next := nextFor(newRootCmd(new(bool)), c.code, c.err); !strings.Contains(next, c.want) {
+			t.Errorf("%s: %q, want %q", what, next, c.want)
 		}
 	}
 }
