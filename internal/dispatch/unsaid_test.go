@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/notifier/notifier/internal/intent"
@@ -73,6 +74,10 @@ func TestOfARequestWithPersonalValuesOnlyKnownWordsAreSaidAgain(t *testing.T) {
 		if o.unsay(nil, []*item{it}); o.Detail != head+want+foot {
 			t.Errorf("%s becomes\n%s, want\n%s", say, o.Detail, head+want+foot)
 		}
+	}
+	refused := Outcome{Invalid: true, Detail: fmt.Sprintf("link: %q: want an https:// address", `http://x/?n="王小明"Zoë&say=\`)}
+	if refused.unsay(nil, []*item{it}); refused.Detail != `link: "***": want an https:// address` {
+		t.Errorf("what we refuse ourselves: %q", refused.Detail)
 	}
 	o := Outcome{Detail: "the process that made the call ended before its outcome was known"} // our own words
 	if o.unsay(nil, []*item{it}); o.Detail != "the process that made the call ended before its outcome was known" {
