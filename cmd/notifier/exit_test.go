@@ -18,6 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/embedded"
 	"github.com/notifier/notifier/internal/ledger"
@@ -56,6 +57,50 @@ func TestPathsAndDisksAreNoInternalFaults(t *testing.T) {
 	}
 	if code := exitCode(fmt.Errorf("impossible"), true); code != exitInternal {
 		t.Errorf("a fault of the program: exit %d, want %d", code, exitInternal)
+	}
+}
+
+// The vendor's secret belongs to the daemon's user: whoever only looks, or tells the daemon something, gets as far as Kafka without it.
+func TestOnlyWhoSignsCallsNeedsTheVendorsSecret(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	_ = l.Close() // nobody answers there
+	dir := t.TempDir()
+	file := filepath.Join(dir, "notifier.yaml")
+	text := "version: 1\nkafka: {brokers: [" + addr + "], start: latest}\nrules: rules/\naccounts:\n  main: {vendor: rongcloud, data_center: beijing, app_key: k, secret: \"${file:not-for-you}\"}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for line, want := range map[string]int{
+		"status": exitUnreachable, "status --why": exitUnreachable, "quota": exitUnreachable, "fates": exitUnreachable, "attempts": exitUnreachable, "pending list": exitUnreachable,
+		"pause all --why w --yes": exitUnreachable, "approvals list": exitUnreachable, "user show u1": exitUnreachable, "dead ls": exitUnreachable,
+		"run": exitSettings, "doctor": exitSettings, "config check": exitSettings,
+	} {
+		if code, _, out, err := runLine(t, append(strings.Fields(line), "-c", file)...); code != want {
+			t.Errorf("%s: exit %d, want %d: %v\n%s", line, code, want, err, out)
+		}
+	}
+}
+
+// An address that this user may not take, or a folder that is another's, is not mended by stopping a process or by --help.
+func TestWhatThisUserMayNotNamesTheCure(t *testing.T) {
+	for what, c := range map[string]struct {
+		err  error
+		code int
+		want string
+	}{
+		"a port below 1024":        {fmt.Errorf("%w: %w", app.ErrListen, &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EACCES)}), exitSettings, "a port that this user may take"},
+		"another machine's":        {fmt.Errorf("%w: %w", app.ErrListen, &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EADDRNOTAVAIL)}), exitSettings, "an address of this machine"},
+		"a taken port":             {fmt.Errorf("%w: %w", app.ErrListen, &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}), exitSettings, "stop what has the address"},
+		"a folder of another user": {fmt.Errorf("lock: %w", &fs.PathError{Op: "open", Path: "data/lock", Err: syscall.EACCES}), exitUsage, "let this user at it"},
+		"a flag":                   {errors.New("unknown flag"), exitUsage, "--help"},
+	} {
+		if next := nextFor(newRootCmd(new(bool)), c.code, c.err); !strings.Contains(next, c.want) {
+			t.Errorf("%s: %q, want %q", what, next, c.want)
+		}
 	}
 }
 

@@ -104,7 +104,7 @@ func changeRule(cmd *cobra.Command, what, rule string, c changeFlags) error {
 
 // noRule is the error of a command without its rule; it lists the rules.
 func noRule(cmd *cobra.Command, what string) error {
-	s, err := loadSettings(cmd)
+	s, err := loadForKafka(cmd)
 	if err != nil {
 		return err
 	}

@@ -63,7 +63,7 @@ had left already, or exits 4 and names who did not answer.`,
 }
 
 func pauseScope(cmd *cobra.Command, scope string, c changeFlags) error {
-	s, err := loadSettings(cmd)
+	s, err := loadForKafka(cmd)
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func onRecord(states map[int32]*ledger.State, scope string) bool {
 
 // noScope is the error of a command without its scope; it lists what there is.
 func noScope(cmd *cobra.Command, what string) error {
-	s, err := loadSettings(cmd)
+	s, err := loadForKafka(cmd)
 	if err != nil {
 		return err
 	}

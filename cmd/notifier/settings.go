@@ -37,16 +37,32 @@ func settingsPath(cmd *cobra.Command) string {
 // readSettings loads the settings of a command; nil if they have errors.
 func readSettings(cmd *cobra.Command) (*settings.Settings, diag.List) {
 	s, list := settings.Load(settingsPath(cmd), os.Environ(), nil)
+	return s, lookedFor(cmd, list)
+}
+
+// lookedFor adds to the finding that there is no file where it was looked for.
+func lookedFor(cmd *cobra.Command, list diag.List) diag.List {
 	if f := cmd.Flag("config"); !f.Changed && len(list) > 0 && list[0].Code == "N700" {
 		list[0].Hint = diag.Text{EN: "tried " + f.Value.String() + " and " + systemSettings + ": name the file with -c FILE, or copy notifier.example.yaml to " + f.Value.String(),
 			ZH: "找过 " + f.Value.String() + " 和 " + systemSettings + "：用 -c FILE 指定文件，或把 notifier.example.yaml 复制为 " + f.Value.String()}
 	}
-	return s, list
+	return list
 }
 
 // loadSettings is readSettings for commands that only need them: every mistake is printed, and errors end the command.
 func loadSettings(cmd *cobra.Command) (*settings.Settings, error) {
 	s, list := readSettings(cmd)
+	return sound(cmd, s, list)
+}
+
+// loadForKafka is loadSettings for commands that call no vendor: whoever runs them need not be able to read the vendors' secrets.
+func loadForKafka(cmd *cobra.Command) (*settings.Settings, error) {
+	s, list := settings.LoadForKafka(settingsPath(cmd), os.Environ())
+	return sound(cmd, s, lookedFor(cmd, list))
+}
+
+// sound prints what was found in settings, and makes an error of those that are none.
+func sound(cmd *cobra.Command, s *settings.Settings, list diag.List) (*settings.Settings, error) {
 	if len(list) > 0 {
 		if err := printFindings(cmd, list); err != nil {
 			return nil, err
@@ -72,7 +88,7 @@ func printFindings(cmd *cobra.Command, list diag.List) error {
 
 // reader gives the means to read our topics.
 func reader(cmd *cobra.Command) (*query.Reader, *settings.Settings, error) {
-	s, err := loadSettings(cmd)
+	s, err := loadForKafka(cmd)
 	if err != nil {
 		return nil, nil, err
 	}

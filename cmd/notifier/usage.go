@@ -242,6 +242,8 @@ func nextFor(cmd *cobra.Command, code int, err error) string {
 		return ""
 	case errors.Is(err, ledger.ErrNewer):
 		return next + mostly(lang, "the same command with the program of the newer release, see docs/upgrade.md#too-old", "用新版本的程序运行同样的命令，见 docs/upgrade.zh-CN.md#too-old")
+	case errors.Is(err, app.ErrListen) && !errors.Is(err, syscall.EADDRINUSE): // a port below 1024, an address of another machine
+		return next + mostly(lang, "give admin.listen an address of this machine and a port that this user may take, then start again with the same command", "给 admin.listen 写本机的地址和本用户可以使用的端口，再用同样的命令启动")
 	case errors.Is(err, app.ErrListen):
 		return next + mostly(lang, "stop what has the address, or give admin.listen another one, then start again with the same command", "停掉占用这个地址的进程，或给 admin.listen 换一个地址，再用同样的命令启动")
 	}
@@ -250,6 +252,9 @@ func nextFor(cmd *cobra.Command, code int, err error) string {
 	}
 	switch code {
 	case exitUsage:
+		if errors.Is(err, fs.ErrPermission) { // the command line is right
+			return next + mostly(lang, "let this user at it (`ls -l` shows whose it is), then the same command", "让当前用户有权限访问（`ls -l` 可以看属主），再运行同样的命令")
+		}
 		return next + cmd.CommandPath() + " --help"
 	case exitSettings:
 		return next + "notifier config check"

@@ -21,10 +21,18 @@ type Asked struct {
 	Class        dispatch.Class
 	Code         int // the vendor's; 0: none
 	Detail       string
+	Signature    bool      // the vendor refuses the signature, which holds the time: by its code this may be the secret or the clock
 	Inside       bool      // the host's name leads to an address that is not of the internet: nothing was sent
 	Began, Ended time.Time // this machine's clock around the call
 	Date         time.Time // the vendor's clock in whole seconds, at a moment between the two; zero: not told
 }
+
+// Codes of vendors for a call that would be refused whoever asked (rongcloud.md 3, getui.md 10).
+const (
+	codeSignature   = 1004  // RongCloud: secret, clock or encoding
+	codeOtherDomain = 301   // Getui
+	codeBlackListed = 10002 // Getui: app or address
+)
 
 // Ask makes one signed call that changes nothing: at RongCloud it reads the tags of a user that need not exist, at Getui it asks for a
 // token and the status of such a user. It takes a call of the lane tag-get; an owner that just uses that lane to the full gets a
@@ -49,6 +57,9 @@ func Ask(ctx context.Context, ac *settings.Account) (Asked, error) {
 		}
 		if e, ok := errors.AsType[*getui.Error](err); ok {
 			a.Date = e.Date
+			// Which code /auth gives for a wrong sign or time is not known (getui.md 2.1); these two are known to be of something else.
+			auth, ok := errors.AsType[*getui.Error](e.Unwrap())
+			a.Signature = ok && auth.Class == getui.Config && auth.Code != codeOtherDomain && auth.Code != codeBlackListed
 		}
 	case *rongAccount:
 		ans, err := rongpush.Send(ctx, v.client, id, rongpush.GetTags{Users: []string{"notifier-probe"}})
@@ -57,7 +68,7 @@ func Ask(ctx context.Context, ac *settings.Account) (Asked, error) {
 			a.Date = ans.Date
 		}
 		if e, ok := errors.AsType[*rongcloud.Error](err); ok {
-			a.Date = e.Date
+			a.Date, a.Signature = e.Date, e.Code == codeSignature
 		}
 	}
 	a.Ended, a.Inside = time.Now(), errors.Is(a.Err, rongcloud.ErrInside)

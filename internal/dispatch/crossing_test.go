@@ -57,6 +57,7 @@ type crossing struct {
 	n        int
 	wave     int // of equal pushes, so many are still to come: lists take them
 	log      []string
+	said     *zap.Logger // what an owner logs; nil: nothing
 }
 
 type crossRule struct {
@@ -175,7 +176,7 @@ func (x *crossing) begin() {
 	}
 	opt := &Options{Accounts: accounts, Rules: func() Rules { return stubRules{} }, Render: render, Zone: time.UTC, Live: x.live, Again: x.again,
 		Users: func() Users { return stubUsers{} }, ClassCaps: map[string]intent.Cap{"marketing": crossClassCap},
-		Metrics: NewMetrics(prometheus.NewRegistry()), Log: zap.NewNop(), DuplicatesUsers: 3 * time.Hour, DuplicatesBroadcasts: 3 * time.Hour}
+		Metrics: NewMetrics(prometheus.NewRegistry()), Log: cmp.Or(x.said, zap.NewNop()), DuplicatesUsers: 3 * time.Hour, DuplicatesBroadcasts: 3 * time.Hour}
 	x.sheet = nil
 	x.a = newActorIn(crossBooks{x: x}, func() time.Time { return x.at }, opt, 0, &ledger.TakenOver{State: st, Broker: x.at, Local: x.at}, func(error) {})
 	x.a.aside = func(_ time.Duration, do func(context.Context)) { do(x.a.ctx) }

@@ -61,6 +61,7 @@ const (
 type edits struct {
 	set   string    // hash of the set that was looked at; "": none yet
 	began time.Time // of the ownership: in a rolling reload this instance's files may be the older ones
+	heard time.Time // of this set
 	jobs  map[string]*recheck
 	retry time.Time
 }
@@ -137,7 +138,7 @@ func (a *actor) planEdits(now time.Time) {
 		a.edits.began = now
 	}
 	if live.Set != a.edits.set {
-		a.edits.set = live.Set
+		a.edits.set, a.edits.heard = live.Set, now
 		a.lookAtRules()
 	}
 	if len(a.pauses) == 0 {
@@ -147,6 +148,10 @@ func (a *actor) planEdits(now time.Time) {
 		p := a.pauses[scope]
 		if rule, off := offRule(scope); off && p.Resuming == nil {
 			a.planOff(live, scope, rule, p, now)
+			p = a.pauses[scope]
+		}
+		if rule, ok := ruleOf(scope); ok && p.OfBrake() != nil && p.Resuming == nil {
+			a.planBrake(live, rule, p, now)
 			p = a.pauses[scope]
 		}
 		if p.Resuming != nil {
@@ -204,6 +209,29 @@ func (a *actor) planOff(live *Live, scope, rule string, p ledger.Pause, now time
 		delete(a.pauses, scope)
 		a.w.Delete(ledger.PauseKey(scope))
 		a.log.Warn("the rule was removed from the rule files: what it held is given up", ruleField(rule), zap.Int("intents", n))
+	}
+}
+
+// planBrake forgets the brake of a rule that stays away from the files: it has nothing left to stop, and nobody would resume what is no more.
+func (a *actor) planBrake(live *Live, rule string, p ledger.Pause, now time.Time) {
+	if _, ok := live.Rules[rule]; ok {
+		return
+	}
+	_, holds := a.pauses[offScope+rule] // what it holds is given up first
+	due := a.edits.heard.Add(rollingFor)
+	switch scope := "rule/" + rule; {
+	case due.After(now):
+		a.wakeAt(due)
+	case live.Stale, holds:
+		a.wakeAt(now.Add(rollingFor))
+	case p.Brake:
+		a.lift(scope)
+		a.log.Warn("the rule was removed from the rule files: its brake is forgotten", ruleField(rule))
+	default: // the operators' pause stays theirs
+		p.Tripped = nil
+		a.pauses[scope] = p
+		a.w.Put(ledger.PauseKey(scope), p)
+		a.released(scope)
 	}
 }
 

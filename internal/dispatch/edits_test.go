@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 )
@@ -230,6 +232,55 @@ func TestARuleThatComesWithinTwoMinutesSends(t *testing.T) {
 	e.until(time.Second)
 	if got := kinds(e.said); !slices.Equal(got, []string{"e1 SENT"}) {
 		t.Errorf("fates %v", got)
+	}
+}
+
+// What the brake has stopped ends with its rule, and so does the brake: on record, and in the metric that tells of it. One that comes back within
+// two minutes is stopped still, and a pause by operators stays.
+func TestTheBrakeOfARemovedRuleLeaves(t *testing.T) {
+	for _, paused := range []bool{false, true} {
+		e := newEditing(t)
+		for i := range 2 {
+			in := e.push(fmt.Sprintf("e%d", i), fmt.Sprintf("u%d", i), intent.Policy{Brake: &intent.Cap{N: 1, In: time.Hour}})
+			in.Revision = "a"
+			e.Take(in)
+		}
+		e.until(time.Second)
+		if paused {
+			e.obey(ledger.CmdPause, "rule/r", nil)
+		}
+		tripped := func() bool {
+			p := e.a.pauses["rule/r"]
+			shown := testutil.ToFloat64(e.a.opt.Metrics.brake.WithLabelValues("r")) == 1
+			if shown != (p.OfBrake() != nil) {
+				t.Errorf("the metric says %t, the pauses are %v", shown, e.a.pauses)
+			}
+			return shown
+		}
+		e.edit("", RuleStanding{})
+		e.until(rollingFor - time.Second)
+		e.edit("r", RuleStanding{Revision: "a"})
+		e.until(2 * rollingFor)
+		if !tripped() {
+			t.Fatal("the rule came back in time, and its brake is gone")
+		}
+		e.edit("", RuleStanding{})
+		e.files.Stale = true
+		e.until(2 * rollingFor)
+		if !tripped() {
+			t.Error("the brake is forgotten by files that are out of date")
+		}
+		e.files.Stale = false
+		e.until(3 * rollingFor)
+		if tripped() {
+			t.Error("the rule is gone, its brake stays")
+		}
+		if _, left := e.a.pauses["rule/r"]; left != paused || len(e.a.sends) > 0 {
+			t.Errorf("paused %t; left: %v, counts %v", paused, e.a.pauses, e.a.sends)
+		}
+		if got := kinds(e.said); !slices.Equal(got, []string{"e0 SENT", "e1 SUPPRESSED(superseded-by-rule-change)"}) {
+			t.Errorf("fates %v", got)
+		}
 	}
 }
 

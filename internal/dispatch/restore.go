@@ -278,7 +278,11 @@ func (a *actor) restoreAttempts(st *ledger.State, now time.Time, held map[intent
 		}
 		c.askBy = latest(settle, now).Add(askPatience)
 		a.timers.set(settleCall, id, settle)
-		a.log.Warn("a predecessor left a call open: what it touches is held", attemptField(id), laneField(l.full()), zap.Time("until", settle), zap.Int("members", len(c.items)))
+		if members := zap.Int("members", len(c.items)); settle.After(now) {
+			a.log.Warn("a predecessor left a call open: what it touches is held", attemptField(id), laneField(l.full()), zap.Time("until", settle), members)
+		} else {
+			a.log.Warn("a predecessor left a call open, the time to wait for it is over: it is settled now", attemptField(id), laneField(l.full()), zap.Time("was_due", settle), members)
+		}
 	}
 }
 

@@ -17,14 +17,28 @@ var phone = regexp.MustCompile(`\b1[3-9]\d{9}\b`)
 // positions along; whoever reads the message knows less, and the person is no safer.
 var common = regexp.MustCompile(`^([A-Za-z]|[0-9]{1,3})$`)
 
-// unsay is unsaid of what the vendor said: without its address and its request id nobody can ask the vendor about a call.
+// goQuoted is a text as %q writes it.
+var goQuoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+
+// unsay is unsaid of what the far side said, which stands between Head and Foot: without its address and its request id nobody can ask the
+// vendor about a call. Of a request that holds personal values only known words are said again: a vendor quotes them cut, in another case
+// or escaped in some way, and what is not looked for cannot be missed.
 func (o *Outcome) unsay(users []string, items []*item) {
 	words, whole := strings.CutPrefix(o.Detail, o.Head)
-	if words, ends := strings.CutSuffix(words, o.Foot); whole && ends {
-		o.Detail = o.Head + unsaid(words, users, items) + o.Foot
-		return
+	words, ends := strings.CutSuffix(words, o.Foot)
+	head, foot := o.Head, o.Foot
+	if !whole || !ends {
+		head, words, foot = "", o.Detail, ""
 	}
-	o.Detail = unsaid(o.Detail, users, items)
+	words = unsaid(words, users, items)
+	switch personal := slices.ContainsFunc(items, func(it *item) bool { c := it.p().Intent.Content; return c != nil && len(c.Personal) > 0 }); {
+	case !personal:
+	case o.Invalid: // our own words, with the value quoted as Go does it
+		words = goQuoted.ReplaceAllString(words, `"***"`)
+	case o.Head != "":
+		words = knownWords(words)
+	}
+	o.Detail = head + words + foot
 }
 
 // unsaid takes out of a vendor's words whom and what the call was about: vendors quote what they refuse, and what they say goes into logs,

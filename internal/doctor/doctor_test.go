@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -347,6 +348,52 @@ func TestCredentialsAreTried(t *testing.T) {
 	r.settings("")
 	if rep := r.run(); rep.Exit() != exitUnreachable {
 		t.Errorf("a gateway's answer: exit %d:\n%s", rep.Exit(), strings.Join(only(rep), "\n"))
+	}
+}
+
+// A signature holds the time: while the clock is wrong, its refusal says nothing of the secret. Other refusals do.
+func TestAWrongClockIsNoWrongSecret(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, exactly())
+	for _, c := range []struct {
+		vendor, body string
+		status       int
+		off          time.Duration
+		says         string
+		code         int
+	}{
+		{"rongcloud", `{"code":1004,"errorMessage":"sign"}`, 401, -10 * time.Minute, "unknown credentials main: the vendor refuses the signature", exitFindings},
+		{"rongcloud", `{"code":1004,"errorMessage":"sign"}`, 401, 10 * time.Minute, "unknown credentials main: the vendor refuses the signature", exitFindings},
+		{"rongcloud", `{"code":1004,"errorMessage":"sign"}`, 401, 0, "error credentials main: the vendor refuses them", exitSettings},
+		{"rongcloud", `{"code":1001,"errorMessage":"x"}`, 401, 10 * time.Minute, "error credentials main: the vendor refuses them", exitSettings},
+		{"getui", `{"code":20001,"msg":"sign is invalid"}`, 400, 10 * time.Minute, "unknown credentials main: the vendor refuses the signature", exitFindings},
+		{"getui", `{"code":20001,"msg":"sign is invalid"}`, 400, 0, "error credentials main: the vendor refuses them", exitSettings},
+		{"getui", `{"code":10002,"msg":"x"}`, 401, 10 * time.Minute, "error credentials main: the vendor refuses them", exitSettings},
+	} {
+		vendor := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Date", time.Now().Add(c.off).UTC().Format(http.TimeFormat))
+			w.WriteHeader(c.status)
+			_, _ = io.WriteString(w, c.body)
+		}))
+		r.vendor = vendor.URL
+		if r.settings(""); c.vendor == "getui" {
+			b, err := os.ReadFile(filepath.Join(r.dir, "notifier.yaml"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.write("notifier.yaml", strings.NewReplacer("vendor: rongcloud", "vendor: getui, app_id: a, identify: alias", "hosts: ["+strconv.Quote(vendor.URL)+"]", "host: "+strconv.Quote(vendor.URL), "secret: ", "master_secret: ").Replace(string(b)))
+		}
+		rep := r.run()
+		vendor.Close()
+		bad := strings.Join(only(rep), "\n")
+		for _, f := range rep.Findings {
+			if f.State == Unknown {
+				bad += "\n" + string(f.State) + " " + f.Check + " " + f.On + ": " + f.What.EN
+			}
+		}
+		if rep.Exit() != c.code || !strings.Contains(bad, c.says) || strings.Contains(bad, "error clock main") != (c.off != 0) {
+			t.Errorf("%s %s with a clock %s off: exit %d\n%s", c.vendor, c.body, c.off, rep.Exit(), bad)
+		}
 	}
 }
 

@@ -36,6 +36,9 @@ func (d *doctor) credentials(ctx context.Context) {
 			continue
 		case a.Class == dispatch.ClassOK:
 			d.well("credentials", on, text("%s takes them, in %d ms", "%s 接受，用时 %d 毫秒", named(a.Hosts), a.Ended.Sub(a.Began).Milliseconds()))
+		case a.Signature && vendorSkew(a, began).Abs() > vendorSkewError: // which of the two it is, is known when the clock is right
+			d.bad("credentials", Unknown, on, text("the vendor refuses the signature, which holds the time, and this machine's clock is wrong: %s", "厂商拒绝签名；签名里含有时间，而本机时钟不准：%s", a.Detail),
+				text("set the clock first, then look again whether the secret is right", "请先校准时钟，再看密钥是否正确"), "notifier doctor -c "+quoted(d.Path))
 		case a.Class == dispatch.ClassConfig:
 			d.bad("credentials", Error, on, text("the vendor refuses them: %s", "厂商拒绝：%s", a.Detail), text("look at docs/runbook.md#credentials", "见 docs/runbook.zh-CN.md#credentials"), show)
 			d.worse(exitSettings)
@@ -83,21 +86,31 @@ func named(hosts []string) string {
 	return strings.Join(out, ", ")
 }
 
+// vendorSkew is by how much at least this machine's clock is ahead of the vendor's, negative: behind; 0 also when the vendor tells no time.
+func vendorSkew(a app.Asked, began time.Time) time.Duration {
+	if a.Date.IsZero() {
+		return 0
+	}
+	if ahead := began.Sub(a.Date.Add(time.Second)); ahead > 0 { // the header has no fractions
+		return ahead
+	}
+	return -max(0, a.Date.Sub(began.Add(a.Ended.Sub(a.Began))))
+}
+
 // vendorsClock compares clocks; a signature carries the time, and a vendor refuses one that is far off.
 func (d *doctor) vendorsClock(on string, a app.Asked, began time.Time) {
 	if a.Date.IsZero() {
 		return
 	}
-	ended := began.Add(a.Ended.Sub(a.Began))
-	what := text("this machine's clock is at least %s ahead of the vendor's", "本机时钟至少比厂商快 %s", began.Sub(a.Date.Add(time.Second)).Round(time.Second))
-	off := began.Sub(a.Date.Add(time.Second)) // the header has no fractions
-	if behind := a.Date.Sub(ended); behind > off {
-		off, what = behind, text("this machine's clock is at least %s behind the vendor's", "本机时钟至少比厂商慢 %s", behind.Round(time.Second))
+	off := vendorSkew(a, began)
+	what := text("this machine's clock is at least %s ahead of the vendor's", "本机时钟至少比厂商快 %s", off.Round(time.Second))
+	if off < 0 {
+		what = text("this machine's clock is at least %s behind the vendor's", "本机时钟至少比厂商慢 %s", -off.Round(time.Second))
 	}
 	switch {
-	case off > vendorSkewError:
+	case off.Abs() > vendorSkewError:
 		d.bad("clock", Error, on, what, diag.Text{}, setClock)
-	case off > vendorSkewWarning:
+	case off.Abs() > vendorSkewWarning:
 		d.bad("clock", Warning, on, what, diag.Text{}, setClock)
 	default:
 		d.well("clock", on, text("this machine's clock and the vendor's agree", "本机时钟与厂商一致"))

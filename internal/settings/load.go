@@ -18,16 +18,22 @@ import (
 // Load reads the file at path under env (as of os.Environ) and overrides (path of a setting to text, from flags).
 // The settings are nil when the list has an error.
 func Load(path string, env []string, overrides map[string]string) (*Settings, diag.List) {
-	return loadFile(path, env, overrides, false)
+	return loadFile(path, env, overrides, func(string) bool { return true })
 }
 
 // LoadForRules is Load for commands that connect to nothing and ask only what the settings say of rules: whoever edits rules need not
 // have the secrets. One that cannot be read here is empty.
 func LoadForRules(path string, env []string) (*Settings, diag.List) {
-	return loadFile(path, env, nil, true)
+	return loadFile(path, env, nil, func(string) bool { return false })
 }
 
-func loadFile(path string, env []string, overrides map[string]string, withoutSecrets bool) (*Settings, diag.List) {
+// LoadForKafka is Load for commands that connect to Kafka and to nobody else: whoever reads our topics need not have the vendors' secrets. One
+// of those that cannot be read here is empty.
+func LoadForKafka(path string, env []string) (*Settings, diag.List) {
+	return loadFile(path, env, nil, func(setting string) bool { return strings.HasPrefix(setting, "kafka.") })
+}
+
+func loadFile(path string, env []string, overrides map[string]string, needs func(setting string) bool) (*Settings, diag.List) {
 	src, err := diag.ReadFile(path, diag.MaxBytes)
 	if err != nil {
 		return nil, diag.List{{Code: "N700", Severity: diag.Error, File: path,
@@ -36,7 +42,7 @@ func loadFile(path string, env []string, overrides map[string]string, withoutSec
 	}
 	doc := diag.Parse(path, src)
 	r := &reader{root: doc.Root, dir: filepath.Dir(path), file: path, env: environment(env), flags: overrides,
-		docs: []*diag.Doc{doc}, outside: map[string]*diag.Node{}, items: map[string][]*diag.Node{}, known: map[string]bool{}, exposed: map[int]bool{}, withoutSecrets: withoutSecrets}
+		docs: []*diag.Doc{doc}, outside: map[string]*diag.Node{}, items: map[string][]*diag.Node{}, known: map[string]bool{}, exposed: map[int]bool{}, needs: needs}
 	var s *Settings
 	if doc.Root != nil {
 		s = r.settings()
@@ -171,7 +177,7 @@ func (r *reader) kafka() Kafka {
 	}
 	if (tls.Cert == "") != (tls.Key == "") {
 		r.place("kafka.tls").Error("N704", diag.Text{EN: "`cert` and `key` go together", ZH: "`cert` 和 `key` 要一起写"}, diag.Text{EN: "add the other one, or remove both", ZH: "请补上另一个，或两个都删掉"})
-	} else if _, _, err := tls.Config(); err != nil && !r.withoutSecrets { // as with secrets: who asks for rules only need not have the files
+	} else if _, _, err := tls.Config(); err != nil && r.needs("kafka.tls") { // as with secrets: who asks for rules only need not have the files
 		at := r.place("kafka.tls." + err.Key)
 		if err.Err != nil {
 			unreadable(at, err.File, err.Err)

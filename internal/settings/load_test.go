@@ -350,6 +350,20 @@ func TestSettingsForRulesNeedNoSecrets(t *testing.T) {
 	}
 }
 
+// Who reads our topics needs what Kafka asks for, and not the vendors' secrets or the token.
+func TestSettingsForKafkaNeedKafkasSecretsOnly(t *testing.T) {
+	text := strings.Replace(minimal, `["k1:9092"]`, `["k1:9092"], sasl: {mechanism: PLAIN, user: u, password: "${env:P}"}`, 1) + "admin: {listen: \"0.0.0.0:8088\", token: \"${file:/nowhere/token}\"}\n"
+	if s, list := LoadForKafka(write(t, text), []string{"P=pass"}); s == nil || len(list) > 0 || s.Kafka.SASL.Password.Reveal() != "pass" || s.Accounts[0].Secret.Reveal() != "" {
+		t.Errorf("got %+v, %s", s, codes(list))
+	}
+	if s, list := LoadForKafka(write(t, text), nil); s != nil || strings.Count(codes(list), "N701") != 1 {
+		t.Errorf("without Kafka's password: %s", codes(list))
+	}
+	if s, list := LoadForKafka(write(t, strings.Replace(minimal, `["k1:9092"]`, `["k1:9092"], tls: {ca: nope.pem}`, 1)), nil); s != nil || strings.Count(codes(list), "N701") != 1 {
+		t.Errorf("without Kafka's authorities: %s", codes(list))
+	}
+}
+
 // The findings of a start are in the log: a password in an address is neither in the message nor in the line that is shown.
 func TestAPasswordInAnAddressIsNotShown(t *testing.T) {
 	hosts := strings.Replace(minimal, "data_center: beijing", "hosts: ADDRESS", 1)

@@ -28,7 +28,7 @@ type reader struct {
 	exposed map[int]bool // lines with a secret in plain
 	entries []Entry
 
-	withoutSecrets bool // a secret that cannot be read is empty
+	needs func(setting string) bool // of a secret or key: without it this is an error; of others one that cannot be read is empty
 }
 
 // variable is the environment's name for a path.
@@ -295,7 +295,7 @@ func (r *reader) secret(path string) *Secret {
 		return nil
 	}
 	secret, err := newSecret(resolve)
-	if err != nil && r.withoutSecrets {
+	if err != nil && !r.needs(path) {
 		resolve = func() (string, error) { return "", nil }
 		secret, err = newSecret(resolve)
 	}

@@ -64,7 +64,10 @@ type goreleaser struct {
 		ID, Artifacts, Cmd, Signature string
 		Args, Env                     []string
 	}
-	SBOMs     []struct{ ID, Artifacts string } `yaml:"sboms"`
+	SBOMs []struct {
+		ID, Artifacts string
+		Args          []string
+	} `yaml:"sboms"`
 	Release   map[string]bool
 	Changelog map[string]bool
 }
@@ -73,6 +76,28 @@ func release(t *testing.T) (g goreleaser) {
 	t.Helper()
 	strict(t, read(t, ".goreleaser.yaml"), &g)
 	return g
+}
+
+// installed is what the packages put on a machine: where, and from what file of the repository. Of a pattern dst is the folder.
+func installed(t *testing.T) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	for _, c := range release(t).NFPMs[0].Contents {
+		if !strings.Contains(c.Src, "*") {
+			out[c.Dst] = c.Src
+			continue
+		}
+		found, err := filepath.Glob(filepath.Join(root, c.Src))
+		if err != nil || len(found) == 0 {
+			t.Errorf(".goreleaser.yaml packs %s, which is not there", c.Src)
+		}
+		for _, f := range found {
+			if st, err := os.Stat(f); err == nil && st.Mode().IsRegular() {
+				out[filepath.Join(c.Dst, filepath.Base(f))] = filepath.Join(filepath.Dir(c.Src), filepath.Base(f))
+			}
+		}
+	}
+	return out
 }
 
 func TestTheUnitFits(t *testing.T) {
@@ -87,10 +112,7 @@ func TestTheUnitFits(t *testing.T) {
 	if one("Service/Type") != "notify" || one("Service/ExecReload") != "/bin/kill -HUP $MAINPID" || seconds(t, one("Service/TimeoutStopSec")+"s") <= drain(t) {
 		t.Errorf("Type %v, ExecReload %v, TimeoutStopSec %v", u["Service/Type"], u["Service/ExecReload"], u["Service/TimeoutStopSec"])
 	}
-	installed := map[string]string{} // by packages: where, from what
-	for _, c := range release(t).NFPMs[0].Contents {
-		installed[c.Dst] = c.Src
-	}
+	installed := installed(t)
 	start := strings.Fields(one("Service/ExecStart"))
 	if start[0] != "/usr/bin/notifier" || installed[start[len(start)-1]] != "notifier.example.yaml" {
 		t.Errorf("ExecStart %v, packages install %v", start, installed)
@@ -207,8 +229,29 @@ func TestTheReleaseFits(t *testing.T) {
 		}
 	}
 	linked(t, all)
+	for _, f := range all {
+		if name := filepath.Base(f); name == "compose.yaml" || name == "Dockerfile" {
+			t.Errorf("the archive has %s, and not the sources that it builds of", f)
+		}
+	}
 	for _, c := range g.NFPMs[0].Contents {
 		packed(c.Src)
+	}
+	const docs = "/usr/share/doc/notifier/"
+	var pages []string
+	for dst, src := range installed(t) {
+		if name, ok := strings.CutPrefix(dst, docs); ok {
+			if name != src { // else links lead elsewhere
+				t.Errorf("the packages have %s as %s", src, dst)
+			}
+			pages = append(pages, filepath.Join(root, src))
+		}
+	}
+	linked(t, pages)
+	for _, b := range g.SBOMs {
+		if i := slices.Index(b.Args, "--source-version"); i < 0 || i+1 == len(b.Args) || b.Args[i+1] != "{{ .Tag }}" {
+			t.Errorf("the SBOM of each of %s names no version: %v", b.Artifacts, b.Args)
+		}
 	}
 	users := ""
 	for _, c := range g.NFPMs[0].Contents {
