@@ -58,7 +58,7 @@ func (l *loader) limits(own, defaults *diag.Node, r *Rule) {
 			continue
 		}
 		if !ok {
-			c.Error("N112", diag.Text{EN: "`" + text + "` is not a limit", ZH: "`" + text + "` 不是次数限制"}, diag.Text{EN: "like `1 in 24h`, `2 per day` or `none`", ZH: "例如 `1 in 24h`、`2 per day`、`none`"})
+			better(c.Error("N112", diag.Text{EN: "`" + text + "` is not a limit", ZH: "`" + text + "` 不是次数限制"}, diag.Text{EN: "like `1 in 24h`, `2 per day` or `none`", ZH: "例如 `1 in 24h`、`2 per day`、`none`"}), capMeant(text))
 			continue
 		}
 		if cap.N > intent.MaxPerUser {
@@ -82,7 +82,7 @@ func (l *loader) limits(own, defaults *diag.Node, r *Rule) {
 		switch {
 		case !ok && q.Wide(func(s string) bool { _, ok := parseQuiet(s); return ok }):
 		case !ok:
-			q.Error("N112", diag.Text{EN: "`" + text + "` is not a time of day", ZH: "`" + text + "` 不是时段"}, diag.Text{EN: "like 22:00-08:00, `Sat,Sun 21:00-10:00` or none", ZH: "例如 22:00-08:00、`Sat,Sun 21:00-10:00`、none"})
+			better(q.Error("N112", diag.Text{EN: "`" + text + "` is not a time of day", ZH: "`" + text + "` 不是时段"}, diag.Text{EN: "like 22:00-08:00, `Sat,Sun 21:00-10:00` or none", ZH: "例如 22:00-08:00、`Sat,Sun 21:00-10:00`、none"}), quietMeant(text))
 		case quiet.From == quiet.To:
 			d := q.Error("N502", diag.Text{EN: "quiet hours with equal ends: nothing or the whole day?", ZH: "免打扰时段首尾相同：是全天还是没有？"}, diag.Text{EN: "write `none`, or two different times", ZH: "请写 `none`，或两个不同的时间"})
 			if on, _, some := strings.Cut(text, " "); some {
