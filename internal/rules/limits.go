@@ -221,12 +221,13 @@ func (l *loader) merge(n *diag.Node, r *Rule) {
 		}
 	}
 	m.wait, _ = n.Need("wait").Duration(0, 24*time.Hour)
-	m.extend, _ = n.Get("extend").Bool()
+	extend, said := n.Get("extend").Bool()
+	m.extend = extend
 	m.max, _ = n.Get("max_wait").Duration(time.Second, 24*time.Hour)
 	switch {
 	case m.extend && n.Get("max_wait") == nil:
 		n.Key("extend").Error("N503", diag.Text{EN: "`extend` needs `max_wait`: a busy event would wait for ever", ZH: "`extend` 要配 `max_wait`：否则事件不断时永远发不出去"}, diag.Text{EN: "add `max_wait: 10m`", ZH: "例如加上 `max_wait: 10m`"})
-	case !m.extend && n.Get("max_wait") != nil:
+	case !m.extend && n.Get("max_wait") != nil && (said || n.Get("extend") == nil):
 		n.Key("max_wait").Error("N503", diag.Text{EN: "`max_wait` has a meaning only with `extend: true`", ZH: "`max_wait` 只在 `extend: true` 时有用"}, diag.Text{EN: "add `extend: true`, or remove it", ZH: "请加上 `extend: true`，或删掉它"})
 	case m.extend && m.max < m.wait:
 		n.Get("max_wait").Error("N503", diag.Text{EN: "`max_wait` is shorter than `wait`", ZH: "`max_wait` 比 `wait` 还短"}, diag.Text{EN: "make it longer than `wait`", ZH: "请改得比 `wait` 长"})

@@ -7,7 +7,7 @@ import (
 
 // Where the nearest word is not the one that is meant, the cure is the one that is.
 func TestSmallCures(t *testing.T) {
-	events := strings.Replace(string(readFile(t, "testdata/events.yaml")), "order_id: order_id", "order_id: order_id\n      gift: {path: gift, type: bool}", 1) +
+	events := strings.Replace(string(readFile(t, "testdata/events.yaml")), "order_id: order_id", "order_id: order_id\n      gift: {path: gift, type: bool}\n      nick: {path: nick, default: \"\"}", 1) +
 		"      vip: {path: vip, type: bool, alias: 会员}\n"
 	rule := "version: 1\nrules:\n  - name: x-y\n    event: order.paid\n    mode: live\n    class: service\n    when: amount > 5\n    push: {body: b}\n    merge: {wait: 1m, keep: latest}\n    limits: {expire: 3d, quiet: 22:00-08:00}\n    tests: [{name: n, event: {amount: 1}, profile: {vip: true}, expect: no match}]\n"
 	for name, c := range map[string]struct{ was, now, want string }{
@@ -47,6 +47,12 @@ func TestSmallCures(t *testing.T) {
 		"once by two that run on":     {"    merge: {wait: 1m, keep: latest}\n    limits: {expire: 3d,", `    limits: {expire: 3d, once: {by: "${order_id}${amount}", in: 1h},`, "W524 : put a mark between them that is in neither, like `-`"},
 		"once by two apart":           {"    merge: {wait: 1m, keep: latest}\n    limits: {expire: 3d,", `    limits: {expire: 3d, once: {by: "${order_id}-${amount}", in: 1h},`, ""},
 		"once by one of few":          {"    merge: {wait: 1m, keep: latest}\n    limits: {expire: 3d,", `    limits: {expire: 3d, once: {by: "${level}${order_id}", in: 1h},`, ""},
+		"empty, of what is there":     {"when: amount > 5", "when: nick 为空", `N213 nick == "": write ` + "`nick == \"\"`"},
+		"not empty":                   {"when: amount > 5", "when: nick is not null", `N213 nick != "": write ` + "`nick != \"\"`"},
+		"empty, of what may be gone":  {"when: amount > 5", "when: city 为空", "N213 not has(city): write `not has(city)`"},
+		"a time as a word":            {"when: amount > 5", "when: paid_at > 上午9点", "N204 : a time is compared with another time only; for dates use `from`, `until`"},
+		"a day as a text":             {"when: amount > 5", `when: paid_at > "2026年12月1日"`, "N204 : a time is compared with another time only; for dates use `from`, `until`"},
+		"是 for true":                  {"wait: 1m,", "wait: 1m, extend: 是, max_wait: 2m,", "N112 true: write `true`"},
 		"a length of time":            {"expire: 3d", "expire: 4小时", "N112 4h: write `4h`"},
 		"half an hour":                {"expire: 3d", "expire: 半小时", "N112 30m: write `30m`"},
 		"no length of time":           {"expire: 3d", "expire: 4小", "N112 : like 90s, 10m, 24h or 7d"},
