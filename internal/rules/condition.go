@@ -210,8 +210,8 @@ func (s *scope) unknownField(n *diag.Node, from, to int, name string) {
 	if fix := truths[name]; fix != "" && d.Fix == "" {
 		d.Hint, d.Fix = diag.Text{EN: "write `" + fix + "`", ZH: "写成 `" + fix + "`"}, fix
 	}
-	if userName.MatchString(name) && d.Fix == "" && !s.table {
-		d.Hint, d.Fix = diag.Text{EN: "the event's user is `event.user`", ZH: "事件里的用户是 `event.user`"}, "event.user"
+	if userName.MatchString(name) && d.Fix == "" && !s.table { // no cure: behind `first.` or in has() it would be none
+		d.Hint = diag.Text{EN: "the event's user is `event.user`", ZH: "事件里的用户是 `event.user`"}
 	}
 	if h, ok := s.apart[name]; ok {
 		d.Message, d.Hint, d.Fix = diag.Text{EN: "`" + name + "` is not the same in all events of `" + ev + "`", ZH: "`" + name + "` 在 `" + ev + "` 这几个事件里含义不同"}, h, ""

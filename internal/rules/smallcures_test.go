@@ -37,7 +37,7 @@ func TestSmallCures(t *testing.T) {
 		"values in one text, equal":   {"when: amount > 5", `when: level == "vip、svip"`, "N206 : several values stand in a list: `level in [\"vip\", \"svip\"]`"},
 		"two users":                   {"push: {body: b}", `push: {body: b, to: "${city},${order_id}"}`, "N309 : for several users write a rule for each, or a list field of the event"},
 		"two users, Chinese":          {"push: {body: b}", `push: {body: b, to: "${event.user}、${city}"}`, "N309 : for several users write a rule for each, or a list field of the event"},
-		"two users, one unknown":      {"push: {body: b}", `push: {body: b, to: "${user_id} ${city}"}`, "N202 event.user: the event's user is `event.user`\nN309 : for several users write a rule for each, or a list field of the event"},
+		"two users, one unknown":      {"push: {body: b}", `push: {body: b, to: "${user_id} ${city}"}`, "N202 : the event's user is `event.user`\nN309 : for several users write a rule for each, or a list field of the event"},
 		"two users as a list":         {"push: {body: b}", `push: {body: b, to: ["${city}", "${order_id}"]}`, "N111 : for several users write a rule for each, or a list field of the event"},
 		"one user as a list":          {"push: {body: b}", `push: {body: b, to: ["${city}"]}`, "N111 : write it without brackets"},
 		"two names":                   {"push: {body: b}", `push: {body: b, to: "user_id, city"}`, "N309 : for several users write a rule for each, or a list field of the event"},
