@@ -451,6 +451,9 @@ func (n *Node) Enum(allowed ...string) (string, bool) {
 			return "", false
 		}
 		hint, fix := DidYouMean(s, allowed)
+		if word := InEnglish(s, allowed); word != "" {
+			hint, fix = meant(word), word
+		}
 		if fix == "" {
 			hint = Text{"one of " + strings.Join(allowed, ", "), "可选：" + strings.Join(allowed, "、")}
 		}
@@ -487,7 +490,10 @@ func (n *Node) Bool() (bool, bool) {
 		return false, false
 	}
 	if s != "true" && s != "false" {
-		n.Error("N112", Text{"`" + s + "` is neither true nor false", "`" + s + "` 不是 true 或 false"}, Text{"write true or false", "请写 true 或 false"})
+		d := n.Error("N112", Text{"`" + s + "` is neither true nor false", "`" + s + "` 不是 true 或 false"}, Text{"write true or false", "请写 true 或 false"})
+		if fix := InEnglish(s, []string{"true", "false"}); fix != "" {
+			d.Hint, d.Fix = Text{"write `" + fix + "`", "写成 `" + fix + "`"}, fix
+		}
 		return false, false
 	}
 	return s == "true", true
@@ -504,7 +510,10 @@ func (n *Node) Duration(lo, hi time.Duration) (time.Duration, bool) {
 		return 0, false
 	}
 	if err != nil {
-		n.Error("N112", Text{"`" + s + "` is not a length of time", "`" + s + "` 不是一段时间"}, Text{"like 90s, 10m, 24h or 7d", "例如 90s、10m、24h、7d"})
+		d := n.Error("N112", Text{"`" + s + "` is not a length of time", "`" + s + "` 不是一段时间"}, Text{"like 90s, 10m, 24h or 7d", "例如 90s、10m、24h、7d"})
+		if fix := lengthMeant(s); fix != "" {
+			d.Hint, d.Fix = Text{"write `" + fix + "`", "写成 `" + fix + "`"}, fix
+		}
 		return 0, false
 	}
 	if v < lo || v > hi {

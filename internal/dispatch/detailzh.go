@@ -40,6 +40,13 @@ var detailsZH = sync.OnceValue(func() []detailZH {
 		{`whoever made the call ended or lost its partition, as after a stall of Kafka, before the outcome was on record`, "发出请求的实例还没记下结果就结束了，或失去了分区（例如 Kafka 卡住之后）"},
 		{`the process that made the call ended before its outcome was known`, "发出请求的进程在知道结果之前就结束了"}, // of fates of earlier releases
 		{regexp.QuoteMeta(ledger.LostWaiting), "等待期间账本丢失：可能已发出"},
+		// what packages rongpush and getui refuse to send, where the value of a field can be the reason
+		{notLeft + `([^:]+): (\d+) characters \(UTF-16 units\); at most (\d+)`, "没有发出：$1 有 $2 个字（按 UTF-16 计，一个表情算两个或更多），最多 $3 个"},
+		{notLeft + `([^:]+): (\d+) characters; at most (\d+)`, "没有发出：$1 有 $2 个字符，最多 $3 个"},
+		{notLeft + `([^:]+): (\d+) bytes; want 1 to (\d+)`, "没有发出：$1 长 $2 字节，应为 1 到 $3"},
+		{notLeft + `([^:]+): (".*"): want only (.*)`, "没有发出：$1 $2：只能用 $3"},
+		{notLeft + `([^:]+): (".*"): want an https:// address`, "没有发出：$1 $2：应为 https:// 地址"},
+		{notLeft + `([^:]+): missing`, "没有发出：缺少 $1"},
 	})
 })
 
@@ -107,6 +114,9 @@ var answersZH = sync.OnceValue(func() []detailZH {
 		{`the change of tags is not the one that was shown, the rules have changed since: look again; next: notifier approvals list`, "标签变更和刚才显示的不一样了，之后规则改过：请再看一遍；下一步：notifier approvals list"},
 	})
 })
+
+// notLeft begins the detail of a request that was refused before it left.
+const notLeft = `(?:invalid request|getui): `
 
 // turnsZH are what a Turn waits for.
 var turnsZH = sync.OnceValue(func() []detailZH {

@@ -45,9 +45,15 @@ func TestDetailsInChinese(t *testing.T) {
 		"5 requests of different events refused in a row, a setting may be wrong; the last: 1002": "连续 5 个不同事件的请求被拒绝，设置可能有错；最近一次：1002",
 		ownerGone: "发出请求的实例还没记下结果就结束了，或失去了分区（例如 Kafka 卡住之后）",
 		"the process that made the call ended before its outcome was known": "发出请求的进程在知道结果之前就结束了",
-		ledger.LostWaiting:     "等待期间账本丢失：可能已发出",
-		"the tag is not valid": "the tag is not valid",
-		"":                     "",
+		ledger.LostWaiting: "等待期间账本丢失：可能已发出",
+		"invalid request: notification.title: 57 characters (UTF-16 units); at most 50": "没有发出：notification.title 有 57 个字（按 UTF-16 计，一个表情算两个或更多），最多 50 个",
+		"getui: payload: 4000 characters; at most 3072":                                 "没有发出：payload 有 4000 个字符，最多 3072 个",
+		"invalid request: user id: 70 bytes; want 1 to 64":                              "没有发出：user id 长 70 字节，应为 1 到 64",
+		`invalid request: user id: "a b": want only A-Z a-z 0-9 + = - _`:                `没有发出：user id "a b"：只能用 A-Z a-z 0-9 + = - _`,
+		`invalid request: image: "http://a": want an https:// address`:                  `没有发出：image "http://a"：应为 https:// 地址`,
+		"getui: title: missing": "没有发出：缺少 title",
+		"the tag is not valid":  "the tag is not valid",
+		"":                      "",
 	} {
 		if got := DetailZH(en); got != want {
 			t.Errorf("%q is %q, want %q", en, got, want)

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/notifier/notifier/internal/diag"
@@ -113,6 +114,45 @@ func (s *scope) namedList(n *diag.Node, to *template) (field string) {
 		}
 	}
 	return field
+}
+
+// apartUsers are marks between two users, none of which is part of an id at any vendor.
+const apartUsers = ",，、;；"
+
+// twoUsers reports a `to` that names several users: their ids would be one.
+func (s *scope) twoUsers(n *diag.Node) bool {
+	hint := diag.Text{EN: "for several users write a rule for each, or a list field of the event", ZH: "要发给几个人，请给每个人写一条规则，或用事件里的列表字段"}
+	if n.Kind == diag.Sequence {
+		if len(n.Items) == 1 {
+			hint = diag.Text{EN: "write it without brackets", ZH: "请去掉方括号"}
+		}
+		n.Error("N111", diag.Text{EN: "`to` is one text, this is a list", ZH: "`to` 只能写一段文字，现在是列表"}, hint)
+		return true
+	}
+	text, ok := n.String()
+	if !ok {
+		return false
+	}
+	told := func(from, to int) {
+		n.ErrorAt(from, to, "N309", diag.Text{EN: "`to` names one user: written together, these are the id of one", ZH: "`to` 只能写一个用户：这样写会拼成一个用户 ID"}, hint)
+	}
+	words := strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(apartUsers, r) })
+	if !strings.Contains(text, "${") {
+		if len(words) < 2 || !strings.ContainsAny(text, apartUsers) {
+			return false
+		}
+		told(0, utf8.RuneCountInString(text))
+		return true
+	}
+	t, wrong := parse(text, false)
+	for i := 1; i+1 < len(t.parts) && len(wrong) == 0; i++ {
+		p, before, behind := &t.parts[i], &t.parts[i-1], &t.parts[i+1]
+		if p.ref == "" && before.ref != "" && behind.ref != "" && strings.Trim(p.text, apartUsers+" \t\n\u3000和与") == "" {
+			told(before.to+1, behind.from-2)
+			return true
+		}
+	}
+	return false
 }
 
 // noUser reports a `to` that is empty, that was meant to have a hole, or to be an audience.

@@ -3,7 +3,10 @@ package rules
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/expr-lang/expr/ast"
 
@@ -13,6 +16,7 @@ import (
 
 // compare checks a comparison of a field with a constant; true when it reported a mistake.
 func (w *writer) compare(n *ast.BinaryNode) bool {
+	w.outOfReach(n)
 	switch n.Operator {
 	case "==", "!=", "<", "<=", ">", ">=", "in":
 	default:
@@ -59,6 +63,22 @@ func (w *writer) compare(n *ast.BinaryNode) bool {
 			d.Fix = `"` + other.Value + `"`
 			w.bad, wrong = true, true
 		}
+		if fix := truthOf(f, v); fix != "" {
+			from, to := spanOf(v)
+			if id, ok := v.(*ast.IdentifierNode); ok {
+				to = from + len([]rune(id.Value))
+			}
+			d := w.text.error(from, to, "N204", diag.Text{EN: "`" + f.Name + "` is true or false", ZH: "`" + f.Name + "` 只有 true 和 false（真和假）"}, diag.Text{EN: "write `" + fix + "`", ZH: "写成 `" + fix + "`"})
+			d.Fix = fix
+			w.bad, wrong = true, true
+			continue
+		}
+		if other, ok := v.(*ast.IdentifierNode); ok && f.Type == event.Time && w.scope.fields[other.Value] == nil && other.Value[0] >= utf8.RuneSelf { // 上午9点
+			from, _ := spanOf(other)
+			w.text.error(from, from+len([]rune(other.Value)), "N204", mismatch(f), cure(f, v))
+			w.bad, wrong = true, true
+			continue
+		}
 		if !constant(v) {
 			continue
 		}
@@ -81,7 +101,17 @@ func (w *writer) compare(n *ast.BinaryNode) bool {
 			if fix := diag.Nearest(meant, f.Values); fix != "" {
 				d.Fix = `"` + fix + `"`
 			}
+			if all := manyInOne(s.Value, f.Values); len(all) > 0 {
+				list := `"` + strings.Join(all, `", "`) + `"`
+				d.Fix, d.Hint = "", diag.Text{EN: "several values stand in a list: `" + f.Name + " in [" + list + "]`", ZH: "多个值要写成列表：`" + f.Name + " in [" + list + "]`"}
+				if n.Operator == "in" {
+					d.Fix, d.Hint = list, diag.Text{EN: "write each by itself: " + list, ZH: "每个值要分开写：" + list}
+				}
+			}
 			w.bad, wrong = true, true
+		}
+		if s, ok := v.(*ast.StringNode); ok && f.Values == nil && n.Operator == "in" {
+			w.joined(s)
 		}
 	}
 	if wrong {
@@ -93,6 +123,58 @@ func (w *writer) compare(n *ast.BinaryNode) bool {
 			diag.Text{EN: "compare with >= and <", ZH: "请用 >= 和 < 比较"})
 	}
 	return false
+}
+
+// joined warns of a text in a list that seems to be several, as "北京，上海". An English comma is often part of one, but for Chinese.
+func (w *writer) joined(s *ast.StringNode) {
+	comma := strings.ContainsAny(s.Value, "，、；") || strings.ContainsAny(s.Value, ",;") && strings.ContainsFunc(s.Value, func(r rune) bool { return unicode.Is(unicode.Han, r) })
+	var all []string
+	for _, part := range strings.FieldsFunc(s.Value, func(r rune) bool { return strings.ContainsRune(",，、;；", r) }) {
+		if part = strings.TrimSpace(part); part != "" {
+			all = append(all, quoteText(part))
+		}
+	}
+	if !comma || len(all) < 2 {
+		return
+	}
+	fix := strings.Join(all, ", ")
+	from, to := w.text.place(spanOf(s))
+	w.text.node.WarnAt(from, to, "W224", diag.Text{EN: "this is one text, with a comma in it", ZH: "这是一整段文字，逗号也在里面"},
+		diag.Text{EN: "for several write " + fix, ZH: "如果是几个值，请写 " + fix}).Fix = fix
+}
+
+// manyInOne gives the values that a text names together, where it names nothing else.
+func manyInOne(text string, values []string) (all []string) {
+	for _, part := range parted(`"` + text + `"`) {
+		if part = part[1 : len(part)-1]; !slices.Contains(values, part) {
+			return nil
+		}
+		all = append(all, part)
+	}
+	if len(all) < 2 {
+		return nil
+	}
+	return all
+}
+
+// truthOf gives what a bool field is meant to be where it is compared with a word, a text or a number that stands for it; "" where nothing is.
+func truthOf(f *event.Field, v ast.Node) string {
+	said := ""
+	switch v := v.(type) {
+	case *ast.IdentifierNode:
+		said = v.Value
+	case *ast.StringNode:
+		said = v.Value
+	case *ast.IntegerNode:
+		said = strconv.Itoa(v.Value)
+	}
+	if f.Type != event.Bool {
+		return ""
+	}
+	if fix := truths[said]; fix != "" {
+		return fix
+	}
+	return map[string]string{"true": "true", "1": "true", "是": "true", "有": "true", "真": "true", "false": "false", "0": "false", "无": "false", "没有": "false", "假": "false"}[said]
 }
 
 func constant(n ast.Node) bool {
@@ -136,7 +218,7 @@ func cure(f *event.Field, v ast.Node) diag.Text {
 	case event.List:
 		return diag.Text{EN: "write `value in " + f.Name + "`", ZH: "请写 `值 in " + f.Name + "`"}
 	}
-	return diag.Text{EN: "compare it with another time", ZH: "请和另一个时间比较"}
+	return diag.Text{EN: "a time is compared with another time only; for dates use `from`, `until`", ZH: "时间只能和时间比；按日期请用 `from`、`until`"}
 }
 
 // orders checks a comparison by size of texts, which goes letter by letter: "10" < "9", and svip is less than vip. Of a closed list it is

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -188,6 +189,9 @@ var elsewhere = map[string]diag.Text{
 var truths = map[string]string{"True": "true", "TRUE": "true", "yes": "true", "Yes": "true", "YES": "true", "on": "true", "对": "true",
 	"False": "false", "FALSE": "false", "no": "false", "No": "false", "NO": "false", "off": "false", "否": "false"}
 
+// userName is what the user of an event is called by those who read the record.
+var userName = regexp.MustCompile(`^(?i:uid|user_?id)$`)
+
 // unknownField is the finding for a name that is no field.
 func (s *scope) unknownField(n *diag.Node, from, to int, name string) {
 	if !s.misspelt(name) {
@@ -205,6 +209,9 @@ func (s *scope) unknownField(n *diag.Node, from, to int, name string) {
 	}
 	if fix := truths[name]; fix != "" && d.Fix == "" {
 		d.Hint, d.Fix = diag.Text{EN: "write `" + fix + "`", ZH: "写成 `" + fix + "`"}, fix
+	}
+	if userName.MatchString(name) && d.Fix == "" && !s.table { // no cure: behind `first.` or in has() it would be none
+		d.Hint = diag.Text{EN: "the event's user is `event.user`", ZH: "事件里的用户是 `event.user`"}
 	}
 	if h, ok := s.apart[name]; ok {
 		d.Message, d.Hint, d.Fix = diag.Text{EN: "`" + name + "` is not the same in all events of `" + ev + "`", ZH: "`" + name + "` 在 `" + ev + "` 这几个事件里含义不同"}, h, ""

@@ -163,7 +163,9 @@ func isOperand(m mark) bool {
 
 // chinese maps words that stand for an operator to the operator.
 var chinese = map[string]string{"并且": "and", "而且": "and", "且": "and", "和": "and", "与": "and", "或者": "or", "或": "or", "非": "not", "不是": "!=", "不等于": "!=", "是": "==", "等于": "==",
-	"大于": ">", "大于等于": ">=", "小于": "<", "小于等于": "<=", "属于": "in", "在": "in", "不属于": "not in", "不在": "not in", "包含": "contains", "AND": "and", "OR": "or", "NOT": "not", "IN": "in", "And": "and", "Or": "or", "Not": "not"}
+	"大于": ">", "大于等于": ">=", "小于": "<", "小于等于": "<=", "属于": "in", "在": "in", "不属于": "not in", "不在": "not in", "包含": "contains", "包括": "contains", "不包含": "not contains", "不包括": "not contains",
+	"为": "==", "不为": "!=", "高于": ">", "多于": ">", "超过": ">", "低于": "<", "少于": "<", "不超过": "<=", "不高于": "<=", "不大于": "<=", "不少于": ">=", "不低于": ">=", "不小于": ">=",
+	"AND": "and", "OR": "or", "NOT": "not", "IN": "in", "And": "and", "Or": "or", "Not": "not"}
 
 // grouped is three digits of a longer number, the last perhaps with a fraction.
 var grouped = regexp.MustCompile(`^[0-9]{3}(\.[0-9]+)?$`)
@@ -223,6 +225,8 @@ func lint(w *wording, marks []mark, s *scope) (slip, bool) {
 			return fail(m.from, opEnd, "N207", "full-width marks `"+marks+"`", "这里是全角符号 `"+marks+"`", op)
 		case m.kind == word && chinese[m.text] != "" && isSheetCall(marks, i, s):
 			continue // is named as a whole, at its end
+		case m.kind == word && chinese[m.text] != "" && isComparison(prev) && ends(marks, i+1):
+			continue // a value, like 是: it needs quotation marks, or is true
 		case m.kind == word && m.text == "不是" && s.fields[m.text] == nil && !isOperand(prev):
 			return fail(m.from, m.to, "N207", "`"+m.text+"` is not an operator", "`"+m.text+"` 不是运算符", "not")
 		case m.kind == word && chinese[m.text] != "" && s.fields[m.text] == nil:

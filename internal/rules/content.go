@@ -598,7 +598,11 @@ func (l *loader) push(n *diag.Node, r *Rule, a Account) {
 		return
 	}
 	if to := n.Get("to"); to != nil {
-		if r.scope.noUser(to) {
+		if r.scope.twoUsers(to) {
+			if r.to = nil; strings.Contains(to.Text, "${") {
+				l.text(to, r.scope) // for what else is wrong with it
+			}
+		} else if r.scope.noUser(to) {
 			r.to = nil
 		} else if r.to = l.text(to, r.scope); r.to != nil {
 			r.toList = r.scope.namedList(to, r.to)

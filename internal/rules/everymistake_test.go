@@ -288,7 +288,7 @@ func TestHabits(t *testing.T) {
 		`amount > 1万`: "N211:10 10000", `amount > 1.5万元`: "N211:10 15000", `amount > 500元`: "N211:10 500", `amount > 10%`: "N211:10 write `0.1` or `10`", `amount > 五百`: "N211:10 500", `amount > 一万二千`: "N211:10 12000",
 		`amount between 1 and 9`: "N205:1 amount >= 1 and amount <= 9", `city like "%京%"`: `N205:6 contains "京"`, `city like "北%"`: `N205:6 startsWith "北"`, `city == "北京","上海"`: `N219:1 city in ["北京", "上海"]`,
 		`city in "北京", "上海"`: `N219:9 ["北京", "上海"]`, `金额大于500`: "N207:1 金额 > 500", `金额大于等于500并且城市=="北京"`: "N207:1 金额 >= 500并且城市", `城市是北京`: "N207:1 城市 == 北京", `城市不在["北京"]`: "N207:1 城市 not in", `城市 不属于 ["北京"]`: "N207:4 not in",
-		`items contains "a"`: "N209:7 whether it is in the list: `\"a\" in items`", `event.time > "2026-11-21"`: "N209:12 a time is compared with a time",
+		`items contains "a"`: `N204:1 "a" in items`, `event.time > "2026-11-21"`: "N209:12 a time is compared with a time",
 		`event.time > now`: "N202:14 it is there in texts only", `count > 1`: "N202:1 it is there in texts with", "amount\u200b > 5": "N207:7  ", `Always`: "N215:0 always", `true`: "N215:0 always",
 		`city in [北京, 上海]`: `N208:10 "北京"`, `amount > 1，000`: "N211:10 1000", `amount in [500,600]`: "W218:8 compare with >= and <",
 	} {

@@ -26,8 +26,10 @@ func habit(marks []mark, i int, s *scope) (found bool, from, to int, code, en, z
 		return true, m.from, next.to, "N205", "`like` is not a comparison", "`like` 不是比较", op + " " + quoteText(strings.Trim(text, "%"))
 	case m.kind == number && next.kind == word && next.from == m.to && units[next.text] != "":
 		return true, m.from, next.to, "N211", "a number is written in digits, without a unit", "数字要全用阿拉伯数字，不带单位", times(m.text, units[next.text])
-	case m.kind == word && s.fields[m.text] == nil && numeral(m.text) > 0:
-		return true, m.from, m.to, "N211", "a number is written in digits", "数字要用阿拉伯数字", strconv.Itoa(numeral(m.text))
+	case m.kind == number && next.kind == word && next.from == m.to+1 && units[next.text] != "" && next.text[0] >= utf8.RuneSelf && s.fields[next.text] == nil && ends(marks, i+2): // 3 件
+		return true, m.from, next.to, "N211", "a number is written in digits, without a unit", "数字要全用阿拉伯数字，不带单位", times(m.text, units[next.text])
+	case m.kind == word && s.fields[m.text] == nil && numeral(withoutUnit(m.text)) > 0:
+		return true, m.from, m.to, "N211", "a number is written in digits", "数字要用阿拉伯数字", strconv.Itoa(numeral(withoutUnit(m.text)))
 	case m.kind == sign && currencies[m.text] && next.kind == number && next.from == m.to:
 		return true, m.from, next.to, "N211", "a number is written in digits, without a unit", "数字要全用阿拉伯数字，不带单位", next.text
 	case m.kind == number && currencies[next.text] && next.from == m.to:
@@ -50,8 +52,18 @@ func habit(marks []mark, i int, s *scope) (found bool, from, to int, code, en, z
 var currencies = map[string]bool{"¥": true, "￥": true, "$": true, "€": true, "£": true}
 
 // units stand behind numbers: the zeros that each adds, "." for none.
-var units = map[string]string{"万": "0000", "千": "000", "百": "00", "亿": "00000000", "万元": "0000", "千元": "000", "k": "000", "K": "000", "w": "0000", "W": "0000",
+var units = map[string]string{"万": "0000", "千": "000", "百": "00", "亿": "00000000", "万元": "0000", "千元": "000", "百元": "00", "亿元": "00000000", "百万": "000000", "千万": "0000000", "k": "000", "K": "000", "w": "0000", "W": "0000",
 	"元": ".", "块": ".", "块钱": ".", "人民币": ".", "个": ".", "件": ".", "次": ".", "岁": ".", "天": ".", "级": ".", "分": ".", "rmb": ".", "RMB": ".", "yuan": "."}
+
+// withoutUnit takes the money from a numeral, like 元 from 五百元.
+func withoutUnit(s string) string {
+	for _, unit := range []string{"元", "块", "块钱", "人民币"} {
+		if rest := strings.TrimSuffix(s, unit); rest != s {
+			return rest
+		}
+	}
+	return s
+}
 
 // times multiplies the digits of a number by a unit.
 func times(digits, unit string) string {

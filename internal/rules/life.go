@@ -68,13 +68,16 @@ func (l *loader) moment(n *diag.Node) time.Time {
 		return t
 	}
 	m := momentText.FindStringSubmatch(text)
+	if m == nil && n.Wide(momentText.MatchString) {
+		return time.Time{}
+	}
 	if m == nil {
 		hint := diag.Text{EN: "like 2026-11-11 00:00 (in the settings' timezone) or 2026-11-11T00:00:00+08:00", ZH: "例如 2026-11-11 00:00（按设置里的时区），或 2026-11-11T00:00:00+08:00"}
-		if _, err := time.Parse(time.DateOnly, text); err == nil {
+		if day := dayInChinese.FindStringSubmatch(text); day != nil && day[4] == "" {
 			n.Error("N531", diag.Text{EN: "`" + text + "` is a whole day: from which time of it?", ZH: "`" + text + "` 只有日期：从当天几点算？"}, hint)
 			return time.Time{}
 		}
-		n.Error("N531", diag.Text{EN: "`" + text + "` is not a date and time", ZH: "`" + text + "` 不是日期时间"}, hint)
+		better(n.Error("N531", diag.Text{EN: "`" + text + "` is not a date and time", ZH: "`" + text + "` 不是日期时间"}, hint), dayMeant(text))
 		return time.Time{}
 	}
 	var p [6]int

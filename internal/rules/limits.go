@@ -58,7 +58,7 @@ func (l *loader) limits(own, defaults *diag.Node, r *Rule) {
 			continue
 		}
 		if !ok {
-			c.Error("N112", diag.Text{EN: "`" + text + "` is not a limit", ZH: "`" + text + "` 不是次数限制"}, diag.Text{EN: "like `1 in 24h`, `2 per day` or `none`", ZH: "例如 `1 in 24h`、`2 per day`、`none`"})
+			better(c.Error("N112", diag.Text{EN: "`" + text + "` is not a limit", ZH: "`" + text + "` 不是次数限制"}, diag.Text{EN: "like `1 in 24h`, `2 per day` or `none`", ZH: "例如 `1 in 24h`、`2 per day`、`none`"}), capMeant(text))
 			continue
 		}
 		if cap.N > intent.MaxPerUser {
@@ -82,7 +82,7 @@ func (l *loader) limits(own, defaults *diag.Node, r *Rule) {
 		switch {
 		case !ok && q.Wide(func(s string) bool { _, ok := parseQuiet(s); return ok }):
 		case !ok:
-			q.Error("N112", diag.Text{EN: "`" + text + "` is not a time of day", ZH: "`" + text + "` 不是时段"}, diag.Text{EN: "like 22:00-08:00, `Sat,Sun 21:00-10:00` or none", ZH: "例如 22:00-08:00、`Sat,Sun 21:00-10:00`、none"})
+			better(q.Error("N112", diag.Text{EN: "`" + text + "` is not a time of day", ZH: "`" + text + "` 不是时段"}, diag.Text{EN: "like 22:00-08:00, `Sat,Sun 21:00-10:00` or none", ZH: "例如 22:00-08:00、`Sat,Sun 21:00-10:00`、none"}), quietMeant(text))
 		case quiet.From == quiet.To:
 			d := q.Error("N502", diag.Text{EN: "quiet hours with equal ends: nothing or the whole day?", ZH: "免打扰时段首尾相同：是全天还是没有？"}, diag.Text{EN: "write `none`, or two different times", ZH: "请写 `none`，或两个不同的时间"})
 			if on, _, some := strings.Cut(text, " "); some {
@@ -221,12 +221,13 @@ func (l *loader) merge(n *diag.Node, r *Rule) {
 		}
 	}
 	m.wait, _ = n.Need("wait").Duration(0, 24*time.Hour)
-	m.extend, _ = n.Get("extend").Bool()
+	extend, said := n.Get("extend").Bool()
+	m.extend = extend
 	m.max, _ = n.Get("max_wait").Duration(time.Second, 24*time.Hour)
 	switch {
 	case m.extend && n.Get("max_wait") == nil:
 		n.Key("extend").Error("N503", diag.Text{EN: "`extend` needs `max_wait`: a busy event would wait for ever", ZH: "`extend` 要配 `max_wait`：否则事件不断时永远发不出去"}, diag.Text{EN: "add `max_wait: 10m`", ZH: "例如加上 `max_wait: 10m`"})
-	case !m.extend && n.Get("max_wait") != nil:
+	case !m.extend && n.Get("max_wait") != nil && (said || n.Get("extend") == nil):
 		n.Key("max_wait").Error("N503", diag.Text{EN: "`max_wait` has a meaning only with `extend: true`", ZH: "`max_wait` 只在 `extend: true` 时有用"}, diag.Text{EN: "add `extend: true`, or remove it", ZH: "请加上 `extend: true`，或删掉它"})
 	case m.extend && m.max < m.wait:
 		n.Get("max_wait").Error("N503", diag.Text{EN: "`max_wait` is shorter than `wait`", ZH: "`max_wait` 比 `wait` 还短"}, diag.Text{EN: "make it longer than `wait`", ZH: "请改得比 `wait` 长"})

@@ -119,7 +119,8 @@ var mistakes = []struct {
 	{"", "parts that a missing field overrules", map[string]string{"cond-missing-or": "W223", "cond-missing-unless": "W223"}},
 	{"", "what differs between merged events", map[string]string{"merge-event": "N305", "merge-filter": "N305"}},
 	{"", "a test that always passes", map[string]string{"test-expect-empty": "N114"}},
-	{"", "what never happens", map[string]string{"cond-event-type": "W212", "cond-never-unless": "W212"}},
+	{"", "what never happens", map[string]string{"cond-event-type": "W212", "cond-never-unless": "W212", "cond-other-case": "W212", "cond-list-length": "W212"}},
+	{"", "several in one", map[string]string{"cond-joined": "W224", "to-two-users": "N309", "limit-once-runs-on": "W524"}},
 	{"", "conditions as other programs have them", map[string]string{"cond-spreadsheet": "N205", "cond-not-comparison": "N209", "cond-placeholder": "N213", "cond-percent": "N211", "cond-null-wide": "N213"}},
 	{"", "what is no condition", map[string]string{"cond-lookahead": "N209", "cond-pattern": "N209", "cond-not-a-number": "N209", "cond-unfinished": "N209", "cond-no-operator": "N209", "cond-unclosed-text": "N209", "cond-not-bool": "N209"}},
 }

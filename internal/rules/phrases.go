@@ -23,7 +23,7 @@ type phrase struct {
 }
 
 // phrases are all of them; the first that fits counts.
-var phrases = []func([]mark, int, *scope) (phrase, bool){opening, spaced, nothingAsked, negated, subtracted, reversed, several, listGap, doubledQuotes, placeholder, percents, sheetCall}
+var phrases = []func([]mark, int, *scope) (phrase, bool){opening, spaced, nothingAsked, negated, subtracted, within, listedIn, reversed, several, listGap, doubledQuotes, placeholder, percents, sheetCall}
 
 // phraseAt finds the mistake that begins at mark i, or whose operator stands there.
 func phraseAt(marks []mark, i int, s *scope) (phrase, bool) {
@@ -221,6 +221,9 @@ func nothingAsked(marks []mark, i int, s *scope) (phrase, bool) {
 	if !there {
 		fix = "not " + fix
 	}
+	if f := s.fields[field.text]; f.Type == event.String && f.Default != nil && f.Default.Str == "" { // it is always there
+		fix = field.text + map[bool]string{true: ` != ""`, false: ` == ""`}[there]
+	}
 	return phrase{from: field.from, to: marks[last].to, code: "N213", msg: notUsed(said), fix: fix}, true
 }
 
@@ -248,7 +251,7 @@ func negated(marks []mark, i int, s *scope) (phrase, bool) {
 // upTo are the marks that people write between the ends of a range.
 var upTo = []string{"-", "~", "～", "—", "–", "..", "到", "至", "to"}
 
-var untilNumber = regexp.MustCompile(`^[到至]([0-9]+)$`)
+var untilNumber = regexp.MustCompile(`^[到至]([0-9]+)(?:之间)?$`)
 
 // subtracted names a range that would be a subtraction, like 500-1000: it is below zero, so that everything is greater.
 func subtracted(marks []mark, i int, s *scope) (phrase, bool) {
@@ -275,6 +278,65 @@ func subtracted(marks []mark, i int, s *scope) (phrase, bool) {
 		p.hint = diag.Text{EN: "like `" + cond + "`", ZH: "例如 `" + cond + "`"}
 	}
 	return p, true
+}
+
+// within names a range in Chinese words, like 在 3 到 5 之间.
+func within(marks []mark, i int, s *scope) (phrase, bool) {
+	m, field, low := marks[i], at(marks, i-1), at(marks, i+1)
+	end := i + 2
+	glued := strings.TrimPrefix(m.text, "在")
+	switch {
+	case m.kind != word || s.fields[m.text] != nil || field.kind != word || isConnector(field) || !strings.HasPrefix(m.text, "在") && !strings.HasPrefix(m.text, "介于"):
+		return phrase{}, false
+	case m.text == "在" || m.text == "介于":
+	default: // 在3到5之间 is one word
+		n := rangeOf.FindStringSubmatch(strings.TrimPrefix(glued, "介于"))
+		if n == nil || !ends(marks, i+1) {
+			return phrase{}, false
+		}
+		return rangeIn(field, m, n[1], n[2]), true
+	}
+	high, last := at(marks, end+1), at(marks, end+1)
+	if n := untilNumber.FindStringSubmatch(at(marks, end).text); n != nil {
+		high, last = mark{text: n[1], kind: number}, at(marks, end)
+		end++
+	} else if slices.Contains(upTo, at(marks, end).text) || slices.Contains([]string{"和", "与"}, at(marks, end).text) {
+		end += 2
+	} else {
+		return phrase{}, false
+	}
+	if at(marks, end).text == "之间" {
+		last = marks[end]
+		end++
+	}
+	if low.kind != number || high.kind != number || !ends(marks, end) {
+		return phrase{}, false
+	}
+	return rangeIn(field, last, low.text, high.text), true
+}
+
+// rangeOf is a range in one word with its end.
+var rangeOf = regexp.MustCompile(`^([0-9]+)[到至和与]([0-9]+)(?:之间)?$`)
+
+func rangeIn(field, last mark, low, high string) phrase {
+	return phrase{from: field.from, to: last.to, code: "N217", fix: field.text + " >= " + low + " and " + field.text + " <= " + high,
+		msg: diag.Text{EN: "a range names the field twice", ZH: "写范围时字段要写两次"}}
+}
+
+// listedIn names `items contains "a"`: of a list it is asked the other way round.
+func listedIn(marks []mark, i int, s *scope) (phrase, bool) {
+	operator, ok := map[string]string{"contains": "in", "包含": "in", "包括": "in", "不包含": "not in", "不包括": "not in"}[marks[i].text]
+	begin := i - 1
+	if at(marks, begin).text == "not" {
+		begin, operator = i-2, "not in"
+	}
+	f, value := s.fields[at(marks, begin).text], at(marks, i+1)
+	if !ok || marks[i].kind != word || f == nil || f.Type != event.List || value.kind != quoted || !closed(value.text) || !ends(marks, i+2) {
+		return phrase{}, false
+	}
+	field := marks[begin]
+	return phrase{from: field.from, to: value.to, code: "N204", fix: value.text + " " + operator + " " + field.text,
+		msg: diag.Text{EN: "`" + field.text + "` is a list, not a text", ZH: "`" + field.text + "` 是列表，不是文字"}}, true
 }
 
 // reversed names `"北京" in city`: a text is in a list, and is a part of a text.

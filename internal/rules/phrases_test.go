@@ -33,7 +33,11 @@ func TestCuresOfConditionsCanBePasted(t *testing.T) {
 		// ranges
 		`amount == 500-1000`: `amount >= 500 and amount <= 1000`, `amount in 500~1000`: `amount >= 500 and amount <= 1000`, `amount == 500－1000`: `amount >= 500 and amount <= 1000`, `amount == 500到1000 and city == "a"`: `(amount >= 500 and amount <= 1000) and city == "a"`,
 
+		`amount 在 3 到 5 之间`: `amount >= 3 and amount <= 5`, `amount 在3到5之间`: `amount >= 3 and amount <= 5`, `金额 介于 3 和 5 之间 and city == "a"`: `金额 >= 3 and 金额 <= 5 and city == "a"`,
+
 		// operators
+		`items contains "茶"`: `"茶" in items`, `items 不包含 "茶" and amount > 5`: `"茶" not in items and amount > 5`, `items not contains "茶"`: `"茶" not in items`, `city 不包含 "京"`: `city not contains "京"`, `city 为 "北京"`: `city == "北京"`,
+		`金额 超过 500`: `金额 > 500`, `金额不超过500`: `金额 <= 500`, `金额 不低于 500`: `金额 >= 500`,
 		`=amount>500`: ` amount>500`, `＝amount>500`: ` amount>500`, `amount === 500`: `amount == 500`, `amount = = 500`: `amount == 500`, `amount > = 500`: `amount >= 500`, `amount ＞ ＝ 500`: `amount >= 500`, `amount ! = 500`: `amount != 500`, `amount < > 5`: `amount != 5`, `amount !== 5`: `amount != 5`,
 		`city is "a"`: `city == "a"`, `city is not "a"`: `city != "a"`, `if amount > 500`: `  amount > 500`, `如果 amount > 500`: `  amount > 500`, `如果金额大于500`: ` 金额 > 500`,
 		`amount > 500，并且 city == "a"`: `amount > 500 and city == "a"`, `amount > 500，and city == "a"`: `amount > 500 and city == "a"`, `amount > 500, and city == "a"`: `amount > 500  and city == "a"`, `amount > 500, city == "a"`: `amount > 500 and city == "a"`,
@@ -44,7 +48,7 @@ func TestCuresOfConditionsCanBePasted(t *testing.T) {
 		`city is null`: `not has(city)`, `city is not null`: `has(city)`, `城市 IS NOT NULL`: `has(城市)`, `city != null`: `has(city)`, `city ！＝ null`: `has(city)`, `city ＝ null`: `not has(city)`, `城市 为空`: `not has(城市)`, `城市 不为空`: `has(城市)`,
 
 		// numbers and texts
-		`amount > 5,000.00`: `amount > 5000.00`, `amount > 1 000 000`: `amount > 1000000`, `amount > 1，000，000`: `amount > 1000000`, `amount > ¥500`: `amount > 500`, `amount > 500￥`: `amount > 500`, `city == ""北京""`: `city == "北京"`, `city == “北京`: `city == "北京"`,
+		`amount > 5,000.00`: `amount > 5000.00`, `amount > 1 000 000`: `amount > 1000000`, `amount > 1，000，000`: `amount > 1000000`, `amount > ¥500`: `amount > 500`, `amount > 500￥`: `amount > 500`, `金额大于五百元`: `金额 > 500`, `amount > 5百元`: `amount > 500`, `len(items) >= 3 件 and amount > 5`: `len(items) >= 3 and amount > 5`, `lower(city) == "BJ"`: `lower(city) == "bj"`, `city == ""北京""`: `city == "北京"`, `city == “北京`: `city == "北京"`,
 		`${amount} > 500`: `amount > 500`, `{{amount}} > 500`: `amount > 500`, `$amount > 500`: `amount > 500`,
 		`level == " vip"`: `level == "vip"`, "level == \"vip\u200b\"": `level == "vip"`, `city == "上海 "`: `city == "上海"`, `event.type == "order.payed"`: `event.type == "order.paid"`,
 	} {

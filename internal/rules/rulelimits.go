@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/event"
 	"github.com/notifier/notifier/internal/intent"
 )
 
@@ -119,6 +120,12 @@ func (l *loader) once(n *diag.Node, r *Rule) {
 	if t == nil {
 		return
 	}
+	for i := 1; i < len(t.parts); i++ {
+		if each.runsOn(&t.parts[i-1]) && each.runsOn(&t.parts[i]) {
+			by.WarnAt(t.parts[i-1].from-2, t.parts[i].to+1, "W524", diag.Text{EN: "nothing stands between these: 1 and 23 are the same as 12 and 3", ZH: "这两个字段连在一起：1 和 23 与 12 和 3 会算成同一个"},
+				diag.Text{EN: "put a mark between them that is in neither, like `-`", ZH: "中间加一个两边都不会有的符号，例如 `-`"})
+		}
+	}
 	each.merged = r.merge != nil
 	for i := range t.parts {
 		if ref := t.parts[i].ref; ref != "" && !each.sameInAll(&t.parts[i]) {
@@ -128,6 +135,15 @@ func (l *loader) once(n *diag.Node, r *Rule) {
 		}
 	}
 	r.once = &once{t, in}
+}
+
+// runsOn reports whether where the value of a hole ends is not seen in the text.
+func (s *scope) runsOn(p *part) bool {
+	f := s.fields[p.ref]
+	if f == nil {
+		return p.ref == "event.id" || p.ref == "event.user"
+	}
+	return f.Values == nil && f.Type != event.Bool && f.Type != event.Time
 }
 
 var clockText = regexp.MustCompile(`^([0-9]{2}):([0-9]{2})$`)

@@ -32,7 +32,10 @@ func (l *loader) sendAt(n *diag.Node, r *Rule) {
 		return
 	}
 	if m == nil {
-		at.Error("N534", diag.Text{EN: "`" + text + "` is not a time of day", ZH: "`" + text + "` 不是一天里的时间"}, diag.Text{EN: "two digits each, in quotation marks: \"09:00\", up to \"23:59\"", ZH: "时和分各两位，加引号：\"09:00\"，最晚 \"23:59\""})
+		d := at.Error("N534", diag.Text{EN: "`" + text + "` is not a time of day", ZH: "`" + text + "` 不是一天里的时间"}, diag.Text{EN: "two digits each, in quotation marks: \"09:00\", up to \"23:59\"", ZH: "时和分各两位，加引号：\"09:00\"，最晚 \"23:59\""})
+		if fix := clockMeant(text); fix != "" {
+			better(d, `"`+fix+`"`)
+		}
 		return
 	}
 	hour, _ := strconv.Atoi(m[1])
