@@ -66,3 +66,36 @@ func TestMergesOfSeveralFieldsAreApart(t *testing.T) {
 		t.Errorf("keys %v", seen)
 	}
 }
+
+// Whether merge.one is used is known only when the merge closes: what a trigger lacks of one text does not end it while the other can be written.
+func TestATriggerThatFitsOneOfItsTexts(t *testing.T) {
+	for _, keep := range []string{"latest", "first", "list"} {
+		s := mustLoad(t, rule("any-rule", "order.paid", `    when: always
+    push: {body: "${first.city} ${count}"}
+    merge: {wait: 1m, keep: `+keep+`, one: {body: "${order_id}"}}
+    limits: {expire: 1h}
+`), demoAccount())
+		for fields, want := range map[string]string{ // what is dead at once, alone and of two
+			`"order_id":"1","city":"a"`: "", `"order_id":"1"`: "of two", `"city":"a"`: "alone", `"x":1`: "at once",
+		} {
+			in := s.Evaluate(happen(t, s, "orders", `{"id":"1","at":"2026-11-21T12:00:00+08:00","user":"u",`+fields+`}`))[0]
+			got := ""
+			switch {
+			case in.Dead != "":
+				got = "at once"
+				if in.DeadDetail != "${order_id} is missing" {
+					t.Errorf("%s, %s: %s", keep, fields, in.DeadDetail)
+				}
+			default:
+				for count, what := range map[int]string{1: "alone", 2: "of two"} {
+					if _, err := RenderMerged(in.Content, in.Merge, []map[string]any{in.Merge.Vars}, count); err != nil {
+						got += what
+					}
+				}
+			}
+			if got != want {
+				t.Errorf("%s, %s: dead %q, want %q", keep, fields, got, want)
+			}
+		}
+	}
+}
