@@ -334,7 +334,10 @@ func (l *loader) texts(n *diag.Node, r *Rule, a Account) {
 			}
 		}
 	}
-	if v, ok := n.Get("badge").Int(0, 9999); ok {
+	if v := n.Get("badge"); v != nil && v.Kind == diag.Scalar && strings.HasPrefix(v.Text, "+") { // vendors count up with +1; here it would be read as 1
+		v.Error("N112", diag.Text{EN: "`" + v.Text + "` is not possible here: `badge` is the number that is shown, and counts nothing up", ZH: "这里不能写 `" + v.Text + "`：`badge` 就是显示出来的数字，不会累加"},
+			diag.Text{EN: "write a whole number, like `badge: 1`", ZH: "请写整数，例如 `badge: 1`"})
+	} else if v, ok := v.Int(0, 9999); ok {
 		b := int(v)
 		c.badge = &b
 	}
