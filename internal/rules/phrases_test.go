@@ -34,7 +34,7 @@ func TestCuresOfConditionsCanBePasted(t *testing.T) {
 		`amount == 500-1000`: `amount >= 500 and amount <= 1000`, `amount in 500~1000`: `amount >= 500 and amount <= 1000`, `amount == 500－1000`: `amount >= 500 and amount <= 1000`, `amount == 500到1000 and city == "a"`: `(amount >= 500 and amount <= 1000) and city == "a"`,
 
 		// operators
-		`=amount>500`: ` amount>500`, `＝amount>500`: ` amount>500`, `amount === 500`: `amount == 500`, `amount = = 500`: `amount == 500`, `amount > = 500`: `amount >= 500`, `amount ＞ ＝ 500`: `amount >= 500`, `amount ! = 500`: `amount != 500`, `amount < > 5`: `amount != 5`, `amount !== 5`: `amount != 5`,
+		`=amount>500`: ` amount>500`, `＝amount>500`: ` amount>500`, `amount === 500`: `amount == 500`, `amount = = 500`: `amount == 500`, `amount > = 500`: `amount >= 500`, `amount ＞ ＝ 500`: `amount >= 500`, `amount ! = 500`: `amount != 500`, `amount < > 5`: `amount != 5`, `amount !== 5`: `amount != 5`, `city =~ "北"`: `city matches "北"`,
 		`city is "a"`: `city == "a"`, `city is not "a"`: `city != "a"`, `if amount > 500`: `  amount > 500`, `如果 amount > 500`: `  amount > 500`, `如果金额大于500`: ` 金额 > 500`,
 		`amount > 500，并且 city == "a"`: `amount > 500 and city == "a"`, `amount > 500，and city == "a"`: `amount > 500 and city == "a"`, `amount > 500, and city == "a"`: `amount > 500  and city == "a"`, `amount > 500, city == "a"`: `amount > 500 and city == "a"`,
 		`AND(amount > 5, city="x")`: `amount > 5 and city == "x"`, `has(amount) and OR(city contains "a"，city="x")`: `has(amount) and (city contains "a" or city == "x")`, `AND(amount > 5, or(city="x", city == “y”))`: `amount > 5 and (city == "x" or city == "y")`,
