@@ -462,7 +462,7 @@ func (d *Doc) colonInside(line, _ int, _ string) bool {
 		return false
 	}
 	col := utf8.RuneCountInString(d.lines[line-1][:start]) + 1
-	if strings.HasSuffix(text, "}") && openBrackets(text) == "" {
+	if strings.HasSuffix(text, "}") && openBrackets(text) == "" && strings.Count(text, "{") < strings.Count(text, "}") { // not the end of a hole
 		d.at(line, col, col+1, "N100", Error, Text{"the opening bracket `{` is missing", "缺少左括号 `{`"}, Text{"write `{" + text + "`", "写成 `{" + text + "`"}).Fix = "{"
 		d.mend(line, col, col, "{")
 		return true

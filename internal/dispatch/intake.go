@@ -112,7 +112,21 @@ func (a *actor) place(ac *account, p *ledger.Pending) {
 		return
 	}
 	if in.Merge != nil {
-		if head := ac.merges[mergeOf(in)]; head != nil && head.p().Merged.Closes.After(now) {
+		head := ac.merges[mergeOf(in)]
+		if head != nil && !head.p().Merged.Closes.After(now) {
+			head = nil
+		}
+		if head != nil {
+			if err := a.unfit(in); err != nil {
+				final(ledger.Dead, ledger.RenderError, err.Error())
+				return
+			}
+			if err := a.unfit(head.p().Intent); err != nil && head.p().Merged.Count == 1 { // the merge begins with the next one
+				a.fate(head, ledger.Dead, ledger.RenderError, func(f *ledger.Fate) { f.Detail = err.Error() })
+				head = nil
+			}
+		}
+		if head != nil {
 			final2 := ledger.NewFate(in, ledger.Coalesced, ledger.ReasonNone, now)
 			final2.Into = head.p().Intent.ID
 			link(head.p(), a.recordAtOnce(final2, in))
@@ -163,6 +177,17 @@ func (a *actor) unstrand() {
 		a.place(a.accounts[p.Intent.Key], p)
 	}
 	a.found = nil
+}
+
+// unfit says why the text of several triggers cannot be written with the values of this one, which must not take the others down with it. Of
+// a rule with one text for any number, its event was asked.
+func (a *actor) unfit(in *intent.Intent) error {
+	m := in.Merge
+	if m.One == nil {
+		return nil
+	}
+	_, err := a.opt.Render(in.Content, m, []map[string]any{m.Vars}, 2)
+	return err
 }
 
 // mergeOf is what triggers of one merge have in common. The revision is part of it: what waits keeps that of its rule, so a trigger that an edited

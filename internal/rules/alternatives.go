@@ -1,12 +1,11 @@
 package rules
 
 import (
-	"strings"
-
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/parser"
 
 	"github.com/notifier/notifier/internal/diag"
+	"github.com/notifier/notifier/internal/intent"
 )
 
 // What a missing field does to a condition reaches further than to the clause that asks for it: the whole is not met. Beside `or` people expect
@@ -62,23 +61,35 @@ func isOr(op string) bool { return op == "or" || op == "||" }
 const maxDoubts = 20
 
 // overruled warns of conditions in which a missing field overrules a part that does not ask for it, and counts them.
-func overruled(when, unless []*condition) (told int) {
+func (r *Rule) overruled() (told int) {
 	given := map[string]bool{} // without these the rule does not act anyhow
-	for _, c := range when {
+	for _, c := range r.when {
 		for name := range c.sure() {
 			given[name] = true
 		}
 	}
-	for _, c := range when {
-		told += c.overruled(given, diag.Text{EN: "the whole condition is not met, whatever else holds", ZH: "整个条件都不成立，哪怕其他部分成立"})
+	notMet := diag.Text{EN: "the whole condition is not met, whatever else holds", ZH: "整个条件都不成立，哪怕其他部分成立"}
+	var beside diag.Text
+	if r.Action == intent.Tags {
+		beside = diag.Text{EN: "; while nothing is known of it, the tag stays as it is even so: for that, write a tag rule for each part", ZH: "；还从没有过这个字段的消息时，标签照样保持原样：要管到这种用户，请给每一部分各写一条标签规则"}
 	}
-	for _, c := range unless {
-		told += c.overruled(given, diag.Text{EN: "this does not stop the rule, whatever else holds", ZH: "这个条件不会拦下规则，哪怕其他部分成立"})
+	for _, c := range r.when {
+		told += c.overruled(given, notMet, beside)
+	}
+	if r.Action == intent.Tags { // of rules for each part none stops another
+		beside = diag.Text{EN: "; while nothing is known of it, the tag stays as it is even so", ZH: "；还从没有过这个字段的消息时，标签照样保持原样"}
+	}
+	for _, c := range r.unless {
+		told += c.overruled(given, diag.Text{EN: "this does not stop the rule, whatever else holds", ZH: "这个条件不会拦下规则，哪怕其他部分成立"}, beside)
+	}
+	if r.userWhen != nil { // of the profile, where what the event gives says nothing
+		told += r.userWhen.overruled(nil, notMet, diag.Text{})
 	}
 	return told
 }
 
-func (c *condition) overruled(given map[string]bool, then diag.Text) (told int) {
+// overruled warns of the first field of a condition that overrules other parts. beside is what its cure does not change.
+func (c *condition) overruled(given map[string]bool, then, beside diag.Text) (told int) {
 	if !c.branches() {
 		return 0
 	}
@@ -92,12 +103,9 @@ func (c *condition) overruled(given map[string]bool, then diag.Text) (told int) 
 		if err != nil {
 			return 0
 		}
-		clause, nots := c.clauseWith(tree.Node, name)
-		text := newWording(c.node, c.source)
-		text.marks = scan(c.source)
-		from, to := extent(clause)
-		to = text.closing(from, to)
 		source := []rune(c.source)
+		d := &divider{source: source, marks: scan(c.source)}
+		clause, from, to, nots := c.clauseWith(d, tree.Node, name, 0, len(source))
 		part := string(source[from:to])
 		fix := "(has(" + name + ") and " + part + ")"
 		hint := diag.Text{EN: "ask has(" + name + ") before it, or write (" + name + " ?? value)", ZH: "请先问 has(" + name + ")，或写 (" + name + " ?? 值)"}
@@ -108,13 +116,13 @@ func (c *condition) overruled(given map[string]bool, then diag.Text) (told int) 
 			hint = diag.Text{EN: "write (" + name + " ?? value) wherever it stands, with a value for which that part alone does not decide", ZH: "每处 " + name + " 都写成 (" + name + " ?? 值)，值要让这一部分自己决定不了结果"}
 		}
 		msg := diag.Text{EN: "without `" + name + "` " + then.EN, ZH: "没有 `" + name + "` 时" + then.ZH}
-		d := c.node.WarnAt(c.from+from, c.from+to, "W223", msg, hint)
-		alone := nots == 0 || c.times(clause, name) == c.times(tree.Node, name)                                                      // behind `not`, has() of one part would free the others from asking
-		if _, chooses := clause.(*ast.ConditionalNode); !chooses && alone && strings.Count(part, "(") == strings.Count(part, ")") && // brackets may begin before a clause
-			again(string(source[:from])+fix+string(source[to:]), c.scope) != nil {
+		told := c.node.WarnAt(c.from+from, c.from+to, "W223", msg, hint)
+		alone := nots == 0 || c.times(clause, name) == c.times(tree.Node, name) // behind `not`, has() of one part would free the others from asking
+		if _, chooses := clause.(*ast.ConditionalNode); !chooses && alone && again(string(source[:from])+fix+string(source[to:]), c.scope) != nil {
 			written := c.node.Inside(fix)
-			d.Hint, d.Fix = diag.Text{EN: "write `" + written + "`", ZH: "写成 `" + written + "`"}, fix
+			told.Hint, told.Fix = diag.Text{EN: "write `" + written + "`", ZH: "写成 `" + written + "`"}, fix
 		}
+		told.Hint.EN, told.Hint.ZH = told.Hint.EN+beside.EN, told.Hint.ZH+beside.ZH
 		return 1 // one cure shows the others
 	}
 	return 0
@@ -224,24 +232,26 @@ func (c *condition) asks(n ast.Node) map[int]string {
 	return at
 }
 
-// clauseWith gives the first clause that asks for a field, and how many `not` it stands behind. What denies one clause is part of it.
-func (c *condition) clauseWith(n ast.Node, name string) (clause ast.Node, nots int) {
-	switch n := n.(type) {
+// clauseWith gives the first clause that asks for a field, its runes, and how many `not` it stands behind. What denies one clause is part of
+// it. n stands in runes [lo, hi) as in divider.node.
+func (c *condition) clauseWith(d *divider, n ast.Node, name string, lo, hi int) (clause ast.Node, from, to, nots int) {
+	switch x := n.(type) {
 	case *ast.UnaryNode:
-		if isNot(n) {
-			clause, nots = c.clauseWith(n.Node, name)
-			if _, chooses := clause.(*ast.ConditionalNode); clause == n.Node && !chooses {
-				return n, 0
+		if isNot(x) {
+			clause, from, to, nots = c.clauseWith(d, x.Node, name, x.Location().To, hi)
+			if _, chooses := clause.(*ast.ConditionalNode); clause != x.Node || chooses {
+				return clause, from, to, nots + 1
 			}
-			return clause, nots + 1
 		}
 	case *ast.BinaryNode:
-		if isLogic(n.Operator) && c.read(n.Left)[name] {
-			return c.clauseWith(n.Left, name)
-		}
-		if isLogic(n.Operator) {
-			return c.clauseWith(n.Right, name)
+		if isLogic(x.Operator) && d.written(x) {
+			at := x.Location()
+			if c.read(x.Left)[name] {
+				return c.clauseWith(d, x.Left, name, lo, at.From)
+			}
+			return c.clauseWith(d, x.Right, name, at.To, hi)
 		}
 	}
-	return n, 0
+	from, to = d.trim(lo, hi)
+	return n, from, to, 0
 }

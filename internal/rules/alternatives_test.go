@@ -51,8 +51,12 @@ func TestOrInUnlessIsAList(t *testing.T) {
 func TestOrInUnlessOfATagRule(t *testing.T) {
 	s := mustLoad(t, "  - {name: any-tag, event: profile.changed, when: 'score > 1', unless: 'city == \"x\" or level == \"vip\"', tags: [t]}\n", demoAccount())
 	row := row{"score": {Type: event.Number, Str: "5"}, "level": {Type: event.String, Str: "vip"}, "city": intent.Value{}}
-	if got := s.Tags("demo", row.get, nil); len(got) > 0 {
+	if got := s.Tags("main", row.get, nil); len(got) > 0 {
 		t.Errorf("who is excluded is given %v", got)
+	}
+	row["level"] = intent.Value{Type: event.String, Str: "normal"}
+	if got := s.Tags("main", row.get, nil); len(got) != 1 {
+		t.Errorf("who is not is given %v", got)
 	}
 }
 
@@ -136,19 +140,20 @@ func TestCuresForMissingFieldsKeepTheMeaning(t *testing.T) {
 		`not (金额 <= 500 and city != "北京") and (amount ?? 1) < 9000`:       `(has(amount) and amount > 500 or has(city) and city == "北京") and (amount ?? 1) < 9000`,
 		`amount > 500 or city == "北京" and (level == "vip" or amount < 9)`: `(has(amount) and amount > 500) or (has(city) and city == "北京") and ((has(level) and level == "vip") or (has(amount) and amount < 9))`,
 		// the field stands twice behind `not`: has() of one part would free the other from asking, so that there is no cure to paste
-		`not (amount <= 500 and city != "北京" and amount > -1)`: "",
-		`(level) == "vip" or city == "北京"`:                     "",
+		`not (amount <= 500 and city != "北京" and amount > -1)`:                "",
+		`(level) == "vip" or city == "北京"`:                                    `(has(level) and level == "vip") or (has(city) and city == "北京")`,
+		`(amount > 500) == true or city == "北京"`:                              `(has(amount) and amount > 500) or (has(city) and city == "北京")`,
+		`level == "vip" or ((((amount)) > 500) == true)`:                      `(has(level) and level == "vip") or (has(amount) and amount > 500)`,
+		`(amount > 500) == (city == "北京") or level == "vip"`:                  `(has(amount) and has(city) and (amount > 500) == (city == "北京")) or (has(level) and level == "vip")`,
+		`city == ")" or city == "(" or (amount > 500) == (true)`:              `(has(amount) and amount > 500)`,
+		`not ((amount > 500) == true and (city == "北京")) and 1 == 1`:          `(has(amount) and amount <= 500) or (has(city) and city != "北京")`,
+		`! ( ( amount ) > 500 and ( ( city ) == "北京" ) )`:                     `(has(amount) and amount <= 500) or (has(city) and city != "北京")`,
+		`(level == "vip" or (amount + 1) > 501) and not (len((city)) == 100)`: `((has(level) and level == "vip") or (has(amount) and amount > 500)) and has(city)`,
+		`(amount > 500 ? true : false) or city == "北京"`:                       "", // the condition of a choice is no part
 	} {
-		source, cured := condition, false
-		for range 9 {
-			_, l := load(t, rule("any-rule", "order.paid", "    when: "+single(source)+"\n    push: {body: b}\n"), demoAccount())
-			i := slices.IndexFunc(l, func(d diag.Diagnostic) bool { return d.Code == "W223" })
-			if cured = i < 0; cured || l[i].Fix == "" {
-				break
-			}
-			line, from := []rune("    when: "+single(source)), l[i].Column-1
-			source = strings.TrimSuffix(string(line[len("    when: '"):from])+l[i].Fix+string(line[l[i].EndColumn-1:]), "'")
-		}
+		source, cured := pasted(t, condition, func(source string) string {
+			return rule("any-rule", "order.paid", "    when: "+single(source)+"\n    push: {body: b}\n")
+		})
 		if want == "" {
 			if cured {
 				t.Errorf("%s: pasted, it is\n%s", condition, source)
@@ -168,6 +173,115 @@ func TestCuresForMissingFieldsKeepTheMeaning(t *testing.T) {
 						t.Errorf("%s\npasted, it is %s\nof %s it says %t, not %t", condition, source, fields, pasted, meant)
 					}
 				}
+			}
+		}
+	}
+}
+
+// pasted is a condition with the cures of W223 pasted until there is no more to say, or none.
+func pasted(t *testing.T, source string, ruleOf func(source string) string) (out string, cured bool) {
+	t.Helper()
+	for range 9 {
+		text := ruleOf(source)
+		_, l := load(t, text, demoAccount())
+		i := slices.IndexFunc(l, func(d diag.Diagnostic) bool { return d.Code == "W223" })
+		if i < 0 || l[i].Fix == "" {
+			return source, i < 0
+		}
+		if strings.Count(l[i].Fix, "(") != strings.Count(l[i].Fix, ")") && !strings.Contains(l[i].Fix, "\")\"") {
+			t.Errorf("%s: the cure is %s", source, l[i].Fix)
+		}
+		line := []rune(strings.Split("version: 1\nrules:\n"+text, "\n")[l[i].Line-1])
+		at := strings.Index(string(line), single(source)) + 1 // of the condition, in bytes of what is ASCII
+		from, to := l[i].Column-1, l[i].EndColumn-1
+		source = string(line[at:from]) + l[i].Fix + string(line[to:at+len([]rune(source))])
+	}
+	return source, false
+}
+
+// user_when asks the profile: what the event gives is not given there.
+func TestPartsOfUserWhenThatAMissingFieldOverrules(t *testing.T) {
+	ruleOf := func(source string) string {
+		return rule("any-rule", "order.paid", "    when: city == \"a\" and level == \"vip\"\n    user_when: "+single(source)+"\n    push: {body: b}\n")
+	}
+	for condition, want := range map[string]string{
+		`score > 5 or city == "北京"`:                      `(has(score) and score > 5) or (has(city) and city == "北京")`,
+		`(score > 5) == true or city == "北京"`:            `(has(score) and score > 5) or (has(city) and city == "北京")`,
+		`not (level == "vip" and (city == "北京"))`:        `(has(level) and level != "vip") or (has(city) and city != "北京")`,
+		`city == "北京" and (level == "vip" or score > 5)`: `(has(city) and city == "北京") and ((has(level) and level == "vip") or (has(score) and score > 5))`,
+		`city == "北京" and level == "vip"`:                `city == "北京" and level == "vip"`,
+	} {
+		source, cured := pasted(t, condition, ruleOf)
+		if !cured {
+			t.Errorf("%s: pasted, it is\n%s and there is no cure", condition, source)
+			continue
+		}
+		s := mustLoad(t, ruleOf(source), demoAccount())
+		rows(func(r row) {
+			if pasted, meant := s.Meets(source, r.get), s.Meets(want, r.get); pasted != meant {
+				t.Errorf("%s\npasted, it is %s\nof %v it says %t, not %t", condition, source, r, pasted, meant)
+			}
+		})
+	}
+}
+
+// A tag rule is not sure of what nothing is known of, also with the cure, which says so: there only a rule for each part helps.
+func TestPartsOfATagRuleThatAMissingFieldOverrules(t *testing.T) {
+	ruleOf := func(source string) string {
+		return "  - {name: any-tag, event: profile.changed, tags: [t], when: " + single(source) + "}\n"
+	}
+	const condition = `(score > 5) == true or city == "北京"`
+	_, l := load(t, ruleOf(condition), demoAccount())
+	if codes(l) != "W223" || !strings.Contains(l[0].Hint.EN, "the tag stays as it is") || !strings.Contains(l[0].Hint.EN, "a tag rule for each part") || !strings.Contains(l[0].Hint.ZH, "各写一条标签规则") {
+		t.Error(show(l))
+	}
+	source, cured := pasted(t, condition, ruleOf)
+	if !cured {
+		t.Errorf("pasted, it is\n%s and there is no cure", source)
+	}
+	s := mustLoad(t, ruleOf(source), demoAccount())
+	apart := mustLoad(t, "  - {name: part-one, event: profile.changed, tags: [t], when: score > 5}\n  - {name: part-two, event: profile.changed, tags: [t], when: 'city == \"北京\"'}\n", demoAccount())
+	rows(func(r row) {
+		score, scoreKnown := r["score"]
+		city, cityKnown := r["city"]
+		meant := score.Str == "9" || city.Str == "北京"
+		if !scoreKnown || !cityKnown { // what the hint says: the tag stays, whichever it is
+			for _, had := range [][]string{nil, {"t"}} {
+				if got := s.Tags("main", r.get, had); !slices.Equal(got, had) && len(got)+len(had) > 0 {
+					t.Errorf("%v: with %v it gives %v", r, had, got)
+				}
+			}
+			if got := apart.Tags("main", r.get, nil); (len(got) > 0) != meant {
+				t.Errorf("%v: rules for each part give %v", r, got)
+			}
+			return
+		}
+		if got := s.Tags("main", r.get, nil); (len(got) > 0) != meant {
+			t.Errorf("%v: it gives %v", r, got)
+		}
+	})
+	_, l = load(t, "  - {name: any-tag, event: profile.changed, tags: [t], when: always, unless: 'level == \"vip\" and (city == \"a\" or score > 5)'}\n", demoAccount())
+	if codes(l) != "W223" || !strings.Contains(l[0].Hint.EN, "the tag stays as it is") || strings.Contains(l[0].Hint.EN, "for each part") {
+		t.Error(show(l))
+	}
+}
+
+// rows goes through users of whom a field is unknown, absent, or one of two values.
+func rows(f func(r row)) {
+	for _, score := range []string{"?", "", "1", "9"} {
+		for _, city := range []string{"?", "", "北京", "上海"} {
+			for _, level := range []string{"?", "", "vip", "normal"} {
+				r := row{}
+				for name, v := range map[string]intent.Value{"score": {Type: event.Number, Str: score}, "city": {Type: event.String, Str: city}, "level": {Type: event.String, Str: level}} {
+					switch v.Str {
+					case "?":
+					case "":
+						r[name] = intent.Value{}
+					default:
+						r[name] = v
+					}
+				}
+				f(r)
 			}
 		}
 	}

@@ -248,6 +248,8 @@ func lint(w *wording, marks []mark, s *scope) (slip, bool) {
 				return fail(m.from, marks[to].to, "N211", "a number is written without spaces", "数字里不能有空格", fix)
 			}
 			return fail(m.from, marks[to].to, "N211", "a number is written without commas", "数字里不能有逗号", fix)
+		case m.text == "=" && m.kind == sign && next.text == "~" && next.from == m.to:
+			return fail(m.from, next.to, "N205", "`=~` is not a comparison", "`=~` 不是比较", "matches")
 		case m.text == "=" && m.kind == sign:
 			return fail(m.from, m.to, "N205", "`=` is not a comparison", "`=` 不是比较", "==")
 		case m.text == "=>" || m.text == "=<":

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -188,12 +189,46 @@ func (s *scope) sameInAll(p *part) bool {
 	}
 	return slices.ContainsFunc(s.by[p.ref], func(by []filter) bool {
 		if !slices.ContainsFunc(by, func(f filter) bool { return f.name != "default" && f.name != "urlencode" && f.name != "date" }) {
-			return writesWithin(p.filters, by)
+			return writesWithin(p.filters, by) && s.fillsAlike(p, by)
 		}
 		return len(p.filters) >= len(by) && slices.EqualFunc(by, p.filters[:len(by)], func(a, b filter) bool {
 			return a.name == b.name && a.arg == b.arg
 		})
 	})
+}
+
+// fillsAlike reports whether a hole writes one text for the events that a default of merge.by merges: those without a value and those whose
+// value is the default's text.
+func (s *scope) fillsAlike(p *part, by []filter) bool {
+	instead, _ := fallback(by)
+	if instead == "" {
+		return true
+	}
+	if _, given := fallback(p.filters); !given { // without a value there is no text at all
+		f := s.fields[p.ref]
+		return f == nil || !mayBeEmpty(f)
+	}
+	own := p.filters
+	if i := slices.IndexFunc(own, func(f filter) bool { return f.name == "max" || f.name == "upper" || f.name == "money" }); i >= 0 {
+		own = own[:i] // what a default behind one of these writes is not what the filter would make of it
+	}
+	text, _ := fallback(own)
+	return text == instead
+}
+
+// mayBeEmpty reports whether a field that is there can be an empty text or list.
+func mayBeEmpty(f *event.Field) bool {
+	return f.Type == event.List || f.Type == event.String && (len(f.Values) == 0 || f.Default != nil && f.Default.Str == "")
+}
+
+// fallback gives what filters write of what is absent or empty; false when they have no default.
+func fallback(filters []filter) (text string, given bool) {
+	for _, f := range filters {
+		if f.name == "default" {
+			given, text = true, cmp.Or(text, f.arg)
+		}
+	}
+	return text, given
 }
 
 // writesWithin reports whether filters write no more of a time than others, the year of a day but not its hour. Of what is no time, all do.
@@ -299,7 +334,10 @@ func (l *loader) texts(n *diag.Node, r *Rule, a Account) {
 			}
 		}
 	}
-	if v, ok := n.Get("badge").Int(0, 9999); ok {
+	if v := n.Get("badge"); v != nil && v.Kind == diag.Scalar && strings.HasPrefix(v.Text, "+") { // vendors count up with +1; here it would be read as 1
+		v.Error("N112", diag.Text{EN: "`" + v.Text + "` is not possible here: `badge` is the number that is shown, and counts nothing up", ZH: "这里不能写 `" + v.Text + "`：`badge` 就是显示出来的数字，不会累加"},
+			diag.Text{EN: "write a whole number, like `badge: 1`", ZH: "请写整数，例如 `badge: 1`"})
+	} else if v, ok := v.Int(0, 9999); ok {
 		b := int(v)
 		c.badge = &b
 	}

@@ -331,16 +331,24 @@ func (s *Set) write(r *Rule, in *intent.Intent, whom string, a *subject) *intent
 		}
 	}
 	in.Merge.Vars = vars(m.vars, a.get)
-	// What a merge cannot render must die here, where the event is known, and not when the merge closes.
-	for _, count := range []int{1, 2} { // alone by merge.one, with others by the rule's own texts
-		if _, err := RenderMerged(in.Content, in.Merge, []map[string]any{in.Merge.Vars}, count); err != nil {
-			return s.dead(in, err)
-		}
-		if in.Merge.One == nil {
-			break
-		}
+	if err := dies(in.Content, in.Merge); err != nil {
+		return s.dead(in, err)
 	}
 	return in
+}
+
+// dies tells why a trigger of a merge can leave neither alone nor with others. That must be told here, where the event is known, and not when
+// the merge closes. Which of merge.one and the rule's own texts is used is known only then: a hole in one of them is told where it is used.
+func dies(c *intent.Content, m *intent.Merge) error {
+	own := []map[string]any{m.Vars}
+	_, alone := RenderMerged(c, m, own, 1)
+	if alone == nil || m.One == nil {
+		return alone
+	}
+	if _, err := RenderMerged(c, m, own, 2); err == nil {
+		return nil
+	}
+	return alone
 }
 
 // maxOnceBy bounds the text of `once.by`, in bytes: an id, not a story.

@@ -35,7 +35,7 @@ var mistakes = []struct {
 		"yaml-hash-condition-more": "N113", "yaml-hash-condition-unfinished": "N113", "yaml-hash-between": "N113", "yaml-hash-hole": "N113"}},
 	{"YAML", "an ASCII comma", map[string]string{"yaml-comma-flow": "N105"}},
 	{"YAML", "or unquoted `${}` inside `{}` or `[]`", map[string]string{"yaml-hole-flow": "N105", "yaml-hole-first-flow": "N105", "yaml-hole-comma-flow": "N105"}},
-	{"YAML", "`: ` in a text", map[string]string{"yaml-colon-space": "N105", "yaml-colon-space-flow": "N105"}},
+	{"YAML", "`: ` in a text", map[string]string{"yaml-colon-space": "N105", "yaml-colon-space-flow": "N105", "yaml-colon-space-hole": "N105"}},
 	{"YAML", "a text that begins with `[ * & ! % @ > |`", map[string]string{"yaml-begins-bracket": "N105", "yaml-begins-star": "N105", "yaml-begins-ampersand": "N105",
 		"yaml-begins-bang": "N105", "yaml-begins-percent": "N105", "yaml-begins-at": "N105", "yaml-begins-greater": "N105", "yaml-begins-bar": "N105"}},
 	{"YAML", "duplicate keys", map[string]string{"yaml-duplicate-key": "N102"}},
@@ -77,6 +77,7 @@ var mistakes = []struct {
 	{"Time and size", "over-long title or tag (bytes and Han characters)", map[string]string{"size-title": "W505", "size-tag": "N306"}},
 
 	// Not in the description, seen in practice.
+	{"", "a badge that is to count up", map[string]string{"push-badge-plus": "N112"}},
 	{"", "Chinese quotation marks around a text", map[string]string{"yaml-curly-quotes": "N115", "yaml-curly-quotes-flow": "N115", "yaml-curly-closing": "N100", "yaml-quote-inside": "N105"}},
 	{"", "brackets, quotation marks and indentation", map[string]string{"yaml-unclosed": "N100", "yaml-brace-open": "N100", "yaml-brace-close": "N100", "yaml-indent": "N100", "yaml-dedent": "N100", "yaml-no-space": "N100"}},
 	{"", "what stands between brackets", map[string]string{"yaml-missing-comma": "N100", "yaml-missing-comma-quoted": "N100", "yaml-missing-comma-lines": "N100", "yaml-semicolon-flow": "N103", "yaml-comma-twice": "N100",

@@ -38,7 +38,7 @@ func TestCuresOfConditionsCanBePasted(t *testing.T) {
 		// operators
 		`items contains "茶"`: `"茶" in items`, `items 不包含 "茶" and amount > 5`: `"茶" not in items and amount > 5`, `items not contains "茶"`: `"茶" not in items`, `city 不包含 "京"`: `city not contains "京"`, `city 为 "北京"`: `city == "北京"`,
 		`金额 超过 500`: `金额 > 500`, `金额不超过500`: `金额 <= 500`, `金额 不低于 500`: `金额 >= 500`,
-		`=amount>500`: ` amount>500`, `＝amount>500`: ` amount>500`, `amount === 500`: `amount == 500`, `amount = = 500`: `amount == 500`, `amount > = 500`: `amount >= 500`, `amount ＞ ＝ 500`: `amount >= 500`, `amount ! = 500`: `amount != 500`, `amount < > 5`: `amount != 5`, `amount !== 5`: `amount != 5`,
+		`=amount>500`: ` amount>500`, `＝amount>500`: ` amount>500`, `amount === 500`: `amount == 500`, `amount = = 500`: `amount == 500`, `amount > = 500`: `amount >= 500`, `amount ＞ ＝ 500`: `amount >= 500`, `amount ! = 500`: `amount != 500`, `amount < > 5`: `amount != 5`, `amount !== 5`: `amount != 5`, `city =~ "北"`: `city matches "北"`,
 		`city is "a"`: `city == "a"`, `city is not "a"`: `city != "a"`, `if amount > 500`: `  amount > 500`, `如果 amount > 500`: `  amount > 500`, `如果金额大于500`: ` 金额 > 500`,
 		`amount > 500，并且 city == "a"`: `amount > 500 and city == "a"`, `amount > 500，and city == "a"`: `amount > 500 and city == "a"`, `amount > 500, and city == "a"`: `amount > 500  and city == "a"`, `amount > 500, city == "a"`: `amount > 500 and city == "a"`,
 		`AND(amount > 5, city="x")`: `amount > 5 and city == "x"`, `has(amount) and OR(city contains "a"，city="x")`: `has(amount) and (city contains "a" or city == "x")`, `AND(amount > 5, or(city="x", city == “y”))`: `amount > 5 and (city == "x" or city == "y")`,

@@ -127,7 +127,7 @@ func (l *loader) ruleFile(d *diag.Doc) {
 	for _, r := range sound {
 		if told < maxDoubts && d.Room() > maxDoubts {
 			d.SetRule(r.Name)
-			told += overruled(r.when, r.unless)
+			told += r.overruled()
 		}
 	}
 	d.SetRule("")

@@ -24,8 +24,12 @@ func (l *loader) tagHole(n *diag.Node, r *Rule, p *part) {
 	}
 	seen, spoilt, cure := "", "", false // what is written, what need not be as it is written, and whether other filters help
 	none := true
-	if v, err := p.value(func(string) (value, bool) { return value{}, false }); err == nil { // a default
-		none = !tagText.MatchString(flat(v))
+	absent := func(string) (value, bool) { return value{}, false }
+	if v, err := p.value(absent); err == nil { // a default
+		none = !validTag(flat(v))
+		if w, err := better.value(absent); none && err == nil && validTag(flat(w)) && !strings.HasPrefix(p.ref, "event.") {
+			spoilt, cure = flat(v), true
+		}
 	}
 	for _, v := range values {
 		text, ok := fits(p, v)
@@ -63,10 +67,23 @@ func (l *loader) specsOf(r *Rule) []*event.Spec {
 func (l *loader) mayHold(r *Rule, p *part) (out []value) {
 	at := time.Date(2026, 1, 2, 8, 0, 0, 0, time.UTC)
 	src := eventSource{zone: time.UTC}
+	if r.Action == intent.Tags && strings.HasPrefix(p.ref, "event.") { // reported for what it is
+		return nil
+	}
 	if p.ref == "event.time" {
 		return []value{src.write(&event.Value{Type: event.Time, Time: at})}
 	}
 	for _, spec := range l.specsOf(r) {
+		switch p.ref {
+		case "event.type":
+			out = append(out, value{text: spec.Name})
+			continue
+		case "event.topic":
+			for _, topic := range spec.Topics {
+				out = append(out, value{text: topic})
+			}
+			continue
+		}
 		i, ok := spec.Index(p.ref)
 		if !ok {
 			continue
@@ -118,7 +135,9 @@ func tagFilters(p *part, values []value) (out []filter) {
 			if !f.hasArg {
 				f.arg, f.hasArg = "YYYY-MM-DD", true
 			}
-			f.arg = strings.Join(strings.FieldsFunc(f.arg, func(c rune) bool { return !tagText.MatchString(string(c)) }), "-")
+			f.arg = tagMarks(f.arg)
+		case "default":
+			f.arg = tagMarks(f.arg)
 		}
 		out = append(out, f)
 	}
@@ -128,8 +147,16 @@ func tagFilters(p *part, values []value) (out []filter) {
 	return out
 }
 
+// tagMarks writes what a tag cannot have as the one mark that it can.
+func tagMarks(text string) string {
+	return strings.Join(strings.FieldsFunc(text, func(c rune) bool { return !tagText.MatchString(string(c)) }), "-")
+}
+
 // tagCure is what to do where no filter helps.
 func (l *loader) tagCure(r *Rule, p *part, values []value) diag.Text {
+	if strings.HasPrefix(p.ref, "event.") {
+		return diag.Text{EN: "a rule for each event, with a tag of its own", ZH: "请给每个事件各写一条规则，写上各自的标签"}
+	}
 	for _, spec := range l.specsOf(r) {
 		i, ok := spec.Index(p.ref)
 		if !ok {

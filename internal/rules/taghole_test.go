@@ -48,6 +48,12 @@ func TestHolesThatAreNoTags(t *testing.T) {
 		`hob | join("-")`:                        "",
 		`hob | join("")`:                         "",
 		"cities | urlencode":                     `W314 cities | join("_")`,
+		`city | default("n/a")`:                  `W314 city | default("n-a")`,
+		`city | default("没 有") | upper`:          `W314 city | default("没-有") | upper`,
+		`city | urlencode | default("/a b/")`:    `W314 city | default("a-b")`,
+		`city | default("/")`:                    "", // as without it
+		`city | default("")`:                     "",
+		`bad | default("n/a")`:                   `N306 bad | default("n-a")`,
 	} {
 		rules := "version: 1\nrules:\n  - name: x-y\n    event: profile.changed\n    tags: ['t_${" + hole + "}']\n"
 		_, l := LoadFiles([]File{{"events.yaml", []byte(events)}, {"r.yaml", []byte(rules)}}, demoAccount())
@@ -83,10 +89,16 @@ func TestHolesOfAnAudienceThatAreNoTags(t *testing.T) {
     topic: b
     id: id
     fields: {n: {path: n, type: number}}
+  plain:
+    topic: p.q
+    id: id
+    fields: {x: x}
 `
 	for hole, want := range map[string]string{
 		"a.one ${n}": "N306", "[a.one, a.two] ${n}": "", "a.one ${m}": "",
 		"a.one ${event.time}": "N306", `a.one ${event.time | date("YYYYMM")}`: "", "a.one ${event.id}": "",
+		"a.one ${event.type}": "N306", "plain ${event.type}": "", "[a.one, plain] ${event.type}": "", "a.one ${event.type | upper}": "N306", "plain ${event.type | default(\"x/y\")}": "",
+		"a.one ${event.topic}": "", "plain ${event.topic}": "N306", "[a.one, plain] ${event.topic}": "", "a.one ${event.user}": "",
 	} {
 		i := strings.Index(hole, "$")
 		rules := "version: 1\nrules:\n  - name: x-y\n    event: " + hole[:i] + "\n    mode: live\n    class: service\n    when: always\n    broadcast: {audience: {all_of: ['p_" + hole[i:] + "']}, body: b}\n    limits: {expire: 1h}\n"
@@ -99,6 +111,16 @@ func TestHolesOfAnAudienceThatAreNoTags(t *testing.T) {
 		}
 		if got != want {
 			t.Errorf("%s: got %q, want %q\n%s", hole, got, want, show(l))
+		}
+	}
+}
+
+// What is no field of the profile is told once.
+func TestTagsOfTheEventAreToldOnce(t *testing.T) {
+	for _, hole := range []string{"event.type", "event.topic", "event.time"} {
+		_, l := load(t, "  - {name: any-tag, event: profile.changed, tags: ['t_${"+hole+"}']}\n", demoAccount())
+		if got := codes(l); got != "N302" {
+			t.Errorf("%s: %s", hole, got)
 		}
 	}
 }
