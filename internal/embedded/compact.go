@@ -1,0 +1,279 @@
+package embedded
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// compactAbove is how many batches a partition of a compacted topic may hold before a start rewrites it. What kfake and the readers of a
+// log do for a batch costs about 20 us, whatever is in it: a thousand are noticed by nobody, and to write what lives of them costs less.
+const compactAbove = 1000
+
+// While a partition is rewritten, the new one is in compactionDir/new, and the old one in compactionDir/old once the new one is whole.
+const compactionDir = "compaction"
+
+// compaction rewrites partitions of compacted topics, between mend and kfake: no transaction goes on after a start, so what has no marker
+// then is as good as aborted (kfake aborts it, see fence), and everything else in a log is decided.
+type compaction struct {
+	dir   string
+	above int
+	now   time.Time
+	log   *zap.Logger
+	step  func() // nil, or called after each change on the disk, where a process may be killed
+}
+
+// run compacts what has become too long. What cannot be compacted stays as it is: that is no reason not to start.
+func (c *compaction) run() error {
+	topics, err := compactedTopics(c.dir)
+	if err != nil {
+		c.log.Warn("the embedded broker's topics are not compacted", zap.Error(err))
+		return nil
+	}
+	for _, t := range topics {
+		for p := range t.Partitions {
+			if err := c.partition(t, p); err != nil {
+				c.log.Warn("a partition of the embedded broker is not compacted", zap.String("topic", t.Name), zap.Int("partition", p), zap.Error(err))
+			}
+		}
+	}
+	return finishCompaction(c.dir)
+}
+
+func (c *compaction) stepped() {
+	if c.step != nil {
+		c.step()
+	}
+}
+
+// partition rewrites one partition, if that makes it much shorter.
+func (c *compaction) partition(t compactedTopic, partition int) error {
+	began := time.Now()
+	name := fmt.Sprintf("%s-%d", url.PathEscape(t.Name), partition)
+	dir := filepath.Join(c.dir, "partitions", name)
+	if n, err := indexed(dir); err != nil || n <= c.above {
+		return err
+	}
+	old, err := readLog(dir)
+	if err != nil {
+		return err
+	}
+	now, youngerThan := c.now.UnixMilli(), int64(math.MaxInt64)
+	if lag := t.lag(); lag > 0 {
+		youngerThan = now - lag
+	}
+	fresh, dropped, err := old.compact(now-t.keepTombstones(), youngerThan)
+	if err != nil {
+		return err
+	}
+	if 2*len(fresh.batches) > len(old.batches) {
+		return nil
+	}
+	if err := c.fence(dropped); err != nil {
+		return err
+	}
+	if err := c.swap(name, fresh); err != nil {
+		return err
+	}
+	c.log.Info("compacted a partition of the embedded broker", zap.String("topic", t.Name), zap.Int("partition", partition),
+		zap.Int("batches_before", len(old.batches)), zap.Int("batches", len(fresh.batches)),
+		zap.Int("bytes_before", old.bytes()), zap.Int("bytes", fresh.bytes()), zap.Duration("took", time.Since(began)))
+	return nil
+}
+
+// swap puts a new log in the place of the old one: a process killed at any time leaves one of the two, whole, or nothing in its place and
+// the new one beside it. What is there is synced before the old one goes, which has been safe for a long time.
+func (c *compaction) swap(name string, l *partitionLog) error {
+	place := filepath.Join(c.dir, "partitions", name)
+	fresh, old := filepath.Join(c.dir, compactionDir, "new", name), filepath.Join(c.dir, compactionDir, "old", name)
+	if err := errors.Join(os.MkdirAll(fresh, 0o755), os.MkdirAll(filepath.Dir(old), 0o755)); err != nil {
+		return err
+	}
+	c.stepped()
+	var data, index []byte
+	for _, b := range l.batches {
+		data, index = append(data, b.raw...), append(index, indexOf(b.epoch, b.open)...)
+	}
+	base := strconv.FormatInt(l.start, 10)
+	if err := writeSynced(filepath.Join(fresh, base+".dat"), data); err != nil {
+		return err
+	}
+	c.stepped()
+	if err := writeSynced(filepath.Join(fresh, base+".idx"), index); err != nil {
+		return err
+	}
+	if err := syncDir(fresh); err != nil {
+		return err
+	}
+	c.stepped()
+	if err := os.Rename(place, old); err != nil {
+		return err
+	}
+	c.stepped()
+	if err := os.Rename(fresh, place); err != nil {
+		return err
+	}
+	c.stepped()
+	if err := syncDir(filepath.Dir(place)); err != nil {
+		return err
+	}
+	return os.RemoveAll(old)
+}
+
+// finishCompaction ends what a killed process began: a new log is whole if the old one is no longer in its place, else it goes.
+func finishCompaction(dir string) error {
+	fresh, err := filepath.Glob(filepath.Join(dir, compactionDir, "new", "*"))
+	for _, f := range fresh {
+		place := filepath.Join(dir, "partitions", filepath.Base(f))
+		if _, statErr := os.Stat(place); errors.Is(statErr, fs.ErrNotExist) {
+			err = errors.Join(err, os.Rename(f, place))
+		}
+	}
+	if err == nil {
+		err = os.RemoveAll(filepath.Join(dir, compactionDir))
+	}
+	if err != nil {
+		return fmt.Errorf("finish the compaction of the broker's data: %w", err)
+	}
+	return nil
+}
+
+func writeSynced(path string, data []byte) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+func syncDir(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// fence does for the transactions whose data goes what kfake does when it finds such data: their producers may not go on, or the rest
+// of a transaction could be committed without its beginning. kfake raises the epoch in memory only; here it is in pids.log.
+func (c *compaction) fence(dropped []transaction) error {
+	if len(dropped) == 0 {
+		return nil
+	}
+	path := filepath.Join(c.dir, "pids.log")
+	log, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	epochs, whole := producerEpochs(log)
+	var entries []byte
+	for _, t := range dropped {
+		if at, ok := epochs[t.producer]; !ok || at > t.epoch {
+			continue
+		}
+		if t.epoch == math.MaxInt16 {
+			return fmt.Errorf("producer %d has no epoch left", t.producer)
+		}
+		b, err := frame(producerEntry{Type: "timeout", Producer: t.producer, Epoch: t.epoch + 1})
+		if err != nil {
+			return err
+		}
+		entries = append(entries, b...)
+		epochs[t.producer] = t.epoch + 1
+	}
+	if entries == nil {
+		return nil
+	}
+	// kfake passes over a torn entry, and over all behind it.
+	if err := os.Truncate(path, int64(whole)); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(entries)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// producerEntry is an entry of kfake's pids.log.
+type producerEntry struct {
+	Type     string `json:"type"` // init, endtx, timeout
+	Producer int64  `json:"pid"`
+	Epoch    int16  `json:"epoch"`
+}
+
+// producerEpochs reads the epochs of all producers from pids.log, and how many of its bytes are whole entries.
+func producerEpochs(log []byte) (epochs map[int64]int16, whole int) {
+	epochs = map[int64]int16{}
+	for {
+		data, n, ok := unframe(log[whole:])
+		if !ok {
+			return epochs, whole
+		}
+		whole += n
+		var e producerEntry
+		if json.Unmarshal(data, &e) != nil {
+			continue
+		}
+		if _, known := epochs[e.Producer]; known || e.Type == "init" {
+			epochs[e.Producer] = e.Epoch
+		}
+	}
+}
+
+// compactedTopic is what kfake keeps of a topic.
+type compactedTopic struct {
+	Name       string            `json:"name"`
+	Partitions int               `json:"partitions"`
+	Configs    map[string]string `json:"configs"`
+}
+
+func compactedTopics(dir string) ([]compactedTopic, error) {
+	b, err := os.ReadFile(filepath.Join(dir, "topics.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var file struct {
+		Topics []compactedTopic `json:"topics"`
+	}
+	if err := json.Unmarshal(b, &file); err != nil {
+		return nil, fmt.Errorf("topics.json: %w", err)
+	}
+	return slices.DeleteFunc(file.Topics, func(t compactedTopic) bool { return !strings.Contains(t.Configs["cleanup.policy"], "compact") }), nil
+}
+
+// keepTombstones is delete.retention.ms, a day by default.
+func (t compactedTopic) keepTombstones() int64 { return t.config("delete.retention.ms", 24*60*60*1000) }
+
+// lag is min.compaction.lag.ms: what is younger stays as it is.
+func (t compactedTopic) lag() int64 { return t.config("min.compaction.lag.ms", 0) }
+
+func (t compactedTopic) config(name string, otherwise int64) int64 {
+	n, err := strconv.ParseInt(t.Configs[name], 10, 64)
+	if err != nil {
+		return otherwise
+	}
+	return n
+}
