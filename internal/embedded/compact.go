@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -34,19 +35,45 @@ type compaction struct {
 	step  func() // nil, or called after each change on the disk, where a process may be killed
 }
 
+// rewritten is a partition whose new log is written beside the old one.
+type rewritten struct {
+	topic      string
+	partition  int
+	name       string // of its directory
+	old, fresh *partitionLog
+	dropped    []transaction
+}
+
 // run compacts what has become too long. What cannot be compacted stays as it is: that is no reason not to start.
 func (c *compaction) run() error {
+	began := time.Now()
 	topics, err := compactedTopics(c.dir)
 	if err != nil {
 		c.log.Warn("the embedded broker's topics are not compacted", zap.Error(err))
 		return nil
 	}
+	var all []rewritten
 	for _, t := range topics {
 		for p := range t.Partitions {
-			if err := c.partition(t, p); err != nil {
+			r, err := c.rewrite(t, p)
+			if err != nil {
 				c.log.Warn("a partition of the embedded broker is not compacted", zap.String("topic", t.Name), zap.Int("partition", p), zap.Error(err))
+			} else if r != nil {
+				all = append(all, *r)
 			}
 		}
+	}
+	if len(all) == 0 {
+		return finishCompaction(c.dir)
+	}
+	if err := c.swap(all); err != nil {
+		c.log.Warn("the embedded broker's topics are not compacted", zap.Error(err))
+		return finishCompaction(c.dir)
+	}
+	for _, r := range all {
+		c.log.Info("compacted a partition of the embedded broker", zap.String("topic", r.topic), zap.Int("partition", r.partition),
+			zap.Int("batches_before", len(r.old.batches)), zap.Int("batches", len(r.fresh.batches)),
+			zap.Int("bytes_before", r.old.bytes()), zap.Int("bytes", r.fresh.bytes()), zap.Duration("took", time.Since(began)))
 	}
 	return finishCompaction(c.dir)
 }
@@ -57,88 +84,113 @@ func (c *compaction) stepped() {
 	}
 }
 
-// partition rewrites one partition, if that makes it much shorter.
-func (c *compaction) partition(t compactedTopic, partition int) error {
-	began := time.Now()
-	name := fmt.Sprintf("%s-%d", url.PathEscape(t.Name), partition)
-	dir := filepath.Join(c.dir, "partitions", name)
-	if n, err := indexed(dir); err != nil || n <= c.above {
-		return err
+func (c *compaction) place(name string) string { return filepath.Join(c.dir, "partitions", name) }
+func (c *compaction) fresh(name string) string {
+	return filepath.Join(c.dir, compactionDir, "new", name)
+}
+func (c *compaction) old(name string) string {
+	return filepath.Join(c.dir, compactionDir, "old", name)
+}
+
+// rewrite writes the new log of a partition, if it is much shorter than the old one.
+func (c *compaction) rewrite(t compactedTopic, partition int) (*rewritten, error) {
+	r := &rewritten{topic: t.Name, partition: partition, name: fmt.Sprintf("%s-%d", url.PathEscape(t.Name), partition)}
+	n, err := indexed(c.place(r.name))
+	if err != nil || n <= c.above {
+		return nil, err
 	}
-	old, err := readLog(dir)
-	if err != nil {
-		return err
+	if r.old, err = readLog(c.place(r.name)); err != nil {
+		return nil, err
 	}
 	now, youngerThan := c.now.UnixMilli(), int64(math.MaxInt64)
 	if lag := t.lag(); lag > 0 {
 		youngerThan = now - lag
 	}
-	fresh, dropped, err := old.compact(now-t.keepTombstones(), youngerThan)
-	if err != nil {
-		return err
+	if r.fresh, r.dropped, err = r.old.compact(now-t.keepTombstones(), youngerThan); err != nil {
+		return nil, err
 	}
-	if 2*len(fresh.batches) > len(old.batches) {
-		return nil
+	if 2*len(r.fresh.batches) > len(r.old.batches) {
+		return nil, nil
+	}
+	if err := os.MkdirAll(c.fresh(r.name), 0o755); err != nil {
+		return nil, err
+	}
+	c.stepped()
+	var data, index []byte
+	for _, b := range r.fresh.batches {
+		data, index = append(data, b.raw...), append(index, indexOf(b.epoch, b.open)...)
+	}
+	path := filepath.Join(c.fresh(r.name), strconv.FormatInt(r.fresh.start, 10))
+	if err := os.WriteFile(path+".dat", data, 0o644); err != nil {
+		return nil, err
+	}
+	c.stepped()
+	return r, os.WriteFile(path+".idx", index, 0o644)
+}
+
+// swap puts the new logs in the places of the old ones: a process killed at any time leaves one of the two, whole, or nothing in its place
+// and the new one beside it. What is new is synced before the old goes, which has been safe for a long time.
+func (c *compaction) swap(all []rewritten) error {
+	var files []string
+	var dropped []transaction
+	for _, r := range all {
+		path := filepath.Join(c.fresh(r.name), strconv.FormatInt(r.fresh.start, 10))
+		files = append(files, path+".dat", path+".idx", c.fresh(r.name))
+		dropped = append(dropped, r.dropped...)
+	}
+	if err := syncAll(files); err != nil {
+		return err
 	}
 	if err := c.fence(dropped); err != nil {
 		return err
 	}
-	if err := c.swap(name, fresh); err != nil {
+	if err := os.MkdirAll(c.old(""), 0o755); err != nil {
 		return err
 	}
-	c.log.Info("compacted a partition of the embedded broker", zap.String("topic", t.Name), zap.Int("partition", partition),
-		zap.Int("batches_before", len(old.batches)), zap.Int("batches", len(fresh.batches)),
-		zap.Int("bytes_before", old.bytes()), zap.Int("bytes", fresh.bytes()), zap.Duration("took", time.Since(began)))
-	return nil
+	for _, r := range all {
+		c.stepped()
+		if err := os.Rename(c.place(r.name), c.old(r.name)); err != nil {
+			return err
+		}
+		c.stepped()
+		if err := os.Rename(c.fresh(r.name), c.place(r.name)); err != nil {
+			return err
+		}
+	}
+	c.stepped()
+	return syncAll([]string{c.place("")})
 }
 
-// swap puts a new log in the place of the old one: a process killed at any time leaves one of the two, whole, or nothing in its place and
-// the new one beside it. What is there is synced before the old one goes, which has been safe for a long time.
-func (c *compaction) swap(name string, l *partitionLog) error {
-	place := filepath.Join(c.dir, "partitions", name)
-	fresh, old := filepath.Join(c.dir, compactionDir, "new", name), filepath.Join(c.dir, compactionDir, "old", name)
-	if err := errors.Join(os.MkdirAll(fresh, 0o755), os.MkdirAll(filepath.Dir(old), 0o755)); err != nil {
-		return err
+// syncAll syncs files and directories at once: together they take hardly longer than one.
+func syncAll(paths []string) error {
+	errs := make([]error, len(paths))
+	var wg sync.WaitGroup
+	for i, path := range paths {
+		wg.Go(func() {
+			f, err := os.Open(path)
+			if err == nil {
+				err = errors.Join(f.Sync(), f.Close())
+			}
+			errs[i] = err
+		})
 	}
-	c.stepped()
-	var data, index []byte
-	for _, b := range l.batches {
-		data, index = append(data, b.raw...), append(index, indexOf(b.epoch, b.open)...)
-	}
-	base := strconv.FormatInt(l.start, 10)
-	if err := writeSynced(filepath.Join(fresh, base+".dat"), data); err != nil {
-		return err
-	}
-	c.stepped()
-	if err := writeSynced(filepath.Join(fresh, base+".idx"), index); err != nil {
-		return err
-	}
-	if err := syncDir(fresh); err != nil {
-		return err
-	}
-	c.stepped()
-	if err := os.Rename(place, old); err != nil {
-		return err
-	}
-	c.stepped()
-	if err := os.Rename(fresh, place); err != nil {
-		return err
-	}
-	c.stepped()
-	if err := syncDir(filepath.Dir(place)); err != nil {
-		return err
-	}
-	return os.RemoveAll(old)
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 // finishCompaction ends what a killed process began: a new log is whole if the old one is no longer in its place, else it goes.
 func finishCompaction(dir string) error {
-	fresh, err := filepath.Glob(filepath.Join(dir, compactionDir, "new", "*"))
+	c := compaction{dir: dir}
+	fresh, err := os.ReadDir(c.fresh(""))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
 	for _, f := range fresh {
-		place := filepath.Join(dir, "partitions", filepath.Base(f))
-		if _, statErr := os.Stat(place); errors.Is(statErr, fs.ErrNotExist) {
-			err = errors.Join(err, os.Rename(f, place))
+		_, gone := os.Lstat(c.place(f.Name()))
+		if errors.Is(gone, fs.ErrNotExist) {
+			gone = os.Rename(c.fresh(f.Name()), c.place(f.Name()))
 		}
+		err = errors.Join(err, gone)
 	}
 	if err == nil {
 		err = os.RemoveAll(filepath.Join(dir, compactionDir))
@@ -147,26 +199,6 @@ func finishCompaction(dir string) error {
 		return fmt.Errorf("finish the compaction of the broker's data: %w", err)
 	}
 	return nil
-}
-
-func writeSynced(path string, data []byte) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
-}
-
-func syncDir(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }
 
 // fence does for the transactions whose data goes what kfake does when it finds such data: their producers may not go on, or the rest

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -60,9 +61,18 @@ func (b logBatch) transaction() transaction {
 
 // segmentFiles lists a partition's segments, in order.
 func segmentFiles(dir string) ([]string, error) {
-	dats, err := filepath.Glob(filepath.Join(dir, "*.dat"))
+	dats, err := glob(dir, "*.dat")
 	slices.SortFunc(dats, func(a, b string) int { return int(baseOffset(a) - baseOffset(b)) })
 	return dats, err
+}
+
+// glob is filepath.Glob within a directory whose name may hold anything.
+func glob(dir, pattern string) ([]string, error) {
+	found, err := fs.Glob(os.DirFS(dir), pattern)
+	for i, f := range found {
+		found[i] = filepath.Join(dir, f)
+	}
+	return found, err
 }
 
 func baseOffset(segment string) int64 {

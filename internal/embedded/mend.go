@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"os"
-	"path/filepath"
 )
 
 // kfake's segment files: a .dat of record batches, and beside it an .idx with one entry for each of them.
@@ -38,7 +37,7 @@ func mend(dir string) (open bool, err error) {
 // between the two leaves a batch without one. kfake would take that batch for committed although its transaction was open, and
 // pair every later batch with its neighbour's entry.
 func mendIndexes(dir string) error {
-	segments, err := filepath.Glob(filepath.Join(dir, "partitions", "*", "*.dat"))
+	segments, err := glob(dir, "partitions/*/*.dat")
 	if err != nil {
 		return fmt.Errorf("mend the broker's data: %w", err)
 	}

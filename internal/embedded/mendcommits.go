@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 )
 
@@ -28,7 +27,7 @@ type ended struct {
 // after the other; at the next start it aborts what has none. A transaction that is committed in one partition was decided, so the
 // others get the same marker. It returns the markers, of those transactions that their epoch tells apart.
 func mendCommits(dir string) (map[transaction][]byte, error) {
-	dirs, err := filepath.Glob(filepath.Join(dir, "partitions", "*"))
+	dirs, err := glob(dir, "partitions/*")
 	if err != nil {
 		return nil, fmt.Errorf("mend the broker's data: %w", err)
 	}
