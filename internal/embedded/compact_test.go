@@ -352,6 +352,8 @@ func TestAStartBoundsALogByWhatLives(t *testing.T) {
 			commit(t, cl, name, strconv.Itoa(i%50), strconv.Itoa(i))
 		}
 	}
+	topic(t, client(t, b), "short", map[string]string{"cleanup.policy": "compact"})
+	commit(t, cl, "short", "a", "1", "a", "2", "a", "3")
 	killed := copied(t, dir)
 	batches := func(name string) int {
 		t.Helper()
@@ -372,8 +374,8 @@ func TestAStartBoundsALogByWhatLives(t *testing.T) {
 		if err := b.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if batches("ledger") != 2 || batches("fates") != before || batches("young") != before {
-			t.Errorf("run %d: ledger has %d batches, fates %d, young %d", run, batches("ledger"), batches("fates"), batches("young"))
+		if batches("ledger") != 2 || batches("fates") != before || batches("young") != before || batches("short") != 6 {
+			t.Errorf("run %d: ledger has %d batches, fates %d, young %d, short %d", run, batches("ledger"), batches("fates"), batches("young"), batches("short"))
 		}
 		said := logs.FilterMessage("compacted a partition of the embedded broker").All()
 		data, err := os.ReadFile(filepath.Join(killed, "partitions", "ledger-0", "0.dat"))
