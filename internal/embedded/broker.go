@@ -80,7 +80,12 @@ func Start(ctx context.Context, o Options) (*Broker, error) {
 		if err := probe(o.Dir); err != nil {
 			return nil, errors.Join(err, unlock())
 		}
-		if err := mend(o.Dir); err != nil {
+		open, err := mend(o.Dir)
+		if err == nil && !open { // what kfake has yet to abort stays until the next start
+			c := compaction{dir: o.Dir, above: compactAbove, now: time.Now(), log: o.Logger.Named("broker")}
+			err = c.run()
+		}
+		if err != nil {
 			return nil, errors.Join(err, unlock())
 		}
 		opts = append(opts, kfake.DataDir(o.Dir))

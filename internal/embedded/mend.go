@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"os"
-	"path/filepath"
-	"strings"
 )
 
 // kfake's segment files: a .dat of record batches, and beside it an .idx with one entry for each of them.
@@ -17,30 +15,34 @@ const (
 )
 
 // mend completes what a killed process left half written in dir, and ends what a closed one left open.
-func mend(dir string) error {
-	if err := mendSession(dir); err != nil {
-		return err
+// It says whether kfake has yet to abort something by what a closed one left (see mendSession).
+func mend(dir string) (open bool, err error) {
+	if err := finishCompaction(dir); err != nil {
+		return false, err
+	}
+	if open, err = mendSession(dir); err != nil {
+		return false, err
 	}
 	if err := mendIndexes(dir); err != nil {
-		return err
+		return false, err
 	}
 	committed, err := mendCommits(dir)
 	if err != nil {
-		return err
+		return false, err
 	}
-	return mendOffsets(dir, committed)
+	return open, mendOffsets(dir, committed)
 }
 
 // mendIndexes completes the index of every segment in dir. kfake writes a batch first and its index entry after it: a process killed
 // between the two leaves a batch without one. kfake would take that batch for committed although its transaction was open, and
 // pair every later batch with its neighbour's entry.
 func mendIndexes(dir string) error {
-	segments, err := filepath.Glob(filepath.Join(dir, "partitions", "*", "*.dat"))
+	segments, err := glob(dir, "partitions/*/*.dat")
 	if err != nil {
 		return fmt.Errorf("mend the broker's data: %w", err)
 	}
 	for _, dat := range segments {
-		if err := mendIndex(dat, strings.TrimSuffix(dat, ".dat")+".idx"); err != nil {
+		if err := mendIndex(dat, indexFile(dat)); err != nil {
 			return fmt.Errorf("mend the broker's data: %w", err)
 		}
 	}
@@ -83,7 +85,6 @@ func appendIndexEntry(index, batch []byte) []byte {
 	if len(index) > 0 {
 		copy(e[:6], index[len(index)-indexEntry:])
 	}
-	const transactional, control = 0x10, 0x20
 	if attributes := binary.BigEndian.Uint16(batch[21:]); attributes&transactional != 0 && attributes&control == 0 {
 		e[14] = 1
 	}

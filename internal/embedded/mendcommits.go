@@ -5,10 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 )
 
 // transaction names one transaction of kfake: it raises a producer's epoch with each of them (KIP-890).
@@ -30,7 +27,7 @@ type ended struct {
 // after the other; at the next start it aborts what has none. A transaction that is committed in one partition was decided, so the
 // others get the same marker. It returns the markers, of those transactions that their epoch tells apart.
 func mendCommits(dir string) (map[transaction][]byte, error) {
-	dirs, err := filepath.Glob(filepath.Join(dir, "partitions", "*"))
+	dirs, err := glob(dir, "partitions/*")
 	if err != nil {
 		return nil, fmt.Errorf("mend the broker's data: %w", err)
 	}
@@ -66,15 +63,10 @@ func mendCommits(dir string) (map[transaction][]byte, error) {
 // readTransactions walks a partition's segments in order.
 func readTransactions(dir string) (*ended, error) {
 	e := &ended{open: map[transaction]bool{}, commits: map[transaction][]byte{}, twice: map[transaction]bool{}}
-	dats, err := filepath.Glob(filepath.Join(dir, "*.dat"))
+	dats, err := segmentFiles(dir)
 	if err != nil {
 		return nil, err
 	}
-	base := func(path string) int64 {
-		n, _ := strconv.ParseInt(strings.TrimSuffix(filepath.Base(path), ".dat"), 10, 64)
-		return n
-	}
-	slices.SortFunc(dats, func(a, b string) int { return int(base(a) - base(b)) })
 	for _, dat := range dats {
 		data, err := os.ReadFile(dat)
 		if err != nil {
@@ -96,7 +88,6 @@ func readTransactions(dir string) (*ended, error) {
 // see takes in one batch.
 func (e *ended) see(batch []byte) {
 	e.next = int64(binary.BigEndian.Uint64(batch)) + int64(binary.BigEndian.Uint32(batch[23:])) + 1
-	const transactional, control = 0x10, 0x20
 	attributes := binary.BigEndian.Uint16(batch[21:])
 	t := transaction{int64(binary.BigEndian.Uint64(batch[43:])), int16(binary.BigEndian.Uint16(batch[51:]))}
 	switch {
@@ -150,5 +141,5 @@ func (e *ended) append(marker []byte) error {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	return mendIndex(e.dat, strings.TrimSuffix(e.dat, ".dat")+".idx")
+	return mendIndex(e.dat, indexFile(e.dat))
 }

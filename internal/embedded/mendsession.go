@@ -11,23 +11,23 @@ import (
 
 // mendSession lets kfake abort the transactions that were open when the broker was closed. It keeps them for whoever has the transactional id, and
 // here nobody ever has it again (TxnSuffix): what was written after them could not be read until they time out. It aborts by itself what
-// began too long ago, so they are made old.
-func mendSession(dir string) error {
+// began too long ago, so they are made old. It says whether there are any.
+func mendSession(dir string) (found bool, err error) {
 	path := filepath.Join(dir, "session_state.json")
 	b, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil // it was killed, or nothing was to be kept
+		return false, nil // it was killed, or nothing was to be kept
 	}
 	if err != nil {
-		return fmt.Errorf("mend the broker's data: %w", err)
+		return false, fmt.Errorf("mend the broker's data: %w", err)
 	}
 	var state map[string]json.RawMessage
 	var open []map[string]json.RawMessage
 	if json.Unmarshal(b, &state) != nil || state["inProgressTxns"] == nil {
-		return nil // kfake passes over what it cannot read
+		return false, nil // kfake passes over what it cannot read
 	}
 	if err := json.Unmarshal(state["inProgressTxns"], &open); err != nil {
-		return nil
+		return false, nil
 	}
 	began, err := json.Marshal(time.Unix(0, 0).UTC())
 	for _, txn := range open {
@@ -46,7 +46,7 @@ func mendSession(dir string) error {
 		err = os.Rename(path+".mended", path)
 	}
 	if err != nil {
-		return fmt.Errorf("mend the broker's data: %w", err)
+		return false, fmt.Errorf("mend the broker's data: %w", err)
 	}
-	return nil
+	return len(open) > 0, nil
 }

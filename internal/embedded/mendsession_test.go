@@ -34,6 +34,16 @@ func TestATransactionThatWasOpenAtTheEndHidesNothing(t *testing.T) {
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
+	if open, err := mend(dir); err != nil || !open {
+		t.Errorf("mend says that nothing is open: %v", err)
+	}
+	b = start(t, dir)
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if open, err := mend(dir); err != nil || open {
+		t.Errorf("mend says that something is open: %v", err)
+	}
 	b = start(t, dir)
 	write(b, "after")
 	if got := values(t, b, "x", 2, kgo.FetchIsolationLevel(kgo.ReadCommitted())); !slices.Equal(got, []string{"before", "after"}) {

@@ -89,6 +89,11 @@ func (r *round) end(ctx context.Context, n int, name string) error {
 	if err := r.awaitReady(ctx); err != nil {
 		return err
 	}
+	if n == 0 && r.broker == nil {
+		if err := r.daemon.KeepLedger(ctx); err != nil {
+			return err
+		}
+	}
 	r.awaitMoment(ctx)
 	switch {
 	case n%20 == 7:

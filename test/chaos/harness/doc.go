@@ -2,6 +2,6 @@
 // judge what the vendor got. The program and the tests of this module run it.
 //
 // A run is divided into rounds of at most roundKills kills. Each has a daemon, a vendor and topics of its own, is drained and
-// audited in full, and leaves nothing to the next: a ledger that is never compacted, as the embedded broker's, would otherwise make
-// every restart slower than the one before.
+// audited in full, and leaves nothing to the next: a ledger that is kept uncompacted for the audit would otherwise make every restart
+// slower than the one before.
 package harness
