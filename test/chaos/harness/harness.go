@@ -51,6 +51,7 @@ type Result struct {
 	Lost, Doubled, Overruns int
 	Unknown, Repeats        int            // without lists, of which one call makes up to 30
 	Undone                  int            // Getui: profile intents that wait for the next day
+	Compacted               int            // records of the ledger that a start took away
 	Hits                    int            // kills with an open attempt of the killed process, or 50 intents pending
 	Failpoints              map[string]int // kills by the moment at which the process died
 	Faults                  map[string]int // arrivals at the vendor that a fault met
@@ -108,6 +109,7 @@ func (res *Result) add(r *round, report *audit.Report) {
 	res.Lost, res.Doubled, res.Overruns = res.Lost+lost, res.Doubled+doubled, res.Overruns+overruns
 	res.Unknown, res.Repeats, res.Hits = res.Unknown+report.Unknown-report.ListsUnknown, res.Repeats+report.Repeats, res.Hits+hits
 	res.Undone += report.Undone
+	res.Compacted += r.compacted
 	res.ListsUnknown += report.ListsUnknown
 	for _, path := range listPaths {
 		res.Lists[path] += report.Calls[path]
@@ -155,6 +157,9 @@ func (res *Result) Vacuous() string {
 			return "no call of " + path
 		}
 	}
+	if res.Old == nil && res.Compacted == 0 {
+		return "no start compacted the ledger"
+	}
 	if res.ListsUnknown == 0 {
 		return "no list was cut off"
 	}
@@ -173,7 +178,7 @@ func (res *Result) Cells() string {
 	if res.Old != nil {
 		fmt.Fprintf(&b, "%d upgrades from %s and %d roll backs; calls were made in %d lives of the old program and %d of the new one\n", res.Changes["upgrade"], res.Old, res.Changes["roll back"], res.Callers["old"], res.Callers["new"])
 	}
-	fmt.Fprintf(&b, "%d kills hit something, freezes %v, %d drains under load; restart to ready p50 %s p99 %s\n", res.Hits, res.Freezes, res.Audited, audit.Percentile(res.Ready, 50), audit.Percentile(res.Ready, 99))
+	fmt.Fprintf(&b, "%d kills hit something, freezes %v, %d drains under load; restart to ready p50 %s p99 %s; %d records of the ledger were compacted\n", res.Hits, res.Freezes, res.Audited, audit.Percentile(res.Ready, 50), audit.Percentile(res.Ready, 99), res.Compacted)
 	for _, f := range failpoints {
 		fmt.Fprintf(&b, "  %6d died at %s, %d did not get there\n", res.Failpoints[f], f, res.missed[f])
 	}

@@ -16,7 +16,7 @@ import (
 
 // full is a run that proves enough.
 func full() *Result {
-	res := &Result{Kills: 100, Hits: 80, Drains: 3, Audited: 3, Unknown: 250, Repeats: 33, Failpoints: map[string]int{}, Faults: map[string]int{}, Freezes: map[string]int{"briefly": 2, "session": 1}, Input: map[string]int{"again": 4, "shop.orders": 5, "shop.profiles": 6},
+	res := &Result{Kills: 100, Hits: 80, Compacted: 9000, Drains: 3, Audited: 3, Unknown: 250, Repeats: 33, Failpoints: map[string]int{}, Faults: map[string]int{}, Freezes: map[string]int{"briefly": 2, "session": 1}, Input: map[string]int{"again": 4, "shop.orders": 5, "shop.profiles": 6},
 		Lists: map[string]int{"/push/list/cid": 40, "/push/list/alias": 40}, ListsUnknown: 60,
 		FirstCall: []time.Duration{300 * time.Millisecond, 1200 * time.Millisecond}}
 	for _, f := range failpoints {
@@ -78,6 +78,7 @@ func TestARunThatProvesTooLittleIsNamed(t *testing.T) {
 			r.Kills = 20
 		}},
 		{"no call of /push/list/alias", func(r *Result) { delete(r.Lists, "/push/list/alias") }},
+		{"no start compacted the ledger", func(r *Result) { r.Compacted = 0 }},
 		{"no list was cut off", func(r *Result) { r.ListsUnknown = 0 }},
 		{"0 drains under load", func(r *Result) { r.Audited = 0 }},
 		{"nothing injected K10 (", func(r *Result) { delete(r.Input, "again") }},

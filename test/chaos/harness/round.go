@@ -102,6 +102,9 @@ type round struct {
 	daemon  *rig.Daemon // whose turn it is
 	feeder  *rig.Feeder
 
+	ledger    map[place]audit.Record // what was in it before a start that might compact it
+	compacted int                    // records of it that a start has taken away
+
 	kills, starts, drains []audit.Moment
 	turn                  int            // of the failpoints
 	freezes               map[string]int // by how long
@@ -113,7 +116,7 @@ type round struct {
 
 // newRound starts the vendor, and the broker if it is to outlive the daemon. The caller runs the round, which ends them.
 func newRound(ctx context.Context, o Options, dir string, seed uint64, kills int) (_ *round, err error) {
-	r := &round{opt: o, want: kills, random: rand.New(rand.NewPCG(seed, 2)), fired: map[string]int{}, missed: map[string]int{}, freezes: map[string]int{}, changes: map[string]int{}}
+	r := &round{opt: o, want: kills, random: rand.New(rand.NewPCG(seed, 2)), fired: map[string]int{}, missed: map[string]int{}, freezes: map[string]int{}, changes: map[string]int{}, ledger: map[place]audit.Record{}}
 	defer func() {
 		if err != nil {
 			r.close()
@@ -356,6 +359,6 @@ func (r *round) input(reader *rig.Reader) audit.Input {
 		in.Events = append(in.Events, reader.Topic[t]...)
 	}
 	own := func(name string) []audit.Record { return reader.Topic[rig.Prefix+"."+name] }
-	in.Intents, in.Fates, in.Dead, in.Ledger = own("intents"), own("fates"), own("dead"), own("ledger")
+	in.Intents, in.Fates, in.Dead, in.Ledger = own("intents"), own("fates"), own("dead"), r.whole(own("ledger"))
 	return in
 }

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,9 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/notifier/notifier/test/chaos/audit"
 	"github.com/notifier/notifier/test/chaos/ports"
@@ -127,24 +123,6 @@ func (d *Daemon) Address() string {
 		return "" // not written yet
 	}
 	return strings.TrimSpace(string(b))
-}
-
-// KeepLedger lets the starts of an embedded broker leave the ledger as it is, for an audit that reads all of it.
-func (d *Daemon) KeepLedger(ctx context.Context) error {
-	cl, err := kgo.NewClient(kgo.SeedBrokers(d.Address()))
-	if err != nil {
-		return fmt.Errorf("keep the ledger: %w", err)
-	}
-	defer cl.Close()
-	week := strconv.FormatInt((7 * 24 * time.Hour).Milliseconds(), 10)
-	res, err := kadm.NewClient(cl).AlterTopicConfigs(ctx, []kadm.AlterConfig{{Name: "min.compaction.lag.ms", Value: &week}}, Prefix+".ledger")
-	for _, r := range res {
-		err = errors.Join(err, r.Err)
-	}
-	if err != nil {
-		return fmt.Errorf("keep the ledger: %w", err)
-	}
-	return nil
 }
 
 // Ready reports whether /readyz answers 200: every partition of this process is owned and restored. says is what it answers otherwise.

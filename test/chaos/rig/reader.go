@@ -22,12 +22,19 @@ var OwnTopics = []string{Prefix + ".intents", Prefix + ".ledger", Prefix + ".fat
 // Reader follows all topics. It reads everything and decides by the markers itself what is committed: a broker that was killed
 // leaves transactions without a marker, at the end of a log nothing would tell a read_committed reader that it is there.
 type Reader struct {
-	cl    *kgo.Client
-	adm   *kadm.Client
-	at    map[string]map[int32]int64 // next offset, control records included
-	open  map[txn][]audit.Record     // records whose transaction has no marker yet
-	Topic map[string][]audit.Record  // committed records
+	cl  *kgo.Client
+	adm *kadm.Client
+	at  map[string]map[int32]int64 // next offset, control records included
+	log
 }
+
+// log is what was read, in the order of each partition.
+type log struct {
+	open  map[txn][]audit.Record    // records whose transaction has no marker yet
+	Topic map[string][]audit.Record // committed records
+}
+
+func newLog() log { return log{open: map[txn][]audit.Record{}, Topic: map[string][]audit.Record{}} }
 
 type txn struct {
 	topic     string
@@ -43,7 +50,7 @@ func NewReader(brokers ...string) (*Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read topics: %w", err)
 	}
-	return &Reader{cl: cl, adm: kadm.NewClient(cl), at: map[string]map[int32]int64{}, open: map[txn][]audit.Record{}, Topic: map[string][]audit.Record{}}, nil
+	return &Reader{cl: cl, adm: kadm.NewClient(cl), at: map[string]map[int32]int64{}, log: newLog()}, nil
 }
 
 // Close ends the reader.
@@ -99,7 +106,7 @@ func (r *Reader) ends(ctx context.Context, topics ...string) (kadm.ListedOffsets
 }
 
 // take files a record: at once, or when the marker of its transaction says so.
-func (r *Reader) take(k *kgo.Record) {
+func (r *log) take(k *kgo.Record) {
 	t := txn{k.Topic, k.Partition, k.ProducerID}
 	if k.Attrs.IsControl() {
 		if len(k.Key) >= 4 && k.Key[3] == 1 { // version, type; 1 is commit
