@@ -82,7 +82,7 @@ func Start(ctx context.Context, o Options) (*Broker, error) {
 		}
 		open, err := mend(o.Dir)
 		if err == nil && !open { // what kfake has yet to abort stays until the next start
-			c := compaction{dir: o.Dir, above: compactAbove, now: time.Now(), log: o.Logger.Named("broker")}
+			c := compaction{dir: o.Dir, above: compactAbove, upTo: compactUpTo, now: time.Now(), log: o.Logger.Named("broker")}
 			err = c.run()
 		}
 		if err != nil {

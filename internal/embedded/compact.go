@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,18 +17,25 @@ import (
 	"go.uber.org/zap"
 )
 
-// compactAbove is how many batches a partition of a compacted topic may hold before a start rewrites it. To load and to read a thousand
-// costs a start about as much as to rewrite them, some 20 to 50 ms, most of it for the disk to sync: fewer are not worth it at each start.
-const compactAbove = 1000
+// compactAbove is how many batches a partition may hold before a start rewrites it. To load and to read a thousand of each
+// of four partitions costs a start some 90 ms of processor; to rewrite them costs a few, and 10 to 50 ms for the disk to sync.
+const compactAbove = 300
+
+// compactUpTo bounds the bytes of a partition that is rewritten, for its records are in memory then. It is a day or more of a busy demo; a longer
+// log only makes a start slow.
+const compactUpTo = 128 << 20
 
 // While partitions are rewritten, their new logs are in compactionDir/new, and the old ones in compactionDir/old once all new ones are whole.
 const compactionDir = "compaction"
 
-// compaction rewrites partitions of compacted topics, between mend and kfake: no transaction goes on after a start, so what has no marker
+// compaction rewrites partitions, between mend and kfake: of a compacted topic the last record of each key stays, of any other all that was
+// committed in transactions, and both in few batches. What was written without a transaction stays as it is in the latter: its producer may
+// go on, and is known by it. no transaction goes on after a start, so what has no marker
 // then is as good as aborted (kfake aborts it, see fence), and everything else in a log is decided.
 type compaction struct {
 	dir   string
 	above int
+	upTo  int64
 	now   time.Time
 	log   *zap.Logger
 	step  func() // nil, or called after each change on the disk, where a process may be killed
@@ -37,17 +43,19 @@ type compaction struct {
 
 // rewritten is a partition whose new log is written beside the old one.
 type rewritten struct {
-	topic      string
-	partition  int
-	name       string // of its directory
-	old, fresh *partitionLog
-	dropped    []transaction
+	topic     string
+	partition int
+	name      string // of its directory
+	start     int64  // of its log, by which the new files are named
+	dropped   []transaction
+
+	batchesBefore, batches, bytesBefore, bytes int
 }
 
 // run compacts what has become too long. What cannot be compacted stays as it is: that is no reason not to start.
 func (c *compaction) run() error {
 	began := time.Now()
-	topics, err := compactedTopics(c.dir)
+	topics, err := readTopics(c.dir)
 	if err != nil {
 		c.log.Warn("the embedded broker's topics are not compacted", zap.Error(err))
 		return nil
@@ -72,8 +80,8 @@ func (c *compaction) run() error {
 	}
 	for _, r := range all {
 		c.log.Info("compacted a partition of the embedded broker", zap.String("topic", r.topic), zap.Int("partition", r.partition),
-			zap.Int("batches_before", len(r.old.batches)), zap.Int("batches", len(r.fresh.batches)),
-			zap.Int("bytes_before", r.old.bytes()), zap.Int("bytes", r.fresh.bytes()), zap.Duration("took", time.Since(began)))
+			zap.Int("batches_before", r.batchesBefore), zap.Int("batches", r.batches),
+			zap.Int("bytes_before", r.bytesBefore), zap.Int("bytes", r.bytes), zap.Duration("took", time.Since(began)))
 	}
 	return finishCompaction(c.dir)
 }
@@ -93,34 +101,41 @@ func (c *compaction) old(name string) string {
 }
 
 // rewrite writes the new log of a partition, if it is much shorter than the old one.
-func (c *compaction) rewrite(t compactedTopic, partition int) (*rewritten, error) {
+func (c *compaction) rewrite(t topicFile, partition int) (*rewritten, error) {
 	r := &rewritten{topic: t.Name, partition: partition, name: fmt.Sprintf("%s-%d", url.PathEscape(t.Name), partition)}
-	n, err := indexed(c.place(r.name))
-	if err != nil || n <= c.above {
+	size, all, transactional, err := indexed(c.place(r.name))
+	if err != nil || t.compacted() && all <= c.above || !t.compacted() && transactional <= c.above {
 		return nil, err
 	}
-	if r.old, err = readLog(c.place(r.name)); err != nil {
+	if size > c.upTo {
+		return nil, fmt.Errorf("it has %d MiB, and no more than %d are compacted: starts will take longer and longer", size>>20, c.upTo>>20)
+	}
+	old, err := readLog(c.place(r.name))
+	if err != nil {
 		return nil, err
 	}
 	now, youngerThan := c.now.UnixMilli(), int64(math.MaxInt64)
 	if lag := t.lag(); lag > 0 {
 		youngerThan = now - lag
 	}
-	if r.fresh, r.dropped, err = r.old.compact(now-t.keepTombstones(), youngerThan); err != nil {
+	fresh, dropped, err := old.compact(t.compacted(), now-t.keepTombstones(), youngerThan)
+	if err != nil {
 		return nil, err
 	}
-	if 2*len(r.fresh.batches) > len(r.old.batches) {
+	if 2*len(fresh.batches) > len(old.batches) {
 		return nil, nil
 	}
+	r.start, r.dropped = fresh.start, dropped
+	r.batchesBefore, r.batches, r.bytesBefore, r.bytes = len(old.batches), len(fresh.batches), old.bytes(), fresh.bytes()
 	if err := os.MkdirAll(c.fresh(r.name), 0o755); err != nil {
 		return nil, err
 	}
 	c.stepped()
 	var data, index []byte
-	for _, b := range r.fresh.batches {
+	for _, b := range fresh.batches {
 		data, index = append(data, b.raw...), append(index, indexOf(b.epoch, b.open)...)
 	}
-	path := filepath.Join(c.fresh(r.name), strconv.FormatInt(r.fresh.start, 10))
+	path := filepath.Join(c.fresh(r.name), strconv.FormatInt(r.start, 10))
 	if err := os.WriteFile(path+".dat", data, 0o644); err != nil {
 		return nil, err
 	}
@@ -134,7 +149,7 @@ func (c *compaction) swap(all []rewritten) error {
 	var files []string
 	var dropped []transaction
 	for _, r := range all {
-		path := filepath.Join(c.fresh(r.name), strconv.FormatInt(r.fresh.start, 10))
+		path := filepath.Join(c.fresh(r.name), strconv.FormatInt(r.start, 10))
 		files = append(files, path+".dat", path+".idx", c.fresh(r.name))
 		dropped = append(dropped, r.dropped...)
 	}
@@ -272,14 +287,14 @@ func producerEpochs(log []byte) (epochs map[int64]int16, whole int) {
 	}
 }
 
-// compactedTopic is what kfake keeps of a topic.
-type compactedTopic struct {
+// topicFile is what kfake keeps of a topic.
+type topicFile struct {
 	Name       string            `json:"name"`
 	Partitions int               `json:"partitions"`
 	Configs    map[string]string `json:"configs"`
 }
 
-func compactedTopics(dir string) ([]compactedTopic, error) {
+func readTopics(dir string) ([]topicFile, error) {
 	b, err := os.ReadFile(filepath.Join(dir, "topics.json"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -288,21 +303,23 @@ func compactedTopics(dir string) ([]compactedTopic, error) {
 		return nil, err
 	}
 	var file struct {
-		Topics []compactedTopic `json:"topics"`
+		Topics []topicFile `json:"topics"`
 	}
 	if err := json.Unmarshal(b, &file); err != nil {
 		return nil, fmt.Errorf("topics.json: %w", err)
 	}
-	return slices.DeleteFunc(file.Topics, func(t compactedTopic) bool { return !strings.Contains(t.Configs["cleanup.policy"], "compact") }), nil
+	return file.Topics, nil
 }
 
+func (t topicFile) compacted() bool { return strings.Contains(t.Configs["cleanup.policy"], "compact") }
+
 // keepTombstones is delete.retention.ms, a day by default.
-func (t compactedTopic) keepTombstones() int64 { return t.config("delete.retention.ms", 24*60*60*1000) }
+func (t topicFile) keepTombstones() int64 { return t.config("delete.retention.ms", 24*60*60*1000) }
 
 // lag is min.compaction.lag.ms: what is younger stays as it is.
-func (t compactedTopic) lag() int64 { return t.config("min.compaction.lag.ms", 0) }
+func (t topicFile) lag() int64 { return t.config("min.compaction.lag.ms", 0) }
 
-func (t compactedTopic) config(name string, otherwise int64) int64 {
+func (t topicFile) config(name string, otherwise int64) int64 {
 	n, err := strconv.ParseInt(t.Configs[name], 10, 64)
 	if err != nil {
 		return otherwise

@@ -34,7 +34,7 @@ func compactAll(t *testing.T, dir string, now time.Time, step func()) {
 		t.Fatal(err)
 	}
 	core, logs := observer.New(zap.WarnLevel)
-	c := compaction{dir: dir, above: 0, now: now, log: zap.New(core), step: step}
+	c := compaction{dir: dir, above: 0, upTo: compactUpTo, now: now, log: zap.New(core), step: step}
 	if err := c.run(); err != nil {
 		t.Fatal(err)
 	}
@@ -197,20 +197,24 @@ func life(t *testing.T, b *Broker, topic string, r *rand.Rand, steps int) {
 
 // What readers see of a compacted topic is what they would have seen without, for any history, of which the last part is what SIGKILL leaves.
 func TestCompactionChangesNothingThatLives(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range uint64(30) {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+			byKey := seed < 20 // else it is a topic of which nothing that was committed goes
 			r := rand.New(rand.NewPCG(seed, 1))
 			dir := t.TempDir()
 			b := start(t, dir)
 			tombstones := seed%2 == 0
-			compact, retention, lag := "compact", "0", "0"
+			policy, retention, lag := "compact", "0", "0"
+			if !byKey {
+				policy = "delete"
+			}
 			if tombstones {
 				retention = keepTombstones
 			}
 			if seed%5 == 2 && seed%3 != 0 { // the end of it is too young
 				lag = "1000000"
 			}
-			if _, err := kadm.NewClient(client(t, b)).CreateTopic(t.Context(), compactedParts, 1, map[string]*string{"cleanup.policy": &compact, "delete.retention.ms": &retention, "min.compaction.lag.ms": &lag}, "a b"); err != nil {
+			if _, err := kadm.NewClient(client(t, b)).CreateTopic(t.Context(), compactedParts, 1, map[string]*string{"cleanup.policy": &policy, "delete.retention.ms": &retention, "min.compaction.lag.ms": &lag}, "a b"); err != nil {
 				t.Fatal(err)
 			}
 			life(t, b, "a b", r, 50)
@@ -241,6 +245,17 @@ func TestCompactionChangesNothingThatLives(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				plain := func(l *partitionLog) (raw []string) {
+					for _, b := range l.batches {
+						if b.attributes()&(transactional|control) == 0 && b.transaction().producer >= 0 {
+							raw = append(raw, string(b.raw))
+						}
+					}
+					return raw
+				}
+				if !byKey && !slices.Equal(plain(l), plain(old)) {
+					t.Errorf("partition %d: what was written without a transaction is not as it was", p)
+				}
 				tails[p] = l.batches[len(l.batches)-1].first()
 				if lag != "0" {
 					tails[p] = l.start
@@ -249,7 +264,7 @@ func TestCompactionChangesNothingThatLives(t *testing.T) {
 					fewer++
 				}
 			}
-			if fewer < compactedParts && lag == "0" || fewer == 0 {
+			if fewer < compactedParts && lag == "0" && byKey || fewer == 0 {
 				t.Errorf("%d partitions were compacted", fewer)
 			}
 
@@ -264,6 +279,9 @@ func TestCompactionChangesNothingThatLives(t *testing.T) {
 				isCommitted := map[int64]bool{}
 				for _, rec := range whole.committed[p] {
 					isCommitted[rec.offset] = true
+				}
+				if !byKey && !slices.Equal(got.committed[p], whole.committed[p]) {
+					t.Errorf("partition %d, committed: %v, without compaction %v", p, got.committed[p], whole.committed[p])
 				}
 				want := lastOf(whole.committed[p], all, tombstones)
 				if have := lastOf(got.committed[p], all, tombstones); !maps.Equal(have, want) {
@@ -347,7 +365,7 @@ func TestAStartBoundsALogByWhatLives(t *testing.T) {
 	topic(t, client(t, b), "ledger", map[string]string{"cleanup.policy": "compact"})
 	topic(t, client(t, b), "fates", map[string]string{"cleanup.policy": "delete"})
 	topic(t, client(t, b), "young", map[string]string{"cleanup.policy": "compact", "min.compaction.lag.ms": "3600000"})
-	for i := range compactAbove/2 + 1 {
+	for i := range compactAbove + 1 {
 		for _, name := range []string{"ledger", "fates", "young"} {
 			commit(t, cl, name, strconv.Itoa(i%50), strconv.Itoa(i))
 		}
@@ -363,7 +381,7 @@ func TestAStartBoundsALogByWhatLives(t *testing.T) {
 		}
 		return len(l.batches)
 	}
-	const before = 2 * (compactAbove/2 + 1)
+	const before = 2 * (compactAbove + 1)
 	var after []byte
 	for run := range 2 {
 		core, logs := observer.New(zap.InfoLevel)
@@ -374,10 +392,11 @@ func TestAStartBoundsALogByWhatLives(t *testing.T) {
 		if err := b.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if batches("ledger") != 2 || batches("fates") != before || batches("young") != before || batches("short") != 6 {
+		if batches("ledger") != 2 || batches("fates") != 2 || batches("young") != before || batches("short") != 6 {
 			t.Errorf("run %d: ledger has %d batches, fates %d, young %d, short %d", run, batches("ledger"), batches("fates"), batches("young"), batches("short"))
 		}
 		said := logs.FilterMessage("compacted a partition of the embedded broker").All()
+		said = slices.DeleteFunc(said, func(l observer.LoggedEntry) bool { return l.ContextMap()["topic"] == "fates" })
 		data, err := os.ReadFile(filepath.Join(killed, "partitions", "ledger-0", "0.dat"))
 		if err != nil {
 			t.Fatal(err)
@@ -394,6 +413,75 @@ func TestAStartBoundsALogByWhatLives(t *testing.T) {
 		}
 		if _, err := os.Stat(filepath.Join(killed, compactionDir)); !os.IsNotExist(err) {
 			t.Errorf("%s is left: %v", compactionDir, err)
+		}
+	}
+}
+
+// Where the beginning of a log was aborted, it begins where it did, also before a batch that stays as it is.
+func TestALogWhoseBeginningWasAbortedKeepsItsStart(t *testing.T) {
+	dir := t.TempDir()
+	b := start(t, dir)
+	cl := client(t, b, kgo.TransactionalID("t"+b.TxnSuffix()))
+	topic(t, client(t, b), "events", map[string]string{"cleanup.policy": "delete"})
+	if err := cl.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: "events", Value: []byte("never")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cl.EndTransaction(t.Context(), kgo.TryAbort); err != nil {
+		t.Fatal(err)
+	}
+	if err := client(t, b).ProduceSync(t.Context(), &kgo.Record{Topic: "events", Value: []byte("plain")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	commit(t, cl, "events", "a", "1", "a", "2", "a", "3", "a", "4", "a", "5", "end", "")
+	killed := copied(t, dir)
+	compactAll(t, killed, time.Now(), nil)
+	l, err := readLog(filepath.Join(killed, "partitions", "events-0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(l.batches) != 4 || l.start != 0 { // nothing, the plain one, the others joined, the last marker
+		t.Errorf("%d batches from %d on", len(l.batches), l.start)
+	}
+	var got []string
+	for _, rec := range readFrom(t, start(t, killed), "events", map[int32]kgo.Offset{0: kgo.NewOffset().At(0)}, kgo.ReadCommitted())[0] {
+		got = append(got, rec.value)
+	}
+	if strings.Join(got, " ") != "plain 1 2 3 4 5" {
+		t.Errorf("from the start on: %v", got)
+	}
+}
+
+// A log that is too long to be in memory is left as it is, and that is said.
+func TestAVeryLongLogIsLeftAlone(t *testing.T) {
+	dir := t.TempDir()
+	b := start(t, dir)
+	cl := client(t, b, kgo.TransactionalID("t"+b.TxnSuffix()))
+	topic(t, client(t, b), "ledger", map[string]string{"cleanup.policy": "compact"})
+	commit(t, cl, "ledger", "a", "1", "a", "2", "a", "3")
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	size := 0
+	for _, upTo := range []int{-1, 0} { // a byte less than it has, and what it has
+		core, logs := observer.New(zap.WarnLevel)
+		l, err := readLog(filepath.Join(dir, "partitions", "ledger-0"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		size = max(size, l.bytes())
+		c := compaction{dir: dir, upTo: int64(size + upTo), now: time.Now(), log: zap.New(core)}
+		if err := c.run(); err != nil {
+			t.Fatal(err)
+		}
+		after, err := readLog(filepath.Join(dir, "partitions", "ledger-0"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if left, warned := len(after.batches) == 6, len(logs.All()) == 1; left != (upTo < 0) || warned != (upTo < 0) {
+			t.Errorf("at %+d: %d batches, and the log says %v", upTo, len(after.batches), logs.All())
 		}
 	}
 }
@@ -567,7 +655,7 @@ func TestALogOfAnotherKindIsLeftAlone(t *testing.T) {
 		{"one batch, deleted in part", []logBatch{madeBatch(0, 0, transaction{-1, -1}, "k")}, "starts within its last batch"},
 	} {
 		l := &partitionLog{start: 1, batches: c.batches}
-		_, dropped, err := l.compact(0, math.MaxInt64)
+		_, dropped, err := l.compact(true, 0, math.MaxInt64)
 		if c.says == "" && (err != nil || dropped != nil) || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
 			t.Errorf("%s: %v, dropped %v", c.name, err, dropped)
 		}
@@ -589,7 +677,7 @@ func TestJoinedBatchesAreBounded(t *testing.T) {
 		j.flush()
 		l.batches = append(l.batches, j.log.batches[0])
 	}
-	fresh, _, err := l.compact(0, math.MaxInt64)
+	fresh, _, err := l.compact(true, 0, math.MaxInt64)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -82,18 +82,27 @@ func baseOffset(segment string) int64 {
 
 func indexFile(segment string) string { return strings.TrimSuffix(segment, ".dat") + ".idx" }
 
-// indexed is how many batches a partition has, by its indexes.
-func indexed(dir string) (n int, err error) {
+// indexed is how many bytes a partition has, and how many batches by its indexes: all of them, and those of transactions.
+func indexed(dir string) (size int64, all, transactional int, err error) {
 	dats, err := segmentFiles(dir)
 	for _, dat := range dats {
-		st, statErr := os.Stat(indexFile(dat))
-		if statErr != nil {
-			return 0, statErr
+		index, indexErr := os.ReadFile(indexFile(dat))
+		data, dataErr := os.Stat(dat)
+		if err := errors.Join(indexErr, dataErr); err != nil {
+			return 0, 0, 0, err
 		}
-		n += int(st.Size() / indexEntry)
+		for ; len(index) >= indexEntry; index = index[indexEntry:] {
+			if all++; isOpen(index) {
+				transactional++
+			}
+		}
+		size += data.Size()
 	}
-	return n, err
+	return size, all, transactional, err
 }
+
+// isOpen reports whether an index entry is of a batch of a transaction.
+func isOpen(entry []byte) bool { return entry[14]&1 != 0 }
 
 // readLog reads a partition. It is an error if anything is not as kfake leaves it and mend completes it.
 func readLog(dir string) (*partitionLog, error) {
@@ -146,7 +155,7 @@ func nextBatch(data, index []byte) (b logBatch, err error) {
 	if crc32.Checksum(b.raw[21:], castagnoli) != binary.BigEndian.Uint32(b.raw[17:]) || byte(crc32.Checksum(entry[2:], castagnoli)) != entry[1] {
 		return b, errors.New("a checksum is wrong")
 	}
-	b.epoch, b.open = int32(binary.LittleEndian.Uint32(entry[2:])), entry[14]&1 != 0
+	b.epoch, b.open = int32(binary.LittleEndian.Uint32(entry[2:])), isOpen(entry)
 	return b, nil
 }
 
@@ -179,10 +188,10 @@ func (l *partitionLog) readStart(dir string, sizes map[int64]int64) error {
 	return nil
 }
 
-// compact makes the log that says the same: of each key the last committed record, in few batches. Tombstones up to keptSince go. From
-// the first batch on that has a record after youngerThan, and the last batch in any case, everything stays as it is; so the log ends where it did.
+// compact makes the log that says the same in few batches. byKey: of each key the last committed record, and no tombstones up to keptSince;
+// else every committed record. From the first batch on that has a record after youngerThan, and the last batch in any case, everything stays as it is; so the log ends where it did.
 // dropped are the transactions without a marker whose data goes.
-func (l *partitionLog) compact(keptSince, youngerThan int64) (fresh *partitionLog, dropped []transaction, err error) {
+func (l *partitionLog) compact(byKey bool, keptSince, youngerThan int64) (fresh *partitionLog, dropped []transaction, err error) {
 	committed, dead, err := l.decide()
 	if err != nil {
 		return nil, nil, err
@@ -194,25 +203,14 @@ func (l *partitionLog) compact(keptSince, youngerThan int64) (fresh *partitionLo
 	if tail < 0 || l.batches[tail].first() < l.start {
 		return nil, nil, errors.New("the log starts within its last batch")
 	}
-	type keyed struct {
-		logRecord
-		batch int
-	}
-	var all []keyed
 	last := map[string]int64{}
 	for i, b := range l.batches {
-		if !committed[i] {
+		if !byKey || !committed[i] {
 			continue
 		}
 		err := b.each(func(r logRecord) {
-			if r.offset < l.start {
-				return
-			}
-			if r.key != nil {
+			if r.key != nil && r.offset >= l.start {
 				last[string(r.key)] = r.offset
-			}
-			if i < tail {
-				all = append(all, keyed{r, i})
 			}
 		})
 		if err != nil {
@@ -220,11 +218,25 @@ func (l *partitionLog) compact(keptSince, youngerThan int64) (fresh *partitionLo
 		}
 	}
 	j := joiner{log: &partitionLog{start: l.start}}
-	for _, r := range all {
-		if r.key != nil && (last[string(r.key)] != r.offset || r.tombstone && r.time <= keptSince) {
+	for i, b := range l.batches[:tail] {
+		switch {
+		case !committed[i] || b.last() < l.start:
+			continue
+		case !byKey && b.attributes()&transactional == 0 && b.first() < l.start:
+			return nil, nil, errors.New("the log starts within a batch that stays")
+		case !byKey && b.attributes()&transactional == 0:
+			j.keep(b)
 			continue
 		}
-		j.add(r.logRecord, l.batches[r.batch])
+		err := b.each(func(r logRecord) {
+			replaced := byKey && r.key != nil && (last[string(r.key)] != r.offset || r.tombstone && r.time <= keptSince)
+			if r.offset >= l.start && !replaced {
+				j.add(r, b)
+			}
+		})
+		if err != nil {
+			return nil, nil, fmt.Errorf("the batch at %d: %w", b.first(), err)
+		}
 	}
 	j.flush()
 	if len(j.log.batches) == 0 && l.batches[tail].first() > l.start {
@@ -385,6 +397,15 @@ func (j *joiner) flush() {
 	}
 	j.put(j.first, j.last, j.began, j.newest, j.n, j.records, j.from)
 	j.n, j.records = 0, j.records[:0]
+}
+
+// keep puts a batch as it is.
+func (j *joiner) keep(b logBatch) {
+	j.flush()
+	if len(j.log.batches) == 0 && b.first() > j.log.start {
+		j.empty(j.log.start, b.first()-1, b)
+	}
+	j.log.batches = append(j.log.batches, b)
 }
 
 // empty puts a batch without records, as Kafka's compaction does where all are gone.
