@@ -25,6 +25,10 @@ const compactAbove = 300
 // log only makes a start slow.
 const compactUpTo = 128 << 20
 
+// keepYoung is the least age of what a later record replaces before it goes. Who takes a ledger over asks what was sent in the last minutes
+// (ledger.EndedFor): a start that took it away would have every lane wait until the vendor cannot count it any more.
+const keepYoung = 3 * time.Minute
+
 // While partitions are rewritten, their new logs are in compactionDir/new, and the old ones in compactionDir/old once all new ones are whole.
 const compactionDir = "compaction"
 
@@ -114,11 +118,8 @@ func (c *compaction) rewrite(t topicFile, partition int) (*rewritten, error) {
 	if err != nil {
 		return nil, err
 	}
-	now, youngerThan := c.now.UnixMilli(), int64(math.MaxInt64)
-	if lag := t.lag(); lag > 0 {
-		youngerThan = now - lag
-	}
-	fresh, dropped, err := old.compact(t.compacted(), now-t.keepTombstones(), youngerThan)
+	now := c.now.UnixMilli()
+	fresh, dropped, err := old.compact(t.compacted(), now-max(t.lag(), keepYoung.Milliseconds()), now-t.keepTombstones())
 	if err != nil {
 		return nil, err
 	}
@@ -316,7 +317,7 @@ func (t topicFile) compacted() bool { return strings.Contains(t.Configs["cleanup
 // keepTombstones is delete.retention.ms, a day by default.
 func (t topicFile) keepTombstones() int64 { return t.config("delete.retention.ms", 24*60*60*1000) }
 
-// lag is min.compaction.lag.ms: what is younger stays as it is.
+// lag is min.compaction.lag.ms: of what is younger nothing goes.
 func (t topicFile) lag() int64 { return t.config("min.compaction.lag.ms", 0) }
 
 func (t topicFile) config(name string, otherwise int64) int64 {

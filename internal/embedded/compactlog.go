@@ -188,18 +188,15 @@ func (l *partitionLog) readStart(dir string, sizes map[int64]int64) error {
 	return nil
 }
 
-// compact makes the log that says the same in few batches. byKey: of each key the last committed record, and no tombstones up to keptSince;
-// else every committed record. From the first batch on that has a record after youngerThan, and the last batch in any case, everything stays as it is; so the log ends where it did.
+// compact makes the log that says the same in few batches. byKey: of what was appended until olderThan, of each key the last committed record,
+// and no tombstones of until keptSince; else every committed record. The last batch stays as it is, so the log ends where it did.
 // dropped are the transactions without a marker whose data goes.
-func (l *partitionLog) compact(byKey bool, keptSince, youngerThan int64) (fresh *partitionLog, dropped []transaction, err error) {
+func (l *partitionLog) compact(byKey bool, olderThan, keptSince int64) (fresh *partitionLog, dropped []transaction, err error) {
 	committed, dead, err := l.decide()
 	if err != nil {
 		return nil, nil, err
 	}
 	tail := len(l.batches) - 1
-	if i := slices.IndexFunc(l.batches, func(b logBatch) bool { return b.newest() > youngerThan }); i >= 0 {
-		tail = min(tail, i)
-	}
 	if tail < 0 || l.batches[tail].first() < l.start {
 		return nil, nil, errors.New("the log starts within its last batch")
 	}
@@ -229,7 +226,7 @@ func (l *partitionLog) compact(byKey bool, keptSince, youngerThan int64) (fresh 
 			continue
 		}
 		err := b.each(func(r logRecord) {
-			replaced := byKey && r.key != nil && (last[string(r.key)] != r.offset || r.tombstone && r.time <= keptSince)
+			replaced := byKey && r.key != nil && r.time <= olderThan && (last[string(r.key)] != r.offset || r.tombstone && r.time <= keptSince)
 			if r.offset >= l.start && !replaced {
 				j.add(r, b)
 			}
