@@ -131,7 +131,7 @@ func (a *App) connect(ctx context.Context) error {
 	case a.opt.Broker != nil:
 		a.broker = a.opt.Broker
 	case k.Embedded != "":
-		b, err := embedded.Start(ctx, embedded.Options{Dir: k.Embedded, Logger: a.log.Named("embedded")})
+		b, err := embedded.Start(ctx, embedded.Options{Dir: k.Embedded, Lately: ledger.AskedLately, Logger: a.log.Named("embedded")})
 		if err != nil {
 			return err
 		}

@@ -100,7 +100,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	d := &demo{opt: o, zone: zone, reg: prometheus.NewRegistry(), ledger: &books{states: map[int32]*ledger.State{}}, screen: o.Screen}
 
 	log := d.logger()
-	broker, err := embedded.Start(ctx, embedded.Options{Dir: o.Data, Logger: log.Named("embedded")})
+	broker, err := embedded.Start(ctx, embedded.Options{Dir: o.Data, Lately: ledger.AskedLately, Logger: log.Named("embedded")})
 	if err != nil {
 		return nil, err
 	}

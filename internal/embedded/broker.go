@@ -23,6 +23,10 @@ type Options struct {
 	Listen func(network, addr string) (net.Listener, error) // nil: TCP on loopback
 	Port   int                                              // 0: that of the last start if it is free, else any
 	Logger *zap.Logger                                      // nil: silent
+
+	// Lately says of which keys a reader asks what they were lately, also where it was replaced since; nil: of none. A start that compacts
+	// leaves that for [KeepYoung].
+	Lately func(key []byte) bool
 }
 
 // Broker is a running broker. All methods may be called from any goroutine.
@@ -82,7 +86,7 @@ func Start(ctx context.Context, o Options) (*Broker, error) {
 		}
 		open, err := mend(o.Dir)
 		if err == nil && !open { // what kfake has yet to abort stays until the next start
-			c := compaction{dir: o.Dir, above: compactAbove, upTo: compactUpTo, now: time.Now(), log: o.Logger.Named("broker")}
+			c := compaction{dir: o.Dir, above: compactAbove, upTo: compactUpTo, lately: o.Lately, now: time.Now(), log: o.Logger.Named("broker")}
 			err = c.run()
 		}
 		if err != nil {

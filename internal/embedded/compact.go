@@ -25,9 +25,8 @@ const compactAbove = 300
 // log only makes a start slow.
 const compactUpTo = 128 << 20
 
-// keepYoung is the least age of what a later record replaces before it goes. Who takes a ledger over asks what was sent in the last minutes
-// (ledger.EndedFor): a start that took it away would have every lane wait until the vendor cannot count it any more.
-const keepYoung = 3 * time.Minute
+// KeepYoung is how old a replaced record of Options.Lately becomes before a start takes it away.
+const KeepYoung = 3 * time.Minute
 
 // While partitions are rewritten, their new logs are in compactionDir/new, and the old ones in compactionDir/old once all new ones are whole.
 const compactionDir = "compaction"
@@ -37,12 +36,13 @@ const compactionDir = "compaction"
 // go on, and is known by it. no transaction goes on after a start, so what has no marker
 // then is as good as aborted (kfake aborts it, see fence), and everything else in a log is decided.
 type compaction struct {
-	dir   string
-	above int
-	upTo  int64
-	now   time.Time
-	log   *zap.Logger
-	step  func() // nil, or called after each change on the disk, where a process may be killed
+	dir    string
+	above  int
+	upTo   int64
+	lately func(key []byte) bool
+	now    time.Time
+	log    *zap.Logger
+	step   func() // nil, or called after each change on the disk, where a process may be killed
 }
 
 // rewritten is a partition whose new log is written beside the old one.
@@ -119,7 +119,17 @@ func (c *compaction) rewrite(t topicFile, partition int) (*rewritten, error) {
 		return nil, err
 	}
 	now := c.now.UnixMilli()
-	fresh, dropped, err := old.compact(t.compacted(), now-max(t.lag(), keepYoung.Milliseconds()), now-t.keepTombstones())
+	mayGo := func(r logRecord) bool {
+		lag := t.lag()
+		if c.lately != nil && c.lately(r.key) {
+			lag = max(lag, KeepYoung.Milliseconds())
+		}
+		return r.time <= now-lag
+	}
+	if !t.compacted() {
+		mayGo = nil
+	}
+	fresh, dropped, err := old.compact(mayGo, now-t.keepTombstones())
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
-	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -27,6 +26,9 @@ const (
 	keepTombstones = "3000000000000" // of 1970 as well
 )
 
+// asked are keys of which a reader asks what they were lately.
+func asked(key []byte) bool { return bytes.HasPrefix(key, []byte("asked")) }
+
 // compactAll does at dir what a start does, however short its logs are.
 func compactAll(t *testing.T, dir string, now time.Time, step func()) {
 	t.Helper()
@@ -34,7 +36,7 @@ func compactAll(t *testing.T, dir string, now time.Time, step func()) {
 		t.Fatal(err)
 	}
 	core, logs := observer.New(zap.WarnLevel)
-	c := compaction{dir: dir, above: 0, upTo: compactUpTo, now: now, log: zap.New(core), step: step}
+	c := compaction{dir: dir, above: 0, upTo: compactUpTo, lately: asked, now: now, log: zap.New(core), step: step}
 	if err := c.run(); err != nil {
 		t.Fatal(err)
 	}
@@ -414,8 +416,8 @@ func logOf(t *testing.T, dir, name string) *partitionLog {
 	return l
 }
 
-// What is old is bounded by its keys; what is young stays, replaced or not.
-func TestWhatIsYoungStays(t *testing.T) {
+// A log is bounded by its keys. What was replaced lately stays where a reader asks for it, and in a topic that wants it.
+func TestWhatIsAskedForStaysForAWhile(t *testing.T) {
 	dir := t.TempDir()
 	b := start(t, dir)
 	cl := client(t, b, kgo.TransactionalID("t"+b.TxnSuffix()))
@@ -423,13 +425,15 @@ func TestWhatIsYoungStays(t *testing.T) {
 	topic(t, client(t, b), "lagging", map[string]string{"cleanup.policy": "compact", "min.compaction.lag.ms": "3600000"})
 	const commits, keys = 30, 5
 	for i := range commits {
-		commit(t, cl, "ledger", strconv.Itoa(i%keys), strconv.Itoa(i))
-		commit(t, cl, "lagging", strconv.Itoa(i%keys), strconv.Itoa(i))
+		for _, key := range []string{"asked", "not"} {
+			commit(t, cl, "ledger", key+strconv.Itoa(i%keys), strconv.Itoa(i))
+			commit(t, cl, "lagging", key+strconv.Itoa(i%keys), strconv.Itoa(i))
+		}
 	}
 	for _, c := range []struct {
 		after           time.Duration
 		ledger, lagging int
-	}{{2 * time.Minute, commits, commits}, {keepYoung + time.Minute, keys, commits}, {2 * time.Hour, keys, keys}} {
+	}{{0, commits + keys, 2 * commits}, {KeepYoung + time.Minute, 2 * keys, 2 * commits}, {2 * time.Hour, 2 * keys, 2 * keys}} {
 		killed := copied(t, dir)
 		compactAll(t, killed, time.Now().Add(c.after), nil)
 		records := func(name string) (n int) {
@@ -684,7 +688,7 @@ func TestALogOfAnotherKindIsLeftAlone(t *testing.T) {
 		{"one batch, deleted in part", []logBatch{madeBatch(0, 0, transaction{-1, -1}, "k")}, "starts within its last batch"},
 	} {
 		l := &partitionLog{start: 1, batches: c.batches}
-		_, dropped, err := l.compact(true, math.MaxInt64, 0)
+		_, dropped, err := l.compact(func(logRecord) bool { return true }, 0)
 		if c.says == "" && (err != nil || dropped != nil) || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
 			t.Errorf("%s: %v, dropped %v", c.name, err, dropped)
 		}
@@ -706,7 +710,7 @@ func TestJoinedBatchesAreBounded(t *testing.T) {
 		j.flush()
 		l.batches = append(l.batches, j.log.batches[0])
 	}
-	fresh, _, err := l.compact(true, math.MaxInt64, 0)
+	fresh, _, err := l.compact(func(logRecord) bool { return true }, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

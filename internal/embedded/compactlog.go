@@ -188,10 +188,10 @@ func (l *partitionLog) readStart(dir string, sizes map[int64]int64) error {
 	return nil
 }
 
-// compact makes the log that says the same in few batches. byKey: of what was appended until olderThan, of each key the last committed record,
-// and no tombstones of until keptSince; else every committed record. The last batch stays as it is, so the log ends where it did.
+// compact makes the log that says the same in few batches: of what mayGo only the last committed record of each key, and no tombstones of until
+// keptSince; nil: nothing goes that was committed. The last batch stays as it is, so the log ends where it did.
 // dropped are the transactions without a marker whose data goes.
-func (l *partitionLog) compact(byKey bool, olderThan, keptSince int64) (fresh *partitionLog, dropped []transaction, err error) {
+func (l *partitionLog) compact(mayGo func(logRecord) bool, keptSince int64) (fresh *partitionLog, dropped []transaction, err error) {
 	committed, dead, err := l.decide()
 	if err != nil {
 		return nil, nil, err
@@ -202,7 +202,7 @@ func (l *partitionLog) compact(byKey bool, olderThan, keptSince int64) (fresh *p
 	}
 	last := map[string]int64{}
 	for i, b := range l.batches {
-		if !byKey || !committed[i] {
+		if mayGo == nil || !committed[i] {
 			continue
 		}
 		err := b.each(func(r logRecord) {
@@ -219,14 +219,14 @@ func (l *partitionLog) compact(byKey bool, olderThan, keptSince int64) (fresh *p
 		switch {
 		case !committed[i] || b.last() < l.start:
 			continue
-		case !byKey && b.attributes()&transactional == 0 && b.first() < l.start:
+		case mayGo == nil && b.attributes()&transactional == 0 && b.first() < l.start:
 			return nil, nil, errors.New("the log starts within a batch that stays")
-		case !byKey && b.attributes()&transactional == 0:
+		case mayGo == nil && b.attributes()&transactional == 0:
 			j.keep(b)
 			continue
 		}
 		err := b.each(func(r logRecord) {
-			replaced := byKey && r.key != nil && r.time <= olderThan && (last[string(r.key)] != r.offset || r.tombstone && r.time <= keptSince)
+			replaced := mayGo != nil && r.key != nil && (last[string(r.key)] != r.offset || r.tombstone && r.time <= keptSince) && mayGo(r)
 			if r.offset >= l.start && !replaced {
 				j.add(r, b)
 			}

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"slices"
 	"time"
 )
@@ -17,6 +18,10 @@ type Ended struct {
 
 // EndedFor is how long before the last record a State knows the Ended of.
 const EndedFor = 2 * time.Minute
+
+// AskedLately reports whether a take-over asks for what stood under a key of the ledger before its last record: of a call that has ended, what its
+// start said. Where that is gone, every lane waits until the vendor cannot count the call any more.
+func AskedLately(key []byte) bool { return bytes.HasPrefix(key, []byte(AttemptKey(""))) }
 
 // ends notes the outcome of a call, appended at a time. before is its record until then.
 func (s *State) ends(id string, before *Attempt, at time.Time) {
