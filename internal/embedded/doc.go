@@ -9,11 +9,12 @@
 //
 // What it takes away: kfake's cleaner compacts past the last stable offset, where a committed value can
 // vanish, applies a retention that no topic asked for, and removes a log before it has written the new one. It never
-// runs here. Instead a start compacts, before kfake reads the directory, what has more than a thousand batches in a
-// partition of a topic with cleanup.policy=compact (compact.go): it keeps the last committed record of each key, and
-// tombstones for delete.retention.ms, in few batches; it never moves an offset, a time, or the start or end of a
-// log, and a process killed at any time of it leaves the old log or the new one. So a start takes as long as what
-// lives takes, not what ever happened. A directory still grows between two starts, and topics that are not compacted always do.
+// runs here. Instead a start rewrites, before kfake reads the directory, the partitions that have more than a few hundred
+// batches (compact.go): of a topic with cleanup.policy=compact it keeps the last committed record of each key, and
+// tombstones for delete.retention.ms, of any other all that transactions have committed, both in few batches. It never moves
+// an offset, a time, or the start or end of a log, and a process killed at any time of it leaves the old log or the new one.
+// So a start takes as long as what lives takes, not what ever happened. A directory still grows between two starts, and
+// topics that are not compacted always do.
 //
 // Limits, on purpose: one broker, no replication, no TLS, no authentication, loopback only. Writes are in the
 // page cache, not synced: a killed machine may lose the last seconds. What a killed process leaves half written is mended at the
