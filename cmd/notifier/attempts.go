@@ -144,7 +144,7 @@ func printAttempts(out io.Writer, format string, list []*ledger.Attempt, s *sett
 	w := &columns{to: out}
 	fmt.Fprintln(w, mostly(lang, "ATTEMPT\tTIME\tLANE\tENDPOINT\tCOST\tRULE\tSTATE\tINTENTS\tDETAIL", "发送记录\t时间\t发送通道\t接口\t名额\t规则\t状态\t待发任务\t说明"))
 	for _, a := range list {
-		fmt.Fprintf(w, "%s\t%s\t%s/%s\t%s\t%d\t%s\t%s\t%d\t%s\n", a.ID, a.At.In(s.Zone).Format("01-02 15:04:05"), names[a.Account], a.Lane, a.Endpoint, a.Weight, a.Rule, a.State,
+		fmt.Fprintf(w, "%s\t%s\t%s/%s\t%s\t%d\t%s\t%s\t%d\t%s\n", a.ID, a.At.In(s.Zone).Format("01-02 15:04:05"), cmp.Or(names[a.Account], a.Account), a.Lane, a.Endpoint, a.Weight, a.Rule, a.State,
 			max(len(a.Members), len(a.Affected)), diag.Tame(attemptText(a, s.Zone, lang)))
 	}
 	return w.Flush()

@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -162,6 +164,49 @@ func TestACallInFlightIsNotCancelled(t *testing.T) {
 	// A pause returns when the fleet obeys, and says what had left.
 	if code, out, talk := once(t, w.dir, "pause", "account/main", "--why", "x", "--yes"); code != 0 || !strings.Contains(out, "1 call had left already\ndone: pause account/main") || strings.Count(out, "(one): paused") != 2 {
 		t.Errorf("pause: exit %d %s %s", code, out, talk)
+	}
+}
+
+// After an App Key was changed while a call was open, status names the account that is missing, the call is listed with its identity, and who
+// resolves it too early is told what it waits for.
+func TestACallOfAnAccountThatIsMissing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.edit("notifier.yaml", "tags: {delay: 100ms}", "tags: {delay: 100ms}\n    timeout: 30s") // it flies as long as the commands below take
+	w.run()
+	if err := w.sbx.Arm(sandbox.Fault{Vendor: "rongcloud", Host: "*", Path: rongpush.PushUser.Path, Kind: "timeout_after", Times: 1}); err != nil {
+		t.Fatal(err)
+	}
+	w.order("flying", "u-1")
+	until(t, "a call in flight", func() bool { return w.pendingOf("--state", "in_flight").Total == 1 })
+	b, err := os.ReadFile(filepath.Join(w.dir, "notifier.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write("changed.yaml", strings.Replace(string(b), "app_key: "+sandbox.DefaultKey, "app_key: another", 1))
+
+	const lost = "rongcloud:" + sandbox.DefaultKey
+	if code, out, talk := once(t, w.dir, "status", "-c", "changed.yaml"); code != exitFindings || !strings.Contains(out, "no account  main "+lost+" is not in the settings, for it wait: 1 intent, 1 call without an outcome yet   next: put account "+lost+" back in notifier.yaml and restart; notifier -c changed.yaml attempts\n") {
+		t.Errorf("status: exit %d\n%s%s", code, out, talk)
+	}
+	if code, out, talk := once(t, w.dir, "status", "-c", "changed.yaml", "--lang", "zh"); code != exitFindings || !strings.Contains(out, "缺账号  设置里没有 main "+lost+"，等着它的有：1 个待发任务、1 个还没有结果的请求   下一步：把账号 "+lost+" 放回 notifier.yaml 并重启；notifier -c changed.yaml attempts\n") {
+		t.Errorf("status: exit %d\n%s%s", code, out, talk)
+	}
+	if code, out, _ := once(t, w.dir, "status"); code != 0 || strings.Contains(out, "no account") {
+		t.Errorf("with the account: exit %d\n%s", code, out)
+	}
+	code, out, talk := once(t, w.dir, "attempts", "-c", "changed.yaml")
+	if code != 0 || !strings.Contains(out, lost+"/user") {
+		t.Errorf("attempts: exit %d\n%s%s", code, out, talk)
+	}
+	id := ""
+	for _, line := range strings.Split(out, "\n") {
+		if strings.Contains(line, lost) {
+			id, _, _ = strings.Cut(line, " ")
+		}
+	}
+	if code, out, talk := once(t, w.dir, "attempts", "resolve", id, "--as", "sent", "--why", "x", "--yes"); code != exitGate || !strings.Contains(out, "the call is open since 20") || !strings.Contains(out, "next: notifier attempts "+id) {
+		t.Errorf("resolve: exit %d\n%s%s", code, out, talk)
 	}
 }
 

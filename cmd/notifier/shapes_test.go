@@ -43,6 +43,7 @@ func TestTheShapesOfJSON(t *testing.T) {
 	st.Resyncs = []app.ResyncView{{Account: "main", By: "li", At: at, Part: 1, Parts: 4, Ended: at, Results: ledger.Drift{Checked: 9, Differ: 1, Missing: 1, Repaired: 1}}}
 	st.LateProfiles = []app.LateProfilesView{{Account: "spare", Since: at, Users: 3}}
 	st.TagChanges = []app.TagChangeView{tags}
+	st.Missing = []app.MissingView{{Identity: "rongcloud:old", Account: "main", Intents: 2, Calls: 1}}
 	st.Commands = app.CommandsOf(none, []ledger.Standing{{Command: ledger.Command{V: 1, ID: "c-4", Cmd: ledger.CmdResolve, Target: "K3F7QA-0-91", Args: map[string]string{"as": "sent"}, By: "li", Why: "seen", At: at}, Offset: 9, Partitions: []int32{0}}})
 
 	p := app.PendingOf(none, nil, nil, app.PendingFilter{}, at)

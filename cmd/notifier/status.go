@@ -28,7 +28,8 @@ func newStatusCmd() *cobra.Command {
 		Short: "who owns what, what waits, what is stopped; --why: each gate that holds; --wait idle: when all is done",
 		Long: `What stands was given as a command and is not obeyed by all yet: it is when the owners of those partitions run.
 
-Exit 1: a partition, ours or of an event topic, is stopped, the books do not balance, or --wait idle was not idle in time.
+Exit 1: a partition, ours or of an event topic, is stopped, the books do not balance, something waits for an account that the settings
+do not have, or --wait idle was not idle in time.
 
 --wait idle returns when everything that came is read, taken in and has left, but for what waits for time (quiet hours, send_at, a
 merge, a slot of the quota) or for people (an approval, a pause). What waits in a lane that the vendor has stopped is waited for. A
@@ -91,7 +92,7 @@ stopped partition ends the waiting: no waiting mends that. Progress is on stderr
 				fmt.Fprintf(cmd.ErrOrStderr(), mostly(lang, "note: %v; next: notifier doctor\n", "提示：%v；下一步：notifier doctor\n"), err)
 			}
 			st.Lost = append(st.Lost, lost...)
-			bad := !st.Balanced || len(halts)+len(st.Lost) > 0
+			bad := !st.Balanced || len(halts)+len(st.Lost)+len(st.Missing) > 0
 			if format == "json" {
 				if err := printJSON(cmd.OutOrStdout(), st); err != nil || !bad {
 					return err
@@ -101,6 +102,7 @@ stopped partition ends the waiting: no waiting mends that. Progress is on stderr
 			out := cmd.OutOrStdout()
 			sayHalts(out, halts, lang)
 			sayLost(out, st.Lost, lang)
+			sayMissing(out, st.Missing, lang)
 			sayInstances(out, st.Instances, s.Zone, lang)
 			if len(st.Partitions) == 0 && len(halts) == 0 {
 				fmt.Fprintln(out, mostly(lang, "no partition has an owner yet: nothing was ever sent, or the first instance is still starting   next: notifier status --why", "还没有分区有实例负责：从来没有发送过，或第一个实例还在启动   下一步：notifier status --why"))
@@ -223,6 +225,21 @@ func sayHalts(out io.Writer, halts map[int32]ledger.Halt, lang diag.Lang) {
 func sayLost(out io.Writer, lost []string, lang diag.Lang) {
 	for _, p := range lost {
 		fmt.Fprintf(out, mostly(lang, "stopped  %s is not read: the next offset is not in the log any more   next: docs/runbook.md#lost-offset\n", "停止  %s 没有在读：日志里已没有下一个要读的位置   下一步：docs/runbook.zh-CN.md#lost-offset\n"), p)
+	}
+}
+
+// sayMissing names the accounts that the settings do not have and something waits for.
+func sayMissing(out io.Writer, missing []app.MissingView, lang diag.Lang) {
+	for _, m := range missing {
+		what := []string{}
+		if m.Intents > 0 {
+			what = append(what, mostly(lang, many(m.Intents, "intent"), fmt.Sprintf("%d 个待发任务", m.Intents)))
+		}
+		if m.Calls > 0 {
+			what = append(what, mostly(lang, many(m.Calls, "call")+" without an outcome yet", fmt.Sprintf("%d 个还没有结果的请求", m.Calls)))
+		}
+		fmt.Fprintf(out, mostly(lang, "no account  %s is not in the settings, for it wait: %s   next: %s\n", "缺账号  设置里没有 %s，等着它的有：%s   下一步：%s\n"), strings.TrimSpace(m.Account+" "+m.Identity), strings.Join(what, mostly(lang, ", ", "、")),
+			mostly(lang, app.AfterLost(m.Identity), app.WhyZH(app.AfterLost(m.Identity))))
 	}
 }
 

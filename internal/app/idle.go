@@ -77,7 +77,7 @@ func IdleOf(f IdleFacts) IdleView {
 // works counts what a partition does beside its intents.
 func (v *IdleView) works(st *ledger.State) {
 	for _, at := range st.Attempts {
-		if at.State != ledger.Started && at.State != ledger.Again {
+		if !undecided(at) {
 			continue
 		}
 		of := 0

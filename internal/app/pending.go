@@ -120,6 +120,9 @@ func pendingAccounts(s *settings.Settings) map[string]*pendingAccount {
 	return out
 }
 
+// noAccount is what holds the intents of an account that was removed, or got another identity.
+const noAccount = "its account is not in the settings"
+
 // pendingItem says where one intent stands: in a call, or held by an operator, or at the gate that its record names.
 func pendingItem(s *settings.Settings, st *ledger.State, p *ledger.Pending, ac *pendingAccount, flying map[intent.ID]*ledger.Attempt, open map[string]leftOpen, slots map[string]*QuotaLane, now time.Time) PendingItem {
 	in := p.Intent
@@ -129,7 +132,10 @@ func pendingItem(s *settings.Settings, st *ledger.State, p *ledger.Pending, ac *
 		it.Triggers = p.Merged.Count
 	}
 	if ac == nil {
-		it.Lane, it.State, it.Holds = in.Account+"/none", "paused", "its account is not in the settings"
+		it.Lane, it.State, it.Holds = in.Account+"/none", "paused", noAccount
+		if at := flying[in.ID]; at != nil { // what became of its call is asked when the account is back
+			it.Lane, it.State = in.Account+"/"+at.Lane, "in_flight"
+		}
 		return it
 	}
 	lane := dispatch.LaneTag
@@ -188,7 +194,7 @@ func pendingItem(s *settings.Settings, st *ledger.State, p *ledger.Pending, ac *
 func flyingOf(st *ledger.State) map[intent.ID]*ledger.Attempt {
 	out := map[intent.ID]*ledger.Attempt{}
 	for _, at := range st.Attempts {
-		if at.State == ledger.Started || at.State == ledger.Again {
+		if undecided(at) {
 			for _, id := range at.Members {
 				out[id] = at
 			}
@@ -223,6 +229,11 @@ func openOf(st *ledger.State, accounts map[string]*pendingAccount) map[string]le
 // ofPredecessor reports whether an open call was made by an owner before the present one.
 func ofPredecessor(st *ledger.State, at *ledger.Attempt) bool {
 	return at.State == ledger.Started && st.Owner != nil && at.Owner != st.Owner.Nonce
+}
+
+// undecided reports whether the outcome of a call is on nobody's record yet.
+func undecided(at *ledger.Attempt) bool {
+	return at.State == ledger.Started || at.State == ledger.Again
 }
 
 func takenOver(at *ledger.Attempt) string {

@@ -273,6 +273,7 @@ type StatusView struct {
 	LateProfiles []LateProfilesView          `json:"late_profiles"` // accounts that have not known their users for long
 	TagChanges   []TagChangeView             `json:"tag_changes"`   // accounts whose users are not, or not by all, at their present tag rules
 	Commands     []CommandView               `json:"commands"`      // that stand: not all owners have obeyed them
+	Missing      []MissingView               `json:"missing_accounts"`
 	Balanced     bool                        `json:"balanced"`
 }
 
@@ -282,6 +283,43 @@ type ExternalView struct {
 	N        int       `json:"n"`
 	Last     time.Time `json:"last"`
 	Refusals bool      `json:"refusals,omitempty"` // n are refused calls
+}
+
+// MissingView is an account for which something waits and that the settings do not have: it was removed, or its App Key was changed.
+type MissingView struct {
+	Identity string `json:"identity"`          // vendor:key, as it was
+	Account  string `json:"account,omitempty"` // its name then, if an intent knows it
+	Intents  int    `json:"intents"`           // that wait for it
+	Calls    int    `json:"calls"`             // left open, whose outcome is decided when the account is back
+}
+
+// missingOf finds what waits for accounts that the settings do not have.
+func missingOf(accounts map[string]*pendingAccount, states map[int32]*ledger.State) []MissingView {
+	found := map[string]*MissingView{}
+	of := func(identity string) *MissingView {
+		if found[identity] == nil {
+			found[identity] = &MissingView{Identity: identity}
+		}
+		return found[identity]
+	}
+	for _, st := range states {
+		for _, p := range st.Pending {
+			if in := p.Intent; accounts[in.Key] == nil {
+				m := of(in.Key)
+				m.Account, m.Intents = in.Account, m.Intents+1
+			}
+		}
+		for _, at := range st.Attempts {
+			if accounts[at.Account] == nil && undecided(at) {
+				of(at.Account).Calls++
+			}
+		}
+	}
+	out := []MissingView{}
+	for _, identity := range slices.Sorted(maps.Keys(found)) {
+		out = append(out, *found[identity])
+	}
+	return out
 }
 
 // ResyncView is a resync of an account's tags, or how the last one ended.
@@ -319,7 +357,7 @@ type PartitionView struct {
 
 // StatusOf computes the view from the ledgers.
 func StatusOf(s *settings.Settings, states map[int32]*ledger.State, halts map[int32]ledger.Halt, now time.Time) StatusView {
-	v := StatusView{Schema: "notifier.status/v1", Pauses: map[string]ledger.Pause{}, Kills: map[string]ledger.Kill{}, Lanes: map[string]ledger.LaneState{}, Halts: halts, Lost: []string{}, Instances: []ledger.Instance{}, External: []ExternalView{}, Resyncs: []ResyncView{}, LateProfiles: []LateProfilesView{}, TagChanges: []TagChangeView{}, Commands: []CommandView{}, Balanced: true}
+	v := StatusView{Schema: "notifier.status/v1", Pauses: map[string]ledger.Pause{}, Kills: map[string]ledger.Kill{}, Lanes: map[string]ledger.LaneState{}, Halts: halts, Lost: []string{}, Instances: []ledger.Instance{}, External: []ExternalView{}, Resyncs: []ResyncView{}, LateProfiles: []LateProfilesView{}, TagChanges: []TagChangeView{}, Commands: []CommandView{}, Missing: missingOf(pendingAccounts(s), states), Balanced: true}
 	names, stated := map[string]string{}, map[string]bool{}
 	for i := range s.Accounts {
 		id := Identity(&s.Accounts[i])

@@ -11,6 +11,15 @@ import (
 )
 
 func (w *why) pauses() WhyStep {
+	s := w.paused()
+	if n, p := w.held("paused", func(p *PendingItem) bool { return p.Holds == noAccount }); n > 0 && !strings.HasSuffix(s.What, noAccount) { // no resume lets them go
+		s.What += fmt.Sprintf("; beside that %s held, the first of rule %s: %s", are(n, "intent"), p.Rule, noAccount)
+	}
+	return s
+}
+
+// paused gives the first thing that pauses.
+func (w *why) paused() WhyStep {
 	pauses, kills := map[string]ledger.Pause{}, map[string]ledger.Kill{}
 	for _, st := range w.States {
 		maps.Copy(pauses, st.Pauses)
@@ -58,6 +67,11 @@ func AfterPause(scope string, p ledger.Pause) string {
 		return "notifier pending list --rule " + rule
 	}
 	return "notifier resume " + scope + " --why TEXT"
+}
+
+// AfterLost is what to do about an account that intents wait for and the settings lack.
+func AfterLost(identity string) string {
+	return "put account " + identity + " back in notifier.yaml and restart; notifier attempts"
 }
 
 // AfterKill is what to type about a killed rule.
@@ -202,7 +216,10 @@ func (w *why) takeOver() WhyStep {
 	for _, st := range w.States {
 		for _, at := range st.Attempts {
 			ac := w.accounts[at.Account]
-			if ac == nil || !ofPredecessor(st, at) || !w.lanes[ac.name+"/"+at.Lane] {
+			switch {
+			case ac == nil && (!undecided(at) || w.Rule != "" && OnRecord(w.Set, w.Rule) != at.Rule):
+				continue
+			case ac != nil && (!ofPredecessor(st, at) || !w.lanes[ac.name+"/"+at.Lane]):
 				continue
 			}
 			if first == nil || at.At.Before(first.At) {
@@ -214,6 +231,10 @@ func (w *why) takeOver() WhyStep {
 		return WhyStep{What: "no predecessor left a call open" + w.rests()}
 	}
 	ac := w.accounts[first.Account]
+	if ac == nil {
+		return WhyStep{Holds: true, Since: first.At, What: fmt.Sprintf("an owner before left call %s of lane %s/%s open, and %s: its outcome is decided when the account is back", first.ID, first.Account, first.Lane, noAccount),
+			Next: AfterLost(first.Account)}
+	}
 	pol := ac.lanes[first.Lane]
 	return WhyStep{Holds: true, Since: first.At, What: fmt.Sprintf("an owner before left call %s of lane %s/%s open: what it touches is held until its outcome is decided, at the latest %s", first.ID, ac.name, first.Lane,
 		w.zoned(pol.Settles(first))), Next: "notifier attempts " + first.ID}

@@ -236,11 +236,17 @@ func (a *actor) pausedItem(it *item) bool {
 // rule get back what certainly was not sent.
 func (a *actor) resolveAttempt(c command, ans *ledger.Answer) {
 	at := a.kept[c.Target]
+	if call := a.calls[c.Target]; at == nil && call != nil {
+		at = call.attempt
+	}
 	if at == nil || at.State != ledger.Unknown {
 		ans.OK, ans.Refused = false, true
 		ans.Text = "no such attempt without outcome"
 		if at != nil {
 			ans.Text = "the attempt is " + string(at.State)
+		}
+		if at != nil && (at.State == ledger.Started || at.State == ledger.Again) {
+			ans.Text = a.stillOpen(at)
 		}
 		if at != nil && at.State == ledger.Resolved && at.By != "" {
 			ans.Text = fmt.Sprintf("the attempt is %s already, by %s: %s", at.Detail, at.By, at.Why)
@@ -268,6 +274,22 @@ func (a *actor) resolveAttempt(c command, ans *ledger.Answer) {
 		return
 	}
 	a.w.Put(ledger.AttemptKey(at.ID), at) // it is charged; also of an account or a lane that the settings do not have now: they may have it again
+}
+
+// stillOpen says of a call whose outcome is not decided yet when it will be: until then nobody's word counts.
+func (a *actor) stillOpen(at *ledger.Attempt) string {
+	when := func(t time.Time) string { return t.In(a.opt.Zone).Format(time.RFC3339) }
+	open := fmt.Sprintf("the call is open since %s and not without outcome yet: ", when(at.At))
+	ac := a.accounts[at.Account]
+	switch {
+	case ac == nil || ac.laneOf(at) == nil:
+		return open + fmt.Sprintf("it is judged when lane %s/%s is back in the settings; next: put the account back in notifier.yaml and restart", at.Account, at.Lane)
+	case at.State == ledger.Again:
+		return open + fmt.Sprintf("it is made again at %s under the same id; next: notifier attempts %s", when(at.Next), at.ID)
+	case at.Owner != a.w.Nonce():
+		return open + fmt.Sprintf("it is judged at %s at the latest; next: notifier attempts %s", when(latest(ac.laneOf(at).Settles(at), a.clock.now())), at.ID)
+	}
+	return open + "the vendor's answer or the time-out decides; next: notifier attempts " + at.ID
 }
 
 // What a resolved attempt says of itself.

@@ -80,6 +80,10 @@ var answersZH = sync.OnceValue(func() []detailZH {
 		{`the recall of (\S+) is on record as (\S+)`, "对 $1 的撤回记为 $2"},
 		{`no such attempt without outcome`, "没有这条结果未知的发送记录"},
 		{`the attempt is resolved as (\S+) already, by (.+?): (.*)`, "这条发送记录已经有结论 $1，操作人 $2：$3"},
+		{stillOpen + `it is judged when lane (\S+) is back in the settings; next: .*`, "这个请求从 $1 起没有结果，还不是结果未知：设置里有了 $2 之后才有结论；下一步：把账号放回 notifier.yaml 并重启"},
+		{stillOpen + `it is made again at (\S+) under the same id; next: (.*)`, "这个请求从 $1 起没有结果，还不是结果未知：$2 用同一个编号再发一次；下一步：$3"},
+		{stillOpen + `it is judged at (\S+) at the latest; next: (.*)`, "这个请求从 $1 起没有结果，还不是结果未知：最晚 $2 有结论；下一步：$3"},
+		{stillOpen + `the vendor's answer or the time-out decides; next: (.*)`, "这个请求从 $1 起没有结果，还不是结果未知：由厂商的回答或超时决定；下一步：$2"},
 		{`rejected: the request is suppressed \(not-approved\)`, "已驳回：这条请求不发了（not-approved）"},
 		{`rejected: the tags of (\d+) users stay as they are; the next reload of the rule files asks again`, "已驳回：$1 个用户的标签不变；下次重新加载规则文件时再问"},
 		{`approved: the tags of (\d+) users are written, after everything else; how far it is: notifier status`, "已批准：$1 个用户的标签会在其他任务之后写入；进度见 notifier status"},
@@ -114,6 +118,9 @@ var answersZH = sync.OnceValue(func() []detailZH {
 		{`the change of tags is not the one that was shown, the rules have changed since: look again; next: notifier approvals list`, "标签变更和刚才显示的不一样了，之后规则改过：请再看一遍；下一步：notifier approvals list"},
 	})
 })
+
+// stillOpen begins the answer about a call that waits for no human yet.
+const stillOpen = `the call is open since (\S+) and not without outcome yet: `
 
 // notLeft begins the detail of a request that was refused before it left.
 const notLeft = `(?:invalid request|getui): `
