@@ -276,7 +276,7 @@ type Stands struct {
 func Waits(p *ledger.Pending, at Stands) Waiting {
 	in, fixed := held(p)
 	w := Waiting{Intent: p.Intent.ID, Event: p.Intent.Event, Rule: p.Intent.Rule, RuleSet: p.Intent.RuleSet, Target: p.Intent.Target, Since: p.At.UTC(), Gate: at.State, For: at.State, Holds: at.Holds, Lane: at.Lane, Stopped: at.Stopped, Expires: p.Intent.Policy.Expire.UTC(), Files: at.Files, GivenUp: at.GivenUp.UTC(), in: in, fixed: fixed, turn: at.Turn}
-	if at.State != "in_flight" && !at.Until.IsZero() {
+	if (at.State != "in_flight" || at.Holds != "") && !at.Until.IsZero() {
 		w.Until = at.Until.UTC()
 	}
 	switch at.State {
@@ -368,7 +368,7 @@ func (p *Waiting) waitsFor(zone *time.Location, s say) string {
 	if p.doomed() {
 		until += s.word(", expires before, at ", "，在那之前过期，时间 ") + p.Expires.In(zone).Format("2006-01-02 15:04:05")
 	}
-	if p.Gate == "quota" && p.Holds != "" { // it is no slot that it waits for
+	if (p.Gate == "quota" || p.Gate == "in_flight") && p.Holds != "" { // it is no slot and no answer that it waits for
 		return diag.Tame(s.told(p.Holds, HoldsZH(p.Holds))) + until + s.word("; next: ", "；下一步：") + whyOf(p.Rule)
 	}
 	zh := forZH[p.For]

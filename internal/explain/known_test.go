@@ -29,6 +29,8 @@ func TestAnEventWhoseRecordIsGoneKeepsItsFates(t *testing.T) {
 		Waits(&ledger.Pending{Intent: in("merging"), At: at, Merged: &ledger.Merged{Count: 3, Closes: at.Add(time.Hour)}}, Stands{State: "merging", Until: at.Add(time.Hour)})}
 	waiting = append(waiting, Waits(&ledger.Pending{Intent: in("stuck"), At: at}, Stands{State: "stopped", Stopped: "credentials", Holds: "the lane is stopped: credentials", Lane: "main/user"}))
 	waiting = append(waiting, Waits(&ledger.Pending{Intent: in("behind"), At: at}, Stands{State: "quota", Holds: "take-over: an owner before left call A-0-1 open", Lane: "main/broadcast", Until: at.Add(time.Minute)}))
+	waiting = append(waiting, Waits(&ledger.Pending{Intent: in("left"), At: at}, Stands{State: "in_flight", Holds: "take-over: an owner before left call A-0-1 open", Lane: "main/broadcast", Until: at.Add(time.Minute)}))
+	waiting = append(waiting, Waits(&ledger.Pending{Intent: in("flies"), At: at}, Stands{State: "in_flight", Lane: "main/broadcast", Until: at.Add(time.Minute)}))
 	lang := diag.EN
 	show := func(only string) string {
 		rep := Known(Options{Only: only}, Past{Fates: fates, Pending: waiting})
@@ -51,6 +53,10 @@ func TestAnEventWhoseRecordIsGoneKeepsItsFates(t *testing.T) {
   rule stuck                                      PENDING  lane stopped (credentials); next: notifier status --why --rule stuck
      = to u-1  since 2026-11-21 14:00:00
   rule behind                                     PENDING  take-over: an owner before left call A-0-1 open until 2026-11-21 14:01:00; next: notifier status --why --rule behind
+     = to u-1  since 2026-11-21 14:00:00
+  rule left                                       PENDING  take-over: an owner before left call A-0-1 open until 2026-11-21 14:01:00; next: notifier status --why --rule left
+     = to u-1  since 2026-11-21 14:00:00
+  rule flies                                      PENDING  waits for the vendor's answer
      = to u-1  since 2026-11-21 14:00:00
 `
 	if diff := cmp.Diff(want, show("")); diff != "" {
