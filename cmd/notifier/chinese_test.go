@@ -35,7 +35,7 @@ func TestWhatOperationsReadIsChinese(t *testing.T) {
 	for line, want := range map[string][]string{
 		"fates":                   {"事件                     时间           用户             规则                     处理结果\n", "2 个事件：0 个没有规则匹配，0 个是死信，2 个有待发任务；2 个待发任务 = 1 个有处理结果 + 1 个没处理完 ✓\n"},
 		"fates ord-2":             {"事件 ord-2 还没有处理结果：1 个待发任务没有处理完，第一个属于规则 thanks（paused）   下一步：notifier explain ord-2\n"},
-		"fates ord-3":             {`事件 "ord-3" 没有处理结果：没有规则匹配，或者它没有来过；下一步：notifier explain ord-3`},
+		"fates ord-3":             {`事件 "ord-3" 没有处理结果：没有规则匹配，或者它成了死信（notifier dead ls），或者没有来过；下一步：notifier explain ord-3`},
 		"fates --rule thanx":      {`没有规则 "thanx"，有：city-tag、thanks；是不是想写 thanks？`},
 		"fates --since 昨天":        {`"昨天" 不是时间：请写 10m、2h ago`},
 		"pending list":            {"编号", "不早于", "过期作废", "暂停 rule/thanks", "共 1 个：1 paused\n"},

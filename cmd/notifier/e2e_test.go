@@ -471,7 +471,7 @@ func TestPauseHoldsAndResumeLetsGo(t *testing.T) {
 		{[]string{"attempts", "resolve", "AAAAAA-0-9", "--as", "sent", "--why", "x", "--yes"}, 2, "no attempt \"AAAAAA-0-9\" on record"},
 		{[]string{"attempts", "resolve", "AAAAAA-0-9", "--as", "maybe", "--why", "x", "--yes"}, 2, "--as must be"},
 		{[]string{"fates", "--format", "xml"}, 2, "unknown --format"},
-		{[]string{"fates", "nobody-knows"}, 2, "no fate for event"},
+		{[]string{"fates", "nobody-knows"}, 2, `no fate for event "nobody-knows": it matched no rule, became a dead letter (notifier dead ls), or never came`},
 		{[]string{"statsu"}, 2, "unknown command"},
 	} {
 		if code, _, talk := once(t, w.dir, c.args...); code != c.code || !strings.Contains(talk, c.says) {

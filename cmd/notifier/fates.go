@@ -92,9 +92,23 @@ on record come first. As JSON it is one object in each line.`,
 					return unreachable(err)
 				}
 			}
+			pending := "" // what else of the event there is to come: its fates are not all
+			var left app.PendingView
+			if f.Event != "" {
+				states, err := r.Ledgers(cmd.Context())
+				if err != nil {
+					return unreachable(err)
+				}
+				if left = app.PendingOf(s, nil, states, app.PendingFilter{Event: f.Event}, time.Now()); left.Total > 0 {
+					pending = pendingOfEvent(f.Event, rows.n, &left, lang)
+				}
+			}
 			switch format {
 			case "json":
 				v := map[string]any{"schema": "notifier.fates/v1", "fates": all}
+				if f.Event != "" {
+					v["pending"] = left.Total
+				}
 				if b != nil {
 					v["tally"], v["books"] = b.tally, b
 				}
@@ -103,25 +117,23 @@ on record come first. As JSON it is one object in each line.`,
 				}
 				return b.exit()
 			case "jsonl":
+				fmt.Fprint(cmd.ErrOrStderr(), pending)
 				if b != nil && !b.Balanced {
 					b.print(cmd.ErrOrStderr(), lang)
 				}
 				return b.exit()
 			}
 			if f.Event != "" && rows.n == 0 {
-				states, err := r.Ledgers(cmd.Context())
-				if err != nil {
-					return unreachable(err)
-				}
-				if v := app.PendingOf(s, nil, states, app.PendingFilter{Event: f.Event}, time.Now()); v.Total > 0 {
-					fmt.Fprintf(out, mostly(lang, "event %s has no fate yet: %s pending, the first of rule %s (%s)   next: notifier explain %s\n", "事件 %s 还没有处理结果：%s没有处理完，第一个属于规则 %s（%s）   下一步：notifier explain %s\n"), diag.Tame(f.Event), mostly(lang, many(v.Total, "intent"), fmt.Sprintf("%d 个待发任务", v.Total)), v.Pending[0].Rule, v.Pending[0].State, shellWord(f.Event))
+				if pending != "" {
+					fmt.Fprint(out, pending)
 					return nil
 				}
-				return &exitError{exitUsage, fmt.Errorf(mostly(lang, "no fate for event %q: it matched no rule, or never came; next: notifier explain %s", "事件 %q 没有处理结果：没有规则匹配，或者它没有来过；下一步：notifier explain %s"), f.Event, shellWord(f.Event))}
+				return &exitError{exitUsage, fmt.Errorf(mostly(lang, "no fate for event %q: it matched no rule, became a dead letter (notifier dead ls), or never came; next: notifier explain %s", "事件 %q 没有处理结果：没有规则匹配，或者它成了死信（notifier dead ls），或者没有来过；下一步：notifier explain %s"), f.Event, shellWord(f.Event))}
 			}
 			if err := table.head(); err != nil {
 				return err
 			}
+			fmt.Fprint(out, pending)
 			if b != nil {
 				b.print(out, lang)
 			}
@@ -136,6 +148,16 @@ on record come first. As JSON it is one object in each line.`,
 	f.BoolVar(&follow, "follow", false, "show new fates as they come, until Ctrl-C")
 	f.StringVar(&format, "format", "text", "text, json or jsonl")
 	return cmd
+}
+
+// pendingOfEvent says what of an event has no fate yet.
+func pendingOfEvent(id string, fates int, v *app.PendingView, lang diag.Lang) string {
+	begins := mostly(lang, "event %s has no fate yet", "事件 %s 还没有处理结果")
+	if fates > 0 {
+		begins = mostly(lang, "these are not all fates of event %s", "事件 %s 的处理结果还没有齐")
+	}
+	return fmt.Sprintf(begins+mostly(lang, ": %s pending, the first of rule %s (%s)   next: notifier explain %s\n", "：%s没有处理完，第一个属于规则 %s（%s）   下一步：notifier explain %s\n"), diag.Tame(id),
+		mostly(lang, many(v.Total, "intent"), fmt.Sprintf("%d 个待发任务", v.Total)), v.Pending[0].Rule, v.Pending[0].State, shellWord(id))
 }
 
 // fateRows writes fates as rows, or as lines of JSON; the rows have a head, which does not stand before an error.

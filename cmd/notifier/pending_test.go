@@ -58,6 +58,21 @@ func TestPending(t *testing.T) {
 	if code, out, talk := once(t, w.dir, "fates", "big-1"); code != 0 || !strings.Contains(out, "event big-1 has no fate yet: 2 intents pending, the first of rule ") || !strings.Contains(out, "next: notifier explain big-1") {
 		t.Errorf("fates of a pending event: exit %d\n%s%s", code, out, talk)
 	}
+	// The event comes again: its duplicate has a fate, the first of it has none yet.
+	w.order("held-0", "u-0")
+	until(t, "the duplicate's fate", func() bool {
+		_, out, _ := once(t, w.dir, "fates", "held-0")
+		return strings.Contains(out, "duplicate")
+	})
+	if code, out, _ := once(t, w.dir, "fates", "held-0"); code != 0 || !strings.HasSuffix(out, "\nthese are not all fates of event held-0: 1 intent pending, the first of rule thanks (paused)   next: notifier explain held-0\n") {
+		t.Errorf("fates of an event and its duplicate: exit %d\n%s", code, out)
+	}
+	if code, out, talk := once(t, w.dir, "fates", "held-0", "--format", "json"); code != 0 || !strings.Contains(out, `"pending": 1`) {
+		t.Errorf("as JSON: exit %d\n%s%s", code, out, talk)
+	}
+	if code, out, talk := once(t, w.dir, "fates", "held-0", "--format", "jsonl"); code != 0 || strings.Count(out, "\n") != 1 || !strings.Contains(talk, "these are not all fates of event held-0: 1 intent pending") {
+		t.Errorf("as lines: exit %d\n%s%s", code, out, talk)
+	}
 	v := w.pendingOf("--limit", "2")
 	if first := v.Pending[0]; len(v.Pending) != 2 || v.More != 4 || first.Rule != "digest" || first.State != "merging" || first.Next.IsZero() || first.Lane != "main/user" || v.States["paused"] != 5 {
 		t.Errorf("the list: %+v", v)
