@@ -102,6 +102,7 @@ func newQuotaCmd() *cobra.Command {
 					if l.Flying > 0 {
 						fmt.Fprintf(out, mostly(lang, "  in flight: %s\n", "  发送中：%s\n"), mostly(lang, many(l.Flying, "request"), fmt.Sprintf("%d 个请求", l.Flying)))
 					}
+					fmt.Fprint(out, pausedWords(l.Paused, lang))
 					fmt.Fprintf(out, mostly(lang, "  waiting: %s\n", "  等待：%s\n"), waitingWords(l, s.Zone, lang))
 				}
 				for _, d := range a.Days {
@@ -191,6 +192,14 @@ func windowWords(window string, now time.Time, lang diag.Lang) string {
 		return mostly(lang, window, "当天 "+name)
 	}
 	return window
+}
+
+// pausedWords tells what waits for no slot, since a pause or a kill holds it.
+func pausedWords(n int, lang diag.Lang) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(mostly(lang, "  paused: %s   next: notifier pending list\n", "  暂停：%s   下一步：notifier pending list\n"), mostly(lang, many(n, "request"), fmt.Sprintf("%d 个请求", n)))
 }
 
 // waitingWords tells what waits in a lane and what will become of it.

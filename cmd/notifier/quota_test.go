@@ -35,3 +35,12 @@ func TestAShareThatIsUsedUpSaysUntilWhen(t *testing.T) {
 		t.Errorf("%q of one that is not", got)
 	}
 }
+
+// What is paused is told apart from what waits for a slot.
+func TestWhatIsPausedIsToldApart(t *testing.T) {
+	for n, want := range map[int][2]string{0: {}, 1: {"  paused: 1 request   next: notifier pending list\n", "  暂停：1 个请求   下一步：notifier pending list\n"}, 2: {"  paused: 2 requests   next: notifier pending list\n", "  暂停：2 个请求   下一步：notifier pending list\n"}} {
+		if got := [2]string{pausedWords(n, diag.EN), pausedWords(n, diag.ZH)}; got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

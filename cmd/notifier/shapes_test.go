@@ -22,7 +22,7 @@ func TestTheShapesOfJSON(t *testing.T) {
 
 	q := app.QuotaOf(none, nil, nil, at)
 	q.Accounts = []app.QuotaAccount{{Account: "main", Lanes: []app.QuotaLane{{
-		Lane: "main/broadcast", Windows: []app.QuotaWindow{{Window: "1h rolling", Used: 1, Limit: 2}, {Window: "day Asia/Shanghai", Used: 2, Limit: 3}}, Next: at.Add(time.Hour), Others: at.Add(2 * time.Hour), Waiting: 2, Merged: 3,
+		Lane: "main/broadcast", Windows: []app.QuotaWindow{{Window: "1h rolling", Used: 1, Limit: 2}, {Window: "day Asia/Shanghai", Used: 2, Limit: 3}}, Next: at.Add(time.Hour), Others: at.Add(2 * time.Hour), Waiting: 2, Paused: 1, Merged: 3,
 		Charges: []app.QuotaCharge{{At: at, Rule: "sale", Attempt: "K3F7QA-0-91", State: "sent", Source: "own", Slots: 1},
 			{At: at, Source: "external", Slots: 1, By: "li", Why: "sent from the console"}},
 		Reserves: []app.QuotaReserve{{Rule: "notice", Slots: 1, Until: at.Add(2 * time.Hour), Left: 1}},

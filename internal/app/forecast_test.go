@@ -55,6 +55,36 @@ func TestTheForecastOfALane(t *testing.T) {
 	}
 }
 
+// What a pause or a kill holds waits for no slot: it is counted apart, and the forecast leaves it out.
+func TestTheForecastLeavesOutWhatIsPaused(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		begin   func(*ledger.State)
+		waiting int
+		paused  int
+	}{
+		"nothing":       {func(*ledger.State) {}, 2, 0},
+		"another rule":  {func(st *ledger.State) { st.Pauses["rule/other"] = ledger.Pause{} }, 2, 0},
+		"another lane":  {func(st *ledger.State) { st.Pauses["lane/main/user"] = ledger.Pause{} }, 2, 0},
+		"a rule":        {func(st *ledger.State) { st.Pauses["rule/held"] = ledger.Pause{} }, 1, 1},
+		"by the files":  {func(st *ledger.State) { st.Pauses["off/held"] = ledger.Pause{} }, 1, 1},
+		"a killed rule": {func(st *ledger.State) { st.Kills["held"] = ledger.Kill{} }, 1, 1},
+		"broadcasts":    {func(st *ledger.State) { st.Pauses["broadcasts"] = ledger.Pause{} }, 0, 2},
+		"all":           {func(st *ledger.State) { st.Pauses["all"] = ledger.Pause{} }, 0, 2},
+	} {
+		f := calm(t, "live")
+		for id, rule := range map[string]string{"a": "held", "b": "sale"} {
+			f.wait(id, func(p *ledger.Pending) { p.Intent.Rule, p.Intent.Policy.Expire = rule, f.Now.Add(9*time.Hour) })
+		}
+		c.begin(f.States[0])
+		for _, l := range QuotaOf(f.Settings, nil, f.States, f.Now).Accounts[0].Lanes {
+			if l.Lane == "main/broadcast" && (l.Waiting != c.waiting || l.Paused != c.paused || l.Forecast.Today+l.Forecast.Later+l.Forecast.Expire != c.waiting) {
+				t.Errorf("%s: %d wait, %d are paused, forecast %+v", name, l.Waiting, l.Paused, l.Forecast)
+			}
+		}
+	}
+}
+
 func TestRatesCountWhatTheVendorCounts(t *testing.T) {
 	s := &settings.Settings{Accounts: []settings.Account{{Name: "main", Vendor: "rongcloud", Quota: settings.Quota{Hour: 2, Day: 3, DayZones: []*time.Location{time.UTC}, Shared: true}}}}
 	var fates []ledger.Fate

@@ -49,7 +49,8 @@ type QuotaLane struct {
 	Held    *QuotaHold    `json:"held,omitempty"`       // after a take-over: then Next is not before it ends
 	Flying  int           `json:"in_flight,omitempty"`  // requests that have left: they do not wait
 	Waiting int           `json:"waiting"`
-	Merged  int           `json:"merged"` // triggers that came together in those that wait
+	Paused  int           `json:"paused,omitempty"` // requests that a pause or a kill holds: they do not wait for a slot
+	Merged  int           `json:"merged"`           // triggers that came together in those that wait
 	Charges []QuotaCharge `json:"charges"`
 
 	Reserves []QuotaReserve `json:"reserves"` // of the live rules
@@ -134,9 +135,10 @@ func quotaLane(s *settings.Settings, set *rules.Set, ac *settings.Account, name 
 	}
 	var waiting []*ledger.Pending
 	from := now // nothing leaves before
+	of := &pendingAccount{name: ac.Name, lanes: map[string]dispatch.Policy{name: pol}}
 	for _, st := range states {
 		flying := flyingOf(st)
-		if o, ok := openOf(st, map[string]*pendingAccount{o.Key: {name: ac.Name, lanes: map[string]dispatch.Policy{name: pol}}})[o.Key+"/"+name]; ok {
+		if o, ok := openOf(st, map[string]*pendingAccount{o.Key: of})[o.Key+"/"+name]; ok {
 			l.Held = &QuotaHold{o.at.ID, o.until.UTC()}
 			from = later(from, o.until)
 		}
@@ -144,6 +146,10 @@ func quotaLane(s *settings.Settings, set *rules.Set, ac *settings.Account, name 
 			if p.Intent.Key == Identity(ac) && routed(ac, p.Intent, name) {
 				if flying[p.Intent.ID] != nil {
 					l.Flying++
+					continue
+				}
+				if _, killed := st.Kills[p.Intent.Rule]; killed && p.Intent.Profile == nil || pausedBy(st, p.Intent.Rule, of, name) != "" {
+					l.Paused++
 					continue
 				}
 				l.Waiting++
