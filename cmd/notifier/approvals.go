@@ -17,6 +17,7 @@ import (
 	"github.com/notifier/notifier/internal/app"
 	"github.com/notifier/notifier/internal/diag"
 	"github.com/notifier/notifier/internal/dispatch"
+	"github.com/notifier/notifier/internal/explain"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/query"
@@ -271,7 +272,12 @@ func decide(cmd *cobra.Command, what, id string, c changeFlags) error {
 	if c.yes && x.Tags != nil && name == id { // nobody has named a revision: what is approved, and nothing else, stands in the log of the script
 		fmt.Fprintln(cmd.ErrOrStderr(), text)
 	}
-	return order(cmd, r, s, x.Command(what, c.by, c.why), x.Key())
+	err = order(cmd, r, s, x.Command(what, c.by, c.why), x.Key())
+	if err == nil && what == ledger.CmdApprove && x.Request != nil && x.Request.Problem != "" { // the owner builds it when its turn comes
+		held := dispatch.CannotLeave + x.Request.Problem
+		fmt.Fprintf(cmd.OutOrStdout(), mostly(lang, "but %s   next: mend the account or the rule, or notifier pending cancel %s\n", "但%s   下一步：改账号或规则，或 notifier pending cancel %s\n"), diag.Tame(mostly(lang, held, explain.HoldsZH(held))), x.ID)
+	}
+	return err
 }
 
 // order sends a command to the owner of an account, by its identity, and prints the answer; a refusal is a gate's.

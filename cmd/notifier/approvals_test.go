@@ -198,6 +198,37 @@ func TestApprovals(t *testing.T) {
 	}
 }
 
+// The account may not reach everyone any more when people decide: whoever approves is told that it will not leave.
+func TestAnApprovalOfWhatCannotLeaveSaysSo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("rules/rules.yaml", approvalRules)
+	w.edit("notifier.yaml", "    tags: {delay: 100ms}", "    tags: {delay: 100ms}\n    allow: [everyone]\n    quota: {broadcast: {hour: 20, day: 20}}")
+	p := w.run()
+	w.amount("a-1", 2000)
+	id := w.toApprove("a-1").ID
+	p.signal(syscall.SIGKILL)
+	p.exits()
+	w.edit("notifier.yaml", "    allow: [everyone]\n", "")
+	w.write("rules/rules.yaml", strings.Replace(approvalRules, "audience: everyone", "audience: {all_of: [vip]}", 1)) // else it does not start
+	p = start(t, w.dir, "run", "-c", "notifier.yaml")
+	p.says(`"partition owned"`)
+	problem := w.toApprove("a-1").Request.Problem
+	if problem == "" {
+		t.Fatal("it can leave")
+	}
+	for _, by := range [][3]string{{"li", "en", "but it cannot leave like this, and is DEAD when its turn comes: " + problem + "   next: mend the account or the rule, or notifier pending cancel " + id + "\n"},
+		{"wang", "zh", "但照这样发不出去，轮到时成为 DEAD：" + problem + "   下一步：改账号或规则，或 notifier pending cancel " + id + "\n"}} {
+		if code, out, talk := once(t, w.dir, "approvals", "approve", id, "--yes", "--by", by[0], "--lang", by[1]); code != 0 || !strings.HasSuffix(out, by[2]) {
+			t.Errorf("exit %d\n%s%s", code, out, talk)
+		}
+	}
+	until(t, "its fate", func() bool {
+		_, out, _ := once(t, w.dir, "fates", "a-1")
+		return strings.Contains(out, "DEAD")
+	})
+}
+
 func compact(t *testing.T, b []byte) string {
 	t.Helper()
 	var v any

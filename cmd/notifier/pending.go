@@ -119,7 +119,7 @@ func printPending(out, talk io.Writer, format string, v *app.PendingView, zone *
 	for i := range v.Pending {
 		x := &v.Pending[i]
 		detail := mostly(lang, x.Holds, explain.HoldsZH(x.Holds))
-		if x.Waits != "" {
+		if x.Waits != "" && x.Holds == "" {
 			detail = mostly(lang, x.Waits, dispatch.TurnZH(x.Waits))
 		}
 		if x.Triggers > 0 {

@@ -160,7 +160,7 @@ func (r *ApprovalOf) build(ac *settings.Account, in *intent.Intent) error {
 	if len(lanesOf(ac)[route.Lane].Limits) > 0 {
 		r.Slots = 1
 	}
-	body, _, err := vendor.body(&dispatch.Call{Endpoint: route.Endpoint, Content: in.Content, Audience: in.Audience, First: in.ID, Intents: []*intent.Intent{in}, Began: time.Now()})
+	body, err := bodyOf(vendor, route.Endpoint, in)
 	if err != nil {
 		return err
 	}
@@ -168,4 +168,10 @@ func (r *ApprovalOf) build(ac *settings.Account, in *intent.Intent) error {
 		r.Body, err = json.Marshal(string(body))
 	}
 	return err
+}
+
+// bodyOf is what the vendor would get of one intent to an audience.
+func bodyOf(v vendor, endpoint string, in *intent.Intent) ([]byte, error) {
+	body, _, err := v.body(&dispatch.Call{Endpoint: endpoint, Content: in.Content, Audience: in.Audience, First: in.ID, Intents: []*intent.Intent{in}, Began: time.Now()})
+	return body, err
 }

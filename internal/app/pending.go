@@ -138,14 +138,14 @@ func pendingItem(s *settings.Settings, st *ledger.State, p *ledger.Pending, ac *
 		}
 		return it
 	}
-	lane := dispatch.LaneTag
+	lane, endpoint := dispatch.LaneTag, ""
 	if in.Profile == nil {
 		route, err := ac.vendor.Route(in)
 		if err != nil {
 			it.Lane, it.State, it.Holds = ac.name+"/none", "paused", err.Error()
 			return it
 		}
-		lane = route.Lane
+		lane, endpoint = route.Lane, route.Endpoint
 	}
 	it.Lane = ac.name + "/" + lane
 	if at := flying[p.Intent.ID]; at != nil {
@@ -179,6 +179,11 @@ func pendingItem(s *settings.Settings, st *ledger.State, p *ledger.Pending, ac *
 	}
 	if o, ok := open[in.Key+"/"+lane]; ok && !o.until.Before(it.Next) {
 		it.Next, it.Holds, it.Waits, it.turn = o.until, takenOver(o.at), "", dispatch.Turn{}
+	}
+	if it.Holds == "" && in.Action == intent.Broadcast && in.Content != nil && p.Merged == nil { // the texts of a merge are not rendered yet
+		if _, err := bodyOf(ac.vendor, endpoint, in); err != nil {
+			it.Holds = dispatch.CannotLeave + err.Error()
+		}
 	}
 	if l, ok := st.Lanes[in.Key+"/"+lane]; ok {
 		it.State, it.Stopped, it.Holds = StateStopped, l.Reason, "the lane is stopped: "+l.Reason

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/notifier/notifier/internal/dispatch"
 	"github.com/notifier/notifier/internal/intent"
 	"github.com/notifier/notifier/internal/ledger"
 	"github.com/notifier/notifier/internal/settings"
@@ -102,6 +103,37 @@ func TestPendingListsWhatLeavesNextFirst(t *testing.T) {
 	v = PendingOf(s, nil, states, PendingFilter{Rule: "r", State: StateStopped}, now)
 	if i := slices.IndexFunc(v.Pending, func(x PendingItem) bool { return x.Intent == "urgent" }); v.Pending[i].Holds != "the lane is stopped: breaker" || v.Pending[i].Stopped != "breaker" || !v.Pending[i].Next.Equal(now.Add(time.Hour)) {
 		t.Errorf("in a stopped lane: %+v", v.Pending[i])
+	}
+}
+
+// What the account cannot carry as it is waits for its turn to be DEAD: that there is no free slot is not all that is to be said of it.
+func TestPendingSaysOfWhatCannotLeaveThatItCannot(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	s, st := pendingWorld(now)
+	s.Accounts[0].Platforms = []string{"ios"}
+	cast := func(change func(*ledger.Pending)) PendingItem {
+		p := *st.Pending["cast"]
+		in := *p.Intent
+		p.Intent, in.Content, in.Audience = &in, &intent.Content{Title: "t", Body: "b"}, &intent.Audience{Everyone: true}
+		change(&p)
+		one := ledger.NewState()
+		one.Attempts, one.Lanes, one.Pending["cast"] = st.Attempts, st.Lanes, &p
+		return PendingOf(s, nil, map[int32]*ledger.State{0: one}, PendingFilter{}, now).Pending[0]
+	}
+	as := func(*ledger.Pending) {}
+	if x := cast(as); x.State != "quota" || x.Waits == "" || !strings.HasPrefix(x.Holds, dispatch.CannotLeave) || len(x.Holds) == len(dispatch.CannotLeave) {
+		t.Errorf("to everyone, which the account does not allow: %+v", x)
+	}
+	if x := cast(func(p *ledger.Pending) { p.Merged = &ledger.Merged{Count: 2} }); x.Holds != "" {
+		t.Errorf("a merge whose texts are not rendered: %+v", x)
+	}
+	if x := cast(func(p *ledger.Pending) { p.Intent.Audience = &intent.Audience{AllOf: []string{"vip"}} }); x.Holds != "" {
+		t.Errorf("to a tag: %+v", x)
+	}
+	s.Accounts[0].AllowEveryone = true
+	if x := cast(as); x.Holds != "" {
+		t.Errorf("to everyone: %+v", x)
 	}
 }
 

@@ -320,3 +320,6 @@ func (a *actor) mayGo(l *lane, it *item, now time.Time) bool {
 	}
 	return !at.After(now)
 }
+
+// CannotLeave begins what is said of a request that its account cannot carry as it is.
+const CannotLeave = "it cannot leave like this, and is DEAD when its turn comes: "

@@ -368,6 +368,9 @@ func (p *Waiting) waitsFor(zone *time.Location, s say) string {
 	if p.doomed() {
 		until += s.word(", expires before, at ", "，在那之前过期，时间 ") + p.Expires.In(zone).Format("2006-01-02 15:04:05")
 	}
+	if p.Gate == "quota" && strings.HasPrefix(p.Holds, dispatch.CannotLeave) && !p.Until.IsZero() {
+		until = s.word("; not before ", "；不早于 ") + p.Until.In(zone).Format("2006-01-02 15:04:05")
+	}
 	if (p.Gate == "quota" || p.Gate == "in_flight") && p.Holds != "" { // it is no slot and no answer that it waits for
 		return diag.Tame(s.told(p.Holds, HoldsZH(p.Holds))) + until + s.word("; next: ", "；下一步：") + whyOf(p.Rule)
 	}

@@ -30,6 +30,7 @@ func TestAnEventWhoseRecordIsGoneKeepsItsFates(t *testing.T) {
 	waiting = append(waiting, Waits(&ledger.Pending{Intent: in("stuck"), At: at}, Stands{State: "stopped", Stopped: "credentials", Holds: "the lane is stopped: credentials", Lane: "main/user"}))
 	waiting = append(waiting, Waits(&ledger.Pending{Intent: in("behind"), At: at}, Stands{State: "quota", Holds: "take-over: an owner before left call A-0-1 open", Lane: "main/broadcast", Until: at.Add(time.Minute)}))
 	waiting = append(waiting, Waits(&ledger.Pending{Intent: in("left"), At: at}, Stands{State: "in_flight", Holds: "take-over: an owner before left call A-0-1 open", Lane: "main/broadcast", Until: at.Add(time.Minute)}))
+	waiting = append(waiting, Waits(&ledger.Pending{Intent: in("cannot"), At: at}, Stands{State: "quota", Holds: "it cannot leave like this, and is DEAD when its turn comes: why", Lane: "main/broadcast", Until: at.Add(time.Minute)}))
 	waiting = append(waiting, Waits(&ledger.Pending{Intent: in("flies"), At: at}, Stands{State: "in_flight", Lane: "main/broadcast", Until: at.Add(time.Minute)}))
 	lang := diag.EN
 	show := func(only string) string {
@@ -55,6 +56,8 @@ func TestAnEventWhoseRecordIsGoneKeepsItsFates(t *testing.T) {
   rule behind                                     PENDING  take-over: an owner before left call A-0-1 open until 2026-11-21 14:01:00; next: notifier status --why --rule behind
      = to u-1  since 2026-11-21 14:00:00
   rule left                                       PENDING  take-over: an owner before left call A-0-1 open until 2026-11-21 14:01:00; next: notifier status --why --rule left
+     = to u-1  since 2026-11-21 14:00:00
+  rule cannot                                     PENDING  it cannot leave like this, and is DEAD when its turn comes: why; not before 2026-11-21 14:01:00; next: notifier status --why --rule cannot
      = to u-1  since 2026-11-21 14:00:00
   rule flies                                      PENDING  waits for the vendor's answer
      = to u-1  since 2026-11-21 14:00:00

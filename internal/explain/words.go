@@ -99,6 +99,9 @@ func HoldsZH(en string) string {
 	if rest, ok := strings.CutPrefix(en, "take-over: an owner before left call "); ok {
 		return "接管：前一个实例留下的请求 " + strings.TrimSuffix(rest, " open") + " 还没有结果"
 	}
+	if why, ok := strings.CutPrefix(en, dispatch.CannotLeave); ok {
+		return "照这样发不出去，轮到时成为 DEAD：" + why
+	}
 	if why, ok := strings.CutPrefix(en, "the rule files: "); ok {
 		return "规则文件：" + cmp.Or(map[string]string{dispatch.GoneFromSet: "里面没有这条规则"}[why], why)
 	}
