@@ -211,6 +211,11 @@ func lint(w *wording, marks []mark, s *scope) (slip, bool) {
 			return fail(m.from, end+1, "N207", "Chinese quotation marks", "这里是中文引号", quoteText(string(w.runes[m.to:end])))
 		case m.kind == sign && strings.ContainsAny(m.text, "“”‘’「」『』＂＇"):
 			return fail(m.from, m.to, "N207", "a Chinese quotation mark `"+m.text+"`", "这里是中文引号 `"+m.text+"`", `"`)
+		case m.kind == sign && m.text == "/" && next.kind == sign && next.from == m.to && (next.text == "/" || next.text[0] == '*'):
+			p := phrase{from: m.from, to: next.to, code: "N209", msg: diag.Text{EN: "what stands behind `" + m.text + next.text + "` would not be asked", ZH: "`" + m.text + next.text + "` 后面的内容不会被判断"},
+				hint: diag.Text{EN: "join conditions with `and`; a comment stands on a line of its own, behind `#`", ZH: "条件之间用 `and` 连接；注释请另起一行，写在 `#` 后面"}}
+			note := w.slip(p)
+			return slip{note.from, len(w.runes), ""}, true
 		case m.kind == sign && joint(marks, i, s) != "":
 			if m.text == ";" || m.text == "," {
 				return fail(m.from, m.to, "N205", "`"+m.text+"` joins no conditions", "`"+m.text+"` 不能连接条件", joint(marks, i, s))

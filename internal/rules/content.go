@@ -264,7 +264,7 @@ func filtersFit(n *diag.Node, p *part, f *event.Field, isList bool) bool {
 	before := "" // the filter whose text stands for the value
 	for _, fl := range p.filters {
 		switch {
-		case fl.typed() && before != "":
+		case fl.typed() && before != "", fl.name == "join" && slices.Contains([]string{"upper", "max", "urlencode"}, before):
 			n.ErrorAt(fl.from, fl.to, "N304", diag.Text{EN: "`" + fl.name + "` stands after `" + before + "`, which has made a text of the value", ZH: "`" + fl.name + "` 写在 `" + before + "` 后面，那时值已经是文字了"},
 				diag.Text{EN: "write `" + fl.name + "` first, right after the field", ZH: "把 `" + fl.name + "` 写在最前面，紧跟字段"})
 			return false

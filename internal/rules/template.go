@@ -343,7 +343,7 @@ func lengthMeant(arg string) int {
 	return n
 }
 
-// unquote reads "text", 'text' or a bare number.
+// unquote reads "text", 'text' or a bare number. \n and \t are a line break and a tab, as in conditions; any other character behind \ is itself.
 func unquote(s string) (string, bool) {
 	if len(s) >= 2 && (s[0] == '"' || s[0] == '\'') && s[len(s)-1] == s[0] {
 		var b strings.Builder
@@ -351,6 +351,14 @@ func unquote(s string) (string, bool) {
 		for i := 0; i < len(in); i++ {
 			if in[i] == '\\' && i+1 < len(in) {
 				i++
+				switch in[i] {
+				case 'n':
+					b.WriteByte('\n')
+					continue
+				case 't':
+					b.WriteByte('\t')
+					continue
+				}
 			} else if in[i] == s[0] {
 				return "", false
 			}
@@ -376,7 +384,7 @@ func (t *template) String() string {
 		for _, f := range p.filters {
 			b.WriteString(" | " + f.name)
 			if f.hasArg {
-				b.WriteString(`("` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(f.arg) + `")`)
+				b.WriteString(`("` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`).Replace(f.arg) + `")`)
 			}
 		}
 		b.WriteByte('}')

@@ -35,6 +35,8 @@ func TestTemplates(t *testing.T) {
 		`${missing | default("未知") | date}`:    "未知",
 		"${list | join}":                       "a、b",
 		`${list | join(" / ")}`:                "a / b",
+		`${list | join("\n")}`:                 "a\nb",
+		`${none | default("a\tb\\n\"c\\")}`:    "a\tb\\n\"c\\",
 		"${list}":                              "a、b",
 		"${q | urlencode}":                     "a%20b%26c%3D%E4%B8%AD%2F%2B",
 		"${name | max(2)}":                     "小明",
@@ -97,7 +99,7 @@ func TestMoney(t *testing.T) {
 // A template that parses reads the same when it is written and parsed again: what a held merge relies on.
 func TestTemplatesSurviveWriting(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		src := rapid.StringOf(rapid.SampledFrom([]rune(`$${}|"'\() amax1城，default`))).Draw(t, "src")
+		src := rapid.StringOf(rapid.SampledFrom([]rune("$${}|\"'\\() amaxnt1城，default\n\t"))).Draw(t, "src")
 		if rapid.Bool().Draw(t, "wrap") {
 			src = "x${a | default(\"" + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(src) + "\")}$"
 		}
