@@ -113,6 +113,7 @@ type scope struct {
 	before bool                    // changed(x) and before.x are possible: a push on a profile event
 	events []string
 	merged bool                  // texts of a merge: first.x, latest.x, list.x, count
+	varies map[string]bool       // of a merge: the event's own parts that its events need not share, and "before" where it is not the first one's
 	by     map[string][][]filter // what merge.by has, and behind which filters; nil: it cannot be read
 	table  bool                  // the profile table alone: user_when
 	users  *scope                // the profile table, which the rule may ask in user_when; nil: it is no push

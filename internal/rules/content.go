@@ -118,7 +118,7 @@ func (l *loader) hole(n *diag.Node, s *scope, p *part) bool {
 			if name == "time" {
 				dated(p)
 			}
-			if (name == "id" || name == "time") && !s.sameInAll(p) {
+			if s.merged && s.varies[name] && !s.sameInAll(p) {
 				return fail("N305", "`"+p.ref+"` differs between the merged events", "合并的事件里 `"+p.ref+"` 各不相同", "write `first."+p.ref+"` or `latest."+p.ref+"`", "写成 `first."+p.ref+"` 或 `latest."+p.ref+"`")
 			}
 			return good
@@ -136,6 +136,9 @@ func (l *loader) hole(n *diag.Node, s *scope, p *part) bool {
 		case "before":
 			if !s.before {
 				return fail("N302", "`before` is only there in a push on a profile event", "`before` 只能用在用户资料事件的 push 规则里", "write `${"+name+"}`", "写成 `${"+name+"}`")
+			}
+			if s.merged && s.varies["before"] {
+				return fail("N305", "`"+p.ref+"` differs between the merged events: of several it is what stood before the last one", "合并的事件里 `"+p.ref+"` 各不相同：多个事件时，它是最后一个事件之前的值", "write `keep: first` in `merge`, with which it is what stood before all of them", "请在 `merge` 里写 `keep: first`，它就是第一个事件之前的值")
 			}
 		case "user":
 		default:
@@ -295,11 +298,25 @@ func dated(p *part) {
 	}
 }
 
+// varies gives what the events of the rule's merge need not share of what every event has. to: it is for somebody else than the event's user.
+func varies(r *Rule, to bool) map[string]bool {
+	types, topics := map[string]bool{}, map[string]bool{}
+	for _, s := range r.specs {
+		types[s.Name] = true
+		for _, t := range s.Topics {
+			topics[t] = true
+		}
+	}
+	return map[string]bool{"id": true, "time": true, "user": to || r.Action != intent.Push, "type": len(types) > 1, "topic": len(topics) > 1,
+		"before": r.merge != nil && r.merge.keep != intent.KeepFirst}
+}
+
 // texts reads what push and broadcast have in common.
 func (l *loader) texts(n *diag.Node, r *Rule, a Account) {
 	r.scope.merged = r.merge != nil
 	s := r.scope
 	s.now, s.user = true, r.Action == intent.Push
+	s.varies = varies(r, n.Get("to") != nil)
 	c := &r.own
 	r.content = c
 	defer func() { c.isOpen, _ = c.open(); c.hides = c.personal(s) }()

@@ -62,7 +62,7 @@ func (l *loader) carried(body *diag.Node, r *Rule, a Account) {
 // slots warns when the live broadcast rules of an account, each with one request a day or what its quota says, need more than it has. Those online and
 // audiences that leave somebody out have lanes of their own.
 func (l *loader) slots() {
-	for _, b := range l.broadcasters(func(r *Rule) bool { return r.audience != nil && !r.audience.elsewhere() }) {
+	for _, b := range l.broadcasters(func(r *Rule) bool { return r.audience != nil && !l.elsewhere(r) }) {
 		a, _ := l.opt.account(b.account)
 		have := a.Slots
 		if have == 0 {

@@ -73,7 +73,7 @@ func (l *loader) ruleLimits(own, defaults *diag.Node, r *Rule) {
 			p.Brake = &c
 		}
 	}
-	scarce := r.Action == "" || r.Action == intent.Broadcast && !r.audience.elsewhere()
+	scarce := r.Action == "" || r.Action == intent.Broadcast && !l.elsewhere(r)
 	for _, key := range []string{"quota", "reserve", "reserve_until", "no_quota"} {
 		if n := own.Key(key); n != nil && !scarce {
 			n.Error("N520", diag.Text{EN: "`" + key + "` has no meaning here: this rule takes no scarce slot", ZH: "这里不用 `" + key + "`：这条规则不占稀缺名额"},
@@ -99,8 +99,16 @@ func (l *loader) ruleLimits(own, defaults *diag.Node, r *Rule) {
 	l.reserve(get("reserve"), get("reserve_until"), r)
 }
 
-// elsewhere reports whether a broadcast leaves by a lane of its own, which is not scarce: those online, and who leaves users out.
-func (a *audience) elsewhere() bool { return a != nil && (a.online || len(a.none) > 0) }
+// elsewhere reports whether a broadcast leaves by a lane of its own, which is not scarce: those online, and at RongCloud who leaves users out
+// (Push Plus). At Getui they are a push to tags like any other.
+func (l *loader) elsewhere(r *Rule) bool {
+	a := r.audience
+	if a == nil {
+		return false
+	}
+	account, _ := l.opt.account(r.Account)
+	return a.online || len(a.none) > 0 && account.Vendor != "getui"
+}
 
 func (l *loader) once(n *diag.Node, r *Rule) {
 	if n == nil || !n.Keys("by", "in") {
@@ -112,7 +120,7 @@ func (l *loader) once(n *diag.Node, r *Rule) {
 		return
 	}
 	each := *r.scope
-	each.merged = false // it is written for each event, before a merge
+	each.merged, each.now, each.user = false, false, false // it is written for each event, before a merge and before anybody asks for the user
 	if each.sameForAll(by) {
 		return
 	}
