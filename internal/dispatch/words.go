@@ -29,7 +29,7 @@ var vocabulary = sync.OnceValue(func() map[string]bool {
 		text timestamp title token try ttl unauthorized unavailable unexpected unicode unit update upstream url user users utf8 utf-8 version word words
 
 		alert android apns contentavailable disablepush enum errormessage extra extras fcm forceshowpushcontent fromuserid
-		fromuserid harmonyos isadmin iscounted isnot ispersisted is_to_all msgrandom
+		harmonyos isadmin iscounted isnot ispersisted is_to_all msgrandom
 		objectname packagename pushcontent pushdata pushext request_id activate_filter_type group_name big_image redisplay_freq settings push_message push_channel
 		sync templateid touserid userid userids verifyblacklist tag_or huawei honor oppo vivo xiaomi
 

@@ -33,7 +33,7 @@ const compactionDir = "compaction"
 
 // compaction rewrites partitions, between mend and kfake: of a compacted topic the last record of each key stays, of any other all that was
 // committed in transactions, and both in few batches. What was written without a transaction stays as it is in the latter: its producer may
-// go on, and is known by it. no transaction goes on after a start, so what has no marker
+// go on, and is known by it. No transaction goes on after a start, so what has no marker
 // then is as good as aborted (kfake aborts it, see fence), and everything else in a log is decided.
 type compaction struct {
 	dir    string
